@@ -1,0 +1,1 @@
+"""What a stack may say, checked once at the edge, and the catalogue of facts behind it."""

@@ -1,0 +1,73 @@
+"""Problems of a stack file: found one by one, told all at once.
+
+Every check of the project returns `Problem`s instead of raising, so that one preview names
+everything there is to change. `StackError` carries them to the place that ends the run.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+# Hugging Face tokens start with hf_; a message must never carry one, whatever key it was put under.
+_TOKEN = re.compile(r"hf_[A-Za-z0-9]{6,}")
+
+
+class Severity(StrEnum):
+    """What a problem does to a preview."""
+
+    STOP = "stop"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing to change in a stack file.
+
+    place: the path in the file, `ray-llm:models[1].contextLength`.
+    value: what stands there, as it should be shown; None where there is nothing to show.
+    reason: why that cannot work, as the rest of a sentence that starts with the value.
+    remedy: what to write instead, a sentence of its own.
+    rule: the id of the rule in the documentation.
+    """
+
+    place: str
+    value: object = None
+    reason: str
+    remedy: str
+    rule: str
+    severity: Severity = Severity.STOP
+
+    def sentence(self) -> str:
+        """The problem in words: place, value, reason, way out."""
+        shown = "" if self.value is None else f"{_shown(self.value)} "
+        return _TOKEN.sub("[secret]", f"{self.place}: {shown}{self.reason}. {self.remedy}")
+
+
+def _shown(value: object) -> str:
+    """A value as a person would write it in the file, cut where it would drown the sentence."""
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, str):
+        text = value if value and value == value.strip() else repr(value)
+    else:
+        text = str(value)
+    text = " ".join(text.split()) or repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+class StackError(Exception):
+    """A stack file that cannot be deployed; its text names every problem on a line of its own."""
+
+    def __init__(self, origin: str, problems: Iterable[Problem]) -> None:
+        self.origin = origin
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        heading = f"{origin}: {count} {'problem' if count == 1 else 'problems'}, nothing created"
+        lines = [f"{origin}: {problem.sentence()}" for problem in self.problems]
+        super().__init__("\n".join([heading, *lines]))
+
+
+def stops(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems that end a preview."""
+    return tuple(problem for problem in problems if problem.severity is Severity.STOP)

@@ -1,0 +1,386 @@
+"""From raw configuration values to `StackSettings`, with every problem of form found at once.
+
+A broken entry of a list is left out and reported, and the rest is still read, so that planning
+can report what is wrong with the others in the same preview.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from models.errors import Problem
+from models.stack import (
+    ClusterSettings,
+    Defaults,
+    GpuPoolSettings,
+    InvalidValueError,
+    KubeRaySettings,
+    ModelDeployment,
+    ServiceSettings,
+    Settings,
+    StackSettings,
+    Versions,
+)
+
+NAMESPACE: Final = "ray-llm"
+DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
+_TOKEN_KEY: Final = "huggingFaceToken"  # noqa: S105 - the name of a key
+_SECTIONS: Final[Mapping[str, type[Settings]]] = {
+    "cluster": ClusterSettings,
+    "defaults": Defaults,
+    "versions": Versions,
+    "kubeRay": KubeRaySettings,
+    "service": ServiceSettings,
+}
+_LISTS: Final = ("gpuPools", "models")
+_KEYS: Final = (_TOKEN_KEY, *_SECTIONS, *_LISTS)
+
+Entry = TypeVar("Entry", bound=Settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What could be read of a stack, and what could not.
+
+    settings: None where a section that everything depends on is missing or broken.
+    model_indexes: the place in the file of each entry of `settings.models`.
+    pool_indexes: the same for `settings.gpu_pools`; empty where the file lists no pools.
+    pools_complete: False where a pool was left out, so that its absence proves nothing.
+    directory: where paths in the stack file start.
+    """
+
+    origin: str
+    settings: StackSettings | None
+    problems: tuple[Problem, ...]
+    model_indexes: tuple[int, ...]
+    pool_indexes: tuple[int, ...]
+    pools_complete: bool
+    directory: Path
+
+
+def read_stack(
+    stack: str,
+    values: Mapping[str, Any],
+    secret_keys: frozenset[str] = frozenset(),
+    directory: Path = Path(),
+) -> Reading:
+    """Reads the configuration of one stack.
+
+    values: by full key (`ray-llm:models`, `gcp:project`), parsed, no JSON text.
+    secret_keys: the full keys whose values are encrypted; only the token may be one of them.
+    Never raises for bad values: they become `problems`.
+    """
+    origin = f"Pulumi.{stack}.yaml"
+    ours = {
+        key.removeprefix(f"{NAMESPACE}:"): value
+        for key, value in values.items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    if not ours:
+        problem = Problem(
+            place=NAMESPACE,
+            reason="the stack file has no such section",
+            remedy="Add ray-llm:cluster and ray-llm:models; README.md explains both",
+            rule="stack-empty",
+        )
+        return Reading(
+            origin=origin,
+            settings=None,
+            problems=(problem,),
+            model_indexes=(),
+            pool_indexes=(),
+            pools_complete=False,
+            directory=directory,
+        )
+    problems: list[Problem] = list(_unknown_keys(ours))
+    problems += _misplaced_secrets(ours, secret_keys)
+    has_token = _TOKEN_KEY in ours
+    problems += _token_problems(ours, secret_keys)
+    readable = {
+        key: value for key, value in ours.items() if f"{NAMESPACE}:{key}" not in secret_keys
+    }
+
+    project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
+    region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
+    sections: dict[str, Any] = {}
+    for key, section in _SECTIONS.items():
+        if key not in readable:
+            continue
+        read = _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
+        if read is not None:
+            sections[key] = read
+    if "cluster" not in ours:
+        problems.append(
+            Problem(
+                place=f"{NAMESPACE}:cluster",
+                reason="is missing",
+                remedy="Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
+                rule="missing-key",
+            )
+        )
+    pools, pool_indexes, pools_complete = _entries(
+        GpuPoolSettings, "tier", readable.get("gpuPools", list(DEFAULT_POOLS)), "gpuPools", problems
+    )
+    models: tuple[ModelDeployment, ...] = ()
+    model_indexes: tuple[int, ...] = ()
+    if "models" in readable:
+        models, model_indexes, _ = _entries(
+            ModelDeployment, "model", readable["models"], "models", problems
+        )
+    elif "models" not in ours:
+        problems.append(
+            Problem(
+                place=f"{NAMESPACE}:models",
+                reason="is missing",
+                remedy="List the models to serve, one name of the catalogue a line at least",
+                rule="missing-key",
+            )
+        )
+    settings = None
+    if project and region and "cluster" in sections:
+        settings = StackSettings.model_construct(
+            stack=stack,
+            project=project,
+            region=region,
+            cluster=sections["cluster"],
+            has_hugging_face_token=has_token,
+            gpu_pools=pools,
+            models=models,
+            defaults=sections.get("defaults", Defaults()),
+            versions=sections.get("versions", Versions()),
+            kube_ray=sections.get("kubeRay", KubeRaySettings()),
+            service=sections.get("service", ServiceSettings()),
+        )
+    return Reading(
+        origin=origin,
+        settings=settings,
+        problems=tuple(problems),
+        model_indexes=model_indexes,
+        pool_indexes=pool_indexes if "gpuPools" in ours else (),
+        pools_complete=pools_complete,
+        directory=directory,
+    )
+
+
+def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
+    """A reading of settings that a program made itself, for callers without a stack file."""
+    return Reading(
+        origin=f"stack {settings.stack}",
+        settings=settings,
+        problems=(),
+        model_indexes=tuple(range(len(settings.models))),
+        pool_indexes=tuple(range(len(settings.gpu_pools))),
+        pools_complete=True,
+        directory=directory,
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`" Did you mean x?"` for the known word nearest to a misspelt one, else an empty text."""
+    by_folded = {_folded(name): name for name in known}
+    match = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
+    return f"Did you mean {by_folded[match[0]]}? " if match else ""
+
+
+def _folded(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "")
+
+
+def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:
+    for key in ours:
+        if key not in _KEYS:
+            yield Problem(
+                place=f"{NAMESPACE}:{key}",
+                reason="is not a key of this program",
+                remedy=f"{nearest(key, _KEYS)}Known keys: {', '.join(_KEYS)}",
+                rule="unknown-key",
+            )
+
+
+def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
+    for key in ours:
+        if key in _KEYS and key != _TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
+            yield Problem(
+                place=f"{NAMESPACE}:{key}",
+                reason="is or holds an encrypted value, and the plan shows this section in plain",
+                remedy=f"Keep secrets in {NAMESPACE}:{_TOKEN_KEY} only",
+                rule="misplaced-secret",
+            )
+
+
+def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
+    if _TOKEN_KEY not in ours:
+        return
+    remedy = f"Run `pulumi config set --secret {NAMESPACE}:{_TOKEN_KEY}` and paste the token there"
+    if f"{NAMESPACE}:{_TOKEN_KEY}" not in secret_keys:
+        yield Problem(
+            place=f"{NAMESPACE}:{_TOKEN_KEY}",
+            reason="stands in plain text in the stack file",
+            remedy=f"{remedy}; revoke the one that was written down",
+            rule="plain-token",
+        )
+
+
+def _text(values: Mapping[str, Any], key: str, what: str, problems: list[Problem]) -> str | None:
+    value = values.get(key)
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    problems.append(
+        Problem(
+            place=key,
+            value=value,
+            reason="is missing" if value is None else "is not a text",
+            remedy=f"Set it to {what}",
+            rule="missing-key" if value is None else "wrong-type",
+        )
+    )
+    return None
+
+
+def _section(
+    section: type[Settings], value: object, place: str, problems: list[Problem]
+) -> Settings | None:
+    if not isinstance(value, Mapping):
+        problems.append(_not_a(value, place, "a mapping of keys", f"Keys: {_keys(section)}"))
+        return None
+    try:
+        return section.model_validate(value)
+    except ValidationError as error:
+        problems += _translated(error, section, place)
+        return None
+
+
+def _entries(
+    kind: type[Entry], shorthand: str, value: object, key: str, problems: list[Problem]
+) -> tuple[tuple[Entry, ...], tuple[int, ...], bool]:
+    """The readable entries of a list, their indexes in the file, and whether all were readable."""
+    place = f"{NAMESPACE}:{key}"
+    if not isinstance(value, list | tuple):
+        problems.append(_not_a(value, place, "a list", "Write one `- ...` line an entry"))
+        return (), (), False
+    if not value:
+        problems.append(
+            Problem(
+                place=place,
+                value="[]",
+                reason="is empty, so there would be nothing to serve"
+                if key == "models"
+                else "is empty, so no model could run anywhere",
+                remedy="List at least one entry",
+                rule="empty-list",
+            )
+        )
+        return (), (), False
+    entries: list[Entry] = []
+    indexes: list[int] = []
+    for index, item in enumerate(value):
+        where = f"{place}[{index}]"
+        fields = {shorthand: item} if isinstance(item, str) else item
+        if not isinstance(fields, Mapping):
+            remedy = f"Write a name, or keys such as {shorthand}"
+            problems.append(_not_a(item, where, "a name or a mapping", remedy))
+            continue
+        try:
+            entries.append(kind.model_validate(fields))
+            indexes.append(index)
+        except ValidationError as error:
+            problems += _translated(error, kind, where)
+    return tuple(entries), tuple(indexes), len(entries) == len(value)
+
+
+def _not_a(value: object, place: str, wanted: str, remedy: str) -> Problem:
+    shown = "nothing" if value is None else value
+    return Problem(
+        place=place, value=shown, reason=f"is not {wanted}", remedy=remedy, rule="wrong-type"
+    )
+
+
+def _keys(section: type[BaseModel]) -> str:
+    return ", ".join(_aliases(section))
+
+
+def _aliases(section: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(field.alias or name for name, field in section.model_fields.items())
+
+
+def _translated(error: ValidationError, section: type[BaseModel], place: str) -> Iterable[Problem]:
+    """Pydantic's findings in the words of this project, with places as the file has them."""
+    for details in error.errors(include_url=False):
+        yield _problem(details, section, place)
+
+
+def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Problem:
+    location = details["loc"]
+    where = place + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
+    )
+    kind = details["type"]
+    value = details["input"]
+    if kind == "extra_forbidden":
+        known = _aliases(_section_at(section, location[:-1]))
+        return Problem(
+            place=where,
+            reason="is not a known key",
+            remedy=nearest(str(location[-1]), known).strip() or f"Known keys: {', '.join(known)}",
+            rule="unknown-key",
+        )
+    if kind == "missing":
+        return Problem(place=where, reason="is missing", remedy="Add this key", rule="missing-key")
+    if kind == "value_error":
+        cause = details.get("ctx", {}).get("error")
+        reason, remedy = (
+            (cause.reason, cause.remedy)
+            if isinstance(cause, InvalidValueError)
+            else (str(cause or details["msg"]), "Change it")
+        )
+        shown = None if isinstance(value, Mapping | BaseModel) else value
+        return Problem(place=where, value=shown, reason=reason, remedy=remedy, rule="invalid-value")
+    reason, remedy = _wording(kind, details)
+    rule = "wrong-type" if kind.endswith(("_type", "_parsing")) else "invalid-value"
+    shown = "a mapping" if isinstance(value, Mapping) else value
+    shown = "a list" if isinstance(value, list | tuple) else shown
+    shown = "nothing" if value is None else shown
+    return Problem(place=where, value=shown, reason=reason, remedy=remedy, rule=rule)
+
+
+def _section_at(section: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:
+    """The settings class in which a path of keys ends."""
+    for part in location:
+        for name, field in section.model_fields.items():
+            if part in (name, field.alias):
+                annotation = field.annotation
+                if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                    section = annotation
+    return section
+
+
+def _wording(kind: str, details: ErrorDetails) -> tuple[str, str]:
+    """Reason and remedy for Pydantic's error types; its own text for the rare others."""
+    context = details.get("ctx", {})
+    wordings: Mapping[str, Callable[[], tuple[str, str]]] = {
+        "int_type": lambda: ("is not a whole number", "Write digits without quotes"),
+        "float_type": lambda: ("is not a number", "Write digits without quotes"),
+        "string_type": lambda: ("is not a text", "Write a text; quote it where it looks otherwise"),
+        "bool_type": lambda: ("is neither true nor false", "Write true or false"),
+        "dict_type": lambda: ("is not a mapping", "Write `key: value` lines"),
+        "model_type": lambda: ("is not a mapping", "Write `key: value` lines"),
+        "tuple_type": lambda: ("is not a list", "Write [first, second]"),
+        "list_type": lambda: ("is not a list", "Write [first, second]"),
+        "greater_than": lambda: (f"is not above {context['gt']}", "Write a larger number"),
+        "greater_than_equal": lambda: (f"is below {context['ge']}", f"Use {context['ge']} or more"),
+        "less_than_equal": lambda: (f"is above {context['le']}", f"Use at most {context['le']}"),
+        "literal_error": lambda: (
+            f"is not one of {context['expected']}",
+            "Choose one of these",
+        ),
+        "enum": lambda: (f"is not one of {context['expected']}", "Choose one of these"),
+        "string_too_short": lambda: ("is empty", "Give a text"),
+        "too_short": lambda: ("is empty", "List at least one"),
+    }
+    wording = wordings.get(kind)
+    return wording() if wording else (f"is invalid ({details['msg']})", "Change it")

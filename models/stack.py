@@ -1,0 +1,313 @@
+"""What a stack file may say: the typed settings under `ray-llm:`.
+
+Field names are the file's camelCase keys in snake_case. Everything is frozen, unknown keys are
+refused, and numbers are never read from text. What is left out stays None and is derived in
+planning/, where the plan shows it.
+"""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
+_DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+# A served name is a route, an application, a ConfigMap key and the `model` field of a request.
+_SERVED_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+_ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
+
+RAY_SERVICE_NAME_LIMIT = 47  # KubeRay's own check (ray-operator controllers, ValidateRayService)
+GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
+SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
+
+
+class InvalidValueError(ValueError):
+    """A value of the right type that cannot be meant, with the way out."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+def dns_1035_label(limit: int) -> AfterValidator:
+    """A validator for names of Kubernetes Services: a DNS-1035 label of at most `limit`."""
+
+    def check(name: str) -> str:
+        if len(name) > limit:
+            raise InvalidValueError(
+                f"has {len(name)} characters, more than the {limit} that are allowed",
+                f"Shorten it to {limit}",
+            )
+        if not _DNS_1035.fullmatch(name):
+            raise InvalidValueError(
+                "is not a DNS-1035 label",
+                "Use lower case letters, digits and '-', a letter first, no '-' last",
+            )
+        return name
+
+    return AfterValidator(check)
+
+
+def _served_name(name: str) -> str:
+    if ":" in name:
+        raise InvalidValueError(
+            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so that "
+            "every request would be answered 404",
+            f"Write {name.replace(':', '-')} for instance",
+        )
+    if len(name) > SERVED_NAME_LIMIT:
+        raise InvalidValueError(
+            f"has {len(name)} characters, more than the {SERVED_NAME_LIMIT} that are allowed",
+            "Give a shorter name",
+        )
+    if not _SERVED_NAME.fullmatch(name):
+        raise InvalidValueError(
+            "is not DNS-safe, and it becomes a route and a ConfigMap key",
+            "Use lower case letters, digits, '-' and '.', with a letter or digit at both ends",
+        )
+    return name
+
+
+def _zone(zone: str) -> str:
+    if not _ZONE.fullmatch(zone):
+        raise InvalidValueError("is not the name of a zone", "Write one such as us-central1-a")
+    return zone
+
+
+GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
+NamespaceName = Annotated[str, dns_1035_label(63)]
+RayServiceName = Annotated[str, dns_1035_label(RAY_SERVICE_NAME_LIMIT)]
+ServedName = Annotated[str, AfterValidator(_served_name)]
+Zone = Annotated[str, AfterValidator(_zone)]
+# Not strict, so that the file's lists become the tuples that a frozen object needs.
+Zones = Annotated[tuple[Zone, ...], Field(strict=False, min_length=1)]
+NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+# The largest count that any field of ours may hold: beyond it a typing mistake is certain, and
+# Kubernetes' int32 fields would overflow.
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+NodeCount = Annotated[int, Field(ge=0, le=1000)]  # GKE: at most 1,000 nodes a pool and zone
+ReplicaCount = Annotated[int, Field(ge=0, le=1000)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, strict types, camelCase keys, no unknown key."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        protected_namespaces=(),
+    )
+
+
+class Profile(StrEnum):
+    """What a model is tuned for; planning/batching.py says what each one sets."""
+
+    THROUGHPUT = "throughput"
+    LATENCY = "latency"
+    MEMORY = "memory"
+
+
+class KubeRayInstall(StrEnum):
+    """Who installs the KubeRay operator."""
+
+    HELM = "helm"
+    GKE_ADDON = "gke-addon"
+    EXISTING = "existing"
+
+
+class CpuPoolSettings(Settings):
+    """The CPU node pool: it carries the Ray head, the routers and KubeRay."""
+
+    name: GkeName = "app-pool"
+    machine_type: NonEmpty = "e2-standard-8"
+    min_nodes: NodeCount = 1
+    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 6
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "CpuPoolSettings":
+        if self.min_nodes > self.max_nodes:
+            raise InvalidValueError(
+                f"minNodes {self.min_nodes} is above maxNodes {self.max_nodes}",
+                "Lower minNodes or raise maxNodes",
+            )
+        return self
+
+
+class ClusterSettings(Settings):
+    """The GKE cluster: one to create, or with `existing` one to adopt.
+
+    context: for an adopted cluster, the kubeconfig context to reach it by; without it the
+    endpoint is read from the GKE API.
+    """
+
+    name: GkeName
+    zones: Zones
+    existing: bool = False
+    location: NonEmpty | None = None
+    context: NonEmpty | None = None
+    deletion_protection: bool = True
+    release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = "REGULAR"
+    network: NonEmpty | None = None
+    subnetwork: NonEmpty | None = None
+    cpu_pool: CpuPoolSettings = CpuPoolSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ClusterSettings":
+        if len(set(self.zones)) != len(self.zones):
+            raise InvalidValueError("names a zone twice in zones", "Keep each zone once")
+        if not self.existing and (self.context or self.location):
+            said = "context" if self.context else "location"
+            raise InvalidValueError(
+                f"{said} belongs to an adopted cluster and existing is not true",
+                f"Set existing: true or leave out {said}",
+            )
+        return self
+
+
+class GpuPoolSettings(Settings):
+    """One GPU node pool: a tier of the catalogue, on demand or spot."""
+
+    tier: NonEmpty
+    spot: bool = False
+    name: GkeName | None = None
+    machine_type: NonEmpty | None = None
+    zones: Zones | None = None
+    min_nodes: NodeCount = 0
+    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 5
+    boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
+
+    @property
+    def id(self) -> str:
+        """The one word for this pool: node pool, worker group, custom resource and `gpu:`."""
+        return self.name or (f"{self.tier}-spot" if self.spot else self.tier)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "GpuPoolSettings":
+        if self.min_nodes > self.max_nodes:
+            raise InvalidValueError(
+                f"minNodes {self.min_nodes} is above maxNodes {self.max_nodes}",
+                "Lower minNodes or raise maxNodes",
+            )
+        if self.zones is not None and len(set(self.zones)) != len(self.zones):
+            raise InvalidValueError("names a zone twice in zones", "Keep each zone once")
+        return self
+
+
+class ReplicaSettings(Settings):
+    """How many replicas of a model Ray Serve may keep; what is left out comes from `defaults`."""
+
+    min: ReplicaCount | None = None
+    max: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ReplicaSettings":
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise InvalidValueError(
+                f"min {self.min} is above max {self.max}", "Lower min or raise max"
+            )
+        return self
+
+
+class ScalingSettings(Settings):
+    """The autoscaling habits that a model and the stack's `defaults` share."""
+
+    replicas: ReplicaSettings = ReplicaSettings()
+    target_ongoing_requests: Count | None = None
+    upscale_delay_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    downscale_delay_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    profile: Annotated[Profile, Field(strict=False)] | None = None
+
+
+class Defaults(ScalingSettings):
+    """The environment's habits, for every model that does not say otherwise."""
+
+    context_length: Count | None = None
+
+
+class ModelDeployment(ScalingSettings):
+    """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
+
+    config_file: path of the model's config.json, relative to the stack file.
+    weight_gib: size of the checkpoint's tensors in GiB.
+    engine: vLLM engine arguments by vLLM's own names.
+    """
+
+    model: NonEmpty | None = None
+    source: NonEmpty | None = None
+    name: ServedName | None = None
+    family: ServedName | None = None
+    gpu: NonEmpty | None = None
+    context_length: Count | None = None
+    tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] | None = None
+    quantization: NonEmpty | None = None
+    config_file: NonEmpty | None = None
+    weight_gib: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
+    check_fit: bool = True
+    gated: bool | None = None
+    engine: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def served_name(self) -> str:
+        """The name in requests, routes and application; of a source its last part."""
+        if self.name:
+            return self.name
+        if self.model:
+            return self.model
+        return (self.source or "").rstrip("/").rsplit("/", 1)[-1].lower()
+
+
+class Versions(Settings):
+    """What runs: a Ray release with its image, and the KubeRay release beside it.
+
+    image: an image of one's own; it must hold this Ray and, unless said, this release's vLLM.
+    """
+
+    ray: NonEmpty = "2.49.1"
+    kuberay: NonEmpty = "1.6.2"
+    vllm: NonEmpty | None = None
+    image: NonEmpty | None = None
+
+
+class KubeRaySettings(Settings):
+    """How the operator gets into the cluster."""
+
+    install: Annotated[KubeRayInstall, Field(strict=False)] = KubeRayInstall.HELM
+
+
+class ServiceSettings(Settings):
+    """The RayService and where it lives."""
+
+    name: RayServiceName = "llm-serving"
+    namespace: NamespaceName = "ai"
+
+
+class StackSettings(Settings):
+    """A whole stack: the sections of `ray-llm:` and the two Google Cloud keys it needs."""
+
+    stack: str
+    project: NonEmpty
+    region: NonEmpty
+    cluster: ClusterSettings
+    has_hugging_face_token: bool
+    gpu_pools: tuple[GpuPoolSettings, ...]
+    models: tuple[ModelDeployment, ...]
+    defaults: Defaults = Defaults()
+    versions: Versions = Versions()
+    kube_ray: KubeRaySettings = KubeRaySettings()
+    service: ServiceSettings = ServiceSettings()

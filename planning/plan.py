@@ -1,0 +1,245 @@
+"""The Plan: the one object that everything after planning reads.
+
+Nothing downstream decides again, and nothing here knows Kubernetes. All of it is frozen; sizes
+carry their unit in the name (bytes, GiB, USD per hour).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from models.catalog import GpuTier, KubeRayRelease, RayRelease
+from models.errors import Problem
+from models.stack import KubeRayInstall
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodResources:
+    """What one Ray pod asks for; requests equal limits, so nothing is overcommitted."""
+
+    cpu: int
+    memory_gib: int
+    gpus: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPlan:
+    """One GPU node pool with the worker group that runs on it, one pod a node.
+
+    id: the node pool, the worker group, the Ray custom resource and what `gpu:` names.
+    max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
+    nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.
+    node_usd_per_hour: list price of one node in this region; None where the price is not known.
+    """
+
+    id: str
+    tier: GpuTier
+    machine_type: str
+    spot: bool
+    zones: tuple[str, ...]
+    min_nodes: int
+    max_nodes: int
+    boot_disk_gb: int
+    pod: PodResources
+    max_workers: int
+    nodes_at_min: int
+    nodes_at_max: int
+    node_usd_per_hour: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuPoolPlan:
+    """The CPU node pool: Ray head, routers, KubeRay and the check that every model answers."""
+
+    name: str
+    machine_type: str
+    min_nodes: int
+    max_nodes: int
+    boot_disk_gb: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterPlan:
+    """The GKE cluster to create or to adopt."""
+
+    name: str
+    location: str
+    zones: tuple[str, ...]
+    existing: bool
+    context: str | None
+    deletion_protection: bool
+    release_channel: str
+    network: str | None
+    subnetwork: str | None
+    cpu_pool: CpuPoolPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterGroupPlan:
+    """The CPU worker group that hosts every model's routers, so that no GPU node does.
+
+    resource: the Ray custom resource that only this group advertises, `slots_per_pod` a pod.
+    """
+
+    id: str
+    resource: str
+    slots_per_pod: int
+    pod: PodResources
+    max_workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicas:
+    """The autoscaling range of one deployment of Ray Serve and when it moves."""
+
+    min: int
+    initial: int
+    max: int
+    target_ongoing_requests: int
+    max_ongoing_requests: int
+    upscale_delay_seconds: int
+    downscale_delay_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryFit:
+    """Memory of one GPU of a replica, in bytes, by the formula of planning/memory.py.
+
+    longest_context: tokens of one sequence that would fit; 0 where not even weights do.
+    concurrent_sequences: full-length sequences that fit at once.
+    """
+
+    budget_bytes: int
+    weight_bytes: int
+    activation_bytes: int
+    runtime_bytes: int
+    kv_available_bytes: int
+    kv_per_sequence_bytes: int
+    concurrent_sequences: float
+    longest_context: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether one sequence of the planned context length fits."""
+        return self.kv_available_bytes >= self.kv_per_sequence_bytes > 0
+
+    @property
+    def left_bytes(self) -> int:
+        """KV cache left beside one full-length sequence; negative where it does not fit."""
+        return self.kv_available_bytes - self.kv_per_sequence_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPlan:
+    """One model as it will run: an application of its own at its own route.
+
+    source: what vLLM loads, a Hugging Face repository, a path or a bucket URI.
+    quantization: the method vLLM is told; None leaves it to what the checkpoint says.
+    quantization_shown: how the weights are stored or loaded, for people.
+    engine: vLLM engine arguments that the user gave beyond those decided here.
+    fit: None where the user turned the check off.
+    derived: names of the fields that the program chose, not the stack file.
+    """
+
+    index: int
+    name: str
+    family: str
+    source: str
+    pool: str
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    dtype: str
+    quantization: str | None
+    quantization_shown: str | None
+    max_model_len: int
+    gpu_memory_utilization: float
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    enforce_eager: bool
+    v0_engine: bool
+    gated: bool
+    replicas: Replicas
+    routers: Replicas
+    engine: Mapping[str, object] = field(default_factory=dict)
+    fit: MemoryFit | None = None
+    derived: frozenset[str] = frozenset()
+
+    @property
+    def route(self) -> str:
+        """The route prefix of the model's application."""
+        return f"/{self.name}"
+
+    @property
+    def gpus_per_replica(self) -> int:
+        """GPUs that one replica takes, all on one node."""
+        return self.tensor_parallel_size * self.pipeline_parallel_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServicePlan:
+    """The RayService, the namespace it lives in and how it is called."""
+
+    name: str
+    namespace: str
+    port: int = 8000
+    dashboard_port: int = 8265
+
+    @property
+    def serve_service(self) -> str:
+        """The Kubernetes Service that answers requests (KubeRay's naming)."""
+        return f"{self.name}-serve-svc"
+
+    @property
+    def head_service(self) -> str:
+        """The Kubernetes Service of the Ray head with the dashboard (KubeRay's naming)."""
+        return f"{self.name}-head-svc"
+
+    def endpoint(self, model: ModelPlan) -> str:
+        """The OpenAI-compatible base URL of a model inside the cluster."""
+        return f"http://{self.serve_service}.{self.namespace}:{self.port}{model.route}/v1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasePlan:
+    """The software that runs: Ray with its image and vLLM, and KubeRay."""
+
+    ray: RayRelease
+    kuberay: KubeRayRelease
+    image: str
+    vllm: str
+    install: KubeRayInstall
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that will be deployed for one stack, decided."""
+
+    stack: str
+    project: str
+    region: str
+    cluster: ClusterPlan
+    release: ReleasePlan
+    service: ServicePlan
+    head: PodResources
+    router_group: RouterGroupPlan
+    pools: tuple[PoolPlan, ...]
+    models: tuple[ModelPlan, ...]
+    has_hugging_face_token: bool
+    warnings: tuple[Problem, ...] = ()
+
+    def pool(self, pool_id: str) -> PoolPlan:
+        """The pool of that id; KeyError where the plan has none."""
+        for pool in self.pools:
+            if pool.id == pool_id:
+                return pool
+        raise KeyError(pool_id)
+
+    @property
+    def families(self) -> Mapping[str, tuple[ModelPlan, ...]]:
+        """The models by family, families in the order of their first model."""
+        grouped: dict[str, tuple[ModelPlan, ...]] = {}
+        for model in self.models:
+            grouped[model.family] = (*grouped.get(model.family, ()), model)
+        return grouped
