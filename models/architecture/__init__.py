@@ -1,0 +1,23 @@
+"""What an LLM looks like inside: the dimensions that decide whether it fits on a GPU.
+
+`llm_architecture` holds the types, `config_json` reads them from the config.json
+that stands beside the weights of a Hugging Face repository.
+"""
+
+from models.architecture.config_fields import ConfigJsonError
+from models.architecture.config_json import architecture_from_config_json
+from models.architecture.llm_architecture import (
+    Attention,
+    AttentionKind,
+    LlmArchitecture,
+    Quantization,
+)
+
+__all__ = [
+    "Attention",
+    "AttentionKind",
+    "ConfigJsonError",
+    "LlmArchitecture",
+    "Quantization",
+    "architecture_from_config_json",
+]

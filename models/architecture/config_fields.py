@@ -1,0 +1,143 @@
+"""Typed access to the fields of a config.json, with errors that name the field.
+
+Numbers in JSON may be text, booleans, zeros, negatives or absurdly large; each of these
+is refused here, once, so that the reader above can be written plainly.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, overload
+
+from models.architecture.llm_architecture import LARGEST_DIMENSION
+
+WAY_OUT = (
+    "Take the config.json that stands beside the model's weights, "
+    "or name a gpu and set checkFit: false."
+)
+
+
+class ConfigJsonError(ValueError):
+    """A config.json that does not describe a decoder LLM."""
+
+
+class Fields:
+    """The fields of one JSON object; `null` counts as absent, as in transformers."""
+
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        place: str = "",
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._values = values
+        self._place = place
+        self._defaults = defaults or {}
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
+        """Return the same fields, with values for those that are absent."""
+        return Fields(self._values, self._place, defaults)
+
+    def _get(self, name: str) -> Any:
+        value = self._values.get(name)
+        return self._defaults.get(name) if value is None else value
+
+    def has(self, name: str) -> bool:
+        """Return whether the field is there and not null."""
+        return self._get(name) is not None
+
+    def error(self, name: str, reason: str, *, value: Any = None) -> ConfigJsonError:
+        """Return an error about a field: its place, its value, the reason, the way out."""
+        shown = self._get(name) if value is None else value
+        text = "" if shown is None else f" {_shown(shown)}"
+        return ConfigJsonError(f"config.json: {self._place}{name}{text} {reason}. {WAY_OUT}")
+
+    def nested(self, name: str) -> "Fields":
+        """Return the fields of an object inside this one."""
+        value = self._get(name)
+        if not isinstance(value, dict):
+            raise self.error(name, "must be an object of fields")
+        return Fields(value, f"{self._place}{name}.")
+
+    def integer(self, *names: str, default: int | None = None) -> int:
+        """Return the first of `names` that is there: a whole number from 1 up."""
+        for name in names:
+            if self.has(name):
+                return self._whole(name, least=1)
+        if default is None:
+            raise self.error(names[0], "is missing")
+        return default
+
+    def count(self, *names: str) -> int | None:
+        """Return the first of `names` that is there, which may be 0, or None."""
+        return next((self._whole(name, least=0) for name in names if self.has(name)), None)
+
+    def _whole(self, name: str, *, least: int) -> int:
+        value = self._get(name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.error(name, "must be a whole number")
+        if not least <= value <= LARGEST_DIMENSION:
+            raise self.error(name, f"must be from {least} to {LARGEST_DIMENSION:,}")
+        return value
+
+    def is_minus_one(self, name: str) -> bool:
+        """Return whether the field is -1, which several formats write for "none"."""
+        value = self._get(name)
+        return value == -1 and not isinstance(value, bool)
+
+    def number(self, name: str) -> float | None:
+        """Return a finite number above 0, or None where there is none."""
+        value = self._get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(name, "must be a number")
+        if not (0 < value <= LARGEST_DIMENSION) or not math.isfinite(value):
+            raise self.error(name, f"must be above 0 and at most {LARGEST_DIMENSION:,}")
+        return float(value)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Return a boolean."""
+        value = self._get(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise self.error(name, "must be true or false")
+        return value
+
+    @overload
+    def text(self, name: str, *, default: str) -> str: ...
+    @overload
+    def text(self, name: str, *, default: str | None) -> str | None: ...
+    def text(self, name: str, *, default: str | None) -> str | None:
+        """Return a text."""
+        value = self._get(name)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise self.error(name, "must be text")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts, empty where the field is absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(name, "must be a list of texts")
+        return value
+
+    def first_object(self, name: str) -> "Fields | None":
+        """Return the first object inside the object `name`, or None where there is none."""
+        groups = self.nested(name)
+        inner = next((key for key in groups._values if isinstance(key, str)), None)
+        return None if inner is None else groups.nested(inner)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as JSON, shortened: a huge one must not drown the sentence."""
+    try:
+        text = json.dumps(value)
+    except ValueError:  # an integer beyond Python's limit for conversion to text
+        return "(a huge number)"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,276 @@
+"""Reads a Hugging Face config.json into an `LlmArchitecture`, as vLLM would understand it.
+
+Any text is safe to give: what is not the config.json of a decoder LLM ends in a
+`ConfigJsonError` whose sentence names the field, the value, the reason and a way out.
+Class defaults that a config.json may leave out are those of transformers.
+"""
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields
+from models.architecture.llm_architecture import (
+    Attention,
+    AttentionKind,
+    LlmArchitecture,
+    Quantization,
+)
+from models.architecture.model_families import (
+    CLASS_DEFAULTS,
+    GENERATION_SUFFIXES,
+    HYBRID_MODEL_TYPES,
+    NOT_DECODERS,
+    TIED_BY_DEFAULT,
+)
+from models.architecture.quantization_config import quantization
+from models.architecture.sliding_window import sliding_window
+
+# The largest real config.json is some 100 kB; a multi-megabyte one is another file.
+MAX_CHARACTERS = 5_000_000
+
+FALCON = ("falcon", "RefinedWeb", "RefinedWebModel")
+# Their config.json has no size for the feed-forward layer.
+FOUR_TIMES_HIDDEN = (*FALCON, "gpt2", "gpt_bigcode", "bloom")
+
+NESTED_TEXT_CONFIGS = ("text_config", "llm_config", "language_config")
+
+
+def architecture_from_config_json(text: str) -> tuple[LlmArchitecture, Quantization | None]:
+    """Return the architecture and the quantization that a config.json describes.
+
+    Raises ConfigJsonError, and nothing else, when `text` is not the config.json of a
+    decoder LLM whose KV cache grows with attention heads.
+    """
+    whole = Fields(_parse(text))
+    fields, multimodal = _text_fields(whole)
+    model_type = whole.text("model_type", default=fields.text("model_type", default=None))
+    if model_type is None:
+        raise whole.error("model_type", "is missing")
+    architecture = _architecture_class(whole, fields)
+    _refuse_other_models(whole, fields, architecture)
+    try:
+        return (
+            _architecture(whole, fields, model_type, architecture, multimodal=multimodal),
+            quantization(whole if whole.has("quantization_config") else fields),
+        )
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        msg = f"config.json: {reason}. {WAY_OUT}"
+        raise ConfigJsonError(msg) from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    if len(text) > MAX_CHARACTERS:
+        msg = f"config.json is {len(text):,} characters long, more than any real one. {WAY_OUT}"
+        raise ConfigJsonError(msg)
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        msg = (
+            f"config.json is not JSON: {error.msg} at line {error.lineno}, "
+            f"column {error.colno}. {WAY_OUT}"
+        )
+        raise ConfigJsonError(msg) from None
+    except (ValueError, RecursionError):
+        msg = f"config.json holds a number or a nesting beyond any real one. {WAY_OUT}"
+        raise ConfigJsonError(msg) from None
+    if not isinstance(document, dict):
+        msg = f"config.json holds a {type(document).__name__}, not an object of fields. {WAY_OUT}"
+        raise ConfigJsonError(msg)
+    return document
+
+
+def _text_fields(whole: Fields) -> tuple[Fields, bool]:
+    """Return the fields of the language model, and whether it also reads images or sound."""
+    for name in NESTED_TEXT_CONFIGS:
+        if whole.has(name):
+            return whole.nested(name), True
+    return whole, any(whole.has(name) for name in ("vision_config", "audio_config", "visual"))
+
+
+def _architecture_class(whole: Fields, fields: Fields) -> str | None:
+    for place in (whole, fields):
+        names = place.texts("architectures")
+        for name in names:
+            if name.endswith(GENERATION_SUFFIXES):
+                return name
+        if names:
+            raise place.error(
+                "architectures", "names no class that generates text, so it is no decoder LLM"
+            )
+    return None
+
+
+def _refuse_other_models(whole: Fields, fields: Fields, architecture: str | None) -> None:
+    for place in (whole, fields):
+        if place.flag("is_encoder_decoder", default=False):
+            raise place.error("is_encoder_decoder", "means an encoder-decoder, not a decoder LLM")
+        model_type = place.text("model_type", default="") or ""
+        if model_type in NOT_DECODERS or (architecture is None and "vision" in model_type):
+            raise place.error("model_type", "is no decoder LLM")
+        if model_type in HYBRID_MODEL_TYPES:
+            raise place.error(
+                "model_type", "mixes in state-space or linear layers, which have no KV cache"
+            )
+        if place.has("block_configs"):
+            raise place.error(
+                "block_configs", "gives each layer its own shape, which the fit cannot compute"
+            )
+
+
+def _architecture(
+    whole: Fields,
+    fields: Fields,
+    model_type: str,
+    architecture: str | None,
+    *,
+    multimodal: bool,
+) -> LlmArchitecture:
+    text_type = fields.text("model_type", default=model_type) or model_type
+    fields = fields.with_defaults(CLASS_DEFAULTS.get(text_type, {}))
+    layers = fields.integer("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    hidden = fields.integer("hidden_size", "n_embd", "d_model")
+    heads = fields.integer("num_attention_heads", "n_head", "n_heads")
+    attention, kv_heads, head_dim = _attention(fields, text_type, heads, hidden)
+    positions = fields.integer(
+        "max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length"
+    )
+    intermediate = fields.integer(
+        "intermediate_size",
+        "ffn_hidden_size",
+        "n_inner",
+        "ffn_dim",
+        default=4 * hidden if text_type in FOUR_TIMES_HIDDEN else None,
+    )
+    window, window_layers = sliding_window(fields, text_type, layers, positions)
+    experts = fields.count("num_experts", "num_local_experts", "n_routed_experts")
+    experts = experts if experts and experts > 1 else None
+    return LlmArchitecture(
+        model_type=model_type,
+        architecture=architecture,
+        num_hidden_layers=layers,
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        head_dim=head_dim,
+        vocab_size=fields.integer("vocab_size", "padded_vocab_size"),
+        max_position_embeddings=positions,
+        rope_scaling=_rope_scaling(fields),
+        torch_dtype=_dtype(whole, fields),
+        tie_word_embeddings=fields.flag(
+            "tie_word_embeddings",
+            default=whole.flag("tie_word_embeddings", default=text_type in TIED_BY_DEFAULT),
+        ),
+        attention=attention,
+        num_experts=experts,
+        num_experts_per_tok=_experts_per_token(fields) if experts else None,
+        num_shared_experts=(fields.count("n_shared_experts") or None) if experts else None,
+        num_moe_layers=_moe_layers(fields, layers) if experts else None,
+        moe_intermediate_size=(
+            fields.integer("moe_intermediate_size", default=intermediate) if experts else None
+        ),
+        sliding_window=window,
+        sliding_window_layers=window_layers,
+        multimodal=multimodal,
+    )
+
+
+def _attention(
+    fields: Fields, text_type: str, heads: int, hidden: int
+) -> tuple[Attention, int, int]:
+    """Return the attention, the number of KV heads and the query's head size."""
+    if fields.has("kv_lora_rank") and text_type != "minicpm3":
+        nope = fields.integer("qk_nope_head_dim")
+        rope = fields.integer("qk_rope_head_dim")
+        attention = Attention(
+            kind=AttentionKind.MLA,
+            kv_lora_rank=fields.integer("kv_lora_rank"),
+            qk_rope_head_dim=rope,
+            qk_nope_head_dim=nope,
+            v_head_dim=fields.integer("v_head_dim"),
+            q_lora_rank=fields.count("q_lora_rank") or None,
+        )
+        return attention, heads, nope + rope
+    kv_heads = _kv_heads(fields, text_type, heads)
+    if heads % kv_heads:
+        raise fields.error(
+            "num_key_value_heads", f"does not divide the {heads} attention heads", value=kv_heads
+        )
+    kind = AttentionKind.GQA
+    if kv_heads == heads:
+        kind = AttentionKind.MHA
+    elif kv_heads == 1:
+        kind = AttentionKind.MQA
+    return Attention(kind=kind), kv_heads, _head_dim(fields, text_type, heads, hidden)
+
+
+def _kv_heads(fields: Fields, text_type: str, heads: int) -> int:
+    if text_type in FALCON:
+        # config.json of falcon-7b says num_kv_heads 71 and means 1.
+        if fields.flag("new_decoder_architecture", default=False):
+            return fields.integer("num_kv_heads", "n_head_kv", default=heads)
+        return 1 if fields.flag("multi_query", default=True) else heads
+    if text_type == "gpt_bigcode":
+        return 1 if fields.flag("multi_query", default=True) else heads
+    if text_type == "chatglm" and not fields.flag("multi_query_attention", default=False):
+        return heads
+    if fields.has("attn_config"):
+        return fields.nested("attn_config").integer("kv_n_heads", default=heads)
+    return fields.integer(
+        "num_key_value_heads", "num_kv_heads", "multi_query_group_num", default=heads
+    )
+
+
+def _head_dim(fields: Fields, text_type: str, heads: int, hidden: int) -> int:
+    if text_type == "minicpm3":
+        return fields.integer("qk_nope_head_dim") + fields.integer("qk_rope_head_dim")
+    if fields.has("head_dim") or fields.has("kv_channels"):
+        return fields.integer("head_dim", "kv_channels")
+    if hidden % heads:
+        raise fields.error(
+            "head_dim", f"is missing, and {heads} heads do not divide hidden_size {hidden}"
+        )
+    return hidden // heads
+
+
+def _experts_per_token(fields: Fields) -> int | None:
+    return fields.count("num_experts_per_tok", "experts_per_token", "moe_topk") or None
+
+
+def _moe_layers(fields: Fields, layers: int) -> int:
+    dense = min(fields.count("first_k_dense_replace") or 0, layers - 1)
+    return layers - dense
+
+
+def _dtype(whole: Fields, fields: Fields) -> str:
+    """Return the dtype of the weights; float32 where nothing is said, as in transformers."""
+    for place in (fields, whole):
+        for name in ("torch_dtype", "dtype"):
+            if place.has(name):
+                value = (place.text(name, default="") or "").removeprefix("torch.")
+                if value not in ("float16", "bfloat16", "float32"):
+                    raise place.error(name, "is none of float16, bfloat16 and float32")
+                return value
+    return "float32"
+
+
+def _rope_scaling(fields: Fields) -> dict[str, int | float | str] | None:
+    for name in ("rope_scaling", "rope_parameters"):
+        if not fields.has(name):
+            continue
+        scaling = fields.nested(name)
+        rope_type = scaling.text("rope_type", default=scaling.text("type", default=None))
+        if rope_type in (None, "default"):
+            return None
+        result: dict[str, int | float | str] = {"rope_type": rope_type}
+        factor = scaling.number("factor")
+        original = scaling.count("original_max_position_embeddings")
+        if factor is not None:
+            result["factor"] = factor
+        if original:
+            result["original_max_position_embeddings"] = original
+        return result
+    return None

@@ -1,0 +1,141 @@
+"""The architecture of a decoder LLM, in the words of its config.json.
+
+Only what planning needs: the dimensions behind weights, KV cache and activations,
+the attention kind, the window of sliding layers and the quantization.
+All lengths are in tokens, all sizes in elements unless the name says bytes.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from annotated_types import Ge, Le
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# A dimension beyond any model's; larger numbers in a file are mistakes, and
+# keeping them small keeps every product of them far from absurd arithmetic.
+LARGEST_DIMENSION = 100_000_000
+
+Dimension = Annotated[int, Ge(1), Le(LARGEST_DIMENSION), Field(strict=True)]
+
+
+class AttentionKind(StrEnum):
+    """How keys and values are shared between attention heads."""
+
+    MHA = "mha"
+    GQA = "gqa"
+    MQA = "mqa"
+    MLA = "mla"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Attention(_Frozen):
+    """The attention kind; the other fields are those of multi-head latent attention (MLA)."""
+
+    kind: AttentionKind
+    kv_lora_rank: Dimension | None = None
+    qk_rope_head_dim: Dimension | None = None
+    qk_nope_head_dim: Dimension | None = None
+    v_head_dim: Dimension | None = None
+    q_lora_rank: Dimension | None = None
+
+    @model_validator(mode="after")
+    def _mla_fields_belong_to_mla(self) -> Self:
+        latent = (self.kv_lora_rank, self.qk_rope_head_dim)
+        if self.kind is AttentionKind.MLA and None in latent:
+            msg = "mla attention needs kv_lora_rank and qk_rope_head_dim"
+            raise ValueError(msg)
+        if self.kind is not AttentionKind.MLA and latent != (None, None):
+            msg = f"kv_lora_rank and qk_rope_head_dim belong to mla, not to {self.kind}"
+            raise ValueError(msg)
+        return self
+
+
+class Quantization(_Frozen):
+    """How the weights are stored: `method` is Hugging Face's `quant_method`."""
+
+    method: str
+    bits: Annotated[int, Ge(1), Le(16)]
+    group_size: Dimension | None = None
+    scheme: str | None = None
+
+
+class LlmArchitecture(_Frozen):
+    """The dimensions of one decoder LLM, under their config.json names.
+
+    `sliding_window` is None unless the window is active; then `sliding_window_layers`
+    says how many of the layers slide. For MLA, `head_dim` is the query's
+    (`qk_nope_head_dim + qk_rope_head_dim`).
+    """
+
+    model_type: str
+    architecture: str | None = None
+    num_hidden_layers: Dimension
+    hidden_size: Dimension
+    intermediate_size: Dimension
+    num_attention_heads: Dimension
+    num_key_value_heads: Dimension
+    head_dim: Dimension
+    vocab_size: Dimension
+    max_position_embeddings: Dimension
+    rope_scaling: dict[str, int | float | str] | None = None
+    torch_dtype: Literal["float16", "bfloat16", "float32"]
+    tie_word_embeddings: bool
+    attention: Attention
+    num_experts: Dimension | None = None
+    num_experts_per_tok: Dimension | None = None
+    num_shared_experts: Dimension | None = None
+    num_moe_layers: Dimension | None = None
+    moe_intermediate_size: Dimension | None = None
+    sliding_window: Dimension | None = None
+    sliding_window_layers: Dimension | None = None
+    multimodal: bool = False
+
+    @model_validator(mode="after")
+    def _dimensions_agree(self) -> Self:
+        if self.num_attention_heads % self.num_key_value_heads:
+            msg = (
+                f"num_key_value_heads {self.num_key_value_heads} does not divide "
+                f"num_attention_heads {self.num_attention_heads}"
+            )
+            raise ValueError(msg)
+        if (self.sliding_window is None) != (self.sliding_window_layers is None):
+            msg = "sliding_window and sliding_window_layers are given together or not at all"
+            raise ValueError(msg)
+        if (self.sliding_window_layers or 0) > self.num_hidden_layers:
+            msg = f"sliding_window_layers exceeds the {self.num_hidden_layers} layers"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def kv_values_per_token_per_layer(self) -> int:
+        """Values that one token adds to the KV cache of one layer, before tensor parallelism.
+
+        MLA caches one latent and one rotary key; the others a key and a value per KV head.
+        """
+        if self.attention.kind is AttentionKind.MLA:
+            return (self.attention.kv_lora_rank or 0) + (self.attention.qk_rope_head_dim or 0)
+        return 2 * self.num_key_value_heads * self.head_dim
+
+    @property
+    def longest_context(self) -> int:
+        """Longest `max_model_len`, in tokens, that vLLM accepts without an override.
+
+        vLLM (`_get_and_verify_max_len`) multiplies the position limit by the RoPE factor,
+        from the original limit for yarn, except where the limit already contains it
+        (llama3, longrope, Gemma 3).
+        """
+        scaling = self.rope_scaling or {}
+        rope_type = scaling.get("rope_type", "default")
+        if rope_type in ("default", "su", "longrope", "llama3", "mrope"):
+            return self.max_position_embeddings
+        if self.model_type.startswith("gemma3"):
+            return self.max_position_embeddings
+        factor = scaling.get("factor", 1.0)
+        start = self.max_position_embeddings
+        if rope_type == "yarn":
+            original = scaling.get("original_max_position_embeddings", start)
+            start = original if isinstance(original, int) else start
+        return int(start * factor) if isinstance(factor, int | float) else start

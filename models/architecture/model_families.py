@@ -1,0 +1,92 @@
+"""What a config.json leaves unsaid: class defaults and which model types are decoders.
+
+Defaults are those of the configuration classes in transformers 4.5x; a config.json is
+written without the values that equal them.
+"""
+
+from typing import Any
+
+# Class names that generate text, as in vLLM's model registry.
+GENERATION_SUFFIXES = (
+    "ForCausalLM",
+    "ForConditionalGeneration",
+    "LMHeadModel",
+    "ForVision2Seq",
+    "ForImageTextToText",
+    "ChatGLMModel",
+    "ChatModel",
+    "MiniCPMV",
+    "MiniCPMO",
+    "NVLM_D",
+)
+
+NOT_DECODERS = frozenset(
+    """
+    albert align altclip aria_vision audio-spectrogram-transformer bart beit bert bert-generation
+    big_bird bigbird_pegasus blenderbot blip blip-2 bridgetower camembert canine chinese_clip clap
+    clip clip_text_model clip_vision_model clipseg convbert convnext convnextv2 cvt data2vec-audio
+    data2vec-text deberta deberta-v2 deit depth_anything detr dinov2 dinov3_vit distilbert dpr
+    electra encoder-decoder encodec ernie esm flaubert flava fnet fsmt gte-new hubert ibert
+    jina_bert layoutlm layoutlmv2 layoutlmv3 led lilt longformer longt5 luke lxmert m2m_100 marian
+    mbart megatron-bert mobilebert mobilenet_v2 mobilevit modernbert mpnet mra mt5 musicgen mvp
+    nllb-moe nomic_bert nystromformer owlv2 owlvit parakeet pegasus pegasus_x perceiver
+    plbart pop2piano prophetnet rembert resnet roberta roberta-prelayernorm roc_bert roformer sam
+    sam2 seamless_m4t segformer sew siglip siglip2 siglip_text_model siglip_vision_model
+    speech-encoder-decoder speech_to_text speecht5 splinter squeezebert swin swinv2
+    switch_transformers t5 t5gemma table-transformer tapas timesformer timm_wrapper trocr umt5
+    unispeech videomae vilt vision-encoder-decoder visual_bert vit vit_mae vit_msn vits
+    wav2vec2 wav2vec2-bert wavlm whisper xlm xlm-roberta xlm-roberta-xl xmod yolos
+    """.split()  # noqa: SIM905 - words read better than a wall of quotes
+)
+
+# Layers without a KV cache beside layers with one (or none at all): the fit formula,
+# and hence this reader, does not describe them.
+HYBRID_MODEL_TYPES = frozenset(
+    """
+    bamba falcon_h1 falcon_mamba granitemoehybrid jamba kimi_linear lfm2 lfm2_moe mamba mamba2
+    minimax minimax_text_01 nemotron_h plamo2 qwen3_5 qwen3_next recurrent_gemma rwkv zamba zamba2
+    """.split()  # noqa: SIM905 - words read better than a wall of quotes
+)
+
+TIED_BY_DEFAULT = frozenset(
+    """
+    bloom cohere cohere2 falcon RefinedWeb RefinedWebModel gemma gemma2 gemma3_text gemma3n_text
+    gpt2 gpt_bigcode mpt opt starcoder2
+    """.split()  # noqa: SIM905 - words read better than a wall of quotes
+)
+
+CLASS_DEFAULTS: dict[str, dict[str, Any]] = {
+    "falcon": {"max_position_embeddings": 2048},
+    "RefinedWeb": {"max_position_embeddings": 2048},
+    "RefinedWebModel": {"max_position_embeddings": 2048},
+    "gemma": {"head_dim": 256, "vocab_size": 256_000, "max_position_embeddings": 8192},
+    "gemma2": {
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "vocab_size": 256_000,
+        "max_position_embeddings": 8192,
+        "sliding_window": 4096,
+    },
+    "gemma3_text": {
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "vocab_size": 262_208,
+        "max_position_embeddings": 131_072,
+        "sliding_window": 4096,
+    },
+    "gpt_oss": {
+        "num_key_value_heads": 8,
+        "head_dim": 64,
+        "sliding_window": 128,
+        "max_position_embeddings": 131_072,
+    },
+    "llama": {"max_position_embeddings": 2048},
+    "mistral": {
+        "num_key_value_heads": 8,
+        "vocab_size": 32_000,
+        "max_position_embeddings": 131_072,
+    },
+    "mixtral": {"num_key_value_heads": 8, "vocab_size": 32_000, "num_local_experts": 8},
+}

@@ -1,0 +1,59 @@
+"""The catalogue: everything the program knows about LLMs, GPUs, machines, prices and releases.
+
+Facts are data, in YAML files beside these modules, each with its date and sources;
+the functions load one file each, once, into frozen models.
+"""
+
+from models.catalog.engine import (
+    EngineArgument,
+    QuantizationMethod,
+    engine_arguments,
+    float16_refused,
+    front_end_arguments,
+    quantization_methods,
+    supported_architectures,
+    vllm_versions,
+)
+from models.catalog.gpu_tiers import GpuTier, gpu_tiers
+from models.catalog.llms import LlmRow, llms
+from models.catalog.machine_types import MachineType, machine_types
+from models.catalog.prices import HourlyPrice, PriceList, prices
+from models.catalog.releases import (
+    DEFAULT_KUBERAY,
+    DEFAULT_RAY,
+    KubeRayRelease,
+    RayRelease,
+    kuberay_releases,
+    ray_releases,
+)
+from models.catalog.zones import Region, regions, zone_table, zones_with
+
+__all__ = [
+    "DEFAULT_KUBERAY",
+    "DEFAULT_RAY",
+    "EngineArgument",
+    "GpuTier",
+    "HourlyPrice",
+    "KubeRayRelease",
+    "LlmRow",
+    "MachineType",
+    "PriceList",
+    "QuantizationMethod",
+    "RayRelease",
+    "Region",
+    "engine_arguments",
+    "float16_refused",
+    "front_end_arguments",
+    "gpu_tiers",
+    "kuberay_releases",
+    "llms",
+    "machine_types",
+    "prices",
+    "quantization_methods",
+    "ray_releases",
+    "regions",
+    "supported_architectures",
+    "vllm_versions",
+    "zone_table",
+    "zones_with",
+]

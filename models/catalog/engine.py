@@ -1,0 +1,117 @@
+"""What each pinned vLLM release accepts: engine arguments, quantization, architectures.
+
+One file a release under vllm/, made by scripts/vllm_facts.py from the release's source
+without running it. Nothing here is typed by hand.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from models.catalog import data_file
+from models.catalog.releases import ray_releases
+
+
+class EngineArgument(BaseModel):
+    """One field of vLLM's AsyncEngineArgs.
+
+    `types` are the YAML types it takes: int, float, bool, str, list, dict, none.
+    `choices` are the only strings or numbers that it takes, None where any will do.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    types: tuple[str, ...]
+    choices: tuple[str | int, ...] | None = None
+
+
+class QuantizationMethod(BaseModel):
+    """One quantization method: the least compute capability (75 is 7.5) and activation dtypes.
+
+    None where the source does not state it in a form that can be read without running it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    min_capability: int | None
+    activation_dtypes: tuple[str, ...] | None
+
+
+def vllm_versions() -> tuple[str, ...]:
+    """Return the vLLM versions of the release table, oldest first."""
+    return tuple(release.vllm for release in ray_releases().values())
+
+
+@cache
+def _facts(version: str) -> dict[str, Any]:
+    if version not in vllm_versions():
+        known = ", ".join(vllm_versions())
+        msg = f"vLLM {version} is not in the release table; known are {known}"
+        raise KeyError(msg)
+    facts: dict[str, Any] = data_file.read(f"vllm/{version}.yaml")
+    return facts
+
+
+@cache
+def engine_arguments(version: str) -> Mapping[str, EngineArgument]:
+    """Return the engine arguments of a vLLM version by name.
+
+    In the data a value is the types joined by `|`, then the choices in brackets.
+    """
+    return MappingProxyType(
+        {name: _argument(name, text) for name, text in _facts(version)["engine_arguments"].items()}
+    )
+
+
+_ARGUMENT = re.compile(r"(?P<types>[a-z|]+)(?: \[(?P<choices>.*)\])?")
+
+
+def _argument(name: str, text: str) -> EngineArgument:
+    match = _ARGUMENT.fullmatch(text)
+    if match is None:
+        msg = f"engine argument {name} cannot be read: {text!r}"
+        raise ValueError(msg)
+    choices = None
+    if match["choices"] is not None:
+        parts = match["choices"].split(", ")
+        choices = tuple(int(part) if part.isdigit() else part for part in parts)
+    return EngineArgument(name=name, types=tuple(match["types"].split("|")), choices=choices)
+
+
+@cache
+def front_end_arguments(version: str) -> frozenset[str]:
+    """Return the arguments of vLLM's own HTTP server, which Ray Serve never starts."""
+    return frozenset(_facts(version)["front_end_arguments"])
+
+
+@cache
+def quantization_methods(version: str) -> Mapping[str, QuantizationMethod]:
+    """Return the quantization methods of a vLLM version by name."""
+    return MappingProxyType(
+        {
+            name: QuantizationMethod(
+                name=name,
+                min_capability=row[0],
+                activation_dtypes=None if row[1] is None else tuple(row[1]),
+            )
+            for name, row in _facts(version)["quantization_methods"].items()
+        }
+    )
+
+
+@cache
+def supported_architectures(version: str) -> frozenset[str]:
+    """Return the architecture classes of vLLM's model registry."""
+    return frozenset(_facts(version)["architectures"])
+
+
+@cache
+def float16_refused(version: str) -> frozenset[str]:
+    """Return the `model_type`s that vLLM refuses to run in float16."""
+    return frozenset(_facts(version)["float16_refused"])

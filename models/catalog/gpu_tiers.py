@@ -1,0 +1,71 @@
+"""GPU tiers: a GPU model and how many of them one machine carries (`l4`, `l4-x2`).
+
+Rows are in gpu_tiers.yaml, one a GPU; this module spreads them over the counts.
+The first machine of a count is the tier's default.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from annotated_types import Gt
+from pydantic import BaseModel, ConfigDict
+
+from models.catalog import data_file
+
+Provisioning = Literal["on-demand", "spot", "flex-start"]
+
+
+class GpuTier(BaseModel):
+    """One GPU tier.
+
+    `gpu_memory_gib` is what the driver shows per GPU, below the nominal size.
+    The quota metrics are the Compute Engine region quotas that its GPUs count against.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    gpu: str
+    gpu_name: str
+    gpu_count: Annotated[int, Gt(0)]
+    accelerator_type: str
+    gpu_memory_gib: Annotated[float, Gt(0)]
+    compute_capability: tuple[int, int]
+    machine_type: str
+    machine_types: tuple[str, ...]
+    ray_accelerator_type: str
+    provisioning: frozenset[Provisioning]
+    quota_metric: str
+    spot_quota_metric: str
+
+
+@cache
+def gpu_tiers() -> Mapping[str, GpuTier]:
+    """Return every GPU tier by id."""
+    tiers = (
+        _tier(gpu, count, machines)
+        for gpu in data_file.read("gpu_tiers.yaml")["gpus"]
+        for count, machines in gpu["machines"].items()
+    )
+    return MappingProxyType({tier.id: tier for tier in tiers})
+
+
+def _tier(gpu: Mapping[str, Any], count: int, machines: list[str]) -> GpuTier:
+    provisioning = gpu.get("provisioning_of_count", {}).get(count, gpu["provisioning"])
+    return GpuTier(
+        id=gpu["gpu"] if count == 1 else f"{gpu['gpu']}-x{count}",
+        gpu=gpu["gpu"],
+        gpu_name=gpu["gpu_name"],
+        gpu_count=count,
+        accelerator_type=gpu["accelerator_type"],
+        gpu_memory_gib=gpu["gpu_memory_gib"],
+        compute_capability=tuple(gpu["compute_capability"]),
+        machine_type=machines[0],
+        machine_types=tuple(machines),
+        ray_accelerator_type=gpu["ray_accelerator_type"],
+        provisioning=frozenset(provisioning),
+        quota_metric=gpu["quota"],
+        spot_quota_metric=f"PREEMPTIBLE_{gpu['quota']}",
+    )

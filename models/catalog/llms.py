@@ -1,0 +1,55 @@
+"""The LLMs that a stack may name with one word, with what decides whether they fit.
+
+Rows are in llms.yaml. `weight_bytes` is what vLLM allocates for the weights without
+tensor parallelism: a tied embedding counts once even where the checkpoint stores it
+twice, and MXFP4 experts count with the padding of the Marlin kernels.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from annotated_types import Gt
+from pydantic import BaseModel, ConfigDict
+
+from models.architecture import LlmArchitecture, Quantization
+from models.catalog import data_file
+
+
+class LlmRow(BaseModel):
+    """One LLM of the catalogue.
+
+    `family` groups the LLMs of one ConfigMap. `provenance` says where the numbers come
+    from; `remembered` rows have dimensions copied from a sibling, not read for the model.
+    `parameters_note` says why the published count differs from the dimensions, if it does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    source: str
+    family: str
+    parameters: Annotated[int, Gt(0)]
+    weight_bytes: Annotated[int, Gt(0)]
+    checkpoint_bytes: Annotated[int, Gt(0)]
+    architecture: LlmArchitecture
+    quantization: Quantization | None = None
+    vision_parameters: int = 0
+    gated: bool
+    license: str
+    provenance: str
+    parameters_note: str | None = None
+    confidence: Literal["verified", "remembered"]
+
+    @property
+    def multimodal(self) -> bool:
+        """Whether the model also reads images."""
+        return self.architecture.multimodal
+
+
+@cache
+def llms() -> Mapping[str, LlmRow]:
+    """Return the catalogue's LLMs by id."""
+    rows = [LlmRow.model_validate(row) for row in data_file.read("llms.yaml")["llms"]]
+    return MappingProxyType({row.id: row for row in rows})
