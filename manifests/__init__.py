@@ -1,0 +1,1 @@
+"""Pure writers: from the Plan to Kubernetes objects as plain dicts."""

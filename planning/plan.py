@@ -179,12 +179,17 @@ class ModelPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ServicePlan:
-    """The RayService, the namespace it lives in and how it is called."""
+    """The RayService, the namespace it lives in and how it is called.
+
+    request_timeout_seconds: how long a request may take; a first one to a model at zero replicas
+    waits for a node, the image and the weights.
+    """
 
     name: str
     namespace: str
     port: int = 8000
     dashboard_port: int = 8265
+    request_timeout_seconds: int = 1800
 
     @property
     def serve_service(self) -> str:

@@ -1,0 +1,52 @@
+"""Writes the LLM configs as ConfigMaps, one a model family and one key a model.
+
+They hold what serveConfigV2 holds, for people and for the check that every model answers; Ray
+does not read them.
+"""
+
+import hashlib
+import re
+from typing import Any
+
+from manifests.namespace import labels
+from manifests.serve_config import llm_config
+from manifests.yaml_text import yaml_text
+from planning.plan import Plan
+
+FAMILY_LABEL = "ray-llm/model-family"
+NAME_PREFIX = "llm-configs-"
+# A ConfigMap's name may hold dots, so that qwen2.5 keeps its name and no two families share one;
+# a label value may have at most 63 characters.
+_FAMILY = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_FAMILY_LIMIT = 63
+
+
+def config_maps(plan: Plan) -> list[dict[str, Any]]:
+    """One ConfigMap a family, in the order of the families' first models."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": config_map_name(family),
+                "namespace": plan.service.namespace,
+                "labels": {**labels(plan, "llm-configs"), FAMILY_LABEL: family_id(family)},
+            },
+            "data": {f"{model.name}.yaml": yaml_text(llm_config(plan, model)) for model in models},
+        }
+        for family, models in plan.families.items()
+    ]
+
+
+def config_map_name(family: str) -> str:
+    """The name of a family's ConfigMap."""
+    return NAME_PREFIX + family_id(family)
+
+
+def family_id(family: str) -> str:
+    """The family as a part of Kubernetes names; a hash tells apart what had to be rewritten."""
+    if len(family) <= _FAMILY_LIMIT and _FAMILY.fullmatch(family):
+        return family
+    readable = re.sub(r"[^a-z0-9]+", "-", family.lower())[: _FAMILY_LIMIT - 9].strip("-")
+    digest = hashlib.sha256(family.encode()).hexdigest()[:8]
+    return f"{readable}-{digest}" if readable else digest

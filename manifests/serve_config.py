@@ -1,0 +1,162 @@
+"""Writes serveConfigV2: one Ray Serve application and one route for each model.
+
+The LLM configs stand inside it, not in mounted files: KubeRay compares only the text of
+serveConfigV2, and Ray reads a mounted file once, when the application is built, so that an
+edited file would change nothing.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from manifests.yaml_text import yaml_text
+from planning.plan import ModelPlan, Plan, Replicas
+
+IMPORT_PATH = "ray.serve.llm:build_openai_app"
+# The router answers its own timeout in OpenAI's form; the proxy's comes after it, as a last resort.
+PROXY_GRACE_SECONDS = 60
+_BUCKET = re.compile(r"(gs|s3)://")
+
+
+def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
+    """The LLMConfig of one model, as Ray Serve LLM of the plan's release reads it.
+
+    Never in it: `num_gpus` (Ray adds it to the engine's GPUs), `accelerator_type` (a group at
+    zero does not advertise that resource and would never scale up) and `num_replicas` (ignored).
+    """
+    config: dict[str, Any] = {
+        "model_loading_config": {
+            "model_id": model.name,
+            "model_source": _model_source(model.source),
+        },
+        "deployment_config": {
+            "ray_actor_options": _actor_options(plan, model),
+            "autoscaling_config": _autoscaling_config(model.replicas),
+            "max_ongoing_requests": model.replicas.max_ongoing_requests,
+        },
+        "engine_kwargs": _engine_kwargs(model),
+    }
+    config.update(_placement(plan, model))
+    if model.v0_engine:
+        # Ray passes this to the replica, to the task that makes the engine's config and, because
+        # child actors inherit it, to the executor's workers. vLLM 0.10 skips its own check of the
+        # GPU in a Ray actor, so leaving the choice to it would start V1 on a T4.
+        config["runtime_env"] = {"env_vars": {"VLLM_USE_V1": "0"}}
+    return config
+
+
+def serve_config(plan: Plan) -> dict[str, Any]:
+    """The whole multi-application config, applications in the order of the stack file."""
+    timeout = plan.service.request_timeout_seconds
+    return {
+        # A proxy on every node with a replica, so that the Service spreads requests over them.
+        "proxy_location": "EveryNode",
+        "http_options": {
+            "host": "0.0.0.0",  # noqa: S104 - inside a pod, reached through a ClusterIP Service
+            "port": plan.service.port,
+            "request_timeout_s": timeout + PROXY_GRACE_SECONDS,
+        },
+        "applications": [_application(plan, model) for model in plan.models],
+    }
+
+
+def serve_config_text(plan: Plan) -> str:
+    """serveConfigV2 as YAML, its keys always in the same order."""
+    return yaml_text(serve_config(plan))
+
+
+def _application(plan: Plan, model: ModelPlan) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "route_prefix": model.route,
+        "import_path": IMPORT_PATH,
+        "args": {"llm_configs": [llm_config(plan, model)]},
+        "deployments": [
+            {
+                "name": plan.release.ray.ingress_class,
+                # A slot is all that a router asks for: slots, not CPUs, say how many share a pod.
+                "ray_actor_options": {
+                    "num_cpus": 0,
+                    "resources": {plan.router_group.resource: 1},
+                },
+                # Without it Ray runs two routers for each replica of the model.
+                "autoscaling_config": _autoscaling_config(model.routers),
+                "max_ongoing_requests": model.routers.max_ongoing_requests,
+            }
+        ],
+    }
+
+
+def _autoscaling_config(replicas: Replicas) -> dict[str, Any]:
+    # All of them, always: Ray's own defaults are max 1 with the block and max 10 without it, and
+    # an unknown or forgotten key is not an error.
+    return {
+        "min_replicas": replicas.min,
+        "initial_replicas": replicas.initial,
+        "max_replicas": replicas.max,
+        "target_ongoing_requests": replicas.target_ongoing_requests,
+        "upscale_delay_s": replicas.upscale_delay_seconds,
+        "downscale_delay_s": replicas.downscale_delay_seconds,
+    }
+
+
+def _model_source(source: str) -> str | dict[str, str]:
+    # As plain text Ray takes a bucket's URI for the name of a repository.
+    return {"bucket_uri": source} if _BUCKET.match(source) else source
+
+
+def _actor_options(plan: Plan, model: ModelPlan) -> dict[str, Any]:
+    # One CPU for the replica itself: more would compete with what runs beside it on the node.
+    if _pins_each_gpu(plan, model):
+        return {"num_cpus": 1}
+    return {"num_cpus": 1, "resources": {model.pool: model.gpus_per_replica}}
+
+
+def _pins_each_gpu(plan: Plan, model: ModelPlan) -> bool:
+    # Before placement_group_config existed, Ray packed a pipeline-parallel replica only as well as
+    # it could, and GPUs without the pool's resource could come from another pool.
+    return model.pipeline_parallel_size > 1 and plan.release.ray.resources_per_bundle
+
+
+def _placement(plan: Plan, model: ModelPlan) -> dict[str, Any]:
+    """Keeps the GPUs of a replica on one node of its pool, in the words of the release."""
+    release = plan.release.ray
+    gpus = model.gpus_per_replica
+    if _pins_each_gpu(plan, model):
+        return {"resources_per_bundle": {"GPU": 1, model.pool: 1}}
+    if gpus == 1 or not release.placement_group_config:
+        return {}
+    # Since 2.51 Ray's own choice is PACK, which may split tensor parallelism over two nodes.
+    workers: dict[str, Any] = (
+        {"bundle_per_worker": {"GPU": 1}}
+        if release.bundle_per_worker
+        else {"bundles": [{"GPU": 1} for _ in range(gpus)]}
+    )
+    return {"placement_group_config": {**workers, "strategy": "STRICT_PACK"}}
+
+
+def _engine_kwargs(model: ModelPlan) -> dict[str, Any]:
+    kwargs: dict[str, Any] = {"tensor_parallel_size": model.tensor_parallel_size}
+    if model.pipeline_parallel_size > 1:
+        kwargs["pipeline_parallel_size"] = model.pipeline_parallel_size
+    kwargs["dtype"] = model.dtype
+    if model.quantization is not None:
+        kwargs["quantization"] = model.quantization
+    kwargs["max_model_len"] = model.max_model_len
+    kwargs["gpu_memory_utilization"] = model.gpu_memory_utilization
+    kwargs["max_num_seqs"] = model.max_num_seqs
+    kwargs["max_num_batched_tokens"] = model.max_num_batched_tokens
+    if model.enforce_eager:
+        kwargs["enforce_eager"] = True
+    if model.v0_engine:
+        kwargs["enable_prefix_caching"] = True  # V1 has it on by itself
+    kwargs.update(_plain(model.engine))
+    return kwargs
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

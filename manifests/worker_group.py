@@ -1,0 +1,162 @@
+"""Writes the worker groups: one for each GPU pool, and the CPU group that hosts the routers.
+
+A group is made from its pool, the image and the versions alone, never from a model: whatever
+changes in it makes KubeRay start a second cluster, which takes the GPUs twice.
+"""
+
+import json
+from typing import Any
+
+from manifests.hugging_face_secret import SECRET_KEY, SECRET_NAME
+from planning.plan import Plan, PodResources, PoolPlan
+
+GKE_NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
+GPU_TAINT = "nvidia.com/gpu"
+GPU_TYPE_TAINT = "nvidia.com/gpu-type"
+TOKEN_FOLDER = "/var/run/secrets/huggingface"  # noqa: S105 - a folder, not a secret
+# GKE gives the pods of a spot node 15 of the 30 seconds' notice:
+# https://cloud.google.com/kubernetes-engine/docs/concepts/spot-vms
+SPOT_GRACE_SECONDS = 15
+
+
+def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
+    """The worker group of one GPU pool: a pod a node, scaling from zero.
+
+    maxReplicas is the plan's constant, far above need, because KubeRay ignores a changed range
+    of a live group; the node pool's maximum is the cap.
+    """
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "nodeSelector": {GKE_NODE_POOL_LABEL: pool.id},
+        "tolerations": [
+            {"key": GPU_TAINT, "operator": "Exists", "effect": "NoSchedule"},
+            {
+                "key": GPU_TYPE_TAINT,
+                "operator": "Equal",
+                "value": pool.tier.gpu,
+                "effect": "NoSchedule",
+            },
+        ],
+        "containers": [_gpu_container(plan, pool)],
+        "volumes": [
+            {
+                "name": "huggingface-token",
+                # Optional on every worker of every stack, so that the pods do not depend on
+                # whether there is a token today.
+                "secret": {"secretName": SECRET_NAME, "optional": True},
+            }
+        ],
+    }
+    if pool.spot:
+        spec["terminationGracePeriodSeconds"] = SPOT_GRACE_SECONDS
+    return {
+        "groupName": pool.id,
+        "replicas": 0,
+        "minReplicas": 0,
+        "maxReplicas": pool.max_workers,
+        "rayStartParams": {
+            "num-cpus": str(pool.pod.cpu),
+            "num-gpus": str(pool.pod.gpus),
+            "resources": quoted_resources({pool.id: pool.pod.gpus}),
+        },
+        "template": {"spec": spec},
+    }
+
+
+def router_group(plan: Plan) -> dict[str, Any]:
+    """The CPU worker group of the routers, which would otherwise hold GPU nodes awake.
+
+    One pod always runs, so that a model at zero is woken without first pulling the image for
+    its router.
+    """
+    group = plan.router_group
+    return {
+        "groupName": group.id,
+        "replicas": 1,
+        "minReplicas": 1,
+        "maxReplicas": group.max_workers,
+        "rayStartParams": {
+            "num-cpus": str(group.pod.cpu),
+            "num-gpus": "0",
+            "resources": quoted_resources({group.resource: group.slots_per_pod}),
+        },
+        "template": {
+            "spec": {
+                "restartPolicy": "Never",
+                "nodeSelector": {GKE_NODE_POOL_LABEL: plan.cluster.cpu_pool.name},
+                "containers": [
+                    {
+                        "name": "ray-worker",
+                        "image": plan.release.image,
+                        "imagePullPolicy": "IfNotPresent",
+                        "ports": worker_ports(plan),
+                        "env": serve_env(plan),
+                        "resources": requests_equal_limits(group.pod),
+                    }
+                ],
+            }
+        },
+    }
+
+
+def quoted_resources(resources: dict[str, int]) -> str:
+    """Custom resources as rayStartParams needs them: JSON inside single quotes.
+
+    The quotes are part of the value. bash takes them off before Ray sees the JSON, KubeRay trims
+    them before it parses it, and the autoscaler of Ray 2.49.1 cuts off the first and the last
+    character, whatever they are, and accepts whole numbers only.
+    """
+    return f"'{json.dumps(resources)}'"
+
+
+def requests_equal_limits(pod: PodResources) -> dict[str, Any]:
+    """Container resources with requests equal to limits, so that no node is overcommitted."""
+    amounts: dict[str, str] = {"cpu": str(pod.cpu), "memory": f"{pod.memory_gib}Gi"}
+    if pod.gpus:
+        amounts["nvidia.com/gpu"] = str(pod.gpus)
+    return {"requests": dict(amounts), "limits": dict(amounts)}
+
+
+def worker_ports(plan: Plan) -> list[dict[str, Any]]:
+    """The ports of a worker: requests of Ray Serve's proxy and metrics."""
+    return [
+        {"name": "serve", "containerPort": plan.service.port},
+        {"name": "metrics", "containerPort": 8080},
+    ]
+
+
+def serve_env(plan: Plan) -> list[dict[str, Any]]:
+    """The environment of every Ray pod that may host a router."""
+    # Ray's own limit is 600 s, less than a first request that wakes a GPU node may need.
+    return [
+        {
+            "name": "RAY_SERVE_LLM_ROUTER_HTTP_TIMEOUT",
+            "value": str(plan.service.request_timeout_seconds),
+        }
+    ]
+
+
+def _gpu_container(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
+    # Not here, though often seen: CUDA_VISIBLE_DEVICES (Ray sets it for each process),
+    # VLLM_WORKER_MULTIPROC_METHOD (Ray starts the engine's workers, vLLM forks none) and
+    # PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb (vLLM takes its memory in a few large blocks once;
+    # keeping those from being split only wastes some).
+    return {
+        "name": "ray-worker",
+        "image": plan.release.image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": worker_ports(plan),
+        "env": [
+            *serve_env(plan),
+            # As a file, not as HF_TOKEN: a running pod sees a token that is added or changed
+            # within a minute or so, and Ray copies HF_TOKEN into the runtime_env of its tasks,
+            # which its dashboard shows to everyone.
+            {"name": "HF_TOKEN_PATH", "value": f"{TOKEN_FOLDER}/{SECRET_KEY}"},
+            # Tokenizers that were used before a fork would otherwise warn and may deadlock.
+            {"name": "TOKENIZERS_PARALLELISM", "value": "false"},
+        ],
+        "resources": requests_equal_limits(pool.pod),
+        "volumeMounts": [
+            {"name": "huggingface-token", "mountPath": TOKEN_FOLDER, "readOnly": True}
+        ],
+    }
