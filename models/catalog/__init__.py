@@ -11,6 +11,7 @@ from models.catalog.engine import (
     float16_refused,
     front_end_arguments,
     quantization_methods,
+    serving_arguments,
     supported_architectures,
     vllm_versions,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "quantization_methods",
     "ray_releases",
     "regions",
+    "serving_arguments",
     "supported_architectures",
     "vllm_versions",
     "zone_table",

@@ -17,7 +17,7 @@ from models.catalog.releases import ray_releases
 
 
 class EngineArgument(BaseModel):
-    """One field of vLLM's AsyncEngineArgs.
+    """One argument of vLLM that an LLM config's `engine_kwargs` may hold.
 
     `types` are the YAML types it takes: int, float, bool, str, list, dict, none.
     `choices` are the only strings or numbers that it takes, None where any will do.
@@ -60,19 +60,30 @@ def _facts(version: str) -> dict[str, Any]:
 
 @cache
 def engine_arguments(version: str) -> Mapping[str, EngineArgument]:
-    """Return the engine arguments of a vLLM version by name.
+    """Return the engine arguments (AsyncEngineArgs) of a vLLM version by name."""
+    return _arguments(version, "engine_arguments")
 
-    In the data a value is the types joined by `|`, then the choices in brackets.
+
+@cache
+def serving_arguments(version: str) -> Mapping[str, EngineArgument]:
+    """Return the front-end arguments that have an effect under Ray Serve, by name.
+
+    Ray runs vLLM's request handlers (chat templates, tool parsers) but not its HTTP server,
+    and takes these arguments among the engine's.
     """
-    return MappingProxyType(
-        {name: _argument(name, text) for name, text in _facts(version)["engine_arguments"].items()}
-    )
+    return _arguments(version, "serving_arguments")
+
+
+def _arguments(version: str, section: str) -> Mapping[str, EngineArgument]:
+    rows = _facts(version)[section]
+    return MappingProxyType({name: _argument(name, text) for name, text in rows.items()})
 
 
 _ARGUMENT = re.compile(r"(?P<types>[a-z|]+)(?: \[(?P<choices>.*)\])?")
 
 
 def _argument(name: str, text: str) -> EngineArgument:
+    """Read the types, joined by `|`, and the choices in brackets."""
     match = _ARGUMENT.fullmatch(text)
     if match is None:
         msg = f"engine argument {name} cannot be read: {text!r}"
@@ -86,7 +97,10 @@ def _argument(name: str, text: str) -> EngineArgument:
 
 @cache
 def front_end_arguments(version: str) -> frozenset[str]:
-    """Return the arguments of vLLM's own HTTP server, which Ray Serve never starts."""
+    """Return the arguments of vLLM's own HTTP server, which Ray takes and never uses.
+
+    An `api_key` among them leaves the endpoint open.
+    """
     return frozenset(_facts(version)["front_end_arguments"])
 
 
