@@ -1,0 +1,151 @@
+"""Writes the Job that asks every model, and what it needs to look at the service.
+
+`pulumi up` is done when this Job is: its name holds a hash of what is deployed, so that every
+change asks again and an unchanged stack does not.
+"""
+
+import hashlib
+import json
+from importlib import resources
+from typing import Any
+
+from manifests.config_maps import config_map_name
+from manifests.namespace import labels
+from manifests.ray_service import ray_cluster_config
+from manifests.serve_config import serve_config_text
+from manifests.worker_group import GKE_NODE_POOL_LABEL
+from planning.plan import Plan
+
+NAME = "ask-models"
+# An hour: a node, the image (some 10 GB) and 140 GB of weights at 100 MB/s are half of it.
+DEADLINE_SECONDS = 3600
+# The Job's own limit leaves the script the time to be scheduled, to pull its image and to report.
+ACTIVE_DEADLINE_SECONDS = DEADLINE_SECONDS + 900
+CONFIG_FOLDER = "/etc/llm-configs"
+_AMOUNTS = {"cpu": "250m", "memory": "256Mi"}
+
+
+def configuration_hash(plan: Plan) -> str:
+    """Ten hexadecimal digits over everything that is asked and what asks it."""
+    parts = [serve_config_text(plan), json.dumps(ray_cluster_config(plan)), _script()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
+
+
+def ask_models_job(plan: Plan) -> dict[str, Any]:
+    """The Job; it runs under the account of `ask_models_access`."""
+    service = plan.service
+    settings = {
+        "LLM_CONFIGS": CONFIG_FOLDER,
+        "SERVE_URL": f"http://{service.serve_service}.{service.namespace}:{service.port}",
+        "DASHBOARD_URL": (
+            f"http://{service.head_service}.{service.namespace}:{service.dashboard_port}"
+        ),
+        # KubeRay's name for the Service of one Ray cluster's head.
+        "CLUSTER_DASHBOARD_URL": (
+            f"http://{{cluster}}-head-svc.{service.namespace}:{service.dashboard_port}"
+        ),
+        "NAMESPACE": service.namespace,
+        "RAY_SERVICE": service.name,
+        "DEADLINE_SECONDS": str(DEADLINE_SECONDS),
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": f"{NAME}-{configuration_hash(plan)}",
+            "namespace": service.namespace,
+            "labels": labels(plan, NAME),
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": ACTIVE_DEADLINE_SECONDS,
+            # A node that goes away is no answer: the pod is then started again.
+            "podFailurePolicy": {
+                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]
+            },
+            "template": {
+                "metadata": {"labels": labels(plan, NAME)},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "serviceAccountName": NAME,
+                    "nodeSelector": {GKE_NODE_POOL_LABEL: plan.cluster.cpu_pool.name},
+                    "containers": [
+                        {
+                            "name": NAME,
+                            "image": plan.release.image,
+                            "imagePullPolicy": "IfNotPresent",
+                            "command": ["python3", "-c", _script()],
+                            "env": [
+                                {"name": name, "value": value} for name, value in settings.items()
+                            ],
+                            "resources": {"requests": dict(_AMOUNTS), "limits": dict(_AMOUNTS)},
+                            # The end of its log becomes the message that `pulumi up` shows.
+                            "terminationMessagePolicy": "FallbackToLogsOnError",
+                            "volumeMounts": [
+                                {
+                                    "name": "llm-configs",
+                                    "mountPath": CONFIG_FOLDER,
+                                    "readOnly": True,
+                                }
+                            ],
+                        }
+                    ],
+                    "volumes": [
+                        {
+                            "name": "llm-configs",
+                            "projected": {
+                                "sources": [
+                                    {"configMap": {"name": config_map_name(family)}}
+                                    for family in plan.families
+                                ]
+                            },
+                        }
+                    ],
+                },
+            },
+        },
+    }
+
+
+def ask_models_access(plan: Plan) -> list[dict[str, Any]]:
+    """The Job's ServiceAccount with its Role and RoleBinding: it may read the one RayService.
+
+    Only there stands which Ray cluster is being started for a new configuration, and only that
+    cluster knows why a model does not come up.
+    """
+    metadata = {
+        "name": NAME,
+        "namespace": plan.service.namespace,
+        "labels": labels(plan, NAME),
+    }
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": metadata,
+            "rules": [
+                {
+                    "apiGroups": ["ray.io"],
+                    "resources": ["rayservices"],
+                    "resourceNames": [plan.service.name],
+                    "verbs": ["get"],
+                }
+            ],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": NAME, "namespace": plan.service.namespace}
+            ],
+        },
+    ]
+
+
+def _script() -> str:
+    return (
+        resources.files("manifests").joinpath("scripts/ask_models.py").read_text(encoding="utf-8")
+    )

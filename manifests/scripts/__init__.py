@@ -1,0 +1,1 @@
+"""Scripts that run inside the cluster, each a single file without a package around it."""

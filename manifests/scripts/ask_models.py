@@ -1,0 +1,358 @@
+"""Asks every model of a RayService one small question; exit code 0 when all of them answer.
+
+Runs as a Job in the cluster, in the Ray image, with the standard library and PyYAML alone, on
+Python 3.9 or later. KubeRay's Ready is not enough: it stays true while an edited configuration is
+still being applied, and it counts endpoints, not models.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+REQUEST_SECONDS = 120.0
+POLL_SECONDS = (1.0, 10.0)  # first and longest pause between two rounds
+AT_ONCE = 8
+# KubeRay looks at a RayService every two seconds. It does not always write observedGeneration down
+# (its comparison of statuses leaves it out), so a lag is believed for this long only.
+SETTLE_SECONDS = 20.0
+MESSAGE_LIMIT = 600
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+_TOKEN = re.compile(r"hf_[A-Za-z0-9]{6,}")
+_EXCEPTION = re.compile(r"^\s*([\w.]+(Error|Exception|Exit|Interrupt|Killed)\b.*)$")
+# What a model that cannot do this kind of request answers, as a base model has no chat.
+_NOT_THIS_KIND = (400, 405, 422, 501)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to look and for how long.
+
+    cluster_dashboard_url: the dashboard of one Ray cluster, with `{cluster}` for its name.
+    """
+
+    configs: Path
+    serve_url: str
+    dashboard_url: str
+    cluster_dashboard_url: str
+    namespace: str
+    ray_service: str
+    deadline_seconds: float
+    kubernetes_url: str | None
+    service_account: Path
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Reads the Job's environment; KeyError names what is missing."""
+        host = env.get("KUBERNETES_SERVICE_HOST")
+        if host and ":" in host:
+            host = f"[{host}]"
+        port = env.get("KUBERNETES_SERVICE_PORT", "443")
+        return cls(
+            configs=Path(env["LLM_CONFIGS"]),
+            serve_url=env["SERVE_URL"],
+            dashboard_url=env["DASHBOARD_URL"],
+            cluster_dashboard_url=env["CLUSTER_DASHBOARD_URL"],
+            namespace=env["NAMESPACE"],
+            ray_service=env["RAY_SERVICE"],
+            deadline_seconds=float(env["DEADLINE_SECONDS"]),
+            kubernetes_url=env.get("KUBERNETES_URL")
+            or (f"https://{host}:{port}" if host else None),
+            service_account=Path(env.get("SERVICE_ACCOUNT", SERVICE_ACCOUNT)),
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model as it should be deployed."""
+
+    name: str
+    config: Mapping[str, Any]
+    min_replicas: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a model: settled well, settled badly, or why it is not settled yet."""
+
+    settled: bool
+    good: bool
+    text: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class View:
+    """The service at one moment: the applications that serve, and those of a cluster to come.
+
+    rejected: why KubeRay refuses the RayService, None where it does not.
+    waiting: why nothing of the new configuration can be expected yet.
+    """
+
+    applications: Mapping[str, Any]
+    upcoming: Mapping[str, Any]
+    waiting: str | None = None
+    rejected: str | None = None
+
+
+def read_models(folder: Path) -> list[Model]:
+    """The models whose LLM configs stand in `folder`, one file a model, by name."""
+    models = []
+    for path in sorted(folder.glob("*.yaml")):
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        scaling = config["deployment_config"]["autoscaling_config"]
+        name = config["model_loading_config"]["model_id"]
+        models.append(Model(name, config, scaling["min_replicas"]))
+    return models
+
+
+def look(settings: Settings, elapsed: float) -> View:
+    """Reads the RayService and the Serve API; what cannot be reached is a reason to wait.
+
+    elapsed: seconds since the first look.
+    """
+    upcoming: Mapping[str, Any] = {}
+    waiting = None
+    try:
+        service = _ray_service(settings)
+    except OSError as error:
+        if elapsed < SETTLE_SECONDS:
+            return View({}, {}, waiting=f"the Kubernetes API does not answer: {_reason(error)}")
+        service = None  # kept from it by a network policy, say; the rest can be seen without it
+    if service is not None:
+        status = service.get("status") or {}
+        generation = service["metadata"].get("generation", 0)
+        current = elapsed >= SETTLE_SECONDS or status.get("observedGeneration", 0) >= generation
+        for condition in status.get("conditions") or []:
+            if condition.get("reason") == "ValidationFailed" and elapsed >= SETTLE_SECONDS:
+                return View({}, {}, rejected=condition.get("message") or "ValidationFailed")
+        cluster = (status.get("pendingServiceStatus") or {}).get("rayClusterName")
+        if not current:
+            waiting = "KubeRay has not yet seen the new configuration"
+        elif cluster:
+            waiting = "the Ray cluster for the new configuration is not ready"
+            upcoming = _applications(settings.cluster_dashboard_url.format(cluster=cluster)) or {}
+    applications = _applications(settings.dashboard_url)
+    if applications is None:
+        return View({}, upcoming, waiting=waiting or "the Serve API does not answer")
+    return View(applications, upcoming, waiting=waiting)
+
+
+def judge(model: Model, view: View, settings: Settings) -> Verdict:
+    """What `view` says of one model and, where it should answer, what it answers."""
+    if view.rejected:
+        return Verdict(True, False, f"KubeRay refuses the RayService: {one_line(view.rejected)}")
+    for applications in (view.upcoming, view.applications):
+        application = applications.get(model.name)
+        if application and _deployed(application) == model.config:
+            if application["status"] == "DEPLOY_FAILED":
+                return Verdict(True, False, engine_error(application))
+            if applications is view.upcoming and application["status"] != "RUNNING":
+                return Verdict(False, False, _progress(application))
+    if view.waiting:
+        return Verdict(False, False, view.waiting)
+    application = view.applications.get(model.name)
+    if application is None:
+        return Verdict(False, False, "its application is not deployed")
+    if _deployed(application) != model.config:
+        return Verdict(False, False, "still runs with its previous configuration")
+    if application["status"] != "RUNNING":
+        return Verdict(False, False, _progress(application))
+    if model.min_replicas == 0:
+        return Verdict(True, True, "deployed, starts with its first request")
+    return ask(model, settings)
+
+
+def ask(model: Model, settings: Settings) -> Verdict:
+    """Lists the models at the route and sends a question, in the form that the model knows."""
+    base = f"{settings.serve_url}/{model.name}/v1"
+    question = "Say hello."
+    forms = (
+        ("chat/completions", {"messages": [{"role": "user", "content": question}]}, "choices"),
+        ("completions", {"prompt": question}, "choices"),
+        ("embeddings", {"input": question}, "data"),
+    )
+    refusals = []
+    try:
+        listed = fetch(f"{base}/models")
+        if model.name not in [entry.get("id") for entry in listed.get("data", [])]:
+            return Verdict(False, False, f"{base}/models does not list it")
+        for path, body, answer in forms:
+            limit = {} if path == "embeddings" else {"max_tokens": 8, "temperature": 0}
+            started = time.monotonic()
+            try:
+                reply = fetch(f"{base}/{path}", {"model": model.name, **body, **limit})
+            except urllib.error.HTTPError as error:
+                if error.code not in _NOT_THIS_KIND:
+                    raise
+                refusals.append(f"{path}: {_reason(error)}")
+                continue
+            if not reply.get(answer):
+                return Verdict(False, False, f"{path} answers without {answer}")
+            return Verdict(True, True, f"answers {path}", time.monotonic() - started)
+    except (OSError, ValueError) as error:
+        return Verdict(False, False, f"does not answer: {_reason(error)}")
+    return Verdict(True, False, one_line("refuses the question: " + "; ".join(refusals)))
+
+
+def engine_error(application: Mapping[str, Any]) -> str:
+    """The last error of the engine, from the messages of the application and its deployments."""
+    deployments = (application.get("deployments") or {}).values()
+    messages = [d.get("message") or "" for d in deployments if d.get("status") != "HEALTHY"]
+    for message in [*messages, application.get("message") or ""]:
+        for line in reversed(message.splitlines()):
+            if _EXCEPTION.match(line):
+                return one_line(line)
+    told = [*messages, application.get("message") or ""]
+    return one_line(next((text for text in told if text.strip()), application["status"]))
+
+
+def one_line(text: str) -> str:
+    """The text on one line, of a bearable length and without a token."""
+    line = _TOKEN.sub("[secret]", " ".join(text.split()))
+    return line if len(line) <= MESSAGE_LIMIT else f"{line[: MESSAGE_LIMIT - 3]}..."
+
+
+def fetch(
+    url: str,
+    body: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    context: ssl.SSLContext | None = None,
+) -> Any:
+    """The JSON answer of `url`. Raises OSError (HTTPError and timeouts too) or ValueError."""
+    request = urllib.request.Request(  # noqa: S310 - addresses of our own
+        url,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", **(headers or {})},
+    )
+    # No proxy: everything that is asked is inside the cluster.
+    handlers: list[Any] = [urllib.request.ProxyHandler({})]
+    if context is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(*handlers)
+    with opener.open(request, timeout=REQUEST_SECONDS) as response:
+        return json.load(response)
+
+
+def run(settings: Settings, say: Callable[[str], None]) -> int:
+    """Asks until every model is settled or the time is up; the exit code."""
+    models = read_models(settings.configs)
+    verdicts: dict[str, Verdict] = {}
+    started = time.monotonic()
+    pause, longest = POLL_SECONDS
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while True:
+            view = look(settings, time.monotonic() - started)
+            unsettled = [model for model in models if not _settled(verdicts.get(model.name))]
+            judged = {model.name: pool.submit(judge, model, view, settings) for model in unsettled}
+            for name, future in judged.items():
+                verdict = future.result()
+                if name not in verdicts or verdicts[name].text != verdict.text:
+                    say(f"{name}: {verdict.text}")
+                verdicts[name] = verdict
+            late = time.monotonic() + pause > started + settings.deadline_seconds
+            if late or all(verdict.settled for verdict in verdicts.values()):
+                return _report(models, verdicts, settings, say)
+            time.sleep(pause)
+            pause = min(pause * 1.5, longest)
+
+
+def main(env: Mapping[str, str]) -> int:
+    """Runs with the settings of `env`; the exit code."""
+    return run(Settings.from_env(env), lambda line: print(line, flush=True))
+
+
+def _settled(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.settled
+
+
+def _report(
+    models: list[Model],
+    verdicts: Mapping[str, Verdict],
+    settings: Settings,
+    say: Callable[[str], None],
+) -> int:
+    bad = [model for model in models if not verdicts[model.name].good]
+    width = max([len(model.name) for model in models], default=0)
+    say("")
+    for model in models:
+        verdict = verdicts[model.name]
+        if verdict.good:
+            took = f"{verdict.seconds:7.2f} s" if verdict.seconds else " " * 9
+            say(f"{model.name:<{width}}  {took}  {verdict.text}")
+    # Last, because the end of the log is what Kubernetes keeps as the pod's message.
+    for model in bad:
+        verdict = verdicts[model.name]
+        late = "" if verdict.settled else f"not ready after {settings.deadline_seconds:.0f} s: "
+        say(f"{model.name}: {late}{verdict.text}")
+    if bad:
+        say(f"{len(bad)} of {len(models)} models do not answer")
+    return 1 if bad else 0
+
+
+def _ray_service(settings: Settings) -> Any | None:
+    """The RayService; None where this pod may not read it, which is no reason to fail."""
+    if settings.kubernetes_url is None:
+        return None
+    token = settings.service_account / "token"
+    authority = settings.service_account / "ca.crt"
+    try:
+        return fetch(
+            f"{settings.kubernetes_url}/apis/ray.io/v1/namespaces/{settings.namespace}"
+            f"/rayservices/{settings.ray_service}",
+            headers={"Authorization": f"Bearer {token.read_text()}"} if token.exists() else {},
+            context=ssl.create_default_context(cafile=str(authority))
+            if settings.kubernetes_url.startswith("https:")
+            else None,
+        )
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403, 404):
+            return None
+        raise
+
+
+def _applications(dashboard_url: str) -> Mapping[str, Any] | None:
+    try:
+        details = fetch(f"{dashboard_url}/api/serve/applications/")
+    except (OSError, ValueError):
+        return None
+    applications: Mapping[str, Any] = details.get("applications") or {}
+    return applications
+
+
+def _deployed(application: Mapping[str, Any]) -> Any | None:
+    """The LLM config that the application was deployed with."""
+    args = (application.get("deployed_app_config") or {}).get("args") or {}
+    return next(iter(args.get("llm_configs") or []), None)
+
+
+def _progress(application: Mapping[str, Any]) -> str:
+    error = engine_error(application)
+    status = str(application["status"])
+    return status if error == status else f"{status}: {error}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        body = error.read(4000).decode("utf-8", "replace")
+        return one_line(f"HTTP {error.code} {body}")
+    return one_line(str(getattr(error, "reason", None) or error) or type(error).__name__)
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))
