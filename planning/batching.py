@@ -1,0 +1,150 @@
+"""How many sequences and tokens an engine takes at once, and what each profile means.
+
+| profile    | sequences | tokens a step | memory | meaning |
+|------------|-----------|---------------|--------|---------|
+| (none)     | 128       | 8192          | 0.90   | a balance for chat |
+| throughput | 256       | 16384         | 0.90   | most tokens a GPU; slower answers under load |
+| latency    | 32        | 2048          | 0.90   | short steps: long prompts delay others little |
+| memory     | 16        | 2048          | 0.95   | eager, no CUDA graphs: longest context a GPU |
+
+The guide's `max_num_seqs: 1` for latency serialises requests, and its low utilization leaves
+reserved memory unused; neither is done here. Where the numbers were derived, not stated, they
+are stepped down until the context fits.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from models.errors import Problem, Severity
+from models.stack import Profile
+from planning.statements import Statements
+
+# Up to this length V0 does not chunk prompts (vLLM 0.10, EngineArgs._set_default_args_v0).
+V0_WHOLE_PROMPT_TOKENS: Final = 32768
+_FEWEST_SEQUENCES: Final = 16
+_FEWEST_TOKENS: Final = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """Limits of one engine step, and the share of GPU memory the engine may use."""
+
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    gpu_memory_utilization: float
+    enforce_eager: bool
+
+
+_PROFILES: Final = {
+    None: Batching(
+        max_num_seqs=128,
+        max_num_batched_tokens=8192,
+        gpu_memory_utilization=0.9,
+        enforce_eager=False,
+    ),
+    Profile.THROUGHPUT: Batching(
+        max_num_seqs=256,
+        max_num_batched_tokens=16384,
+        gpu_memory_utilization=0.9,
+        enforce_eager=False,
+    ),
+    Profile.LATENCY: Batching(
+        max_num_seqs=32,
+        max_num_batched_tokens=2048,
+        gpu_memory_utilization=0.9,
+        enforce_eager=False,
+    ),
+    Profile.MEMORY: Batching(
+        max_num_seqs=16,
+        max_num_batched_tokens=2048,
+        gpu_memory_utilization=0.95,
+        enforce_eager=True,
+    ),
+}
+
+
+def batchings(
+    profile: Profile | None, said: Statements, max_model_len: int, v0_engine: bool
+) -> Iterator[Batching]:
+    """The batchings to try, the wanted one first; stated numbers never move."""
+    wanted = _PROFILES[profile]
+    stated_tokens = said.get("max_num_batched_tokens")
+    stated_sequences = said.get("max_num_seqs")
+    wanted = replace(
+        wanted,
+        max_num_seqs=stated_sequences or wanted.max_num_seqs,
+        max_num_batched_tokens=stated_tokens or wanted.max_num_batched_tokens,
+        gpu_memory_utilization=said.get("gpu_memory_utilization") or wanted.gpu_memory_utilization,
+        enforce_eager=wanted.enforce_eager
+        if said.get("enforce_eager") is None
+        else bool(said.get("enforce_eager")),
+    )
+    previous = None
+    while True:
+        tokens = wanted.max_num_batched_tokens
+        if stated_tokens is None:
+            # V1 refuses fewer tokens than sequences; V0 takes prompts whole.
+            tokens = max(tokens, wanted.max_num_seqs)
+            if v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS:
+                tokens = max(tokens, max_model_len)
+        candidate = replace(wanted, max_num_batched_tokens=tokens)
+        if candidate != previous:
+            yield candidate
+        previous = candidate
+        if stated_tokens is None and wanted.max_num_batched_tokens > _FEWEST_TOKENS:
+            wanted = replace(wanted, max_num_batched_tokens=wanted.max_num_batched_tokens // 2)
+        elif stated_sequences is None and wanted.max_num_seqs > _FEWEST_SEQUENCES:
+            wanted = replace(wanted, max_num_seqs=wanted.max_num_seqs // 2)
+        else:
+            return
+
+
+def batching_problems(
+    said: Statements, max_model_len: int, v0_engine: bool, chosen: Batching
+) -> Iterable[Problem]:
+    """What vLLM would refuse in the stated limits."""
+    tokens, sequences = chosen.max_num_batched_tokens, chosen.max_num_seqs
+    utilization = chosen.gpu_memory_utilization
+    chunked = said.engine.get("enable_chunked_prefill") is True
+    if said.get("max_num_batched_tokens") is not None:
+        if tokens < sequences:
+            yield Problem(
+                place=said.place_of("max_num_batched_tokens"),
+                value=tokens,
+                reason=f"is below max_num_seqs {sequences}, so a step could not hold one token "
+                "of every sequence",
+                remedy=f"Use at least {sequences}, or fewer sequences",
+                rule="batched-tokens-sequences",
+            )
+        if (
+            v0_engine
+            and not chunked
+            and tokens < max_model_len
+            and max_model_len <= V0_WHOLE_PROMPT_TOKENS
+        ):
+            yield Problem(
+                place=said.place_of("max_num_batched_tokens"),
+                value=tokens,
+                reason=f"is below the context length {max_model_len}, and the V0 engine takes "
+                "prompts whole",
+                remedy=f"Use at least {max_model_len}, leave it out, or shorten contextLength",
+                rule="batched-tokens-context",
+            )
+    if not 0 < utilization <= 1:
+        yield Problem(
+            place=said.place_of("gpu_memory_utilization"),
+            value=utilization,
+            reason="is not a share of the GPU's memory",
+            remedy="Use a number above 0 and up to 1, or leave it out (0.9)",
+            rule="utilization-range",
+        )
+    elif utilization < 0.5:
+        yield Problem(
+            place=said.place_of("gpu_memory_utilization"),
+            value=utilization,
+            reason="leaves most of a GPU unused that the replica has to itself",
+            remedy="Leave it out (0.9)",
+            rule="utilization-low",
+            severity=Severity.WARN,
+        )

@@ -1,0 +1,161 @@
+"""How one model would run on one GPU tier, or why it cannot.
+
+Brings the single decisions together: precision, context, parallelism, batching and memory. Of
+the degrees of tensor parallelism the smallest that fits is taken, so that a node's other GPUs
+stay free for others.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from models.catalog import GpuTier
+from models.errors import Problem, stops
+from models.stack import Defaults, ModelDeployment, Profile
+from planning.batching import Batching, batching_problems, batchings
+from planning.checkpoints import Checkpoint
+from planning.context import SHORTEST_TOKENS, STEP_TOKENS, Context, context
+from planning.memory import Load, memory_fit
+from planning.parallelism import parallelism_problems, tensor_parallel_sizes
+from planning.plan import MemoryFit, ReleasePlan
+from planning.precision import Precision, precision
+from planning.statements import Statements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """One model entry with everything that its configuration depends on."""
+
+    deployment: ModelDeployment
+    checkpoint: Checkpoint
+    said: Statements
+    defaults: Defaults
+    release: ReleasePlan
+
+    @property
+    def profile(self) -> Profile | None:
+        """The model's profile, else the environment's."""
+        return self.deployment.profile or self.defaults.profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """One way to run a model on a tier. `fit` is None where the check is turned off."""
+
+    tier: GpuTier
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    precision: Precision
+    max_model_len: int
+    batching: Batching
+    fit: MemoryFit | None
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return self.tensor_parallel_size * self.pipeline_parallel_size
+
+    @property
+    def fits(self) -> bool:
+        """Whether memory is known to suffice, or nobody asked."""
+        return self.fit is None or self.fit.fits
+
+
+def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Problem, ...]]:
+    """The configuration of a model on a tier.
+
+    Without problems it can run. A configuration with `fits` False comes back, without a problem,
+    where memory alone stands in the way: placement knows the ways out.
+    """
+    checkpoint, said = wish.checkpoint, wish.said
+    numbers, problems = precision(checkpoint, said, tier, wish.release)
+    aim, context_problems = context(checkpoint, said, wish.defaults)
+    problems += (*context_problems, *parallelism_problems(checkpoint, said, tier))
+    if aim is None or stops(problems):
+        return None, problems
+    best: Configuration | None = None
+    for candidate in _candidates(wish, tier, numbers, aim):
+        best = candidate
+        if candidate.fits:
+            break
+    if best is None:
+        return None, problems
+    problems += tuple(batching_problems(said, best.max_model_len, numbers.v0_engine, best.batching))
+    return best, problems
+
+
+def _candidates(
+    wish: Wish, tier: GpuTier, numbers: Precision, aim: Context
+) -> Iterator[Configuration]:
+    """Ways to run, best first: the wanted context on few GPUs, then on more, then shorter."""
+    said = wish.said
+    pipeline = said.get("pipeline_parallel_size") or 1
+    stated = said.get("tensor_parallel_size")
+    if stated:
+        degrees: tuple[int, ...] = (stated,)
+    elif wish.checkpoint.architecture is None:
+        degrees = (1,)
+    else:
+        sizes = tensor_parallel_sizes(wish.checkpoint, tier)
+        degrees = tuple(size for size in sizes if size * pipeline <= tier.gpu_count)
+    for degree in degrees:
+        for batching in batchings(wish.profile, said, aim.tokens, numbers.v0_engine):
+            yield _candidate(wish, tier, numbers, aim.tokens, (degree, pipeline), batching)
+    if not aim.may_shorten or wish.checkpoint.architecture is None:
+        return
+    for degree in degrees:
+        longest = _candidate(
+            wish,
+            tier,
+            numbers,
+            SHORTEST_TOKENS,
+            (degree, pipeline),
+            [*batchings(wish.profile, said, SHORTEST_TOKENS, numbers.v0_engine)][-1],
+        )
+        reach = min(longest.fit.longest_context if longest.fit else 0, aim.tokens)
+        for tokens in range(reach // STEP_TOKENS * STEP_TOKENS, SHORTEST_TOKENS - 1, -STEP_TOKENS):
+            # V0 takes prompts whole, so its activations shrink with the context.
+            smallest = [*batchings(wish.profile, said, tokens, numbers.v0_engine)][-1]
+            shorter = _candidate(wish, tier, numbers, tokens, (degree, pipeline), smallest)
+            if shorter.fits:
+                yield shorter
+                return
+    # Nothing fits: the last word is the wish itself, on all GPUs, for the message.
+    last = [*batchings(wish.profile, said, aim.tokens, numbers.v0_engine)][-1]
+    yield _candidate(wish, tier, numbers, aim.tokens, (degrees[-1], pipeline), last)
+
+
+def _candidate(
+    wish: Wish,
+    tier: GpuTier,
+    numbers: Precision,
+    tokens: int,
+    degrees: tuple[int, int],
+    batching: Batching,
+) -> Configuration:
+    tensor, pipeline = degrees
+    configuration = Configuration(
+        tier=tier,
+        tensor_parallel_size=tensor,
+        pipeline_parallel_size=pipeline,
+        precision=numbers,
+        max_model_len=tokens,
+        batching=batching,
+        fit=None,
+    )
+    architecture = wish.checkpoint.architecture
+    if not wish.deployment.check_fit or architecture is None or numbers.weight_bytes is None:
+        return configuration
+    load = Load(
+        architecture=architecture,
+        weight_bytes=numbers.weight_bytes,
+        kv_value_bytes=numbers.kv_value_bytes,
+        max_model_len=tokens,
+        max_num_seqs=batching.max_num_seqs,
+        max_num_batched_tokens=batching.max_num_batched_tokens,
+        tensor_parallel_size=tensor,
+        pipeline_parallel_size=pipeline,
+        gpu_memory_utilization=batching.gpu_memory_utilization,
+        gpu_memory_gib=tier.gpu_memory_gib,
+        windows_free_blocks=not numbers.v0_engine,
+    )
+    return replace(configuration, fit=memory_fit(load))

@@ -1,0 +1,80 @@
+"""How long a context a model serves.
+
+Stated, it is served or refused. Left out, it is the environment's habit or 8192 tokens, capped
+by the model's own limit, and shortened where that much does not fit.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from models.architecture import LlmArchitecture
+from models.errors import Problem
+from models.stack import Defaults
+from planning.checkpoints import Checkpoint
+from planning.statements import Statements
+
+DEFAULT_TOKENS: Final = 8192
+SHORTEST_TOKENS: Final = 2048  # below this a chat model is of little use: refuse, do not shrink
+STEP_TOKENS: Final = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The context length to aim for, and whether it may be shortened to fit."""
+
+    tokens: int
+    may_shorten: bool
+
+
+def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int:
+    """The longest context in tokens that vLLM accepts for this model and these arguments."""
+    scaling = engine.get("rope_scaling")
+    if isinstance(scaling, dict) and scaling:
+        return architecture.model_copy(update={"rope_scaling": scaling}).longest_context
+    return architecture.longest_context
+
+
+def context(
+    checkpoint: Checkpoint, said: Statements, defaults: Defaults
+) -> tuple[Context | None, tuple[Problem, ...]]:
+    """The context length to plan for."""
+    stated = said.get("max_model_len")
+    limit = model_limit(checkpoint.architecture, said.engine) if checkpoint.architecture else None
+    problems = tuple(_problems(stated, limit, checkpoint, said))
+    if problems:
+        return None, problems
+    if stated is not None:
+        return Context(tokens=stated, may_shorten=False), ()
+    habit = defaults.context_length or DEFAULT_TOKENS
+    return Context(tokens=min(habit, limit) if limit else habit, may_shorten=True), ()
+
+
+def _problems(
+    stated: Any, limit: int | None, checkpoint: Checkpoint, said: Statements
+) -> Iterable[Problem]:
+    place = said.place_of("max_model_len")
+    if stated is None and limit is None:
+        yield Problem(
+            place=place,
+            value=checkpoint.source,
+            reason="is not described, so no context length can be derived",
+            remedy="Give contextLength",
+            rule="context-missing",
+        )
+    elif stated is not None and stated < 1:
+        yield Problem(
+            place=place,
+            value=stated,
+            reason="is not a number of tokens",
+            remedy="Use 1 or more",
+            rule="context-range",
+        )
+    elif stated is not None and limit is not None and stated > limit:
+        yield Problem(
+            place=place,
+            value=stated,
+            reason=f"is beyond the model's own limit of {limit} tokens",
+            remedy=f"Use at most {limit}",
+            rule="context-beyond-model",
+        )

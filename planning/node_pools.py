@@ -1,0 +1,245 @@
+"""The stack's pools: tier, machine, zones, size, and whether the cloud can deliver them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from models.catalog import (
+    GpuTier,
+    gpu_tiers,
+    machine_types,
+    prices,
+    regions,
+    zones_with,
+)
+from models.errors import Problem, Severity
+from models.reading import nearest
+from models.stack import GKE_NAME_LIMIT, GpuPoolSettings, StackSettings
+from planning.allocatable import ray_pod
+from planning.placement import PoolChoice
+from planning.plan import PoolPlan
+
+# A group's maximum is no cap: KubeRay ignores a change of it on a live cluster, so it stands at
+# the most nodes that GKE allows in a pool and zone, and the node pool's own maximum is the cap.
+MAX_WORKERS: Final = 1000
+# The image of Ray with vLLM unpacks to some 30 GB; the rest is for weights.
+IMAGE_GB: Final = 40
+_SMALLEST_BOOT_DISK_GB: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolDecision:
+    """One pool before models are placed: `plan` has no node counts yet."""
+
+    index: int
+    plan: PoolPlan
+
+    @property
+    def choice(self) -> PoolChoice:
+        """The pool as placement sees it."""
+        return PoolChoice(
+            id=self.plan.id,
+            tier=self.plan.tier,
+            spot=self.plan.spot,
+            node_usd_per_hour=self.plan.node_usd_per_hour,
+        )
+
+
+def pool_decisions(
+    settings: StackSettings, indexes: Sequence[int]
+) -> tuple[tuple[PoolDecision, ...], tuple[Problem, ...]]:
+    """The pools that can be made, in the listed order, and what is wrong with the others.
+
+    indexes: the place in the file of each pool; empty where they are the default ones.
+    """
+    decisions: list[PoolDecision] = []
+    problems: list[Problem] = []
+    seen: set[str] = {settings.cluster.cpu_pool.name}
+    defaulted = not indexes
+    for position, pool in enumerate(settings.gpu_pools):
+        index = position if defaulted else indexes[position]
+        place = f"ray-llm:gpuPools[{index}]"
+        tier = gpu_tiers().get(pool.tier)
+        if tier is None:
+            problems.append(_unknown_tier(pool, place))
+            continue
+        problems += _problems(pool, tier, place, seen)
+        zones, zone_problems = _zones(settings, pool, tier, place)
+        if defaulted and not zones:
+            continue  # a default pool whose GPU the zones lack is left out, not an error
+        problems += zone_problems
+        seen.add(pool.id)
+        machine = machine_types().get(pool.machine_type or tier.machine_type)
+        if machine is None or machine.id not in tier.machine_types:
+            continue
+        decisions.append(
+            PoolDecision(
+                index=index,
+                plan=PoolPlan(
+                    id=pool.id,
+                    tier=tier,
+                    machine_type=machine.id,
+                    spot=pool.spot,
+                    zones=zones,
+                    min_nodes=pool.min_nodes,
+                    max_nodes=pool.max_nodes,
+                    boot_disk_gb=pool.boot_disk_gb or _boot_disk_gb(tier),
+                    pod=ray_pod(machine, tier),
+                    max_workers=MAX_WORKERS,
+                    nodes_at_min=0,
+                    nodes_at_max=0,
+                    node_usd_per_hour=_price(tier, machine.id, settings.region, pool.spot),
+                ),
+            )
+        )
+    return tuple(decisions), tuple(problems)
+
+
+def with_nodes(pool: PoolPlan, at_min: Sequence[int], at_max: Sequence[int]) -> PoolPlan:
+    """The pool with the nodes that replicas of these GPU counts need."""
+    return replace(
+        pool,
+        nodes_at_min=nodes_for(at_min, pool.tier.gpu_count),
+        nodes_at_max=nodes_for(at_max, pool.tier.gpu_count),
+    )
+
+
+def nodes_for(replica_gpus: Sequence[int], gpus_per_node: int) -> int:
+    """Nodes that hold replicas of these GPU counts, the largest placed first.
+
+    Exact where the counts divide one another, as degrees of tensor parallelism usually do.
+    """
+    room: list[int] = []  # free GPUs of the nodes that are not full
+    nodes = 0
+    for gpus in sorted(replica_gpus, reverse=True):
+        for position, free in enumerate(room):
+            if free >= gpus:
+                room[position] = free - gpus
+                break
+        else:
+            nodes += 1
+            room.append(gpus_per_node - gpus)
+        room = [free for free in room if free]
+    return nodes
+
+
+def _boot_disk_gb(tier: GpuTier) -> int:
+    """Image and twice the GPUs' memory in weights: a change of disk replaces the pool, so it
+    does not follow the models."""
+    return max(_SMALLEST_BOOT_DISK_GB, IMAGE_GB + 2 * round(tier.gpu_memory_gib) * tier.gpu_count)
+
+
+def _price(tier: GpuTier, machine_type: str, region: str, spot: bool) -> Decimal | None:
+    return prices().hourly(tier.id, region, spot=spot, machine_type=machine_type)
+
+
+def _unknown_tier(pool: GpuPoolSettings, place: str) -> Problem:
+    known = ", ".join(gpu_tiers())
+    hint = nearest(pool.tier, gpu_tiers())
+    if pool.tier.endswith("-spot"):
+        hint = f"Write {{tier: {pool.tier.removesuffix('-spot')}, spot: true}}. "
+    return Problem(
+        place=f"{place}.tier",
+        value=pool.tier,
+        reason="is not a GPU tier of the catalogue",
+        remedy=f"{hint}Known tiers: {known}",
+        rule="tier-unknown",
+    )
+
+
+def _problems(
+    pool: GpuPoolSettings, tier: GpuTier, place: str, seen: set[str]
+) -> Iterable[Problem]:
+    if pool.id in seen:
+        yield Problem(
+            place=place,
+            value=pool.id,
+            reason="is the name of an earlier pool as well",
+            remedy="Give one of them a name of its own: name: <pool>",
+            rule="pool-twice",
+        )
+    if len(pool.id) > GKE_NAME_LIMIT:
+        yield Problem(
+            place=place,
+            value=pool.id,
+            reason=f"has {len(pool.id)} characters and GKE allows {GKE_NAME_LIMIT}",
+            remedy="Give the pool a shorter name",
+            rule="invalid-value",
+        )
+    wanted = "spot" if pool.spot else "on-demand"
+    if wanted not in tier.provisioning:
+        yield Problem(
+            place=place,
+            value=pool.id,
+            reason=f"cannot be had {'as spot' if pool.spot else 'on demand'}: Google sells "
+            f"{tier.machine_type} as {' or '.join(sorted(tier.provisioning))} only",
+            remedy="Set spot: true" if "spot" in tier.provisioning else "Choose another tier",
+            rule="tier-provisioning",
+        )
+    if pool.machine_type is not None and pool.machine_type not in tier.machine_types:
+        yield Problem(
+            place=f"{place}.machineType",
+            value=pool.machine_type,
+            reason=f"does not carry {tier.gpu_count} x {tier.gpu_name}",
+            remedy=f"Use one of {', '.join(tier.machine_types)}, or leave it out",
+            rule="machine-type",
+        )
+
+
+def _zones(
+    settings: StackSettings,
+    pool: GpuPoolSettings,
+    tier: GpuTier,
+    place: str,
+) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    """The zones of a pool: the stated ones, checked, or the cluster's that have the GPU."""
+    offered = zones_with(tier.accelerator_type, settings.region)
+    stated = pool.zones if pool.zones is not None else settings.cluster.zones
+    if offered is None:
+        problem = Problem(
+            place=place,
+            value=pool.id,
+            reason=f"could not be checked: the catalogue does not know the zones of "
+            f"{settings.region} (it knows {', '.join(regions())})",
+            remedy=f"Make sure that {', '.join(stated)} offer {tier.accelerator_type}",
+            rule="zones-unknown",
+            severity=Severity.WARN,
+        )
+        return stated, (problem,)
+    if pool.zones is not None:
+        return stated, tuple(_zone_problems(pool.zones, offered, settings.region, tier, place))
+    common = tuple(zone for zone in stated if zone in offered)
+    if common:
+        return common, ()
+    problem = Problem(
+        place=place,
+        value=pool.id,
+        reason=f"needs {tier.accelerator_type}, which none of the cluster's zones "
+        f"({', '.join(stated)}) offers",
+        remedy=f"Add zones: [{', '.join(offered)}] to the pool"
+        if offered
+        else f"{settings.region} has none: choose another tier or region",
+        rule="zone-without-gpu",
+    )
+    return (), (problem,)
+
+
+def _zone_problems(
+    zones: Sequence[str], offered: Sequence[str], region: str, tier: GpuTier, place: str
+) -> Iterable[Problem]:
+    for zone in zones:
+        if zone in offered:
+            continue
+        outside = not zone.startswith(f"{region}-")
+        yield Problem(
+            place=f"{place}.zones",
+            value=zone,
+            reason=f"is outside the region {region}"
+            if outside
+            else f"does not offer {tier.accelerator_type}",
+            remedy=f"Use zones of {', '.join(offered)}"
+            if offered
+            else f"{region} has none: choose another tier or region",
+            rule="zone-outside-region" if outside else "zone-without-gpu",
+        )

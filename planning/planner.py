@@ -1,0 +1,187 @@
+"""From settings to the Plan: calls every decision once and gathers every problem."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import Problem, StackError, stops
+from models.reading import Reading
+from models.stack import ModelDeployment, StackSettings
+from planning.access import access_problems
+from planning.checkpoints import Checkpoint, checkpoint_of
+from planning.cluster import HEAD, cluster_plan, router_group
+from planning.configuration import Wish
+from planning.engine_arguments import engine_argument_problems
+from planning.names import name_problems
+from planning.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nodes
+from planning.placement import Placement, place
+from planning.plan import ModelPlan, Plan, PoolPlan, ReleasePlan, ServicePlan
+from planning.pool_capacity import capacity_problems
+from planning.releases import release_plan
+from planning.replicas import replicas, router_replicas, scale_to_zero_problems
+from planning.statements import DECIDED, stated
+
+
+def make_plan(reading: Reading) -> Plan:
+    """The plan of a stack.
+
+    Raises StackError with every problem that stops it, those of reading included.
+    """
+    settings = reading.settings
+    if settings is None:
+        raise StackError(reading.origin, reading.problems)
+    cluster, cluster_problems = cluster_plan(settings)
+    release, release_problems = release_plan(settings.versions, settings.kube_ray.install)
+    pools, pool_problems = pool_decisions(settings, reading.pool_indexes)
+    problems = [
+        *reading.problems,
+        *cluster_problems,
+        *release_problems,
+        *pool_problems,
+        *name_problems(settings.models, reading.model_indexes),
+    ]
+    complete = reading.pools_complete and not stops(pool_problems)
+    models: list[ModelPlan] = []
+    for deployment, index in zip(settings.models, reading.model_indexes, strict=True):
+        entry = _Entry(deployment=deployment, index=index, directory=reading.directory)
+        plan, model_problems = _model(entry, settings, release, pools, complete)
+        problems += model_problems
+        if plan is not None:
+            models.append(plan)
+    sized = tuple(_sized(pool.plan, models) for pool in pools)
+    if complete:
+        problems += capacity_problems(sized, [pool.index for pool in pools], models)
+    if stops(problems) or release is None:
+        raise StackError(reading.origin, stops(problems))
+    return Plan(
+        stack=settings.stack,
+        project=settings.project,
+        region=settings.region,
+        cluster=cluster,
+        release=release,
+        service=ServicePlan(name=settings.service.name, namespace=settings.service.namespace),
+        head=HEAD,
+        router_group=router_group(),
+        pools=sized,
+        models=tuple(models),
+        has_hugging_face_token=settings.has_hugging_face_token,
+        warnings=tuple(problems),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    deployment: ModelDeployment
+    index: int
+    directory: Path
+
+    @property
+    def place(self) -> str:
+        return f"ray-llm:models[{self.index}]"
+
+
+def _model(
+    entry: _Entry,
+    settings: StackSettings,
+    release: ReleasePlan | None,
+    pools: Sequence[PoolDecision],
+    pools_complete: bool,
+) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
+    """One model's plan, and all that is wrong with its entry."""
+    deployment = entry.deployment
+    checkpoint, problems = checkpoint_of(deployment, entry.place, entry.directory)
+    said, contradictions = stated(deployment, entry.place)
+    problems += contradictions
+    if checkpoint is not None:
+        problems += tuple(access_problems(checkpoint, settings.has_hugging_face_token, entry.place))
+    if release is not None:
+        problems += tuple(engine_argument_problems(deployment.engine, entry.place, release.vllm))
+    if checkpoint is None or release is None or _unusable(problems):
+        return None, problems
+    wish = Wish(
+        deployment=deployment,
+        checkpoint=checkpoint,
+        said=said,
+        defaults=settings.defaults,
+        release=release,
+    )
+    choices = [pool.choice for pool in pools]
+    placement, placement_problems = place(wish, choices, pools_complete, settings.region)
+    problems += placement_problems
+    if placement is None:
+        return None, problems
+    plan, plan_problems = _model_plan(entry, wish, placement)
+    problems += plan_problems
+    if plan is not None:
+        problems += tuple(scale_to_zero_problems(plan.replicas.min, release.ray, entry.place))
+        pool = next(pool.plan for pool in pools if pool.plan.id == plan.pool)
+        problems += tuple(_disk_problems(checkpoint, pool, entry.place))
+    return plan, problems
+
+
+def _unusable(problems: Iterable[Problem]) -> bool:
+    """Whether a value is wrong that later decisions would compute with."""
+    return any(problem.rule in ("engine-argument-type", "contradiction") for problem in problems)
+
+
+def _model_plan(
+    entry: _Entry, wish: Wish, placement: Placement
+) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
+    deployment, checkpoint = wish.deployment, wish.checkpoint
+    chosen = placement.configuration
+    batching = chosen.batching
+    range_, problems = replicas(deployment, wish.defaults, entry.place, batching.max_num_seqs)
+    if range_ is None:
+        return None, problems
+    derived = {argument for argument in DECIDED if wish.said.get(argument) is None}
+    if deployment.gpu is None:
+        derived.add("pool")
+    plan = ModelPlan(
+        index=entry.index,
+        name=deployment.served_name,
+        family=checkpoint.family,
+        source=checkpoint.source,
+        pool=placement.pool,
+        tensor_parallel_size=chosen.tensor_parallel_size,
+        pipeline_parallel_size=chosen.pipeline_parallel_size,
+        dtype=chosen.precision.dtype,
+        quantization=chosen.precision.argument,
+        quantization_shown=chosen.precision.shown,
+        max_model_len=chosen.max_model_len,
+        gpu_memory_utilization=batching.gpu_memory_utilization,
+        max_num_seqs=batching.max_num_seqs,
+        max_num_batched_tokens=batching.max_num_batched_tokens,
+        enforce_eager=batching.enforce_eager,
+        v0_engine=chosen.precision.v0_engine,
+        gated=checkpoint.gated,
+        replicas=range_,
+        routers=router_replicas(range_),
+        engine=dict(wish.said.engine),
+        fit=chosen.fit,
+        derived=frozenset(derived),
+    )
+    return plan, problems
+
+
+def _disk_problems(checkpoint: Checkpoint, pool: PoolPlan, place: str) -> Iterable[Problem]:
+    if checkpoint.checkpoint_bytes is None:
+        return
+    needed = IMAGE_GB + checkpoint.checkpoint_bytes / 1e9
+    if needed > pool.boot_disk_gb:
+        yield Problem(
+            place=place,
+            value=checkpoint.source,
+            reason=f"downloads {checkpoint.checkpoint_bytes / 1e9:.0f} GB of weights beside some "
+            f"{IMAGE_GB} GB of image, and a node of {pool.id} has a disk of {pool.boot_disk_gb} GB",
+            remedy=f"Set bootDiskGb: {-(-int(needed + 1) // 50) * 50} on the pool",
+            rule="boot-disk",
+        )
+
+
+def _sized(pool: PoolPlan, models: Sequence[ModelPlan]) -> PoolPlan:
+    placed = [model for model in models if model.pool == pool.id]
+    return with_nodes(
+        pool,
+        [model.gpus_per_replica for model in placed for _ in range(model.replicas.min)],
+        [model.gpus_per_replica for model in placed for _ in range(model.replicas.max)],
+    )

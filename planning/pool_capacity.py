@@ -1,0 +1,37 @@
+"""Whether a pool's maximum holds the models that were placed on it."""
+
+from collections.abc import Iterable, Sequence
+
+from models.errors import Problem, Severity
+from planning.plan import ModelPlan, PoolPlan
+
+
+def capacity_problems(
+    pools: Sequence[PoolPlan], indexes: Sequence[int], models: Sequence[ModelPlan]
+) -> Iterable[Problem]:
+    """A stop where the models' minima can never run, a warning where their maxima cannot.
+
+    indexes: the place in the file of each pool.
+    """
+    for pool, index in zip(pools, indexes, strict=True):
+        names = ", ".join(model.name for model in models if model.pool == pool.id)
+        place = f"ray-llm:gpuPools[{index}].maxNodes"
+        if pool.nodes_at_min > pool.max_nodes:
+            yield Problem(
+                place=place,
+                value=pool.max_nodes,
+                reason=f"is below the {pool.nodes_at_min} nodes of {pool.id} that the minimum "
+                f"replicas of {names} need, so some would never start",
+                remedy=f"Use {pool.nodes_at_min} or more, or fewer replicas",
+                rule="pool-below-minimum",
+            )
+        elif pool.nodes_at_max > pool.max_nodes:
+            yield Problem(
+                place=place,
+                value=pool.max_nodes,
+                reason=f"is below the {pool.nodes_at_max} nodes of {pool.id} that {names} need "
+                "with all at their maximum replicas: under full load some replicas will wait",
+                remedy=f"Use {pool.nodes_at_max}, or accept the cap",
+                rule="pool-below-maximum",
+                severity=Severity.WARN,
+            )

@@ -1,0 +1,256 @@
+"""In which numbers a model computes: dtype, quantization, KV cache and which vLLM engine.
+
+Each rule is vLLM's own check at engine start, made before a GPU is paid for.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from models.catalog import (
+    GpuTier,
+    float16_refused,
+    quantization_methods,
+    supported_architectures,
+)
+from models.errors import Problem, Severity
+from models.reading import nearest
+from planning.checkpoints import Checkpoint
+from planning.plan import ReleasePlan
+from planning.statements import Statements
+
+_BFLOAT16_CAPABILITY = (8, 0)  # also what the V1 engine of vLLM 0.10 asks for
+_FP8_KV_CAPABILITY = (8, 9)
+# Methods that quantize 16-bit weights while they load; bits of a linear layer's weight.
+_IN_FLIGHT_BITS = {"fp8": 8, "bitsandbytes": 4.5}  # 4 bit and one absmax a block of 64
+# Names by which the same checkpoint format goes in `quantization`.
+_SAME_FORMAT = {"awq_marlin": "awq", "gptq_marlin": "gptq"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """What was decided.
+
+    argument: the `quantization` that vLLM is told; None leaves it to the checkpoint.
+    shown: how the weights are stored or loaded, for people.
+    weight_bytes: bytes of all weights as loaded; None where the checkpoint is not described.
+    """
+
+    dtype: str
+    argument: str | None
+    shown: str | None
+    weight_bytes: int | None
+    kv_value_bytes: int
+    v0_engine: bool
+
+
+def precision(
+    checkpoint: Checkpoint, said: Statements, tier: GpuTier, release: ReleasePlan
+) -> tuple[Precision, tuple[Problem, ...]]:
+    """Dtype, quantization and engine of a model on one GPU tier."""
+    v0_engine = tier.compute_capability < _BFLOAT16_CAPABILITY and release.ray.supports_v0_engine
+    dtype = _dtype(checkpoint, said, tier)
+    asked = said.get("quantization")
+    stored = checkpoint.quantization.method if checkpoint.quantization else None
+    in_flight = asked if stored is None and asked in _IN_FLIGHT_BITS else None
+    problems = [
+        *_dtype_problems(dtype, checkpoint, said, tier, release),
+        *_quantization_problems(asked, stored, dtype, said, tier, release),
+        *_kv_problems(said, tier, v0_engine),
+        *_architecture_problems(checkpoint, said, release),
+    ]
+    if tier.compute_capability < _BFLOAT16_CAPABILITY and not v0_engine:
+        problems.append(
+            Problem(
+                place=said.place,
+                reason=f"runs on {tier.gpu_name} (compute capability {_dotted(tier)}) with vLLM "
+                f"{release.vllm}, whose only engine is reported both to work and to fail there",
+                remedy="Use versions.ray: 2.49.1, or a newer GPU",
+                rule="old-gpu-new-vllm",
+                severity=Severity.WARN,
+            )
+        )
+    return Precision(
+        dtype=dtype,
+        argument=in_flight,
+        shown=stored or in_flight,
+        weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
+        kv_value_bytes=_kv_value_bytes(said, dtype),
+        v0_engine=v0_engine,
+    ), tuple(problems)
+
+
+def _dotted(tier: GpuTier) -> str:
+    return ".".join(str(part) for part in tier.compute_capability)
+
+
+def _dtype(checkpoint: Checkpoint, said: Statements, tier: GpuTier) -> str:
+    asked = said.get("dtype")
+    if isinstance(asked, str) and asked != "auto":
+        return {"half": "float16", "float": "float32"}.get(asked, asked)
+    if tier.compute_capability < _BFLOAT16_CAPABILITY:
+        return "float16"
+    # A checkpoint in float16 stays so: bfloat16 would drop three bits of its mantissa.
+    if checkpoint.architecture is not None and checkpoint.architecture.torch_dtype == "float16":
+        return "float16"
+    return "bfloat16"
+
+
+def _dtype_problems(
+    dtype: str, checkpoint: Checkpoint, said: Statements, tier: GpuTier, release: ReleasePlan
+) -> Iterable[Problem]:
+    if dtype == "bfloat16" and tier.compute_capability < _BFLOAT16_CAPABILITY:
+        yield Problem(
+            place=said.place_of("dtype"),
+            value=dtype,
+            reason=f"needs compute capability 8.0 and {tier.gpu_name} ({tier.id}) has "
+            f"{_dotted(tier)}",
+            remedy="Leave dtype out (float16 is chosen there), or use an L4 or newer",
+            rule="bfloat16-capability",
+        )
+    model_type = checkpoint.architecture.model_type if checkpoint.architecture else None
+    if dtype == "float16" and model_type in float16_refused(release.vllm):
+        on_purpose = said.get("dtype") is not None
+        yield Problem(
+            place=said.place_of("dtype"),
+            value=dtype if on_purpose else None,
+            reason=f"{'' if on_purpose else f'on {tier.id} would run in float16, and '}vLLM "
+            f"refuses float16 for {model_type} models, whose activations overflow in it",
+            remedy="Use bfloat16 on an L4 or newer",
+            rule="float16-refused",
+        )
+
+
+def _quantization_problems(
+    asked: object,
+    stored: str | None,
+    dtype: str,
+    said: Statements,
+    tier: GpuTier,
+    release: ReleasePlan,
+) -> Iterable[Problem]:
+    methods = quantization_methods(release.vllm)
+    place = said.place_of("quantization")
+    if asked is not None and asked not in methods:
+        known = ", ".join(sorted({*_IN_FLIGHT_BITS, *({stored} if stored else set())}))
+        yield Problem(
+            place=place,
+            value=asked,
+            reason=f"is not a quantization method of vLLM {release.vllm}",
+            remedy=f"{nearest(str(asked), methods)}Leave it out for a quantized checkpoint; "
+            f"for this model {known} would work",
+            rule="quantization-unknown",
+        )
+        return
+    if asked is not None and stored is None and asked not in _IN_FLIGHT_BITS:
+        yield Problem(
+            place=place,
+            value=asked,
+            reason="needs a checkpoint that was quantized that way, and this one holds 16-bit "
+            "weights",
+            remedy="Serve a quantized checkpoint of the model (its name often ends in "
+            f"-{asked}), or use quantization: fp8",
+            rule="quantization-checkpoint",
+        )
+        return
+    if asked is not None and stored is not None:
+        yield from _beside_checkpoint(str(asked), stored, place, tier)
+    method = methods.get(stored or str(asked))
+    if method is None:
+        return
+    capability = tier.compute_capability[0] * 10 + tier.compute_capability[1]
+    if method.min_capability is not None and method.min_capability > capability:
+        yield Problem(
+            place=place,
+            value=method.name,
+            reason=f"needs compute capability {method.min_capability / 10:.1f} and "
+            f"{tier.gpu_name} ({tier.id}) has {_dotted(tier)}",
+            remedy="Use a newer GPU, or an AWQ checkpoint of the model",
+            rule="quantization-capability",
+        )
+    faster = f"{method.name}_marlin"
+    kernel = methods.get(faster)
+    marlin = kernel is not None and (kernel.min_capability or 0) <= capability
+    if method.activation_dtypes is not None and dtype not in method.activation_dtypes:
+        if marlin:
+            return
+        yield Problem(
+            place=said.place_of("dtype"),
+            value=dtype,
+            reason=f"is not a dtype of {method.name} on {tier.id}, which computes in "
+            f"{' or '.join(method.activation_dtypes)}",
+            remedy="Leave dtype out",
+            rule="quantization-dtype",
+        )
+
+
+def _beside_checkpoint(asked: str, stored: str, place: str, tier: GpuTier) -> Iterable[Problem]:
+    if _SAME_FORMAT.get(asked, asked) != stored:
+        yield Problem(
+            place=place,
+            value=asked,
+            reason=f"contradicts the checkpoint, whose weights are {stored}",
+            remedy="Leave quantization out: vLLM reads it from the checkpoint",
+            rule="quantization-checkpoint",
+        )
+    elif asked in ("awq", "gptq") and tier.compute_capability >= _BFLOAT16_CAPABILITY:
+        yield Problem(
+            place=place,
+            value=asked,
+            reason=f"would keep vLLM from its faster Marlin kernels on {tier.id}, so it is not "
+            "passed on",
+            remedy="Leave quantization out: vLLM reads it from the checkpoint",
+            rule="quantization-marlin",
+            severity=Severity.WARN,
+        )
+
+
+def _kv_problems(said: Statements, tier: GpuTier, v0_engine: bool) -> Iterable[Problem]:
+    kv_dtype = said.engine.get("kv_cache_dtype")
+    if not isinstance(kv_dtype, str) or not kv_dtype.startswith("fp8"):
+        return
+    if not v0_engine and tier.compute_capability < _FP8_KV_CAPABILITY:
+        yield Problem(
+            place=f"{said.place}.engine.kv_cache_dtype",
+            value=kv_dtype,
+            reason=f"needs compute capability 8.9 on the V1 engine and {tier.gpu_name} "
+            f"({tier.id}) has {_dotted(tier)}",
+            remedy="Leave kv_cache_dtype out, or use an L4 or H100",
+            rule="fp8-kv-capability",
+        )
+
+
+def _architecture_problems(
+    checkpoint: Checkpoint, said: Statements, release: ReleasePlan
+) -> Iterable[Problem]:
+    name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    if name is not None and name not in supported_architectures(release.vllm):
+        yield Problem(
+            place=said.place,
+            value=checkpoint.source,
+            reason=f"is a {name}, which vLLM {release.vllm} (Ray {release.ray.ray}) does not know",
+            remedy="Choose a newer versions.ray, or another model",
+            rule="architecture-unsupported",
+        )
+
+
+def _weight_bytes(checkpoint: Checkpoint, dtype: str, in_flight: str | None) -> int | None:
+    if checkpoint.weight_bytes is None or checkpoint.architecture is None:
+        return checkpoint.weight_bytes
+    total = checkpoint.weight_bytes
+    if checkpoint.quantization is not None:
+        return total
+    if dtype == "float32":
+        return total * 2
+    if in_flight is None:
+        return total
+    architecture = checkpoint.architecture
+    tables = 1 if architecture.tie_word_embeddings else 2
+    embedding = min(total, tables * architecture.vocab_size * architecture.hidden_size * 2)
+    return embedding + int((total - embedding) * _IN_FLIGHT_BITS[in_flight] / 16)
+
+
+def _kv_value_bytes(said: Statements, dtype: str) -> int:
+    kv_dtype = said.engine.get("kv_cache_dtype")
+    if isinstance(kv_dtype, str) and kv_dtype.startswith("fp8"):
+        return 1
+    return 4 if dtype == "float32" else 2

@@ -1,0 +1,114 @@
+"""Which Ray, vLLM and KubeRay run together, and in which image.
+
+Combinations come from the release table; one outside it is refused, because what this program
+writes differs between releases.
+"""
+
+from collections.abc import Iterable
+
+from models.catalog import KubeRayRelease, RayRelease, kuberay_releases, ray_releases, vllm_versions
+from models.errors import Problem, Severity
+from models.reading import nearest
+from models.stack import KubeRayInstall, Versions
+from planning.plan import ReleasePlan
+
+_PLACE = "ray-llm:versions"
+
+
+def release_plan(
+    versions: Versions, install: KubeRayInstall
+) -> tuple[ReleasePlan | None, tuple[Problem, ...]]:
+    """The releases to run; None with the reasons where they do not go together."""
+    ray = ray_releases().get(versions.ray)
+    kuberay = kuberay_releases().get(versions.kuberay)
+    problems = [
+        *_unknown("ray", versions.ray, ray, ray_releases()),
+        *_unknown("kuberay", versions.kuberay, kuberay, kuberay_releases()),
+    ]
+    if versions.vllm is not None and versions.vllm not in vllm_versions():
+        problems.append(
+            Problem(
+                place=f"{_PLACE}.vllm",
+                value=versions.vllm,
+                reason="is not in the release table",
+                remedy=f"Use an image with one of {', '.join(vllm_versions())}",
+                rule="release-unknown",
+            )
+        )
+    if versions.vllm is not None and versions.image is None:
+        problems.append(
+            Problem(
+                place=f"{_PLACE}.vllm",
+                value=versions.vllm,
+                reason="says what an image of your own holds, and no image is given",
+                remedy="Give versions.image as well, or leave vllm out",
+                rule="release-image",
+            )
+        )
+    if ray is None or kuberay is None or problems:
+        return None, tuple(problems)
+    problems += _combination(ray, kuberay, versions)
+    plan = ReleasePlan(
+        ray=ray,
+        kuberay=kuberay,
+        image=versions.image or ray.image,
+        vllm=versions.vllm or ray.vllm,
+        install=install,
+    )
+    return plan, tuple(problems)
+
+
+def _unknown(key: str, version: str, row: object, known: Iterable[str]) -> Iterable[Problem]:
+    if row is None:
+        yield Problem(
+            place=f"{_PLACE}.{key}",
+            value=version,
+            reason="is not in the release table",
+            remedy=f"{nearest(version, known)}Use one of {', '.join(known)}",
+            rule="release-unknown",
+        )
+
+
+def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -> Iterable[Problem]:
+    if _numbers(kuberay.version) < _numbers(ray.min_kuberay):
+        yield Problem(
+            place=f"{_PLACE}.kuberay",
+            value=kuberay.version,
+            reason=f"cannot run Ray {ray.ray}, which needs KubeRay {ray.min_kuberay} or newer",
+            remedy=f"Use kuberay: {ray.min_kuberay} or newer",
+            rule="release-combination",
+        )
+    if _numbers(ray.ray) < _numbers(kuberay.min_ray):
+        yield Problem(
+            place=f"{_PLACE}.ray",
+            value=ray.ray,
+            reason=f"is older than Ray {kuberay.min_ray}, which KubeRay {kuberay.version} needs",
+            remedy=f"Use ray: {kuberay.min_ray} or newer",
+            rule="release-combination",
+        )
+    if versions.image and _is_image_without_vllm(versions.image):
+        yield Problem(
+            place=f"{_PLACE}.image",
+            value=versions.image,
+            reason="is an image of Ray without vLLM: ray.serve.llm fails there with an ImportError",
+            remedy=f"Use {ray.image}, or an image of your own that holds vLLM",
+            rule="image-without-vllm",
+        )
+    if not ray.tested:
+        yield Problem(
+            place=f"{_PLACE}.ray",
+            value=ray.ray,
+            reason="is in the release table, but only 2.49.1 is run by this project's tests",
+            remedy="Try it on a development stack first",
+            rule="release-untested",
+            severity=Severity.WARN,
+        )
+
+
+def _is_image_without_vllm(image: str) -> bool:
+    repository = image.split("@")[0].rsplit(":", 1)[0]
+    return repository.removeprefix("docker.io/") in {"rayproject/ray", "rayproject/ray-ml"}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
