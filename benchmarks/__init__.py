@@ -1,0 +1,1 @@
+"""Figures of the project, measured on request and never in timed tests."""

@@ -1,0 +1,98 @@
+"""Times load, plan and write without the engine, by number of models.
+
+Run: python -m benchmarks.planning
+Each size is a fresh process-warm run: the catalogue is loaded once before, as its cost does not
+grow with the stack. The figure is the median of five runs; "per model" shows whether it grows
+linearly.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from manifests.ask_models import ask_models_job
+from manifests.config_maps import config_maps
+from manifests.ray_service import ray_service
+from models.reading import read_stack
+from models.stack_file import parse_stack_file
+from planning.plan import Plan
+from planning.planner import make_plan
+
+SIZES = (1, 10, 100, 1000)
+RUNS = 5
+# A mix as in a real stack: by name alone, with a pool, with engine arguments, quantized.
+_ENTRIES = (
+    "    - {{model: qwen2.5-0.5b-instruct, name: m{index}}}\n",
+    "    - model: mistral-7b-instruct-v0.3\n      name: m{index}\n      gpu: l4-spot\n"
+    "      contextLength: 16384\n",
+    "    - model: qwen2.5-14b-instruct-awq\n      name: m{index}\n"
+    "      engine: {{max_num_seqs: 32, enable_prefix_caching: true}}\n",
+    "    - model: qwen2.5-32b-instruct\n      name: m{index}\n      gpu: a100-80gb-x2\n"
+    "      replicas: {{min: 1, max: 2}}\n",
+)
+_HEAD = """config:
+  gcp:project: acme
+  gcp:region: us-central1
+  ray-llm:cluster: {name: llm, zones: [us-central1-a]}
+  ray-llm:gpuPools:
+    - {tier: t4, maxNodes: 1000}
+    - {tier: l4, maxNodes: 1000}
+    - {tier: l4, spot: true, maxNodes: 1000}
+    - {tier: a100-80gb-x2, maxNodes: 1000}
+  ray-llm:models:
+"""
+
+
+def stack_text(models: int) -> str:
+    """A stack file with that many models."""
+    entries = (_ENTRIES[index % len(_ENTRIES)].format(index=index) for index in range(models))
+    return _HEAD + "".join(entries)
+
+
+def _load_and_plan(text: str) -> Plan:
+    file = parse_stack_file(text, Path("Pulumi.bench.yaml"))
+    return make_plan(read_stack(file.stack, file.values, file.secret_keys, file.path.parent))
+
+
+def _write(plan: Plan) -> None:
+    ray_service(plan)
+    config_maps(plan)
+    ask_models_job(plan)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print the table."""
+    _load_and_plan(stack_text(len(_ENTRIES)))
+    table = Table(title=f"Load, plan and write, median of {RUNS} runs")
+    for column in ("models", "load and plan, s", "write, s", "total, s", "ms a model"):
+        table.add_column(column, justify="right")
+    for size in SIZES:
+        text = stack_text(size)
+        plan = _load_and_plan(text)
+        planned = statistics.median(
+            _seconds(lambda text=text: _load_and_plan(text)) for _ in range(RUNS)
+        )
+        written = statistics.median(_seconds(lambda plan=plan: _write(plan)) for _ in range(RUNS))
+        total = planned + written
+        table.add_row(
+            str(size),
+            f"{planned:.3f}",
+            f"{written:.3f}",
+            f"{total:.3f}",
+            f"{1000 * total / size:.2f}",
+        )
+    Console(width=80).print(table)
+
+
+if __name__ == "__main__":
+    main()
