@@ -1,0 +1,24 @@
+"""Pulumi components: the only folder that creates anything, each usable on its own.
+
+They take frozen arguments and a checked `Plan`, and decide nothing that planning/ has not decided.
+"""
+
+from components.gke_cluster import GkeCluster, GkeClusterArgs
+from components.gpu_node_pools import GpuNodePools, GpuNodePoolsArgs
+from components.kuberay_operator import KubeRayOperator, KubeRayOperatorArgs
+from components.ray_llm_service import RayLlmService, RayLlmServiceArgs
+from components.stack_config import StackConfig
+from components.stack_outputs import export_stack_outputs
+
+__all__ = [
+    "GkeCluster",
+    "GkeClusterArgs",
+    "GpuNodePools",
+    "GpuNodePoolsArgs",
+    "KubeRayOperator",
+    "KubeRayOperatorArgs",
+    "RayLlmService",
+    "RayLlmServiceArgs",
+    "StackConfig",
+    "export_stack_outputs",
+]

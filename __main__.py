@@ -1,0 +1,43 @@
+"""One stack file in, a running LLM service out: this program's table of contents."""
+
+from pulumi import ResourceOptions
+
+from components import (
+    GkeCluster,
+    GkeClusterArgs,
+    GpuNodePools,
+    GpuNodePoolsArgs,
+    KubeRayOperator,
+    KubeRayOperatorArgs,
+    RayLlmService,
+    RayLlmServiceArgs,
+    StackConfig,
+    export_stack_outputs,
+)
+
+config = StackConfig.of_running_stack()
+plan = config.announced_plan()
+
+cluster = GkeCluster("cluster", GkeClusterArgs.of(plan))
+
+gpu_pools = GpuNodePools(
+    "gpu-pools",
+    GpuNodePoolsArgs(
+        project=plan.project, location=cluster.location, cluster=cluster.name, pools=plan.pools
+    ),
+    ResourceOptions(depends_on=[cluster]),
+)
+
+kuberay = KubeRayOperator(
+    "kuberay",
+    KubeRayOperatorArgs.of(plan),
+    ResourceOptions(provider=cluster.provider, depends_on=[cluster]),
+)
+
+service = RayLlmService(
+    "llm",
+    RayLlmServiceArgs(plan=plan, hugging_face_token=config.hugging_face_token),
+    ResourceOptions(provider=cluster.provider, depends_on=[gpu_pools, kuberay]),
+)
+
+export_stack_outputs(plan, cluster, service)

@@ -1,0 +1,214 @@
+"""`GkeCluster`: a GKE cluster with its CPU pool, created or adopted, and the way to reach it.
+
+A created cluster loses GKE's default pool and gets `app-pool` instead. An adopted one is left as
+it is: nothing is created in it here, its owner's CPU pool is only named, and the KubeRay add-on is
+the owner's to switch on.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_gcp import container
+
+from components.kubeconfig import gke_context, gke_kubeconfig
+from components.node_pool import NODE_POOL_IGNORED, node_config
+from models.stack import KubeRayInstall
+from planning.plan import ClusterPlan, Plan
+
+# What a provider may do without our say: the removed default pool shows up again as a difference
+# in these, and a difference in them would replace the whole cluster
+# (https://github.com/pulumi/pulumi/issues/8991).
+CLUSTER_IGNORED = ["nodeConfig", "initialNodeCount"]
+
+# System metrics of pods and nodes, and of GPUs from NVIDIA's DCGM; the list replaces GKE's own.
+_MONITORED = ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT", "KUBELET", "CADVISOR", "DCGM"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GkeClusterArgs:
+    """A cluster to create, or with `cluster.existing` one to adopt.
+
+    project: plain text, because the identity of the Kubernetes provider is built from it.
+    kuberay_addon: whether GKE runs the KubeRay operator itself.
+    node_service_account: e-mail of the CPU nodes' Google service account; GKE's default without.
+    """
+
+    cluster: ClusterPlan
+    project: str
+    kuberay_addon: bool = False
+    node_service_account: pulumi.Input[str] | None = None
+
+    @classmethod
+    def of(cls, plan: Plan) -> "GkeClusterArgs":
+        """The arguments that a plan asks for."""
+        return cls(
+            cluster=plan.cluster,
+            project=plan.project,
+            kuberay_addon=plan.release.install is KubeRayInstall.GKE_ADDON,
+        )
+
+
+class GkeCluster(pulumi.ComponentResource):
+    """A GKE cluster that GPU pools and a Kubernetes provider can be attached to.
+
+    name, location: of the cluster.
+    endpoint: address of the control plane; empty where the cluster is reached by a kubeconfig
+        context, because then nothing asks Google for it.
+    cpu_pool: name of the pool for the Ray head, the routers and KubeRay.
+    provider: the Kubernetes provider of this cluster.
+    """
+
+    name: pulumi.Output[str]
+    location: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    cpu_pool: pulumi.Output[str]
+    provider: kubernetes.Provider
+
+    def __init__(
+        self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ray-llm:index:GkeCluster", name, None, opts)
+        plan = args.cluster
+        context = gke_context(args.project, plan.location, plan.name)
+        kubeconfig: pulumi.Output[str] | None
+        if not plan.existing:
+            cluster = self._created(name, args)
+            pool = self._cpu_pool(name, args, cluster)
+            self.name, self.location = cluster.name, cluster.location
+            self.endpoint, self.cpu_pool = cluster.endpoint, pool.name
+            kubeconfig = gke_kubeconfig(
+                cluster.endpoint, _ca_certificate(cluster.master_auth), context
+            )
+        else:
+            self.name = pulumi.Output.from_input(plan.name)
+            self.location = pulumi.Output.from_input(plan.location)
+            self.cpu_pool = pulumi.Output.from_input(plan.cpu_pool.name)
+            if plan.context is not None:
+                self.endpoint, kubeconfig = pulumi.Output.from_input(""), None
+            else:
+                found = container.get_cluster_output(
+                    name=plan.name,
+                    location=plan.location,
+                    project=args.project,
+                    opts=pulumi.InvokeOutputOptions(parent=self),
+                )
+                self.endpoint = found.endpoint
+                certificate = found.master_auths.apply(
+                    lambda auths: auths[0].cluster_ca_certificate
+                )
+                kubeconfig = gke_kubeconfig(
+                    found.endpoint, pulumi.Output.unsecret(certificate), context
+                )
+        self.provider = kubernetes.Provider(
+            f"{name}-kubernetes",
+            kubernetes.ProviderArgs(
+                kubeconfig=kubeconfig,
+                context=plan.context,
+                # Known at every preview, unlike the kubeconfig: without it a cluster whose address
+                # is not known yet would plan a new provider and with it all that is in the cluster.
+                cluster_identifier=context,
+                enable_server_side_apply=True,
+                # Objects here have names of their own: to replace one means to delete it first.
+                enable_config_map_mutable=True,
+                enable_secret_mutable=True,
+                # An interrupted `up` leaves objects that its state does not know. In a cluster of
+                # our own they can only be ours, and the next `up` takes them over.
+                upsert_existing_objects=not plan.existing,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs(
+            {
+                "name": self.name,
+                "location": self.location,
+                "endpoint": self.endpoint,
+                "cpuPool": self.cpu_pool,
+            }
+        )
+
+    def _created(self, name: str, args: GkeClusterArgs) -> container.Cluster:
+        plan = args.cluster
+        return container.Cluster(
+            f"{name}-cluster",
+            container.ClusterArgs(
+                name=plan.name,
+                project=args.project,
+                location=plan.location,
+                node_locations=list(plan.zones),
+                network=plan.network,
+                subnetwork=plan.subnetwork,
+                networking_mode="VPC_NATIVE",
+                datapath_provider="ADVANCED_DATAPATH",
+                deletion_protection=plan.deletion_protection,
+                remove_default_node_pool=True,
+                initial_node_count=1,
+                release_channel=container.ClusterReleaseChannelArgs(channel=plan.release_channel),
+                workload_identity_config=container.ClusterWorkloadIdentityConfigArgs(
+                    workload_pool=f"{args.project}.svc.id.goog"
+                ),
+                monitoring_config=container.ClusterMonitoringConfigArgs(
+                    enable_components=_MONITORED,
+                    managed_prometheus=container.ClusterMonitoringConfigManagedPrometheusArgs(
+                        enabled=True
+                    ),
+                ),
+                addons_config=container.ClusterAddonsConfigArgs(
+                    gcs_fuse_csi_driver_config=(
+                        container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True)
+                    ),
+                    ray_operator_configs=(
+                        [container.ClusterAddonsConfigRayOperatorConfigArgs(enabled=True)]
+                        if args.kuberay_addon
+                        else None
+                    ),
+                ),
+            ),
+            pulumi.ResourceOptions(
+                parent=self,
+                ignore_changes=CLUSTER_IGNORED,
+                custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
+            ),
+        )
+
+    def _cpu_pool(
+        self, name: str, args: GkeClusterArgs, cluster: container.Cluster
+    ) -> container.NodePool:
+        plan = args.cluster.cpu_pool
+        zones = args.cluster.zones
+        return container.NodePool(
+            f"{name}-cpu-pool",
+            container.NodePoolArgs(
+                name=plan.name,
+                project=args.project,
+                location=args.cluster.location,
+                cluster=cluster.name,
+                node_locations=list(zones),
+                # Counted per zone: one each, unless that alone were above the maximum.
+                initial_node_count=1 if len(zones) <= plan.max_nodes else 0,
+                autoscaling=container.NodePoolAutoscalingArgs(
+                    total_min_node_count=plan.min_nodes, total_max_node_count=plan.max_nodes
+                ),
+                node_config=node_config(
+                    machine_type=plan.machine_type,
+                    boot_disk_gb=plan.boot_disk_gb,
+                    service_account=args.node_service_account,
+                ),
+                upgrade_settings=container.NodePoolUpgradeSettingsArgs(
+                    max_surge=1, max_unavailable=0
+                ),
+            ),
+            pulumi.ResourceOptions(parent=self, ignore_changes=NODE_POOL_IGNORED),
+        )
+
+
+def _ca_certificate(
+    master_auth: pulumi.Output[container.outputs.ClusterMasterAuth],
+) -> pulumi.Output[str]:
+    """The cluster's CA certificate, which is public.
+
+    It comes beside a client key that Google's provider marks as a secret, and the mark would
+    hide the whole kubeconfig in every preview.
+    """
+    certificate = master_auth.apply(lambda auth: auth.cluster_ca_certificate or "")
+    return pulumi.Output.unsecret(certificate)

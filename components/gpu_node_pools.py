@@ -1,0 +1,126 @@
+"""`GpuNodePools`: the GPU node pools of a plan, each growing from zero nodes and back.
+
+Works on any GKE cluster, given by name. The cluster must have a pool without GPUs before the
+first of these exists: GKE taints GPU nodes and lets GPU pods tolerate that only then.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+import pulumi
+from pulumi_gcp import container
+
+from components.node_pool import NODE_POOL_IGNORED, node_config
+from manifests.worker_group import GPU_TYPE_TAINT
+from planning.plan import PoolPlan
+
+REPLACING_FIELDS: Final = (
+    "cluster",
+    "location",
+    "name",
+    "nodeConfig.guestAccelerators",
+    "nodeConfig.oauthScopes",
+    "nodeConfig.serviceAccount",
+    "nodeConfig.shieldedInstanceConfig",
+    "nodeConfig.spot",
+    "project",
+)
+"""The fields set here whose change makes GKE replace a pool.
+
+The pool has a name of its own, so the old one is deleted before the new one is made: its models
+are down meanwhile. Everything else changes in place, sizes and zones at once, the others node by
+node. Source: ForceNew in terraform-provider-google, `resource_container_node_pool.go` and
+`node_config.go`.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuNodePoolsArgs:
+    """Pools to create in a cluster.
+
+    gpu_driver_version: LATEST is the newest driver of the cluster's GKE release. Images built for
+        CUDA 12.8 want R570, and DEFAULT is older than that on part of the releases in use. The
+        choice cannot be changed later without replacing the pools.
+    node_service_account: e-mail of the nodes' Google service account; GKE's default without one.
+    """
+
+    project: pulumi.Input[str]
+    location: pulumi.Input[str]
+    cluster: pulumi.Input[str]
+    pools: Sequence[PoolPlan]
+    gpu_driver_version: Literal["DEFAULT", "LATEST"] = "LATEST"
+    node_service_account: pulumi.Input[str] | None = None
+
+
+class GpuNodePools(pulumi.ComponentResource):
+    """One GKE node pool for each pool of a plan.
+
+    pools: the node pools by their ids, for `depends_on` and further use.
+    names: the same ids as an output.
+    """
+
+    pools: Mapping[str, container.NodePool]
+    names: pulumi.Output[list[str]]
+
+    def __init__(
+        self, name: str, args: GpuNodePoolsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ray-llm:index:GpuNodePools", name, None, opts)
+        self.pools = MappingProxyType(
+            {pool.id: self._node_pool(name, pool, args) for pool in args.pools}
+        )
+        self.names = pulumi.Output.all(*(pool.name for pool in self.pools.values()))
+        self.register_outputs({"names": self.names})
+
+    def _node_pool(self, name: str, pool: PoolPlan, args: GpuNodePoolsArgs) -> container.NodePool:
+        driver = container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(
+            gpu_driver_version=args.gpu_driver_version
+        )
+        return container.NodePool(
+            f"{name}-{pool.id}",
+            container.NodePoolArgs(
+                name=pool.id,
+                project=args.project,
+                location=args.location,
+                cluster=args.cluster,
+                # Named one by one: GKE does not always refuse a zone without this GPU before it
+                # has spent time on it.
+                node_locations=list(pool.zones),
+                initial_node_count=0,
+                autoscaling=container.NodePoolAutoscalingArgs(
+                    # Totals; the plain minimum and maximum count per zone.
+                    total_min_node_count=pool.min_nodes,
+                    total_max_node_count=pool.max_nodes,
+                    # Wherever there is capacity, instead of the same number in each zone.
+                    location_policy="ANY",
+                ),
+                node_config=node_config(
+                    machine_type=pool.machine_type,
+                    boot_disk_gb=pool.boot_disk_gb,
+                    spot=pool.spot,
+                    service_account=args.node_service_account,
+                    guest_accelerators=[
+                        container.NodePoolNodeConfigGuestAcceleratorArgs(
+                            type=pool.tier.accelerator_type,
+                            count=pool.tier.gpu_count,
+                            gpu_driver_installation_config=driver,
+                        )
+                    ],
+                    # Keeps pods off a tier that they did not ask for. The taint that tells GPU
+                    # nodes from others is GKE's own, and so are the labels to select by.
+                    taints=[
+                        container.NodePoolNodeConfigTaintArgs(
+                            key=GPU_TYPE_TAINT, value=pool.tier.gpu, effect="NO_SCHEDULE"
+                        )
+                    ],
+                ),
+                # One node after the other without a spare one: neither GPUs nor quota for a spare
+                # can be counted on.
+                upgrade_settings=container.NodePoolUpgradeSettingsArgs(
+                    max_surge=0, max_unavailable=1
+                ),
+            ),
+            pulumi.ResourceOptions(parent=self, ignore_changes=NODE_POOL_IGNORED),
+        )

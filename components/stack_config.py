@@ -1,0 +1,94 @@
+"""Reads the running stack's configuration out of the Pulumi engine.
+
+Every key is listed, because `pulumi.Config.get` only answers names that it is asked for and an
+unknown or misspelt key must be an error. Decrypted values go no further than this module, but for
+the Hugging Face token, which leaves it as a secret output.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime import config as engine_config
+
+from models.errors import StackError
+from models.reading import NAMESPACE, Reading, read_stack
+from planning.plan import Plan
+from planning.planner import make_plan
+from planning.table import plan_table
+
+_TOKEN_KEY = f"{NAMESPACE}:huggingFaceToken"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackConfig:
+    """What the running stack says: the settings that were read, and the token beside them.
+
+    hugging_face_token: a secret output; None where the stack has none.
+    """
+
+    reading: Reading
+    hugging_face_token: pulumi.Output[str] | None
+
+    @classmethod
+    def of_running_stack(cls) -> "StackConfig":
+        """Reads all of `ray-llm:` and the two `gcp:` keys from the engine.
+
+        Problems of the values do not raise here: they stand in `reading` until the plan is made.
+        """
+        raw, secret_keys = _engine_values()
+        token = raw.get(_TOKEN_KEY, "") if _TOKEN_KEY in secret_keys else ""
+        values = {
+            key: None if key in secret_keys else _parsed(key, value) for key, value in raw.items()
+        }
+        if _TOKEN_KEY in secret_keys and not token.strip():
+            del values[_TOKEN_KEY]
+        return cls(
+            reading=read_stack(
+                pulumi.get_stack(),
+                values,
+                frozenset(secret_keys & values.keys()),
+                Path(pulumi.get_root_directory() or "."),
+            ),
+            hugging_face_token=pulumi.Output.secret(token.strip()) if token.strip() else None,
+        )
+
+    def announced_plan(self) -> Plan:
+        """The plan, with its table and warnings shown in the preview.
+
+        Raises pulumi.RunError, which ends the run without a traceback and before anything is
+        registered, with every problem of the stack at once.
+        """
+        try:
+            plan = make_plan(self.reading)
+        except StackError as error:
+            raise pulumi.RunError(str(error)) from None
+        pulumi.info(plan_table(plan))
+        for warning in plan.warnings:
+            pulumi.warn(warning.sentence())
+        return plan
+
+
+def _engine_values() -> tuple[Mapping[str, str], frozenset[str]]:
+    """All configuration of the stack as texts, and the keys whose values are encrypted."""
+    # Language hosts hand the configuration over in one of two ways: as variables of this process
+    # or, where the program runs inside the host, by setting it in the SDK.
+    values = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+    secret_keys = {
+        key
+        for key in values
+        if engine_config.is_config_secret(key) or key in engine_config.get_config_secret_keys_env()
+    }
+    return values, frozenset(secret_keys)
+
+
+def _parsed(key: str, value: str) -> object:
+    """The engine hands lists and mappings over as JSON, and plain texts as they are."""
+    if not key.startswith(f"{NAMESPACE}:"):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
