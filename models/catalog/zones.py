@@ -31,6 +31,7 @@ class ZoneTable(BaseModel):
 
     date: date
     source: str
+    partly_known: frozenset[str]
     regions: dict[str, Region]
 
 
@@ -49,7 +50,12 @@ def zone_table() -> ZoneTable:
         )
         for name, row in data["regions"].items()
     }
-    return ZoneTable(date=data["date"], source=data["source"], regions=regions)
+    return ZoneTable(
+        date=data["date"],
+        source=data["source"],
+        partly_known=data["partly_known"],
+        regions=regions,
+    )
 
 
 def _full_names(region: str, letters: list[str]) -> tuple[str, ...]:
@@ -64,8 +70,12 @@ def regions() -> Mapping[str, Region]:
 def zones_with(accelerator_type: str, region: str) -> tuple[str, ...] | None:
     """Return the zones of `region` that offer `accelerator_type`, in order.
 
-    None means that the region is not in the table, so nothing is known;
-    an empty tuple means that the region is known and has none.
+    None means that nothing is known: the region is not in the table, or the accelerator's
+    zones are known only in part. An empty tuple means that the region has none.
     """
-    row = zone_table().regions.get(region)
-    return None if row is None else row.accelerator_zones.get(accelerator_type, ())
+    table = zone_table()
+    row = table.regions.get(region)
+    if row is None:
+        return None
+    unknown = None if accelerator_type in table.partly_known else ()
+    return row.accelerator_zones.get(accelerator_type, unknown)
