@@ -4,7 +4,6 @@ A broken entry of a list is left out and reported, and the rest is still read, s
 can report what is wrong with the others in the same preview.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.errors import Problem
+from models.spelling import nearest as nearest
 from models.stack import (
     ClusterSettings,
     Defaults,
@@ -21,6 +22,7 @@ from models.stack import (
     InvalidValueError,
     KubeRaySettings,
     ModelDeployment,
+    PriceSettings,
     ServiceSettings,
     Settings,
     StackSettings,
@@ -38,7 +40,8 @@ _SECTIONS: Final[Mapping[str, type[Settings]]] = {
     "service": ServiceSettings,
 }
 _LISTS: Final = ("gpuPools", "models")
-_KEYS: Final = (_TOKEN_KEY, *_SECTIONS, *_LISTS)
+_FIGURES: Final = ("quotas", "prices", "monthlyBudget", "loadFactor")
+_KEYS: Final = (_TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES)
 
 Entry = TypeVar("Entry", bound=Settings)
 
@@ -141,6 +144,7 @@ def read_stack(
                 rule="missing-key",
             )
         )
+    figures = _figures(readable, problems)
     settings = None
     if project and region and "cluster" in sections:
         settings = StackSettings.model_construct(
@@ -155,6 +159,7 @@ def read_stack(
             versions=sections.get("versions", Versions()),
             kube_ray=sections.get("kubeRay", KubeRaySettings()),
             service=sections.get("service", ServiceSettings()),
+            **figures,
         )
     return Reading(
         origin=origin,
@@ -178,17 +183,6 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
         pools_complete=True,
         directory=directory,
     )
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`" Did you mean x?"` for the known word nearest to a misspelt one, else an empty text."""
-    by_folded = {_folded(name): name for name in known}
-    match = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
-    return f"Did you mean {by_folded[match[0]]}? " if match else ""
-
-
-def _folded(word: str) -> str:
-    return word.lower().replace("-", "").replace("_", "")
 
 
 def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:
@@ -253,6 +247,38 @@ def _section(
     except ValidationError as error:
         problems += _translated(error, section, place)
         return None
+
+
+def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """What the file says of money and quota, by field of StackSettings."""
+    figures: dict[str, Any] = {}
+    if "quotas" in readable:
+        figures["quotas"], found = read_quotas(readable["quotas"], f"{NAMESPACE}:quotas")
+        problems += found
+    if "prices" in readable:
+        figures["prices"] = _prices(readable["prices"], f"{NAMESPACE}:prices", problems)
+    for key, field, read in (
+        ("monthlyBudget", "monthly_budget", amount),
+        ("loadFactor", "load_factor", share),
+    ):
+        if key in readable:
+            number, found = read_scalar(read, readable[key], f"{NAMESPACE}:{key}")
+            problems += found
+            figures |= {} if number is None else {field: number}
+    return figures
+
+
+def _prices(value: object, place: str, problems: list[Problem]) -> dict[str, Settings]:
+    if not isinstance(value, Mapping):
+        remedy = "Write `l4: {onDemand: 0.95, spot: 0.35}` lines"
+        problems.append(_not_a(value, place, "a mapping of keys", remedy))
+        return {}
+    unknown = tuple(unknown_price_keys(value, place))
+    problems += unknown
+    read = {
+        key: _section(PriceSettings, row, f"{place}.{key}", problems) for key, row in value.items()
+    }
+    return {key: row for key, row in read.items() if row is not None}
 
 
 def _entries(

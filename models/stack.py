@@ -6,8 +6,10 @@ planning/, where the plan shows it.
 """
 
 import re
+from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +31,10 @@ _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
 RAY_SERVICE_NAME_LIMIT = 47  # KubeRay's own check (ray-operator controllers, ValidateRayService)
 GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
 SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
+
+# Our assumption for a typical month, not a measurement: traffic of people is some ten busy hours on
+# five of seven days, 30 % of the hours. `ray-llm:loadFactor` states a better one.
+TYPICAL_LOAD_FACTOR: Final = Decimal("0.3")
 
 
 class InvalidValueError(ValueError):
@@ -98,6 +104,7 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 NodeCount = Annotated[int, Field(ge=0, le=1000)]  # GKE: at most 1,000 nodes a pool and zone
 ReplicaCount = Annotated[int, Field(ge=0, le=1000)]
+UsdPerHour = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -297,8 +304,21 @@ class ServiceSettings(Settings):
     namespace: NamespaceName = "ai"
 
 
+class PriceSettings(Settings):
+    """USD per hour of one whole node, GPUs included, in place of the catalogue's list price."""
+
+    on_demand: UsdPerHour | None = None
+    spot: UsdPerHour | None = None
+
+
 class StackSettings(Settings):
-    """A whole stack: the sections of `ray-llm:` and the two Google Cloud keys it needs."""
+    """A whole stack: the sections of `ray-llm:` and the two Google Cloud keys it needs.
+
+    quotas: limits of the project by Compute Engine quota metric; empty where none are compared.
+    prices: by GPU tier or machine type, in place of list prices.
+    monthly_budget: USD a month that the stack may cost at its minimum.
+    load_factor: where between minimum and maximum the replicas stand over a typical month.
+    """
 
     stack: str
     project: NonEmpty
@@ -311,3 +331,7 @@ class StackSettings(Settings):
     versions: Versions = Versions()
     kube_ray: KubeRaySettings = KubeRaySettings()
     service: ServiceSettings = ServiceSettings()
+    quotas: Mapping[str, int] = Field(default_factory=dict)
+    prices: Mapping[str, PriceSettings] = Field(default_factory=dict)
+    monthly_budget: Decimal | None = None
+    load_factor: Decimal = TYPICAL_LOAD_FACTOR

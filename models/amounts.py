@@ -1,0 +1,137 @@
+"""Quotas, prices and amounts of money in a stack file: sections whose keys are names of the cloud.
+
+`quotas` is keyed by Compute Engine's quota metrics, `prices` by GPU tier or machine type. Both are
+refused with the nearest name where a key is unknown, because a misspelt one would check nothing.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from models.catalog import gpu_tiers, machine_types
+from models.errors import Problem
+from models.spelling import nearest
+from models.stack import InvalidValueError
+
+GPUS_ALL_REGIONS: Final = "GPUS_ALL_REGIONS"
+CPUS_ALL_REGIONS: Final = "CPUS_ALL_REGIONS"
+SSD_TOTAL_GB: Final = "SSD_TOTAL_GB"
+# The vCPU quotas of the series that CPU pools and T4s use: N1 and E2 share one, N2 has its own
+# (https://cloud.google.com/compute/resource-usage#cpu_quota). Machines of the A and G series are
+# bounded by their GPUs.
+CPU_METRIC_OF_SERIES: Final[Mapping[str, str]] = {"n1": "CPUS", "e2": "CPUS", "n2": "N2_CPUS"}
+
+
+def quota_metrics() -> tuple[str, ...]:
+    """Every quota metric that the program compares: GPUs, all GPUs, boot disks and vCPUs."""
+    gpus: dict[str, None] = {}
+    for tier in gpu_tiers().values():
+        gpus |= {tier.quota_metric: None, tier.spot_quota_metric: None}
+    cpus = dict.fromkeys(CPU_METRIC_OF_SERIES.values())
+    return (*gpus, GPUS_ALL_REGIONS, SSD_TOTAL_GB, *cpus, CPUS_ALL_REGIONS)
+
+
+def quota_limit(value: object) -> int:
+    """A limit as the file gives it. Raises InvalidValueError for all but whole numbers from 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidValueError("is not a number", "Write the limit in digits without quotes")
+    if not math.isfinite(value) or value != int(value) or value < 0:
+        raise InvalidValueError("is not a whole number from 0 on", "Write the limit in digits")
+    return int(value)
+
+
+def amount(value: object) -> Decimal:
+    """A number above 0, or its text: `pulumi config set` writes every scalar as a text.
+
+    Raises InvalidValueError for anything else.
+    """
+    if not isinstance(value, bool) and isinstance(value, int | float | str):
+        try:
+            number = Decimal(str(value).strip())
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if number.is_finite() and 0 < number <= 1_000_000_000:
+            return number
+    raise InvalidValueError("is not a number above 0", "Write it in digits")
+
+
+def share(value: object) -> Decimal:
+    """A number from 0 to 1, or its text. Raises InvalidValueError for anything else."""
+    number = Decimal(0) if str(value) in ("0", "0.0") else None
+    try:
+        number = amount(value) if number is None else number
+    except InvalidValueError:
+        number = Decimal(2)
+    if number > 1:
+        raise InvalidValueError("is not a share from 0 to 1", "Write 0.4 for instance")
+    return number
+
+
+def read_scalar(
+    read: Callable[[object], Decimal], value: object, place: str
+) -> tuple[Decimal | None, tuple[Problem, ...]]:
+    """A scalar through `amount` or `share`; None with the problem where it is neither."""
+    try:
+        return read(value), ()
+    except InvalidValueError as error:
+        return None, (_invalid(place, value, error),)
+
+
+def read_quotas(value: object, place: str) -> tuple[dict[str, int], tuple[Problem, ...]]:
+    """The limits of a `quotas` section by metric, and what is wrong with the others."""
+    if not isinstance(value, Mapping):
+        return {}, (_not_a_mapping(value, place, "`NVIDIA_L4_GPUS: 8` lines"),)
+    limits: dict[str, int] = {}
+    problems: list[Problem] = []
+    for metric, limit in value.items():
+        where = f"{place}.{metric}"
+        if metric not in quota_metrics():
+            problems.append(_unknown(where, str(metric), quota_metrics(), "quota metric"))
+            continue
+        try:
+            limits[metric] = quota_limit(limit)
+        except InvalidValueError as error:
+            problems.append(_invalid(where, limit, error))
+    return limits, tuple(problems)
+
+
+def unknown_price_keys(keys: Iterable[object], place: str) -> Iterable[Problem]:
+    """Keys of a `prices` section that name neither a GPU tier nor a machine type."""
+    known = (*gpu_tiers(), *machine_types())
+    for key in keys:
+        if key not in known:
+            hint = (
+                "A spot price is the key spot of its tier" if str(key).endswith("-spot") else ""
+            )
+            yield _unknown(f"{place}.{key}", str(key), known, "GPU tier or machine type", hint)
+
+
+def _unknown(where: str, word: str, known: Iterable[str], what: str, hint: str = "") -> Problem:
+    names = tuple(known)
+    listed = ", ".join(names) if len(names) <= 30 else f"{', '.join(names[:12])} ..."
+    return Problem(
+        place=where,
+        reason=f"is not a {what} of the catalogue",
+        remedy=hint or nearest(word, names).strip() or f"Known: {listed}",
+        rule="unknown-key",
+    )
+
+
+def _invalid(place: str, value: object, error: InvalidValueError) -> Problem:
+    shown = "a mapping" if isinstance(value, Mapping) else value
+    shown = "a list" if isinstance(value, list | tuple) else shown
+    shown = "nothing" if value is None else shown
+    rule = "wrong-type" if error.reason == "is not a number" else "invalid-value"
+    return Problem(place=place, value=shown, reason=error.reason, remedy=error.remedy, rule=rule)
+
+
+def _not_a_mapping(value: object, place: str, remedy: str) -> Problem:
+    shown = "nothing" if value is None else value
+    return Problem(
+        place=place,
+        value=shown,
+        reason="is not a mapping of keys",
+        remedy=f"Write {remedy}",
+        rule="wrong-type",
+    )

@@ -1,0 +1,15 @@
+"""The known word nearest to a misspelt one, for the way out that an error message names."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`"Did you mean x? "` for the known word nearest to a misspelt one, else an empty text."""
+    by_folded = {_folded(name): name for name in known}
+    match = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
+    return f"Did you mean {by_folded[match[0]]}? " if match else ""
+
+
+def _folded(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "")
