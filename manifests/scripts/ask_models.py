@@ -7,6 +7,7 @@ still being applied, and it counts endpoints, not models.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -130,7 +131,7 @@ def look(settings: Settings, elapsed: float) -> View:
     waiting = None
     try:
         service = _ray_service(settings)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         if elapsed < SETTLE_SECONDS:
             return View({}, {}, waiting=f"the Kubernetes API does not answer: {_reason(error)}")
         service = None  # kept from it by a network policy, say; the rest can be seen without it
@@ -233,8 +234,8 @@ def fetch(
     body: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     context: ssl.SSLContext | None = None,
-) -> Any:
-    """The JSON answer of `url`. Raises OSError (HTTPError and timeouts too) or ValueError."""
+) -> dict[str, Any]:
+    """The JSON object at `url`. Raises OSError (HTTPError and timeouts too) or ValueError."""
     request = urllib.request.Request(  # noqa: S310 - addresses of our own
         url,
         data=None if body is None else json.dumps(body).encode(),
@@ -245,8 +246,14 @@ def fetch(
     if context is not None:
         handlers.append(urllib.request.HTTPSHandler(context=context))
     opener = urllib.request.build_opener(*handlers)
-    with opener.open(request, timeout=REQUEST_SECONDS) as response:
-        return json.load(response)
+    try:
+        with opener.open(request, timeout=REQUEST_SECONDS) as response:
+            answer = json.load(response)
+    except http.client.HTTPException as error:
+        raise OSError(f"the connection broke off: {error!r}") from error
+    if not isinstance(answer, dict):
+        raise ValueError(f"{url} answers no JSON object")
+    return answer
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> int:
