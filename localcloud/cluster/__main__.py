@@ -1,0 +1,51 @@
+"""`python -m localcloud.cluster up | down | status`: the local cluster by hand."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from localcloud.cloud import default_home
+from localcloud.cluster.cluster import ClusterError
+from localcloud.cluster.lifecycle import down, status, up
+from localcloud.go_build import BuildError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m localcloud.cluster", description=__doc__)
+    parser.add_argument("command", choices=["build", "up", "down", "status", "supervise"])
+    parser.add_argument("--serve-port", type=int, default=8000, help="0: any free port")
+    parser.add_argument("--dashboard-port", type=int, default=8265, help="0: any free port")
+    options = parser.parse_args(argv)
+    home: Path = default_home()
+    try:
+        if options.command == "supervise":
+            from localcloud.cluster.installation import installed
+            from localcloud.cluster.supervisor import supervise
+
+            return asyncio.run(
+                supervise(
+                    home / "cluster", installed(home), options.serve_port, options.dashboard_port
+                )
+            )
+        if options.command == "build":
+            from localcloud.cluster.installation import install
+
+            install(home)
+        elif options.command == "up":
+            up(home, serve_port=options.serve_port, dashboard_port=options.dashboard_port)
+        elif options.command == "down":
+            down(home)
+        else:
+            return status(home)
+    except (ClusterError, BuildError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

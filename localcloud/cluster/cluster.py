@@ -1,0 +1,224 @@
+"""The local cluster as a whole: what is started, in which order, and its health.
+
+One supervisor process starts everything, keeps it running, and holds the parts
+that are ours: the proxy, the kubelet and the node pools. A program that ends by
+itself is started again; when the supervisor ends, everything ends.
+"""
+
+import asyncio
+import contextlib
+import functools
+import os
+import shutil
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from localcloud.cluster import processes
+from localcloud.cluster.control_plane import ControlPlane, write_stages
+from localcloud.cluster.kubelet import Kubelet, Machine
+from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi
+from localcloud.cluster.node_pools import NodePools
+from localcloud.cluster.pod_network import PodNetwork
+from localcloud.cluster.ports import free_port
+from localcloud.cluster.proxy import Proxy
+
+START_TIMEOUT_SECONDS = 120
+STANDINS = Path(__file__).parent / "ray" / "standins"
+Report = Callable[[str], None]
+
+
+class ClusterError(Exception):
+    """The cluster cannot start or go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What was built and installed beforehand."""
+
+    binaries: Path
+    crds: Path
+    stages: Path
+    ray: Path
+    vllm_arguments: Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where one cluster lives and how it is reached."""
+
+    folder: Path
+    serve_port: int
+    dashboard_port: int
+    mark: str
+
+    @property
+    def logs(self) -> Path:
+        """All logs, one file a program and a container."""
+        return self.folder / "logs"
+
+    @property
+    def node_pools(self) -> Path:
+        """One JSON file a node pool; see node_pools.py."""
+        return self.folder / "node-pools"
+
+    @property
+    def engine_faults(self) -> Path:
+        """The file that makes engines misbehave; see ray/standins/echo_engine.py."""
+        return self.folder / "engine-faults.json"
+
+
+class LocalCluster:
+    """Starts the cluster and keeps it until it is told to stop."""
+
+    def __init__(self, settings: Settings, installation: Installation, report: Report):
+        self.settings = settings
+        self.installation = installation
+        self.report = report
+        self.plane = ControlPlane.create(installation.binaries, settings.folder / "control-plane")
+        self.proxy_port = free_port()
+        self.stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._stack = contextlib.AsyncExitStack()
+        self._temp = Path(tempfile.mkdtemp(prefix="rl-"))
+        self.api: KubernetesApi
+
+    async def start(self) -> None:
+        """Start everything and return when all of it is healthy. Raises ClusterError."""
+        plane = self.plane
+        self.report("etcd and the API server")
+        self._keep("etcd", plane.etcd())
+        self._keep("kube-apiserver", plane.api_server())
+        await self._wait_for("kube-apiserver", self._api_server_ready)
+        plane.write_kubeconfig()
+        self.api = await self._stack.enter_async_context(KubernetesApi(plane.credentials))
+        self.report("KubeRay's resource definitions, controllers, scheduler and kwok")
+        stages = write_stages(self.installation.stages, self.settings.folder / "stages.yaml")
+        self._keep("kwok", plane.kwok(stages))
+        self._keep("kube-controller-manager", plane.controllers())
+        self._keep("kube-scheduler", plane.scheduler())
+        await self._apply_resource_definitions()
+        await self._start_own_parts()
+        address = f"http://127.0.0.1:{self.proxy_port}"
+        self.report("the KubeRay operator")
+        self._keep(
+            "kuberay-operator",
+            plane.kuberay(),
+            env={"HTTP_PROXY": address, "http_proxy": address, "NO_PROXY": "127.0.0.1"},
+        )
+        for name, port, scheme in (
+            ("kube-controller-manager", plane.controllers_port, "https"),
+            ("kube-scheduler", plane.scheduler_port, "https"),
+            ("kwok", plane.kwok_port, "http"),
+            ("kuberay-operator", plane.kuberay_port, "http"),
+        ):
+            await self._wait_for(
+                name, functools.partial(self._healthy, f"{scheme}://127.0.0.1:{port}/healthz")
+            )
+
+    async def stop(self) -> None:
+        """End every process of the cluster, the pods' own included."""
+        self.stopping.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+        await asyncio.to_thread(processes.stop, processes.marked(self.settings.mark))
+        shutil.rmtree(self._temp, ignore_errors=True)
+
+    async def _start_own_parts(self) -> None:
+        network = PodNetwork(self.api)
+        machine = Machine(
+            ray=self.installation.ray,
+            standins=STANDINS,
+            vllm_arguments=self.installation.vllm_arguments,
+            pods=self.settings.folder / "pods",
+            logs=self.settings.logs,
+            temp=self._temp,
+            faults=self.settings.engine_faults,
+            mark=self.settings.mark,
+            proxy_port=self.proxy_port,
+            api_port=self.plane.api_port,
+        )
+        kubelet = Kubelet(self.api, network, machine)
+        proxy = Proxy(network)
+        try:
+            await proxy.start(
+                self.proxy_port, self.settings.serve_port, self.settings.dashboard_port
+            )
+        except OSError as error:
+            raise ClusterError(str(error)) from None
+        self._stack.push_async_callback(proxy.stop)
+        pools = NodePools(self.api, kubelet.store, self.settings.node_pools)
+        for work in (network.services.run(), network.slices.run(), kubelet.run(), pools.run()):
+            self._run(work)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception():
+            self.report(f"a part of the cluster failed: {task.exception()!r}")
+            self.stopping.set()
+
+    def _keep(self, name: str, argv: list[str | Path], env: dict[str, str] | None = None) -> None:
+        self._run(self._kept(name, argv, env))
+
+    async def _kept(self, name: str, argv: list[str | Path], env: dict[str, str] | None) -> None:
+        """Run a program; start it again when it ends by itself."""
+        log = self.settings.logs / f"{name}.log"
+        while not self.stopping.is_set():
+            started = time.monotonic()
+            process = await processes.start(
+                argv, mark=self.settings.mark, log=log, env={**os.environ, **(env or {})}
+            )
+            code = await process.wait()
+            if time.monotonic() - started < 5:
+                await asyncio.sleep(2)
+            self.report(f"{name} ended with code {code}: started again (see {log})")
+
+    async def _wait_for(self, name: str, ready: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not await ready():
+            if time.monotonic() > deadline:
+                log = self.settings.logs / f"{name}.log"
+                raise ClusterError(
+                    f"{name} is not healthy after {START_TIMEOUT_SECONDS} s; "
+                    f"{log} ends with: {processes.last_lines(log)}"
+                )
+            await asyncio.sleep(0.2)
+
+    async def _api_server_ready(self) -> bool:
+        if not self.plane.credentials.ca_file.exists():
+            return False
+        try:
+            async with KubernetesApi(self.plane.credentials) as api:
+                return await api.get("/readyz") == "ok"
+        except (aiohttp.ClientError, ApiError, ssl.SSLError, TimeoutError, OSError):
+            return False
+
+    async def _healthy(self, url: str) -> bool:
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+                session.get(url, ssl=False) as answer,
+            ):
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    async def _apply_resource_definitions(self) -> None:
+        definitions = [
+            yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader, in C where there is one
+            for path in sorted(self.installation.crds.glob("*.yaml"))
+        ]
+        await asyncio.gather(*(self.api.apply(definition) for definition in definitions))

@@ -1,0 +1,96 @@
+"""The kubelet of the local cluster: pods that really run, as processes here.
+
+It runs Ray's pods and the pods of Jobs on whatever node the scheduler chose
+for them, from their own command, environment and probes; the other pods are
+kwok's. What it does not do: images, resource limits, networks, lifecycle
+hooks, startup probes and sidecar init containers.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.cluster.control_plane import REAL_POD_LABELS
+from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
+from localcloud.cluster.pod import Pod
+from localcloud.cluster.pod_network import PodNetwork
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What every pod on this machine shares."""
+
+    ray: Path
+    standins: Path
+    vllm_arguments: Path
+    pods: Path
+    logs: Path
+    temp: Path
+    faults: Path
+    mark: str
+    proxy_port: int
+    api_port: int
+
+
+class Kubelet:
+    """Starts a pod's processes when it is bound to a node and ends them when it is deleted."""
+
+    def __init__(self, api: KubernetesApi, network: PodNetwork, machine: Machine):
+        self.api = api
+        self.network = network
+        self.machine = machine
+        self.pods: dict[str, Pod] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.store = Store(api, "/api/v1/pods")
+        self.store.listeners.append(self._changed)
+
+    async def run(self) -> None:
+        """Follow the pods until cancelled, then end all of their processes."""
+        try:
+            await self.store.run()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _changed(self, event: str, obj: Object) -> None:
+        metadata = obj["metadata"]
+        labels = metadata.get("labels", {})
+        if not any(label in labels for label in REAL_POD_LABELS):
+            return
+        pod = self.pods.get(metadata["uid"])
+        if pod is None:
+            finished = obj.get("status", {}).get("phase") in ("Succeeded", "Failed")
+            if event == "DELETED" or not obj["spec"].get("nodeName"):
+                return
+            if metadata.get("deletionTimestamp") or finished:
+                if metadata.get("deletionTimestamp"):
+                    self._spawn(self._forget(obj))
+                return
+            pod = Pod(self.api, self.network, self.machine, obj)
+            self.pods[metadata["uid"]] = pod
+            self._spawn(self._live(pod))
+        elif event == "DELETED" or metadata.get("deletionTimestamp"):
+            pod.stop(force=event == "DELETED")
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _live(self, pod: Pod) -> None:
+        try:
+            await pod.run()
+        finally:
+            self.pods.pop(pod.uid, None)
+            self.network.leave(pod.uid)
+        await self._forget(pod.obj)
+
+    async def _forget(self, obj: Object) -> None:
+        """Tell the API server that a deleted pod is gone from its node."""
+        with contextlib.suppress(OSError):
+            await self.api.delete(
+                f"/api/v1/namespaces/{obj['metadata']['namespace']}/pods/{obj['metadata']['name']}",
+                grace_seconds=0,
+            )

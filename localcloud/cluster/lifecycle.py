@@ -1,0 +1,143 @@
+"""Bring the cluster up and down, whatever state the last one was left in."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from localcloud.cluster import processes
+from localcloud.cluster.cluster import ClusterError
+from localcloud.cluster.installation import install
+from localcloud.cluster.ports import free_port, is_free
+from localcloud.cluster.state import ClusterState
+from localcloud.cluster.supervisor import FAILED, READY
+from localcloud.store import locked
+
+STOP_TIMEOUT_SECONDS = 30
+
+
+def up(home: Path, *, serve_port: int = 8000, dashboard_port: int = 8265) -> ClusterState:
+    """Build what is missing, start the cluster, and return when it is healthy.
+
+    A port of 0 means any free one. A cluster that is up already is left as it
+    is. Raises ClusterError or BuildError with one sentence; then nothing runs.
+    """
+    folder = home / "cluster"
+    with locked(folder / ".up.lock"):
+        state = ClusterState.read(folder)
+        if state and state.supervisor() and state.ready:
+            _say(f"The cluster is up already: {_addresses(state)}")
+            return state
+        if state:
+            _end(state)
+            _say("Cleaned up after a cluster that had not been stopped.")
+        serve_port = _port(serve_port, "serve", 8000)
+        dashboard_port = _port(dashboard_port, "dashboard", 8265)
+        install(home)
+        started = time.monotonic()
+        _start(folder, serve_port, dashboard_port)
+        state = ClusterState.read(folder)
+        if state is None:
+            raise ClusterError(f"the cluster has gone again; see {folder / 'logs'}.")
+        _say(f"Up in {time.monotonic() - started:.0f} s: {_addresses(state)}")
+        return state
+
+
+def down(home: Path) -> None:
+    """Stop the cluster and everything that it started; one that is down is no error."""
+    state = ClusterState.read(home / "cluster")
+    if state is None:
+        _say("No cluster is up.")
+        return
+    _end(state)
+    _say("The cluster is down.")
+
+
+def status(home: Path) -> int:
+    """Say whether the cluster is up and where; 0 when it is, 1 when not."""
+    state = ClusterState.read(home / "cluster")
+    if state is None or state.supervisor() is None:
+        _say("No cluster is up; `make cluster-up` starts one.")
+        return 1
+    _say(f"Up: {_addresses(state)}" if state.ready else "Starting.")
+    memory = sum(_memory_bytes(p) for p in processes.marked(state.mark))
+    _say(f"Memory: {memory / 2**30:.1f} GiB in {len(processes.marked(state.mark))} processes")
+    return 0
+
+
+def _memory_bytes(process: psutil.Process) -> int:
+    with contextlib.suppress(psutil.Error):
+        return int(process.memory_full_info().pss if sys.platform == "linux" else process.memory_info().rss)
+    return 0
+
+
+def _addresses(state: ClusterState) -> str:
+    return (
+        f"models at {state.serve}, Ray's dashboard at {state.dashboard}, "
+        f"KUBECONFIG={state.kubeconfig}, logs in {state.folder / 'logs'}"
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _port(wanted: int, name: str, usual: int) -> int:
+    if wanted == 0:
+        return free_port()
+    if is_free(wanted):
+        return wanted
+    option = f"--{name}-port"
+    raise ClusterError(
+        f"port {wanted} on 127.0.0.1 is taken by another program; stop it, or give another port "
+        f"with {option} ({option}=0: any free one instead of {usual})."
+    )
+
+
+def _start(folder: Path, serve_port: int, dashboard_port: int) -> None:
+    command = [sys.executable, "-m", "localcloud.cluster", "supervise"]
+    command += [f"--serve-port={serve_port}", f"--dashboard-port={dashboard_port}"]
+    log = folder / "supervisor.err"
+    with log.open("wb") as errors:
+        supervisor = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+    assert supervisor.stdout
+    try:
+        for line in supervisor.stdout:
+            if line.startswith(READY):
+                return
+            if line.startswith(FAILED):
+                supervisor.wait(STOP_TIMEOUT_SECONDS)
+                raise ClusterError(line.removeprefix(FAILED).strip())
+            _say(f"  starting {line.strip()}")
+        supervisor.wait(STOP_TIMEOUT_SECONDS)
+        raise ClusterError(f"the supervisor ended: {processes.last_lines(log)}")
+    except BaseException:
+        supervisor.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            supervisor.wait(STOP_TIMEOUT_SECONDS)
+        raise
+
+
+def _end(state: ClusterState) -> None:
+    supervisor = state.supervisor()
+    if supervisor:
+        with contextlib.suppress(psutil.Error):
+            supervisor.terminate()
+            supervisor.wait(STOP_TIMEOUT_SECONDS)
+    left = processes.marked(state.mark)
+    if left:
+        processes.stop(left)
+    if supervisor and supervisor.is_running():
+        with contextlib.suppress(psutil.Error):
+            supervisor.kill()
+    state.forget()

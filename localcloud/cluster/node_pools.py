@@ -1,0 +1,231 @@
+"""Nodes from node pools: what GKE and its cluster autoscaler do, in small.
+
+Each JSON file of a folder describes one node pool. Pending pods that the real
+scheduler found no place for make nodes appear, with the labels, taints and
+allocatable resources that GKE gives them, from zero up to the pool's maximum;
+nodes without pods go after a while, down to the minimum.
+
+A description: {"name", "machineType", "accelerator": {"type", "count"} or null,
+"labels", "taints": [{"key", "value", "effect"}], "spot", "zones", "totalMin",
+"totalMax", "allocatable": {"cpu", "memory", ...}} with Kubernetes quantities.
+
+Not modelled: the minutes that a machine takes to come up, stock-outs, spot
+preemption, node upgrades, surge nodes, topology spread, pod affinity, priorities
+and preemption, consolidation of half-empty nodes, and GKE's own DaemonSets
+(allocatable must leave room for them).
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from localcloud.cluster.fitting import Resources, fits, pod_requests, quantities, subtract, suits
+from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, Store
+
+IDLE_SECONDS = 30.0
+POOL_LABEL = "cloud.google.com/gke-nodepool"
+GPU_RESOURCE = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True, eq=False)
+class NodePool:
+    """One node pool as its file describes it."""
+
+    name: str
+    machine_type: str
+    zones: tuple[str, ...]
+    minimum: int
+    maximum: int
+    allocatable: dict[str, str]
+    accelerator: dict[str, Any] | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    taints: tuple[dict[str, str], ...] = ()
+    spot: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> "NodePool":
+        """Read a description. Raises ValueError or KeyError when it is not one."""
+        d = json.loads(path.read_text())
+        return cls(
+            name=d["name"],
+            machine_type=d["machineType"],
+            zones=tuple(d["zones"]),
+            minimum=d.get("totalMin", 0),
+            maximum=d["totalMax"],
+            allocatable=d["allocatable"],
+            accelerator=d.get("accelerator"),
+            labels=d.get("labels", {}),
+            taints=tuple(d.get("taints", [])),
+            spot=d.get("spot", False),
+        )
+
+    def node(self, number: int, zone: str) -> Object:
+        """A Node object as GKE registers it."""
+        name = f"gke-local-{self.name}-{number:04x}"
+        allocatable = dict(self.allocatable)
+        taints = list(self.taints)
+        labels = {
+            **self.labels,
+            POOL_LABEL: self.name,
+            "node.kubernetes.io/instance-type": self.machine_type,
+            "cloud.google.com/machine-family": self.machine_type.partition("-")[0],
+            "cloud.google.com/gke-os-distribution": "cos",
+            "cloud.google.com/gke-provisioning": "spot" if self.spot else "standard",
+            "topology.kubernetes.io/zone": zone,
+            "topology.kubernetes.io/region": zone.rpartition("-")[0],
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+            "kubernetes.io/hostname": name,
+        }
+        if self.spot:
+            labels["cloud.google.com/gke-spot"] = "true"
+        if self.accelerator:
+            labels["cloud.google.com/gke-accelerator"] = self.accelerator["type"]
+            labels["cloud.google.com/gke-accelerator-count"] = str(self.accelerator["count"])
+            allocatable[GPU_RESOURCE] = str(self.accelerator["count"])
+            # GKE taints GPU nodes by itself.
+            taint = {"key": GPU_RESOURCE, "value": "present", "effect": "NoSchedule"}
+            if taint not in taints:
+                taints.append(taint)
+        allocatable.setdefault("pods", "110")
+        return {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "labels": labels},
+            "spec": {"taints": taints, "providerID": f"gce://local/{zone}/{name}"},
+            "status": {"allocatable": allocatable, "capacity": allocatable},
+        }
+
+
+class NodePools:
+    """Follows the pools' descriptions, the pods and the nodes, and evens them out."""
+
+    def __init__(self, api: KubernetesApi, pods: Store, folder: Path):
+        self.api = api
+        self.pods = pods
+        self.nodes = Store(api, "/api/v1/nodes")
+        self.folder = folder
+        self._numbers: dict[str, int] = {}
+        self._idle_since: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Even out once a second until cancelled."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        following = asyncio.create_task(self.nodes.run())
+        try:
+            while True:
+                await asyncio.sleep(1)
+                with contextlib.suppress(ApiError, aiohttp.ClientError, TimeoutError):
+                    await self._even_out()
+        finally:
+            following.cancel()
+
+    def read(self) -> list[NodePool]:
+        """The pools as their files describe them now; a file in the making is left out."""
+        pools = []
+        for path in sorted(self.folder.glob("*.json")):
+            with contextlib.suppress(ValueError, KeyError, OSError):
+                pools.append(NodePool.read(path))
+        return pools
+
+    async def _even_out(self) -> None:
+        pools = self.read()
+        members: dict[str, list[Object]] = {pool.name: [] for pool in pools}
+        for node in self.nodes.objects.values():
+            pool_name = node["metadata"].get("labels", {}).get(POOL_LABEL)
+            if pool_name in members:
+                members[pool_name].append(node)
+            elif pool_name is not None:
+                await self._remove(node)
+        for pool, number in self._wanted(pools, members).items():
+            for _ in range(number):
+                members[pool.name].append(await self._create(pool))
+        for pool in pools:
+            await self._remove_idle(pool, members[pool.name])
+
+    def _free(self, node: Object) -> Resources:
+        free = quantities(node["status"].get("allocatable", {}))
+        for pod in self._pods_on(node["metadata"]["name"]):
+            free = subtract(free, pod_requests(pod))
+        return free
+
+    def _pods_on(self, node_name: str) -> list[Object]:
+        return [
+            pod
+            for pod in self.pods.objects.values()
+            if pod["spec"].get("nodeName") == node_name
+            and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        ]
+
+    def _wanted(
+        self, pools: list[NodePool], members: dict[str, list[Object]]
+    ) -> dict[NodePool, int]:
+        """How many nodes more each pool needs, packing pods first-fit."""
+        wanted = {pool: max(0, pool.minimum - len(members[pool.name])) for pool in pools}
+        # Nodes that are there or coming, with what the scheduler has not yet taken.
+        room = [(node, self._free(node)) for nodes in members.values() for node in nodes]
+        for pool, number in wanted.items():
+            sample = pool.node(0, pool.zones[0])
+            room += [(sample, quantities(sample["status"]["allocatable"]))] * number
+        for pod in self._unschedulable():
+            request = pod_requests(pod)
+            for index, (node, free) in enumerate(room):
+                if suits(pod, node) and fits(request, free):
+                    room[index] = (node, subtract(free, request))
+                    break
+            else:
+                for pool in pools:
+                    sample = pool.node(0, pool.zones[0])
+                    free = quantities(sample["status"]["allocatable"])
+                    full = len(members[pool.name]) + wanted[pool] >= pool.maximum
+                    if not full and suits(pod, sample) and fits(request, free):
+                        wanted[pool] += 1
+                        room.append((sample, subtract(free, request)))
+                        break
+        return wanted
+
+    def _unschedulable(self) -> list[Object]:
+        return [
+            pod
+            for _, pod in sorted(self.pods.objects.items())
+            if not pod["spec"].get("nodeName")
+            and not pod["metadata"].get("deletionTimestamp")
+            and any(
+                condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable"
+                for condition in pod.get("status", {}).get("conditions", [])
+            )
+        ]
+
+    async def _create(self, pool: NodePool) -> Object:
+        number = self._numbers.get(pool.name, 0) + 1
+        self._numbers[pool.name] = number
+        node: Object = await self.api.create(
+            "/api/v1/nodes", pool.node(number, pool.zones[(number - 1) % len(pool.zones)])
+        )
+        self.nodes.objects["", node["metadata"]["name"]] = node
+        return node
+
+    async def _remove_idle(self, pool: NodePool, nodes: list[Object]) -> None:
+        now = time.monotonic()
+        surplus = len(nodes) - pool.minimum
+        for node in nodes:
+            name = node["metadata"]["name"]
+            if self._pods_on(name):
+                self._idle_since.pop(name, None)
+                continue
+            idle = now - self._idle_since.setdefault(name, now)
+            if surplus > 0 and idle > IDLE_SECONDS:
+                surplus -= 1
+                await self._remove(node)
+
+    async def _remove(self, node: Object) -> None:
+        name = node["metadata"]["name"]
+        await self.api.delete(f"/api/v1/nodes/{name}")
+        self._idle_since.pop(name, None)
+        self.nodes.objects.pop(("", name), None)

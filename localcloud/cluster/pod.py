@@ -1,0 +1,304 @@
+"""One pod that runs for real: its containers' life and its status in the API."""
+
+import asyncio
+import contextlib
+import datetime
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from localcloud.cluster import containers, processes
+from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
+from localcloud.cluster.pod_network import PodNetwork
+from localcloud.cluster.probes import Probe
+from localcloud.cluster.ray_node import (
+    is_head,
+    is_ray_node,
+    machine_environment,
+    ray_environment,
+)
+
+if TYPE_CHECKING:
+    from localcloud.cluster.kubelet import Machine
+
+RESTART_DELAY_SECONDS = 5
+
+
+def now() -> str:
+    """This moment as Kubernetes writes it."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Container:
+    """The state of one container of a pod."""
+
+    def __init__(self, spec: Object, *, init: bool):
+        self.spec = spec
+        self.init = init
+        self.process: asyncio.subprocess.Process | None = None
+        self.state: Object = {"waiting": {"reason": "PodInitializing"}}
+        self.restarts = 0
+        self.ready = False
+
+    def status(self) -> Object:
+        """The container's entry in the pod's status."""
+        return {
+            "name": self.spec["name"],
+            "image": self.spec["image"],
+            "imageID": "",
+            "ready": self.ready,
+            "started": "running" in self.state,
+            "restartCount": self.restarts,
+            "state": self.state,
+        }
+
+
+class Pod:
+    """Runs a pod from its specification until it ends or is stopped."""
+
+    def __init__(self, api: KubernetesApi, network: PodNetwork, machine: "Machine", obj: Object):
+        self.api = api
+        self.network = network
+        self.machine = machine
+        self.obj = obj
+        self.uid: str = obj["metadata"]["uid"]
+        self.namespace: str = obj["metadata"]["namespace"]
+        self.name: str = obj["metadata"]["name"]
+        self.address = network.join(self.uid)
+        self.folder = machine.pods / f"{self.name}-{self.uid[:8]}"
+        # The path of a socket has at most 107 characters: Ray's needs a short start.
+        self.temp = machine.temp / self.uid[:8]
+        spec = obj["spec"]
+        self.init = [Container(c, init=True) for c in spec.get("initContainers", [])]
+        self.main = [Container(c, init=False) for c in spec["containers"]]
+        self._stopping = asyncio.Event()
+        self._grace = float(spec.get("terminationGracePeriodSeconds", 30))
+        self._volumes: dict[str, Path] = {}
+        self._started = now()
+        self._written = ""
+
+    @property
+    def path(self) -> str:
+        """The pod's path in the API."""
+        return f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
+
+    def stop(self, *, force: bool) -> None:
+        """End the pod; with `force` without waiting for its processes."""
+        if force:
+            self._grace = 0
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run init containers one after the other, then the containers; return when all is over."""
+        life = asyncio.create_task(self._life())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            # A pod that has ended by itself stays until somebody deletes it.
+            await asyncio.wait({life}, timeout=0)
+            await stopping
+        finally:
+            life.cancel()
+            stopping.cancel()
+            await asyncio.gather(life, stopping, return_exceptions=True)
+            await self._end_processes()
+
+    async def _life(self) -> None:
+        await self._write_status("Pending")
+        policy = self.obj["spec"].get("restartPolicy", "Always")
+        for container in self.init:
+            while (await self._run_once(container)) != 0:
+                if policy == "Never":
+                    await self._write_status("Failed")
+                    return
+                container.restarts += 1
+                await asyncio.sleep(RESTART_DELAY_SECONDS)
+        codes = await asyncio.gather(*(self._keep(c, policy) for c in self.main))
+        await self._end_processes()
+        await self._write_status("Failed" if any(codes) else "Succeeded")
+
+    async def _keep(self, container: Container, policy: str) -> int:
+        """Run a container as often as the restart policy says; returns its last exit code."""
+        while True:
+            code = await self._run_once(container)
+            if policy == "Never" or (policy == "OnFailure" and code == 0):
+                return code
+            container.restarts += 1
+            await asyncio.sleep(min(RESTART_DELAY_SECONDS * 2 ** (container.restarts - 1), 60))
+
+    async def _run_once(self, container: Container) -> int:
+        """Start the container's process and wait for its end, probing it meanwhile."""
+        argv, variables = await self._prepared(container)
+        log = self.machine.logs / f"{self.name}.{container.spec['name']}.log"
+        started = now()
+        try:
+            process = await processes.start(
+                argv, mark=self.machine.mark, log=log, env=variables, cwd=self.folder
+            )
+        except OSError as error:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a") as output:
+                output.write(f"cannot start {argv[0]}: {error}\n")
+            container.state = {
+                "terminated": {"exitCode": 127, "reason": "StartError", "message": str(error)}
+            }
+            await self._write_status("Pending")
+            return 127
+        container.process = process
+        container.state = {"running": {"startedAt": started}}
+        container.ready = container.init or "readinessProbe" not in container.spec
+        await self._write_status("Pending" if container.init else "Running")
+        probes = [] if container.init else self._start_probes(container, variables)
+        try:
+            code = await process.wait()
+        finally:
+            for probe in probes:
+                probe.cancel()
+        container.ready = container.init and code == 0
+        container.state = {
+            "terminated": {
+                "exitCode": code if code >= 0 else 128 - code,
+                "reason": "Completed" if code == 0 else "Error",
+                "message": processes.last_lines(log)[-2000:] if code else "",
+                "startedAt": started,
+                "finishedAt": now(),
+            }
+        }
+        await self._write_status("Pending" if container.init else "Running")
+        return code
+
+    async def _prepared(self, container: Container) -> tuple[list[str], dict[str, str]]:
+        """Command and environment; waits for Secrets, ConfigMaps and names that are not there yet."""
+        while True:
+            try:
+                return await self._prepare(container)
+            except containers.ConfigError as error:
+                waiting = {"reason": "CreateContainerConfigError", "message": str(error)}
+            except LookupError as error:
+                waiting = {"reason": "NameNotResolved", "message": str(error)}
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+                waiting = {"reason": "CreateContainerError", "message": str(error)}
+            container.state = {"waiting": waiting}
+            await self._write_status("Pending" if container.init else "Running")
+            await asyncio.sleep(1)
+
+    async def _prepare(self, container: Container) -> tuple[list[str], dict[str, str]]:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._volumes:
+            self._volumes = await containers.write_volumes(self.api, self.obj, self.folder)
+        mounts = containers.mount_paths(container.spec, self._volumes)
+        # The pod as it is now: the downward API may name its address.
+        pod = {**self.obj, "status": {**self.obj.get("status", {}), "podIP": self.address.ip}}
+        own = await containers.environment(self.api, pod, container.spec)
+        given = own
+        own = {key: self._here(value, mounts) for key, value in given.items()}
+        command = [*container.spec.get("command", []), *container.spec.get("args", [])]
+        argv = [self._here(containers.expand(part, given), mounts) for part in command]
+        variables = machine_environment(self.machine.ray, self.machine.standins, self.folder)
+        variables |= {
+            "HOSTNAME": self.name,
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(self.machine.api_port),
+            "KUBERNETES_SERVICE_PORT_HTTPS": str(self.machine.api_port),
+        }
+        account = mounts.get("/var/run/secrets/kubernetes.io/serviceaccount")
+        if account:
+            variables["POD_SERVICE_ACCOUNT_DIR"] = account
+        if is_ray_node(self.obj):
+            self.temp.mkdir(parents=True, exist_ok=True, mode=0o700)
+            variables |= ray_environment(
+                self.obj,
+                self.address,
+                faults=self.machine.faults,
+                vllm_arguments=self.machine.vllm_arguments,
+                temp_dir=self.temp,
+            )
+        else:
+            proxy = f"http://127.0.0.1:{self.machine.proxy_port}"
+            variables |= {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "127.0.0.1"}
+        path = variables["PATH"]
+        variables |= own
+        variables["PATH"] = path
+        return argv, variables
+
+    def _here(self, text: str, mounts: dict[str, str]) -> str:
+        """The text with the addresses and paths of the pod replaced by those of this machine."""
+        if is_head(self.obj):
+            text = text.replace("127.0.0.1:6379", f"127.0.0.1:{self.address.local(6379)}")
+        if is_ray_node(self.obj):
+            text = self.network.localize(text)
+        return containers.replace_mounts(text, mounts)
+
+    def _start_probes(
+        self, container: Container, variables: dict[str, str]
+    ) -> list[asyncio.Task[None]]:
+        def became_ready(ready: bool) -> None:
+            container.ready = ready
+
+        def died(_: bool) -> None:
+            if container.process:
+                processes.stop(processes.tree(container.process.pid), grace_seconds=1)
+
+        tasks = []
+        for key, change in (("readinessProbe", became_ready), ("livenessProbe", died)):
+            if key in container.spec:
+                probe = Probe(container.spec[key], variables, self.address, self.machine.mark)
+                tasks.append(asyncio.create_task(self._probe(probe, key, change)))
+        return tasks
+
+    async def _probe(self, probe: Probe, key: str, change: Any) -> None:
+        async for good in probe.changes():
+            if key == "livenessProbe" and good:
+                continue
+            change(good)
+            await self._write_status("Running")
+
+    async def _end_processes(self) -> None:
+        groups = [c.process for c in (*self.init, *self.main) if c.process]
+        alive = [p for process in groups for p in processes.tree(process.pid)]
+        # Children that lost their parent still carry the pod's own mark.
+        await asyncio.to_thread(processes.stop, alive, grace_seconds=min(self._grace, 5))
+        for process in groups:
+            with contextlib.suppress(ProcessLookupError):
+                await process.wait()
+
+    async def _write_status(self, phase: str) -> None:
+        initialized = all(c.ready for c in self.init)
+        ready = initialized and all(c.ready for c in self.main) and phase == "Running"
+        conditions = {
+            "PodScheduled": True,
+            "PodReadyToStartContainers": True,
+            "Initialized": initialized,
+            "ContainersReady": ready,
+            "Ready": ready,
+        }
+        status = {
+            "phase": phase,
+            "podIP": self.address.ip,
+            "podIPs": [{"ip": self.address.ip}],
+            "hostIP": "10.244.255.1",
+            "startTime": self._started,
+            "conditions": [
+                {"type": name, "status": str(value), "lastTransitionTime": now()}
+                for name, value in conditions.items()
+            ],
+            "containerStatuses": [c.status() for c in self.main],
+            "initContainerStatuses": [c.status() for c in self.init],
+        }
+        fingerprint = json.dumps(
+            {**status, "conditions": [(c["type"], c["status"]) for c in status["conditions"]]}
+        )
+        if fingerprint == self._written:
+            return
+        for _ in range(30):
+            try:
+                await self.api.patch_status(self.path, status)
+                self._written = fingerprint
+                return
+            except ApiError as error:
+                if error.status == 404:
+                    return
+                await asyncio.sleep(1)
+            except (aiohttp.ClientError, TimeoutError):
+                await asyncio.sleep(1)

@@ -1,0 +1,98 @@
+"""Which port of 127.0.0.1 stands for which port of which pod.
+
+Pods get addresses of 10.245.0.0/16 that nothing ever dials. Names resolve as
+in a cluster: a Service's through the EndpointSlices that the real controllers
+keep, a pod's by its address.
+"""
+
+import itertools
+import re
+from dataclasses import dataclass, field
+
+from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
+from localcloud.cluster.ports import free_port
+
+SERVICE_ADDRESS = re.compile(
+    r"(?P<host>[a-z0-9-]+\.[a-z0-9-]+\.svc(?:\.cluster\.local)?)\.?:(?P<port>\d+)"
+)
+
+
+@dataclass
+class PodAddress:
+    """A pod's own address and the ports of this machine that stand for its ports."""
+
+    ip: str
+    ports: dict[int, int] = field(default_factory=dict)
+
+    def local(self, port: int) -> int:
+        """The port of 127.0.0.1 that stands for a port of the pod; chosen at first use."""
+        if port not in self.ports:
+            self.ports[port] = free_port()
+        return self.ports[port]
+
+
+class PodNetwork:
+    """Addresses of the pods that run for real, and the names that lead to them."""
+
+    def __init__(self, api: KubernetesApi):
+        self.services = Store(api, "/api/v1/services")
+        self.slices = Store(api, "/apis/discovery.k8s.io/v1/endpointslices")
+        self._pods: dict[str, PodAddress] = {}
+        self._numbers = itertools.count(1)
+
+    def join(self, uid: str) -> PodAddress:
+        """Give a pod an address."""
+        if uid not in self._pods:
+            number = next(self._numbers)
+            self._pods[uid] = PodAddress(f"10.245.{number // 254}.{number % 254 + 1}")
+        return self._pods[uid]
+
+    def leave(self, uid: str) -> None:
+        """Forget a pod's address."""
+        self._pods.pop(uid, None)
+
+    def resolve(self, host: str, port: int) -> int | None:
+        """The port of 127.0.0.1 for `host:port`, or None when nothing is there (yet)."""
+        for pod in self._pods.values():
+            if pod.ip == host:
+                return pod.ports.get(port)
+        name, _, rest = host.partition(".")
+        namespace = rest.partition(".")[0]
+        service = self.services.objects.get((namespace, name))
+        return self._endpoint(service, port) if service else None
+
+    def _endpoint(self, service: Object, port: int) -> int | None:
+        metadata = service["metadata"]
+        names = [p.get("name", "") for p in service["spec"].get("ports", []) if p["port"] == port]
+        for (namespace, _), endpoint_slice in sorted(self.slices.objects.items()):
+            labels = endpoint_slice["metadata"].get("labels", {})
+            if (
+                namespace != metadata["namespace"]
+                or labels.get("kubernetes.io/service-name") != metadata["name"]
+            ):
+                continue
+            targets = [
+                p["port"] for p in endpoint_slice.get("ports") or [] if p.get("name", "") in names
+            ]
+            for endpoint in endpoint_slice.get("endpoints") or []:
+                if endpoint.get("conditions", {}).get("ready") is False:
+                    continue
+                for target in targets or [port]:
+                    found = self.resolve(endpoint["addresses"][0], target)
+                    if found:
+                        return found
+        return None
+
+    def localize(self, text: str) -> str:
+        """Replace every `service.namespace.svc...:port` by `127.0.0.1:port` of this machine.
+
+        Raises LookupError with the first name behind which nothing stands yet.
+        """
+
+        def replace(match: re.Match[str]) -> str:
+            local = self.resolve(match["host"], int(match["port"]))
+            if local is None:
+                raise LookupError(match[0])
+            return f"127.0.0.1:{local}"
+
+        return SERVICE_ADDRESS.sub(replace, text)

@@ -1,0 +1,108 @@
+"""The cluster's processes: started in the background, and never left behind.
+
+Every process carries the cluster's mark in its environment and so do its own
+children, so that stopping the cluster finds all of them, also those that
+detached themselves or whose parent was killed.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+MARK = "RAY_LLM_LOCAL_CLUSTER"
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when the supervisor is killed outright."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def start(
+    argv: Sequence[str | Path],
+    *,
+    mark: str,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> asyncio.subprocess.Process:
+    """Start a process in a session of its own, its output appended to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *map(str, argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**(os.environ if env is None else env), MARK: mark},
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """All living processes of this user that carry the mark, this one excepted."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """A process with all of its descendants; empty when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def stop(processes: Iterable[psutil.Process], *, grace_seconds: float = 5) -> int:
+    """Terminate processes, then kill what is left after the grace period.
+
+    Returns how many had to be killed.
+    """
+    alive = [process for process in processes if _is_alive(process)]
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    alive = _wait(alive, grace_seconds)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    _wait(alive, 5)
+    return len(alive)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _wait(alive: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait without reaping, which is the event loop's business; returns who is left."""
+    deadline = time.monotonic() + seconds
+    while (alive := [p for p in alive if _is_alive(p)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive
+
+
+def last_lines(log: Path, count: int = 3) -> str:
+    """The end of a log, for an error message; empty when there is none."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(errors="replace").splitlines()
+        return " | ".join(line.strip()[:300] for line in lines[-count:])
+    return ""

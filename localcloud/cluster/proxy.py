@@ -1,0 +1,116 @@
+"""The ways into the cluster: a forwarding proxy and two fixed ports.
+
+The proxy is what the operator, jobs and curious people use (HTTP_PROXY): it
+takes a request for a Service or a pod address to the port that stands for it.
+The fixed ports lead to the serving Service and to the dashboard, as a
+port-forward would.
+"""
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+from localcloud.cluster.pod_network import PodNetwork
+
+_HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"}
+Target = Callable[[web.BaseRequest], tuple[str, int | None]]
+
+
+class Proxy:
+    """Forwards HTTP requests to the processes behind pods and Services."""
+
+    def __init__(self, network: PodNetwork):
+        self.network = network
+        self._runners: list[web.ServerRunner] = []
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self, proxy_port: int, serve_port: int, dashboard_port: int) -> None:
+        """Listen on the three ports of 127.0.0.1."""
+        # Request by request: Go reuses one proxy connection for many hosts.
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False,
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+        )
+        await self._listen(proxy_port, self._named)
+        await self._listen(serve_port, lambda _: self._service("-serve-svc", 8000))
+        await self._listen(dashboard_port, lambda _: self._service("-head-svc", 8265))
+
+    async def stop(self) -> None:
+        """Close the listeners and all connections."""
+        for runner in self._runners:
+            await runner.cleanup()
+        if self._session:
+            await self._session.close()
+
+    async def _listen(self, port: int, target: Target) -> None:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            host, local = target(request)
+            return await self._forward(request, host, local)
+
+        runner = web.ServerRunner(web.Server(handle, access_log=None))  # type: ignore[arg-type]
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port, shutdown_timeout=1).start()
+        self._runners.append(runner)
+
+    def _named(self, request: web.BaseRequest) -> tuple[str, int | None]:
+        # KubeRay asks for http://:8000/-/healthz before a head has an address.
+        url = urlsplit(request.raw_path)
+        authority = url.netloc or request.headers.get("Host", "")
+        host, _, port = authority.partition(":")
+        return authority, self.network.resolve(host, int(port or 80))
+
+    def _service(self, suffix: str, port: int) -> tuple[str, int | None]:
+        """The serving Service, or the head's of the RayService; not a single RayCluster's."""
+        names = [
+            (namespace, name)
+            for (namespace, name), service in self.network.services.objects.items()
+            if name.endswith(suffix)
+            and any(
+                owner["kind"] == "RayService"
+                for owner in service["metadata"].get("ownerReferences", [])
+            )
+        ]
+        if len(names) != 1:
+            found = ", ".join(f"{name}.{namespace}" for namespace, name in sorted(names)) or "none"
+            return f"one Service *{suffix} of a RayService (there: {found})", None
+        namespace, name = names[0]
+        return f"{name}.{namespace}:{port}", self.network.resolve(f"{name}.{namespace}", port)
+
+    async def _forward(
+        self, request: web.BaseRequest, host: str, local: int | None
+    ) -> web.StreamResponse:
+        if local is None:
+            return web.Response(status=502, text=f"nothing answers for {host}\n")
+        assert self._session
+        url = urlsplit(request.raw_path)
+        path = url.path + (f"?{url.query}" if url.query else "")
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
+        body = await request.read()
+        response: web.StreamResponse | None = None
+        try:
+            async with self._session.request(
+                request.method,
+                f"http://127.0.0.1:{local}{path}",
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+            ) as answer:
+                response = web.StreamResponse(status=answer.status, reason=answer.reason)
+                for key, value in answer.headers.items():
+                    if key.lower() not in _HOP_BY_HOP:
+                        response.headers.add(key, value)
+                await response.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+                return response
+        except aiohttp.ClientConnectorError:
+            return web.Response(status=502, text=f"{host} refuses the connection\n")
+        except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
+            if response is not None:
+                raise  # half of an answer is out: the client must see the connection break
+            return web.Response(status=502, text=f"{host} broke off: {error}\n")

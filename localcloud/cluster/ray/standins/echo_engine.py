@@ -1,0 +1,165 @@
+"""The engine of the local cluster: answers every request with its own words.
+
+It stands where vLLM's engine stands (RAYLLM_VLLM_ENGINE_CLS) and keeps what
+surrounds it real: the engine arguments are checked, the placement group and
+its GPUs are taken, requests and streams pass through Ray Serve. The answer is
+`<model>: <last message>`, one word a token, always the same.
+
+ENGINE_FAULTS names a JSON file, read whenever an engine starts or answers,
+that makes a model misbehave:
+{"MODEL_ID": {"start": "error text", "start_seconds": 5, "token_seconds": 0.05,
+"unhealthy": "error text"}}; the key "*" means every model.
+"""
+
+import asyncio
+import json
+import os
+import uuid
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.llm._internal.serve.deployments.llm.vllm.vllm_engine import VLLMEngine
+from ray.llm._internal.serve.deployments.utils.node_initialization_utils import (
+    InitializeNodeOutput,
+)
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from vllm.entrypoints.openai.protocol import (
+    ChatCompletionRequest,
+    ChatCompletionResponse,
+    CompletionRequest,
+    CompletionResponse,
+    UsageInfo,
+)
+
+
+def faults(model_id: str) -> dict[str, Any]:
+    """What the faults file says about a model at this moment."""
+    path = os.environ.get("ENGINE_FAULTS", "")
+    try:
+        table = json.loads(Path(path).read_text()) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return {**table.get("*", {}), **table.get(model_id, {})}
+
+
+class EchoEngine(VLLMEngine):
+    """Ray Serve's own vLLM engine class with everything after `start` replaced."""
+
+    async def start(self) -> None:
+        """Check the engine arguments, take the GPUs, and be ready.
+
+        Raises RuntimeError with the text that the faults file gives for this model.
+        """
+        model_id = self.llm_config.model_id
+        fault = faults(model_id)
+        await asyncio.sleep(fault.get("start_seconds", 0))
+        if "start" in fault:
+            raise RuntimeError(fault["start"])
+        engine = self.llm_config.get_engine_config()
+        placement_group = engine.get_or_create_pg()
+        runtime_env = engine.get_runtime_env_with_local_env_vars()
+        self._prepare_engine_config(InitializeNodeOutput(placement_group, runtime_env, {}))
+        await asyncio.gather(*_use_gpus(placement_group))
+        self._engine_client = _Health(model_id)
+        self._oai_serving_chat = self._oai_serving_completion = _Echo(model_id)
+        self._running = True
+
+
+def _use_gpus(placement_group: Any) -> list[Any]:
+    """Run one task on every GPU of the group, as vLLM's workers would."""
+
+    @ray.remote(num_cpus=0, num_gpus=1)
+    def visible() -> list[int]:
+        return ray.get_gpu_ids()
+
+    return [
+        visible.options(
+            scheduling_strategy=PlacementGroupSchedulingStrategy(
+                placement_group, placement_group_bundle_index=index
+            )
+        ).remote()
+        for index, bundle in enumerate(placement_group.bundle_specs)
+        if bundle.get("GPU")
+    ]
+
+
+class _Health:
+    def __init__(self, model_id: str):
+        self.model_id = model_id
+
+    async def check_health(self) -> None:
+        if text := faults(self.model_id).get("unhealthy"):
+            raise RuntimeError(text)
+
+    async def reset_prefix_cache(self) -> None:
+        return None
+
+
+class _Echo:
+    def __init__(self, model_id: str):
+        self.model_id = model_id
+
+    async def create_chat_completion(
+        self, request: ChatCompletionRequest, raw_request: Any
+    ) -> ChatCompletionResponse | AsyncGenerator[str, None]:
+        limit = request.max_completion_tokens or request.max_tokens
+        text = str(request.messages[-1].get("content", "")) if request.messages else ""
+        tokens, reason = self._answer(text, limit)
+        if request.stream:
+            return self._stream("chat.completion.chunk", tokens, reason, chat=True)
+        await self._think(len(tokens))
+        message = {"role": "assistant", "content": "".join(tokens)}
+        return ChatCompletionResponse(
+            id=f"chatcmpl-{uuid.uuid4().hex}",
+            model=self.model_id,
+            choices=[{"index": 0, "message": message, "finish_reason": reason}],
+            usage=_usage(text, tokens),
+        )
+
+    async def create_completion(
+        self, request: CompletionRequest, raw_request: Any
+    ) -> CompletionResponse | AsyncGenerator[str, None]:
+        text = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
+        tokens, reason = self._answer(text, request.max_tokens)
+        if request.stream:
+            return self._stream("text_completion", tokens, reason, chat=False)
+        await self._think(len(tokens))
+        return CompletionResponse(
+            id=f"cmpl-{uuid.uuid4().hex}",
+            model=self.model_id,
+            choices=[{"index": 0, "text": "".join(tokens), "finish_reason": reason}],
+            usage=_usage(text, tokens),
+        )
+
+    def _answer(self, text: str, limit: int | None) -> tuple[list[str], str]:
+        words = f"{self.model_id}: {text}".split()
+        cut = words[:limit]
+        tokens = [word if i == 0 else f" {word}" for i, word in enumerate(cut)]
+        return tokens, "length" if len(cut) < len(words) else "stop"
+
+    async def _think(self, tokens: int) -> None:
+        await asyncio.sleep(tokens * faults(self.model_id).get("token_seconds", 0))
+
+    async def _stream(
+        self, kind: str, tokens: list[str], reason: str, *, chat: bool
+    ) -> AsyncGenerator[str, None]:
+        identifier = f"stream-{uuid.uuid4().hex}"
+        for token in [*tokens, None]:
+            await self._think(1)
+            choice: dict[str, Any] = {"index": 0, "finish_reason": reason if token is None else None}
+            if chat:
+                choice["delta"] = {} if token is None else {"role": "assistant", "content": token}
+            else:
+                choice["text"] = token or ""
+            chunk = {"id": identifier, "object": kind, "model": self.model_id, "choices": [choice]}
+            yield f"data: {json.dumps(chunk)}\n\n"
+        yield "data: [DONE]\n\n"
+
+
+def _usage(prompt: str, tokens: list[str]) -> UsageInfo:
+    words = len(prompt.split())
+    return UsageInfo(
+        prompt_tokens=words, completion_tokens=len(tokens), total_tokens=words + len(tokens)
+    )

@@ -1,0 +1,85 @@
+"""How a pod's containers run on this machine: the environment of a real Ray.
+
+A Ray pod's own command, arguments, variables and resources are used as KubeRay
+wrote them. What is added is what the pod's network and file system would give:
+ports of this machine, the stand-in engine, and a small object store.
+"""
+
+import os
+from pathlib import Path
+
+from localcloud.cluster.kubernetes_api import Object
+from localcloud.cluster.pod_network import PodAddress
+from localcloud.cluster.ports import free_port
+
+# Ports that KubeRay and Ray Serve expect in every pod, by the option of
+# `ray start` that sets them; Serve's own port is mapped when it is bound.
+RAY_PORTS = {"metrics-export-port": 8080, "dashboard-agent-listen-port": 52365}
+HEAD_PORTS = {"port": 6379, "dashboard-port": 8265, "ray-client-server-port": 10001}
+OWN_PORTS = (
+    "node-manager-port",
+    "object-manager-port",
+    "dashboard-agent-grpc-port",
+    "runtime-env-agent-port",
+)
+SERVE_PORT = 8000
+# Requests and answers are short texts here; Ray's minimum is 75 MiB.
+OBJECT_STORE_BYTES = 80 * 1024 * 1024
+
+
+def is_ray_node(pod: Object) -> bool:
+    """Whether KubeRay made this pod."""
+    return pod["metadata"].get("labels", {}).get("ray.io/is-ray-node") == "yes"
+
+
+def is_head(pod: Object) -> bool:
+    """Whether this pod is a Ray cluster's head."""
+    return pod["metadata"].get("labels", {}).get("ray.io/node-type") == "head"
+
+
+def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]:
+    """The variables of every process: programs, a home, and nothing of the user's own shell."""
+    return {
+        "PATH": os.pathsep.join(
+            [str(standins / "bin"), str(ray / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
+        ),
+        "PYTHONPATH": str(standins),
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def ray_environment(
+    pod: Object, address: PodAddress, *, faults: Path, vllm_arguments: Path, temp_dir: Path
+) -> dict[str, str]:
+    """The additional variables of a Ray pod's containers."""
+    options = {
+        "node-ip-address": "127.0.0.1",
+        "object-store-memory": str(OBJECT_STORE_BYTES),
+        # Every node of this machine would take its workers' ports from one range.
+        "min-worker-port": "0",
+        "max-worker-port": "0",
+    }
+    # Nodes of one session would also share the ports that they choose themselves.
+    options |= {option: str(free_port()) for option in OWN_PORTS}
+    ports = {**RAY_PORTS, **(HEAD_PORTS if is_head(pod) else {})}
+    options |= {option: str(address.local(port)) for option, port in ports.items()}
+    address.local(SERVE_PORT)
+    if is_head(pod):
+        options |= {"dashboard-host": "127.0.0.1", "temp-dir": str(temp_dir)}
+    return {
+        "POD_PORTS": ",".join(f"{inside}:{here}" for inside, here in address.ports.items()),
+        "RAY_START_LOCAL": " ".join(f"--{k}={v}" for k, v in options.items())
+        + " --disable-usage-stats --include-log-monitor=false",
+        "POD_GCS_PORT": str(address.ports.get(6379, "")),
+        "POD_LOG_DIR": str(temp_dir / "session_latest/logs"),
+        "RAYLLM_VLLM_ENGINE_CLS": "echo_engine.EchoEngine",
+        "ENGINE_FAULTS": str(faults),
+        "VLLM_ARGUMENTS": str(vllm_arguments),
+        # Every Ray process stays on 127.0.0.1.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Ray would start one idle worker per CPU that the pod says it has.
+        "RAY_prestart_worker_first_driver": "0",
+        "HF_HUB_OFFLINE": "1",
+    }

@@ -1,0 +1,67 @@
+"""What is known about a cluster from outside: is it up, where, and whose is it.
+
+`cluster.json` is the pid file and more. The supervisor writes it when it starts
+and completes it when everything is healthy; a file whose process is gone, or
+whose number meanwhile belongs to another process, is stale.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from localcloud.store import write_atomically
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """One cluster's supervisor and addresses; all addresses are on 127.0.0.1."""
+
+    folder: Path
+    pid: int
+    process_started: float
+    mark: str
+    ready: bool = False
+    kubeconfig: str = ""
+    api_server: str = ""
+    serve: str = ""
+    dashboard: str = ""
+    proxy: str = ""
+
+    @classmethod
+    def of_this_process(cls, folder: Path, mark: str) -> "ClusterState":
+        """The state that a supervisor starts with."""
+        me = psutil.Process()
+        return cls(folder=folder, pid=me.pid, process_started=me.create_time(), mark=mark)
+
+    @classmethod
+    def read(cls, folder: Path) -> "ClusterState | None":
+        """The state in a folder, or None when no cluster was ever started there."""
+        try:
+            content = json.loads((folder / "cluster.json").read_text(encoding="utf-8"))
+            return cls(**{**content, "folder": folder})
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def write(self) -> None:
+        """Write the state in one step."""
+        content = {key: value for key, value in asdict(self).items() if key != "folder"}
+        write_atomically(self.folder / "cluster.json", json.dumps(content, indent=1) + "\n")
+
+    def with_addresses(self, **addresses: str) -> "ClusterState":
+        """The same cluster, ready."""
+        return replace(self, ready=True, **addresses)
+
+    def supervisor(self) -> psutil.Process | None:
+        """The supervisor's process, or None when the state is stale."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.process_started) < 1
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def forget(self) -> None:
+        """Remove the file, when the cluster is down."""
+        (self.folder / "cluster.json").unlink(missing_ok=True)

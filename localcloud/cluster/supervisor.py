@@ -1,0 +1,97 @@
+"""The process that holds the cluster: started by `up`, ended by `down` or a signal.
+
+It reports progress on standard output, one line a step, then READY. Until then
+it also ends when its standard input does, so that killing `up` half-way leaves
+nothing behind.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import uuid
+from pathlib import Path
+
+from localcloud.cluster.cluster import ClusterError, Installation, LocalCluster, Settings
+from localcloud.cluster.state import ClusterState
+
+READY = "READY"
+FAILED = "FAILED "
+
+
+def say(line: str) -> None:
+    """Report one line to `up`, or to the log when `up` has gone."""
+    with contextlib.suppress(BrokenPipeError, OSError):
+        print(line, flush=True)
+
+
+async def supervise(
+    folder: Path, installation: Installation, serve_port: int, dashboard_port: int
+) -> int:
+    """Run the cluster until a signal comes; returns the exit code."""
+    for left in ("control-plane", "pods", "logs"):
+        shutil.rmtree(folder / left, ignore_errors=True)
+    mark = uuid.uuid4().hex
+    state = ClusterState.of_this_process(folder, mark)
+    state.write()
+    settings = Settings(folder, serve_port, dashboard_port, mark)
+    log = settings.logs / "supervisor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+
+    def report(line: str) -> None:
+        with log.open("a") as output:
+            output.write(line + "\n")
+        say(line)
+
+    cluster = LocalCluster(settings, installation, report)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, cluster.stopping.set)
+    parent = asyncio.create_task(_parent_gone(cluster.stopping))
+    code = 0
+    try:
+        starting = asyncio.create_task(cluster.start())
+        stopping = asyncio.create_task(cluster.stopping.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            raise ClusterError("stopped while it was starting")
+        starting.result()
+        parent.cancel()
+        state.with_addresses(
+            kubeconfig=str(cluster.plane.kubeconfig),
+            api_server=cluster.plane.credentials.url,
+            serve=f"http://127.0.0.1:{serve_port}",
+            dashboard=f"http://127.0.0.1:{dashboard_port}",
+            proxy=f"http://127.0.0.1:{cluster.proxy_port}",
+        ).write()
+        report(READY)
+        _detach(log)
+        await stopping
+    except Exception as error:  # noqa: BLE001 - whatever it is, everything is ended and it is told
+        text = str(error) if isinstance(error, ClusterError | OSError) else repr(error)
+        report(FAILED + text)
+        code = 1
+    finally:
+        await cluster.stop()
+        state.forget()
+    return code
+
+
+async def _parent_gone(stopping: asyncio.Event) -> None:
+    """Stop when `up` is gone before the cluster is ready: its end of our input closes."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    stopping.set()
+
+
+def _detach(log: Path) -> None:
+    """From now on nobody reads our output: send it to the log."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
