@@ -1,6 +1,6 @@
 """What each pinned vLLM release accepts: engine arguments, quantization, architectures.
 
-One file a release under vllm/, made by scripts/vllm_facts.py from the release's source
+One file a release under vllm/, made by scripts/vllm_facts from the release's source
 without running it. Nothing here is typed by hand.
 """
 

@@ -1,0 +1,78 @@
+"""Makes models/catalog/vllm/<version>.yaml: what a vLLM release accepts, from its source.
+
+    uv run python -m scripts.vllm_facts --index URL [VERSION ...]
+
+URL is a package index that answers with JSON (the simple API); without it PIP_INDEX_URL is
+used. Without versions, those of the release table are made. vLLM is parsed, never imported.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from models.catalog import vllm_versions
+from scripts.vllm_facts.facts import (
+    architectures,
+    arguments,
+    engine_arguments,
+    float16_refused,
+    front_end_fields,
+    quantization_methods,
+    read_by_ray,
+)
+from scripts.vllm_facts.release import open_release
+from scripts.vllm_facts.source import Source
+
+DESCRIPTION = "Read what vLLM releases accept, without running them."
+ROOT = Path(__file__).resolve().parent.parent.parent
+TARGET = ROOT / "models" / "catalog" / "vllm"
+
+
+def write(version: str, source: Source) -> Path:
+    """Write the facts of one release and return the file."""
+    front_end = front_end_fields(source)
+    serving = read_by_ray(source)
+    lines = [
+        f"# vLLM {version}, read from its source by scripts/vllm_facts. Do not edit.",
+        "# engine_arguments: types, then the only values. quantization_methods: least compute",
+        "# capability (75 is 7.5) and activation dtypes, null where code decides.",
+        "# Of vLLM's front end Ray runs what takes serving_arguments; the rest has no effect.",
+        "engine_arguments:",
+        *(f"  {name}: {text}" for name, text in engine_arguments(source).items()),
+        "serving_arguments:",
+        *(
+            f"  {name}: {text}"
+            for name, text in arguments(
+                source, {name: row for name, row in front_end.items() if name in serving}
+            ).items()
+        ),
+        "front_end_arguments:",
+        *(f"- {name}" for name in sorted(set(front_end) - serving)),
+        "quantization_methods:",
+        *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
+        "float16_refused:",
+        *(f"- {name}" for name in float16_refused(source)),
+        "architectures:",
+        *(f"- {name}" for name in architectures(source)),
+    ]
+    path = TARGET / f"{version}.yaml"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    """Make the files of the versions on the command line."""
+    parser = argparse.ArgumentParser(prog="scripts.vllm_facts", description=DESCRIPTION)
+    parser.add_argument("--index", default=os.environ.get("PIP_INDEX_URL"))
+    parser.add_argument("versions", nargs="*")
+    arguments = parser.parse_args()
+    if not arguments.index:
+        parser.error("name a package index with --index, or set PIP_INDEX_URL")
+    for version in arguments.versions or vllm_versions():
+        path = write(version, Source(open_release(arguments.index, version)))
+        print(f"{path.relative_to(ROOT)}: {len(path.read_text().splitlines())} lines")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""The facts that the catalogue keeps of a vLLM release, read from its modules."""
+
+import ast
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from scripts.vllm_facts.annotations import ALL_TYPES, NOTHING, Accepted, accepted
+from scripts.vllm_facts.source import Source
+
+DTYPES = {"half": "float16", "float": "float32"}
+
+
+def engine_arguments(source: Source) -> dict[str, str]:
+    """Return each field of AsyncEngineArgs as `type|type [choice, choice]`."""
+    module = "vllm.engine.arg_utils"
+    return arguments(source, source.fields("AsyncEngineArgs", module), converted(source, module))
+
+
+def converted(source: Source, module: str) -> dict[str, Accepted]:
+    """Return what `__post_init__` takes beyond the annotations, by `isinstance(self.x, ...)`."""
+    result: dict[str, Accepted] = {}
+    function = _method(source, "EngineArgs", module, "__post_init__")
+    for node in ast.walk(function) if function else ():
+        match node:
+            case ast.Call(
+                func=ast.Name(id="isinstance"),
+                args=[ast.Attribute(value=ast.Name(id="self"), attr=name), kinds],
+            ):
+                members = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+                for member in members:
+                    more = accepted(source, member, module)
+                    result[name] = result.get(name, NOTHING) | more
+    return result
+
+
+def arguments(
+    source: Source,
+    fields: dict[str, tuple[ast.expr, str]],
+    more: dict[str, Accepted] | None = None,
+) -> dict[str, str]:
+    """Return the fields of a dataclass as `type|type [choice, choice]`, by name."""
+    result = {}
+    for name, (annotation, home) in fields.items():
+        found = accepted(source, annotation, home) | (more or {}).get(name, NOTHING)
+        types = "|".join(kind for kind in ALL_TYPES if kind in found.types)
+        if not types:
+            sys.exit(f"{name}: {ast.unparse(annotation)} accepts nothing that YAML can say")
+        closed = found.choices and not found.open
+        result[name] = f"{types} [{', '.join(map(str, found.choices))}]" if closed else types
+    return dict(sorted(result.items()))
+
+
+def front_end_fields(source: Source) -> dict[str, tuple[ast.expr, str]]:
+    """Return the fields of FrontendArgs, all of which Ray takes among the engine arguments."""
+    for module in FRONT_END_MODULES:
+        if source.find("FrontendArgs", module) is not None:
+            return source.fields("FrontendArgs", module)
+    sys.exit("class FrontendArgs is not found")
+
+
+def read_by_ray(source: Source) -> set[str]:
+    """Return the `args.x` that `init_app_state` reads: all that Ray runs of the front end."""
+    result: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    waiting = [("init_app_state", "vllm.entrypoints.openai.api_server")]
+    if source.find(*waiting[0]) is None:
+        sys.exit("init_app_state is not found")
+    while waiting:
+        place = waiting.pop()
+        found = source.find(*place)
+        if found is None or place in seen:
+            continue
+        seen.add(place)
+        function, module = found
+        homes = {
+            alias.asname or alias.name: (alias.name, source.home(node, module))
+            for node in ast.walk(function)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        for node in ast.walk(function):
+            match node:
+                case ast.Attribute(value=ast.Name(id="args"), attr=name):
+                    result.add(name)
+                case ast.Call(
+                    func=ast.Name(id="getattr"),
+                    args=[ast.Name(id="args"), ast.Constant(value=str(name)), *_],
+                ):
+                    result.add(name)
+                case ast.Call(func=ast.Name(id=called), args=given, keywords=keywords):
+                    values = [*given, *(keyword.value for keyword in keywords)]
+                    if any(isinstance(v, ast.Name) and v.id == "args" for v in values):
+                        waiting.append(homes.get(called, (called, module)))
+    return result
+
+
+FRONT_END_MODULES = (
+    "vllm.entrypoints.openai.cli_args",
+    "vllm.entrypoints.launchers.cli_args",
+)
+
+
+def quantization_methods(source: Source) -> dict[str, list[Any]]:
+    """Return min_capability and activation dtypes by method, None where code decides."""
+    home = "vllm.model_executor.layers.quantization"
+    literal = source.find("QuantizationMethods", home)
+    tree = source.module(home)
+    if literal is None or tree is None:
+        sys.exit("QuantizationMethods is not found")
+    function = next(
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name == "get_quantization_config"
+    )
+    classes: dict[str, tuple[str, str]] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.ImportFrom):
+            module = source.home(node, home)
+            classes |= {alias.asname or alias.name: (alias.name, module) for alias in node.names}
+    method_to_class: dict[str, str] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(value, ast.Name):
+                    method_to_class |= dict.fromkeys(texts([key]), value.id)
+    result: dict[str, list[Any]] = {}
+    for method in accepted(source, literal[0], literal[1]).choices:
+        name, module = classes.get(method_to_class.get(str(method), ""), ("", ""))
+        result[str(method)] = [
+            _returned_number(source, name, module),
+            _returned_dtypes(source, name, module),
+        ]
+    return dict(sorted(result.items()))
+
+
+def _method(source: Source, class_name: str, module: str, method: str) -> ast.FunctionDef | None:
+    found = source.find(class_name, module) if class_name else None
+    if found is None or not isinstance(found[0], ast.ClassDef):
+        return None
+    for node in found[0].body:
+        if isinstance(node, ast.FunctionDef) and node.name == method:
+            return node
+    for base in found[0].bases:
+        if isinstance(base, ast.Name) and base.id != "QuantizationConfig":
+            inherited = _method(source, base.id, found[1], method)
+            if inherited is not None:
+                return inherited
+    return None
+
+
+def _only_return(function: ast.FunctionDef | None) -> ast.expr | None:
+    """Return the one expression that a function can return; None if the code chooses."""
+    if function is None:
+        return None
+    returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+    return returns[0] if len(returns) == 1 else None
+
+
+def _returned_number(source: Source, class_name: str, module: str) -> int | None:
+    value = _only_return(_method(source, class_name, module, "get_min_capability"))
+    if isinstance(value, ast.Constant) and isinstance(value.value, int) and value.value > 0:
+        return value.value
+    return None
+
+
+def _returned_dtypes(source: Source, class_name: str, module: str) -> list[str] | None:
+    value = _only_return(_method(source, class_name, module, "get_supported_act_dtypes"))
+    if not isinstance(value, ast.List):
+        return None
+    names = [item.attr for item in value.elts if isinstance(item, ast.Attribute)]
+    return [DTYPES.get(name, name) for name in names]
+
+
+def texts(nodes: Iterable[ast.expr | None]) -> list[str]:
+    """Return the values of those nodes that are texts."""
+    constants = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return [value for value in constants if isinstance(value, str)]
+
+
+def architectures(source: Source) -> list[str]:
+    """Return the generating architectures of the model registry, text and multimodal."""
+    home = "vllm.model_executor.models.registry"
+    result: set[str] = set()
+    for name in ("_TEXT_GENERATION_MODELS", "_MULTIMODAL_MODELS"):
+        found = source.find(name, home)
+        if found is None or not isinstance(found[0], ast.Dict):
+            sys.exit(f"{name} is not found in the model registry")
+        result |= set(texts(found[0].keys))
+    return sorted(result)
+
+
+def float16_refused(source: Source) -> list[str]:
+    """Return the model types that refuse float16."""
+    for module in ("vllm.config.model", "vllm.config"):
+        found = source.find("_FLOAT16_NOT_SUPPORTED_MODELS", module)
+        if found is not None and isinstance(found[0], ast.Dict):
+            return sorted(texts(found[0].keys))
+    sys.exit("_FLOAT16_NOT_SUPPORTED_MODELS is not found")

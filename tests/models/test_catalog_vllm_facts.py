@@ -1,0 +1,164 @@
+"""The reader of vLLM's source understands how vLLM writes its arguments."""
+
+import io
+import tarfile
+
+import pytest
+
+from scripts.vllm_facts.facts import (
+    engine_arguments,
+    float16_refused,
+    front_end_fields,
+    quantization_methods,
+    read_by_ray,
+)
+from scripts.vllm_facts.release import python_files
+from scripts.vllm_facts.source import Source
+
+FILES = {
+    "vllm/config/__init__.py": "from vllm.config.cache import CacheDType\n",
+    "vllm/config/cache.py": "CacheDType = Literal['auto', 'fp8']\n",
+    "vllm/config/model.py": "_FLOAT16_NOT_SUPPORTED_MODELS = {'gemma2': 'why'}\n",
+    "vllm/config/compilation.py": "@dataclass\nclass CompilationConfig:\n    level: int\n",
+    "vllm/engine/arg_utils.py": """
+from vllm.config import CacheDType
+from vllm.config.compilation import CompilationConfig
+from torch import Executor
+if TYPE_CHECKING:
+    from vllm.model_executor.layers.quantization import QuantizationMethods
+else:
+    QuantizationMethods = Any
+Old = Literal['a']
+Both = Literal[Old, 'b', 3]
+
+@dataclass
+class EngineArgs:
+    dtype: CacheDType = 'auto'
+    quantization: Optional[QuantizationMethods] = None
+    free: QuantizationMethods | str | None = None
+    seed: "int | None" = None
+    utilization: float = 0.9
+    both: Both = 'a'
+    executor: Optional[Union[str, Type[Executor]]] = None
+    compilation_config: CompilationConfig = None
+    names: list[str] = None
+    overrides: Annotated[dict, 'doc'] = None
+    any: Any = None
+    _private: int = 0
+    SHARED: ClassVar[int] = 1
+
+    def __post_init__(self):
+        if isinstance(self.compilation_config, (int, dict)):
+            pass
+
+@dataclass
+class AsyncEngineArgs(EngineArgs):
+    enable_log_requests: bool = False
+""",
+    "vllm/entrypoints/openai/cli_args.py": """
+@dataclass
+class FrontendArgs:
+    host: Optional[str] = None
+    tool_call_parser: Optional[str] = None
+    chat_template: str = ''
+""",
+    "vllm/entrypoints/openai/api_server.py": """
+async def init_app_state(engine, state, args):
+    from vllm.entrypoints.chat import init_chat
+    state.parser = args.tool_call_parser
+    init_chat(state, args)
+    print(args.model)
+
+def run(args):
+    serve(args.host)
+""",
+    "vllm/entrypoints/chat.py": "def init_chat(state, args):\n    return args.chat_template\n",
+    "vllm/model_executor/layers/quantization/__init__.py": """
+QuantizationMethods = Literal['awq', 'awq_marlin', 'fp8', 'inc']
+
+def get_quantization_config(quantization):
+    from .awq import AWQConfig, AWQMarlinConfig
+    from vllm.model_executor.layers.quantization.fp8 import Fp8Config
+    methods = {'awq': AWQConfig, 'awq_marlin': AWQMarlinConfig, 'fp8': Fp8Config}
+    return methods[quantization]
+""",
+    "vllm/model_executor/layers/quantization/awq.py": """
+class AWQConfig(QuantizationConfig):
+    def get_supported_act_dtypes(self):
+        return [torch.half]
+    @classmethod
+    def get_min_capability(cls):
+        # Turing or newer
+        return 75
+
+class AWQMarlinConfig(AWQConfig):
+    @classmethod
+    def get_min_capability(cls):
+        return 80
+""",
+    "vllm/model_executor/layers/quantization/fp8.py": """
+class Fp8Config(QuantizationConfig):
+    def get_supported_act_dtypes(self):
+        return [torch.bfloat16, torch.half]
+    @classmethod
+    def get_min_capability(cls):
+        if current_platform.is_rocm():
+            return 90
+        return 80
+""",
+}
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source(FILES.get)
+
+
+def test_engine_arguments_have_types_and_choices(source: Source) -> None:
+    assert engine_arguments(source) == {
+        "any": "int|float|bool|str|list|dict|none",
+        "both": "int|str [a, b, 3]",
+        "compilation_config": "int|dict",
+        "dtype": "str [auto, fp8]",
+        "enable_log_requests": "bool",
+        "executor": "str|none",
+        "free": "str|none",
+        "names": "list",
+        "overrides": "dict",
+        "quantization": "str|none [awq, awq_marlin, fp8, inc]",
+        "seed": "int|none",
+        "utilization": "int|float",
+    }
+
+
+def test_what_ray_runs_of_the_front_end_is_followed_through_calls(source: Source) -> None:
+    fields = set(front_end_fields(source))
+    assert fields & read_by_ray(source) == {"tool_call_parser", "chat_template"}
+
+
+def test_a_capability_that_code_chooses_is_unknown(source: Source) -> None:
+    assert quantization_methods(source) == {
+        "awq": [75, ["float16"]],
+        "awq_marlin": [80, ["float16"]],
+        "fp8": [None, ["bfloat16", "float16"]],
+        "inc": [None, None],
+    }
+
+
+def test_models_that_refuse_float16_are_found(source: Source) -> None:
+    assert float16_refused(source) == ["gemma2"]
+
+
+def test_a_release_without_the_class_ends_with_a_sentence() -> None:
+    with pytest.raises(SystemExit, match="class AsyncEngineArgs is not found"):
+        engine_arguments(Source({}.get))
+
+
+def test_python_files_of_a_source_distribution_are_named_from_inside_it() -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, text in (("vllm-1.0/vllm/config.py", "x = 1"), ("vllm-1.0/README.md", "no")):
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    assert python_files(buffer.getvalue()) == {"vllm/config.py": "x = 1"}
