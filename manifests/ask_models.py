@@ -113,17 +113,12 @@ def ask_models_access(plan: Plan) -> list[dict[str, Any]]:
     Only there stands which Ray cluster is being started for a new configuration, and only that
     cluster knows why a model does not come up.
     """
-    metadata = {
-        "name": NAME,
-        "namespace": plan.service.namespace,
-        "labels": labels(plan, NAME),
-    }
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(plan)},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "Role",
-            "metadata": metadata,
+            "metadata": _metadata(plan),
             "rules": [
                 {
                     "apiGroups": ["ray.io"],
@@ -136,13 +131,21 @@ def ask_models_access(plan: Plan) -> list[dict[str, Any]]:
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
-            "metadata": metadata,
+            "metadata": _metadata(plan),
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
             "subjects": [
                 {"kind": "ServiceAccount", "name": NAME, "namespace": plan.service.namespace}
             ],
         },
     ]
+
+
+def _metadata(plan: Plan) -> dict[str, Any]:
+    return {
+        "name": NAME,
+        "namespace": plan.service.namespace,
+        "labels": labels(plan, NAME),
+    }
 
 
 def _script() -> str:

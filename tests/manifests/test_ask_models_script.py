@@ -1,0 +1,365 @@
+"""The script of the Job against a small server that stands in for Serve, KubeRay and the models."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manifests.config_maps import config_maps
+from manifests.scripts import ask_models as script
+from manifests.serve_config import llm_config
+from planning.plan import ModelPlan
+from tests.manifests.plans import model, plan, replicas
+
+Answer = tuple[int, Any]
+TRACEBACK = """The deployment failed to start 3 times in a row. Error:
+ray::ServeReplica:a:LLMServer:a.initialize_and_get_metadata() (pid=7, ip=10.0.0.9)
+  File "/home/ray/vllm/worker.py", line 200, in determine_num_available_blocks
+ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization`.
+"""
+
+
+class Service:
+    """What the cluster would answer; a test sets it and changes it while the script runs."""
+
+    def __init__(self, models: tuple[ModelPlan, ...]) -> None:
+        self.plan = plan(models)
+        self.applications = {item.name: self.application(item) for item in self.plan.models}
+        self.upcoming: dict[str, Any] = {}
+        self.ray_service: Answer = (403, {})
+        self.overrides: dict[str, Callable[[int], Answer | None]] = {}
+        self.asked: list[str] = []
+        self.dashboard_up = True
+
+    def application(self, item: ModelPlan, status: str = "RUNNING") -> dict[str, Any]:
+        return {
+            "status": status,
+            "message": "",
+            "deployed_app_config": {"args": {"llm_configs": [llm_config(self.plan, item)]}},
+            "deployments": {f"LLMServer:{item.name}": {"status": "HEALTHY", "message": ""}},
+        }
+
+    def fail(self, name: str, message: str = TRACEBACK) -> dict[str, Any]:
+        failed = {**self.applications[name], "status": "DEPLOY_FAILED"}
+        failed["message"] = f"Failed to update the deployments ['LLMServer:{name}']."
+        failed["deployments"] = {f"LLMServer:{name}": {"status": "UNHEALTHY", "message": message}}
+        return failed
+
+    def answer(self, path: str, body: Any) -> Answer:
+        self.asked.append(path)
+        override = self.overrides.get(path)
+        given = override(self.asked.count(path)) if override else None
+        if given is not None:
+            return given
+        if path.endswith("/api/serve/applications/"):
+            upcoming = path.startswith("/llm-serving-new")
+            if not upcoming and not self.dashboard_up:
+                return 503, {}
+            return 200, {"applications": self.upcoming if upcoming else self.applications}
+        if "/rayservices/" in path:
+            return self.ray_service
+        name, _, endpoint = path[1:].partition("/v1/")
+        if name not in self.applications:
+            return 404, {"error": "no route"}
+        if endpoint == "models":
+            return 200, {"data": [{"id": name}]}
+        assert body["model"] == name
+        return 200, {"data": [1]} if endpoint == "embeddings" else {"choices": [{"text": "hello"}]}
+
+
+class Run:
+    """One run of the script against a service, with what it said."""
+
+    def __init__(self, service: Service, url: str, folder: Path) -> None:
+        self.service = service
+        self.lines: list[str] = []
+        for item in config_maps(service.plan):
+            for key, text in item["data"].items():
+                (folder / key).write_text(text)
+        self.env = {
+            "LLM_CONFIGS": str(folder),
+            "SERVE_URL": url,
+            "DASHBOARD_URL": url,
+            "CLUSTER_DASHBOARD_URL": url + "/{cluster}",
+            "NAMESPACE": "ai",
+            "RAY_SERVICE": "llm-serving",
+            "DEADLINE_SECONDS": "1",
+            "KUBERNETES_URL": url,
+            "SERVICE_ACCOUNT": str(folder),
+        }
+
+    def __call__(self, deadline: float = 1) -> int:
+        self.env["DEADLINE_SECONDS"] = str(deadline)
+        return script.run(script.Settings.from_env(self.env), self.lines.append)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
+    """Starts a server for a service; it ends with the test."""
+    monkeypatch.setattr(script, "POLL_SECONDS", (0.01, 0.05))
+    servers: list[ThreadingHTTPServer] = []
+
+    def run_for(*models: ModelPlan) -> Run:
+        service = Service(models)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(length)) if length else None
+                status, answer = service.answer(self.path, body)
+                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        return Run(service, f"http://127.0.0.1:{server.server_port}", tmp_path)
+
+    yield run_for
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_every_model_answers(start: Callable[..., Run]) -> None:
+    run = start(model("a"), model("b.c"))
+    assert run() == 0
+    assert "/a/v1/chat/completions" in run.service.asked
+    assert "/b.c/v1/chat/completions" in run.service.asked
+    table = run.lines[run.lines.index("") + 1 :]
+    assert [line.split()[0] for line in table] == ["a", "b.c"]
+    assert all(" s  answers chat/completions" in line for line in table)
+
+
+def test_an_added_model_is_404_for_a_while_after_an_update_in_place(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    application = run.service.applications.pop("a")
+
+    def late(count: int) -> Answer | None:
+        if count == 3:
+            run.service.applications["a"] = application
+        return None
+
+    run.service.overrides["/api/serve/applications/"] = late
+    run.service.overrides["/a/v1/models"] = lambda count: (404, {}) if count < 3 else None
+    assert run(10) == 0
+    assert "a: its application is not deployed" in run.lines
+    assert "a: does not answer: HTTP 404 {}" in run.lines
+
+
+def test_an_edited_model_that_still_runs_as_before_does_not_count(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    new = run.service.applications["a"]
+    old_config = {**llm_config(run.service.plan, run.service.plan.models[0]), "engine_kwargs": {}}
+    old = {**new, "deployed_app_config": {"args": {"llm_configs": [old_config]}}}
+    run.service.applications["a"] = old
+    assert run() == 1
+    assert not [path for path in run.service.asked if path.startswith("/a/")]
+    assert "a: not ready after 1 s: still runs with its previous configuration" in run.lines
+    run.service.applications["a"] = new
+    assert run() == 0
+
+
+def test_a_failed_model_is_told_with_the_engines_last_error_while_the_others_answer(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"), model("b"))
+    run.service.applications["a"] = run.service.fail("a")
+    assert run(60) == 1  # at once, not after a minute
+    assert run.lines[-2] == (
+        "a: ValueError: No available memory for the cache blocks. "
+        "Try increasing `gpu_memory_utilization`."
+    )
+    assert run.lines[-1] == "1 of 2 models do not answer"
+    assert any(line.startswith("b ") and "answers" in line for line in run.lines)
+
+
+def test_an_application_that_cannot_be_built_is_told_with_its_own_message(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    failed = {**run.service.applications["a"], "status": "DEPLOY_FAILED", "deployments": {}}
+    failed["message"] = "Deploying app 'a' failed with exception:\nImportError: no vLLM\n"
+    run.service.applications["a"] = failed
+    assert run(60) == 1
+    assert "a: ImportError: no vLLM" in run.lines
+
+
+def test_a_model_that_is_still_starting_is_waited_for(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    running = run.service.applications["a"]
+    run.service.applications["a"] = {**running, "status": "DEPLOYING"}
+
+    def ready(count: int) -> Answer | None:
+        if count == 4:
+            run.service.applications["a"] = running
+        return None
+
+    run.service.overrides["/api/serve/applications/"] = ready
+    assert run(10) == 0
+    assert run.lines[0] == "a: DEPLOYING"
+
+
+def test_at_the_deadline_the_last_known_reason_is_told(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    starting = {**run.service.fail("a", "RuntimeError: CUDA out of memory"), "status": "DEPLOYING"}
+    run.service.applications["a"] = starting
+    assert run() == 1
+    assert run.lines[-2] == ("a: not ready after 1 s: DEPLOYING: RuntimeError: CUDA out of memory")
+
+
+def test_a_model_at_zero_is_not_woken(start: Callable[..., Run]) -> None:
+    run = start(model("a"), model("asleep", replicas=replicas(0, 2)))
+    assert run() == 0
+    assert not [path for path in run.service.asked if path.startswith("/asleep/")]
+    assert any("starts with its first request" in line for line in run.lines)
+
+
+def test_a_model_at_zero_whose_application_fails_is_told_all_the_same(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("asleep", replicas=replicas(0, 2)))
+    run.service.applications["asleep"] = run.service.fail("asleep")
+    assert run(60) == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "answered"),
+    [({"chat/completions"}, "completions"), ({"chat/completions", "completions"}, "embeddings")],
+)
+def test_base_and_embedding_models_are_asked_in_their_own_form(
+    start: Callable[..., Run], refused: set[str], answered: str
+) -> None:
+    run = start(model("a"))
+    for endpoint in refused:
+        run.service.overrides[f"/a/v1/{endpoint}"] = lambda _: (400, {"error": "no chat template"})
+    assert run() == 0
+    assert f"a: answers {answered}" in run.lines
+
+
+def test_a_model_that_refuses_every_form_fails(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    for endpoint in ("chat/completions", "completions", "embeddings"):
+        run.service.overrides[f"/a/v1/{endpoint}"] = lambda _: (400, {"error": "cannot"})
+    assert run(60) == 1
+    assert 'refuses the question: chat/completions: HTTP 400 {"error": "cannot"}' in run.text
+
+
+def test_a_model_that_errs_once_is_asked_again(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    run.service.overrides["/a/v1/chat/completions"] = lambda count: (
+        (500, {"error": "engine died"}) if count == 1 else None
+    )
+    assert run(10) == 0
+    assert 'a: does not answer: HTTP 500 {"error": "engine died"}' in run.lines
+
+
+@pytest.mark.parametrize("nonsense", [b"<html>", b"[]", b'{"choices": []}'])
+def test_an_answer_that_is_none_does_not_count(start: Callable[..., Run], nonsense: bytes) -> None:
+    run = start(model("a"))
+    run.service.overrides["/a/v1/chat/completions"] = lambda _: (200, nonsense)
+    assert run() == 1
+
+
+def test_nothing_that_looks_like_a_token_is_printed(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    secret = "hf_" + "abcDEF123456"
+    message = f"OSError: 401 for url with token {secret}"
+    run.service.applications["a"] = run.service.fail("a", message)
+    run.service.overrides["/a/v1/models"] = lambda _: (500, {"error": secret})
+    assert run(60) == 1
+    assert secret not in run.text
+    assert "[secret]" in run.text
+
+
+def ray_service(pending: str = "", generation: int = 2, observed: int = 2, **status: Any) -> Answer:
+    return 200, {
+        "metadata": {"generation": generation},
+        "status": {
+            "observedGeneration": observed,
+            "pendingServiceStatus": {"rayClusterName": pending} if pending else {},
+            **status,
+        },
+    }
+
+
+def test_a_cluster_to_come_tells_why_a_model_fails_on_it(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    run.service.ray_service = ray_service("llm-serving-new")
+    run.service.dashboard_up = False  # a first deployment has no Service for its head yet
+    run.service.upcoming = {"a": run.service.fail("a")}
+    assert run(60) == 1
+    assert run.lines[-2].startswith("a: ValueError: No available memory")
+
+
+def test_the_old_cluster_does_not_count_while_a_new_one_is_started(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    run.service.ray_service = ray_service("llm-serving-new")
+    assert run() == 1
+    assert not [path for path in run.service.asked if path.startswith("/a/")]
+    run.service.ray_service = ray_service()
+    assert run() == 0
+
+
+def test_an_edit_that_kuberay_has_not_seen_is_waited_for_but_not_for_ever(
+    start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "SETTLE_SECONDS", 0.5)
+    run = start(model("a"))
+    run.service.ray_service = ray_service(generation=3, observed=2)
+    assert run(10) == 0
+    assert run.lines[0] == "a: KubeRay has not yet seen the new configuration"
+
+
+def test_a_ray_service_that_kuberay_refuses_fails_every_model(
+    start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "SETTLE_SECONDS", 0.2)
+    run = start(model("a"))
+    refused = {"type": "Ready", "reason": "ValidationFailed", "message": "name too long"}
+    run.service.ray_service = ray_service(conditions=[refused])
+    run.service.dashboard_up = False
+    assert run(10) == 1
+    assert "a: KubeRay refuses the RayService: name too long" in run.lines
+
+
+def test_nothing_reachable_ends_at_the_deadline_with_the_reason(tmp_path: Path) -> None:
+    run = Run(Service((model("a"),)), "http://127.0.0.1:9", tmp_path)
+    del run.env["KUBERNETES_URL"]
+    assert run(0.1) == 1
+    assert "the Serve API does not answer" in run.text
+
+
+def test_it_runs_as_the_job_runs_it(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    text = Path(script.__file__).read_text()
+    done = subprocess.run(
+        [sys.executable, "-c", text], env=run.env, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "answers chat/completions" in done.stdout
