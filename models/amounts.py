@@ -101,9 +101,7 @@ def unknown_price_keys(keys: Iterable[object], place: str) -> Iterable[Problem]:
     known = (*gpu_tiers(), *machine_types())
     for key in keys:
         if key not in known:
-            hint = (
-                "A spot price is the key spot of its tier" if str(key).endswith("-spot") else ""
-            )
+            hint = "A spot price is the key spot of its tier" if str(key).endswith("-spot") else ""
             yield _unknown(f"{place}.{key}", str(key), known, "GPU tier or machine type", hint)
 
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Final
 
 from models.catalog import (
     GpuTier,
     gpu_tiers,
     machine_types,
-    prices,
     regions,
     zones_with,
 )
@@ -19,6 +17,7 @@ from models.stack import GKE_NAME_LIMIT, GpuPoolSettings, StackSettings
 from planning.allocatable import ray_pod
 from planning.placement import PoolChoice
 from planning.plan import PoolPlan
+from planning.prices import gpu_node_price
 
 # A group's maximum is no cap: KubeRay ignores a change of it on a live cluster, so it stands at
 # the most nodes that GKE allows in a pool and zone, and the node pool's own maximum is the cap.
@@ -89,7 +88,9 @@ def pool_decisions(
                     max_workers=MAX_WORKERS,
                     nodes_at_min=0,
                     nodes_at_max=0,
-                    node_usd_per_hour=_price(tier, machine.id, settings.region, pool.spot),
+                    node_usd_per_hour=gpu_node_price(
+                        settings.prices, tier, machine.id, settings.region
+                    ).hourly(pool.spot),
                 ),
             )
         )
@@ -128,10 +129,6 @@ def _boot_disk_gb(tier: GpuTier) -> int:
     """Image and twice the GPUs' memory in weights: a change of disk replaces the pool, so it
     does not follow the models."""
     return max(_SMALLEST_BOOT_DISK_GB, IMAGE_GB + 2 * round(tier.gpu_memory_gib) * tier.gpu_count)
-
-
-def _price(tier: GpuTier, machine_type: str, region: str, spot: bool) -> Decimal | None:
-    return prices().hourly(tier.id, region, spot=spot, machine_type=machine_type)
 
 
 def _unknown_tier(pool: GpuPoolSettings, place: str) -> Problem:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from models.catalog import GpuTier, KubeRayRelease, RayRelease
 from models.errors import Problem
 from models.stack import KubeRayInstall
+from planning.figures import QuotaNeed, StackCost
 
 GIB = 1024**3
 
@@ -232,6 +233,8 @@ class Plan:
     pools: tuple[PoolPlan, ...]
     models: tuple[ModelPlan, ...]
     has_hugging_face_token: bool
+    cost: StackCost
+    quota: tuple[QuotaNeed, ...]
     warnings: tuple[Problem, ...] = ()
 
     def pool(self, pool_id: str) -> PoolPlan:

@@ -11,12 +11,14 @@ from planning.access import access_problems
 from planning.checkpoints import Checkpoint, checkpoint_of
 from planning.cluster import HEAD, cluster_plan, router_group
 from planning.configuration import Wish
+from planning.cost import budget_problems, stack_cost
 from planning.engine_arguments import engine_argument_problems
 from planning.names import name_problems
 from planning.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nodes
 from planning.placement import Placement, place
 from planning.plan import ModelPlan, Plan, PoolPlan, ReleasePlan, ServicePlan
 from planning.pool_capacity import capacity_problems
+from planning.quota import quota_needs, quota_problems, upgrade_problems
 from planning.releases import release_plan
 from planning.replicas import replicas, router_replicas, scale_to_zero_problems
 from planning.statements import DECIDED, stated
@@ -49,8 +51,18 @@ def make_plan(reading: Reading) -> Plan:
         if plan is not None:
             models.append(plan)
     sized = tuple(_sized(pool.plan, models) for pool in pools)
+    indexes = [pool.index for pool in pools]
+    routers = router_group()
+    cost = stack_cost(settings, sized, models, HEAD, routers)
+    maxima = frozenset(
+        pool.id for pool in settings.gpu_pools if "max_nodes" in pool.model_fields_set
+    )
+    quota = quota_needs(settings, cluster, sized, maxima, models, HEAD, routers)
     if complete:
-        problems += capacity_problems(sized, [pool.index for pool in pools], models)
+        problems += capacity_problems(sized, indexes, models)
+        problems += upgrade_problems(sized, indexes)
+        problems += quota_problems(quota)
+        problems += budget_problems(cost)
     if stops(problems) or release is None:
         raise StackError(reading.origin, stops(problems))
     return Plan(
@@ -61,10 +73,12 @@ def make_plan(reading: Reading) -> Plan:
         release=release,
         service=ServicePlan(name=settings.service.name, namespace=settings.service.namespace),
         head=HEAD,
-        router_group=router_group(),
+        router_group=routers,
         pools=sized,
         models=tuple(models),
         has_hugging_face_token=settings.has_hugging_face_token,
+        cost=cost,
+        quota=quota,
         warnings=tuple(problems),
     )
 

@@ -1,0 +1,153 @@
+"""The figures of a plan in money and quota, as frozen data; cost.py and quota.py make them.
+
+`Levels` is one quantity at the three loads that every figure is told for. Money is USD a month of
+730 hours; None stands for a price that nobody knows, never for zero.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """A quantity with all models at their minimum, in a typical month, and at their maximum."""
+
+    minimum: Decimal
+    typical: Decimal
+    maximum: Decimal
+
+    @classmethod
+    def between(cls, minimum: int, maximum: int, load_factor: Decimal) -> "Levels":
+        """From minimum to maximum, in a typical month `load_factor` of the way up."""
+        return cls(
+            minimum=Decimal(minimum),
+            typical=minimum + load_factor * (maximum - minimum),
+            maximum=Decimal(maximum),
+        )
+
+    @classmethod
+    def total(cls, parts: Iterable["Levels"]) -> "Levels":
+        """The sum of all parts; zero without any."""
+        zero = cls(minimum=Decimal(0), typical=Decimal(0), maximum=Decimal(0))
+        return sum(parts, start=zero)
+
+    def __add__(self, other: "Levels") -> "Levels":
+        return self.with_(other, lambda mine, its: mine + its)
+
+    def __sub__(self, other: "Levels") -> "Levels":
+        return self.with_(other, lambda mine, its: mine - its)
+
+    def __mul__(self, factor: Decimal) -> "Levels":
+        return Levels(
+            minimum=self.minimum * factor,
+            typical=self.typical * factor,
+            maximum=self.maximum * factor,
+        )
+
+    def with_(self, other: "Levels", combine: Callable[[Decimal, Decimal], Decimal]) -> "Levels":
+        """The two combined level by level."""
+        return Levels(
+            minimum=combine(self.minimum, other.minimum),
+            typical=combine(self.typical, other.typical),
+            maximum=combine(self.maximum, other.maximum),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolCost:
+    """What one GPU pool costs, and how much of it works.
+
+    on_demand_usd_per_hour, spot_usd_per_hour: of one node; the pool pays one of the two.
+    nodes, gpus_paid: as the cluster autoscaler keeps them; gpus_used: by replicas.
+    monthly: as the pool is; monthly_otherwise: with spot for on demand or the reverse.
+    """
+
+    pool: str
+    spot: bool
+    on_demand_usd_per_hour: Decimal | None
+    spot_usd_per_hour: Decimal | None
+    nodes: Levels
+    gpus_paid: Levels
+    gpus_used: Levels
+    monthly: Levels | None
+    monthly_otherwise: Levels | None
+
+    @property
+    def gpus_idle(self) -> Levels:
+        """GPUs paid for that no replica uses."""
+        return self.gpus_paid - self.gpus_used
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCost:
+    """A model's share of its pool, by the GPUs of its replicas; idle GPUs belong to no model."""
+
+    model: str
+    monthly: Levels | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuPoolCost:
+    """The CPU pool: Ray head and routers."""
+
+    pool: str
+    usd_per_hour: Decimal | None
+    nodes: Levels
+    monthly: Levels | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackCost:
+    """What a stack costs a month at list prices, disks and traffic excluded.
+
+    cpu_pool, cluster_fee: None for an adopted cluster, whose owner pays them anyway.
+    price_date: of the catalogue's prices; overridden: the keys that the stack prices itself.
+    """
+
+    price_date: date
+    overridden: tuple[str, ...]
+    load_factor: Decimal
+    monthly_budget: Decimal | None
+    pools: tuple[PoolCost, ...]
+    models: tuple[ModelCost, ...]
+    cpu_pool: CpuPoolCost | None
+    cluster_fee: Levels | None
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Pools whose price is not known and that the totals therefore leave out."""
+        gpu_pools = [pool.pool for pool in self.pools if pool.monthly is None]
+        cpu_pool = self.cpu_pool
+        return (*gpu_pools, *([cpu_pool.pool] if cpu_pool and cpu_pool.monthly is None else []))
+
+    @property
+    def total(self) -> Levels:
+        """The sum of all that has a known price."""
+        parts = [pool.monthly for pool in self.pools]
+        parts += [self.cpu_pool.monthly if self.cpu_pool else None, self.cluster_fee]
+        return Levels.total(part for part in parts if part is not None)
+
+    @property
+    def gpus_idle(self) -> Levels:
+        """GPUs paid for that no replica uses, over all pools."""
+        return Levels.total(pool.gpus_idle for pool in self.pools)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaNeed:
+    """What a stack needs of one Compute Engine quota, and the limit that the stack file gives.
+
+    minimum: with all models at their minimum replicas, and one that sleeps awake.
+    upgrade: while a second RayCluster starts beside the first, both at their minimum.
+    stated: with each pool at the maxNodes that the stack file states, the others at the minimum.
+    peak: with the others at their models' maxima as well.
+    """
+
+    metric: str
+    minimum: int
+    upgrade: int
+    stated: int
+    peak: int
+    limit: int | None
