@@ -1,11 +1,14 @@
 """Plans for the tests of manifests/, made by hand so that they depend on no decision."""
 
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from models.catalog.gpu_tiers import gpu_tiers
 from models.catalog.releases import kuberay_releases, ray_releases
 from models.stack import KubeRayInstall
+from planning.figures import StackCost
 from planning.plan import (
     ClusterPlan,
     CpuPoolPlan,
@@ -155,6 +158,17 @@ def plan(
         or (pool("t4"), pool("l4"), pool("l4", spot=True), pool("l4-x2"), pool("a100-80gb-x2")),
         "models": models or (t4_model(), model(), tensor_parallel_model()),
         "has_hugging_face_token": True,
+        "cost": StackCost(
+            price_date=date(2026, 1, 1),
+            overridden=(),
+            load_factor=Decimal(1),
+            monthly_budget=None,
+            pools=(),
+            models=(),
+            cpu_pool=None,
+            cluster_fee=None,
+        ),
+        "quota": (),
     }
     made = Plan(**{**values, **changes})
     indexed = tuple(replace(item, index=index) for index, item in enumerate(made.models))
