@@ -7,7 +7,12 @@ pinned vLLM (models/catalog/vllm) lets us do it before.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from models.catalog import EngineArgument, engine_arguments, front_end_arguments
+from models.catalog import (
+    EngineArgument,
+    engine_arguments,
+    front_end_arguments,
+    serving_arguments,
+)
 from models.errors import Problem
 from models.reading import nearest
 
@@ -40,7 +45,7 @@ def engine_argument_problems(
 
     place: the model's place in the file.
     """
-    known = engine_arguments(vllm_version)
+    known = {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
     front_end = front_end_arguments(vllm_version)
     for name, value in engine.items():
         where = f"{place}.engine.{name}"
