@@ -5,12 +5,16 @@ everything there is to change. `StackError` carries them to the place that ends 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-# Hugging Face tokens start with hf_; a message must never carry one, whatever key it was put under.
-_TOKEN = re.compile(r"hf_[A-Za-z0-9]{6,}")
+# Hugging Face's tokens start with hf_ or, the older ones, api_; a message must never carry one,
+# whatever key it was put under. Three engine arguments of vLLM start with hf_ too.
+_TOKEN = re.compile(
+    r"hf_(?!(?:overrides|token|config_path)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
+)
+_LONGEST_VALUE = 80
 
 
 class Severity(StrEnum):
@@ -39,9 +43,15 @@ class Problem:
     severity: Severity = Severity.STOP
 
     def sentence(self) -> str:
-        """The problem in words: place, value, reason, way out."""
+        """The problem in words and on one line: place, value, reason, way out."""
         shown = "" if self.value is None else f"{_shown(self.value)} "
-        return _TOKEN.sub("[secret]", f"{self.place}: {shown}{self.reason}. {self.remedy}")
+        sentence = without_secrets(f"{self.place}: {shown}{self.reason}. {self.remedy}")
+        return f"{_printable(sentence).rstrip('.')}."
+
+
+def without_secrets(text: str) -> str:
+    """The text with everything that looks like a Hugging Face token replaced."""
+    return _TOKEN.sub("[secret]", text)
 
 
 def _shown(value: object) -> str:
@@ -50,10 +60,23 @@ def _shown(value: object) -> str:
         text = str(value).lower()
     elif isinstance(value, str):
         text = value if value and value == value.strip() else repr(value)
+    elif isinstance(value, int):
+        # Python refuses to write out the very longest numbers.
+        text = str(value) if value.bit_length() <= 256 else "a number of more than 77 digits"
+    elif isinstance(value, Mapping):
+        text = "a mapping"
+    elif isinstance(value, list | tuple):
+        text = "a list"
     else:
-        text = str(value)
-    text = " ".join(text.split()) or repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        text = repr(value)
+    text = without_secrets(text)  # before it is cut, so that no half of a token is left
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def _printable(text: str) -> str:
+    """One line without control characters, whatever the file's keys and values hold."""
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else ascii(letter).strip("'") for letter in line)
 
 
 class StackError(Exception):

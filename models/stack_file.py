@@ -1,21 +1,32 @@
 """Reads `Pulumi.<stack>.yaml` as the Pulumi engine would, without the engine.
 
-Used where no engine runs (plans on the command line, tests, benchmarks). YAML is read by the
-rules of YAML 1.2, as Pulumi's own reader does: `no` is a text, and a key written twice is an
-error instead of a silent winner.
+Used where no engine runs (plans on the command line, tests, benchmarks). Scalars are read as Go's
+yaml.v3 reads them for Pulumi: `no` is a text, `1e3` and `2.0` are whole numbers, and a key
+written twice is an error instead of a silent winner.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
+
+from models.errors import without_secrets
+from models.reading import NAMESPACE
+
+_DEEPEST: Final = 100  # levels of nesting; libyaml's reader overflows the C stack on thousands
+# Aliases may write a value again, not a thousand times: yaml.v3 refuses that as well.
+_MOST_REPEATS: Final = 10
 
 
 class StackFileError(Exception):
     """A stack file that cannot be read at all; its text says why and what to do."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(without_secrets(text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,47 +44,73 @@ _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc, valid-type]
-    """Safe YAML with the booleans of YAML 1.2 and no key twice."""
+    """Safe YAML with the scalars of Go's yaml.v3 and no key twice."""
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _letters in ("tT", "fF"):
-    for _first in _letters:
-        _Loader.yaml_implicit_resolvers.setdefault(_first, []).append(
-            (
-                "tag:yaml.org,2002:bool",
-                re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"),
-            )
-        )
+_INTEGER = re.compile(r"[-+]?(0b[01]+|0x[0-9a-fA-F]+|0o?[0-7]+)", re.IGNORECASE)
+_NUMBER = r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)"
+_FLOAT = r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?"
+_INFINITE = r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _firsts in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("float", f"{_NUMBER}|{_FLOAT}|{_INFINITE}", "-+.0123456789"),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_firsts)
+    )
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    """A number as it reaches a program through Pulumi's JSON, where `2.0` is `2`."""
+    text = loader.construct_scalar(node).replace("_", "").lower()
+    sign = -1 if text.startswith("-") else 1
+    digits = text.lstrip("+-")
+    if digits in (".inf", ".nan"):
+        return sign * float(digits.lstrip("."))
+    if _INTEGER.fullmatch(digits):
+        base = {"b": 2, "o": 8, "x": 16}.get(digits[1:2], 8)
+        return sign * int(digits.lstrip("0box") or "0", base)
+    if digits.isdecimal():
+        return sign * int(digits)
+    try:
+        number = sign * float(digits)
+    except ValueError:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{text} is no number", node.start_mark
+        ) from None
+    return int(number) if math.isfinite(number) and number.is_integer() else number
 
 
 def _mapping_without_doubles(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    seen: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        try:
-            doubled = key in seen
-        except TypeError:
+    own: set[Any] = set()
+    for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
             raise yaml.constructor.ConstructorError(
                 None, None, "a key must be a text or a number", key_node.start_mark
-            ) from None
-        if doubled:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} stands twice", key_node.start_mark
             )
-        seen[key] = loader.construct_object(value_node, deep=True)
-    return seen
+        if (key_node.tag, key_node.value) in own:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
+            )
+        own.add((key_node.tag, key_node.value))
+    loader.flatten_mapping(node)  # merged keys come first, so that own ones win
+    return {
+        loader.construct_object(key_node, deep=True): loader.construct_object(value_node, deep=True)
+        for key_node, value_node in node.value
+    }
 
 
+_Loader.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in _SafeLoader.yaml_constructors.items()
+    if tag is None or tag.rsplit(":", 1)[1] in ("str", "bool", "null", "seq")
+}
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping_without_doubles)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
+_Loader.add_constructor("tag:yaml.org,2002:int", _number)
 
 
 def stack_name(path: Path) -> str:
@@ -104,11 +141,13 @@ def read_stack_file(path: Path) -> StackFile:
 def parse_stack_file(text: str, path: Path) -> StackFile:
     """The configuration in the text of a stack file; `path` names it in messages."""
     try:
+        _refuse_deep_nesting(text)
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        _refuse_endless_aliases(document, text)
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError) as error:
         where = _where(error)
         raise StackFileError(
-            f"{path.name}: is not YAML{where}. Mend the line and try again."
+            f"{path.name}: cannot be read as YAML{where}. Mend the line and try again."
         ) from None
     config = {} if document is None else document
     if isinstance(config, dict):
@@ -120,35 +159,64 @@ def parse_stack_file(text: str, path: Path) -> StackFile:
         )
     values: dict[str, Any] = {}
     secret_keys: set[str] = set()
-    for key, value in config.items():
-        if _holds_secret(value):
-            secret_keys.add(str(key))
-            value = None if _is_secure(value) else value
-        values[str(key)] = value
+    for name, value in config.items():
+        # Pulumi takes a key without a namespace as one of the project's own.
+        key = name if isinstance(name, str) and ":" in name else f"{NAMESPACE}:{name}"
+        if key in values:
+            raise StackFileError(
+                f"{path.name}: config.{name} stands twice, once with the namespace {NAMESPACE}. "
+                "Keep one of the two."
+            )
+        holds_secret = any(_is_secure(item) for item in _nodes(value))
+        if holds_secret:
+            secret_keys.add(key)
+        values[key] = None if holds_secret else value
     return StackFile(
         stack=stack_name(path), path=path, values=values, secret_keys=frozenset(secret_keys)
     )
 
 
+def _refuse_deep_nesting(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem=f"more than {_DEEPEST} levels of nesting",
+                problem_mark=event.start_mark,  # type: ignore[arg-type]
+            )
+
+
+def _refuse_endless_aliases(document: Any, text: str) -> None:
+    most = _MOST_REPEATS * len(text) + 1000
+    for count, _ in enumerate(_nodes(document)):
+        if count > most:
+            raise yaml.MarkedYAMLError(problem="aliases that repeat too much")
+
+
+def _nodes(value: Any) -> Iterator[Any]:
+    """A value and everything in it, without recursion."""
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, dict):
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
 def _where(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None)
-    place = f" (line {mark.line + 1}, column {mark.column + 1}" if mark else " ("
-    if problem:
-        return f"{place}: {problem})" if mark else f" ({problem})"
-    return f"{place})" if mark else ""
+    place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    told = ": ".join(part for part in (place, problem) if part)
+    return f" ({told})" if told else ""
 
 
 def _is_secure(value: Any) -> bool:
+    """Whether this is an encrypted leaf; one is enough to make Pulumi treat the key as secret."""
     return isinstance(value, dict) and set(value) == {"secure"}
-
-
-def _holds_secret(value: Any) -> bool:
-    """Whether Pulumi would treat the whole key as a secret: one encrypted leaf is enough."""
-    if _is_secure(value):
-        return True
-    if isinstance(value, dict):
-        return any(_holds_secret(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_holds_secret(item) for item in value)
-    return False
