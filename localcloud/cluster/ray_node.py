@@ -72,6 +72,7 @@ def ray_environment(
         "POD_PORTS": ",".join(f"{inside}:{here}" for inside, here in address.ports.items()),
         "RAY_START_LOCAL": " ".join(f"--{k}={v}" for k, v in options.items())
         + " --disable-usage-stats --include-log-monitor=false",
+        "POD_SOCKETS": str(temp_dir),
         "POD_GCS_PORT": str(address.ports.get(6379, "")),
         "POD_LOG_DIR": str(temp_dir / "session_latest/logs"),
         "RAYLLM_VLLM_ENGINE_CLS": "echo_engine.EchoEngine",
