@@ -13,6 +13,7 @@ from typing import Any
 _BARE = re.compile(r"[A-Za-z/][-A-Za-z0-9_./]*[A-Za-z0-9]")
 # YAML 1.1 and 1.2 words that are not text; single letters are quoted anyway.
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "nan", "inf", "infinity"})
+_SCALARS = (str, int, float)
 # What YAML does not count as printable, and what some readers take for a line break.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
@@ -34,7 +35,9 @@ def _mapping(lines: list[str], value: Mapping[str, Any], indent: str, lead: str)
             raise TypeError(f"{key!r} is no text and cannot be a key")
         head = f"{lead or indent}{_text(key)}:"
         lead = ""
-        if isinstance(item, Mapping) and item:
+        if item is None or isinstance(item, _SCALARS):  # first, being most and the cheapest to tell
+            lines.append(f"{head} {_scalar(item)}\n")
+        elif isinstance(item, Mapping) and item:
             lines.append(f"{head}\n")
             _mapping(lines, item, f"{indent}  ", "")
         elif isinstance(item, list | tuple) and item:
@@ -65,6 +68,8 @@ def _scalar(value: Any) -> str:
         return "{}"
     if isinstance(value, list | tuple):
         return "[]"
+    if type(value) is int:
+        return str(value)
     return json.dumps(value)
 
 
