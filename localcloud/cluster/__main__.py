@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 
 from localcloud.cloud import default_home
 from localcloud.cluster.cluster import ClusterError
@@ -18,21 +17,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--serve-port", type=int, default=8000, help="0: any free port")
     parser.add_argument("--dashboard-port", type=int, default=8265, help="0: any free port")
     options = parser.parse_args(argv)
-    home: Path = default_home()
+    home = default_home()
     try:
         if options.command == "supervise":
             from localcloud.cluster.installation import installed
             from localcloud.cluster.supervisor import supervise
 
             return asyncio.run(
-                supervise(
-                    home / "cluster", installed(home), options.serve_port, options.dashboard_port
-                )
+                supervise(home / "cluster", installed(), options.serve_port, options.dashboard_port)
             )
         if options.command == "build":
             from localcloud.cluster.installation import install
 
-            install(home)
+            install()
         elif options.command == "up":
             up(home, serve_port=options.serve_port, dashboard_port=options.dashboard_port)
         elif options.command == "down":

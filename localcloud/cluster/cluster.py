@@ -126,6 +126,10 @@ class LocalCluster:
     async def stop(self) -> None:
         """End every process of the cluster, the pods' own included."""
         self.stopping.set()
+        # All at once: ending them one after the other only makes them miss each other.
+        await asyncio.to_thread(
+            processes.stop, processes.marked(self.settings.mark), grace_seconds=1
+        )
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -202,7 +206,7 @@ class LocalCluster:
             return False
         try:
             async with KubernetesApi(self.plane.credentials) as api:
-                return await api.get("/readyz") == "ok"
+                return bool(await api.get("/readyz") == "ok")
         except (aiohttp.ClientError, ApiError, ssl.SSLError, TimeoutError, OSError):
             return False
 
@@ -212,7 +216,7 @@ class LocalCluster:
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
                 session.get(url, ssl=False) as answer,
             ):
-                return answer.status == 200
+                return bool(answer.status == 200)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the same in every pod and here
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 _LABEL = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
@@ -157,7 +158,7 @@ def mount_paths(container: Object, volumes: dict[str, Path]) -> dict[str, str]:
     mounts = {}
     for mount in container.get("volumeMounts", []):
         source = volumes.get(mount["name"])
-        if source is None or mount["mountPath"] == "/dev/shm":
+        if source is None or mount["mountPath"] == SHARED_MEMORY:
             continue
         mounts[mount["mountPath"].rstrip("/")] = str(source / mount.get("subPath", ""))
     return dict(sorted(mounts.items(), key=lambda item: -len(item[0])))

@@ -109,6 +109,5 @@ def _tolerates(toleration: Object, taint: Object) -> bool:
         return False
     if toleration.get("operator", "Equal") == "Exists":
         return toleration.get("key") in (None, "", taint["key"])
-    return toleration.get("key") == taint["key"] and toleration.get("value", "") == taint.get(
-        "value", ""
-    )
+    mine = (toleration.get("key"), toleration.get("value", ""))
+    return mine == (taint["key"], taint.get("value", ""))

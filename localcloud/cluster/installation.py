@@ -1,8 +1,124 @@
-"""What a cluster is made of: programs built by Go, and the Ray environment."""
+"""What a cluster is made of: programs built by Go, and the Ray environment.
+
+Both are made once and kept under keys of what they are made from: a change of a
+go.mod or of the Ray lock file makes a new one, and an unfinished one is never
+used.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Final, TextIO
+
 from localcloud.cluster.cluster import Installation
-def installed(home: Path) -> Installation:
-    """temporary"""
-    K=Path("/root/go/pkg/mod")
-    return Installation(binaries=Path("/tmp/cl/bin"),crds=K/"github.com/ray-project/kuberay/ray-operator@v1.6.2/config/crd/bases",stages=K/"sigs.k8s.io/kwok@v0.8.0/kustomize/stage",ray=Path("/tmp/cl/rayenv"),vllm_arguments=Path("/work/main/models/catalog/vllm/0.10.0.yaml"))
-def install(home): return installed(home)
+from localcloud.go_build import BuildError, GoProgram, build, module_folder, module_key
+from localcloud.store import locked
+
+HERE: Final = Path(__file__).parent
+CHECKOUT: Final = HERE.parent.parent
+KUBERNETES: Final = HERE / "go" / "kubernetes"
+KUBERAY: Final = HERE / "go" / "kuberay"
+KUBERNETES_VERSION: Final = "v1.36.3"
+VLLM_VERSION: Final = "0.10.0"
+_STAMP: Final = "k8s.io/component-base/version"
+_LDFLAGS: Final = (
+    f"-s -w -X {_STAMP}.gitVersion={KUBERNETES_VERSION} -X {_STAMP}.gitMajor=1 "
+    f"-X {_STAMP}.gitMinor=36 -X {_STAMP}.gitTreeState=clean"
+)
+PROGRAMS: Final = (
+    GoProgram(KUBERNETES, "go.etcd.io/etcd/server/v3", "etcd"),
+    GoProgram(KUBERNETES, "sigs.k8s.io/kwok/cmd/kwok", "kwok", _LDFLAGS),
+    GoProgram(KUBERAY, "github.com/ray-project/kuberay/ray-operator", "ray-operator"),
+    *(
+        GoProgram(KUBERNETES, f"k8s.io/kubernetes/cmd/{name}", name, _LDFLAGS, 800_000_000)
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    ),
+)
+PROGRAMS_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_PROGRAMS"
+RAY_BYTES: Final = 1_500_000_000
+COMPLETE: Final = ".complete"
+
+
+def installed() -> Installation:
+    """Where everything is, whether it is there yet or not: one copy for all clusters."""
+    default = CHECKOUT / ".localcloud" / "programs"
+    folder = Path(os.environ.get(PROGRAMS_VARIABLE) or default).resolve()
+    programs = folder / module_key([KUBERNETES, KUBERAY], _LDFLAGS)
+    lock = hashlib.sha256((HERE / "ray" / "uv.lock").read_bytes()).hexdigest()[:12]
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Installation(
+        binaries=programs,
+        crds=programs / "crds",
+        stages=programs / "stages",
+        ray=folder / f"ray-py{python}-{lock}",
+        vllm_arguments=CHECKOUT / "models" / "catalog" / "vllm" / f"{VLLM_VERSION}.yaml",
+    )
+
+
+def install(output: TextIO = sys.stderr) -> Installation:
+    """Make what is missing. Raises BuildError with one sentence."""
+    wanted = installed()
+    if not (wanted.ray / COMPLETE).exists():
+        _install_ray(wanted.ray, output)
+    build(PROGRAMS, wanted.binaries, output)
+    sources = (
+        (wanted.crds, KUBERAY, "github.com/ray-project/kuberay/ray-operator", "config/crd/bases"),
+        (wanted.stages, KUBERNETES, "sigs.k8s.io/kwok", "kustomize/stage"),
+    )
+    for target, module, path, folder in sources:
+        if not target.exists():
+            _copy(module_folder(module, path) / folder, target)
+    return wanted
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder of a Go module, whose files are read-only, in one step."""
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copytree(source, part, copy_function=shutil.copyfile)
+    for folder in (part, *(p for p in part.rglob("*") if p.is_dir())):
+        folder.chmod(0o755)
+    part.replace(target)
+
+
+def _install_ray(target: Path, output: TextIO) -> None:
+    """The locked Ray environment, by uv. A folder without its last file is made again."""
+    uv = _uv()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(target.parent / ".ray.lock"):
+        if (target / COMPLETE).exists():
+            return
+        free = shutil.disk_usage(target.parent).free
+        if free < RAY_BYTES:
+            raise BuildError(
+                f"the Ray environment needs 1.5 GB, but {target.parent} has {free / 1e9:.1f} GB "
+                "free: free some."
+            )
+        print("Installing Ray 2.49.1 (some 800 MB), once.", file=output, flush=True)
+        # An environment cannot be renamed into place, so a file says that it is whole.
+        shutil.rmtree(target, ignore_errors=True)
+        command = [uv, "sync", "--locked", "--no-progress", "--python", sys.executable]
+        done = subprocess.run(
+            command,
+            cwd=HERE / "ray",
+            env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(target), "VIRTUAL_ENV": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            shutil.rmtree(target, ignore_errors=True)
+            last = done.stderr.strip().splitlines()[-1:] or ["uv gave no message"]
+            raise BuildError(f"uv could not install the Ray environment: {last[0].strip()}")
+        (target / COMPLETE).touch()
+
+
+def _uv() -> str:
+    """The project's own uv, or the one on PATH."""
+    own = CHECKOUT / ".uv" / "bin" / "uv"
+    found = str(own) if own.exists() else shutil.which("uv")
+    if not found:
+        raise BuildError("there is no `uv` to install Ray with: run `make` or `pip install uv`.")
+    return found

@@ -8,8 +8,10 @@ hooks, startup probes and sidecar init containers.
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from localcloud.cluster.control_plane import REAL_POD_LABELS
 from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
@@ -74,8 +76,8 @@ class Kubelet:
         elif event == "DELETED" or metadata.get("deletionTimestamp"):
             pod.stop(force=event == "DELETED")
 
-    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

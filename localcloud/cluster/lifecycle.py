@@ -36,7 +36,7 @@ def up(home: Path, *, serve_port: int = 8000, dashboard_port: int = 8265) -> Clu
             _say("Cleaned up after a cluster that had not been stopped.")
         serve_port = _port(serve_port, "serve", 8000)
         dashboard_port = _port(dashboard_port, "dashboard", 8265)
-        install(home)
+        install()
         started = time.monotonic()
         _start(folder, serve_port, dashboard_port)
         state = ClusterState.read(folder)
@@ -69,8 +69,10 @@ def status(home: Path) -> int:
 
 
 def _memory_bytes(process: psutil.Process) -> int:
+    """A process's own memory and its share of what it shares, where that is known."""
     with contextlib.suppress(psutil.Error):
-        return int(process.memory_full_info().pss if sys.platform == "linux" else process.memory_info().rss)
+        full = process.memory_full_info()
+        return int(getattr(full, "pss", full.rss))
     return 0
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import datetime
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -21,6 +20,8 @@ from localcloud.cluster.ray_node import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from localcloud.cluster.kubelet import Machine
 
 RESTART_DELAY_SECONDS = 5
@@ -169,7 +170,7 @@ class Pod:
         return code
 
     async def _prepared(self, container: Container) -> tuple[list[str], dict[str, str]]:
-        """Command and environment; waits for Secrets, ConfigMaps and names that are not there yet."""
+        """Command and environment, as soon as what they name is there."""
         while True:
             try:
                 return await self._prepare(container)
@@ -273,24 +274,22 @@ class Pod:
             "ContainersReady": ready,
             "Ready": ready,
         }
-        status = {
+        status: Object = {
             "phase": phase,
             "podIP": self.address.ip,
             "podIPs": [{"ip": self.address.ip}],
             "hostIP": "10.244.255.1",
             "startTime": self._started,
-            "conditions": [
-                {"type": name, "status": str(value), "lastTransitionTime": now()}
-                for name, value in conditions.items()
-            ],
             "containerStatuses": [c.status() for c in self.main],
             "initContainerStatuses": [c.status() for c in self.init],
         }
-        fingerprint = json.dumps(
-            {**status, "conditions": [(c["type"], c["status"]) for c in status["conditions"]]}
-        )
+        fingerprint = json.dumps([status, conditions])
         if fingerprint == self._written:
             return
+        status["conditions"] = [
+            {"type": name, "status": str(value), "lastTransitionTime": now()}
+            for name, value in conditions.items()
+        ]
         for _ in range(30):
             try:
                 await self.api.patch_status(self.path, status)

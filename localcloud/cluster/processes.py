@@ -88,7 +88,7 @@ def stop(processes: Iterable[psutil.Process], *, grace_seconds: float = 5) -> in
 
 def _is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False
 
 

@@ -51,7 +51,7 @@ class Proxy:
             host, local = target(request)
             return await self._forward(request, host, local)
 
-        runner = web.ServerRunner(web.Server(handle, access_log=None))  # type: ignore[arg-type]
+        runner = web.ServerRunner(web.Server(handle, access_log=None))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port, shutdown_timeout=1).start()
         self._runners.append(runner)
@@ -108,6 +108,8 @@ class Proxy:
                     await response.write(chunk)
                 await response.write_eof()
                 return response
+        except aiohttp.ClientConnectionResetError:
+            raise asyncio.CancelledError from None  # the client has gone: nobody to tell
         except aiohttp.ClientConnectorError:
             return web.Response(status=502, text=f"{host} refuses the connection\n")
         except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:

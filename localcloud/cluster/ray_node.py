@@ -29,12 +29,12 @@ OBJECT_STORE_BYTES = 80 * 1024 * 1024
 
 def is_ray_node(pod: Object) -> bool:
     """Whether KubeRay made this pod."""
-    return pod["metadata"].get("labels", {}).get("ray.io/is-ray-node") == "yes"
+    return bool(pod["metadata"].get("labels", {}).get("ray.io/is-ray-node") == "yes")
 
 
 def is_head(pod: Object) -> bool:
     """Whether this pod is a Ray cluster's head."""
-    return pod["metadata"].get("labels", {}).get("ray.io/node-type") == "head"
+    return bool(pod["metadata"].get("labels", {}).get("ray.io/node-type") == "head")
 
 
 def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]:

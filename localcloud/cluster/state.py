@@ -8,6 +8,7 @@ whose number meanwhile belongs to another process, is stale.
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -49,7 +50,7 @@ class ClusterState:
         content = {key: value for key, value in asdict(self).items() if key != "folder"}
         write_atomically(self.folder / "cluster.json", json.dumps(content, indent=1) + "\n")
 
-    def with_addresses(self, **addresses: str) -> "ClusterState":
+    def with_addresses(self, **addresses: Any) -> "ClusterState":
         """The same cluster, ready."""
         return replace(self, ready=True, **addresses)
 

@@ -70,7 +70,7 @@ async def supervise(
         report(READY)
         _detach(log)
         await stopping
-    except Exception as error:  # noqa: BLE001 - whatever it is, everything is ended and it is told
+    except Exception as error:
         text = str(error) if isinstance(error, ClusterError | OSError) else repr(error)
         report(FAILED + text)
         code = 1

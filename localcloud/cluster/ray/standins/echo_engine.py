@@ -102,7 +102,9 @@ class _Echo:
         self.model_id = model_id
 
     async def create_chat_completion(
-        self, request: ChatCompletionRequest, raw_request: Any
+        self,
+        request: ChatCompletionRequest,
+        raw_request: Any,  # noqa: ARG002 - vLLM's signature
     ) -> ChatCompletionResponse | AsyncGenerator[str, None]:
         limit = request.max_completion_tokens or request.max_tokens
         text = str(request.messages[-1].get("content", "")) if request.messages else ""
@@ -119,7 +121,9 @@ class _Echo:
         )
 
     async def create_completion(
-        self, request: CompletionRequest, raw_request: Any
+        self,
+        request: CompletionRequest,
+        raw_request: Any,  # noqa: ARG002 - vLLM's signature
     ) -> CompletionResponse | AsyncGenerator[str, None]:
         text = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
         tokens, reason = self._answer(text, request.max_tokens)
@@ -148,7 +152,7 @@ class _Echo:
         identifier = f"stream-{uuid.uuid4().hex}"
         for token in [*tokens, None]:
             await self._think(1)
-            choice: dict[str, Any] = {"index": 0, "finish_reason": reason if token is None else None}
+            choice: dict[str, Any] = {"index": 0, "finish_reason": None if token else reason}
             if chat:
                 choice["delta"] = {} if token is None else {"role": "assistant", "content": token}
             else:

@@ -9,10 +9,8 @@ one, on 127.0.0.1, whatever address it asked for.
 import os
 import socket
 
-_PORTS = dict(
-    (int(a), int(b))
-    for a, _, b in (pair.partition(":") for pair in os.environ.get("POD_PORTS", "").split(",") if pair)
-)
+_PAIRS = [pair.split(":") for pair in os.environ.get("POD_PORTS", "").split(",") if pair]
+_PORTS = {int(inside): int(here) for inside, here in _PAIRS}
 _bind = socket.socket.bind
 
 

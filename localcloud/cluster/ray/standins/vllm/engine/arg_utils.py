@@ -59,7 +59,7 @@ def dataclass_of(name: str, module: str, arguments: dict[str, str]) -> type:
         [(argument, Any, dataclasses.field(default=UNSET)) for argument in arguments],
         namespace={
             "__post_init__": check_all,
-            "create_engine_config": lambda self, usage_context=None: settings(self),
+            "create_engine_config": lambda self, **_: settings(self),
         },
     )
     made.__module__ = module
