@@ -46,7 +46,8 @@ class Problem:
         """The problem in words and on one line: place, value, reason, way out."""
         shown = "" if self.value is None else f"{_shown(self.value)} "
         sentence = without_secrets(f"{self.place}: {shown}{self.reason}. {self.remedy}")
-        return f"{_printable(sentence).rstrip('.')}."
+        line = _printable(sentence)
+        return line if line.endswith(("?", ".")) else f"{line}."
 
 
 def without_secrets(text: str) -> str:

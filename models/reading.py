@@ -4,22 +4,19 @@ A broken entry of a list is left out and reported, and the rest is still read, s
 can report what is wrong with the others in the same preview.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-
 from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.errors import Problem
+from models.pydantic_problems import keys_of, not_a, validated
 from models.spelling import nearest as nearest
 from models.stack import (
     ClusterSettings,
     Defaults,
     GpuPoolSettings,
-    InvalidValueError,
     KubeRaySettings,
     ModelDeployment,
     PriceSettings,
@@ -50,7 +47,9 @@ Entry = TypeVar("Entry", bound=Settings)
 class Reading:
     """What could be read of a stack, and what could not.
 
-    settings: None where a section that everything depends on is missing or broken.
+    settings: None where there is nothing to read. Where project, region or cluster could not be
+    read, that is a problem and no plan comes of it, but the rest is there to be checked: the
+    region is then empty, and rules about zones say nothing.
     model_indexes: the place in the file of each entry of `settings.models`.
     pool_indexes: the same for `settings.gpu_pools`; empty where the file lists no pools.
     pools_complete: False where a pool was left out, so that its absence proves nothing.
@@ -100,7 +99,7 @@ def read_stack(
             pools_complete=False,
             directory=directory,
         )
-    problems: list[Problem] = list(_unknown_keys(ours))
+    problems: list[Problem] = [*_unknown_keys(ours), *_foreign_keys(values)]
     problems += _misplaced_secrets(ours, secret_keys)
     has_token = _TOKEN_KEY in ours
     problems += _token_problems(ours, secret_keys)
@@ -145,22 +144,20 @@ def read_stack(
             )
         )
     figures = _figures(readable, problems)
-    settings = None
-    if project and region and "cluster" in sections:
-        settings = StackSettings.model_construct(
-            stack=stack,
-            project=project,
-            region=region,
-            cluster=sections["cluster"],
-            has_hugging_face_token=has_token,
-            gpu_pools=pools,
-            models=models,
-            defaults=sections.get("defaults", Defaults()),
-            versions=sections.get("versions", Versions()),
-            kube_ray=sections.get("kubeRay", KubeRaySettings()),
-            service=sections.get("service", ServiceSettings()),
-            **figures,
-        )
+    settings = StackSettings.model_construct(
+        stack=stack,
+        project=project or "",
+        region=(region or "") if "cluster" in sections else "",
+        cluster=sections.get("cluster") or ClusterSettings.model_construct(name="", zones=()),
+        has_hugging_face_token=has_token,
+        gpu_pools=pools,
+        models=models,
+        defaults=sections.get("defaults", Defaults()),
+        versions=sections.get("versions", Versions()),
+        kube_ray=sections.get("kubeRay", KubeRaySettings()),
+        service=sections.get("service", ServiceSettings()),
+        **figures,
+    )
     return Reading(
         origin=origin,
         settings=settings,
@@ -196,6 +193,19 @@ def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:
             )
 
 
+def _foreign_keys(values: Mapping[str, Any]) -> Iterable[Problem]:
+    """A misspelt namespace would make its key pass for some other program's."""
+    for key in values:
+        namespace, _, name = key.partition(":")
+        if namespace != NAMESPACE and nearest(namespace, [NAMESPACE]):
+            yield Problem(
+                place=key,
+                reason="is not a key of this program",
+                remedy=f"Did you mean {NAMESPACE}:{name}?",
+                rule="unknown-key",
+            )
+
+
 def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
     for key in ours:
         if key in _KEYS and key != _TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
@@ -211,7 +221,16 @@ def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Ite
     if _TOKEN_KEY not in ours:
         return
     remedy = f"Run `pulumi config set --secret {NAMESPACE}:{_TOKEN_KEY}` and paste the token there"
-    if f"{NAMESPACE}:{_TOKEN_KEY}" not in secret_keys:
+    if f"{NAMESPACE}:{_TOKEN_KEY}" in secret_keys:
+        return
+    if ours[_TOKEN_KEY] in (None, ""):
+        yield Problem(
+            place=f"{NAMESPACE}:{_TOKEN_KEY}",
+            reason="is empty",
+            remedy=f"{remedy}, or leave the key out where no model is gated",
+            rule="missing-key",
+        )
+    else:
         yield Problem(
             place=f"{NAMESPACE}:{_TOKEN_KEY}",
             reason="stands in plain text in the stack file",
@@ -240,13 +259,13 @@ def _section(
     section: type[Settings], value: object, place: str, problems: list[Problem]
 ) -> Settings | None:
     if not isinstance(value, Mapping):
-        problems.append(_not_a(value, place, "a mapping of keys", f"Keys: {_keys(section)}"))
+        problems.append(
+            not_a(value, place, "a mapping of keys", f"Keys: {', '.join(keys_of(section))}")
+        )
         return None
-    try:
-        return section.model_validate(value)
-    except ValidationError as error:
-        problems += _translated(error, section, place)
-        return None
+    read, found = validated(section, value, place)
+    problems += found
+    return read
 
 
 def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
@@ -271,7 +290,7 @@ def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, 
 def _prices(value: object, place: str, problems: list[Problem]) -> dict[str, Settings]:
     if not isinstance(value, Mapping):
         remedy = "Write `l4: {onDemand: 0.95, spot: 0.35}` lines"
-        problems.append(_not_a(value, place, "a mapping of keys", remedy))
+        problems.append(not_a(value, place, "a mapping of keys", remedy))
         return {}
     unknown = tuple(unknown_price_keys(value, place))
     problems += unknown
@@ -287,7 +306,7 @@ def _entries(
     """The readable entries of a list, their indexes in the file, and whether all were readable."""
     place = f"{NAMESPACE}:{key}"
     if not isinstance(value, list | tuple):
-        problems.append(_not_a(value, place, "a list", "Write one `- ...` line an entry"))
+        problems.append(not_a(value, place, "a list", "Write one `- ...` line an entry"))
         return (), (), False
     if not value:
         problems.append(
@@ -309,104 +328,11 @@ def _entries(
         fields = {shorthand: item} if isinstance(item, str) else item
         if not isinstance(fields, Mapping):
             remedy = f"Write a name, or keys such as {shorthand}"
-            problems.append(_not_a(item, where, "a name or a mapping", remedy))
+            problems.append(not_a(item, where, "a name or a mapping", remedy))
             continue
-        try:
-            entries.append(kind.model_validate(fields))
+        entry, found = validated(kind, fields, where)
+        problems += found
+        if entry is not None:
+            entries.append(entry)
             indexes.append(index)
-        except ValidationError as error:
-            problems += _translated(error, kind, where)
     return tuple(entries), tuple(indexes), len(entries) == len(value)
-
-
-def _not_a(value: object, place: str, wanted: str, remedy: str) -> Problem:
-    shown = "nothing" if value is None else value
-    return Problem(
-        place=place, value=shown, reason=f"is not {wanted}", remedy=remedy, rule="wrong-type"
-    )
-
-
-def _keys(section: type[BaseModel]) -> str:
-    return ", ".join(_aliases(section))
-
-
-def _aliases(section: type[BaseModel]) -> tuple[str, ...]:
-    return tuple(field.alias or name for name, field in section.model_fields.items())
-
-
-def _translated(error: ValidationError, section: type[BaseModel], place: str) -> Iterable[Problem]:
-    """Pydantic's findings in the words of this project, with places as the file has them."""
-    for details in error.errors(include_url=False):
-        yield _problem(details, section, place)
-
-
-def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Problem:
-    location = details["loc"]
-    where = place + "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
-    )
-    kind = details["type"]
-    value = details["input"]
-    if kind == "extra_forbidden":
-        known = _aliases(_section_at(section, location[:-1]))
-        return Problem(
-            place=where,
-            reason="is not a known key",
-            remedy=nearest(str(location[-1]), known).strip() or f"Known keys: {', '.join(known)}",
-            rule="unknown-key",
-        )
-    if kind == "missing":
-        return Problem(place=where, reason="is missing", remedy="Add this key", rule="missing-key")
-    if kind == "value_error":
-        cause = details.get("ctx", {}).get("error")
-        reason, remedy = (
-            (cause.reason, cause.remedy)
-            if isinstance(cause, InvalidValueError)
-            else (str(cause or details["msg"]), "Change it")
-        )
-        shown = None if isinstance(value, Mapping | BaseModel) else value
-        return Problem(place=where, value=shown, reason=reason, remedy=remedy, rule="invalid-value")
-    reason, remedy = _wording(kind, details)
-    rule = "wrong-type" if kind.endswith(("_type", "_parsing")) else "invalid-value"
-    shown = "a mapping" if isinstance(value, Mapping) else value
-    shown = "a list" if isinstance(value, list | tuple) else shown
-    shown = "nothing" if value is None else shown
-    return Problem(place=where, value=shown, reason=reason, remedy=remedy, rule=rule)
-
-
-def _section_at(section: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:
-    """The settings class in which a path of keys ends."""
-    for part in location:
-        for name, field in section.model_fields.items():
-            if part in (name, field.alias):
-                annotation = field.annotation
-                if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                    section = annotation
-    return section
-
-
-def _wording(kind: str, details: ErrorDetails) -> tuple[str, str]:
-    """Reason and remedy for Pydantic's error types; its own text for the rare others."""
-    context = details.get("ctx", {})
-    wordings: Mapping[str, Callable[[], tuple[str, str]]] = {
-        "int_type": lambda: ("is not a whole number", "Write digits without quotes"),
-        "float_type": lambda: ("is not a number", "Write digits without quotes"),
-        "string_type": lambda: ("is not a text", "Write a text; quote it where it looks otherwise"),
-        "bool_type": lambda: ("is neither true nor false", "Write true or false"),
-        "dict_type": lambda: ("is not a mapping", "Write `key: value` lines"),
-        "model_type": lambda: ("is not a mapping", "Write `key: value` lines"),
-        "tuple_type": lambda: ("is not a list", "Write [first, second]"),
-        "list_type": lambda: ("is not a list", "Write [first, second]"),
-        "greater_than": lambda: (f"is not above {context['gt']}", "Write a larger number"),
-        "greater_than_equal": lambda: (f"is below {context['ge']}", f"Use {context['ge']} or more"),
-        "less_than_equal": lambda: (f"is above {context['le']}", f"Use at most {context['le']}"),
-        "literal_error": lambda: (
-            f"is not one of {context['expected']}",
-            "Choose one of these",
-        ),
-        "enum": lambda: (f"is not one of {context['expected']}", "Choose one of these"),
-        "string_too_short": lambda: ("is empty", "Give a text"),
-        "too_short": lambda: ("is empty", "List at least one"),
-    }
-    wording = wordings.get(kind)
-    return wording() if wording else (f"is invalid ({details['msg']})", "Change it")
