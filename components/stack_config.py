@@ -50,7 +50,7 @@ class StackConfig:
                 pulumi.get_stack(),
                 values,
                 frozenset(secret_keys & values.keys()),
-                Path(pulumi.get_root_directory() or "."),
+                Path.cwd(),
             ),
             hugging_face_token=pulumi.Output.secret(token.strip()) if token.strip() else None,
         )
