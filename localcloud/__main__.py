@@ -1,0 +1,118 @@
+"""`python -m localcloud`: run pulumi commands in the local cloud.
+
+python -m localcloud preview --stack dev
+python -m localcloud -- stack output --stack dev
+python -m localcloud --project examples/platform up --stack dev
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from localcloud.cloud import CHECKOUT, TOKEN_VARIABLE, LocalCloud, Project
+from localcloud.engine import EngineError
+from localcloud.store import write_atomically
+from localcloud.workspace import PLACEHOLDER_TOKEN, WorkspaceError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m localcloud",
+        description="A cloud on this machine: the real Pulumi engine, stand-ins for the providers.",
+        epilog="Any other word is a pulumi command: preview, up, destroy, refresh, stack ...",
+        add_help=False,
+    )
+    parser.add_argument("--help", "-h", action="help")
+    parser.add_argument(
+        "--project", type=Path, help="folder with a Pulumi.yaml (default: found from here upwards)"
+    )
+    parser.add_argument("command", help="engine, shell, clean, or a pulumi command")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options, rest = _split(sys.argv[1:] if argv is None else argv)
+    parsed = _parser().parse_args([*options, *rest[:1]])
+    arguments = rest[1:]
+    cloud = LocalCloud(token=os.environ.get(TOKEN_VARIABLE, PLACEHOLDER_TOKEN) or None)
+    try:
+        if parsed.command == "engine":
+            print(cloud.install())
+            return 0
+        if parsed.command == "clean":
+            return _clean(cloud, everything="--all" in arguments)
+        project = cloud.project(parsed.project or _project_from_here())
+        if parsed.command == "shell":
+            return _shell(project)
+        return project.run_in_terminal([parsed.command, *arguments])
+    except (EngineError, WorkspaceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Our own options stand before the command; all after it is pulumi's."""
+    index = 0
+    while index < len(argv) and argv[index].startswith("-"):
+        if argv[index] == "--":
+            return argv[:index], argv[index + 1 :]
+        index += 2 if argv[index] == "--project" else 1
+    return argv[:index], argv[index:]
+
+
+def _project_from_here() -> Path:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "Pulumi.yaml").is_file():
+            return folder
+    return CHECKOUT
+
+
+def _shell(project: Project) -> int:
+    """A subshell whose `pulumi` is this command, and whose prompt says so."""
+    home = project.cloud.home
+    project.cloud.install()
+    shim = home / "shell" / "pulumi"
+    code = (
+        f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
+        "from localcloud.__main__ import main; sys.exit(main(['--', *sys.argv[1:]]))"
+    )
+    write_atomically(shim, f'#!/bin/sh\nexec "{sys.executable}" -P -c "{code}" "$@"\n')
+    shim.chmod(0o755)
+    rc = home / "shell" / "bashrc"
+    write_atomically(
+        rc,
+        "[ -f ~/.bashrc ] && . ~/.bashrc\n"
+        f'export PATH="{shim.parent}:$PATH"\n'
+        'PS1="(local cloud) $PS1"\n',
+    )
+    print(
+        "In this shell `pulumi` runs in the local cloud: nothing reaches Google. `exit` leaves it."
+    )
+    variables = {**os.environ, "PATH": f"{shim.parent}:{os.environ['PATH']}"}
+    shell = shutil.which("bash")
+    if shell is None:
+        os.execvpe("sh", ["sh"], variables)  # noqa: S606
+    os.execvpe(shell, [shell, "--rcfile", str(rc), "-i"], variables)  # noqa: S606
+
+
+def _clean(cloud: LocalCloud, *, everything: bool) -> int:
+    """Forget all stacks and the cloud; with --all the built engine too."""
+    if not cloud.home.is_dir():
+        return 0
+    for entry in cloud.home.iterdir():
+        if entry.name != "engine" or everything:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,318 @@
+"""`LocalCloud`: a folder with an engine, providers, state and a cloud in it.
+
+    cloud = LocalCloud(tmp_path)
+    project = cloud.project("examples/platform")
+    result = project.pulumi("preview", "--stack", "dev")
+
+Everything a command writes is below the home folder, so that tests with homes
+of their own do not see each other; only the built engine is shared.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from localcloud.engine import HOST_VARIABLE, engine
+from localcloud.faults import FAULTS_VARIABLE
+from localcloud.store import (
+    HOME_VARIABLE,
+    RUN_VARIABLE,
+    CloudStore,
+    Journal,
+    locked,
+    write_atomically,
+)
+from localcloud.workspace import PLACEHOLDER_TOKEN, Workspace, WorkspaceError, local_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CHECKOUT: Final = Path(__file__).parent.parent
+TOKEN_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_TOKEN"  # noqa: S105 - a variable's name
+_PLUGINS: Final = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes"}
+_CONFIRMED: Final = ("up", "update", "destroy", "refresh", "cancel", "import")
+_PATH_FLAGS: Final = ("--file", "--save-plan", "--plan", "--out", "--from")
+
+
+def default_home() -> Path:
+    """`.localcloud` in the checkout, or what RAY_LLM_LOCALCLOUD says."""
+    return Path(os.environ.get(HOME_VARIABLE) or CHECKOUT / ".localcloud").resolve()
+
+
+class LocalCloud:
+    """One local cloud in one folder.
+
+    `token` is the Hugging Face token that stack files get which have none; the
+    default is a placeholder, None leaves it out.
+    """
+
+    def __init__(
+        self,
+        home: Path | None = None,
+        *,
+        engine_cache: Path | None = None,
+        token: str | None = PLACEHOLDER_TOKEN,
+    ) -> None:
+        self.home = (home or default_home()).resolve()
+        self.engine_cache = engine_cache or (CHECKOUT / ".localcloud" if home else self.home)
+        self.token = token
+
+    def engine(self) -> Path:
+        """The pulumi CLI, built first if there is none. Raises EngineError."""
+        return engine(self.engine_cache)
+
+    def project(self, folder: Path | str) -> Project:
+        """A Pulumi project to run here. Raises WorkspaceError if it is none."""
+        return Project(self, Workspace(self.home, Path(folder)))
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every call that changed something, oldest first; see `store.Journal`."""
+        return Journal(self.home).entries()
+
+    def cloud_objects(self) -> dict[str, Any]:
+        """Everything that exists: Google's resources by id, Kubernetes' by cluster and key."""
+        google = CloudStore(self.home, "gcp").read()
+        clusters = CloudStore(self.home, "kubernetes").read()
+        found: dict[str, Any] = dict(google)
+        for server, cluster in clusters.items():
+            found |= {f"{server}|{key}": entry for key, entry in cluster.items()}
+        return found
+
+    def declare_cluster(
+        self, project: str, location: str, name: str, *, kuberay: bool = False, **inputs: Any
+    ) -> str:
+        """Let a cluster exist that no stack made, for programs that adopt one; its id.
+
+        With `kuberay` it has KubeRay's CRDs. `inputs` are Cluster arguments.
+        """
+        id_ = f"projects/{project}/locations/{location}/clusters/{name}"
+        addons = {"addonsConfig": {"rayOperatorConfigs": [{"enabled": True}]}} if kuberay else {}
+        declared = {"name": name, "project": project, "location": location, "initialNodeCount": 1}
+        with CloudStore(self.home, "gcp").transaction() as content:
+            content[id_] = {
+                "type": "gcp:container/cluster:Cluster",
+                "inputs": {**declared, **addons, **inputs},
+            }
+        return id_
+
+    def edit_object(self, key: str, path: Sequence[str], value: Any, manager: str) -> None:
+        """Change a field of a Kubernetes object as another field manager would.
+
+        `key` is one of `cloud_objects`, `path` the field's keys.
+        """
+        server, _, object_key = key.partition("|")
+        with CloudStore(self.home, "kubernetes").transaction() as content:
+            entry = content[server][object_key]
+            target = entry["object"]
+            for part in path[:-1]:
+                target = target.setdefault(part, {})
+            target[path[-1]] = value
+            entry.setdefault("foreign", {})[".".join(path)] = manager
+
+    def environment(self) -> dict[str, str]:
+        """The variables under which pulumi and the providers run here."""
+        pulumi_home = self.home / "pulumi"
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("PULUMI_", "GOOGLE_", "KUBECONFIG")) and key != "PYTHONPATH"
+        }
+        return {
+            **kept,
+            HOME_VARIABLE: str(self.home),
+            HOST_VARIABLE: str(self.home / "bin" / "language-python"),
+            RUN_VARIABLE: uuid.uuid4().hex,
+            "PULUMI_HOME": str(pulumi_home),
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
+        }
+
+    def install(self) -> Path:
+        """Write the launchers of the language host and the providers; the engine's path."""
+        pulumi = self.engine()
+        logs = self.home / "pulumi" / "logs"
+        if not logs.exists():
+            # The engine logs every property of every call into this folder, which
+            # triples the time of a preview with CRDs; where it cannot, it goes on without.
+            logs.parent.mkdir(parents=True, exist_ok=True)
+            logs.touch()
+        with locked(self.home / ".install.lock"):
+            _write_launcher(self.home / "bin" / "language-python", "localcloud.host")
+            for name, distribution in _PLUGINS.items():
+                version = importlib.metadata.version(distribution)
+                folder = self.home / "pulumi" / "plugins" / f"resource-{name}-v{version}"
+                module = f"localcloud.providers.{name}.__main__"
+                _write_launcher(folder / f"pulumi-resource-{name}", module)
+            beside = pulumi.resolve().parent / "pulumi-language-python"
+            if not beside.exists() and shutil.which("pulumi-language-python") is None:
+                _write_launcher(self.home / "bin" / "pulumi-language-python", "localcloud.host")
+        return pulumi
+
+
+class Project:
+    """A Pulumi project in a local cloud."""
+
+    def __init__(self, cloud: LocalCloud, workspace: Workspace) -> None:
+        self.cloud = cloud
+        self.workspace = workspace
+
+    def pulumi(
+        self,
+        *arguments: str,
+        faults: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 600,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a pulumi command to its end; never raises on a failure of it.
+
+        `faults` is a JSON list of rules (`localcloud.faults`), `timeout` in seconds.
+        """
+        command, variables = self._prepare(arguments, faults, environment)
+        return subprocess.run(
+            command,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def start(
+        self,
+        *arguments: str,
+        faults: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[str]:
+        """Start a pulumi command in a process group of its own, to be killed perhaps."""
+        command, variables = self._prepare(arguments, faults, environment)
+        return subprocess.Popen(
+            command,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run_in_terminal(self, arguments: Sequence[str]) -> int:
+        """Run a pulumi command on this terminal and return its exit code."""
+        interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        command, variables = self._prepare(arguments, None, None, interactive=interactive)
+        process = subprocess.Popen(command, env=variables)
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # pulumi got the signal too and ends in its own way
+
+    def environment(self) -> dict[str, str]:
+        """The variables for this project, its file backend included."""
+        variables = self.cloud.environment()
+        variables["PULUMI_BACKEND_URL"] = f"file://{self.workspace.state}"
+        variables["PATH"] = f"{variables.get('PATH', '')}:{self.cloud.home / 'bin'}"
+        return variables
+
+    def _prepare(
+        self,
+        arguments: Sequence[str],
+        faults: str | None,
+        extra: Mapping[str, str] | None,
+        *,
+        interactive: bool = False,
+    ) -> tuple[list[str], dict[str, str]]:
+        pulumi = self.cloud.install()
+        variables = {**self.environment(), **(extra or {})}
+        if faults is not None:
+            variables[FAULTS_VARIABLE] = faults
+        token = self.cloud.token
+        cache = self.cloud.engine_cache if token == PLACEHOLDER_TOKEN else self.cloud.home
+        secret = local_secret(pulumi, cache, token or PLACEHOLDER_TOKEN, variables)
+        with locked(self.workspace.folder / ".sync.lock"):
+            self.workspace.sync(secret, with_token=bool(token))
+            command = [str(pulumi), "-C", str(self.workspace.folder)]
+            self._require_stack(command, variables, arguments)
+        words = [word for word in arguments if not word.startswith("-")]
+        if not interactive:
+            command.append("--non-interactive")
+            if words[:1] and words[0] in _CONFIRMED and not {"--yes", "-y"} & set(arguments):
+                arguments = [*arguments, "--yes"]
+        return [*command, *_with_absolute_paths(arguments)], variables
+
+    def _require_stack(
+        self, command: list[str], variables: dict[str, str], arguments: Sequence[str]
+    ) -> None:
+        """Create the stack that a command names, as `make preview` promises; refuse typos."""
+        _refuse_config_edits(arguments)
+        stack = _stack_in(arguments)
+        if stack is None or self.workspace.has_stack(stack):
+            return
+        known = self.workspace.stack_files()
+        if stack not in known:
+            listed = ", ".join(known) or "none"
+            msg = f"{self.workspace.project} has no Pulumi.{stack}.yaml; its stacks are: {listed}."
+            raise WorkspaceError(msg)
+        done = subprocess.run(
+            [*command, "--non-interactive", "stack", "init", stack, "--no-select"],
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0 and not self.workspace.has_stack(stack):
+            raise WorkspaceError(done.stderr.strip())
+
+
+def _refuse_config_edits(arguments: Sequence[str]) -> None:
+    words = [word for word in arguments if not word.startswith("-")]
+    if words[:1] == ["config"] and set(words[1:2]) & {"set", "set-all", "rm", "rm-all", "cp"}:
+        msg = (
+            "in the local cloud, edit Pulumi.<stack>.yaml itself instead of `pulumi config "
+            f"{words[1]}`; secrets are placeholders here ({TOKEN_VARIABLE} sets the token's)."
+        )
+        raise WorkspaceError(msg)
+
+
+def _stack_in(arguments: Sequence[str]) -> str | None:
+    """The value of `--stack`/`-s`, without an organization or project before it."""
+    for index, argument in enumerate(arguments):
+        if argument in ("--stack", "-s") and index + 1 < len(arguments):
+            return arguments[index + 1].rsplit("/", 1)[-1]
+        if argument.startswith("--stack="):
+            return argument.partition("=")[2].rsplit("/", 1)[-1]
+    return None
+
+
+def _with_absolute_paths(arguments: Sequence[str]) -> list[str]:
+    """Paths stay relative to where the user is, although pulumi runs elsewhere."""
+    result = list(arguments)
+    for index, argument in enumerate(result):
+        flag, equals, value = argument.partition("=")
+        if flag in _PATH_FLAGS and equals:
+            result[index] = f"{flag}={Path(value).absolute()}"
+        elif index and result[index - 1] in _PATH_FLAGS:
+            result[index] = str(Path(argument).absolute())
+    return result
+
+
+def _write_launcher(path: Path, module: str) -> None:
+    """An executable that runs a module of this checkout with this Python."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
+        f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=False)"
+    )
+    script = f'#!/bin/sh\nexec "{sys.executable}" -P -c "{code}" "$@"\n'
+    if not path.exists() or path.read_text(encoding="utf-8") != script:
+        write_atomically(path, script)
+        path.chmod(0o755)

@@ -1,0 +1,1 @@
+"""The `gcp` stand-in: a small model of Google Kubernetes Engine."""

@@ -1,0 +1,1 @@
+"""The `kubernetes` stand-in: objects, Helm releases and YAML components."""

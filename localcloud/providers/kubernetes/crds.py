@@ -1,0 +1,98 @@
+"""KubeRay's CRDs without GitHub: the same files out of its Go module.
+
+A program names the CRDs of a KubeRay release by their URLs on
+raw.githubusercontent.com. The Go module proxy serves the same release as module
+github.com/ray-project/kuberay/ray-operator, so such a URL is answered from there
+and kept, parsed, in the local cloud's cache.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from localcloud.providers.server import ProviderError
+from localcloud.store import locked, write_atomically
+
+MODULE: Final = "github.com/ray-project/kuberay/ray-operator"
+DEFAULT_VERSION: Final = "v1.6.2"
+_URL: Final = re.compile(
+    r"https://raw\.githubusercontent\.com/ray-project/kuberay/(?P<version>v[^/]+)"
+    r"/ray-operator/(?P<path>config/crd/bases/[^/]+\.yaml)"
+)
+_GO_TIMEOUT_SECONDS: Final = 300
+
+
+def documents_at(url: str, cache: Path) -> list[dict[str, Any]]:
+    """The YAML documents behind a URL of a KubeRay release.
+
+    Raises ProviderError for any other URL: the local cloud has no network.
+    """
+    match = _URL.fullmatch(url)
+    if not match:
+        msg = (
+            f"the local cloud does not download {url}; it only has KubeRay's CRDs "
+            f"(https://raw.githubusercontent.com/ray-project/kuberay/<version>/ray-operator/"
+            "config/crd/bases/<file>.yaml)."
+        )
+        raise ProviderError(msg)
+    version, path = match["version"], match["path"]
+    parsed = cache / "kuberay" / version / f"{Path(path).stem}.json"
+    if not parsed.exists():
+        file = _module_folder(version, cache) / path
+        if not file.exists():
+            msg = f"KubeRay {version} has no file ray-operator/{path}."
+            raise ProviderError(msg)
+        documents = [d for d in yaml.load_all(file.read_text("utf-8"), yaml.CSafeLoader) if d]
+        write_atomically(parsed, json.dumps(documents))
+    content: list[dict[str, Any]] = json.loads(parsed.read_text(encoding="utf-8"))
+    return content
+
+
+def kuberay_crds(cache: Path, version: str = DEFAULT_VERSION) -> list[dict[str, Any]]:
+    """The CRDs of one KubeRay release, as its Helm chart or GKE's add-on installs them."""
+    base = f"https://raw.githubusercontent.com/ray-project/kuberay/{version}/ray-operator"
+    return [
+        document
+        for name in ("rayclusters", "rayjobs", "rayservices")
+        for document in documents_at(f"{base}/config/crd/bases/ray.io_{name}.yaml", cache)
+    ]
+
+
+def _module_folder(version: str, cache: Path) -> Path:
+    go = shutil.which("go")
+    if go is None:
+        msg = "KubeRay's CRDs come from its Go module, but `go` is not on PATH; install Go 1.26."
+        raise ProviderError(msg)
+    with locked(cache / "kuberay" / ".lock"), tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(
+                [go, "mod", "download", "-json", f"{MODULE}@{version}"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=_GO_TIMEOUT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            msg = f"the Go module proxy did not answer for KubeRay {version} in 5 minutes."
+            raise ProviderError(msg) from None
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        answer = {"Error": done.stderr.strip() or "no answer"}
+    if "Dir" not in answer:
+        reason = str(answer.get("Error", "no answer")).splitlines()[0]
+        msg = (
+            f"the Go module proxy does not serve KubeRay {version} ({reason}); "
+            f"preview it with {DEFAULT_VERSION}, which it serves."
+        )
+        raise ProviderError(msg)
+    return Path(answer["Dir"])

@@ -1,0 +1,194 @@
+"""What pulumi sees of a project: generated copies, so that the checkout stays clean.
+
+Pulumi writes an encryption salt into stack files, and a stack file of a real
+deployment has secrets that only its owner can decrypt. The local cloud
+therefore runs in a folder of its own, with copies of `Pulumi.yaml` (whose
+`main` points back to the program) and of the stack files, in which every secret
+is a placeholder under a local key. The copies follow the originals before every
+command; state lives beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from localcloud.store import locked, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+PLACEHOLDER_TOKEN: Final = "hf_LocalCloudPlaceholderNoRealToken"  # noqa: S105 - public on purpose
+TOKEN_KEY: Final = "ray-llm:huggingFaceToken"  # noqa: S105 - a config key
+_STACK_FILE: Final = re.compile(r"Pulumi\.(?P<stack>[\w.-]+)\.ya?ml")
+_ENCRYPTION: Final = re.compile(
+    r"^(encryptionsalt|secretsprovider|encryptedkey):.*(\n[ \t]+.*)*\n?", re.MULTILINE
+)
+_SECURE: Final = re.compile(r"(\bsecure:[ \t]*)([^\s}]+)")
+_CONFIG_BLOCK: Final = re.compile(r"^config:[ \t]*(#.*)?\n(?:[ \t]*(#.*)?\n)*", re.MULTILINE)
+
+
+class WorkspaceError(Exception):
+    """A project that cannot be run; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class LocalSecret:
+    """A placeholder, encrypted under a local salt with an empty passphrase."""
+
+    salt: str
+    ciphertext: str
+
+
+class Workspace:
+    """The generated folder for one project directory."""
+
+    def __init__(self, home: Path, project: Path) -> None:
+        self.project = project.resolve()
+        self.name, self._content = _project_file(self.project)
+        digest = hashlib.sha256(str(self.project).encode()).hexdigest()[:8]
+        self.folder = home / "projects" / f"{self.name}-{digest}"
+        self.state = self.folder / "state"
+
+    def sync(self, secret: LocalSecret, *, with_token: bool) -> None:
+        """Bring the copies in line with the project's files."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        _write_if_changed(self.folder / "Pulumi.yaml", yaml.safe_dump(self._generated()))
+        originals = self.stack_files()
+        for stack, original in originals.items():
+            text = original.read_text(encoding="utf-8")
+            copy = localized(text, secret, with_token=with_token)
+            _write_if_changed(self.folder / f"Pulumi.{stack}.yaml", copy)
+        for copied in self.folder.glob("Pulumi.*.yaml"):
+            match = _STACK_FILE.fullmatch(copied.name)
+            if match and match["stack"] not in originals:
+                copied.unlink()
+
+    def stack_files(self) -> dict[str, Path]:
+        """The project's own stack files by stack name."""
+        folder = self.project / str(self._content.get("stackConfigDir") or ".")
+        return {
+            match["stack"]: path
+            for path in sorted(folder.glob("Pulumi.*"))
+            if (match := _STACK_FILE.fullmatch(path.name))
+        }
+
+    def has_stack(self, stack: str) -> bool:
+        """Whether the stack has state here."""
+        return (self.state / ".pulumi" / "stacks" / self.name / f"{stack}.json").exists()
+
+    def _generated(self) -> dict[str, Any]:
+        content = {k: v for k, v in self._content.items() if k not in ("stackConfigDir", "backend")}
+        content["main"] = str((self.project / str(self._content.get("main") or ".")).resolve())
+        runtime = content.get("runtime")
+        if isinstance(runtime, dict):
+            options = dict(runtime.get("options") or {})
+            if "virtualenv" in options:
+                options["virtualenv"] = str((self.project / options["virtualenv"]).resolve())
+            content["runtime"] = {**runtime, "options": options}
+        return content
+
+
+def _project_file(project: Path) -> tuple[str, dict[str, Any]]:
+    for name in ("Pulumi.yaml", "Pulumi.yml"):
+        path = project / name
+        if path.is_file():
+            break
+    else:
+        msg = f"{project} has no Pulumi.yaml; name a project's folder with --project."
+        raise WorkspaceError(msg)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return str(content["name"]), content
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        msg = f"{path} is not a Pulumi project file: {error}."
+        raise WorkspaceError(msg) from error
+
+
+def localized(text: str, secret: LocalSecret, *, with_token: bool) -> str:
+    """A stack file's text under the local key, its secrets replaced by the placeholder.
+
+    The text is edited, not parsed and written again, so that pulumi's messages
+    about it stay true to what its author wrote.
+    """
+    if text and not text.endswith("\n"):
+        text += "\n"
+    text = _ENCRYPTION.sub("", text)
+    text = _SECURE.sub(lambda m: f"{m[1]}{secret.ciphertext}", text)
+    if with_token and TOKEN_KEY not in re.sub(r"#.*", "", text):
+        text = _with_token(text, secret)
+    return f"{text}encryptionsalt: {secret.salt}\n"
+
+
+def _with_token(text: str, secret: LocalSecret) -> str:
+    block = _CONFIG_BLOCK.search(text)
+    if block is not None:
+        following = text[block.end() :]
+        indent = re.match(r"[ \t]*", following)
+        margin = indent[0] if indent and indent[0] else "  "
+        token = f"{margin}{TOKEN_KEY}:\n{margin}  secure: {secret.ciphertext}\n"
+        return f"{text[: block.end()]}{token}{following}"
+    if re.search(r"^config:", text, re.MULTILINE) is None:
+        return f"{text}config:\n  {TOKEN_KEY}:\n    secure: {secret.ciphertext}\n"
+    try:
+        content = yaml.safe_load(text)
+        content["config"] = {**(content["config"] or {}), TOKEN_KEY: {"secure": secret.ciphertext}}
+    except (yaml.YAMLError, TypeError):
+        return text  # pulumi says what is wrong with it
+    dumped: str = yaml.safe_dump(content)
+    return dumped
+
+
+def local_secret(
+    pulumi: Path, cache: Path, value: str, environment: Mapping[str, str]
+) -> LocalSecret:
+    """`value` encrypted by pulumi under a fresh salt; done once and kept in `cache`."""
+    path = cache / f"secret-{hashlib.sha256(value.encode()).hexdigest()[:16]}.json"
+    if not path.exists():
+        with locked(cache / ".secret.lock"):
+            if not path.exists():
+                write_atomically(path, json.dumps(_encrypt(pulumi, cache, value, environment)))
+    return LocalSecret(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _encrypt(
+    pulumi: Path, cache: Path, value: str, environment: Mapping[str, str]
+) -> dict[str, str]:
+    folder = cache / "encrypt"
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("Pulumi.*"):
+        old.unlink()
+    (folder / "Pulumi.yaml").write_text("{name: encrypt, runtime: python}", encoding="utf-8")
+    command = [str(pulumi), "-C", str(folder), "--non-interactive"]
+    backend = {**environment, "PULUMI_BACKEND_URL": f"file://{folder / 'state'}"}
+    for arguments, text in (
+        (["stack", "rm", "s", "--yes", "--force"], None),
+        (["stack", "init", "s"], None),
+        (["config", "set", "--secret", "value", "-s", "s"], value),
+    ):
+        done = subprocess.run(
+            [*command, *arguments],
+            input=text,
+            env=backend,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0 and arguments[1] != "rm":
+            msg = f"pulumi could not encrypt the local placeholder: {done.stderr.strip()}"
+            raise WorkspaceError(msg)
+    content = yaml.safe_load((folder / "Pulumi.s.yaml").read_text(encoding="utf-8"))
+    ciphertext = content["config"]["encrypt:value"]["secure"]
+    return {"salt": content["encryptionsalt"], "ciphertext": ciphertext}
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_atomically(path, text)
