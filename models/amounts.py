@@ -4,7 +4,6 @@
 refused with the nearest name where a key is unknown, because a misspelt one would check nothing.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -17,6 +16,7 @@ from models.stack import InvalidValueError
 GPUS_ALL_REGIONS: Final = "GPUS_ALL_REGIONS"
 CPUS_ALL_REGIONS: Final = "CPUS_ALL_REGIONS"
 SSD_TOTAL_GB: Final = "SSD_TOTAL_GB"
+_LARGEST: Final = 1_000_000_000  # of a limit or of USD: beyond it a typing mistake is certain
 # The vCPU quotas of the series that CPU pools and T4s use: N1 and E2 share one, N2 has its own
 # (https://cloud.google.com/compute/resource-usage#cpu_quota). Machines of the A and G series are
 # bounded by their GPUs.
@@ -36,8 +36,11 @@ def quota_limit(value: object) -> int:
     """A limit as the file gives it. Raises InvalidValueError for all but whole numbers from 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidValueError("is not a number", "Write the limit in digits without quotes")
-    if not math.isfinite(value) or value != int(value) or value < 0:
-        raise InvalidValueError("is not a whole number from 0 on", "Write the limit in digits")
+    if not 0 <= value <= _LARGEST or value != int(value):
+        raise InvalidValueError(
+            "is not a whole number from 0 on",
+            "Write the limit in digits; leave out a quota without a limit",
+        )
     return int(value)
 
 
@@ -46,26 +49,30 @@ def amount(value: object) -> Decimal:
 
     Raises InvalidValueError for anything else.
     """
-    if not isinstance(value, bool) and isinstance(value, int | float | str):
-        try:
-            number = Decimal(str(value).strip())
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if number.is_finite() and 0 < number <= 1_000_000_000:
-            return number
+    number = _number(value)
+    if number is not None and 0 < number <= _LARGEST:
+        return number
     raise InvalidValueError("is not a number above 0", "Write it in digits")
 
 
 def share(value: object) -> Decimal:
     """A number from 0 to 1, or its text. Raises InvalidValueError for anything else."""
-    number = Decimal(0) if str(value) in ("0", "0.0") else None
+    number = _number(value)
+    if number is not None and 0 <= number <= 1:
+        return number
+    raise InvalidValueError("is not a share from 0 to 1", "Write 0.4 for instance")
+
+
+def _number(value: object) -> Decimal | None:
+    """A finite number, given as one or as its text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
     try:
-        number = amount(value) if number is None else number
-    except InvalidValueError:
-        number = Decimal(2)
-    if number > 1:
-        raise InvalidValueError("is not a share from 0 to 1", "Write 0.4 for instance")
-    return number
+        # Through its text a float stays what was written: 0.1, not its binary neighbour.
+        number = Decimal(str(value).strip() if isinstance(value, float | str) else value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def read_scalar(

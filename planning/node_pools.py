@@ -111,7 +111,17 @@ def nodes_for(replica_gpus: Sequence[int], gpus_per_node: int) -> int:
 
     Exact where the counts divide one another, as degrees of tensor parallelism usually do.
     """
-    room: list[int] = []  # free GPUs of the nodes that are not full
+    return _packed(replica_gpus, gpus_per_node)[0]
+
+
+def free_gpus(replica_gpus: Sequence[int], gpus_per_node: int) -> int:
+    """The most GPUs that are left free on one of these nodes."""
+    return max(_packed(replica_gpus, gpus_per_node)[1], default=0)
+
+
+def _packed(replica_gpus: Sequence[int], gpus_per_node: int) -> tuple[int, list[int]]:
+    """How many nodes, and the free GPUs of those that are not full."""
+    room: list[int] = []
     nodes = 0
     for gpus in sorted(replica_gpus, reverse=True):
         for position, free in enumerate(room):
@@ -122,7 +132,7 @@ def nodes_for(replica_gpus: Sequence[int], gpus_per_node: int) -> int:
             nodes += 1
             room.append(gpus_per_node - gpus)
         room = [free for free in room if free]
-    return nodes
+    return nodes, room
 
 
 def _boot_disk_gb(tier: GpuTier) -> int:

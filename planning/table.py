@@ -4,12 +4,20 @@ Plain text of at most 100 columns, because `pulumi preview` shows it among its d
 """
 
 import io
+from decimal import Decimal
 from typing import Final
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from planning.figure_tables import (
+    QUOTA_NOTE,
+    cost_table,
+    plain_table,
+    price_note,
+    quota_table,
+)
+from planning.idle_gpus import idle_gpus
 from planning.plan import GIB, ModelPlan, Plan, PoolPlan
 
 WIDTH: Final = 100
@@ -22,7 +30,7 @@ def plan_table(plan: Plan) -> str:
         file=out, width=WIDTH, color_system=None, force_terminal=False, highlight=False
     )
     console.print(_heading(plan), end="\n\n")
-    for table in (_models(plan), _memory(plan), _pools(plan)):
+    for table in (_models(plan), _memory(plan), _pools(plan), cost_table(plan), quota_table(plan)):
         console.print(table)
         console.print()
     console.print(_footnotes(plan))
@@ -39,7 +47,7 @@ def _heading(plan: Plan) -> str:
 
 
 def _models(plan: Plan) -> Table:
-    table = _table(
+    table = plain_table(
         ("model", "pool", "TP", "dtype", "context", "replicas", "endpoint"),
         right={"TP", "context", "replicas"},
     )
@@ -58,7 +66,7 @@ def _models(plan: Plan) -> Table:
 
 def _memory(plan: Plan) -> Table:
     """GiB of one GPU: what the model holds, what is left for KV cache, and what that carries."""
-    table = _table(
+    table = plain_table(
         ("GiB a GPU", "budget", "weights", "KV left", "KV a sequence", "at once", "longest"),
         right={"budget", "weights", "KV left", "KV a sequence", "at once", "longest"},
     )
@@ -76,13 +84,6 @@ def _memory(plan: Plan) -> Table:
             f"{fit.concurrent_sequences:.0f}",
             str(fit.longest_context),
         )
-    return table
-
-
-def _table(columns: tuple[str, ...], right: set[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
 
 
@@ -104,11 +105,11 @@ def _numbers(model: ModelPlan) -> str:
 
 
 def _pools(plan: Plan) -> Table:
-    table = _table(
-        ("pool", "machine", "GPUs", "zones", "nodes needed", "max", "USD/h a node"),
-        right={"nodes needed", "max", "USD/h a node"},
+    table = plain_table(
+        ("pool", "machine", "GPUs", "zones", "nodes needed", "max", "USD/h", "as spot"),
+        right={"nodes needed", "max", "USD/h", "as spot"},
     )
-    for pool in plan.pools:
+    for pool, cost in zip(plan.pools, plan.cost.pools, strict=True):
         table.add_row(
             pool.id,
             pool.machine_type + (" (spot)" if pool.spot else ""),
@@ -116,9 +117,14 @@ def _pools(plan: Plan) -> Table:
             _zone_letters(pool),
             f"{pool.nodes_at_min}-{pool.nodes_at_max}",
             str(pool.max_nodes),
-            "unknown" if pool.node_usd_per_hour is None else f"{pool.node_usd_per_hour:.2f}",
+            _hourly(cost.on_demand_usd_per_hour),
+            _hourly(cost.spot_usd_per_hour),
         )
     return table
+
+
+def _hourly(usd: Decimal | None) -> str:
+    return "unknown" if usd is None else f"{usd:.2f}"
 
 
 def _zone_letters(pool: PoolPlan) -> str:
@@ -126,9 +132,15 @@ def _zone_letters(pool: PoolPlan) -> str:
 
 
 def _footnotes(plan: Plan) -> str:
-    return (
-        "* derived, not in the stack file. At once: sequences of full context length that a "
-        "replica holds.\n"
-        f"Endpoints are below http://{plan.service.serve_service}.{plan.service.namespace}:"
-        f"{plan.service.port}, inside the cluster."
+    service = plan.service
+    return "\n".join(
+        [
+            *(idle.sentence() for idle in idle_gpus(plan)),
+            "* derived, not in the stack file. At once: sequences of full context length that a "
+            "replica holds.",
+            price_note(plan.cost),
+            QUOTA_NOTE,
+            f"Endpoints are below http://{service.serve_service}.{service.namespace}:"
+            f"{service.port}, inside the cluster.",
+        ]
     )
