@@ -3,6 +3,7 @@
 They take frozen arguments and a checked `Plan`, and decide nothing that planning/ has not decided.
 """
 
+from components.checked_plan import gpu_pools_or_stop, plan_or_stop
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.gpu_node_pools import GpuNodePools, GpuNodePoolsArgs
 from components.kuberay_operator import KubeRayOperator, KubeRayOperatorArgs
@@ -21,4 +22,6 @@ __all__ = [
     "RayLlmServiceArgs",
     "StackConfig",
     "export_stack_outputs",
+    "gpu_pools_or_stop",
+    "plan_or_stop",
 ]

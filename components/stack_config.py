@@ -13,10 +13,9 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime import config as engine_config
 
-from models.errors import StackError
+from components.checked_plan import plan_or_stop
 from models.reading import NAMESPACE, Reading, read_stack
 from planning.plan import Plan
-from planning.planner import make_plan
 from planning.table import plan_table
 
 _TOKEN_KEY = f"{NAMESPACE}:huggingFaceToken"
@@ -56,18 +55,12 @@ class StackConfig:
         )
 
     def announced_plan(self) -> Plan:
-        """The plan, with its table and warnings shown in the preview.
+        """The plan, with its table shown in the preview.
 
-        Raises pulumi.RunError, which ends the run without a traceback and before anything is
-        registered, with every problem of the stack at once.
+        Raises pulumi.RunError with every problem of the stack at once.
         """
-        try:
-            plan = make_plan(self.reading)
-        except StackError as error:
-            raise pulumi.RunError(str(error)) from None
+        plan = plan_or_stop(self.reading)
         pulumi.info(plan_table(plan))
-        for warning in plan.warnings:
-            pulumi.warn(warning.sentence())
         return plan
 
 
