@@ -33,6 +33,7 @@ AT_ONCE = 8
 # (its comparison of statuses leaves it out), so a lag is believed for this long only.
 SETTLE_SECONDS = 20.0
 MESSAGE_LIMIT = 600
+APPLICATIONS = "/api/serve/applications/"
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN = re.compile(r"hf_[A-Za-z0-9]{6,}")
 _EXCEPTION = re.compile(r"^\s*([\w.]+(Error|Exception|Exit|Interrupt|Killed)\b.*)$")
@@ -101,12 +102,14 @@ class Verdict:
 class View:
     """The service at one moment: the applications that serve, and those of a cluster to come.
 
+    submitted_to: the Serve API that the configuration goes to, of the cluster to come if any.
     rejected: why KubeRay refuses the RayService, None where it does not.
     waiting: why nothing of the new configuration can be expected yet.
     """
 
     applications: Mapping[str, Any]
     upcoming: Mapping[str, Any]
+    submitted_to: str
     waiting: str | None = None
     rejected: str | None = None
 
@@ -128,12 +131,18 @@ def look(settings: Settings, elapsed: float) -> View:
     elapsed: seconds since the first look.
     """
     upcoming: Mapping[str, Any] = {}
+    submitted_to = settings.dashboard_url
     waiting = None
     try:
         service = _ray_service(settings)
     except (OSError, ValueError) as error:
         if elapsed < SETTLE_SECONDS:
-            return View({}, {}, waiting=f"the Kubernetes API does not answer: {_reason(error)}")
+            return View(
+                {},
+                {},
+                submitted_to,
+                waiting=f"the Kubernetes API does not answer: {_reason(error)}",
+            )
         service = None  # kept from it by a network policy, say; the rest can be seen without it
     if service is not None:
         status = service.get("status") or {}
@@ -141,17 +150,20 @@ def look(settings: Settings, elapsed: float) -> View:
         current = elapsed >= SETTLE_SECONDS or status.get("observedGeneration", 0) >= generation
         for condition in status.get("conditions") or []:
             if condition.get("reason") == "ValidationFailed" and elapsed >= SETTLE_SECONDS:
-                return View({}, {}, rejected=condition.get("message") or "ValidationFailed")
+                return View(
+                    {}, {}, submitted_to, rejected=condition.get("message") or "ValidationFailed"
+                )
         cluster = (status.get("pendingServiceStatus") or {}).get("rayClusterName")
         if not current:
             waiting = "KubeRay has not yet seen the new configuration"
         elif cluster:
             waiting = "the Ray cluster for the new configuration is not ready"
-            upcoming = _applications(settings.cluster_dashboard_url.format(cluster=cluster)) or {}
+            submitted_to = settings.cluster_dashboard_url.format(cluster=cluster)
+            upcoming = _applications(submitted_to) or {}
     applications = _applications(settings.dashboard_url)
     if applications is None:
-        return View({}, upcoming, waiting=waiting or "the Serve API does not answer")
-    return View(applications, upcoming, waiting=waiting)
+        waiting = waiting or "the Serve API does not answer"
+    return View(applications or {}, upcoming, submitted_to, waiting=waiting)
 
 
 def judge(model: Model, view: View, settings: Settings) -> Verdict:
@@ -211,6 +223,33 @@ def ask(model: Model, settings: Settings) -> Verdict:
     return Verdict(True, False, one_line("refuses the question: " + "; ".join(refusals)))
 
 
+def restart_failed(models: list[Model], serve_api: str) -> list[str]:
+    """Has Serve start once more what had failed before anyone asked; the names.
+
+    Serve gives up on a model after three tries and starts it again only when its configuration
+    changes. Where the reason lay elsewhere, in a licence not yet accepted or a token that had
+    expired, the same configuration must get another chance, so the failed applications are taken
+    out and put back. Only where the whole configuration is applied, for KubeRay then has nothing
+    left to submit that this could overwrite.
+    """
+    details = _details(serve_api) or {}
+    applications = details.get("applications") or {}
+    failed = [name for name, item in applications.items() if item["status"] == "DEPLOY_FAILED"]
+    deployed = {name: _deployed(item) for name, item in applications.items()}
+    if not failed or deployed != {model.name: model.config for model in models}:
+        return []
+    url = serve_api + APPLICATIONS
+    whole = {
+        "proxy_location": details["proxy_location"],
+        "http_options": details["http_options"],
+        "applications": [item["deployed_app_config"] for item in applications.values()],
+    }
+    kept = [item for item in whole["applications"] if item["name"] not in failed]
+    _put(url, {**whole, "applications": kept})
+    _put(url, whole)
+    return failed
+
+
 def engine_error(application: Mapping[str, Any]) -> str:
     """The last error of the engine, from the messages of the application and its deployments."""
     deployments = (application.get("deployments") or {}).values()
@@ -236,21 +275,7 @@ def fetch(
     context: ssl.SSLContext | None = None,
 ) -> dict[str, Any]:
     """The JSON object at `url`. Raises OSError (HTTPError and timeouts too) or ValueError."""
-    request = urllib.request.Request(  # noqa: S310 - addresses of our own
-        url,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", **(headers or {})},
-    )
-    # No proxy: everything that is asked is inside the cluster.
-    handlers: list[Any] = [urllib.request.ProxyHandler({})]
-    if context is not None:
-        handlers.append(urllib.request.HTTPSHandler(context=context))
-    opener = urllib.request.build_opener(*handlers)
-    try:
-        with opener.open(request, timeout=REQUEST_SECONDS) as response:
-            answer = json.load(response)
-    except http.client.HTTPException as error:
-        raise OSError(f"the connection broke off: {error!r}") from error
+    answer = json.loads(_send("GET" if body is None else "POST", url, body, headers, context))
     if not isinstance(answer, dict):
         raise ValueError(f"{url} answers no JSON object")
     return answer
@@ -262,6 +287,12 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     verdicts: dict[str, Verdict] = {}
     started = time.monotonic()
     pause, longest = POLL_SECONDS
+    # Once: what fails after that has failed while it was asked about.
+    try:
+        for name in restart_failed(models, look(settings, 0).submitted_to):
+            say(f"{name}: had failed and is started once more")
+    except (OSError, ValueError, KeyError) as error:
+        say(f"what had failed could not be started once more: {one_line(repr(error))}")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while True:
             view = look(settings, time.monotonic() - started)
@@ -282,6 +313,36 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
 def main(env: Mapping[str, str]) -> int:
     """Runs with the settings of `env`; the exit code."""
     return run(Settings.from_env(env), lambda line: print(line, flush=True))
+
+
+def _put(url: str, body: Mapping[str, Any]) -> None:
+    _send("PUT", url, body)
+
+
+def _send(
+    method: str,
+    url: str,
+    body: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    context: ssl.SSLContext | None = None,
+) -> bytes:
+    request = urllib.request.Request(  # noqa: S310 - addresses of our own
+        url,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", **(headers or {})},
+    )
+    # No proxy: everything that is asked is inside the cluster.
+    handlers: list[Any] = [urllib.request.ProxyHandler({})]
+    if context is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(*handlers)
+    try:
+        with opener.open(request, timeout=REQUEST_SECONDS) as response:
+            answer: bytes = response.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"the connection broke off: {error!r}") from error
+    return answer
 
 
 def _settled(verdict: Verdict | None) -> bool:
@@ -333,13 +394,16 @@ def _ray_service(settings: Settings) -> Any | None:
         raise
 
 
-def _applications(dashboard_url: str) -> Mapping[str, Any] | None:
+def _applications(serve_api: str) -> Mapping[str, Any] | None:
+    details = _details(serve_api)
+    return None if details is None else details.get("applications") or {}
+
+
+def _details(serve_api: str) -> dict[str, Any] | None:
     try:
-        details = fetch(f"{dashboard_url}/api/serve/applications/")
+        return fetch(serve_api + APPLICATIONS)
     except (OSError, ValueError):
         return None
-    applications: Mapping[str, Any] = details.get("applications") or {}
-    return applications
 
 
 def _deployed(application: Mapping[str, Any]) -> Any | None:

@@ -36,12 +36,17 @@ class Service:
         self.overrides: dict[str, Callable[[int], Answer | None]] = {}
         self.asked: list[str] = []
         self.dashboard_up = True
+        self.submitted: list[tuple[str, Any]] = []
+        self.revives = False
 
     def application(self, item: ModelPlan, status: str = "RUNNING") -> dict[str, Any]:
         return {
             "status": status,
             "message": "",
-            "deployed_app_config": {"args": {"llm_configs": [llm_config(self.plan, item)]}},
+            "deployed_app_config": {
+                "name": item.name,
+                "args": {"llm_configs": [llm_config(self.plan, item)]},
+            },
             "deployments": {f"LLMServer:{item.name}": {"status": "HEALTHY", "message": ""}},
         }
 
@@ -51,7 +56,14 @@ class Service:
         failed["deployments"] = {f"LLMServer:{name}": {"status": "UNHEALTHY", "message": message}}
         return failed
 
-    def answer(self, path: str, body: Any) -> Answer:
+    def answer(self, path: str, body: Any, method: str = "GET") -> Answer:
+        if method == "PUT":
+            self.submitted.append((path, body))
+            if self.revives:
+                for item in self.plan.models:
+                    applications = self.upcoming if "new" in path else self.applications
+                    applications[item.name] = self.application(item)
+            return 200, b""
         self.asked.append(path)
         override = self.overrides.get(path)
         given = override(self.asked.count(path)) if override else None
@@ -61,7 +73,11 @@ class Service:
             upcoming = path.startswith("/llm-serving-new")
             if not upcoming and not self.dashboard_up:
                 return 503, {}
-            return 200, {"applications": self.upcoming if upcoming else self.applications}
+            return 200, {
+                "proxy_location": "EveryNode",
+                "http_options": {"host": "0.0.0.0", "port": 8000},
+                "applications": self.upcoming if upcoming else self.applications,
+            }
         if "/rayservices/" in path:
             return self.ray_service
         name, _, endpoint = path[1:].partition("/v1/")
@@ -116,7 +132,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             def do_GET(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
-                status, answer = service.answer(self.path, body)
+                status, answer = service.answer(self.path, body, self.command)
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
@@ -124,6 +140,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
                 self.wfile.write(data)
 
             def do_POST(self) -> None:
+                self.do_GET()
+
+            def do_PUT(self) -> None:
                 self.do_GET()
 
             def log_message(self, *args: Any) -> None:
@@ -157,7 +176,7 @@ def test_an_added_model_is_404_for_a_while_after_an_update_in_place(
     application = run.service.applications.pop("a")
 
     def late(count: int) -> Answer | None:
-        if count == 3:
+        if count == 5:
             run.service.applications["a"] = application
         return None
 
@@ -303,6 +322,50 @@ def ray_service(pending: str = "", generation: int = 2, observed: int = 2, **sta
             "pendingServiceStatus": {"rayClusterName": pending} if pending else {},
             **status,
         },
+    }
+
+
+def test_what_had_failed_before_is_started_once_more_as_serve_never_does_by_itself(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"), model("b"))
+    good = run.service.applications["b"]["deployed_app_config"]
+    run.service.applications["a"] = run.service.fail("a")
+    bad = run.service.applications["a"]["deployed_app_config"]
+    run.service.revives = True  # the licence has been accepted in the meantime
+    assert run(10) == 0
+    assert run.lines[0] == "a: had failed and is started once more"
+    assert [body["applications"] for _, body in run.service.submitted] == [[good], [bad, good]]
+    for _, body in run.service.submitted:
+        assert body["proxy_location"] == "EveryNode"
+        assert body["http_options"] == {"host": "0.0.0.0", "port": 8000}
+
+
+def test_what_fails_again_is_not_started_a_third_time(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] = run.service.fail("a")
+    assert run(60) == 1
+    assert len(run.service.submitted) == 2
+
+
+def test_nothing_is_submitted_while_kuberay_may_still_submit_something_newer(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"), model("b"))
+    run.service.applications["a"] = run.service.fail("a")
+    del run.service.applications["b"]
+    assert run() == 1
+    assert run.service.submitted == []
+
+
+def test_what_had_failed_on_a_cluster_to_come_is_started_there(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    run.service.ray_service = ray_service("llm-serving-new")
+    run.service.applications["a"] = run.service.fail("a")
+    run.service.upcoming = {"a": run.service.fail("a")}
+    run()
+    assert {path for path, _ in run.service.submitted} == {
+        "/llm-serving-new/api/serve/applications/"
     }
 
 
