@@ -70,14 +70,14 @@ def keys_of(section: type[BaseModel]) -> tuple[str, ...]:
 
 def not_a(value: object, place: str, wanted: str, remedy: str) -> Problem:
     """The problem of a value of the wrong type; `wanted` is the right one with its article."""
-    shown = "nothing" if value is None else value
-    return Problem(
-        place=place, value=shown, reason=f"is not {wanted}", remedy=remedy, rule="wrong-type"
-    )
+    reason = f"has no value, which is not {wanted}" if value is None else f"is not {wanted}"
+    return Problem(place=place, value=value, reason=reason, remedy=remedy, rule="wrong-type")
 
 
 def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Problem:
     location = details["loc"]
+    if location and location[-1] == "[key]":  # the key itself is wrong, not what it holds
+        location = location[:-1]
     where = place + "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
     )
@@ -105,7 +105,7 @@ def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Pro
     reason, remedy = _wording(kind, details)
     wrong_type = kind.endswith(("_type", "_parsing"))
     if value is None:
-        value = "nothing"
+        reason = f"has no value, which {reason}"
     elif wrong_type and isinstance(value, str):
         value = f'"{value}"'  # or the text 8 would read like the number
     elif isinstance(value, list | tuple) and not value:

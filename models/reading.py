@@ -316,7 +316,9 @@ def _entries(
                 reason="is empty, so there would be nothing to serve"
                 if key == "models"
                 else "is empty, so no model could run anywhere",
-                remedy="List at least one entry",
+                remedy="List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"
+                if key == "models"
+                else f"List at least one tier, or leave {key} out for {', '.join(DEFAULT_POOLS)}",
                 rule="empty-list",
             )
         )

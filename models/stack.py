@@ -53,7 +53,7 @@ def dns_1035_label(limit: int) -> AfterValidator:
         if len(name) > limit:
             raise InvalidValueError(
                 f"has {len(name)} characters, more than the {limit} that are allowed",
-                f"Shorten it to {limit}",
+                f"Shorten it to {limit} characters or fewer",
             )
         if not _DNS_1035.fullmatch(name):
             raise InvalidValueError(

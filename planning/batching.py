@@ -131,15 +131,7 @@ def batching_problems(
                 remedy=f"Use at least {max_model_len}, leave it out, or shorten contextLength",
                 rule="batched-tokens-context",
             )
-    if not 0 < utilization <= 1:
-        yield Problem(
-            place=said.place_of("gpu_memory_utilization"),
-            value=utilization,
-            reason="is not a share of the GPU's memory",
-            remedy="Use a number above 0 and up to 1, or leave it out (0.9)",
-            rule="utilization-range",
-        )
-    elif utilization < 0.5:
+    if utilization < 0.5:
         yield Problem(
             place=said.place_of("gpu_memory_utilization"),
             value=utilization,

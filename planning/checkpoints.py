@@ -16,7 +16,7 @@ from models.architecture import (
 )
 from models.catalog import llms
 from models.errors import Problem
-from models.reading import nearest
+from models.spelling import nearest
 from models.stack import ModelDeployment
 from planning.plan import GIB
 

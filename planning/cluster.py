@@ -5,7 +5,7 @@ from typing import Final
 
 from models.catalog import machine_types, regions
 from models.errors import Problem, Severity
-from models.reading import nearest
+from models.spelling import nearest
 from models.stack import StackSettings
 from planning.allocatable import allocatable
 from planning.plan import ClusterPlan, CpuPoolPlan, PodResources, RouterGroupPlan
@@ -57,7 +57,18 @@ def router_group() -> RouterGroupPlan:
 
 
 def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
+    if not settings.region:
+        return  # could not be read: there is nothing to compare with
     known = regions().get(settings.region)
+    location = settings.cluster.location
+    if location is not None and location not in (settings.region, *settings.cluster.zones):
+        yield Problem(
+            place="ray-llm:cluster.location",
+            value=location,
+            reason=f"is neither the region {settings.region} (gcp:region) nor one of the zones",
+            remedy="Give the region of a regional cluster, or the zone of a zonal one",
+            rule="zone-outside-region",
+        )
     for index, zone in enumerate(settings.cluster.zones):
         place = f"ray-llm:cluster.zones[{index}]"
         if not zone.startswith(f"{settings.region}-"):

@@ -17,6 +17,7 @@ from planning.statements import Statements
 DEFAULT_TOKENS: Final = 8192
 SHORTEST_TOKENS: Final = 2048  # below this a chat model is of little use: refuse, do not shrink
 STEP_TOKENS: Final = 1024
+_LARGEST_ROPE_FACTOR: Final = 1000  # published ones stay below 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class Context:
 def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int:
     """The longest context in tokens that vLLM accepts for this model and these arguments."""
     scaling = engine.get("rope_scaling")
-    if isinstance(scaling, dict) and scaling:
+    factor = scaling.get("factor") if isinstance(scaling, dict) else None
+    if isinstance(factor, int | float) and 1 <= factor <= _LARGEST_ROPE_FACTOR:
         return architecture.model_copy(update={"rope_scaling": scaling}).longest_context
     return architecture.longest_context
 

@@ -4,6 +4,7 @@ Ray hands them to vLLM at replica start, on a GPU node that is already paid for;
 pinned vLLM (models/catalog/vllm) lets us do it before.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -14,19 +15,32 @@ from models.catalog import (
     serving_arguments,
 )
 from models.errors import Problem
-from models.reading import nearest
+from models.spelling import nearest
 
 # Arguments that the program sets, and where a user sets them instead.
 _OWNED: Final[Mapping[str, str]] = {
     "model": "Give the key model or source of the entry",
     "served_model_name": "Give the key name of the entry",
-    "num_gpus": "GPUs follow from tensor_parallel_size; in ray_actor_options it would add one more",
+    "num_gpus": "Give the key tensorParallelSize of the entry: GPUs follow from it, and num_gpus "
+    "would add one more",
     "hf_token": "Set ray-llm:huggingFaceToken as a secret",
     "distributed_executor_backend": "Leave it out: under Ray Serve it has to be ray",
     "data_parallel_size": "Give replicas: Ray Serve scales by replicas, and vLLM's own data "
     "parallelism excludes its autoscaling",
     "task": "Leave it out: the OpenAI-compatible application generates text",
 }
+# Counts that planning computes with, and the least and most they can be.
+_COUNTS: Final = frozenset(
+    {
+        "max_model_len",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+    }
+)
+_LARGEST_COUNT: Final = 1_000_000_000
+_NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
     "float": "a number",
@@ -82,12 +96,28 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
         wanted = " or ".join(_NAMES_OF_TYPES.get(kind, kind) for kind in argument.types)
         yield Problem(
             place=where,
-            value="null" if value is None else value,
+            value="null" if value is None else f'"{value}"' if isinstance(value, str) else value,
             reason=f"is not {wanted}",
             remedy="Write it without quotes"
-            if isinstance(value, str) and "str" not in argument.types
-            else "Change the value",
+            if isinstance(value, str) and _NUMBER_OR_BOOLEAN.fullmatch(value)
+            else f"Write {wanted}",
             rule="engine-argument-type",
+        )
+    elif argument.name in _COUNTS and value is not None and not 1 <= value <= _LARGEST_COUNT:
+        yield Problem(
+            place=where,
+            value=value,
+            reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
+            remedy=f"Use a number from 1 on, or leave {argument.name} out",
+            rule="engine-argument-range",
+        )
+    elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
+        yield Problem(
+            place=where,
+            value=value,
+            reason="is not a share of the GPU's memory",
+            remedy="Use a number above 0 and up to 1, or leave it out (0.9)",
+            rule="engine-argument-range",
         )
     elif argument.choices is not None and isinstance(value, str | int) and value is not None:
         if isinstance(value, bool) or value in argument.choices:
@@ -110,7 +140,7 @@ def _has_type(value: Any, types: tuple[str, ...]) -> bool:
     if isinstance(value, int):
         return "int" in types or "float" in types
     if isinstance(value, float):
-        return "float" in types or ("int" in types and value.is_integer())
+        return "float" in types
     if isinstance(value, str):
         return "str" in types
     if isinstance(value, list):

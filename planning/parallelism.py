@@ -4,7 +4,7 @@ Tensor parallelism splits attention heads and the intermediate layer, so it must
 replica never leaves its node, because the network between nodes is no place for an all-reduce.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from models.architecture import AttentionKind
 from models.catalog import GpuTier
@@ -78,7 +78,7 @@ def parallelism_problems(
             place=said.place_of("tensor_parallel_size"),
             value=tensor,
             reason=reason,
-            remedy=f"Use {' or '.join(str(size) for size in sizes)} on {tier.id}",
+            remedy=f"Use {_alternatives(sizes)} on {tier.id}",
             rule="tensor-parallel-heads",
         )
     layers = checkpoint.architecture.num_hidden_layers if checkpoint.architecture else None
@@ -90,3 +90,8 @@ def parallelism_problems(
             remedy=f"Use at most {layers}",
             rule="pipeline-parallel-layers",
         )
+
+
+def _alternatives(sizes: Sequence[int]) -> str:
+    *others, last = (str(size) for size in sizes)
+    return f"{', '.join(others)} or {last}" if others else last

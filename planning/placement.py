@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from models.catalog import GpuTier, gpu_tiers, prices
 from models.errors import Problem, stops
-from models.reading import nearest
+from models.spelling import nearest
 from planning.configuration import Configuration, Wish, configure
 from planning.context import SHORTEST_TOKENS, STEP_TOKENS
 from planning.plan import GIB

@@ -20,7 +20,7 @@ from planning.plan import ModelPlan, Plan, PoolPlan, ReleasePlan, ServicePlan
 from planning.pool_capacity import capacity_problems
 from planning.quota import quota_needs, quota_problems, upgrade_problems
 from planning.releases import release_plan
-from planning.replicas import replicas, router_replicas, scale_to_zero_problems
+from planning.replicas import replica_range, replicas, router_replicas, scale_to_zero_problems
 from planning.statements import DECIDED, stated
 
 
@@ -106,6 +106,7 @@ def _model(
     checkpoint, problems = checkpoint_of(deployment, entry.place, entry.directory)
     said, contradictions = stated(deployment, entry.place)
     problems += contradictions
+    problems += replica_range(deployment, settings.defaults, entry.place)[2]
     if checkpoint is not None:
         problems += tuple(access_problems(checkpoint, settings.has_hugging_face_token, entry.place))
     if release is not None:
@@ -135,7 +136,8 @@ def _model(
 
 def _unusable(problems: Iterable[Problem]) -> bool:
     """Whether a value is wrong that later decisions would compute with."""
-    return any(problem.rule in ("engine-argument-type", "contradiction") for problem in problems)
+    unusable = ("engine-argument-type", "engine-argument-range", "contradiction")
+    return any(problem.rule in unusable for problem in problems)
 
 
 def _model_plan(
@@ -146,7 +148,7 @@ def _model_plan(
     batching = chosen.batching
     range_, problems = replicas(deployment, wish.defaults, entry.place, batching.max_num_seqs)
     if range_ is None:
-        return None, problems
+        return None, ()  # the range was refused before a pool was sought
     derived = {argument for argument in DECIDED if wish.said.get(argument) is None}
     if deployment.gpu is None:
         derived.add("pool")

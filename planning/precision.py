@@ -3,17 +3,17 @@
 Each rule is vLLM's own check at engine start, made before a GPU is paid for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from models.catalog import (
     GpuTier,
+    QuantizationMethod,
     float16_refused,
     quantization_methods,
     supported_architectures,
 )
 from models.errors import Problem, Severity
-from models.reading import nearest
 from planning.checkpoints import Checkpoint
 from planning.plan import ReleasePlan
 from planning.statements import Statements
@@ -52,9 +52,11 @@ def precision(
     asked = said.get("quantization")
     stored = checkpoint.quantization.method if checkpoint.quantization else None
     in_flight = asked if stored is None and asked in _IN_FLIGHT_BITS else None
+    # Nothing is known of a checkpoint that is not described: what was asked for is passed on.
+    told = asked if checkpoint.architecture is None else in_flight
     problems = [
         *_dtype_problems(dtype, checkpoint, said, tier, release),
-        *_quantization_problems(asked, stored, dtype, said, tier, release),
+        *_quantization_problems(asked, checkpoint, dtype, said, tier, release),
         *_kv_problems(said, tier, v0_engine),
         *_architecture_problems(checkpoint, said, release),
     ]
@@ -71,8 +73,8 @@ def precision(
         )
     return Precision(
         dtype=dtype,
-        argument=in_flight,
-        shown=stored or in_flight,
+        argument=told,
+        shown=stored or told,
         weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
         kv_value_bytes=_kv_value_bytes(said, dtype),
         v0_engine=v0_engine,
@@ -112,43 +114,46 @@ def _dtype_problems(
         on_purpose = said.get("dtype") is not None
         yield Problem(
             place=said.place_of("dtype"),
-            value=dtype if on_purpose else None,
-            reason=f"{'' if on_purpose else f'on {tier.id} would run in float16, and '}vLLM "
-            f"refuses float16 for {model_type} models, whose activations overflow in it",
-            remedy="Use bfloat16 on an L4 or newer",
+            value=dtype if on_purpose else checkpoint.source,
+            reason=("cannot be used" if on_purpose else f"would run in float16 on {tier.id}")
+            + f": vLLM refuses it for {model_type} models, whose activations overflow in float16",
+            remedy="Use bfloat16 on an L4 or newer GPU",
             rule="float16-refused",
         )
 
 
 def _quantization_problems(
     asked: object,
-    stored: str | None,
+    checkpoint: Checkpoint,
     dtype: str,
     said: Statements,
     tier: GpuTier,
     release: ReleasePlan,
 ) -> Iterable[Problem]:
     methods = quantization_methods(release.vllm)
+    stored = checkpoint.quantization.method if checkpoint.quantization else None
     place = said.place_of("quantization")
     if asked is not None and asked not in methods:
-        known = ", ".join(sorted({*_IN_FLIGHT_BITS, *({stored} if stored else set())}))
         yield Problem(
             place=place,
             value=asked,
             reason=f"is not a quantization method of vLLM {release.vllm}",
-            remedy=f"{nearest(str(asked), methods)}Leave it out for a quantized checkpoint; "
-            f"for this model {known} would work",
+            remedy=f"Leave it out: the checkpoint says that its weights are {stored}"
+            if stored
+            else f"Use {_in_flight_methods(methods, tier)}, which quantize while they load, "
+            "or serve a quantized checkpoint",
             rule="quantization-unknown",
         )
         return
-    if asked is not None and stored is None and asked not in _IN_FLIGHT_BITS:
+    described = checkpoint.architecture is not None
+    if described and asked is not None and stored is None and asked not in _IN_FLIGHT_BITS:
         yield Problem(
             place=place,
             value=asked,
             reason="needs a checkpoint that was quantized that way, and this one holds 16-bit "
             "weights",
             remedy="Serve a quantized checkpoint of the model (its name often ends in "
-            f"-{asked}), or use quantization: fp8",
+            f"-{asked}), or use {_in_flight_methods(methods, tier)}",
             rule="quantization-checkpoint",
         )
         return
@@ -157,7 +162,7 @@ def _quantization_problems(
     method = methods.get(stored or str(asked))
     if method is None:
         return
-    capability = tier.compute_capability[0] * 10 + tier.compute_capability[1]
+    capability = _capability(tier)
     if method.min_capability is not None and method.min_capability > capability:
         yield Problem(
             place=place,
@@ -181,6 +186,19 @@ def _quantization_problems(
             remedy="Leave dtype out",
             rule="quantization-dtype",
         )
+
+
+def _capability(tier: GpuTier) -> int:
+    return tier.compute_capability[0] * 10 + tier.compute_capability[1]
+
+
+def _in_flight_methods(methods: Mapping[str, QuantizationMethod], tier: GpuTier) -> str:
+    """The methods that need no quantized checkpoint and run on this tier."""
+    return " or ".join(
+        name
+        for name in _IN_FLIGHT_BITS
+        if name in methods and (methods[name].min_capability or 0) <= _capability(tier)
+    )
 
 
 def _beside_checkpoint(asked: str, stored: str, place: str, tier: GpuTier) -> Iterable[Problem]:

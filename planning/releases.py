@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from models.catalog import KubeRayRelease, RayRelease, kuberay_releases, ray_releases, vllm_versions
 from models.errors import Problem, Severity
-from models.reading import nearest
 from models.stack import KubeRayInstall, Versions
 from planning.plan import ReleasePlan
 
@@ -64,7 +63,7 @@ def _unknown(key: str, version: str, row: object, known: Iterable[str]) -> Itera
             place=f"{_PLACE}.{key}",
             value=version,
             reason="is not in the release table",
-            remedy=f"{nearest(version, known)}Use one of {', '.join(known)}",
+            remedy=f"Use one of {', '.join(known)}",
             rule="release-unknown",
         )
 
