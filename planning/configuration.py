@@ -14,7 +14,8 @@ from models.stack import Defaults, ModelDeployment, Profile
 from planning.batching import Batching, batching_problems, batchings
 from planning.checkpoints import Checkpoint
 from planning.context import SHORTEST_TOKENS, STEP_TOKENS, Context, context
-from planning.memory import Load, memory_fit
+from planning.engine_load import Load, accounting
+from planning.memory import memory_fit
 from planning.parallelism import parallelism_problems, tensor_parallel_sizes
 from planning.plan import MemoryFit, ReleasePlan
 from planning.precision import Precision, precision
@@ -56,8 +57,13 @@ class Configuration:
 
     @property
     def fits(self) -> bool:
-        """Whether memory is known to suffice, or nobody asked."""
-        return self.fit is None or self.fit.fits
+        """Whether memory suffices as far as can be told, or nobody asked."""
+        return self.fit is None or self.fit.may_fit
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the estimate of memory is too close to be sure."""
+        return self.fit is not None and self.fit.doubtful
 
 
 def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Problem, ...]]:
@@ -74,8 +80,11 @@ def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Pr
         return None, problems
     best: Configuration | None = None
     for candidate in _candidates(wish, tier, numbers, aim):
-        best = candidate
-        if candidate.fits:
+        # The first without doubt; else the first that may fit; else the last, for the message.
+        if best is None or not best.fits:
+            best = candidate
+        if candidate.fits and not candidate.doubtful:
+            best = candidate
             break
     if best is None:
         return None, problems
@@ -118,6 +127,7 @@ def _candidates(
             shorter = _candidate(wish, tier, numbers, tokens, (degree, pipeline), smallest)
             if shorter.fits:
                 yield shorter
+            if shorter.fits and not shorter.doubtful:
                 return
     # Nothing fits: the last word is the wish itself, on all GPUs, for the message.
     last = [*batchings(wish.profile, said, aim.tokens, numbers.v0_engine)][-1]
@@ -148,6 +158,7 @@ def _candidate(
     load = Load(
         architecture=architecture,
         weight_bytes=numbers.weight_bytes,
+        packed_weights=_packed(wish.checkpoint),
         kv_value_bytes=numbers.kv_value_bytes,
         max_model_len=tokens,
         max_num_seqs=batching.max_num_seqs,
@@ -156,6 +167,14 @@ def _candidate(
         pipeline_parallel_size=pipeline,
         gpu_memory_utilization=batching.gpu_memory_utilization,
         gpu_memory_gib=tier.gpu_memory_gib,
-        windows_free_blocks=not numbers.v0_engine,
+        compute_capability=tier.compute_capability,
+        enforce_eager=batching.enforce_eager,
+        accounting=accounting(wish.release.vllm, numbers.v0_engine),
     )
     return replace(configuration, fit=memory_fit(load))
+
+
+def _packed(checkpoint: Checkpoint) -> bool:
+    """Whether the weights are 4-bit integers that Marlin repacks."""
+    stored = checkpoint.quantization
+    return stored is not None and stored.bits <= 4 and stored.method != "mxfp4"

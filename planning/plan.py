@@ -108,8 +108,11 @@ class Replicas:
 class MemoryFit:
     """Memory of one GPU of a replica, in bytes, by the formula of planning/memory.py.
 
+    graph_bytes: CUDA graphs, taken from the budget or from outside it, as `graphs_in_budget` says.
+    outside_bytes: what the budget leaves of the GPU, for the CUDA context and the graphs.
     longest_context: tokens of one sequence that would fit; 0 where not even weights do.
     concurrent_sequences: full-length sequences that fit at once.
+    margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
     """
 
     budget_bytes: int
@@ -120,11 +123,25 @@ class MemoryFit:
     kv_per_sequence_bytes: int
     concurrent_sequences: float
     longest_context: int
+    graph_bytes: int = 0
+    graphs_in_budget: bool = False
+    outside_bytes: int = 0
+    margin_bytes: int = 0
 
     @property
     def fits(self) -> bool:
-        """Whether one sequence of the planned context length fits."""
+        """Whether one sequence of the planned context length fits, by the estimate."""
         return self.kv_available_bytes >= self.kv_per_sequence_bytes > 0
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the verdict lies within the error of the estimate, on either side."""
+        return abs(self.left_bytes) < self.margin_bytes
+
+    @property
+    def may_fit(self) -> bool:
+        """Whether it fits, or misses by less than the error of the estimate."""
+        return self.fits or self.doubtful
 
     @property
     def left_bytes(self) -> int:
