@@ -152,11 +152,12 @@ def _of_source(
         )
         return None, (problem,)
     except ConfigJsonError as error:
+        reason, _, remedy = str(error).partition(". ")
         problem = Problem(
             place=f"{place}.configFile",
             value=deployment.config_file,
-            reason=str(error).rstrip("."),
-            remedy="Take config.json as it stands beside the model's weights",
+            reason=f"does not describe a model: {reason.rstrip('.')}",
+            remedy=remedy or "Take the config.json that stands beside the model's weights",
             rule="config-json",
         )
         return None, (problem,)

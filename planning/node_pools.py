@@ -1,6 +1,6 @@
 """The stack's pools: tier, machine, zones, size, and whether the cloud can deliver them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,10 +11,11 @@ from models.catalog import (
     regions,
     zones_with,
 )
-from models.errors import Problem, Severity
-from models.reading import nearest
+from models.errors import Problem, Severity, stops
+from models.spelling import nearest
 from models.stack import GKE_NAME_LIMIT, GpuPoolSettings, StackSettings
 from planning.allocatable import ray_pod
+from planning.cluster import ROUTER_GROUP_ID
 from planning.placement import PoolChoice
 from planning.plan import PoolPlan
 from planning.prices import gpu_node_price
@@ -25,6 +26,12 @@ MAX_WORKERS: Final = 1000
 # The image of Ray with vLLM unpacks to some 30 GB; the rest is for weights.
 IMAGE_GB: Final = 40
 _SMALLEST_BOOT_DISK_GB: Final = 200
+# A pool's id is its worker group and its Ray resource as well.
+_RESERVED_NAMES: Final[Mapping[str, str]] = {
+    ROUTER_GROUP_ID: "of the routers' worker group",
+    "headgroup": "of KubeRay's head group",
+    "memory": "of a resource of Ray itself",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +61,11 @@ def pool_decisions(
     """
     decisions: list[PoolDecision] = []
     problems: list[Problem] = []
-    seen: set[str] = {settings.cluster.cpu_pool.name}
+    seen: set[str] = set()
+    taken = {
+        settings.cluster.cpu_pool.name: "of the CPU pool (cluster.cpuPool)",
+        **_RESERVED_NAMES,
+    }
     defaulted = not indexes
     for position, pool in enumerate(settings.gpu_pools):
         index = position if defaulted else indexes[position]
@@ -63,9 +74,10 @@ def pool_decisions(
         if tier is None:
             problems.append(_unknown_tier(pool, place))
             continue
-        problems += _problems(pool, tier, place, seen)
+        problems += _name_problems(pool, place, seen, taken)
+        problems += _problems(pool, tier, place)
         zones, zone_problems = _zones(settings, pool, tier, place)
-        if defaulted and not zones:
+        if defaulted and stops(zone_problems):
             continue  # a default pool whose GPU the zones lack is left out, not an error
         problems += zone_problems
         seen.add(pool.id)
@@ -94,6 +106,8 @@ def pool_decisions(
                 ),
             )
         )
+    if defaulted and settings.gpu_pools and not decisions:
+        problems.append(_no_default_pool(settings))
     return tuple(decisions), tuple(problems)
 
 
@@ -155,9 +169,36 @@ def _unknown_tier(pool: GpuPoolSettings, place: str) -> Problem:
     )
 
 
-def _problems(
-    pool: GpuPoolSettings, tier: GpuTier, place: str, seen: set[str]
+def _no_default_pool(settings: StackSettings) -> Problem:
+    tried = ", ".join(pool.tier for pool in settings.gpu_pools)
+    here = [
+        tier.id
+        for tier in gpu_tiers().values()
+        if set(zones_with(tier.accelerator_type, settings.region) or ())
+        & set(settings.cluster.zones)
+    ]
+    return Problem(
+        place="ray-llm:gpuPools",
+        reason=f"is left out, and the cluster's zones ({', '.join(settings.cluster.zones)}) offer "
+        f"none of the default tiers {tried}",
+        remedy=f"List some of {', '.join(here)}"
+        if here
+        else "Choose other zones or another region",
+        rule="zone-without-gpu",
+    )
+
+
+def _name_problems(
+    pool: GpuPoolSettings, place: str, seen: set[str], taken: Mapping[str, str]
 ) -> Iterable[Problem]:
+    if pool.id in taken:
+        yield Problem(
+            place=f"{place}.name",
+            value=pool.id,
+            reason=f"is the name {taken[pool.id]}",
+            remedy="Give the pool another name, or none: its tier's",
+            rule="pool-twice",
+        )
     if pool.id in seen:
         yield Problem(
             place=place,
@@ -174,6 +215,9 @@ def _problems(
             remedy="Give the pool a shorter name",
             rule="invalid-value",
         )
+
+
+def _problems(pool: GpuPoolSettings, tier: GpuTier, place: str) -> Iterable[Problem]:
     wanted = "spot" if pool.spot else "on-demand"
     if wanted not in tier.provisioning:
         yield Problem(

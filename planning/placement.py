@@ -14,7 +14,7 @@ from models.catalog import GpuTier, gpu_tiers, prices
 from models.errors import Problem, stops
 from models.spelling import nearest
 from planning.configuration import Configuration, Wish, configure
-from planning.context import SHORTEST_TOKENS, STEP_TOKENS
+from planning.context import SHORTEST_TOKENS, STEP_TOKENS, context
 from planning.plan import GIB
 
 
@@ -55,7 +55,7 @@ def _on_named_pool(
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     choice = next((pool for pool in pools if pool.id == named), None)
     if choice is None:
-        if not pools_complete:
+        if not pools_complete or not pools:
             return None, ()
         ids = [pool.id for pool in pools]
         missing = _missing_pool(named)
@@ -88,41 +88,44 @@ def _on_cheapest_pool(
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     candidates: list[tuple[PoolChoice, Configuration, tuple[Problem, ...]]] = []
     refused: list[tuple[PoolChoice, tuple[Problem, ...]]] = []
-    for pool in pools:
-        if pool.spot:
-            continue
+    aim, _ = context(wish.checkpoint, wish.said, wish.defaults)
+    cheapest: tuple[Decimal, int, Decimal] | None = None  # of those with the full context
+    for pool in sorted((pool for pool in pools if not pool.spot), key=lambda pool: _rank(pool, 1)):
+        if cheapest is not None and cheapest <= _rank(pool, 1):
+            break  # not even a replica on one of its GPUs would be cheaper
         configuration, problems = configure(wish, pool.tier)
         if configuration is None or stops(problems):
             refused.append((pool, problems))
         elif configuration.fits:
             candidates.append((pool, configuration, problems))
+            if aim is not None and configuration.max_model_len == aim.tokens:
+                rank = _rank(pool, configuration.gpus)
+                cheapest = rank if cheapest is None else min(rank, cheapest)
         else:
             refused.append((pool, ()))
     if candidates:
         wanted = max(configuration.max_model_len for _, configuration, _ in candidates)
         # A shorter context than another pool could serve is no bargain.
         full = [entry for entry in candidates if entry[1].max_model_len == wanted]
-        pool, configuration, problems = min(full, key=lambda entry: _rank(entry[0], entry[1]))
+        pool, configuration, problems = min(full, key=lambda entry: _rank(entry[0], entry[1].gpus))
         return Placement(pool=pool.id, configuration=configuration), problems
-    if not pools_complete:
-        return None, ()
+    if not pools_complete or not pools:
+        return None, ()  # why there is none has been said of the pools
     if not refused:
         problem = Problem(
             place=wish.said.place,
             reason="names no pool, and the stack lists spot pools only",
-            remedy=f"Give gpu: {pools[0].id} to accept spot, or list a pool on demand"
-            if pools
-            else "List a pool",
+            remedy=f"Give gpu: {pools[0].id} to accept spot, or list a pool on demand",
             rule="spot-only",
         )
         return None, (problem,)
     return None, _fits_nowhere(wish, pools, refused, region)
 
 
-def _rank(pool: PoolChoice, configuration: Configuration) -> tuple[Decimal, int, Decimal]:
+def _rank(pool: PoolChoice, gpus: int) -> tuple[Decimal, int, Decimal]:
     """Cheapest replica first, then the smaller node; a pool without a price comes last."""
     node = pool.node_usd_per_hour
-    share = Decimal(configuration.gpus) / pool.tier.gpu_count
+    share = Decimal(gpus) / pool.tier.gpu_count
     return (
         Decimal("Infinity") if node is None else node * share,
         pool.tier.gpu_count,
@@ -198,7 +201,7 @@ def _other_pools(
 ) -> Iterable[str]:
     """`gpu: x` for the cheapest listed pool on which it fits, else a tier to add."""
     listed = [
-        (_rank(pool, configuration), pool.id)
+        (_rank(pool, configuration.gpus), pool.id)
         for pool in pools
         if pool.id != tried.id and (configuration := _fitting(wish, pool.tier)) is not None
     ]
@@ -206,7 +209,7 @@ def _other_pools(
         yield f"gpu: {min(listed)[1]}"
         return
     unlisted = [
-        (_rank(choice, configuration), choice.id)
+        (_rank(choice, configuration.gpus), choice.id)
         for choice in _catalogue_choices(region)
         if (configuration := _fitting(wish, choice.tier)) is not None
     ]
