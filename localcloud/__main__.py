@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             print(cloud.install())
             return 0
         if parsed.command == "clean":
-            return _clean(cloud, everything="--all" in arguments)
+            return _clean(cloud)
         project = cloud.project(parsed.project or _project_from_here())
         if parsed.command == "shell":
             return _shell(project)
@@ -104,13 +104,12 @@ def _shell(project: Project) -> int:
     os.execvpe(shell, [shell, "--rcfile", str(rc), "-i"], variables)  # noqa: S606
 
 
-def _clean(cloud: LocalCloud, *, everything: bool) -> int:
-    """Forget all stacks and the cloud; with --all the built engine too."""
-    if not cloud.home.is_dir():
-        return 0
-    for entry in cloud.home.iterdir():
-        if entry.name != "engine" or everything:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+def _clean(cloud: LocalCloud) -> int:
+    """Forget all stacks and what exists in the cloud; what was built stays."""
+    for name in ("cloud", "projects", "pulumi", "encrypt", "shell"):
+        shutil.rmtree(cloud.home / name, ignore_errors=True)
+    for secret in cloud.home.glob("secret-*.json"):
+        secret.unlink()
     return 0
 
 

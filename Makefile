@@ -1,0 +1,110 @@
+# Every command of this project. `make help` lists them; each one first makes what
+# it needs: uv, the locked environment in .venv, and on the first preview the engine.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+STACK ?= dev
+ARGS ?=
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+PY := .venv/bin/python
+LOCALCLOUD := $(PY) -m localcloud
+
+# Only the Python that is here: nothing is downloaded from outside of the registries.
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
+		| while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+	@printf '\nSTACK=dev|staging|prod names the stack (now %s), ARGS="..." goes to pulumi or pytest.\n' '$(STACK)'
+
+.PHONY: preview up refresh destroy outputs shell
+preview: env ## what a stack deploys, on the real Pulumi engine; no account needed
+	@$(LOCALCLOUD) preview --stack $(STACK) $(ARGS)
+
+up: env ## deploy a stack to the cloud on this machine
+	@$(LOCALCLOUD) up --stack $(STACK) $(ARGS)
+
+refresh: env ## compare a stack's state with the cloud on this machine
+	@$(LOCALCLOUD) refresh --stack $(STACK) $(ARGS)
+
+destroy: env ## remove a stack from the cloud on this machine
+	@$(LOCALCLOUD) destroy --stack $(STACK) $(ARGS)
+
+outputs: env ## a deployed stack's outputs
+	@$(LOCALCLOUD) stack output --stack $(STACK) $(ARGS)
+
+shell: env ## a shell in which any pulumi command runs in the cloud on this machine
+	@$(LOCALCLOUD) shell
+
+.PHONY: engine cluster-up cluster-down cluster-status
+engine: env ## build the Pulumi engine, if there is no pulumi on PATH
+	@$(LOCALCLOUD) engine
+
+cluster-up: env ## start a real Kubernetes API with KubeRay and Ray Serve on 127.0.0.1
+	@$(LOCALCLOUD).cluster up $(ARGS)
+
+cluster-down: env ## stop it
+	@$(LOCALCLOUD).cluster down $(ARGS)
+
+cluster-status: env ## what of it runs
+	@$(LOCALCLOUD).cluster status $(ARGS)
+
+.PHONY: test e2e lint format
+test: env ## all tests but those on the real cluster
+	@$(LOCALCLOUD) engine >/dev/null
+	@$(PY) -m pytest $(ARGS)
+
+e2e: env ## the tests on the real cluster, which is built first
+	@$(LOCALCLOUD) engine >/dev/null
+	@$(PY) -m pytest tests/cluster -m cluster $(ARGS)
+
+lint: env ## format, lint, types and layers
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@PYTHONPATH=. .venv/bin/lint-imports
+
+format: env ## rewrite the code in the project's format
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format .
+
+.PHONY: env lock clean distclean
+env: .venv/.synced
+
+lock: .uv/bin/uv ## write uv.lock anew after an edit of pyproject.toml
+	@.uv/bin/uv lock
+	@$(MAKE) env
+
+clean: ## forget all stacks and the cloud on this machine; the built engine stays
+	@if [ -x $(PY) ]; then $(LOCALCLOUD) clean; else rm -rf .localcloud; fi
+
+distclean: ## everything that these commands made
+	@rm -rf .localcloud .venv .uv
+
+.venv/.synced: .uv/bin/uv pyproject.toml uv.lock
+	@.uv/bin/uv sync --locked --quiet --python "$(PYTHON)" || { \
+		echo "error: the environment cannot be made as uv.lock says; 'make lock' after an edit of" \
+			"pyproject.toml, and the Python package index must be reachable." >&2; exit 1; }
+	@touch $@
+
+# A uv that is on PATH and not too old is used; otherwise one is installed here.
+.uv/bin/uv:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "error: '$(PYTHON)' is no Python 3.11 or later; install one, or name one with" \
+			"make PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@mkdir -p .uv/bin; \
+	found="$$(command -v uv || true)"; \
+	if [ -n "$$found" ] && "$$found" --version 2>/dev/null \
+			| grep -qE '^uv (0\.(9|[1-9][0-9]+)|[1-9][0-9]*)\.'; then \
+		ln -sf "$$found" .uv/bin/uv; \
+	else \
+		echo "Installing uv $(UV_VERSION) into .uv, once."; \
+		"$(PYTHON)" -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check \
+			"uv==$(UV_VERSION)" || { rm -rf .uv; echo "error: uv cannot be installed; is the" \
+			"Python package index reachable?" >&2; exit 1; }; \
+	fi
