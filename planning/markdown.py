@@ -5,11 +5,12 @@ output of a stack.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from planning.summary import Amounts, PlanSummary
 
 Level = Literal["minimum", "typical", "maximum"]
+LEVELS: Final[tuple[Level, ...]] = ("minimum", "typical", "maximum")
 
 
 def plan_markdown(summary: PlanSummary) -> str:

@@ -1,0 +1,7 @@
+"""Runs `python -m planning`."""
+
+import sys
+
+from planning.command_line import main
+
+sys.exit(main())

@@ -1,0 +1,83 @@
+"""What a change of a plan does to what runs: in place, a second RayCluster, or replaced.
+
+KubeRay updates a RayService in place for its serve config and for a worker group appended at the
+end; everything else in the RayClusterSpec starts a second RayCluster (ray-operator,
+controllers/ray/rayservice_controller.go). GKE replaces a node pool for the fields that
+terraform-provider-google marks ForceNew in resource_container_node_pool.go.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+
+class Rollout(StrEnum):
+    """How a change reaches what runs, the gentlest first; the value is what people read."""
+
+    AT_ONCE = "in place, nothing restarts"
+    REPLICAS = "in place, the model's replicas restart one after the other"
+    NODES = "in place, GKE replaces the pool's nodes one after the other"
+    OPERATOR = "the operator is upgraded and rewrites the RayCluster in place"
+    SECOND_CLUSTER = "a second RayCluster starts beside the first: GPUs are needed twice meanwhile"
+    POOL_REPLACED = "the node pool is deleted and made anew: its models are down meanwhile"
+    SERVICE_REPLACED = "another RayService takes its place: its endpoints change"
+    CLUSTER_REPLACED = "another cluster takes its place, with everything in it"
+
+
+POOL_FIELDS: Final[Mapping[str, Rollout]] = {
+    "tier": Rollout.POOL_REPLACED,
+    "accelerator": Rollout.POOL_REPLACED,
+    "gpusPerNode": Rollout.POOL_REPLACED,
+    "spot": Rollout.POOL_REPLACED,
+    "machineType": Rollout.NODES,
+    "bootDiskGb": Rollout.NODES,
+    "zones": Rollout.AT_ONCE,
+    "minNodes": Rollout.AT_ONCE,
+    "maxNodes": Rollout.AT_ONCE,
+    "pod": Rollout.SECOND_CLUSTER,
+}
+CLUSTER_FIELDS: Final[Mapping[str, Rollout]] = {
+    "name": Rollout.CLUSTER_REPLACED,
+    "location": Rollout.CLUSTER_REPLACED,
+    "existing": Rollout.CLUSTER_REPLACED,
+    "network": Rollout.CLUSTER_REPLACED,
+    "subnetwork": Rollout.CLUSTER_REPLACED,
+    "zones": Rollout.AT_ONCE,
+    "releaseChannel": Rollout.AT_ONCE,
+}
+CPU_POOL_FIELDS: Final[Mapping[str, Rollout]] = {
+    # The Ray head selects this pool by name.
+    "name": Rollout.SECOND_CLUSTER,
+    "machineType": Rollout.NODES,
+    "minNodes": Rollout.AT_ONCE,
+    "maxNodes": Rollout.AT_ONCE,
+}
+VERSIONS: Final[Mapping[str, Rollout]] = {
+    "ray": Rollout.SECOND_CLUSTER,
+    "image": Rollout.SECOND_CLUSTER,
+    # Says what the image holds; the image itself stands on its own line.
+    "vllm": Rollout.REPLICAS,
+    "kuberay": Rollout.OPERATOR,
+    "kuberayInstall": Rollout.OPERATOR,
+}
+SERVICE: Final[Mapping[str, Rollout]] = {
+    "name": Rollout.SERVICE_REPLACED,
+    "namespace": Rollout.SERVICE_REPLACED,
+}
+# Ray hashes an application's whole arguments into the version of its deployments, so that even a
+# new replica range restarts them (ray.serve._private.deploy_utils.get_app_code_version).
+MODEL_FIELDS: Final[Mapping[str, Rollout]] = {
+    "source": Rollout.REPLICAS,
+    "gpu": Rollout.REPLICAS,
+    "tensorParallelSize": Rollout.REPLICAS,
+    "pipelineParallelSize": Rollout.REPLICAS,
+    "dtype": Rollout.REPLICAS,
+    "contextLength": Rollout.REPLICAS,
+    "replicas": Rollout.REPLICAS,
+    "family": Rollout.AT_ONCE,  # the ConfigMap that shows it
+}
+
+
+def of_pool_order(old: Sequence[str], new: Sequence[str]) -> Rollout:
+    """What a change of the list of pools does: only a pool appended at the end is in place."""
+    return Rollout.AT_ONCE if list(new[: len(old)]) == list(old) else Rollout.SECOND_CLUSTER
