@@ -12,8 +12,8 @@ reserved memory unused; neither is done here. Where the numbers were derived, no
 are stepped down until the context fits.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from models.errors import Problem, Severity
@@ -66,38 +66,35 @@ _PROFILES: Final = {
 
 def batchings(
     profile: Profile | None, said: Statements, max_model_len: int, v0_engine: bool
-) -> Iterator[Batching]:
+) -> tuple[Batching, ...]:
     """The batchings to try, the wanted one first; stated numbers never move."""
     wanted = _PROFILES[profile]
     stated_tokens = said.get("max_num_batched_tokens")
     stated_sequences = said.get("max_num_seqs")
-    wanted = replace(
-        wanted,
-        max_num_seqs=stated_sequences or wanted.max_num_seqs,
-        max_num_batched_tokens=stated_tokens or wanted.max_num_batched_tokens,
-        gpu_memory_utilization=said.get("gpu_memory_utilization") or wanted.gpu_memory_utilization,
-        enforce_eager=wanted.enforce_eager
-        if said.get("enforce_eager") is None
-        else bool(said.get("enforce_eager")),
-    )
-    previous = None
+    utilization = said.get("gpu_memory_utilization")
+    eager = said.get("enforce_eager")
+    tokens = stated_tokens or wanted.max_num_batched_tokens
+    sequences = stated_sequences or wanted.max_num_seqs
+    steps: dict[Batching, None] = {}
     while True:
-        tokens = wanted.max_num_batched_tokens
+        least = 0
         if stated_tokens is None:
             # V1 refuses fewer tokens than sequences; V0 takes prompts whole.
-            tokens = max(tokens, wanted.max_num_seqs)
-            if v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS:
-                tokens = max(tokens, max_model_len)
-        candidate = replace(wanted, max_num_batched_tokens=tokens)
-        if candidate != previous:
-            yield candidate
-        previous = candidate
-        if stated_tokens is None and wanted.max_num_batched_tokens > _FEWEST_TOKENS:
-            wanted = replace(wanted, max_num_batched_tokens=wanted.max_num_batched_tokens // 2)
-        elif stated_sequences is None and wanted.max_num_seqs > _FEWEST_SEQUENCES:
-            wanted = replace(wanted, max_num_seqs=wanted.max_num_seqs // 2)
+            whole = v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS
+            least = max(sequences, max_model_len if whole else 0)
+        step = Batching(
+            max_num_seqs=sequences,
+            max_num_batched_tokens=max(tokens, least),
+            gpu_memory_utilization=utilization or wanted.gpu_memory_utilization,
+            enforce_eager=wanted.enforce_eager if eager is None else eager,
+        )
+        steps[step] = None
+        if stated_tokens is None and tokens > _FEWEST_TOKENS:
+            tokens //= 2
+        elif stated_sequences is None and sequences > _FEWEST_SEQUENCES:
+            sequences //= 2
         else:
-            return
+            return tuple(steps)
 
 
 def batching_problems(

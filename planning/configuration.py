@@ -106,32 +106,43 @@ def _candidates(
     else:
         sizes = tensor_parallel_sizes(wish.checkpoint, tier)
         degrees = tuple(size for size in sizes if size * pipeline <= tier.gpu_count)
+    smallest: Configuration | None = None
     for degree in degrees:
-        for batching in batchings(wish.profile, said, aim.tokens, numbers.v0_engine):
-            yield _candidate(wish, tier, numbers, aim.tokens, (degree, pipeline), batching)
-    if not aim.may_shorten or wish.checkpoint.architecture is None:
-        return
-    for degree in degrees:
-        longest = _candidate(
-            wish,
-            tier,
-            numbers,
-            SHORTEST_TOKENS,
-            (degree, pipeline),
-            [*batchings(wish.profile, said, SHORTEST_TOKENS, numbers.v0_engine)][-1],
-        )
-        reach = min(longest.fit.longest_context if longest.fit else 0, aim.tokens)
-        for tokens in range(reach // STEP_TOKENS * STEP_TOKENS, SHORTEST_TOKENS - 1, -STEP_TOKENS):
+        tries = batchings(wish.profile, said, aim.tokens, numbers.v0_engine)
+        size = (degree, pipeline)
+        smallest = _candidate(wish, tier, numbers, aim.tokens, size, tries[-1])
+        if smallest.fits:  # or no larger batch does
+            for batching in tries[:-1]:
+                yield _candidate(wish, tier, numbers, aim.tokens, size, batching)
+            yield smallest
+    if aim.may_shorten and wish.checkpoint.architecture is not None:
+        sizes_of_replica = [(degree, pipeline) for degree in degrees]
+        yield from _shortened(wish, tier, numbers, aim.tokens, sizes_of_replica)
+    if smallest is not None:
+        yield smallest  # where nothing fits, the message is about the wish on all GPUs
+
+
+def _shortened(
+    wish: Wish, tier: GpuTier, numbers: Precision, tokens: int, sizes: list[tuple[int, int]]
+) -> list[Configuration]:
+    """Ways to run with a shorter context than wanted, the longest first."""
+    found: list[Configuration] = []
+    for size in sizes:
+
+        def shorter(tokens: int, size: tuple[int, int] = size) -> Configuration:
             # V0 takes prompts whole, so its activations shrink with the context.
-            smallest = [*batchings(wish.profile, said, tokens, numbers.v0_engine)][-1]
-            shorter = _candidate(wish, tier, numbers, tokens, (degree, pipeline), smallest)
-            if shorter.fits:
-                yield shorter
-            if shorter.fits and not shorter.doubtful:
-                return
-    # Nothing fits: the last word is the wish itself, on all GPUs, for the message.
-    last = [*batchings(wish.profile, said, aim.tokens, numbers.v0_engine)][-1]
-    yield _candidate(wish, tier, numbers, aim.tokens, (degrees[-1], pipeline), last)
+            tries = batchings(wish.profile, wish.said, tokens, numbers.v0_engine)
+            return _candidate(wish, tier, numbers, tokens, size, tries[-1])
+
+        fit = shorter(SHORTEST_TOKENS).fit
+        reach = min(fit.longest_context, tokens) if fit else 0
+        for length in range(reach // STEP_TOKENS * STEP_TOKENS, SHORTEST_TOKENS - 1, -STEP_TOKENS):
+            candidate = shorter(length)
+            if candidate.fits:
+                found.append(candidate)
+            if candidate.fits and not candidate.doubtful:
+                break
+    return sorted(found, key=lambda candidate: -candidate.max_model_len)
 
 
 def _candidate(

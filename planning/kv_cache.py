@@ -34,6 +34,10 @@ def longest_context(load: Load, available_bytes: int) -> int:
     Never beyond the model's own limit; 0 where not one block fits.
     """
     limit = load.architecture.longest_context
+    if available_bytes <= 0:
+        return 0
+    if kv_bytes(load, limit) <= available_bytes:
+        return limit
     low, high = 0, limit // BLOCK_TOKENS + 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -41,8 +45,6 @@ def longest_context(load: Load, available_bytes: int) -> int:
             low = middle
         else:
             high = middle
-    if low == limit // BLOCK_TOKENS and kv_bytes(load, limit) <= available_bytes:
-        return limit
     return low * BLOCK_TOKENS
 
 
