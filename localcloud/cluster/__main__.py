@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from localcloud.cloud import default_home
 from localcloud.cluster.cluster import ClusterError
@@ -16,8 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["build", "up", "down", "status", "supervise"])
     parser.add_argument("--serve-port", type=int, default=8000, help="0: any free port")
     parser.add_argument("--dashboard-port", type=int, default=8265, help="0: any free port")
+    parser.add_argument("--home", type=Path, help="default: .localcloud in the checkout")
     options = parser.parse_args(argv)
-    home = default_home()
+    home = options.home or default_home()
     try:
         if options.command == "supervise":
             from localcloud.cluster.installation import installed

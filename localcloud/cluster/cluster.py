@@ -24,7 +24,7 @@ import yaml
 from localcloud.cluster import processes
 from localcloud.cluster.control_plane import ControlPlane, write_stages
 from localcloud.cluster.kubelet import Kubelet, Machine
-from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi
+from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 from localcloud.cluster.node_pools import NodePools
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.ports import free_port
@@ -226,3 +226,19 @@ class LocalCluster:
             for path in sorted(self.installation.crds.glob("*.yaml"))
         ]
         await asyncio.gather(*(self.api.apply(definition) for definition in definitions))
+        await asyncio.gather(*(self._wait_for_kind(definition) for definition in definitions))
+
+    async def _wait_for_kind(self, definition: Object) -> None:
+        """Wait until the API server serves what the definition defines."""
+        group, plural = definition["spec"]["group"], definition["spec"]["names"]["plural"]
+        versions = [v["name"] for v in definition["spec"]["versions"] if v["served"]]
+
+        async def served() -> bool:
+            try:
+                for version in versions:
+                    await self.api.get(f"/apis/{group}/{version}/{plural}")
+            except ApiError:
+                return False
+            return True
+
+        await self._wait_for("kube-apiserver", served)

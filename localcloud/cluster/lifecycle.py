@@ -11,7 +11,7 @@ import psutil
 from localcloud.cluster import processes
 from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.installation import install
-from localcloud.cluster.ports import free_port, is_free
+from localcloud.cluster.ports import is_free
 from localcloud.cluster.state import ClusterState
 from localcloud.cluster.supervisor import FAILED, READY
 from localcloud.store import locked
@@ -34,11 +34,11 @@ def up(home: Path, *, serve_port: int = 8000, dashboard_port: int = 8265) -> Clu
         if state:
             _end(state)
             _say("Cleaned up after a cluster that had not been stopped.")
-        serve_port = _port(serve_port, "serve", 8000)
-        dashboard_port = _port(dashboard_port, "dashboard", 8265)
+        _check_port(serve_port, "serve")
+        _check_port(dashboard_port, "dashboard")
         install()
         started = time.monotonic()
-        _start(folder, serve_port, dashboard_port)
+        _start(home, serve_port, dashboard_port)
         state = ClusterState.read(folder)
         if state is None:
             raise ClusterError(f"the cluster has gone again; see {folder / 'logs'}.")
@@ -87,22 +87,19 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _port(wanted: int, name: str, usual: int) -> int:
-    if wanted == 0:
-        return free_port()
-    if is_free(wanted):
-        return wanted
-    option = f"--{name}-port"
-    raise ClusterError(
-        f"port {wanted} on 127.0.0.1 is taken by another program; stop it, or give another port "
-        f"with {option} ({option}=0: any free one instead of {usual})."
-    )
+def _check_port(port: int, name: str) -> None:
+    if port and not is_free(port):
+        raise ClusterError(
+            f"port {port} on 127.0.0.1 is taken by another program; stop it, or choose another "
+            f"with --{name}-port (0: any free one)."
+        )
 
 
-def _start(folder: Path, serve_port: int, dashboard_port: int) -> None:
+def _start(home: Path, serve_port: int, dashboard_port: int) -> None:
     command = [sys.executable, "-m", "localcloud.cluster", "supervise"]
     command += [f"--serve-port={serve_port}", f"--dashboard-port={dashboard_port}"]
-    log = folder / "supervisor.err"
+    command += [f"--home={home}"]
+    log = home / "cluster" / "supervisor.err"
     with log.open("wb") as errors:
         supervisor = subprocess.Popen(
             command,

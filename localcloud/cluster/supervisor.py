@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 
 from localcloud.cluster.cluster import ClusterError, Installation, LocalCluster, Settings
+from localcloud.cluster.ports import free_port
 from localcloud.cluster.state import ClusterState
 
 READY = "READY"
@@ -36,6 +37,8 @@ async def supervise(
     mark = uuid.uuid4().hex
     state = ClusterState.of_this_process(folder, mark)
     state.write()
+    serve_port = serve_port or free_port()
+    dashboard_port = dashboard_port or free_port()
     settings = Settings(folder, serve_port, dashboard_port, mark)
     log = settings.logs / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
