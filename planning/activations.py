@@ -8,12 +8,11 @@ of public load logs in tests/planning/memory_points.yaml.
 from planning.engine_load import Load
 from planning.plan import GIB
 
-_VALUE_BYTES = 2  # activations are 16-bit
-_BASE_BYTES = int(0.05 * GIB)  # inputs and small buffers; fitted to the points in the tests
-# The vision tower's own profiling run. Fitted: 0.2 to 0.3 GiB in vLLM 0.19 (Gemma 3, Mistral 3);
-# before 0.12 the encoder is run with a whole step of images (vllm#16570 shows 2.5 GiB in V0).
+_BASE_BYTES = int(0.1 * GIB)  # inputs and small buffers; fitted to the points in the tests
+# The vision tower's own profiling run; fitted. V1: 0.2 to 0.3 GiB (Gemma 3, Mistral 3); V0 runs
+# the largest image that the model takes (vllm#16570).
 _VISION_BYTES = int(0.4 * GIB)
-_OLD_VISION_BYTES = 1 * GIB
+_V0_VISION_BYTES = int(1.8 * GIB)
 # A feed-forward layer holds its gate and up projections and their product, and the block around
 # it hidden state, residual and the norm's output, all at once.
 _WIDE_COPIES = 3
@@ -23,7 +22,7 @@ _HIDDEN_COPIES = 3
 def activation_bytes(load: Load) -> int:
     """The most bytes of activations alive at once on one GPU during profiling."""
     architecture = load.architecture
-    hidden = load.max_num_batched_tokens * architecture.hidden_size * _VALUE_BYTES
+    hidden = load.max_num_batched_tokens * architecture.hidden_size * load.value_bytes
     workspace = _moe_workspace(load)
     step = _step_peak(load) + workspace
     sampling = hidden + _sampling_peak(load)
@@ -36,7 +35,7 @@ def _step_peak(load: Load) -> int:
     architecture = load.architecture
     wide = architecture.intermediate_size // load.tensor_parallel_size
     values = _WIDE_COPIES * wide + _HIDDEN_COPIES * architecture.hidden_size
-    return load.max_num_batched_tokens * values * _VALUE_BYTES
+    return load.max_num_batched_tokens * values * load.value_bytes
 
 
 def _sampling_peak(load: Load) -> int:
@@ -58,10 +57,10 @@ def _moe_workspace(load: Load) -> int:
         load.tensor_parallel_size
     )
     row = max(2 * wide, architecture.hidden_size) + max(wide, architecture.hidden_size)
-    return load.max_num_batched_tokens * chosen * row * _VALUE_BYTES
+    return load.max_num_batched_tokens * chosen * row * load.value_bytes
 
 
 def _vision(load: Load) -> int:
     if not load.architecture.multimodal:
         return 0
-    return _VISION_BYTES if load.accounting.moe_workspace_kept else _OLD_VISION_BYTES
+    return _V0_VISION_BYTES if load.accounting.v0_engine else _VISION_BYTES

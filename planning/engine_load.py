@@ -118,6 +118,11 @@ class Load:
         return self.gpu_memory_utilization * self.gpu_bytes
 
     @property
+    def value_bytes(self) -> int:
+        """Bytes of one activation: 4 where all is computed in float32."""
+        return max(2, self.kv_value_bytes)
+
+    @property
     def stage_layers(self) -> int:
         """Layers of the largest pipeline stage."""
         return -(-self.architecture.num_hidden_layers // self.pipeline_parallel_size)

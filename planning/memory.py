@@ -34,12 +34,18 @@ _LOADER_BYTES: Final = int(0.03 * GIB)  # allocator rounding and small buffers; 
 # Marlin's workspaces and permuted scales: QwQ-32B-AWQ loads at 18.15 GiB instead of 18.00,
 # Qwen2.5-Coder-14B-AWQ at 9.38 instead of 9.29 (vLLM load logs).
 _PACKED_OVERHEAD: Final = 0.009
-# Held outside PyTorch after start; 0.13 to 0.35 on one GPU, 0.34 to 0.6 on several, and 2.1 where
-# all-reduce is fused on Hopper; fitted.
+# Each shard of gpt-oss's experts is padded to the MXFP4 kernel's tile: 17.22 instead of 16.49 GiB
+# a GPU at tensor parallelism 4.
+_PADDED_SHARDS: Final = 0.045
+# Gemma 3 with its vision tower loads 0.36 to 0.61 GiB above its checkpoint's tensors; fitted.
+_GEMMA_VISION_BYTES: Final = int(0.55 * GIB)
+# Held outside PyTorch after start; fitted: 0.13 to 0.35 GiB on one GPU, 0.3 to 0.43 on several,
+# 0.55 on several of Hopper, and 2.1 where all-reduce is fused there.
 _RUNTIME_BYTES: Final = int(0.25 * GIB)
-_PARALLEL_RUNTIME_BYTES: Final = int(0.6 * GIB)
+_PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
+_HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
 _FUSED_RUNTIME_BYTES: Final = int(2.2 * GIB)
-_FUSED_CAPABILITY: Final = (9, 0)
+_HOPPER: Final = (9, 0)
 # The CUDA context, in place before vLLM looks: 0.38 to 0.61 GiB ("Free memory on device").
 CONTEXT_BYTES: Final = int(0.5 * GIB)
 LEAST_CONTEXT_BYTES: Final = int(0.3 * GIB)
@@ -65,6 +71,7 @@ def memory_fit(load: Load) -> MemoryFit:
         spent += graphs
     available = math.floor(load.budget_bytes) - spent
     per_sequence = kv_bytes(load, load.max_model_len)
+    margin = _MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime))
     return MemoryFit(
         budget_bytes=math.floor(load.budget_bytes),
         weight_bytes=weights,
@@ -77,7 +84,8 @@ def memory_fit(load: Load) -> MemoryFit:
         kv_per_sequence_bytes=per_sequence,
         concurrent_sequences=max(0.0, available / per_sequence),
         longest_context=longest_context(load, available),
-        margin_bytes=_MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime)),
+        sure_context=longest_context(load, available - margin),
+        margin_bytes=margin,
     )
 
 
@@ -89,6 +97,10 @@ def weight_bytes_per_gpu(load: Load) -> int:
     """
     architecture = load.architecture
     total = load.weight_bytes * (1 + (_PACKED_OVERHEAD if load.packed_weights else 0))
+    if architecture.model_type == "gpt_oss" and load.tensor_parallel_size > 1:
+        total *= 1 + _PADDED_SHARDS
+    if architecture.model_type.startswith("gemma3") and architecture.multimodal:
+        total += _GEMMA_VISION_BYTES
     if load.pipeline_parallel_size > 1:
         table = architecture.vocab_size * architecture.hidden_size * _TABLE_VALUE_BYTES
         tables = table if architecture.tie_word_embeddings else 2 * table
@@ -120,7 +132,7 @@ def _rotary_bytes(load: Load) -> int:
 def _runtime_bytes(load: Load) -> int:
     if load.gpus == 1:
         return _RUNTIME_BYTES
-    fused = load.accounting.fused_all_reduce and load.compute_capability >= _FUSED_CAPABILITY
-    if fused and load.tensor_parallel_size > 1:
-        return _FUSED_RUNTIME_BYTES
-    return _PARALLEL_RUNTIME_BYTES
+    if load.compute_capability < _HOPPER:
+        return _PARALLEL_RUNTIME_BYTES
+    fused = load.accounting.fused_all_reduce and load.tensor_parallel_size > 1
+    return _FUSED_RUNTIME_BYTES if fused else _HOPPER_RUNTIME_BYTES

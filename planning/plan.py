@@ -111,6 +111,7 @@ class MemoryFit:
     graph_bytes: CUDA graphs, taken from the budget or from outside it, as `graphs_in_budget` says.
     outside_bytes: what the budget leaves of the GPU, for the CUDA context and the graphs.
     longest_context: tokens of one sequence that would fit; 0 where not even weights do.
+    sure_context: tokens of one sequence that would fit without doubt.
     concurrent_sequences: full-length sequences that fit at once.
     margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
     """
@@ -127,6 +128,7 @@ class MemoryFit:
     graphs_in_budget: bool = False
     outside_bytes: int = 0
     margin_bytes: int = 0
+    sure_context: int = 0
 
     @property
     def fits(self) -> bool:
