@@ -6,7 +6,7 @@ stay free for others.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from models.catalog import GpuTier
 from models.errors import Problem, stops
@@ -16,6 +16,7 @@ from planning.checkpoints import Checkpoint
 from planning.context import SHORTEST_TOKENS, STEP_TOKENS, Context, context
 from planning.engine_load import Load, accounting
 from planning.memory import memory_fit
+from planning.memory_rules import memory_problems
 from planning.parallelism import parallelism_problems, tensor_parallel_sizes
 from planning.plan import MemoryFit, ReleasePlan
 from planning.precision import Precision, precision
@@ -89,6 +90,8 @@ def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Pr
     if best is None:
         return None, problems
     problems += tuple(batching_problems(said, best.max_model_len, numbers.v0_engine, best.batching))
+    if best.fit is not None and best.fits:
+        problems += tuple(memory_problems(said, tier, best.max_model_len, best.batching, best.fit))
     return best, problems
 
 
@@ -154,18 +157,30 @@ def _candidate(
     batching: Batching,
 ) -> Configuration:
     tensor, pipeline = degrees
-    configuration = Configuration(
+    return Configuration(
         tier=tier,
         tensor_parallel_size=tensor,
         pipeline_parallel_size=pipeline,
         precision=numbers,
         max_model_len=tokens,
         batching=batching,
-        fit=None,
+        fit=_fit(wish, tier, numbers, tokens, degrees, batching),
     )
+
+
+def _fit(
+    wish: Wish,
+    tier: GpuTier,
+    numbers: Precision,
+    tokens: int,
+    degrees: tuple[int, int],
+    batching: Batching,
+) -> MemoryFit | None:
+    """Memory of one GPU; None where it cannot be known or nobody asked."""
     architecture = wish.checkpoint.architecture
     if not wish.deployment.check_fit or architecture is None or numbers.weight_bytes is None:
-        return configuration
+        return None
+    tensor, pipeline = degrees
     load = Load(
         architecture=architecture,
         weight_bytes=numbers.weight_bytes,
@@ -182,7 +197,7 @@ def _candidate(
         enforce_eager=batching.enforce_eager,
         accounting=accounting(wish.release.vllm, numbers.v0_engine),
     )
-    return replace(configuration, fit=memory_fit(load))
+    return memory_fit(load)
 
 
 def _packed(checkpoint: Checkpoint) -> bool:
