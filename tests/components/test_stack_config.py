@@ -1,0 +1,151 @@
+"""What leaves the engine's configuration, and above all what does not."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import set_all_config
+
+from components import StackConfig
+from models.reading import Reading
+from tests.components.programs import Record
+
+TOKEN = "hf_QfYvTz0123456789"
+GOOD: Mapping[str, Any] = {
+    "gcp:project": "acme-ml",
+    "gcp:region": "us-central1",
+    "ray-llm:cluster": {"name": "llm-test", "zones": ["us-central1-a"]},
+    "ray-llm:gpuPools": ["l4"],
+    "ray-llm:models": ["qwen2.5-0.5b-instruct"],
+}
+
+
+def configure(values: Mapping[str, Any], secret: tuple[str, ...] = ()) -> None:
+    """Hands configuration over as the engine does: mappings and lists as JSON, texts plain."""
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
+    }
+    set_all_config(texts, list(secret))
+
+
+@pytest.fixture(autouse=True)
+def _running_stack(record: Record) -> Any:
+    record(lambda: None)
+    yield
+    set_all_config({}, [])
+
+
+def reading(values: Mapping[str, Any], secret: tuple[str, ...] = ()) -> Reading:
+    configure(values, secret)
+    return StackConfig.of_running_stack().reading
+
+
+def problems(values: Mapping[str, Any], secret: tuple[str, ...] = ()) -> str:
+    return "\n".join(problem.sentence() for problem in reading(values, secret).problems)
+
+
+def test_good_stack_is_read() -> None:
+    read = reading(GOOD)
+    assert read.problems == ()
+    assert read.settings is not None
+    assert read.settings.project == "acme-ml"
+    assert [pool.id for pool in read.settings.gpu_pools] == ["l4"]
+
+
+def test_unknown_key_is_seen_though_nobody_asks_for_it() -> None:
+    assert "ray-llm:gpuPolls" in problems({**GOOD, "ray-llm:gpuPolls": ["l4"]})
+
+
+def test_keys_of_others_are_none_of_ours() -> None:
+    assert problems({**GOOD, "aws:region": "eu-west-1", "other:thing": "1"}) == ""
+
+
+def test_project_of_digits_stays_a_text() -> None:
+    settings = reading({**GOOD, "gcp:project": "1234567890"}).settings
+    assert settings is not None
+    assert settings.project == "1234567890"
+
+
+def test_encrypted_token_leaves_as_a_secret_output(record: Record) -> None:
+    configure({**GOOD, "ray-llm:huggingFaceToken": TOKEN}, ("ray-llm:huggingFaceToken",))
+    config = StackConfig.of_running_stack()
+    assert config.reading.settings is not None
+    assert config.reading.settings.has_hugging_face_token
+    token = config.hugging_face_token
+    assert token is not None
+
+    @pulumi.runtime.test
+    def awaited() -> Any:
+        async def look() -> tuple[str | None, bool]:
+            return await token.future(), await token.is_secret()
+
+        return pulumi.Output.from_input(look()).apply(seen.append)
+
+    seen: list[Any] = []
+    awaited()
+    assert seen == [(TOKEN, True)]
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_blank_token_is_none(blank: str) -> None:
+    configure({**GOOD, "ray-llm:huggingFaceToken": blank}, ("ray-llm:huggingFaceToken",))
+    config = StackConfig.of_running_stack()
+    assert config.hugging_face_token is None
+    assert config.reading.settings is not None
+    assert not config.reading.settings.has_hugging_face_token
+
+
+def test_token_in_plain_text_is_refused_and_not_repeated() -> None:
+    told = problems({**GOOD, "ray-llm:huggingFaceToken": TOKEN})
+    assert "stands in plain text" in told
+    assert TOKEN not in told
+
+
+def test_encrypted_values_of_other_keys_never_enter() -> None:
+    values = {**GOOD, "ray-llm:models": [{"model": "a", "name": "s3cret-name"}]}
+    read = reading(values, ("ray-llm:models",))
+    assert "ray-llm:models: is or holds an encrypted value" in "\n".join(
+        problem.sentence() for problem in read.problems
+    )
+    assert "s3cret-name" not in repr(read)
+
+
+def test_unreadable_json_is_shown_as_the_text_that_it_is() -> None:
+    assert "ray-llm:models: qwen2.5-0.5b-instruct is not a list" in problems(
+        {**GOOD, "ray-llm:models": "qwen2.5-0.5b-instruct"}
+    )
+
+
+def test_all_problems_end_the_run_before_anything_is_registered(record: Record) -> None:
+    bad = {
+        **GOOD,
+        "ray-llm:gpuPools": ["l5"],
+        "ray-llm:models": [{"model": "qwen2.5-0.5b-instruct", "contextlength": 1}],
+        "ray-llm:surprise": True,
+    }
+    configure(bad)
+
+    def program() -> None:
+        StackConfig.of_running_stack().announced_plan()
+
+    with pytest.raises(pulumi.RunError) as stopped:
+        program()
+    told = str(stopped.value)
+    assert told.startswith("Pulumi.test.yaml: 3 problems")
+    for place in ("gpuPools[0].tier", "models[0].contextlength", "ray-llm:surprise"):
+        assert place in told
+
+
+def test_environment_variables_serve_hosts_that_set_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in GOOD.items()}
+    texts["ray-llm:huggingFaceToken"] = TOKEN
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["ray-llm:huggingFaceToken"]))
+    set_all_config({}, [])
+    config = StackConfig.of_running_stack()
+    assert config.reading.problems == ()
+    assert config.hugging_face_token is not None
