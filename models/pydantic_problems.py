@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from models.errors import Problem
-from models.spelling import nearest
+from models.foreign_keys import unknown_key
 from models.stack import InvalidValueError, Settings
 
 Section = TypeVar("Section", bound=Settings)
@@ -85,12 +85,7 @@ def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Pro
     value = details["input"]
     if kind in _UNKNOWN:
         known = keys_of(_section_at(section, location[:-1]))
-        return Problem(
-            place=where,
-            reason="is not a known key",
-            remedy=nearest(str(location[-1]), known).strip() or f"Known keys: {', '.join(known)}",
-            rule="unknown-key",
-        )
+        return unknown_key(where, str(location[-1]), known, value)
     if kind == "missing":
         return Problem(place=where, reason="is missing", remedy="Add this key", rule="missing-key")
     if kind == "value_error":

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.errors import Problem
+from models.foreign_keys import unknown_key
 from models.pydantic_problems import keys_of, not_a, validated
 from models.spelling import nearest as nearest
 from models.stack import (
@@ -183,14 +184,10 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
 
 
 def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:
-    for key in ours:
+    for key, value in ours.items():
         if key not in _KEYS:
-            yield Problem(
-                place=f"{NAMESPACE}:{key}",
-                reason="is not a key of this program",
-                remedy=f"{nearest(key, _KEYS)}Known keys: {', '.join(_KEYS)}",
-                rule="unknown-key",
-            )
+            reason = "is not a key of this program"
+            yield unknown_key(f"{NAMESPACE}:{key}", key, _KEYS, value, reason)
 
 
 def _foreign_keys(values: Mapping[str, Any]) -> Iterable[Problem]:
