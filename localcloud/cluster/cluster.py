@@ -23,6 +23,7 @@ import yaml
 
 from localcloud.cluster import processes
 from localcloud.cluster.control_plane import ControlPlane, write_stages
+from localcloud.cluster.gke_pools import recorded_pools
 from localcloud.cluster.kubelet import Kubelet, Machine
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 from localcloud.cluster.node_pools import NodePools
@@ -160,7 +161,13 @@ class LocalCluster:
         except OSError as error:
             raise ClusterError(str(error)) from None
         self._stack.push_async_callback(proxy.stop)
-        pools = NodePools(self.api, kubelet.store, self.settings.node_pools)
+        record = self.settings.folder.parent / "cloud" / "gcp.json"
+        pools = NodePools(
+            self.api,
+            kubelet.store,
+            self.settings.node_pools,
+            functools.partial(recorded_pools, record),
+        )
         for work in (network.services.run(), network.slices.run(), kubelet.run(), pools.run()):
             self._run(work)
 

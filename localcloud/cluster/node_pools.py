@@ -1,6 +1,7 @@
 """Nodes from node pools: what GKE and its cluster autoscaler do, in small.
 
-Each JSON file of a folder describes one node pool. Pending pods that the real
+Node pools are those that a stack created in the local cloud, and one more for
+each JSON file of a folder. Pending pods that the real
 scheduler found no place for make nodes appear, with the labels, taints and
 allocatable resources that GKE gives them, from zero up to the pool's maximum;
 nodes without pods go after a while, down to the minimum.
@@ -19,6 +20,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,11 +108,18 @@ class NodePool:
 class NodePools:
     """Follows the pools' descriptions, the pods and the nodes, and evens them out."""
 
-    def __init__(self, api: KubernetesApi, pods: Store, folder: Path):
+    def __init__(
+        self,
+        api: KubernetesApi,
+        pods: Store,
+        folder: Path,
+        others: Callable[[], list[NodePool]],
+    ):
         self.api = api
         self.pods = pods
         self.nodes = Store(api, "/api/v1/nodes")
         self.folder = folder
+        self.others = others
         self._numbers: dict[str, int] = {}
         self._idle_since: dict[str, float] = {}
 
@@ -128,7 +137,7 @@ class NodePools:
 
     def read(self) -> list[NodePool]:
         """The pools as their files describe them now; a file in the making is left out."""
-        pools = []
+        pools = self.others()
         for path in sorted(self.folder.glob("*.json")):
             with contextlib.suppress(ValueError, KeyError, OSError):
                 pools.append(NodePool.read(path))
