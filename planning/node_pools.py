@@ -16,8 +16,8 @@ from models.spelling import nearest
 from models.stack import GKE_NAME_LIMIT, GpuPoolSettings, StackSettings
 from planning.allocatable import ray_pod
 from planning.cluster import ROUTER_GROUP_ID
-from planning.placement import PoolChoice
 from planning.plan import PoolPlan
+from planning.pool_choice import PoolChoice
 from planning.prices import gpu_node_price
 
 # A group's maximum is no cap: KubeRay ignores a change of it on a live cluster, so it stands at

@@ -1,31 +1,19 @@
 """On which pool a model runs: the one it names, or the cheapest listed one on which it fits.
 
-Cost is that of the GPUs a replica takes, at list price: half of a two-GPU node for one GPU. Spot
-is never chosen for a model that does not name a spot pool, because spot nodes leave at 30 s
+Spot is never chosen for a model that does not name a spot pool, because spot nodes leave at 30 s
 notice.
 """
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
-from models.catalog import GpuTier, gpu_tiers, prices
+from models.catalog import gpu_tiers
 from models.errors import Problem, stops
 from models.spelling import nearest
 from planning.configuration import Configuration, Wish, configure
-from planning.context import SHORTEST_TOKENS, STEP_TOKENS, context
-from planning.plan import GIB
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoolChoice:
-    """A pool as placement sees it; price of one node in USD per hour, None where unknown."""
-
-    id: str
-    tier: GpuTier
-    spot: bool
-    node_usd_per_hour: Decimal | None
+from planning.context import context
+from planning.memory_miss import does_not_fit
+from planning.pool_choice import PoolChoice, Rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +60,7 @@ def _on_named_pool(
         return None, problems
     if configuration.fits:
         return Placement(pool=choice.id, configuration=configuration), problems
-    return None, (*problems, _does_not_fit(wish, choice, configuration, pools, region))
+    return None, (*problems, does_not_fit(wish, choice, configuration, pools, region))
 
 
 def _missing_pool(named: str) -> str:
@@ -89,25 +77,27 @@ def _on_cheapest_pool(
     candidates: list[tuple[PoolChoice, Configuration, tuple[Problem, ...]]] = []
     refused: list[tuple[PoolChoice, tuple[Problem, ...]]] = []
     aim, _ = context(wish.checkpoint, wish.said, wish.defaults)
-    cheapest: tuple[Decimal, int, Decimal] | None = None  # of those with the full context
-    for pool in sorted((pool for pool in pools if not pool.spot), key=lambda pool: _rank(pool, 1)):
-        if cheapest is not None and cheapest <= _rank(pool, 1):
+    cheapest: Rank | None = None  # of those with the full context
+    for pool in sorted((pool for pool in pools if not pool.spot), key=lambda pool: pool.rank(1)):
+        if cheapest is not None and cheapest <= pool.rank(1):
             break  # not even a replica on one of its GPUs would be cheaper
         configuration, problems = configure(wish, pool.tier)
         if configuration is None or stops(problems):
             refused.append((pool, problems))
         elif configuration.fits:
             candidates.append((pool, configuration, problems))
-            if aim is not None and configuration.max_model_len == aim.tokens:
-                rank = _rank(pool, configuration.gpus)
+            full_length = aim is not None and configuration.max_model_len == aim.tokens
+            if full_length and not configuration.doubtful:
+                rank = pool.rank(configuration.gpus)
                 cheapest = rank if cheapest is None else min(rank, cheapest)
         else:
             refused.append((pool, ()))
     if candidates:
+        candidates = [entry for entry in candidates if not entry[1].doubtful] or candidates
         wanted = max(configuration.max_model_len for _, configuration, _ in candidates)
         # A shorter context than another pool could serve is no bargain.
         full = [entry for entry in candidates if entry[1].max_model_len == wanted]
-        pool, configuration, problems = min(full, key=lambda entry: _rank(entry[0], entry[1].gpus))
+        pool, configuration, problems = min(full, key=lambda entry: entry[0].rank(entry[1].gpus))
         return Placement(pool=pool.id, configuration=configuration), problems
     if not pools_complete or not pools:
         return None, ()  # why there is none has been said of the pools
@@ -120,17 +110,6 @@ def _on_cheapest_pool(
         )
         return None, (problem,)
     return None, _fits_nowhere(wish, pools, refused, region)
-
-
-def _rank(pool: PoolChoice, gpus: int) -> tuple[Decimal, int, Decimal]:
-    """Cheapest replica first, then the smaller node; a pool without a price comes last."""
-    node = pool.node_usd_per_hour
-    share = Decimal(gpus) / pool.tier.gpu_count
-    return (
-        Decimal("Infinity") if node is None else node * share,
-        pool.tier.gpu_count,
-        Decimal(str(pool.tier.gpu_memory_gib)),
-    )
 
 
 def _fits_nowhere(
@@ -154,89 +133,4 @@ def _fits_nowhere(
     configuration, _ = configure(wish, largest.tier)
     if configuration is None:
         return ()
-    return (_does_not_fit(wish, largest, configuration, pools, region, largest_listed=True),)
-
-
-def _does_not_fit(
-    wish: Wish,
-    pool: PoolChoice,
-    configuration: Configuration,
-    pools: Sequence[PoolChoice],
-    region: str,
-    largest_listed: bool = False,
-) -> Problem:
-    fit = configuration.fit
-    if fit is None:
-        raise ValueError("only a checked configuration can fail to fit")
-    tokens = configuration.max_model_len
-    gpus = f" on {configuration.gpus} GPUs" if configuration.gpus > 1 else ""
-    where = f"{pool.id}{' (the largest listed)' if largest_listed else ''}{gpus}"
-    stated = wish.said.get("max_model_len") is not None
-    if fit.kv_available_bytes <= 0 or fit.longest_context < min(SHORTEST_TOKENS, tokens):
-        reason = (
-            f"needs {_gib(fit.weight_bytes + fit.activation_bytes + fit.runtime_bytes)} GiB a GPU "
-            f"before any KV cache ({_gib(fit.weight_bytes)} of weights) and "
-            f"{_gib(fit.kv_per_sequence_bytes)} GiB for one sequence of {tokens} tokens; {where} "
-            f"gives {_gib(fit.budget_bytes)} GiB"
-        )
-        ways = []
-        at = wish.said.place
-        value: object = wish.deployment.served_name
-    else:
-        reason = (
-            f"needs {_gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache per sequence; "
-            f"{where} leaves {_gib(fit.kv_available_bytes)} GiB"
-        )
-        step = STEP_TOKENS if fit.longest_context > STEP_TOKENS else 16
-        ways = [f"at most {fit.longest_context // step * step}"]
-        at = wish.said.place_of("max_model_len")
-        value = tokens if stated else f"a context of {tokens} tokens"
-    ways += _other_pools(wish, pool, pools, region)
-    remedy = f"Use {', or '.join(ways)}" if ways else "Use a smaller or a quantized model"
-    return Problem(place=at, value=value, reason=reason, remedy=remedy, rule="memory-fit")
-
-
-def _other_pools(
-    wish: Wish, tried: PoolChoice, pools: Sequence[PoolChoice], region: str
-) -> Iterable[str]:
-    """`gpu: x` for the cheapest listed pool on which it fits, else a tier to add."""
-    listed = [
-        (_rank(pool, configuration.gpus), pool.id)
-        for pool in pools
-        if pool.id != tried.id and (configuration := _fitting(wish, pool.tier)) is not None
-    ]
-    if listed:
-        yield f"gpu: {min(listed)[1]}"
-        return
-    unlisted = [
-        (_rank(choice, configuration.gpus), choice.id)
-        for choice in _catalogue_choices(region)
-        if (configuration := _fitting(wish, choice.tier)) is not None
-    ]
-    if unlisted:
-        tier = min(unlisted)[1]
-        yield f"gpu: {tier} with `- {tier}` in ray-llm:gpuPools"
-
-
-def _catalogue_choices(region: str) -> Iterable[PoolChoice]:
-    for tier in gpu_tiers().values():
-        if "on-demand" in tier.provisioning:
-            yield PoolChoice(
-                id=tier.id,
-                tier=tier,
-                spot=False,
-                node_usd_per_hour=prices().hourly(tier.id, region, spot=False),
-            )
-
-
-def _fitting(wish: Wish, tier: GpuTier) -> Configuration | None:
-    configuration, problems = configure(wish, tier)
-    if configuration is None or stops(problems) or not configuration.fits:
-        return None
-    return configuration
-
-
-def _gib(size_bytes: int, up: bool = False) -> str:
-    """GiB with one decimal, never rounded in the direction that would hide a miss."""
-    tenths = size_bytes / GIB * 10
-    return f"{(math.ceil(tenths) if up else math.floor(tenths)) / 10:.1f}"
+    return (does_not_fit(wish, largest, configuration, pools, region, largest_listed=True),)

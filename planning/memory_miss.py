@@ -1,0 +1,188 @@
+"""The sentence for a model that does not fit, with the smallest changes that would make it fit.
+
+Changes are tried, not guessed: each is put into the wish and the model is configured again. They
+come in order of least intrusion: a shorter context, then engine arguments, then another
+checkpoint, then another pool.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+from models.catalog import GpuTier, llms
+from models.errors import Problem, stops
+from planning.checkpoints import checkpoint_of
+from planning.configuration import Configuration, Wish, configure
+from planning.context import SHORTEST_TOKENS, STEP_TOKENS
+from planning.memory_rules import gib
+from planning.plan import MemoryFit
+from planning.pool_choice import PoolChoice, catalogue_choices
+from planning.statements import DECIDED, Statement
+
+# As far as vLLM's users go; the rest of the GPU is for the CUDA context and CUDA graphs.
+_HIGHEST_UTILIZATION: Final = 0.95
+_FEWEST_SEQUENCES: Final = 16
+_FEWEST_TOKENS: Final = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Change:
+    """One change of a stack file, in words and as the wish it makes."""
+
+    words: str
+    arguments: dict[str, Any]
+
+
+def does_not_fit(
+    wish: Wish,
+    pool: PoolChoice,
+    configuration: Configuration,
+    pools: Sequence[PoolChoice],
+    region: str,
+    largest_listed: bool = False,
+) -> Problem:
+    """The problem of a configuration that memory alone forbids."""
+    fit = configuration.fit
+    if fit is None:
+        raise ValueError("only a checked configuration can fail to fit")
+    tokens = configuration.max_model_len
+    gpus = f" on {configuration.gpus} GPUs" if configuration.gpus > 1 else ""
+    where = f"{pool.id}{' (the largest listed)' if largest_listed else ''}{gpus}"
+    stated = wish.said.get("max_model_len") is not None
+    offered = fit.sure_context or fit.longest_context
+    if fit.kv_available_bytes <= 0 or offered < min(SHORTEST_TOKENS, tokens):
+        reason = (
+            f"needs {gib(fit.weight_bytes + fit.activation_bytes + fit.runtime_bytes)} GiB a GPU "
+            f"before any KV cache ({gib(fit.weight_bytes)} of weights) and "
+            f"{gib(fit.kv_per_sequence_bytes)} GiB for one sequence of {tokens} tokens; {where} "
+            f"gives {gib(fit.budget_bytes)} GiB"
+        )
+        ways: list[str] = []
+        at = wish.said.place
+        value: object = wish.deployment.served_name
+    else:
+        reason = (
+            f"needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache per sequence; "
+            f"{where} leaves {gib(fit.kv_available_bytes)} GiB"
+        )
+        ways = [_context(fit)]
+        at = wish.said.place_of("max_model_len")
+        value = tokens if stated else f"a context of {tokens} tokens"
+    ways += _here(wish, pool.tier, configuration)
+    ways += _other_pools(wish, pool, pools, region)
+    remedy = f"Use {', or '.join(ways)}" if ways else "Use a smaller or a quantized model"
+    return Problem(place=at, value=value, reason=reason, remedy=remedy, rule="memory-fit")
+
+
+def _context(fit: MemoryFit) -> str:
+    offered = fit.sure_context or fit.longest_context
+    step = STEP_TOKENS if offered > STEP_TOKENS else 16
+    return f"at most {offered // step * step}"
+
+
+def _here(wish: Wish, tier: GpuTier, miss: Configuration) -> Iterator[str]:
+    """The least change on the same pool: one that is enough alone, else two together."""
+    changes = [*_changes(wish, miss)]
+    for count in (1, 2):
+        for chosen in combinations(changes, count):
+            arguments = {key: value for change in chosen for key, value in change.arguments.items()}
+            if fitting(_changed(wish, arguments), tier) is not None:
+                yield " with ".join(change.words for change in chosen)
+                return
+        sibling = _sibling(wish, tier)
+        if sibling:
+            yield sibling
+            return
+
+
+def _changes(wish: Wish, miss: Configuration) -> Iterator[_Change]:
+    """Engine arguments to try. Where numbers are derived, planning has stepped them down."""
+    said, batching = wish.said, miss.batching
+    for argument, fewest in (
+        ("max_num_seqs", _FEWEST_SEQUENCES),
+        ("max_num_batched_tokens", _FEWEST_TOKENS),
+    ):
+        if (said.get(argument) or 0) > fewest:
+            yield _change(argument, fewest)
+    if batching.gpu_memory_utilization < _HIGHEST_UTILIZATION:
+        yield _change("gpu_memory_utilization", _HIGHEST_UTILIZATION)
+    if "kv_cache_dtype" not in said.engine:
+        yield _change("kv_cache_dtype", "fp8")
+    tensor = said.get("tensor_parallel_size")
+    pipeline = said.get("pipeline_parallel_size") or 1
+    if tensor and tensor * pipeline * 2 <= miss.tier.gpu_count:
+        yield _Change(
+            words=f"tensorParallelSize: {tensor * 2}",
+            arguments={"tensor_parallel_size": tensor * 2},
+        )
+
+
+def _change(argument: str, value: Any) -> _Change:
+    return _Change(words=f"engine.{argument}: {value}", arguments={argument: value})
+
+
+def _changed(wish: Wish, arguments: dict[str, Any]) -> Wish:
+    """The wish as if the stack file stated these engine arguments."""
+    said = wish.said
+    decided = {
+        argument: Statement(value=value, place=said.place)
+        for argument, value in arguments.items()
+        if argument in DECIDED
+    }
+    passed_on = {key: value for key, value in arguments.items() if key not in DECIDED}
+    return replace(
+        wish,
+        said=replace(
+            said,
+            by_argument={**said.by_argument, **decided},
+            engine={**said.engine, **passed_on},
+        ),
+    )
+
+
+def _sibling(wish: Wish, tier: GpuTier) -> str | None:
+    """A quantized checkpoint of the same model in the catalogue that fits this tier."""
+    name = wish.deployment.model
+    own = llms().get(name) if name else None
+    if own is None or own.quantization is not None:
+        return None
+    for row in llms().values():
+        if row.quantization is None or not row.id.startswith(f"{own.id}-"):
+            continue
+        deployment = wish.deployment.model_copy(update={"model": row.id})
+        checkpoint, _ = checkpoint_of(deployment, wish.said.place, Path())
+        if checkpoint is None:
+            continue
+        if fitting(replace(wish, deployment=deployment, checkpoint=checkpoint), tier) is not None:
+            return f"model: {row.id}"
+    return None
+
+
+def _other_pools(
+    wish: Wish, tried: PoolChoice, pools: Sequence[PoolChoice], region: str
+) -> Iterable[str]:
+    """`gpu: x` for the cheapest listed pool on which it fits, else a tier to add."""
+    others = [pool for pool in pools if pool.id != tried.id]
+    if listed := _cheapest(wish, others):
+        yield f"gpu: {listed}"
+    elif tier := _cheapest(wish, catalogue_choices(region)):
+        yield f"gpu: {tier} with `- {tier}` in ray-llm:gpuPools"
+
+
+def _cheapest(wish: Wish, pools: Iterable[PoolChoice]) -> str | None:
+    ranked = [
+        (pool.rank(configuration.gpus), pool.id)
+        for pool in pools
+        if (configuration := fitting(wish, pool.tier)) is not None
+    ]
+    return min(ranked)[1] if ranked else None
+
+
+def fitting(wish: Wish, tier: GpuTier) -> Configuration | None:
+    """How a model runs on a tier without doubt; None where it cannot."""
+    configuration, problems = configure(wish, tier)
+    if configuration is None or stops(problems) or not configuration.fits:
+        return None
+    return None if configuration.doubtful else configuration

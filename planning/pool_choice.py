@@ -1,0 +1,44 @@
+"""A pool as placement sees it, and how dear a replica is on it.
+
+Cost is that of the GPUs a replica takes, at list price: half of a two-GPU node for one GPU.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from models.catalog import GpuTier, gpu_tiers, prices
+
+Rank = tuple[Decimal, int, Decimal]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolChoice:
+    """A pool as placement sees it; price of one node in USD per hour, None where unknown."""
+
+    id: str
+    tier: GpuTier
+    spot: bool
+    node_usd_per_hour: Decimal | None
+
+    def rank(self, gpus: int) -> Rank:
+        """Cheapest replica first, then the smaller node; a pool without a price comes last."""
+        node = self.node_usd_per_hour
+        share = Decimal(gpus) / self.tier.gpu_count
+        return (
+            Decimal("Infinity") if node is None else node * share,
+            self.tier.gpu_count,
+            Decimal(str(self.tier.gpu_memory_gib)),
+        )
+
+
+def catalogue_choices(region: str) -> Iterable[PoolChoice]:
+    """Every tier of the catalogue that can be had on demand, as if it were listed."""
+    for tier in gpu_tiers().values():
+        if "on-demand" in tier.provisioning:
+            yield PoolChoice(
+                id=tier.id,
+                tier=tier,
+                spot=False,
+                node_usd_per_hour=prices().hourly(tier.id, region, spot=False),
+            )
