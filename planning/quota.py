@@ -215,9 +215,14 @@ def _gpu_pool(pool: PoolPlan, maximum_is_stated: bool, models: Sequence[ModelPla
     )
 
 
+def counts_as_ssd(machine_type: str) -> bool:
+    """Whether a node's boot disk is a balanced persistent disk."""
+    return not machine_type.startswith(_HYPERDISK_ONLY)
+
+
 def _per_node(machine_type: str, boot_disk_gb: int) -> Mapping[str, int]:
     """What a node counts for beside its GPUs."""
-    counts = {} if machine_type.startswith(_HYPERDISK_ONLY) else {SSD_TOTAL_GB: boot_disk_gb}
+    counts = {SSD_TOTAL_GB: boot_disk_gb} if counts_as_ssd(machine_type) else {}
     vcpus = machine_types()[machine_type].vcpus if machine_type in machine_types() else 0
     metric = CPU_METRIC_OF_SERIES.get(machine_type.partition("-")[0])
     if metric is not None:
