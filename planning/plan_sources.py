@@ -51,7 +51,9 @@ def summary_of_revision(
     The whole folder of that revision is looked at, because a stack file may name others.
     Raises SourceError where git does not know the revision, StackError as `plan_of_file`.
     """
-    archive = _git(directory, "archive", "--format=tar", f"{revision}^{{commit}}", "--", ".")
+    # The hash, because a revision that looks like an option must not become one.
+    named = _git(directory, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    archive = _git(directory, "archive", "--format=tar", named.decode().strip(), "--", ".")
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(folder, filter="data")
