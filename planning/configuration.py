@@ -13,7 +13,7 @@ from models.errors import Problem, stops
 from models.stack import Defaults, ModelDeployment, Profile
 from planning.batching import Batching, batching_problems, batchings
 from planning.checkpoints import Checkpoint
-from planning.context import SHORTEST_TOKENS, STEP_TOKENS, Context, context
+from planning.context import SHORTEST_TOKENS, STEP_TOKENS, Context
 from planning.engine_load import Load, accounting
 from planning.memory import memory_fit
 from planning.memory_rules import memory_problems
@@ -32,6 +32,7 @@ class Wish:
     said: Statements
     defaults: Defaults
     release: ReleasePlan
+    aim: Context
 
     @property
     def profile(self) -> Profile | None:
@@ -75,12 +76,11 @@ def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Pr
     """
     checkpoint, said = wish.checkpoint, wish.said
     numbers, problems = precision(checkpoint, said, tier, wish.release)
-    aim, context_problems = context(checkpoint, said, wish.defaults)
-    problems += (*context_problems, *parallelism_problems(checkpoint, said, tier))
-    if aim is None or stops(problems):
+    problems += tuple(parallelism_problems(checkpoint, said, tier))
+    if stops(problems):
         return None, problems
     best: Configuration | None = None
-    for candidate in _candidates(wish, tier, numbers, aim):
+    for candidate in _candidates(wish, tier, numbers):
         # The first without doubt; else the first that may fit; else the last, for the message.
         if best is None or not best.fits:
             best = candidate
@@ -95,9 +95,7 @@ def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Pr
     return best, problems
 
 
-def _candidates(
-    wish: Wish, tier: GpuTier, numbers: Precision, aim: Context
-) -> Iterator[Configuration]:
+def _candidates(wish: Wish, tier: GpuTier, numbers: Precision) -> Iterator[Configuration]:
     """Ways to run, best first: the wanted context on few GPUs, then on more, then shorter."""
     said = wish.said
     pipeline = said.get("pipeline_parallel_size") or 1
@@ -111,16 +109,16 @@ def _candidates(
         degrees = tuple(size for size in sizes if size * pipeline <= tier.gpu_count)
     smallest: Configuration | None = None
     for degree in degrees:
-        tries = batchings(wish.profile, said, aim.tokens, numbers.v0_engine)
+        tries = batchings(wish.profile, said, wish.aim.tokens, numbers.v0_engine)
         size = (degree, pipeline)
-        smallest = _candidate(wish, tier, numbers, aim.tokens, size, tries[-1])
+        smallest = _candidate(wish, tier, numbers, wish.aim.tokens, size, tries[-1])
         if smallest.fits:  # or no larger batch does
             for batching in tries[:-1]:
-                yield _candidate(wish, tier, numbers, aim.tokens, size, batching)
+                yield _candidate(wish, tier, numbers, wish.aim.tokens, size, batching)
             yield smallest
-    if aim.may_shorten and wish.checkpoint.architecture is not None:
+    if wish.aim.may_shorten and wish.checkpoint.architecture is not None:
         sizes_of_replica = [(degree, pipeline) for degree in degrees]
-        yield from _shortened(wish, tier, numbers, aim.tokens, sizes_of_replica)
+        yield from _shortened(wish, tier, numbers, wish.aim.tokens, sizes_of_replica)
     if smallest is not None:
         yield smallest  # where nothing fits, the message is about the wish on all GPUs
 

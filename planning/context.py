@@ -40,16 +40,20 @@ def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int
 def context(
     checkpoint: Checkpoint, said: Statements, defaults: Defaults
 ) -> tuple[Context | None, tuple[Problem, ...]]:
-    """The context length to plan for."""
+    """The context length to plan for; None only where none can be derived.
+
+    A length that is refused is planned for as if it had been left out, so that what is wrong
+    with the rest of the model is found in the same preview.
+    """
     stated = said.get("max_model_len")
     limit = model_limit(checkpoint.architecture, said.engine) if checkpoint.architecture else None
     problems = tuple(_problems(stated, limit, checkpoint, said))
-    if problems:
+    if stated is None and limit is None:
         return None, problems
-    if stated is not None:
+    if stated is not None and not problems:
         return Context(tokens=stated, may_shorten=False), ()
     habit = defaults.context_length or DEFAULT_TOKENS
-    return Context(tokens=min(habit, limit) if limit else habit, may_shorten=True), ()
+    return Context(tokens=min(habit, limit) if limit else habit, may_shorten=True), problems
 
 
 def _problems(

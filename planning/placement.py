@@ -11,7 +11,6 @@ from models.catalog import gpu_tiers
 from models.errors import Problem, stops
 from models.spelling import nearest
 from planning.configuration import Configuration, Wish, configure
-from planning.context import context
 from planning.memory_miss import does_not_fit
 from planning.pool_choice import PoolChoice, Rank
 
@@ -76,7 +75,6 @@ def _on_cheapest_pool(
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     candidates: list[tuple[PoolChoice, Configuration, tuple[Problem, ...]]] = []
     refused: list[tuple[PoolChoice, tuple[Problem, ...]]] = []
-    aim, _ = context(wish.checkpoint, wish.said, wish.defaults)
     cheapest: Rank | None = None  # of those with the full context
     for pool in sorted((pool for pool in pools if not pool.spot), key=lambda pool: pool.rank(1)):
         if cheapest is not None and cheapest <= pool.rank(1):
@@ -86,7 +84,7 @@ def _on_cheapest_pool(
             refused.append((pool, problems))
         elif configuration.fits:
             candidates.append((pool, configuration, problems))
-            full_length = aim is not None and configuration.max_model_len == aim.tokens
+            full_length = configuration.max_model_len == wish.aim.tokens
             if full_length and not configuration.doubtful:
                 rank = pool.rank(configuration.gpus)
                 cheapest = rank if cheapest is None else min(rank, cheapest)

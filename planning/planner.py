@@ -11,6 +11,7 @@ from planning.access import access_problems
 from planning.checkpoints import Checkpoint, checkpoint_of
 from planning.cluster import HEAD, cluster_plan, router_group
 from planning.configuration import Wish
+from planning.context import context
 from planning.cost import budget_problems, stack_cost
 from planning.engine_arguments import engine_argument_problems
 from planning.names import name_problems
@@ -113,12 +114,17 @@ def _model(
         problems += tuple(engine_argument_problems(deployment.engine, entry.place, release.vllm))
     if checkpoint is None or release is None or _unusable(problems):
         return None, problems
+    aim, context_problems = context(checkpoint, said, settings.defaults)
+    problems += context_problems
+    if aim is None:
+        return None, problems
     wish = Wish(
         deployment=deployment,
         checkpoint=checkpoint,
         said=said,
         defaults=settings.defaults,
         release=release,
+        aim=aim,
     )
     choices = [pool.choice for pool in pools]
     placement, placement_problems = place(wish, choices, pools_complete, settings.region)
