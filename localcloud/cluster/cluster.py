@@ -32,6 +32,8 @@ from localcloud.cluster.ports import free_port
 from localcloud.cluster.proxy import Proxy
 
 START_TIMEOUT_SECONDS = 120
+# A program that ends this often within seconds of its start will not recover.
+QUICK_FAILURES = 3
 STANDINS = Path(__file__).parent / "ray" / "standins"
 Report = Callable[[str], None]
 
@@ -86,6 +88,7 @@ class LocalCluster:
         self.plane = ControlPlane.create(installation.binaries, settings.folder / "control-plane")
         self.proxy_port = free_port()
         self.stopping = asyncio.Event()
+        self.failure: BaseException | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._stack = contextlib.AsyncExitStack()
         self._temp = Path(tempfile.mkdtemp(prefix="rl-"))
@@ -177,8 +180,8 @@ class LocalCluster:
         self._tasks.append(task)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled() and task.exception():
-            self.report(f"a part of the cluster failed: {task.exception()!r}")
+        if not task.cancelled() and task.exception() and self.failure is None:
+            self.failure = task.exception()
             self.stopping.set()
 
     def _keep(self, name: str, argv: list[str | Path], env: dict[str, str] | None = None) -> None:
@@ -187,6 +190,7 @@ class LocalCluster:
     async def _kept(self, name: str, argv: list[str | Path], env: dict[str, str] | None) -> None:
         """Run a program; start it again when it ends by itself."""
         log = self.settings.logs / f"{name}.log"
+        failures = 0
         while not self.stopping.is_set():
             started = time.monotonic()
             process = await processes.start(
@@ -194,7 +198,15 @@ class LocalCluster:
             )
             code = await process.wait()
             if time.monotonic() - started < 5:
-                await asyncio.sleep(2)
+                failures += 1
+                if failures == QUICK_FAILURES:
+                    raise ClusterError(
+                        f"{name} ended with code {code} {failures} times in a row; "
+                        f"{log} ends with: {processes.last_lines(log)}"
+                    )
+                await asyncio.sleep(1)
+            else:
+                failures = 0
             self.report(f"{name} ended with code {code}: started again (see {log})")
 
     async def _wait_for(self, name: str, ready: Callable[[], Coroutine[Any, Any, bool]]) -> None:

@@ -60,7 +60,7 @@ async def supervise(
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             starting.cancel()
-            raise ClusterError("stopped while it was starting")
+            raise cluster.failure or ClusterError("stopped while it was starting")
         starting.result()
         parent.cancel()
         state.with_addresses(
@@ -73,6 +73,8 @@ async def supervise(
         report(READY)
         _detach(log)
         await stopping
+        if cluster.failure:
+            raise cluster.failure
     except Exception as error:
         text = str(error) if isinstance(error, ClusterError | OSError) else repr(error)
         report(FAILED + text)

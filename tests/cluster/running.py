@@ -19,7 +19,7 @@ from localcloud.cluster.state import ClusterState
 T = TypeVar("T")
 
 
-def eventually(ask: Callable[[], T], what: str, *, seconds: float) -> T:
+def eventually(ask: Callable[[], T | None], what: str, *, seconds: float) -> T:
     """The first true answer within so many seconds; an error of `ask` counts as no answer."""
     deadline = time.monotonic() + seconds
     last: object = None
@@ -27,7 +27,7 @@ def eventually(ask: Callable[[], T], what: str, *, seconds: float) -> T:
         try:
             last = ask()
             if last:
-                return last  # type: ignore[return-value]
+                return last
         except (OSError, LookupError) as error:
             last = error
         time.sleep(0.5)
@@ -56,8 +56,11 @@ class Cluster:
         return asyncio.run(once())
 
     def apply(self, *objects: Object) -> None:
-        for obj in objects:
-            self.api(lambda api, o=obj: api.apply(o))
+        async def each(api: KubernetesApi) -> None:
+            for obj in objects:
+                await api.apply(obj)
+
+        self.api(each)
 
     def get(self, path: str) -> Any:
         return self.api(lambda api: api.get(path))

@@ -1,0 +1,203 @@
+"""Starting and stopping the local cluster, also when it goes wrong."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localcloud.cluster import processes
+from localcloud.cluster.cluster import ClusterError
+from localcloud.cluster.lifecycle import down, up
+from localcloud.cluster.state import ClusterState
+from localcloud.go_build import BuildError, GoProgram, build
+from tests.cluster.running import eventually
+
+
+def command(home: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "localcloud.cluster", *arguments, f"--home={home}"]
+
+
+def start(home: Path) -> "subprocess.Popen[str]":
+    arguments = command(home, "up", "--serve-port=0", "--dashboard-port=0")
+    return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+
+
+def supervised(home: Path) -> ClusterState | None:
+    """The state as soon as the supervisor has started a program."""
+    state = ClusterState.read(home / "cluster")
+    return state if state and len(processes.marked(state.mark)) > 1 else None
+
+
+def nothing_left(state: ClusterState) -> bool:
+    return not processes.marked(state.mark) and state.supervisor() is None
+
+
+def test_up_twice_is_one_cluster_and_down_twice_is_fine(tmp_path: Path) -> None:
+    first = up(tmp_path, serve_port=0, dashboard_port=0)
+    try:
+        assert up(tmp_path, serve_port=0, dashboard_port=0) == first
+        assert oct(Path(first.kubeconfig).stat().st_mode & 0o777) == "0o600"
+    finally:
+        down(tmp_path)
+    assert nothing_left(first)
+    assert ClusterState.read(tmp_path / "cluster") is None
+    down(tmp_path)
+
+
+def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:
+    state = up(tmp_path, serve_port=0, dashboard_port=0)
+    try:
+        members = [*processes.marked(state.mark), psutil.Process(state.pid)]
+        addresses = {
+            connection.laddr.ip
+            for process in members
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    finally:
+        down(tmp_path)
+
+
+def test_a_killed_supervisor_leaves_nothing_that_the_next_up_does_not_clean(
+    tmp_path: Path,
+) -> None:
+    first = up(tmp_path, serve_port=0, dashboard_port=0)
+    os.kill(first.pid, signal.SIGKILL)
+    eventually(lambda: first.supervisor() is None, "it is dead", seconds=5)
+    second = up(tmp_path, serve_port=0, dashboard_port=0)
+    try:
+        assert second.pid != first.pid
+        assert processes.marked(first.mark) == []
+    finally:
+        down(tmp_path)
+    assert nothing_left(second)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_up_that_is_ended_half_way_leaves_nothing(tmp_path: Path, number: int) -> None:
+    starting = start(tmp_path)
+    state = eventually(lambda: supervised(tmp_path), "the first program runs", seconds=30)
+    starting.send_signal(number)
+    assert starting.wait(30) != 0
+    eventually(lambda: nothing_left(state), "everything is gone", seconds=30)
+
+
+def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
+    state = up(tmp_path, serve_port=0, dashboard_port=0)
+    try:
+
+        def schedulers() -> list[psutil.Process]:
+            return [p for p in processes.marked(state.mark) if p.name() == "kube-scheduler"]
+
+        (scheduler,) = schedulers()
+        scheduler.kill()
+        eventually(
+            lambda: [p for p in schedulers() if p.pid != scheduler.pid], "a new one", seconds=20
+        )
+    finally:
+        down(tmp_path)
+
+
+def test_a_taken_port_is_one_sentence_with_a_way_out(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ClusterError, match=rf"port {port} .* is taken .* --serve-port"):
+            up(tmp_path, serve_port=port, dashboard_port=0)
+    assert ClusterState.read(tmp_path / "cluster") is None
+
+
+def test_a_program_that_cannot_start_is_named_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from localcloud.cluster import installation
+
+    real = installation.installed()
+    programs = tmp_path / "programs"
+    shutil.copytree(real.binaries, programs / real.binaries.name, symlinks=True)
+    (programs / real.ray.name).symlink_to(real.ray)
+    broken = programs / real.binaries.name / "etcd"
+    broken.write_text("#!/bin/sh\necho 'no space left on device' >&2\nexit 1\n")
+    monkeypatch.setenv(installation.PROGRAMS_VARIABLE, str(programs))
+    started = time.monotonic()
+    with pytest.raises(ClusterError, match=r"etcd ended with code 1.*no space left on device"):
+        up(tmp_path, serve_port=0, dashboard_port=0)
+    assert time.monotonic() - started < 60
+    assert ClusterState.read(tmp_path / "cluster") is None
+
+
+def test_no_go_on_path_is_one_sentence_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program = GoProgram(tmp_path, "example.com/x", "x")
+    with pytest.raises(BuildError, match=r"no `go` on PATH.*install Go 1\.26"):
+        build([program], tmp_path / "programs")
+
+
+class Refusal(BaseHTTPRequestHandler):
+    """A module proxy that serves nothing, as one that holds a module back."""
+
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def refusing_proxy() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Refusal)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def missing_module(folder: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> GoProgram:
+    module, checksum = "example.com/missing v1.0.0", "h1:" + "A" * 43 + "="
+    (folder / "go.mod").write_text(f"module x\ngo 1.26\nrequire {module}\n")
+    (folder / "go.sum").write_text(f"{module} {checksum}\n{module}/go.mod {checksum}\n")
+    monkeypatch.setenv("GOPROXY", proxy)
+    return GoProgram(folder, "example.com/missing", "missing")
+
+
+def test_a_module_that_the_proxy_refuses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing_proxy: str
+) -> None:
+    program = missing_module(tmp_path, monkeypatch, refusing_proxy)
+    with pytest.raises(BuildError, match=r"does not serve example\.com/missing@v1\.0\.0"):
+        build([program], tmp_path / "programs")
+    assert not (tmp_path / "programs" / "missing").exists()
+
+
+def test_a_proxy_that_is_out_of_reach_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = missing_module(tmp_path, monkeypatch, "http://127.0.0.1:9")
+    with pytest.raises(BuildError, match="Go module proxy cannot be reached"):
+        build([program], tmp_path / "programs")
+
+
+def test_a_half_built_cache_is_completed(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/hello\ngo 1.26\n")
+    (tmp_path / "go.sum").write_text("")
+    (tmp_path / "main.go").write_text("package main\nfunc main() {}\n")
+    program = GoProgram(tmp_path, "example.com/hello", "hello")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / ".hello.12345").write_bytes(b"half")
+    build([program], programs)
+    assert subprocess.run([programs / "hello"], check=False).returncode == 0
