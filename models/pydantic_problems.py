@@ -48,7 +48,14 @@ def _validate(
     try:
         return section.model_validate(value, by_alias=True, by_name=False), []
     except ValidationError as error:
-        return None, error.errors(include_url=False)
+        errors = error.errors(include_url=False)
+        # A list whose only entries are broken looks empty to Pydantic.
+        broken = {details["loc"][:-1] for details in errors}
+        return None, [
+            details
+            for details in errors
+            if details["type"] != "too_short" or details["loc"] not in broken
+        ]
 
 
 def _without(value: Mapping[Any, Any], paths: Iterable[Sequence[int | str]]) -> Mapping[Any, Any]:

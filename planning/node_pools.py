@@ -106,7 +106,7 @@ def pool_decisions(
                 ),
             )
         )
-    if defaulted and settings.gpu_pools and not decisions:
+    if defaulted and settings.gpu_pools and not decisions and _has_zone_of_region(settings):
         problems.append(_no_default_pool(settings))
     return tuple(decisions), tuple(problems)
 
@@ -167,6 +167,10 @@ def _unknown_tier(pool: GpuPoolSettings, place: str) -> Problem:
         remedy=f"{hint}Known tiers: {known}",
         rule="tier-unknown",
     )
+
+
+def _has_zone_of_region(settings: StackSettings) -> bool:
+    return any(zone.startswith(f"{settings.region}-") for zone in settings.cluster.zones)
 
 
 def _no_default_pool(settings: StackSettings) -> Problem:
@@ -260,6 +264,8 @@ def _zones(
         return stated, (problem,)
     if pool.zones is not None:
         return stated, tuple(_zone_problems(pool.zones, offered, settings.region, tier, place))
+    if not _has_zone_of_region(settings):
+        return stated, ()  # which has been said of the cluster
     common = tuple(zone for zone in stated if zone in offered)
     if common:
         return common, ()

@@ -97,10 +97,14 @@ def _dtype(checkpoint: Checkpoint, said: Statements, tier: GpuTier) -> str:
     return "bfloat16"
 
 
+def _needs_newer_gpu(dtype: str, tier: GpuTier) -> bool:
+    return dtype == "bfloat16" and tier.compute_capability < _BFLOAT16_CAPABILITY
+
+
 def _dtype_problems(
     dtype: str, checkpoint: Checkpoint, said: Statements, tier: GpuTier, release: ReleasePlan
 ) -> Iterable[Problem]:
-    if dtype == "bfloat16" and tier.compute_capability < _BFLOAT16_CAPABILITY:
+    if _needs_newer_gpu(dtype, tier):
         yield Problem(
             place=said.place_of("dtype"),
             value=dtype,
@@ -176,7 +180,7 @@ def _quantization_problems(
     kernel = methods.get(faster)
     marlin = kernel is not None and (kernel.min_capability or 0) <= capability
     if method.activation_dtypes is not None and dtype not in method.activation_dtypes:
-        if marlin:
+        if marlin or _needs_newer_gpu(dtype, tier):
             return
         yield Problem(
             place=said.place_of("dtype"),

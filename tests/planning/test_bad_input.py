@@ -1,0 +1,737 @@
+"""Every kind of bad input: place, value, reason and way out, in one sentence, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from tests.planning.stacks import MODEL, Values, sentences, stack
+
+L4 = ("l4",)
+MODELS_PLACE = "ray-llm:models[0]"
+CLUSTER = {"name": "llm-test", "zones": ["us-central1-a", "us-central1-c"]}
+
+
+def one(**keys: Any) -> Values:
+    """A stack with one L4 pool and one model with these keys."""
+    return stack([{"model": MODEL, **keys}], L4, token=True)
+
+
+def engine(**arguments: Any) -> Values:
+    return one(engine=arguments)
+
+
+def on(pool: str, **keys: Any) -> Values:
+    return stack([{"model": MODEL, "gpu": pool, **keys}], (pool,), token=True)
+
+
+CASES: dict[str, tuple[Values, str]] = {
+    # Keys
+    "unknown top-level key": (
+        stack(defalts={}),
+        "ray-llm:defalts: is not a key of this program. Did you mean defaults?",
+    ),
+    "a key like no other": (
+        stack(zzz={}),
+        "ray-llm:zzz: is not a key of this program. Known keys: huggingFaceToken, cluster,",
+    ),
+    "misspelt namespace": (
+        {**stack(), "rayllm:defaults": {}},
+        "rayllm:defaults: is not a key of this program. Did you mean ray-llm:defaults?",
+    ),
+    "unknown key of the cluster": (
+        stack(cluster={**CLUSTER, "deletionProtect": False}),
+        "ray-llm:cluster.deletionProtect: is not a known key. Did you mean deletionProtection?",
+    ),
+    "unknown key of the CPU pool": (
+        stack(cluster={**CLUSTER, "cpuPool": {"maxNode": 3}}),
+        "ray-llm:cluster.cpuPool.maxNode: is not a known key. Did you mean maxNodes?",
+    ),
+    "unknown key of a pool": (
+        stack(gpuPools=[{"tier": "l4", "sopt": True}]),
+        "ray-llm:gpuPools[0].sopt: is not a known key. Did you mean spot?",
+    ),
+    "unknown key of a model": (
+        one(contxtLength=8192),
+        "ray-llm:models[0].contxtLength: is not a known key. Did you mean contextLength?",
+    ),
+    "unknown key of replicas": (
+        one(replicas={"mni": 1}),
+        "ray-llm:models[0].replicas.mni: is not a known key. Did you mean min?",
+    ),
+    "unknown key of the defaults": (
+        stack(defaults={"replica": {}}),
+        "ray-llm:defaults.replica: is not a known key. Did you mean replicas?",
+    ),
+    "unknown key of the versions": (
+        stack(versions={"kubeRay": "1.6.2"}),
+        "ray-llm:versions.kubeRay: is not a known key. Did you mean kuberay?",
+    ),
+    "unknown key of the service": (
+        stack(service={"nmae": "llm"}),
+        "ray-llm:service.nmae: is not a known key. Did you mean name?",
+    ),
+    "unknown key of kubeRay": (
+        stack(kubeRay={"instal": "helm"}),
+        "ray-llm:kubeRay.instal: is not a known key. Did you mean install?",
+    ),
+    "snake case instead of camel case": (
+        stack(gpuPools=[{"tier": "l4", "max_nodes": 3}]),
+        "ray-llm:gpuPools[0].max_nodes: is not a known key. Did you mean maxNodes?",
+    ),
+    "a key that is no text": (
+        stack([{"model": MODEL, 7: 1}]),
+        "ray-llm:models[0][7]: is not a known key. Known keys: ",
+    ),
+    # Tiers and models
+    "unknown tier": (
+        stack(gpuPools=["h100"]),
+        "ray-llm:gpuPools[0].tier: h100 is not a GPU tier of the catalogue. "
+        "Did you mean h100-80gb? Known tiers: t4,",
+    ),
+    "spot in the tier": (
+        stack(gpuPools=["t4-spot"]),
+        "ray-llm:gpuPools[0].tier: t4-spot is not a GPU tier of the catalogue. "
+        "Write {tier: t4, spot: true}.",
+    ),
+    "tier that is not sold on demand": (
+        stack(gpuPools=["h100-80gb"]),
+        "ray-llm:gpuPools[0]: h100-80gb cannot be had on demand: Google sells a3-highgpu-1g as "
+        "flex-start or spot only. Set spot: true.",
+    ),
+    "unknown model": (
+        stack(["qwen2.5-7b"]),
+        "ray-llm:models[0].model: qwen2.5-7b is not in the catalogue. Did you mean "
+        "qwen2.5-7b-instruct? For a model outside the catalogue give its source",
+    ),
+    "source instead of a catalogue name": (
+        stack(["Qwen/Qwen2.5-7B-Instruct"]),
+        "ray-llm:models[0].model: Qwen/Qwen2.5-7B-Instruct is not in the catalogue. "
+        "Write model: qwen2.5-7b-instruct.",
+    ),
+    "neither model nor source": (
+        stack([{"gpu": "l4"}], L4),
+        "ray-llm:models[0]: names neither a model nor a source. Give model: ",
+    ),
+    "model and source": (
+        one(source="acme/x"),
+        "ray-llm:models[0]: names both a model of the catalogue and a source. Keep model for",
+    ),
+    "source without a description": (
+        stack([{"source": "acme/x"}]),
+        "ray-llm:models[0].source: acme/x is outside the catalogue, so its memory cannot be "
+        "checked. Give configFile (the path of its config.json) and weightGib, or gpu and "
+        "checkFit: false.",
+    ),
+    "a description of a known model": (
+        one(weightGib=3),
+        f"ray-llm:models[0].weightGib: 3.0 describes a model that the catalogue already knows "
+        f"({MODEL}). Leave weightGib out, or give source instead of model.",
+    ),
+    # Names
+    "one model twice": (
+        stack([MODEL, MODEL]),
+        f"ray-llm:models[1]: {MODEL} is the name and route of models[0] as well. Give one of "
+        "them a name of its own: name: <served name>.",
+    ),
+    "one name twice": (
+        stack([{"model": "qwen3-4b", "name": "chat"}, {"model": "qwen3-8b", "name": "chat"}]),
+        "ray-llm:models[1].name: chat is the name and route of models[0] as well.",
+    ),
+    "RayService name of 48 characters": (
+        stack(service={"name": "a" * 48}),
+        f"ray-llm:service.name: {'a' * 48} has 48 characters, more than the 47 that are allowed. "
+        "Shorten it to 47 characters or fewer.",
+    ),
+    "node pool name of 41 characters": (
+        stack(gpuPools=[{"tier": "l4", "name": "b" * 41}]),
+        f"ray-llm:gpuPools[0].name: {'b' * 41} has 41 characters, more than the 40 that are "
+        "allowed. Shorten it to 40 characters or fewer.",
+    ),
+    "cluster name of 41 characters": (
+        stack(cluster={**CLUSTER, "name": "c" * 41}),
+        f"ray-llm:cluster.name: {'c' * 41} has 41 characters, more than the 40",
+    ),
+    "node pool name in capitals": (
+        stack(gpuPools=[{"tier": "l4", "name": "L4"}]),
+        "ray-llm:gpuPools[0].name: L4 is not a DNS-1035 label. Use lower case letters, digits "
+        "and '-', a letter first, no '-' last.",
+    ),
+    "served name of 64 characters": (
+        one(name="c" * 64),
+        f"ray-llm:models[0].name: {'c' * 64} has 64 characters, more than the 63 that are allowed. "
+        "Give a shorter name.",
+    ),
+    "served name that is not DNS-safe": (
+        one(name="Chat_Bot"),
+        "ray-llm:models[0].name: Chat_Bot is not DNS-safe, and it becomes a route and a ConfigMap "
+        "key. Use lower case letters, digits, '-' and '.',",
+    ),
+    "colon in a served name": (
+        one(name="llama:8b"),
+        "ray-llm:models[0].name: llama:8b contains a ':', which Ray Serve LLM reads as base model "
+        "and LoRA adapter, so that every request would be answered 404. Write llama-8b for "
+        "instance.",
+    ),
+    "source that yields no served name": (
+        stack([{"source": "acme/My_Model", "gpu": "l4", "checkFit": False, "contextLength": 4096}]),
+        "ray-llm:models[0].source: acme/My_Model would be served as 'my_model', which is not "
+        "DNS-safe, and it becomes a route and a ConfigMap key. Give the model a name: "
+        "name: <served name>.",
+    ),
+    "one pool twice": (
+        stack(gpuPools=["l4", "l4"]),
+        "ray-llm:gpuPools[1]: l4 is the name of an earlier pool as well. Give one of them a name",
+    ),
+    "pool named like the CPU pool": (
+        stack(gpuPools=[{"tier": "l4", "name": "app-pool"}]),
+        "ray-llm:gpuPools[0].name: app-pool is the name of the CPU pool (cluster.cpuPool). Give "
+        "the pool another name, or none: its tier's.",
+    ),
+    "pool named like the routers' group": (
+        stack(gpuPools=[{"tier": "l4", "name": "routers"}]),
+        "ray-llm:gpuPools[0].name: routers is the name of the routers' worker group.",
+    ),
+    # Ranges
+    "replicas: min above max": (
+        one(replicas={"min": 3, "max": 2}),
+        "ray-llm:models[0].replicas: min 3 is above max 2. Lower min or raise max.",
+    ),
+    "replicas: min above the defaults' max": (
+        stack([{"model": MODEL, "replicas": {"min": 3}}], defaults={"replicas": {"max": 2}}),
+        "ray-llm:models[0].replicas: min 3 is above the max 2 of ray-llm:defaults. Give both min "
+        "and max.",
+    ),
+    "replicas: max below the defaults' min": (
+        stack([{"model": MODEL, "replicas": {"max": 1}}], defaults={"replicas": {"min": 2}}),
+        "ray-llm:models[0].replicas: max 1 is below the min 2 of ray-llm:defaults. Give both",
+    ),
+    "replicas: max 0": (
+        one(replicas={"max": 0}),
+        "ray-llm:models[0].replicas.max: 0 is below 1. Use 1 or more.",
+    ),
+    "pool: min above max": (
+        stack(gpuPools=[{"tier": "l4", "minNodes": 6, "maxNodes": 5}]),
+        "ray-llm:gpuPools[0]: minNodes 6 is above maxNodes 5. Lower minNodes or raise maxNodes.",
+    ),
+    "pool: max 0": (
+        stack(gpuPools=[{"tier": "l4", "maxNodes": 0}]),
+        "ray-llm:gpuPools[0].maxNodes: 0 is below 1. Use 1 or more.",
+    ),
+    "pool: max below what the minima need": (
+        stack(
+            [{"model": MODEL, "replicas": {"min": 3, "max": 3}}], [{"tier": "l4", "maxNodes": 2}]
+        ),
+        "ray-llm:gpuPools[0].maxNodes: 2 is below the 3 nodes of l4 that the minimum replicas of "
+        f"{MODEL} need, so some would never start. Use 3 or more, or fewer replicas.",
+    ),
+    "target above the batch": (
+        one(targetOngoingRequests=85, engine={"max_num_seqs": 48}),
+        "ray-llm:models[0].targetOngoingRequests: 85 is above the engine's max_num_seqs 48, so "
+        "requests would queue inside the engine before Ray Serve adds a replica. Use at most 48, "
+        "or raise engine.max_num_seqs.",
+    ),
+    "an absurd number": (
+        one(contextLength=10**500),
+        "ray-llm:models[0].contextLength: a number of more than 77 digits is above 1000000000. "
+        "Use at most 1000000000.",
+    ),
+    # Pools of models
+    "pool that is not listed": (
+        stack([{"model": MODEL, "gpu": "t4"}], L4),
+        "ray-llm:models[0].gpu: t4 is not a pool of this stack. Use one of l4, or add `- t4` to "
+        "ray-llm:gpuPools.",
+    ),
+    "spot pool that is not listed": (
+        stack([{"model": MODEL, "gpu": "l4-spot"}], L4),
+        "ray-llm:models[0].gpu: l4-spot is not a pool of this stack. Use one of l4, or add "
+        "`- {tier: l4, spot: true}` to ray-llm:gpuPools.",
+    ),
+    "no pool named beside spot pools only": (
+        stack(gpuPools=[{"tier": "l4", "spot": True}]),
+        "ray-llm:models[0]: names no pool, and the stack lists spot pools only. Give gpu: l4-spot "
+        "to accept spot, or list a pool on demand.",
+    ),
+    # Context and memory
+    "context beyond the model's own": (
+        one(contextLength=65536),
+        "ray-llm:models[0].contextLength: 65536 is beyond the model's own limit of 32768 tokens. "
+        "Use at most 32768.",
+    ),
+    "context beyond the model's own, as an engine argument": (
+        engine(max_model_len=65536),
+        "ray-llm:models[0].engine.max_model_len: 65536 is beyond the model's own limit of 32768",
+    ),
+    "model that fits nowhere": (
+        stack(["qwen2.5-72b-instruct"], ("t4", "l4")),
+        "ray-llm:models[0]: qwen2.5-72b-instruct needs ",
+    ),
+    "context missing for an undescribed source": (
+        stack([{"source": "acme/x", "gpu": "l4", "checkFit": False}], L4),
+        "ray-llm:models[0]: acme/x is not described, so no context length can be derived. Give "
+        "contextLength.",
+    ),
+    # Numbers
+    "bfloat16 on T4": (
+        on("t4", dtype="bfloat16"),
+        "ray-llm:models[0].dtype: bfloat16 needs compute capability 8.0 and NVIDIA T4 (t4) has "
+        "7.5. Leave dtype out (float16 is chosen there), or use an L4 or newer.",
+    ),
+    "bfloat16 on T4, as an engine argument": (
+        on("t4", engine={"dtype": "bfloat16"}),
+        "ray-llm:models[0].engine.dtype: bfloat16 needs compute capability 8.0 and NVIDIA T4",
+    ),
+    "a model that refuses float16 on T4": (
+        stack([{"model": "gemma-2-2b-it", "gpu": "t4"}], ("t4",), token=True),
+        "ray-llm:models[0]: google/gemma-2-2b-it would run in float16 on t4: vLLM refuses it for "
+        "gemma2 models, whose activations overflow in float16. Use bfloat16 on an L4 or newer GPU.",
+    ),
+    "fp8 on T4": (
+        on("t4", quantization="fp8"),
+        "ray-llm:models[0].quantization: fp8 needs compute capability 8.0 and NVIDIA T4 (t4) has "
+        "7.5. Use a newer GPU, or an AWQ checkpoint of the model.",
+    ),
+    "fp8 KV cache on A100": (
+        stack(
+            [{"model": MODEL, "gpu": "a100-80gb", "engine": {"kv_cache_dtype": "fp8"}}],
+            ("a100-80gb",),
+        ),
+        "ray-llm:models[0].engine.kv_cache_dtype: fp8 needs compute capability 8.9 on the V1 "
+        "engine and NVIDIA A100 80GB (a100-80gb) has 8.0. Leave kv_cache_dtype out,",
+    ),
+    "squeezellm": (
+        one(quantization="squeezellm"),
+        "ray-llm:models[0].quantization: squeezellm is not a quantization method of vLLM 0.10.0. "
+        "Use fp8 or bitsandbytes, which quantize while they load, or serve a quantized checkpoint.",
+    ),
+    "squeezellm on T4": (
+        on("t4", quantization="squeezellm"),
+        "ray-llm:models[0].quantization: squeezellm is not a quantization method of vLLM 0.10.0. "
+        "Use bitsandbytes, which",
+    ),
+    "awq of an unquantized checkpoint": (
+        one(quantization="awq"),
+        "ray-llm:models[0].quantization: awq needs a checkpoint that was quantized that way, and "
+        "this one holds 16-bit weights. Serve a quantized checkpoint of the model",
+    ),
+    "gptq of an AWQ checkpoint": (
+        stack([{"model": "qwen2.5-7b-instruct-awq", "quantization": "gptq"}], L4),
+        "ray-llm:models[0].quantization: gptq contradicts the checkpoint, whose weights are awq. "
+        "Leave quantization out: vLLM reads it from the checkpoint.",
+    ),
+    "bfloat16 for AWQ on T4": (
+        stack([{"model": "qwen2.5-7b-instruct-awq", "gpu": "t4", "dtype": "bfloat16"}], ("t4",)),
+        "ray-llm:models[0].dtype: bfloat16 needs compute capability 8.0",
+    ),
+    # Parallelism
+    "tensor parallelism that does not divide the heads": (
+        on("l4-x4", tensorParallelSize=4),
+        "ray-llm:models[0].tensorParallelSize: 4 does not divide the model's 14 attention heads. "
+        "Use 1 or 2 on l4-x4.",
+    ),
+    "tensor parallelism beyond the node": (
+        stack(
+            [{"model": "qwen2.5-1.5b-instruct", "gpu": "l4-x2", "tensorParallelSize": 4}],
+            ("l4-x2",),
+        ),
+        "ray-llm:models[0].tensorParallelSize: 4 GPUs a replica are more than the 2 of a node of "
+        "l4-x2. Use at most 2, or a pool with more GPUs a node.",
+    ),
+    "a key that contradicts its engine argument": (
+        one(contextLength=4096, engine={"max_model_len": 8192}),
+        "ray-llm:models[0].contextLength: 4096 contradicts engine.max_model_len, which is 8192. "
+        "Keep one of the two.",
+    ),
+    # Engine arguments
+    "unknown engine argument": (
+        engine(max_num_seq=8),
+        "ray-llm:models[0].engine.max_num_seq: is not an engine argument of vLLM 0.10.0. Did you "
+        "mean max_num_seqs? Engine arguments keep vLLM's own names, with underscores.",
+    ),
+    "model as an engine argument": (
+        engine(model="x"),
+        "ray-llm:models[0].engine.model: is set by this program. Give the key model or source",
+    ),
+    "served_model_name as an engine argument": (
+        engine(served_model_name="x"),
+        "ray-llm:models[0].engine.served_model_name: is set by this program. Give the key name",
+    ),
+    "num_gpus as an engine argument": (
+        engine(num_gpus=2),
+        "ray-llm:models[0].engine.num_gpus: is set by this program. Give the key "
+        "tensorParallelSize of the entry",
+    ),
+    "the HTTP server's api_key": (
+        engine(api_key="hush"),
+        "ray-llm:models[0].engine.api_key: belongs to vLLM's own HTTP server, which Ray Serve "
+        "never starts: it would be taken without a word and have no effect. Leave it out;",
+    ),
+    "a quoted number": (
+        engine(max_num_seqs="8"),
+        'ray-llm:models[0].engine.max_num_seqs: "8" is not a whole number or null. Write it '
+        "without quotes.",
+    ),
+    "yes for true": (
+        engine(enforce_eager="yes"),
+        'ray-llm:models[0].engine.enforce_eager: "yes" is not true or false. Write true or false.',
+    ),
+    "an engine count of 0": (
+        engine(max_num_seqs=0),
+        "ray-llm:models[0].engine.max_num_seqs: 0 is below 1. Use a number from 1 on, or leave "
+        "max_num_seqs out.",
+    ),
+    "a negative engine count": (
+        engine(tensor_parallel_size=-2),
+        "ray-llm:models[0].engine.tensor_parallel_size: -2 is below 1.",
+    ),
+    "a GPU memory utilization of 0": (
+        engine(gpu_memory_utilization=0),
+        "ray-llm:models[0].engine.gpu_memory_utilization: 0 is not a share of the GPU's memory. "
+        "Use a number above 0 and up to 1, or leave it out (0.9).",
+    ),
+    "a GPU memory utilization above 1": (
+        engine(gpu_memory_utilization=90),
+        "ray-llm:models[0].engine.gpu_memory_utilization: 90 is not a share of the GPU's memory.",
+    ),
+    "a choice that vLLM does not have": (
+        engine(dtype="bf16"),
+        "ray-llm:models[0].engine.dtype: bf16 is not a choice that vLLM has for dtype. Did you "
+        "mean bfloat16? Use one of auto, half, float16, bfloat16, float, float32.",
+    ),
+    "fewer tokens a step than sequences": (
+        engine(max_num_batched_tokens=64),
+        "ray-llm:models[0].engine.max_num_batched_tokens: 64 is below max_num_seqs ",
+    ),
+    "fewer tokens a step than the context on V0": (
+        on("t4", contextLength=8192, engine={"max_num_batched_tokens": 4096}),
+        "ray-llm:models[0].engine.max_num_batched_tokens: 4096 is below the context length 8192, "
+        "and the V0 engine takes prompts whole. Use at least 8192, leave it out, or shorten",
+    ),
+    # Tokens
+    "gated model without a token": (
+        stack(["llama-3.1-8b-instruct"], L4),
+        "ray-llm:models[0]: meta-llama/Llama-3.1-8B-Instruct is gated on Hugging Face, and the "
+        "stack has no token. Accept its terms there, then run `pulumi config set --secret "
+        "ray-llm:huggingFaceToken`.",
+    ),
+    "plain-text token": (
+        stack(huggingFaceToken="hf_abcdefghijklmnopqrst"),
+        "ray-llm:huggingFaceToken: stands in plain text in the stack file. Run `pulumi config set "
+        "--secret ray-llm:huggingFaceToken` and paste the token there; revoke the one that was "
+        "written down.",
+    ),
+    "empty token": (
+        stack(huggingFaceToken=""),
+        "ray-llm:huggingFaceToken: is empty. Run `pulumi config set --secret",
+    ),
+    # Zones
+    "cluster zone outside the region": (
+        stack(cluster={"name": "llm-test", "zones": ["europe-west4-a"]}),
+        "ray-llm:cluster.zones[0]: europe-west4-a is outside the region us-central1 (gcp:region). "
+        "Use zones of us-central1-a, us-central1-b, us-central1-c, us-central1-f.",
+    ),
+    "zone that does not exist": (
+        stack(cluster={"name": "llm-test", "zones": ["us-central1-a", "us-central1-z"]}),
+        "ray-llm:cluster.zones[1]: us-central1-z is not a zone of us-central1. Use zones of",
+    ),
+    "pool zone outside the region": (
+        stack(gpuPools=[{"tier": "l4", "zones": ["europe-west4-a"]}]),
+        "ray-llm:gpuPools[0].zones: europe-west4-a is outside the region us-central1. Use zones "
+        "of us-central1-a, us-central1-b, us-central1-c.",
+    ),
+    "pool zone without the GPU": (
+        stack(gpuPools=[{"tier": "a100-80gb", "zones": ["us-central1-a", "us-central1-b"]}]),
+        "ray-llm:gpuPools[0].zones: us-central1-b does not offer nvidia-a100-80gb. Use zones of "
+        "us-central1-a, us-central1-c.",
+    ),
+    "no cluster zone with the GPU": (
+        stack(
+            gpuPools=["l4", "a100-80gb"], cluster={"name": "llm-test", "zones": ["us-central1-b"]}
+        ),
+        "ray-llm:gpuPools[1]: a100-80gb needs nvidia-a100-80gb, which none of the cluster's zones "
+        "(us-central1-b) offers. Add zones: [us-central1-a, us-central1-c] to the pool.",
+    ),
+    "no default pool in the zones": (
+        {
+            **stack(cluster={"name": "llm-test", "zones": ["us-south1-b"]}),
+            "gcp:region": "us-south1",
+        },
+        "ray-llm:gpuPools: is left out, and the cluster's zones (us-south1-b) offer none of the "
+        "default tiers t4, l4, l4-x2, a100-80gb-x2. List some of h200-141gb-x8, b200-x8.",
+    ),
+    "a zone twice": (
+        stack(cluster={"name": "llm-test", "zones": ["us-central1-a", "us-central1-a"]}),
+        "ray-llm:cluster: names a zone twice in zones. Keep each zone once.",
+    ),
+    "what is no zone": (
+        stack(cluster={"name": "llm-test", "zones": ["a"]}),
+        "ray-llm:cluster.zones[0]: a is not the name of a zone. Write one such as us-central1-a.",
+    ),
+    "adopted cluster outside the region": (
+        stack(cluster={**CLUSTER, "existing": True, "location": "europe-west4"}),
+        "ray-llm:cluster.location: europe-west4 is neither the region us-central1 (gcp:region) nor "
+        "one of the zones. Give the region of a regional cluster, or the zone of a zonal one.",
+    ),
+    "context of a cluster that is not adopted": (
+        stack(cluster={**CLUSTER, "context": "gke"}),
+        "ray-llm:cluster: context belongs to an adopted cluster and existing is not true. Set "
+        "existing: true or leave out context.",
+    ),
+    # Machines
+    "machine without the tier's GPUs": (
+        stack(gpuPools=[{"tier": "l4", "machineType": "g2-standard-24"}]),
+        "ray-llm:gpuPools[0].machineType: g2-standard-24 does not carry 1 x NVIDIA L4. Use one of "
+        "g2-standard-12,",
+    ),
+    "a boot disk too small for the weights": (
+        stack(
+            [{"model": "qwen2.5-14b-instruct", "gpu": "l4-x2"}],
+            [{"tier": "l4-x2", "bootDiskGb": 60}],
+        ),
+        "ray-llm:models[0]: Qwen/Qwen2.5-14B-Instruct downloads 30 GB of weights beside some 40 GB "
+        "of image, and a node of l4-x2 has a disk of 60 GB. Set bootDiskGb: 100 on the pool.",
+    ),
+    # Types
+    "models as a text": (
+        stack("qwen3-4b"),
+        "ray-llm:models: qwen3-4b is not a list. Write one `- ...` line an entry.",
+    ),
+    "pools as a mapping": (
+        stack(gpuPools={"l4": {}}),
+        "ray-llm:gpuPools: a mapping is not a list. Write one `- ...` line an entry.",
+    ),
+    "models without a value": (
+        stack(models=None),
+        "ray-llm:models: has no value, which is not a list. Write one `- ...` line an entry.",
+    ),
+    "no models": (
+        stack([]),
+        "ray-llm:models: [] is empty, so there would be nothing to serve. List at least one model "
+        "of the catalogue, such as - qwen2.5-0.5b-instruct.",
+    ),
+    "no pools": (
+        stack(gpuPools=[]),
+        "ray-llm:gpuPools: [] is empty, so no model could run anywhere. List at least one tier, or "
+        "leave gpuPools out for t4, l4, l4-x2, a100-80gb-x2.",
+    ),
+    "no zones": (
+        stack(cluster={"name": "llm-test", "zones": []}),
+        "ray-llm:cluster.zones: [] is empty. List at least one.",
+    ),
+    "a number as a model": (
+        stack([5]),
+        "ray-llm:models[0]: 5 is not a name or a mapping. Write a name, or keys such as model.",
+    ),
+    "a number as a model's name": (
+        stack([{"model": 5}]),
+        "ray-llm:models[0].model: 5 is not a text. Put it in quotes.",
+    ),
+    "a quoted context length": (
+        one(contextLength="8192"),
+        'ray-llm:models[0].contextLength: "8192" is not a whole number. Write it without quotes.',
+    ),
+    "a truth value as a context length": (
+        one(contextLength=True),
+        "ray-llm:models[0].contextLength: true is not a whole number. Write a whole number.",
+    ),
+    "a fraction of replicas": (
+        one(replicas={"max": 1.5}),
+        "ray-llm:models[0].replicas.max: 1.5 is not a whole number. Write a whole number.",
+    ),
+    "replicas as a number": (
+        one(replicas=3),
+        "ray-llm:models[0].replicas: 3 is not a mapping. Write `key: value` lines.",
+    ),
+    "an unknown profile": (
+        one(profile="fast"),
+        "ray-llm:models[0].profile: fast is not one of 'throughput', 'latency' or 'memory'. Choose "
+        "one of these.",
+    ),
+    "a text for a truth value": (
+        stack(gpuPools=[{"tier": "l4", "spot": "no"}]),
+        'ray-llm:gpuPools[0].spot: "no" is neither true nor false. Write true or false.',
+    ),
+    "a cluster that is a list": (
+        stack(cluster=["llm"]),
+        "ray-llm:cluster: a list is not a mapping of keys. Keys: name, zones, existing,",
+    ),
+    "a version that YAML reads as a number": (
+        stack(versions={"ray": 2.49}),
+        "ray-llm:versions.ray: 2.49 is not a text. Put it in quotes.",
+    ),
+    # Versions
+    "unknown Ray": (
+        stack(versions={"ray": "2.48.0"}),
+        "ray-llm:versions.ray: 2.48.0 is not in the release table. Use one of 2.49.1,",
+    ),
+    "KubeRay 1.0.0": (
+        stack(versions={"kuberay": "1.0.0"}),
+        "ray-llm:versions.kuberay: 1.0.0 is not in the release table. Use one of 1.4.2,",
+    ),
+    "a plain Ray image": (
+        stack(versions={"image": "rayproject/ray:2.49.1-py311"}),
+        "ray-llm:versions.image: rayproject/ray:2.49.1-py311 is an image of Ray without vLLM: "
+        "ray.serve.llm fails there with an ImportError. Use rayproject/ray-llm:2.49.1",
+    ),
+    "a vLLM version without an image": (
+        stack(versions={"vllm": "0.10.0"}),
+        "ray-llm:versions.vllm: 0.10.0 says what an image of your own holds, and no image is "
+        "given. Give versions.image as well, or leave vllm out.",
+    ),
+    "a model that the pinned vLLM does not know": (
+        stack([{"model": "gpt-oss-20b", "gpu": "a100-80gb"}], ("a100-80gb",)),
+        "ray-llm:models[0]: openai/gpt-oss-20b is a GptOssForCausalLM, which vLLM 0.10.0 "
+        "(Ray 2.49.1) does not know. Choose a newer versions.ray, or another model.",
+    ),
+    # Sections
+    "no ray-llm section": (
+        {"gcp:project": "acme-ml", "gcp:region": "us-central1"},
+        "ray-llm: the stack file has no such section. Add ray-llm:cluster and ray-llm:models;",
+    ),
+    "no project": (
+        {key: value for key, value in stack().items() if key != "gcp:project"},
+        "gcp:project: is missing. Set it to the Google Cloud project to deploy to.",
+    ),
+    "no region": (
+        {key: value for key, value in stack().items() if key != "gcp:region"},
+        "gcp:region: is missing. Set it to the region, us-central1 for instance.",
+    ),
+    "no cluster": (
+        {key: value for key, value in stack().items() if key != "ray-llm:cluster"},
+        "ray-llm:cluster: is missing. Give the cluster's name and zones:",
+    ),
+    "no models key": (
+        {key: value for key, value in stack().items() if key != "ray-llm:models"},
+        "ray-llm:models: is missing. List the models to serve,",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_told_in_one_sentence(case: str) -> None:
+    values, expected = CASES[case]
+    told = sentences(values)
+    assert len(told) == 1, told
+    assert told[0].startswith(expected)
+    assert told[0].endswith((".", "?"))
+
+
+@pytest.mark.parametrize(
+    ("config_json", "reason"),
+    [
+        (None, "cannot be read (No such file or directory)."),
+        (b"{", "does not describe a model: config.json is not JSON"),
+        (b"\xff\xfe", "cannot be read (it is not UTF-8 text)."),
+        (b"[1]", "does not describe a model: "),
+        (b"{}", "does not describe a model: "),
+        (b'{"model_type": "llama", "num_hidden_layers": "many"}', "does not describe a model: "),
+    ],
+)
+def test_a_config_json_that_is_missing_or_broken(
+    tmp_path: Any, config_json: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "config.json"
+    if config_json is not None:
+        path.write_bytes(config_json)
+    told = sentences(stack([{"source": "acme/x", "configFile": str(path), "weightGib": 14.2}], L4))
+    assert len(told) == 1, told
+    assert told[0].startswith("ray-llm:models[0].configFile: ")
+    assert reason in told[0]
+    assert told[0].count(". ") >= 1  # a way out follows
+
+
+def test_all_problems_of_a_file_come_together() -> None:
+    told = sentences(
+        stack(
+            [
+                {"model": "qwen2.5-7b"},
+                {"model": MODEL, "contxtLength": 1, "gpu": "t4"},
+                {"model": "qwen3-4b", "replicas": {"min": 3, "max": 2}},
+                {"model": "qwen3-8b", "contextLength": 10**6, "engine": {"host": "x"}},
+                {"model": "qwen3-8b", "replicas": {"max": 1}},
+            ],
+            ["l4", {"tier": "l4", "maxNodes": "5"}],
+            cluster={"name": "LLM", "zones": ["us-central1-a"]},
+            defaults={"replicas": {"min": 2}},
+            versions={"ray": "2.48.0"},
+            service={"name": "a" * 48},
+            modles=[],
+        )
+    )
+    places = [line.split(": ", 1)[0] for line in told]
+    assert sorted(places) == [
+        "ray-llm:cluster.name",
+        "ray-llm:gpuPools[1].maxNodes",
+        "ray-llm:models[0].model",
+        "ray-llm:models[1].contxtLength",
+        "ray-llm:models[2].replicas",
+        "ray-llm:models[4]",
+        "ray-llm:models[4].replicas",
+        "ray-llm:modles",
+        "ray-llm:service.name",
+        "ray-llm:versions.ray",
+    ]
+
+
+def test_a_broken_cluster_does_not_hide_what_is_wrong_with_the_models() -> None:
+    told = sentences(
+        stack([{"model": "qwen2.5-7b"}, {"model": MODEL, "contextLength": 10**6}], cluster="llm")
+    )
+    assert [line.split(": ", 1)[0] for line in told] == [
+        "ray-llm:cluster",
+        "ray-llm:models[0].model",
+        "ray-llm:models[1].contextLength",
+    ]
+
+
+def test_a_misspelt_key_does_not_hide_what_else_is_wrong_with_its_entry() -> None:
+    told = sentences(one(contxtLength=8192, gpu="t4", replicas={"min": 2, "max": 1}))
+    assert {line.split(": ", 1)[0] for line in told} == {
+        "ray-llm:models[0].contxtLength",
+        "ray-llm:models[0].replicas",
+    }
+
+
+def test_a_broken_pool_gives_no_false_findings_about_models() -> None:
+    told = sentences(
+        stack(
+            [{"model": MODEL, "gpu": "big"}, "qwen2.5-72b-instruct"],
+            ["t4", {"tier": "a100-80gb-x8", "name": "big", "maxNodes": 0}],
+        )
+    )
+    assert [line.split(": ", 1)[0] for line in told] == ["ray-llm:gpuPools[1].maxNodes"]
+
+
+TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        stack(huggingFaceToken=TOKEN, nothing=1),
+        stack(huggingfaceToken=TOKEN),
+        stack(cluster=TOKEN),
+        stack(cluster={**CLUSTER, "name": TOKEN}),
+        stack(cluster={**CLUSTER, TOKEN: 1}),
+        stack([TOKEN]),
+        stack([{"model": TOKEN}]),
+        stack([{"source": f"acme/{TOKEN}"}]),
+        stack([{"source": "x" * 70 + TOKEN}]),
+        stack([{"model": MODEL, "gpu": TOKEN}]),
+        stack([{"model": MODEL, "configFile": TOKEN, "dtype": TOKEN, "quantization": TOKEN}]),
+        stack([[TOKEN], {"token": TOKEN, "model": [TOKEN]}]),
+        one(engine={"hf_token": TOKEN}),
+        one(engine={"api_key": TOKEN}),
+        one(engine={"max_num_seqs": TOKEN}),
+        one(engine={TOKEN: TOKEN}),
+        one(engine={"dtype": TOKEN}),
+        one(quantization=TOKEN),
+        stack(versions={"image": f"rayproject/ray:{TOKEN}", "ray": TOKEN}),
+        {**stack(), "gcp:region": TOKEN, "gcp:project": [TOKEN], f"rayllm:{TOKEN}": TOKEN},
+        {**stack(), f"ray-llm:{TOKEN}": TOKEN},
+        {**stack(), "ray-llm:prices": {TOKEN: TOKEN}, "ray-llm:quotas": {TOKEN: TOKEN}},
+    ],
+)
+def test_no_message_carries_a_token_whatever_key_it_was_put_under(values: Values) -> None:
+    text = "\n".join(sentences(values)).lower()
+    for start in range(len(TOKEN) - 8):
+        assert TOKEN[start : start + 8].lower() not in text
