@@ -69,7 +69,7 @@ def _unknown(key: str, version: str, row: object, known: Iterable[str]) -> Itera
 
 
 def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -> Iterable[Problem]:
-    if _numbers(kuberay.version) < _numbers(ray.min_kuberay):
+    if release_number(kuberay.version) < release_number(ray.min_kuberay):
         yield Problem(
             place=f"{_PLACE}.kuberay",
             value=kuberay.version,
@@ -77,7 +77,7 @@ def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -
             remedy=f"Use kuberay: {ray.min_kuberay} or newer",
             rule="release-combination",
         )
-    if _numbers(ray.ray) < _numbers(kuberay.min_ray):
+    if release_number(ray.ray) < release_number(kuberay.min_ray):
         yield Problem(
             place=f"{_PLACE}.ray",
             value=ray.ray,
@@ -109,5 +109,6 @@ def _is_image_without_vllm(image: str) -> bool:
     return repository.removeprefix("docker.io/") in {"rayproject/ray", "rayproject/ray-ml"}
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def release_number(version: str) -> tuple[int, ...]:
+    """A release of the table as numbers, so that 0.9.2 is older than 0.10.0."""
     return tuple(int(part) for part in version.split("."))
