@@ -104,8 +104,10 @@ def _changes(wish: Wish, miss: Configuration) -> Iterator[_Change]:
         ("max_num_seqs", _FEWEST_SEQUENCES),
         ("max_num_batched_tokens", _FEWEST_TOKENS),
     ):
-        if (said.get(argument) or 0) > fewest:
-            yield _change(argument, fewest)
+        fewer = (said.get(argument) or 0) // 2
+        while fewer >= fewest:
+            yield _change(argument, fewer)
+            fewer //= 2
     if batching.gpu_memory_utilization < _HIGHEST_UTILIZATION:
         yield _change("gpu_memory_utilization", _HIGHEST_UTILIZATION)
     if "kv_cache_dtype" not in said.engine:
@@ -163,8 +165,11 @@ def _sibling(wish: Wish, tier: GpuTier) -> str | None:
 def _other_pools(
     wish: Wish, tried: PoolChoice, pools: Sequence[PoolChoice], region: str
 ) -> Iterable[str]:
-    """`gpu: x` for the cheapest listed pool on which it fits, else a tier to add."""
-    others = [pool for pool in pools if pool.id != tried.id]
+    """`gpu: x` for the cheapest listed pool on which it fits, else a tier to add.
+
+    Nobody is sent to spot nodes who is not on them.
+    """
+    others = [pool for pool in pools if pool.id != tried.id and (tried.spot or not pool.spot)]
     if listed := _cheapest(wish, others):
         yield f"gpu: {listed}"
     elif tier := _cheapest(wish, catalogue_choices(region)):

@@ -68,7 +68,7 @@ def _outside(
         )
     elif graphs and fit.outside_bytes < LEAST_CONTEXT_BYTES + graphs - fit.activation_bytes:
         yield _graphs_problem(place, tier, utilization, fit, Severity.STOP)
-    elif graphs and fit.outside_bytes < CONTEXT_BYTES + graphs:
+    elif graphs and fit.outside_bytes < LEAST_CONTEXT_BYTES + graphs:
         yield _graphs_problem(place, tier, utilization, fit, Severity.WARN)
 
 

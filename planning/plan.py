@@ -137,8 +137,11 @@ class MemoryFit:
 
     @property
     def doubtful(self) -> bool:
-        """Whether the verdict lies within the error of the estimate, on either side."""
-        return abs(self.left_bytes) < self.margin_bytes
+        """Whether the verdict lies within the error of the estimate, on either side.
+
+        Not where nothing at all is left for KV cache: nobody should rely on the error alone.
+        """
+        return self.kv_available_bytes > 0 and abs(self.left_bytes) < self.margin_bytes
 
     @property
     def may_fit(self) -> bool:
