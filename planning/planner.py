@@ -13,7 +13,10 @@ from planning.cluster import HEAD, cluster_plan, router_group
 from planning.configuration import Wish
 from planning.context import context
 from planning.cost import budget_problems, stack_cost
+from planning.cpu_capacity import cpu_pool_machine_problems, router_capacity_problems
 from planning.engine_arguments import engine_argument_problems
+from planning.engine_rules import engine_problems, placed_engine_problems
+from planning.host_memory import host_cpu_problems
 from planning.names import name_problems
 from planning.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nodes
 from planning.placement import Placement, place
@@ -42,6 +45,7 @@ def make_plan(reading: Reading) -> Plan:
         *release_problems,
         *pool_problems,
         *name_problems(settings.models, reading.model_indexes),
+        *cpu_pool_machine_problems(settings),
     ]
     complete = reading.pools_complete and not stops(pool_problems)
     models: list[ModelPlan] = []
@@ -61,6 +65,8 @@ def make_plan(reading: Reading) -> Plan:
     quota = quota_needs(settings, cluster, sized, maxima, models, HEAD, routers)
     if complete:
         problems += capacity_problems(sized, indexes, models)
+        problems += host_cpu_problems(sized, indexes, models)
+        problems += router_capacity_problems(settings, HEAD, routers, models)
         problems += upgrade_problems(sized, indexes)
         problems += quota_problems(quota)
         problems += budget_problems(cost)
@@ -112,6 +118,8 @@ def _model(
         problems += tuple(access_problems(checkpoint, settings.has_hugging_face_token, entry.place))
     if release is not None:
         problems += tuple(engine_argument_problems(deployment.engine, entry.place, release.vllm))
+    if checkpoint is not None and release is not None:
+        problems += tuple(engine_problems(deployment.engine, checkpoint, entry.place, release.vllm))
     if checkpoint is None or release is None or _unusable(problems):
         return None, problems
     aim, context_problems = context(checkpoint, said, settings.defaults)
@@ -137,6 +145,8 @@ def _model(
         problems += tuple(scale_to_zero_problems(plan.replicas.min, release.ray, entry.place))
         pool = next(pool.plan for pool in pools if pool.plan.id == plan.pool)
         problems += tuple(_disk_problems(checkpoint, pool, entry.place))
+        batching = placement.configuration.batching
+        problems += tuple(placed_engine_problems(said, batching, plan, pool))
     return plan, problems
 
 
