@@ -7,7 +7,7 @@ models' minimum, because that is what is paid for day and night.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from planning.node_pools import free_gpus
+from planning.node_counts import free_gpus
 from planning.plan import ModelPlan, Plan, PoolPlan
 
 

@@ -16,6 +16,7 @@ from models.spelling import nearest
 from models.stack import GKE_NAME_LIMIT, GpuPoolSettings, StackSettings
 from planning.allocatable import ray_pod
 from planning.cluster import ROUTER_GROUP_ID
+from planning.node_counts import nodes_for
 from planning.plan import PoolPlan
 from planning.pool_choice import PoolChoice
 from planning.prices import gpu_node_price
@@ -118,35 +119,6 @@ def with_nodes(pool: PoolPlan, at_min: Sequence[int], at_max: Sequence[int]) -> 
         nodes_at_min=nodes_for(at_min, pool.tier.gpu_count),
         nodes_at_max=nodes_for(at_max, pool.tier.gpu_count),
     )
-
-
-def nodes_for(replica_gpus: Sequence[int], gpus_per_node: int) -> int:
-    """Nodes that hold replicas of these GPU counts, the largest placed first.
-
-    Exact where the counts divide one another, as degrees of tensor parallelism usually do.
-    """
-    return _packed(replica_gpus, gpus_per_node)[0]
-
-
-def free_gpus(replica_gpus: Sequence[int], gpus_per_node: int) -> int:
-    """The most GPUs that are left free on one of these nodes."""
-    return max(_packed(replica_gpus, gpus_per_node)[1], default=0)
-
-
-def _packed(replica_gpus: Sequence[int], gpus_per_node: int) -> tuple[int, list[int]]:
-    """How many nodes, and the free GPUs of those that are not full."""
-    room: list[int] = []
-    nodes = 0
-    for gpus in sorted(replica_gpus, reverse=True):
-        for position, free in enumerate(room):
-            if free >= gpus:
-                room[position] = free - gpus
-                break
-        else:
-            nodes += 1
-            room.append(gpus_per_node - gpus)
-        room = [free for free in room if free]
-    return nodes, room
 
 
 def _boot_disk_gb(tier: GpuTier) -> int:
