@@ -60,10 +60,11 @@ def _validate(
 
 def _without(value: Mapping[Any, Any], paths: Iterable[Sequence[int | str]]) -> Mapping[Any, Any]:
     """A copy of a mapping without some keys; a key that is no text goes by its text in a path."""
-    kept = copy.deepcopy(dict(value))
+    kept = dict(value)
     for path in paths:
         parent: Any = kept
-        for part in path[:-1]:
+        for part in path[:-1]:  # copies what it changes, nothing else
+            parent[part] = copy.copy(parent[part])
             parent = parent[part]
         for key in [key for key in parent if str(key) == str(path[-1])]:
             del parent[key]
