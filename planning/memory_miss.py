@@ -21,8 +21,9 @@ from planning.plan import MemoryFit
 from planning.pool_choice import PoolChoice, catalogue_choices
 from planning.statements import DECIDED, Statement
 
-# As far as vLLM's users go; the rest of the GPU is for the CUDA context and CUDA graphs.
-_HIGHEST_UTILIZATION: Final = 0.95
+# The rest of the GPU is for the CUDA context and CUDA graphs.
+_UTILIZATIONS: Final = (0.9, 0.95)
+_FP8_CAPABILITY: Final = (8, 9)
 _FEWEST_SEQUENCES: Final = 16
 _FEWEST_TOKENS: Final = 2048
 
@@ -83,12 +84,17 @@ def _context(fit: MemoryFit) -> str:
 
 
 def _here(wish: Wish, tier: GpuTier, miss: Configuration) -> Iterator[str]:
-    """The least change on the same pool: one that is enough alone, else two together."""
+    """The least change on the same pool: one that is enough alone, else two together.
+
+    None that planning would warn of.
+    """
     changes = [*_changes(wish, miss)]
+    accepted = _rules(wish, tier)
     for count in (1, 2):
         for chosen in combinations(changes, count):
             arguments = {key: value for change in chosen for key, value in change.arguments.items()}
-            if fitting(_changed(wish, arguments), tier) is not None:
+            changed = _changed(wish, arguments)
+            if fitting(changed, tier) is not None and _rules(changed, tier) <= accepted:
                 yield " with ".join(change.words for change in chosen)
                 return
         sibling = _sibling(wish, tier)
@@ -97,9 +103,13 @@ def _here(wish: Wish, tier: GpuTier, miss: Configuration) -> Iterator[str]:
             return
 
 
+def _rules(wish: Wish, tier: GpuTier) -> set[str]:
+    return {problem.rule for problem in configure(wish, tier)[1]}
+
+
 def _changes(wish: Wish, miss: Configuration) -> Iterator[_Change]:
     """Engine arguments to try. Where numbers are derived, planning has stepped them down."""
-    said, batching = wish.said, miss.batching
+    said = wish.said
     for argument, fewest in (
         ("max_num_seqs", _FEWEST_SEQUENCES),
         ("max_num_batched_tokens", _FEWEST_TOKENS),
@@ -108,9 +118,10 @@ def _changes(wish: Wish, miss: Configuration) -> Iterator[_Change]:
         while fewer >= fewest:
             yield _change(argument, fewer)
             fewer //= 2
-    if batching.gpu_memory_utilization < _HIGHEST_UTILIZATION:
-        yield _change("gpu_memory_utilization", _HIGHEST_UTILIZATION)
-    if "kv_cache_dtype" not in said.engine:
+    for utilization in _UTILIZATIONS:
+        if utilization > miss.batching.gpu_memory_utilization:
+            yield _change("gpu_memory_utilization", utilization)
+    if "kv_cache_dtype" not in said.engine and miss.tier.compute_capability >= _FP8_CAPABILITY:
         yield _change("kv_cache_dtype", "fp8")
     tensor = said.get("tensor_parallel_size")
     pipeline = said.get("pipeline_parallel_size") or 1
@@ -127,21 +138,14 @@ def _change(argument: str, value: Any) -> _Change:
 
 def _changed(wish: Wish, arguments: dict[str, Any]) -> Wish:
     """The wish as if the stack file stated these engine arguments."""
-    said = wish.said
-    decided = {
-        argument: Statement(value=value, place=said.place)
-        for argument, value in arguments.items()
-        if argument in DECIDED
-    }
-    passed_on = {key: value for key, value in arguments.items() if key not in DECIDED}
-    return replace(
-        wish,
-        said=replace(
-            said,
-            by_argument={**said.by_argument, **decided},
-            engine={**said.engine, **passed_on},
-        ),
-    )
+    said = dict(wish.said.by_argument)
+    engine = dict(wish.said.engine)
+    for argument, value in arguments.items():
+        if argument in DECIDED:
+            said[argument] = Statement(value=value, place=wish.said.place)
+        else:
+            engine[argument] = value
+    return replace(wish, said=replace(wish.said, by_argument=said, engine=engine))
 
 
 def _sibling(wish: Wish, tier: GpuTier) -> str | None:
