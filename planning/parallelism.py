@@ -5,12 +5,16 @@ replica never leaves its node, because the network between nodes is no place for
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from models.architecture import AttentionKind
 from models.catalog import GpuTier
 from models.errors import Problem
 from planning.checkpoints import Checkpoint
 from planning.statements import Statements
+
+# Methods whose groups or blocks of weights share a scale that no GPU boundary may cut.
+_GROUPED: Final = ("awq", "gptq", "compressed-tensors", "fp8")
 
 
 def tensor_parallel_sizes(checkpoint: Checkpoint, tier: GpuTier) -> tuple[int, ...]:
@@ -26,7 +30,9 @@ def obstacle(checkpoint: Checkpoint, degree: int) -> str | None:
     """Why a model cannot be split over `degree` GPUs, None where it can.
 
     The checks are vLLM's: heads in ModelConfig.verify_with_parallel_config, KV heads in
-    QKVParallelLinear, quantization groups in the AWQ and GPTQ linear methods.
+    QKVParallelLinear, the intermediate size in MergedColumnParallelLinear and FusedMoE, groups in
+    the AWQ, GPTQ and compressed-tensors linear methods, blocks in Fp8LinearMethod and Fp8MoEMethod
+    (https://github.com/vllm-project/vllm/issues/21695 and /17569).
     """
     architecture = checkpoint.architecture
     if architecture is None or degree == 1:
@@ -41,15 +47,15 @@ def obstacle(checkpoint: Checkpoint, degree: int) -> str | None:
         and degree % kv_heads
     ):
         return f"neither divides nor repeats the model's {kv_heads} key-value heads"
+    width = architecture.moe_intermediate_size or architecture.intermediate_size
+    if width % degree:
+        return f"does not divide the model's intermediate size {width}"
     quantization = checkpoint.quantization
-    if quantization and quantization.method in ("awq", "gptq") and quantization.group_size:
-        aligned = quantization.group_size * degree
-        width = architecture.moe_intermediate_size or architecture.intermediate_size
-        if width % aligned:
-            return (
-                f"splits the intermediate size {width} in the middle of a quantization group of "
-                f"{quantization.group_size}"
-            )
+    group = quantization.group_size if quantization and quantization.method in _GROUPED else None
+    if group and width % (group * degree):
+        return (
+            f"splits the intermediate size {width} in the middle of a quantization group of {group}"
+        )
     return None
 
 

@@ -20,6 +20,13 @@ from planning.statements import Statements
 
 _BFLOAT16_CAPABILITY = (8, 0)  # also what the V1 engine of vLLM 0.10 asks for
 _FP8_KV_CAPABILITY = (8, 9)
+# vLLM 0.10.0 has fp8 KV cache on its V1 engine for FlashAttention 3 only, so on Hopper, and falls
+# back to V0 elsewhere (EngineArgs._is_v1_supported_oracle, is_kv_cache_dtype_supported).
+_FP8_KV_V1_CAPABILITY = (9, 0)
+# Least capability of the schemes of compressed-tensors by its `format`, which says how weights are
+# packed: CompressedTensorsWNA16, W4A16Sparse24, W8A8Fp8 with W8A16Fp8 as its way out, W8A8Int8.
+_SCHEME_CAPABILITY = {"pack-quantized": 80, "marlin-24": 80, "float-quantized": 80}
+_SCHEME_CAPABILITY |= {"naive-quantized": 80, "int-quantized": 75}
 # Methods that quantize 16-bit weights while they load; bits of a linear layer's weight.
 _IN_FLIGHT_BITS = {"fp8": 8, "bitsandbytes": 4.5}  # 4 bit and one absmax a block of 64
 # Names by which the same checkpoint format goes in `quantization`.
@@ -47,7 +54,10 @@ def precision(
     checkpoint: Checkpoint, said: Statements, tier: GpuTier, release: ReleasePlan
 ) -> tuple[Precision, tuple[Problem, ...]]:
     """Dtype, quantization and engine of a model on one GPU tier."""
-    v0_engine = tier.compute_capability < _BFLOAT16_CAPABILITY and release.ray.supports_v0_engine
+    v0_engine = release.ray.supports_v0_engine and (
+        tier.compute_capability < _BFLOAT16_CAPABILITY
+        or (_has_fp8_kv(said) and tier.compute_capability < _FP8_KV_V1_CAPABILITY)
+    )
     dtype = _dtype(checkpoint, said, tier)
     asked = said.get("quantization")
     stored = checkpoint.quantization.method if checkpoint.quantization else None
@@ -163,15 +173,29 @@ def _quantization_problems(
         return
     if asked is not None and stored is not None:
         yield from _beside_checkpoint(str(asked), stored, place, tier)
+    if stored is not None and stored not in methods:
+        yield Problem(
+            place=said.place,
+            value=stored,
+            reason=f"is how the checkpoint's weights are quantized, which vLLM {release.vllm} does "
+            "not know",
+            remedy="Serve an AWQ, GPTQ or fp8 checkpoint of the model",
+            rule="quantization-unknown",
+        )
+        return
     method = methods.get(stored or str(asked))
     if method is None:
         return
     capability = _capability(tier)
-    if method.min_capability is not None and method.min_capability > capability:
+    scheme = checkpoint.quantization.scheme if checkpoint.quantization else None
+    least = method.min_capability or 0
+    if method.name == "compressed-tensors" and scheme is not None:
+        least = max(least, _SCHEME_CAPABILITY.get(scheme, 0))
+    if least > capability:
         yield Problem(
             place=place,
             value=method.name,
-            reason=f"needs compute capability {method.min_capability / 10:.1f} and "
+            reason=f"needs compute capability {least / 10:.1f} and "
             f"{tier.gpu_name} ({tier.id}) has {_dotted(tier)}",
             remedy="Use a newer GPU, or an AWQ checkpoint of the model",
             rule="quantization-capability",
@@ -180,13 +204,14 @@ def _quantization_problems(
     kernel = methods.get(faster)
     marlin = kernel is not None and (kernel.min_capability or 0) <= capability
     if method.activation_dtypes is not None and dtype not in method.activation_dtypes:
-        if marlin or _needs_newer_gpu(dtype, tier):
+        dtypes = (kernel.activation_dtypes if marlin and kernel else None) or ()
+        if dtype in dtypes or _needs_newer_gpu(dtype, tier):
             return
         yield Problem(
             place=said.place_of("dtype"),
             value=dtype,
             reason=f"is not a dtype of {method.name} on {tier.id}, which computes in "
-            f"{' or '.join(method.activation_dtypes)}",
+            f"{' or '.join(dtypes or method.activation_dtypes)}",
             remedy="Leave dtype out",
             rule="quantization-dtype",
         )
@@ -227,18 +252,34 @@ def _beside_checkpoint(asked: str, stored: str, place: str, tier: GpuTier) -> It
 
 
 def _kv_problems(said: Statements, tier: GpuTier, v0_engine: bool) -> Iterable[Problem]:
-    kv_dtype = said.engine.get("kv_cache_dtype")
-    if not isinstance(kv_dtype, str) or not kv_dtype.startswith("fp8"):
+    if not _has_fp8_kv(said):
         return
-    if not v0_engine and tier.compute_capability < _FP8_KV_CAPABILITY:
+    place = f"{said.place}.engine.kv_cache_dtype"
+    kv_dtype = said.engine["kv_cache_dtype"]
+    if v0_engine and tier.compute_capability >= _BFLOAT16_CAPABILITY:
         yield Problem(
-            place=f"{said.place}.engine.kv_cache_dtype",
+            place=place,
+            value=kv_dtype,
+            reason=f"is not on the V1 engine for {tier.gpu_name} in this vLLM, so the model runs "
+            "on the older V0 engine, without prefix caching",
+            remedy="Leave it out, or use an H100 or Ray 2.51.2 on an L4",
+            rule="fp8-kv-v0",
+            severity=Severity.WARN,
+        )
+    elif not v0_engine and tier.compute_capability < _FP8_KV_CAPABILITY:
+        yield Problem(
+            place=place,
             value=kv_dtype,
             reason=f"needs compute capability 8.9 on the V1 engine and {tier.gpu_name} "
             f"({tier.id}) has {_dotted(tier)}",
             remedy="Leave kv_cache_dtype out, or use an L4 or H100",
             rule="fp8-kv-capability",
         )
+
+
+def _has_fp8_kv(said: Statements) -> bool:
+    kv_dtype = said.engine.get("kv_cache_dtype")
+    return isinstance(kv_dtype, str) and kv_dtype.startswith("fp8")
 
 
 def _architecture_problems(
@@ -272,7 +313,6 @@ def _weight_bytes(checkpoint: Checkpoint, dtype: str, in_flight: str | None) -> 
 
 
 def _kv_value_bytes(said: Statements, dtype: str) -> int:
-    kv_dtype = said.engine.get("kv_cache_dtype")
-    if isinstance(kv_dtype, str) and kv_dtype.startswith("fp8"):
+    if _has_fp8_kv(said):
         return 1
     return 4 if dtype == "float32" else 2

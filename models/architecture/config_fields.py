@@ -127,6 +127,17 @@ class Fields:
             raise self.error(name, "must be a list of texts")
         return value
 
+    def integers(self, name: str) -> list[int]:
+        """Return a list of whole numbers from 1 on, empty where the field is absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(
+            isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in value
+        ):
+            raise self.error(name, "must be a list of whole numbers")
+        return value
+
     def first_object(self, name: str) -> "Fields | None":
         """Return the first object inside the object `name`, or None where there is none."""
         groups = self.nested(name)

@@ -51,11 +51,14 @@ def _scheme(config: Fields) -> str | None:
 
 
 def _group_size(config: Fields) -> int | None:
-    """Return the group size; -1, for one scale a channel, counts as none."""
+    """Return the weights that share a scale; -1, for one scale a channel, counts as none.
+
+    fp8 checkpoints with block scales state `weight_block_size`, rows and columns of a block.
+    """
     for name in ("group_size", "q_group_size"):
         if config.has(name) and not config.is_minus_one(name):
             return config.integer(name)
-    return None
+    return max(config.integers("weight_block_size"), default=None)
 
 
 def _bitsandbytes(config: Fields, method: str) -> Quantization:

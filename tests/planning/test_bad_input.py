@@ -294,6 +294,7 @@ CASES: dict[str, tuple[Values, str]] = {
         stack(
             [{"model": MODEL, "gpu": "a100-80gb", "engine": {"kv_cache_dtype": "fp8"}}],
             ("a100-80gb",),
+            versions={"ray": "2.51.2"},
         ),
         "ray-llm:models[0].engine.kv_cache_dtype: fp8 needs compute capability 8.9 on the V1 "
         "engine and NVIDIA A100 80GB (a100-80gb) has 8.0. Leave kv_cache_dtype out,",
