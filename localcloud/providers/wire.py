@@ -132,3 +132,12 @@ def has_unknown(value: Any) -> bool:
     if isinstance(value, list):
         return any(has_unknown(v) for v in value)
     return isinstance(value, Unknown)
+
+
+def known_part(value: Any) -> Any:
+    """`value` without what is unknown: keys and list elements are left out."""
+    if isinstance(value, dict):
+        return {k: known_part(v) for k, v in value.items() if not isinstance(v, Unknown)}
+    if isinstance(value, list):
+        return [known_part(v) for v in value if not isinstance(v, Unknown)]
+    return value

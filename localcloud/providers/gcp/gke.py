@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.providers.diff import without_indexes
 from localcloud.providers.gcp import machines
-from localcloud.providers.wire import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,7 +221,7 @@ def node_config_problems(config: Any, zones: list[str]) -> Iterator[Problem]:
     for index, gpu in enumerate(config.get("guestAccelerators") or []):
         at = f"nodeConfig.guestAccelerators[{index}]"
         type_, count = gpu.get("type"), _number(gpu.get("count"))
-        if isinstance(type_, Unknown) or isinstance(gpu.get("count"), Unknown):
+        if type_ is None or count is None:  # not known yet
             continue
         if type_ not in machines.ACCELERATORS:
             yield f"{at}.type", f"accelerator type {type_} does not exist"
@@ -248,7 +247,8 @@ def node_config_problems(config: Any, zones: list[str]) -> Iterator[Problem]:
         yield path, f"{machine} is sold as Spot or Flex-start only"
     for accelerator in dict.fromkeys(in_use):
         for zone in zones:
-            if not machines.accelerator_in_zone(accelerator, zone):
+            exists = machines.zone_exists(zone)
+            if exists and not machines.accelerator_in_zone(accelerator, zone):
                 yield "nodeLocations", f"zone {zone} has no {accelerator}"
     for label in config.get("labels") or {}:
         if label.startswith(("cloud.google.com/gke-", "kubernetes.io/")):

@@ -21,7 +21,7 @@ from localcloud.providers import diff
 from localcloud.providers.gcp import gke, machines
 from localcloud.providers.schema import Schema
 from localcloud.providers.server import Diff, Failure, Provider, ProviderError, Resource
-from localcloud.providers.wire import UNKNOWN, Secret, Unknown, has_unknown
+from localcloud.providers.wire import UNKNOWN, Secret, Unknown, has_unknown, known_part
 from localcloud.store import CloudStore, home_from_environment
 
 if TYPE_CHECKING:
@@ -252,20 +252,20 @@ class GcpProvider(Provider):
         for key in ("project", "location"):
             if not place[key]:
                 yield key, f"{key}: required field is not set"
-        location = place["location"]
-        zones = [z for z in inputs.get("nodeLocations") or [] if isinstance(z, str)]
+        location, known = place["location"], known_part(inputs)
+        zones = known.get("nodeLocations") or []
         yield from gke.zone_problems(location, zones)
         if not zones and isinstance(location, str) and machines.is_zone(location):
             zones = [location]
         if type_ == NODE_POOL:
             yield from gke.name_problems(inputs.get("name"))
             yield from gke.pool_problems(inputs)
-            yield from gke.node_config_problems(inputs.get("nodeConfig"), zones)
+            yield from gke.node_config_problems(known.get("nodeConfig"), zones)
         else:
             yield from gke.name_problems(inputs.get("name"))
             yield from gke.cluster_problems(inputs)
             if not inputs.get("removeDefaultNodePool"):
-                yield from gke.node_config_problems(inputs.get("nodeConfig"), zones)
+                yield from gke.node_config_problems(known.get("nodeConfig"), zones)
 
     def _place(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Project and location, from the inputs, the cluster's id or the provider."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.providers import diff
-from localcloud.providers.wire import Unknown
+from localcloud.providers.wire import known_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ class ObjectRef:
 
 def metadata_of(obj: dict[str, Any]) -> dict[str, Any]:
     """The metadata of an object, empty if absent or not known yet."""
-    metadata = obj.get("metadata")
+    metadata = known_part(obj.get("metadata"))
     return metadata if isinstance(metadata, dict) else {}
 
 
@@ -133,8 +133,6 @@ def metadata_problems(obj: dict[str, Any]) -> Iterator[Problem]:
                 yield path, f"Invalid key {key!r}"
             if prefix and not _DNS_1123_SUBDOMAIN.fullmatch(prefix):
                 yield path, f"Invalid key prefix {prefix!r}"
-            if isinstance(value, Unknown):
-                continue
             if not isinstance(value, str):
                 yield path, f"expected a string, got {value!r}"
             elif field == "labels" and value and not _is_qualified(value):

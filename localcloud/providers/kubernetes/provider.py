@@ -24,7 +24,7 @@ from localcloud.providers.kubernetes.api import StoredApi
 from localcloud.providers.kubernetes.objects import ObjectRef
 from localcloud.providers.schema import Schema
 from localcloud.providers.server import Diff, Failure, Provider, ProviderError, Resource
-from localcloud.providers.wire import Secret, Unknown, has_unknown
+from localcloud.providers.wire import Secret, Unknown, has_unknown, known_part
 from localcloud.store import home_from_environment
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class KubernetesProvider(Provider):
             inputs.setdefault("namespace", self.config.get("namespace") or "default")
             problems = [
                 *self._schema("pulumi_kubernetes.helm.v3", "ReleaseArgs").problems(news),
-                *helm.problems(inputs),
+                *helm.problems(known_part(inputs)),
             ]
         else:
             problems = list(self._object_problems(res, news))
@@ -202,8 +202,8 @@ class KubernetesProvider(Provider):
         group, _, version = group_version.partition("/")
         if kind == "CustomResourceDefinition":
             spec = news.get("spec")
-            missing = {"group", "names", "scope", "versions"} - set(spec or ())
-            if missing:
+            missing = {"group", "names", "scope", "versions"} - set(known_part(spec) or ())
+            if missing and not has_unknown(spec):
                 yield "spec", f"Required value: {', '.join(sorted(missing))}"
             return
         module = f"pulumi_kubernetes.{group.split('.')[0]}.{version}"
@@ -231,7 +231,9 @@ class KubernetesProvider(Provider):
             old = objects.metadata_of(olds)
             was_autonamed = _AUTONAMED in (old.get("annotations") or {})
             metadata["name"] = old["name"] if was_autonamed else _auto_name(res.name, seed)
-            metadata["annotations"] = {**(metadata.get("annotations") or {}), _AUTONAMED: "true"}
+            annotations = metadata.get("annotations") or {}
+            if isinstance(annotations, dict):
+                metadata["annotations"] = {**annotations, _AUTONAMED: "true"}
         if self.api.is_namespaced(inputs.get("apiVersion", ""), inputs.get("kind", "")):
             metadata.setdefault("namespace", self.config.get("namespace") or "default")
 

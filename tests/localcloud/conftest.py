@@ -1,0 +1,49 @@
+"""Small Pulumi programs in local clouds of their own."""
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.cloud import LocalCloud, Project
+
+CHECKOUT = Path(__file__).parents[2]
+Program = Callable[..., Project]
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> LocalCloud:
+    return LocalCloud(tmp_path / "cloud")
+
+
+@pytest.fixture
+def program(tmp_path: Path, cloud: LocalCloud) -> Program:
+    """Write a program (again) and get its project; stack `dev`, region us-central1."""
+
+    def write(source: str, name: str = "program", stack_file: str | None = None) -> Project:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "Pulumi.yaml").write_text(f"name: {name}\nruntime: python\n", encoding="utf-8")
+        default = "config:\n  gcp:project: acme-ml\n  gcp:region: us-central1\n"
+        (folder / "Pulumi.dev.yaml").write_text(stack_file or default, encoding="utf-8")
+        (folder / "__main__.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        return cloud.project(folder)
+
+    return write
+
+
+@pytest.fixture
+def provider_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home for a provider that is used without an engine."""
+    monkeypatch.setenv("RAY_LLM_LOCALCLOUD", str(tmp_path))
+    monkeypatch.setenv("RAY_LLM_LOCALCLOUD_RUN", "test")
+    for variable in ("GOOGLE_PROJECT", "GOOGLE_REGION", "GOOGLE_ZONE", "KUBECONFIG"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+def output_of(done: Any) -> str:
+    """All that a command printed."""
+    return str(done.stdout + done.stderr)

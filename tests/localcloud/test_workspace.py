@@ -1,0 +1,74 @@
+"""Stack files as the local cloud copies them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from localcloud.cloud import LocalCloud
+from localcloud.workspace import LocalSecret, Workspace, WorkspaceError, localized
+
+SECRET = LocalSecret(salt="v1:local", ciphertext="v1:cipher")
+TOKEN = {"secure": "v1:cipher"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "config:\n  a:b: 1\n",
+        "config:\n    a:b: 1\n",
+        "config:   # what it is\n  # first\n\n  a:b: 1",
+        "config: {a:b: 1}\n",
+        "config:\n  a:b: 1\nencryptionsalt: v1:theirs\n",
+        "secretsprovider: gcpkms://x\nencryptedkey: abc\nconfig:\n  a:b: 1\n",
+    ],
+)
+def test_a_copy_has_the_local_key_and_the_placeholder_token(text: str) -> None:
+    assert yaml.safe_load(localized(text, SECRET, with_token=True)) == {
+        "config": {"a:b": 1, "ray-llm:huggingFaceToken": TOKEN},
+        "encryptionsalt": "v1:local",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "config:\n", "config: {}\n"])
+def test_an_empty_stack_file_has_only_the_token(text: str) -> None:
+    copy = yaml.safe_load(localized(text, SECRET, with_token=True))
+    assert copy["config"] == {"ray-llm:huggingFaceToken": TOKEN}
+
+
+def test_a_real_users_secrets_are_replaced() -> None:
+    text = (
+        "encryptionsalt: v1:theirs\nconfig:\n  ray-llm:huggingFaceToken:\n    secure: v1:real\n"
+        "  other:\n    inner: {secure: v1:more}\n"
+    )
+    copy = localized(text, SECRET, with_token=True)
+    assert "real" not in copy
+    assert "more" not in copy
+    assert "theirs" not in copy
+    assert yaml.safe_load(copy)["config"]["other"] == {"inner": TOKEN}
+
+
+def test_a_token_can_be_left_out() -> None:
+    copy = localized("config:\n  a:b: 1\n", SECRET, with_token=False)
+    assert yaml.safe_load(copy)["config"] == {"a:b": 1}
+
+
+def test_copies_follow_their_originals(tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
+    (project / "Pulumi.dev.yaml").write_text("config:\n  a: 1\n")
+    workspace = Workspace(tmp_path / "home", project)
+    workspace.sync(SECRET, with_token=False)
+    (project / "Pulumi.dev.yaml").rename(project / "Pulumi.prod.yaml")
+    workspace.sync(SECRET, with_token=False)
+    assert sorted(path.name for path in workspace.folder.glob("Pulumi*")) == [
+        "Pulumi.prod.yaml",
+        "Pulumi.yaml",
+    ]
+    assert yaml.safe_load((workspace.folder / "Pulumi.yaml").read_text())["main"] == str(project)
+
+
+def test_a_folder_without_project_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match=r"has no Pulumi\.yaml"):
+        LocalCloud(tmp_path).project(tmp_path)
