@@ -166,6 +166,9 @@ class GkeCluster(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(
                 parent=self,
+                # GKE's own protection refuses only the cluster, after everything in it is gone;
+                # Pulumi's refuses the whole destroy before anything is.
+                protect=plan.deletion_protection,
                 ignore_changes=CLUSTER_IGNORED,
                 custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
             ),

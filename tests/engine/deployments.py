@@ -1,0 +1,109 @@
+"""A deployment of the real program on the real engine, in a cloud of its own.
+
+The program and its stack files are used as they are; only the folder that the engine looks for
+`Pulumi.yaml` in is a test's own, so that a test can write and edit stack files there.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localcloud.cloud import LocalCloud, Project
+
+CHECKOUT = Path(__file__).parents[2]
+# Shaped like a real token, so that whatever looks for one finds it.
+TOKEN = "hf_EngineTestTokenThatMustNotLeak0123"
+
+
+def shipped_config(stack: str) -> dict[str, Any]:
+    """The `config` of a stack file that ships with the program."""
+    text = (CHECKOUT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+    config: dict[str, Any] = yaml.safe_load(text)["config"]
+    return config
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step of a preview that is not `same`."""
+
+    operation: str
+    type: str
+    name: str
+
+
+class Deployment:
+    """One stack of the program, in a cloud and a project folder below `folder`."""
+
+    def __init__(self, folder: Path, stack: str, config: Mapping[str, Any] | str) -> None:
+        self.stack = stack
+        self.folder = folder / "project"
+        self.folder.mkdir(parents=True)
+        content = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))
+        content["main"] = str(CHECKOUT)
+        content["runtime"]["options"]["virtualenv"] = str(CHECKOUT / ".venv")
+        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        self.write(config)
+        self.cloud = LocalCloud(folder / "cloud", token=TOKEN)
+
+    @property
+    def project(self) -> Project:
+        """The project as the local cloud runs it."""
+        return self.cloud.project(self.folder)
+
+    def write(self, config: Mapping[str, Any] | str) -> None:
+        """Replace the stack file; a text is written as it is."""
+        text = config if isinstance(config, str) else yaml.safe_dump({"config": dict(config)})
+        (self.folder / f"Pulumi.{self.stack}.yaml").write_text(text, encoding="utf-8")
+
+    def pulumi(
+        self, *arguments: str, faults: list[dict[str, Any]] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a pulumi command on the stack."""
+        rules = None if faults is None else json.dumps(faults)
+        return self.project.pulumi(*arguments, "--stack", self.stack, faults=rules)
+
+    def preview(self) -> subprocess.CompletedProcess[str]:
+        """`pulumi preview` as a person sees it."""
+        return self.pulumi("preview")
+
+    def changes(self) -> set[Change]:
+        """What a preview would do, by `pulumi preview --json`."""
+        done = self.pulumi("preview", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        steps = json.loads(done.stdout).get("steps", [])
+        return {
+            Change(step["op"], urn_type(step["urn"]), step["urn"].rsplit("::", 1)[1])
+            for step in steps
+            if step["op"] != "same"
+        }
+
+    def up(self, *, faults: list[dict[str, Any]] | None = None) -> subprocess.CompletedProcess[str]:
+        """`pulumi up` without the preview before it, for tests that don't look at that."""
+        return self.pulumi("up", "--skip-preview", faults=faults)
+
+    def must_up(self) -> str:
+        """An `up` that has to succeed; its output."""
+        done = self.up()
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def state(self) -> list[dict[str, Any]]:
+        """The resources in the stack's state."""
+        done = self.pulumi("stack", "export")
+        assert done.returncode == 0, done.stderr
+        resources: list[dict[str, Any]] = json.loads(done.stdout)["deployment"].get("resources", [])
+        return resources
+
+    def existing(self) -> set[str]:
+        """The ids of everything that exists in the cloud."""
+        return set(self.cloud.cloud_objects())
+
+
+def urn_type(urn: str) -> str:
+    """The type token of a resource, without those of its parents."""
+    return urn.split("::")[2].rsplit("$", 1)[-1]

@@ -1,0 +1,49 @@
+"""The programs under examples/: platform teams that use the components in their own way."""
+
+from pathlib import Path
+
+import pytest
+
+from localcloud.cloud import LocalCloud, Project
+
+pytestmark = pytest.mark.engine
+CHECKOUT = Path(__file__).parents[2]
+STACK = ("--stack", "dev")
+
+
+def run(project: Project, *command: str) -> None:
+    done = project.pulumi(*command, *STACK)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> LocalCloud:
+    cloud = LocalCloud(tmp_path / "cloud")
+    cloud.declare_cluster("acme-platform", "us-central1", "shared")
+    return cloud
+
+
+def test_two_teams_share_a_cluster_from_pools_to_a_served_model(cloud: LocalCloud) -> None:
+    before = set(cloud.cloud_objects())
+    platform = cloud.project(CHECKOUT / "examples/pools-and-kuberay")
+    team = cloud.project(CHECKOUT / "examples/service-on-your-cluster")
+    run(platform, "up")
+    run(team, "up")
+
+    created = set(cloud.cloud_objects()) - before
+    pools = {key.rsplit("/", 1)[1] for key in created if "/nodePools/" in key}
+    assert pools == {"l4", "l4-spot"}
+    assert "ambient|ray.io|RayService|chat|chat" in created
+    assert not any("/clusters/shared" in key and "nodePools" not in key for key in created)
+
+    for project in (platform, team):
+        run(project, "preview", "--expect-no-changes")
+    run(team, "destroy")
+    run(platform, "destroy")
+    assert set(cloud.cloud_objects()) == before
+
+
+def test_service_without_kuberay_fails_by_saying_which_kind_is_missing(cloud: LocalCloud) -> None:
+    done = cloud.project(CHECKOUT / "examples/service-on-your-cluster").pulumi("up", *STACK)
+    assert done.returncode != 0
+    assert 'no matches for kind "RayService"' in done.stdout + done.stderr

@@ -1,0 +1,56 @@
+"""The Hugging Face token on the real engine: in the Secret, and nowhere else in plain."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.engine.deployments import TOKEN, Deployment, shipped_config
+
+pytestmark = pytest.mark.engine
+# What the API server stores and answers is the token in base64.
+FORMS = (TOKEN, base64.b64encode(TOKEN.encode()).decode())
+
+
+def _without_token(text: str) -> bool:
+    return not any(form in text for form in FORMS)
+
+
+def test_the_token_reaches_the_secret_and_no_other_place(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, "prod", shipped_config("prod"))
+    outputs = [
+        deployment.pulumi("preview", "--diff"),
+        deployment.pulumi("preview", "--json"),
+        deployment.up(),
+        deployment.pulumi("stack", "output", "--json"),
+        deployment.pulumi("stack", "export"),
+        deployment.pulumi("up", "--skip-preview", "--debug", "--verbose=9", "--logtostderr"),
+    ]
+    assert all(done.returncode == 0 for done in outputs)
+    assert all(_without_token(done.stdout + done.stderr) for done in outputs)
+
+    objects = deployment.cloud.cloud_objects()
+    holders = [key for key, entry in objects.items() if not _without_token(json.dumps(entry))]
+    assert len(holders) == 1
+    assert "huggingface-secret" in holders[0]
+
+    # Everything on disk but the cloud itself, which has to know it.
+    leaks = [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+        and path.parent.name != "cloud"
+        and any(form.encode() in path.read_bytes() for form in FORMS)
+    ]
+    assert leaks == []
+
+
+def test_a_failing_secret_does_not_show_the_token_in_its_error(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, "dev", shipped_config("dev"))
+    done = deployment.up(
+        faults=[{"type": "kubernetes:core/v1:Secret", "fail": "the API server is unwell"}]
+    )
+    assert done.returncode != 0
+    assert "the API server is unwell" in done.stdout + done.stderr
+    assert _without_token(done.stdout + done.stderr)
