@@ -63,6 +63,24 @@ def assign(items: Sequence[Item], bins: Sequence[NodeBin], load_factor: float) -
     return tuple(state.chosen)
 
 
+def is_tight(items: Sequence[Item], bins: Sequence[NodeBin]) -> bool:
+    """Whether the first option of each item leaves no GPU idle and no pool too small.
+
+    Then nothing costs less, where each item's first option is its cheapest.
+    """
+    for number, bin_ in enumerate(bins):
+        here = [(item, item.options[0][1]) for item in items if item.options[0][0] == number]
+        for replicas in (
+            {item.key: item.min_replicas for item, _ in here},
+            {item.key: item.max_replicas for item, _ in here},
+        ):
+            gpus = sum(replicas[item.key] * size for item, size in here)
+            nodes, rest = divmod(gpus, bin_.gpus_per_node)
+            if rest or not bin_.min_nodes <= nodes <= bin_.max_nodes:
+                return False
+    return True
+
+
 def _size(item: Item) -> tuple[int, int, str]:
     """The largest first: what is left over then suits the small ones."""
     gpus = item.options[0][1]

@@ -17,6 +17,7 @@ from planning.cpu_capacity import cpu_pool_machine_problems, router_capacity_pro
 from planning.engine_arguments import engine_argument_problems
 from planning.engine_rules import engine_problems, placed_engine_problems
 from planning.host_memory import host_cpu_problems
+from planning.joint_placement import Placed, jointly
 from planning.names import name_problems
 from planning.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nodes
 from planning.placement import Placement, place
@@ -48,13 +49,21 @@ def make_plan(reading: Reading) -> Plan:
         *cpu_pool_machine_problems(settings),
     ]
     complete = reading.pools_complete and not stops(pool_problems)
+    entries = [
+        _Entry(deployment=deployment, index=index, directory=reading.directory)
+        for deployment, index in zip(settings.models, reading.model_indexes, strict=True)
+    ]
+    found = [_placed(entry, settings, release, pools, complete) for entry in entries]
+    placed = iter(
+        jointly([model for model, _ in found if model is not None], pools, settings.load_factor)
+    )
     models: list[ModelPlan] = []
-    for deployment, index in zip(settings.models, reading.model_indexes, strict=True):
-        entry = _Entry(deployment=deployment, index=index, directory=reading.directory)
-        plan, model_problems = _model(entry, settings, release, pools, complete)
-        problems += model_problems
-        if plan is not None:
-            models.append(plan)
+    for entry, (alone, entry_problems) in zip(entries, found, strict=True):
+        problems += entry_problems
+        if alone is not None:
+            plan, model_problems = _model(entry, next(placed), pools)
+            problems += model_problems
+            models += [] if plan is None else [plan]
     sized = tuple(_sized(pool.plan, models) for pool in pools)
     indexes = [pool.index for pool in pools]
     routers = router_group()
@@ -101,19 +110,20 @@ class _Entry:
         return f"ray-llm:models[{self.index}]"
 
 
-def _model(
+def _placed(
     entry: _Entry,
     settings: StackSettings,
     release: ReleasePlan | None,
     pools: Sequence[PoolDecision],
     pools_complete: bool,
-) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
-    """One model's plan, and all that is wrong with its entry."""
+) -> tuple[Placed | None, tuple[Problem, ...]]:
+    """One model on the pool that suits it alone, and all that is wrong with its entry."""
     deployment = entry.deployment
     checkpoint, problems = checkpoint_of(deployment, entry.place, entry.directory)
     said, contradictions = stated(deployment, entry.place)
     problems += contradictions
-    problems += replica_range(deployment, settings.defaults, entry.place)[2]
+    low, high, range_problems = replica_range(deployment, settings.defaults, entry.place)
+    problems += range_problems
     if checkpoint is not None:
         problems += tuple(access_problems(checkpoint, settings.has_hugging_face_token, entry.place))
     if release is not None:
@@ -136,17 +146,32 @@ def _model(
     )
     choices = [pool.choice for pool in pools]
     placement, placement_problems = place(wish, choices, pools_complete, settings.region)
-    problems += placement_problems
     if placement is None:
-        return None, problems
-    plan, plan_problems = _model_plan(entry, wish, placement)
-    problems += plan_problems
+        return None, (*problems, *placement_problems)
+    placed = Placed(
+        wish=wish,
+        placement=placement,
+        problems=placement_problems,
+        min_replicas=low,
+        max_replicas=max(low, high),
+    )
+    return placed, problems
+
+
+def _model(
+    entry: _Entry, placed: Placed, pools: Sequence[PoolDecision]
+) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
+    """One model's plan on its pool, and what is wrong with it there."""
+    wish, placement = placed.wish, placed.placement
+    plan, problems = _model_plan(entry, wish, placement)
+    problems = (*placed.problems, *problems)
     if plan is not None:
-        problems += tuple(scale_to_zero_problems(plan.replicas.min, release.ray, entry.place))
+        ray = wish.release.ray
+        problems += tuple(scale_to_zero_problems(plan.replicas.min, ray, entry.place))
         pool = next(pool.plan for pool in pools if pool.plan.id == plan.pool)
-        problems += tuple(_disk_problems(checkpoint, pool, entry.place))
+        problems += tuple(_disk_problems(wish.checkpoint, pool, entry.place))
         batching = placement.configuration.batching
-        problems += tuple(placed_engine_problems(said, batching, plan, pool))
+        problems += tuple(placed_engine_problems(wish.said, batching, plan, pool))
     return plan, problems
 
 

@@ -4,12 +4,14 @@ import random
 import time
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planning.assignment import Item, NodeBin, assign, total_cost
 from planning.node_counts import nodes_for, nodes_for_counts
+from tests.planning.small_stacks import planned
 
 BINS = st.builds(
     NodeBin,
@@ -113,3 +115,87 @@ def test_nodes_by_count_are_the_nodes_of_the_replicas(
 ) -> None:
     replicas = [gpus for gpus, count in counts.items() for _ in range(count)]
     assert nodes_for_counts(counts, gpus_per_node) == nodes_for(replicas, gpus_per_node)
+
+
+ONE: dict[str, Any] = {"min": 1, "max": 1}
+
+
+def small(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "model": "qwen2.5-0.5b-instruct",
+        "name": name,
+        "contextLength": 4096,
+        "replicas": ONE,
+        **fields,
+    }
+
+
+def pools_of(models: list[dict[str, Any]], pools: list[Any], **keys: Any) -> dict[str, str]:
+    plan = planned(models, gpuPools=pools, **keys)
+    return {model.name: model.pool for model in plan.models}
+
+
+def test_small_models_share_a_node_where_that_is_cheaper() -> None:
+    dear_alone = {"l4": {"onDemand": 1.5}, "l4-x2": {"onDemand": 2.0}}
+    both = pools_of([small("a"), small("b")], ["l4", "l4-x2"], prices=dear_alone)
+    assert both == {"a": "l4-x2", "b": "l4-x2"}
+    alone = pools_of([small("a")], ["l4", "l4-x2"], prices=dear_alone)
+    assert alone == {"a": "l4"}
+
+
+def test_a_gpu_that_is_paid_for_anyway_is_used() -> None:
+    named = small("named", gpu="l4-x2")
+    assert pools_of([named, small("free")], ["t4", "l4-x2"])["free"] == "l4-x2"
+
+
+def test_a_pool_that_is_kept_up_anyway_is_used() -> None:
+    kept = [{"tier": "t4"}, {"tier": "l4", "minNodes": 1}]
+    assert pools_of([small("a")], kept) == {"a": "l4"}
+
+
+def test_a_full_pool_sends_models_to_the_next() -> None:
+    pools = [{"tier": "t4", "maxNodes": 1}, {"tier": "l4", "maxNodes": 5}]
+    assert sorted(pools_of([small("a"), small("b")], pools).values()) == ["l4", "t4"]
+
+
+def test_a_model_that_names_its_pool_stays_there() -> None:
+    dear_alone = {"l4": {"onDemand": 1.5}, "l4-x2": {"onDemand": 2.0}}
+    models = [small("a", gpu="l4"), small("b", gpu="l4")]
+    assert pools_of(models, ["l4", "l4-x2"], prices=dear_alone) == {"a": "l4", "b": "l4"}
+
+
+def test_no_model_goes_to_spot_to_save() -> None:
+    pools = ["l4", {"tier": "l4", "spot": True, "minNodes": 2}]
+    assert pools_of([small("a")], pools) == {"a": "l4"}
+
+
+def test_no_model_gets_a_shorter_context_to_save() -> None:
+    long = {"model": "qwen2.5-7b-instruct", "name": "long", "replicas": ONE}
+    alone = planned([long], gpuPools=["l4", {"tier": "t4"}]).models[0]
+    beside = planned([long], gpuPools=["l4", {"tier": "t4", "minNodes": 2}]).models[0]
+    assert beside.max_model_len == alone.max_model_len
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    replicas=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=4),
+    named=st.lists(st.sampled_from([None, None, "l4-x2", "l4-x4"]), min_size=4, max_size=4),
+    usd=st.lists(st.sampled_from([0.5, 1.0, 1.9, 2.1, 4.0]), min_size=4, max_size=4),
+)
+def test_no_other_choice_of_pools_makes_the_stack_cheaper(
+    replicas: list[tuple[int, int]], named: list[str | None], usd: list[float]
+) -> None:
+    pools = ["t4", "l4", "l4-x2", "l4-x4"]
+    keys = {"prices": {pool: {"onDemand": price} for pool, price in zip(pools, usd, strict=True)}}
+    models = [
+        small(f"m{index}", replicas={"min": low, "max": max(1, low + more)})
+        | ({"gpu": pool} if pool else {})
+        for index, ((low, more), pool) in enumerate(zip(replicas, named, strict=False))
+    ]
+    wide = [{"tier": tier, "maxNodes": 50} for tier in pools]
+    ours = planned(models, gpuPools=wide, **keys).cost.total.typical
+    free = [model for model in models if "gpu" not in model]
+    for choice in product(pools, repeat=len(free)):
+        by_name = dict(zip((model["name"] for model in free), choice, strict=True))
+        fixed = [{"gpu": by_name.get(model["name"]), **model} for model in models]
+        assert ours <= planned(fixed, gpuPools=wide, **keys).cost.total.typical
