@@ -54,7 +54,7 @@ cluster-down: env ## stop it
 cluster-status: env ## what of it runs
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test e2e lint format
+.PHONY: test e2e calibration lint format
 test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest $(ARGS)
@@ -62,6 +62,9 @@ test: env ## all tests but those on the real cluster
 e2e: env ## the tests on the real cluster, which is built first
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest tests/cluster -m cluster $(ARGS)
+
+calibration: env ## the memory estimate against what real engines logged
+	@$(PY) -m tests.planning.memory_calibration
 
 lint: env ## format, lint, types and layers
 	@.venv/bin/ruff format --check .
