@@ -5,8 +5,11 @@ that everything is checked, or an explicit `checkFit: false` and a `gpu`, so tha
 it was.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 from models.architecture import (
     ConfigJsonError,
@@ -14,11 +17,15 @@ from models.architecture import (
     Quantization,
     architecture_from_config_json,
 )
-from models.catalog import llms
+from models.catalog import LlmRow, llms
 from models.errors import Problem
 from models.spelling import nearest
 from models.stack import ModelDeployment
 from planning.plan import GIB
+
+# Repositories that ask for their terms to be accepted, all of them that start so.
+# https://github.com/skypilot-org/skypilot/issues/2634, https://ai.google.dev/gemma/docs/setup
+_GATED: Final = ("meta-llama/", "google/gemma-2", "google/gemma-3", "google/gemma-7b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +109,10 @@ def _of_catalogue(
         for key, value in described.items()
         if value is not None
     )
+    return _of_row(row, deployment), problems
+
+
+def _of_row(row: LlmRow, deployment: ModelDeployment) -> Checkpoint:
     return Checkpoint(
         source=row.source,
         family=deployment.family or row.family,
@@ -110,7 +121,19 @@ def _of_catalogue(
         weight_bytes=row.weight_bytes,
         checkpoint_bytes=row.checkpoint_bytes,
         gated=row.gated if deployment.gated is None else deployment.gated,
-    ), problems
+    )
+
+
+@cache
+def _rows_by_source() -> Mapping[str, LlmRow]:
+    return {row.source.lower(): row for row in llms().values()}
+
+
+def _is_gated(source: str, deployment: ModelDeployment) -> bool:
+    """As the stack file says; else whether its publisher gates all of these repositories."""
+    if deployment.gated is not None:
+        return deployment.gated
+    return source.lower().startswith(_GATED)
 
 
 def _of_source(
@@ -118,6 +141,9 @@ def _of_source(
 ) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
     family = deployment.family or "custom"
     described = deployment.config_file is not None and deployment.weight_gib is not None
+    row = _rows_by_source().get(source.lower())
+    if row is not None and deployment.config_file is None and deployment.weight_gib is None:
+        return _of_row(row, deployment), ()  # the catalogue knows it by this name as well
     if not described:
         if deployment.check_fit or deployment.gpu is None:
             problem = Problem(
@@ -136,7 +162,7 @@ def _of_source(
             quantization=None,
             weight_bytes=None,
             checkpoint_bytes=None,
-            gated=bool(deployment.gated),
+            gated=_is_gated(source, deployment),
         ), ()
     path = directory / str(deployment.config_file)
     try:
@@ -169,5 +195,5 @@ def _of_source(
         quantization=quantization,
         weight_bytes=weight_bytes,
         checkpoint_bytes=weight_bytes,
-        gated=bool(deployment.gated),
+        gated=_is_gated(source, deployment),
     ), ()

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from models.architecture import LlmArchitecture
+from models.architecture.llm_architecture import LARGEST_DIMENSION
 from models.errors import Problem
 from models.stack import Defaults
 from planning.checkpoints import Checkpoint
+from planning.rope_scaling import rope_scaling_of
 from planning.statements import Statements
 
 DEFAULT_TOKENS: Final = 8192
@@ -30,8 +32,12 @@ class Context:
 
 def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int:
     """The longest context in tokens that vLLM accepts for this model and these arguments."""
-    scaling = engine.get("rope_scaling")
-    factor = scaling.get("factor") if isinstance(scaling, dict) else None
+    overrides = engine.get("hf_overrides")
+    stated = overrides.get("max_position_embeddings") if isinstance(overrides, Mapping) else None
+    if isinstance(stated, int) and 1 <= stated <= LARGEST_DIMENSION:
+        architecture = architecture.model_copy(update={"max_position_embeddings": stated})
+    scaling = rope_scaling_of(engine) or {}
+    factor = scaling.get("factor")
     if isinstance(factor, int | float) and 1 <= factor <= _LARGEST_ROPE_FACTOR:
         return architecture.model_copy(update={"rope_scaling": scaling}).longest_context
     return architecture.longest_context

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from models.catalog import KubeRayRelease, RayRelease, kuberay_releases, ray_releases, vllm_versions
 from models.errors import Problem, Severity
 from models.stack import KubeRayInstall, Versions
+from planning.images import image_problems
 from planning.plan import ReleasePlan
 
 _PLACE = "ray-llm:versions"
@@ -85,14 +86,9 @@ def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -
             remedy=f"Use ray: {kuberay.min_ray} or newer",
             rule="release-combination",
         )
-    if versions.image and _is_image_without_vllm(versions.image):
-        yield Problem(
-            place=f"{_PLACE}.image",
-            value=versions.image,
-            reason="is an image of Ray without vLLM: ray.serve.llm fails there with an ImportError",
-            remedy=f"Use {ray.image}, or an image of your own that holds vLLM",
-            rule="image-without-vllm",
-        )
+    if versions.image:
+        yield from image_problems(versions.image, ray, f"{_PLACE}.image")
+    yield from _vllm_beside(ray, versions)
     if not ray.tested:
         yield Problem(
             place=f"{_PLACE}.ray",
@@ -104,9 +100,25 @@ def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -
         )
 
 
-def _is_image_without_vllm(image: str) -> bool:
-    repository = image.split("@")[0].rsplit(":", 1)[0]
-    return repository.removeprefix("docker.io/") in {"rayproject/ray", "rayproject/ray-ml"}
+def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
+    """An image's vLLM against the floor of Ray's `llm` extra, and what was tried with it."""
+    stated = versions.vllm
+    if stated is None or stated not in vllm_versions() or stated == ray.vllm:
+        return
+    older = release_number(stated) < release_number(ray.vllm)
+    yield Problem(
+        place=f"{_PLACE}.vllm",
+        value=stated,
+        reason=f"is older than vLLM {ray.vllm}, the least that Ray {ray.ray} asks for"
+        if older
+        else f"is newer than vLLM {ray.vllm}, with which Ray {ray.ray} was released: its LLM "
+        "server imports parts of vLLM that move between releases",
+        remedy=f"Use vLLM {ray.vllm} in the image"
+        if older
+        else f"Try it on a development stack first, or use vLLM {ray.vllm}",
+        rule="release-vllm",
+        severity=Severity.STOP if older else Severity.WARN,
+    )
 
 
 def release_number(version: str) -> tuple[int, ...]:
