@@ -39,7 +39,8 @@ _SECTIONS: Final[Mapping[str, type[Settings]]] = {
 }
 _LISTS: Final = ("gpuPools", "models")
 _FIGURES: Final = ("quotas", "prices", "monthlyBudget", "loadFactor")
-_KEYS: Final = (_TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES)
+_ACCEPT: Final = "accept"
+_KEYS: Final = (_TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES, _ACCEPT)
 
 Entry = TypeVar("Entry", bound=Settings)
 
@@ -157,6 +158,7 @@ def read_stack(
         versions=sections.get("versions", Versions()),
         kube_ray=sections.get("kubeRay", KubeRaySettings()),
         service=sections.get("service", ServiceSettings()),
+        accept=_accepted(readable.get(_ACCEPT, []), f"{NAMESPACE}:{_ACCEPT}", problems),
         **figures,
     )
     return Reading(
@@ -263,6 +265,18 @@ def _section(
     read, found = validated(section, value, place)
     problems += found
     return read
+
+
+def _accepted(value: object, place: str, problems: list[Problem]) -> tuple[str, ...]:
+    """The rules in an `accept` list."""
+    remedy = "List ids of rules as the warnings and docs/rules name them"
+    if not isinstance(value, list | tuple):
+        problems.append(not_a(value, place, "a list", remedy))
+        return ()
+    for index, rule in enumerate(value):
+        if not isinstance(rule, str):
+            problems.append(not_a(rule, f"{place}[{index}]", "the id of a rule", remedy))
+    return tuple(rule for rule in value if isinstance(rule, str))
 
 
 def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:

@@ -317,6 +317,7 @@ class StackSettings(Settings):
     quotas: limits of the project by Compute Engine quota metric; empty where none are compared.
     prices: by GPU tier or machine type, in place of list prices.
     monthly_budget: USD a month that the stack may cost at its minimum.
+    accept: ids of rules whose warnings are known and accepted.
     load_factor: where between minimum and maximum the replicas stand over a typical month.
     """
 
@@ -334,4 +335,5 @@ class StackSettings(Settings):
     quotas: Mapping[str, int] = Field(default_factory=dict)
     prices: Mapping[str, PriceSettings] = Field(default_factory=dict)
     monthly_budget: Decimal | None = None
+    accept: tuple[str, ...] = ()
     load_factor: Decimal = TYPICAL_LOAD_FACTOR

@@ -7,6 +7,7 @@ from pathlib import Path
 from models.errors import Problem, StackError, stops
 from models.reading import Reading
 from models.stack import ModelDeployment, StackSettings
+from planning.acceptance import not_accepted
 from planning.access import access_problems
 from planning.checkpoints import Checkpoint, checkpoint_of
 from planning.cluster import HEAD, cluster_plan, router_group
@@ -20,9 +21,11 @@ from planning.host_memory import host_cpu_problems
 from planning.joint_placement import Placed, jointly
 from planning.names import name_problems
 from planning.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nodes
+from planning.object_size import object_size_problems
 from planning.placement import Placement, place
 from planning.plan import ModelPlan, Plan, PoolPlan, ReleasePlan, ServicePlan
 from planning.pool_capacity import capacity_problems
+from planning.pool_notices import placement_notices
 from planning.quota import quota_needs, quota_problems, upgrade_problems
 from planning.releases import release_plan
 from planning.replicas import replica_range, replicas, router_replicas, scale_to_zero_problems
@@ -76,6 +79,7 @@ def make_plan(reading: Reading) -> Plan:
         problems += capacity_problems(sized, indexes, models)
         problems += host_cpu_problems(sized, indexes, models)
         problems += router_capacity_problems(settings, HEAD, routers, models)
+        problems += object_size_problems(models, len(sized))
         problems += upgrade_problems(sized, indexes)
         problems += quota_problems(quota)
         problems += budget_problems(cost)
@@ -95,7 +99,7 @@ def make_plan(reading: Reading) -> Plan:
         has_hugging_face_token=settings.has_hugging_face_token,
         cost=cost,
         quota=quota,
-        warnings=tuple(problems),
+        warnings=not_accepted(settings.accept, problems),
     )
 
 
@@ -172,6 +176,8 @@ def _model(
         problems += tuple(_disk_problems(wish.checkpoint, pool, entry.place))
         batching = placement.configuration.batching
         problems += tuple(placed_engine_problems(wish.said, batching, plan, pool))
+        choices = [pool.choice for pool in pools]
+        problems += tuple(placement_notices(wish, plan, choices))
     return plan, problems
 
 

@@ -174,6 +174,8 @@ def _quantization_problems(
     if asked is not None and stored is not None:
         yield from _beside_checkpoint(str(asked), stored, place, tier)
     if stored is not None and stored not in methods:
+        if not _is_known_architecture(checkpoint, release):
+            return  # a model too new for this vLLM: that says it all
         yield Problem(
             place=said.place,
             value=stored,
@@ -286,7 +288,7 @@ def _architecture_problems(
     checkpoint: Checkpoint, said: Statements, release: ReleasePlan
 ) -> Iterable[Problem]:
     name = checkpoint.architecture.architecture if checkpoint.architecture else None
-    if name is not None and name not in supported_architectures(release.vllm):
+    if not _is_known_architecture(checkpoint, release):
         yield Problem(
             place=said.place,
             value=checkpoint.source,
@@ -294,6 +296,11 @@ def _architecture_problems(
             remedy="Choose a newer versions.ray, or another model",
             rule="architecture-unsupported",
         )
+
+
+def _is_known_architecture(checkpoint: Checkpoint, release: ReleasePlan) -> bool:
+    name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    return name is None or name in supported_architectures(release.vllm)
 
 
 def _weight_bytes(checkpoint: Checkpoint, dtype: str, in_flight: str | None) -> int | None:
