@@ -98,14 +98,8 @@ class _State:
         self._high: list[dict[int, int]] = [{} for _ in bins]
         self._costs = [self._bin_cost(number) for number in range(len(bins))]
         self.chosen = [-1] * len(items)
-        self._preference = 0
-
-    @property
-    def cost(self) -> Cost:
-        beyond_low = sum(cost[0] for cost in self._costs)
-        money = sum(cost[1] for cost in self._costs)
-        beyond_high = sum(cost[2] for cost in self._costs)
-        return (beyond_low, money, beyond_high, self._preference)
+        low, money, high = (sum(cost[part] for cost in self._costs) for part in range(3))
+        self.cost: Cost = (low, money, high, 0)
 
     def trials(self, index: int) -> Iterator[tuple[Cost, int]]:
         """What each option of an item that stands nowhere would lead to."""
@@ -183,8 +177,15 @@ class _State:
             (self._high[number], item.max_replicas),
         ):
             counts[gpus] = counts.get(gpus, 0) + sign * replicas
-        self._preference += sign * option
-        self._costs[number] = self._bin_cost(number)
+        old, new = self._costs[number], self._bin_cost(number)
+        self._costs[number] = new
+        low, money, high, preference = self.cost
+        self.cost = (
+            low + new[0] - old[0],
+            money + new[1] - old[1],
+            high + new[2] - old[2],
+            preference + sign * option,
+        )
 
     def _bin_cost(self, number: int) -> tuple[int, int, int]:
         bin_ = self._bins[number]

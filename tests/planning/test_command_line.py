@@ -2,9 +2,9 @@
 
 import io
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -34,25 +34,22 @@ def test_the_shipped_stacks_are_planned(stack: str, capsys: pytest.CaptureFixtur
     assert max(len(line) for line in out.splitlines()) <= 100
 
 
-def test_a_plan_takes_less_than_two_seconds_and_no_engine() -> None:
-    command = [
-        sys.executable,
-        "-X",
-        "importtime",
-        "-m",
-        "planning",
-        "--stack",
-        "prod",
-        "--assume-token",
-    ]
-    start = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
-    assert done.returncode == 0
-    assert seconds < 2
-    assert not [
-        line for line in done.stderr.splitlines() if line.split("|")[-1].strip() == "pulumi"
-    ]
+def test_a_plan_takes_less_than_two_seconds() -> None:
+    command = [sys.executable, "-m", "planning", "--stack", "prod", "--assume-token"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Of the processor, so that a busy machine proves nothing.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+
+
+def test_a_plan_needs_no_engine() -> None:
+    check = (
+        "import sys; from planning.command_line import main; "
+        "code = main(['--stack', 'prod', '--assume-token']); "
+        "sys.exit(code or 'pulumi' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, check=True)
 
 
 def test_a_stop_is_told_on_stderr_with_exit_code_1(

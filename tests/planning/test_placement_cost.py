@@ -93,9 +93,9 @@ TIERS = [
 
 def test_many_models_are_placed_in_less_than_half_a_second() -> None:
     items = _many(1000, TIERS)
-    start = time.perf_counter()
+    start = time.process_time()
     assign(items, TIERS, 0.3)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_many_models_cost_no_more_than_each_on_its_own_cheapest_pool() -> None:
