@@ -18,7 +18,7 @@ from planning.engine_load import Load, accounting
 from planning.memory import memory_fit
 from planning.memory_rules import memory_problems
 from planning.parallelism import parallelism_problems, tensor_parallel_sizes
-from planning.plan import MemoryFit, ReleasePlan
+from planning.plan import GIB, MemoryFit, ReleasePlan
 from planning.precision import Precision, precision
 from planning.statements import Statements
 
@@ -183,6 +183,7 @@ def _fit(
         architecture=architecture,
         weight_bytes=numbers.weight_bytes,
         packed_weights=_packed(wish.checkpoint),
+        offloaded_bytes=int(float(wish.said.engine.get("cpu_offload_gb") or 0) * GIB),
         kv_value_bytes=numbers.kv_value_bytes,
         max_model_len=tokens,
         max_num_seqs=batching.max_num_seqs,
@@ -193,7 +194,11 @@ def _fit(
         gpu_memory_gib=tier.gpu_memory_gib,
         compute_capability=tier.compute_capability,
         enforce_eager=batching.enforce_eager,
-        accounting=accounting(wish.release.vllm, numbers.v0_engine),
+        accounting=accounting(
+            wish.release.vllm,
+            numbers.v0_engine,
+            hybrid_kv_cache=not wish.said.engine.get("disable_hybrid_kv_cache_manager"),
+        ),
     )
     return memory_fit(load)
 

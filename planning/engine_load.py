@@ -67,13 +67,16 @@ class Accounting:
         return 3 + largest // 8
 
 
-def accounting(vllm: str, v0_engine: bool) -> Accounting:
-    """The accounting of a vLLM version such as 0.10.0."""
+def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Accounting:
+    """The accounting of a vLLM version such as 0.10.0.
+
+    hybrid_kv_cache: False where the stack turns V1's hybrid KV cache manager off.
+    """
     release = tuple(int(part) for part in re.findall(r"\d+", vllm)[:2])
     return Accounting(
         v0_engine=v0_engine,
         logit_bytes=UNSORTED_LOGIT_BYTES if release >= _TRITON_SAMPLER else SORTED_LOGIT_BYTES,
-        windows_free_blocks=not v0_engine,
+        windows_free_blocks=hybrid_kv_cache and not v0_engine,
         moe_workspace_kept=release >= _KEPT_WORKSPACE,
         fused_all_reduce=release >= _FUSED_ALL_REDUCE,
         graphs_in_budget=release >= _GRAPHS_IN_BUDGET,
@@ -89,12 +92,14 @@ class Load:
 
     weight_bytes: all the weights at tensor parallelism 1, as vLLM allocates them.
     packed_weights: whether they are 4-bit integers that Marlin repacks (AWQ, GPTQ).
+    offloaded_bytes: weights of each GPU that stay in the host's memory (cpu_offload_gb).
     kv_value_bytes: bytes of one value in the KV cache, 2 for 16 bit, 1 for fp8.
     """
 
     architecture: LlmArchitecture
     weight_bytes: int
     packed_weights: bool = False
+    offloaded_bytes: int = 0
     kv_value_bytes: int
     max_model_len: int
     max_num_seqs: int

@@ -106,7 +106,8 @@ def weight_bytes_per_gpu(load: Load) -> int:
         tables = table if architecture.tie_word_embeddings else 2 * table
         layers = max(0.0, total - tables) / architecture.num_hidden_layers
         total = min(total, layers * load.stage_layers + table)
-    return math.ceil(total / load.tensor_parallel_size) + _rotary_bytes(load) + _LOADER_BYTES
+    share = max(0, math.ceil(total / load.tensor_parallel_size) - load.offloaded_bytes)
+    return share + _rotary_bytes(load) + _LOADER_BYTES
 
 
 def graph_bytes(load: Load) -> int:

@@ -18,6 +18,8 @@ from planning.statements import Statements
 _RULE_DOUBT = "memory-doubt"
 _RULE_CONTEXT = "utilization-high"
 _RULE_GRAPHS = "cuda-graph-headroom"
+# Who gives these chooses which graphs are captured, so their size is not known.
+_GRAPH_ARGUMENTS = frozenset({"compilation_config", "cuda_graph_sizes", "cudagraph_capture_sizes"})
 
 
 def memory_problems(
@@ -55,7 +57,8 @@ def _outside(
     is left eat into what the activations need, and fail where that is too small as well.
     """
     utilization = batching.gpu_memory_utilization
-    graphs = 0 if fit.graphs_in_budget else fit.graph_bytes
+    own_sizes = not _GRAPH_ARGUMENTS.isdisjoint(said.engine)
+    graphs = 0 if fit.graphs_in_budget or own_sizes else fit.graph_bytes
     place = said.place_of("gpu_memory_utilization")
     if fit.outside_bytes < LEAST_CONTEXT_BYTES:
         yield Problem(

@@ -14,7 +14,7 @@ import pytest
 from models.catalog import llms
 from models.errors import Severity, StackError
 from models.reading import read_stack
-from planning.plan import ModelPlan, Plan
+from planning.plan import GIB, ModelPlan, Plan
 from planning.planner import make_plan
 from tests.planning.stacks import TOKEN_KEY, Values, stack
 
@@ -290,3 +290,30 @@ def test_graphs_that_find_no_room_at_all_are_stopped() -> None:
 def test_the_memory_profile_is_never_warned_of(name: str) -> None:
     plan = plan_of({"model": name, "profile": "memory"})
     assert not rules(plan) & {"memory-doubt", "cuda-graph-headroom", "utilization-high"}
+
+
+def test_graphs_of_ones_own_choice_are_not_guessed_at() -> None:
+    chosen = {"compilation_config": {"cudagraph_capture_sizes": [1, 2, 4]}}
+    assert "cuda-graph-headroom" not in rules(plan_of(utilization(0.97, **chosen)))
+
+
+# Engine arguments that change what has to fit
+
+
+def test_offloaded_weights_need_no_gpu_memory() -> None:
+    entry: Values = {"model": "qwen2.5-14b-instruct", "gpu": "l4", "contextLength": 4096}
+    stopped(entry)
+    with_offload = model_of({**entry, "engine": {"cpu_offload_gb": 14}}).fit
+    assert with_offload is not None
+    assert with_offload.weight_bytes / GIB == pytest.approx(27.5 - 14, abs=0.1)
+
+
+def test_sliding_layers_keep_all_tokens_without_the_hybrid_manager() -> None:
+    entry: Values = {"model": "gemma-2-9b-it", "gpu": "a100-80gb", "contextLength": 8192}
+    entry["engine"] = {"max_num_batched_tokens": 2048}
+    windowed = model_of(entry).fit
+    entry["engine"] = {"disable_hybrid_kv_cache_manager": True, "max_num_batched_tokens": 2048}
+    whole = model_of(entry).fit
+    assert windowed is not None
+    assert whole is not None
+    assert windowed.kv_per_sequence_bytes < whole.kv_per_sequence_bytes
