@@ -199,13 +199,15 @@ class Pod:
         variables = machine_environment(self.machine.ray, self.machine.standins, self.folder)
         variables |= {
             "HOSTNAME": self.name,
+            "POD_NAMESPACE": self.namespace,
+            "POD_PROXY_PORT": str(self.machine.proxy_port),
             "KUBERNETES_SERVICE_HOST": "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(self.machine.api_port),
             "KUBERNETES_SERVICE_PORT_HTTPS": str(self.machine.api_port),
         }
         account = mounts.get("/var/run/secrets/kubernetes.io/serviceaccount")
         if account:
-            variables["POD_SERVICE_ACCOUNT_DIR"] = account
+            variables["POD_SERVICE_ACCOUNT_DIR"] = variables["SERVICE_ACCOUNT"] = account
         if is_ray_node(self.obj):
             self.temp.mkdir(parents=True, exist_ok=True, mode=0o700)
             variables |= ray_environment(
@@ -215,9 +217,6 @@ class Pod:
                 vllm_arguments=self.machine.vllm_arguments,
                 temp_dir=self.temp,
             )
-        else:
-            proxy = f"http://127.0.0.1:{self.machine.proxy_port}"
-            variables |= {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "127.0.0.1"}
         path = variables["PATH"]
         variables |= own
         variables["PATH"] = path

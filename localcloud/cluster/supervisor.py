@@ -7,6 +7,7 @@ nothing behind.
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -48,6 +49,8 @@ async def supervise(
             output.write(line + "\n")
         say(line)
 
+    # The proxy answers what it cannot read with 400; that is no news.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     cluster = LocalCluster(settings, installation, report)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

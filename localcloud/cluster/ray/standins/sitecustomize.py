@@ -1,17 +1,26 @@
-"""The port mapping of one pod, for every Python process that runs in it.
+"""The network of one pod, for every Python process that runs in it.
 
 A pod has an address of its own; all pods of the local cluster share
 127.0.0.1. `POD_PORTS` ("8000:23456,...") says which port of this machine
 stands for which port of the pod: a server that binds a mapped port gets that
-one, on 127.0.0.1, whatever address it asked for.
+one, on 127.0.0.1, whatever address it asked for. A connection to the name of a
+Service goes to the cluster's proxy, which finds the Service by the request's
+Host header; so that is for HTTP alone.
 """
 
 import os
+import re
 import socket
 
 _PAIRS = [pair.split(":") for pair in os.environ.get("POD_PORTS", "").split(",") if pair]
 _PORTS = {int(inside): int(here) for inside, here in _PAIRS}
+_PROXY = os.environ.get("POD_PROXY_PORT")
+_NAMESPACE = re.escape(os.environ.get("POD_NAMESPACE", "default"))
+_SERVICE = re.compile(
+    rf"[a-z0-9-]+\.({_NAMESPACE}|[a-z0-9-]+\.svc|[a-z0-9-]+\.svc\.cluster\.local)\.?"
+)
 _bind = socket.socket.bind
+_create_connection = socket.create_connection
 
 
 def _bind_in_pod(self, address):
@@ -20,5 +29,13 @@ def _bind_in_pod(self, address):
     return _bind(self, address)
 
 
+def _connect_in_cluster(address, *args, **kwargs):
+    if _SERVICE.fullmatch(str(address[0])):
+        address = ("127.0.0.1", int(_PROXY))
+    return _create_connection(address, *args, **kwargs)
+
+
 if _PORTS:
     socket.socket.bind = _bind_in_pod
+if _PROXY:
+    socket.create_connection = _connect_in_cluster
