@@ -26,6 +26,7 @@ from planning.plan_sources import (
     summary_of_revision,
 )
 from planning.quotas_of_project import QuotaJsonError, quota_section
+from planning.rollout_rules import rollout_problems
 from planning.summary import PlanSummary, plan_summary
 from planning.table import plan_table
 
@@ -173,7 +174,10 @@ def _diff(options: argparse.Namespace) -> int:
         if len(sources) != 2:
             raise SourceError("diff: name OLD and NEW, or OLD and --stack, or --base and --stack.")
         old, new = (_summary(source, options) for source in sources)
-    print(difference_markdown(difference(old, new)))
+    changes = difference(old, new)
+    print(difference_markdown(changes))
+    for warning in rollout_problems(changes):
+        print(f"warning: {warning.sentence()}", file=sys.stderr)
     return DEPLOYABLE
 
 
