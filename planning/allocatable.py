@@ -42,7 +42,8 @@ def allocatable(machine: MachineType) -> Allocatable:
 
     CPU reserve: 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the
     rest. Memory: the kernel's share (1/64 of the machine, 16 MiB and 64 MiB), then kube-reserved
-    25/20/10/6/2 % of the brackets up to 4, 8, 16, 128 GB and beyond, then 100 MiB for eviction.
+    25/20/10/6/2 % of the machine's memory in brackets up to 4000, 8000, 16000, 128000 MiB and
+    beyond, then 100 MiB for eviction.
     """
     reserved_cpu = sum(
         (0.06, 0.01, 0.005, 0.005)[core] if core < 4 else 0.0025 for core in range(machine.vcpus)
@@ -58,7 +59,7 @@ def allocatable(machine: MachineType) -> Allocatable:
         (128000, 0.06),
         (math.inf, 0.02),
     ):
-        reserved_mib += max(0.0, min(capacity_mib, upper) - lower) * share
+        reserved_mib += max(0.0, min(physical_mib, upper) - lower) * share
         lower = upper
     return Allocatable(
         cpu=machine.vcpus - reserved_cpu,

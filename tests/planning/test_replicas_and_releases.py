@@ -1,0 +1,83 @@
+"""Autoscaling ranges and targets, and the releases that run together."""
+
+from typing import Any
+
+import pytest
+
+from models.catalog import kuberay_releases, ray_releases
+from planning.plan import ModelPlan
+from tests.planning.stacks import MODEL, Values, planned, stack, warnings
+
+
+def model(defaults: Values | None = None, **keys: Any) -> ModelPlan:
+    entry = {"model": MODEL, **keys}
+    return planned(
+        stack([entry], [{"tier": "l4", "maxNodes": 100}], defaults=defaults or {})
+    ).models[0]
+
+
+@pytest.mark.parametrize(
+    ("own", "habit", "expected"),
+    [
+        ({}, {}, (1, 2)),
+        ({}, {"min": 0, "max": 5}, (0, 5)),
+        ({"min": 3}, {}, (3, 3)),
+        ({"max": 9}, {}, (1, 9)),
+        ({"max": 1}, {}, (1, 1)),
+        ({"min": 2}, {"min": 0, "max": 5}, (2, 5)),
+        ({"max": 7}, {"min": 2}, (2, 7)),
+        ({"min": 0, "max": 1}, {"min": 2, "max": 8}, (0, 1)),
+    ],
+)
+def test_a_range_is_the_models_own_else_the_defaults(
+    own: Values, habit: Values, expected: tuple[int, int]
+) -> None:
+    replicas = model({"replicas": habit}, replicas=own).replicas
+    assert (replicas.min, replicas.max) == expected
+
+
+def test_a_habit_gives_way_to_a_small_batch() -> None:
+    replicas = model({"targetOngoingRequests": 100}, engine={"max_num_seqs": 32}).replicas
+    assert replicas.target_ongoing_requests == 32
+    assert replicas.max_ongoing_requests > 32
+
+
+def test_delays_of_the_model_win_even_at_zero() -> None:
+    replicas = model({"upscaleDelaySeconds": 30}, upscaleDelaySeconds=0).replicas
+    assert (replicas.upscale_delay_seconds, replicas.downscale_delay_seconds) == (0, 600)
+
+
+def test_routers_sleep_with_their_model_and_are_two_where_it_stays_up() -> None:
+    assert model(replicas={"min": 0, "max": 4}).routers.min == 0
+    assert model(replicas={"min": 1, "max": 4}).routers.min == 1
+    assert model(replicas={"min": 4, "max": 4}).routers.min == 2
+
+
+@pytest.mark.parametrize("ray", ray_releases())
+@pytest.mark.parametrize("kuberay", kuberay_releases())
+def test_every_combination_of_the_release_table_is_planned(ray: str, kuberay: str) -> None:
+    plan = planned(
+        stack([{"model": MODEL, "gpu": "l4"}], ["l4"], versions={"ray": ray, "kuberay": kuberay})
+    )
+    assert (plan.release.ray.ray, plan.release.kuberay.version) == (ray, kuberay)
+    assert plan.release.vllm == ray_releases()[ray].vllm
+    assert plan.release.image == ray_releases()[ray].image
+
+
+def test_the_default_release_is_the_tested_one_and_warns_of_nothing() -> None:
+    values = stack(gpuPools=["l4"])
+    assert planned(values).release.ray.ray == "2.49.1"
+    assert planned(values).release.kuberay.version == "1.6.2"
+    assert warnings(values) == []
+
+
+def test_a_release_that_keeps_one_replica_awake_warns_of_scale_to_zero() -> None:
+    values = stack([{"model": MODEL, "replicas": {"min": 0}}], ["l4"], versions={"ray": "2.51.2"})
+    (told,) = [w for w in warnings(values) if "ray#59076" in w]
+    assert told.startswith("ray-llm:models[0].replicas: min 0 does not reach zero on Ray 2.51.2")
+
+
+def test_an_image_of_ones_own_brings_its_vllm() -> None:
+    versions = {"image": "europe-docker.pkg.dev/acme/ray-llm:1", "vllm": "0.10.2"}
+    release = planned(stack(gpuPools=["l4"], versions=versions)).release
+    assert (release.image, release.vllm) == (versions["image"], "0.10.2")
