@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from localcloud.engine import HOST_VARIABLE, engine
 from localcloud.faults import FAULTS_VARIABLE
 from localcloud.store import (
+    CACHE_VARIABLE,
     HOME_VARIABLE,
     RUN_VARIABLE,
     CloudStore,
@@ -127,6 +128,7 @@ class LocalCloud:
         return {
             **kept,
             HOME_VARIABLE: str(self.home),
+            CACHE_VARIABLE: str(self.engine_cache / "cache"),
             HOST_VARIABLE: str(self.home / "bin" / "language-python"),
             RUN_VARIABLE: uuid.uuid4().hex,
             "PULUMI_HOME": str(pulumi_home),

@@ -70,12 +70,14 @@ def _run_program(request: dict[str, Any], engine_address: str) -> dict[str, Any]
     )
     set_all_config(request.get("config", {}), request.get("configSecretKeys"))
     entry = program / (info.get("entryPoint") or ".")
+
+    def main_program() -> None:
+        runpy.run_path(str(entry), run_name="__main__")
+
     loop = asyncio.new_event_loop()
     loop.set_default_executor(futures.ThreadPoolExecutor(max_workers=parallel * 4))
     try:
-        loop.run_until_complete(
-            run_in_stack(lambda: runpy.run_path(str(entry), run_name="__main__"))
-        )
+        loop.run_until_complete(run_in_stack(main_program))
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return {"bail": True}

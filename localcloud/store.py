@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOME_VARIABLE = "RAY_LLM_LOCALCLOUD"
+CACHE_VARIABLE = "RAY_LLM_LOCALCLOUD_CACHE"
 RUN_VARIABLE = "RAY_LLM_LOCALCLOUD_RUN"
 
 
@@ -31,6 +32,12 @@ def home_from_environment() -> Path:
         msg = f"{HOME_VARIABLE} is not set; start pulumi through `python -m localcloud`."
         raise RuntimeError(msg)
     return Path(home)
+
+
+def cache_from_environment() -> Path:
+    """Where what was read out of pinned packages is kept; homes may share it."""
+    shared = os.environ.get(CACHE_VARIABLE)
+    return Path(shared) if shared else home_from_environment() / "cache"
 
 
 def write_atomically(path: Path, text: str) -> None:

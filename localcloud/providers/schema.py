@@ -11,8 +11,12 @@ from __future__ import annotations
 import collections.abc
 import importlib
 import json
+import subprocess
+import sys
 import types
 import typing
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.providers import diff, wire
@@ -20,7 +24,6 @@ from localcloud.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FORMAT = 1
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number"}
@@ -47,9 +50,9 @@ class Schema:
         try:
             return cls(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            content = _extract(getattr(importlib.import_module(module), args_class))
-            write_atomically(path, json.dumps(content))
-            return cls(content)
+            text = _extracted_elsewhere(module, args_class)
+            write_atomically(path, text)
+            return cls(json.loads(text))
 
     def problems(
         self, inputs: dict[str, Any], *, strict: bool = False
@@ -104,7 +107,12 @@ class Schema:
 def _is_scalar(value: Any, expected: str, strict: bool) -> bool:
     if strict:
         is_bool = isinstance(value, bool)
-        kinds = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
+        kinds: dict[str, Any] = {
+            "string": str,
+            "boolean": bool,
+            "integer": int,
+            "number": (int, float),
+        }
         return isinstance(value, kinds[expected]) and is_bool == (expected == "boolean")
     if expected == "boolean":
         return isinstance(value, bool) or value in ("true", "false")
@@ -117,6 +125,36 @@ def _is_scalar(value: Any, expected: str, strict: bool) -> bool:
     except (TypeError, ValueError):
         return False
     return expected == "number" or number.is_integer()
+
+
+def has_module(name: str) -> bool:
+    """Whether an SDK has a module, without importing anything of it."""
+    package, *rest = name.split(".")
+    spec = PathFinder.find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    return any(Path(folder).joinpath(*rest).is_dir() for folder in folders or ())
+
+
+def _extracted_elsewhere(module: str, args_class: str) -> str:
+    """`_extract` in a process that may import the SDK; this one may not have pulumi."""
+    code = "import sys; sys.path.insert(0, sys.argv[1]); "
+    code += "from localcloud.providers.schema import main; main(*sys.argv[2:])"
+    checkout = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, checkout, module, args_class],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        msg = f"cannot read {args_class} of {module}: {done.stderr.strip()}"
+        raise RuntimeError(msg)
+    return done.stdout
+
+
+def main(module: str, args_class: str) -> None:
+    """Print the schema of one `Args` class as JSON."""
+    print(json.dumps(_extract(getattr(importlib.import_module(module), args_class))))
 
 
 def _extract(root: type) -> dict[str, Any]:
@@ -139,7 +177,7 @@ def _extract_type(cls: type, pending: list[type]) -> dict[str, Any]:
     from pulumi.output import T
 
     names = _types.input_type_py_to_pulumi_names(cls)
-    hints = typing.get_type_hints(cls.__init__, localns={"Output": Output, "T": T})
+    hints = typing.get_type_hints(vars(cls)["__init__"], localns={"Output": Output, "T": T})
     properties, required = {}, []
     for python_name, pulumi_name in names.items():
         hint = hints.get(python_name, Any)

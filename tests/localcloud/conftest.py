@@ -39,6 +39,8 @@ def provider_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home for a provider that is used without an engine."""
     monkeypatch.setenv("RAY_LLM_LOCALCLOUD", str(tmp_path))
     monkeypatch.setenv("RAY_LLM_LOCALCLOUD_RUN", "test")
+    cache = CHECKOUT / ".localcloud" / "cache"
+    monkeypatch.setenv("RAY_LLM_LOCALCLOUD_CACHE", str(cache))
     for variable in ("GOOGLE_PROJECT", "GOOGLE_REGION", "GOOGLE_ZONE", "KUBECONFIG"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path

@@ -22,7 +22,7 @@ from localcloud.providers.gcp import gke, machines
 from localcloud.providers.schema import Schema
 from localcloud.providers.server import Diff, Failure, Provider, ProviderError, Resource
 from localcloud.providers.wire import UNKNOWN, Secret, Unknown, has_unknown, known_part
-from localcloud.store import CloudStore, home_from_environment
+from localcloud.store import CloudStore, cache_from_environment, home_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,7 +232,7 @@ class GcpProvider(Provider):
         return super().invoke(token, args)
 
     def _schema(self, module: str, args_class: str) -> Schema:
-        return Schema.load(self.home / "cache", module, args_class, self.version)
+        return Schema.load(cache_from_environment(), module, args_class, self.version)
 
     def _args_schema(self, type_: str) -> Schema:
         if type_ not in (CLUSTER, NODE_POOL, *RECORDED):

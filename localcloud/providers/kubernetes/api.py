@@ -18,7 +18,7 @@ from localcloud.providers.gcp.provider import CLUSTER, endpoint_of
 from localcloud.providers.kubernetes import crds, objects, structural
 from localcloud.providers.kubernetes.objects import ObjectRef
 from localcloud.providers.server import ProviderError
-from localcloud.store import CloudStore
+from localcloud.store import CloudStore, cache_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ class StoredApi:
 
     def __init__(self, home: Path, server: str) -> None:
         self.server = server
-        self.cache = home / "cache"
+        self.cache = cache_from_environment()
         self.store = CloudStore(home, "kubernetes")
         self.gcp = CloudStore(home, "gcp")
         self._announced: dict[tuple[str, str], dict[str, Any]] = {}

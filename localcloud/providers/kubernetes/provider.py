@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -22,10 +21,10 @@ from localcloud.providers import diff
 from localcloud.providers.kubernetes import helm, objects, yaml_components
 from localcloud.providers.kubernetes.api import StoredApi
 from localcloud.providers.kubernetes.objects import ObjectRef
-from localcloud.providers.schema import Schema
+from localcloud.providers.schema import Schema, has_module
 from localcloud.providers.server import Diff, Failure, Provider, ProviderError, Resource
 from localcloud.providers.wire import Secret, Unknown, has_unknown, known_part
-from localcloud.store import home_from_environment
+from localcloud.store import cache_from_environment, home_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,10 +190,10 @@ class KubernetesProvider(Provider):
         """Only the `yaml/v2` components."""
         if request.type not in (yaml_components.CONFIG_GROUP, yaml_components.CONFIG_FILE):
             return await super().construct(request, engine_address)
-        return await yaml_components.construct(request, self.home / "cache", self.version)
+        return await yaml_components.construct(request, cache_from_environment(), self.version)
 
     def _schema(self, module: str, args_class: str) -> Schema:
-        return Schema.load(self.home / "cache", module, args_class, self.version)
+        return Schema.load(cache_from_environment(), module, args_class, self.version)
 
     def _object_problems(self, res: Resource, news: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """Strict field validation of built-in kinds, from the SDK's types."""
@@ -208,11 +207,7 @@ class KubernetesProvider(Provider):
             return
         module = f"pulumi_kubernetes.{group.split('.')[0]}.{version}"
         builtin = "." not in group or group.endswith(".k8s.io")
-        try:
-            known = builtin and importlib.util.find_spec(module) is not None
-        except ModuleNotFoundError:
-            known = False
-        if known:
+        if builtin and has_module(module):
             for path, reason in self._schema(module, f"{kind}InitArgs").problems(news, strict=True):
                 unknown = "is not expected here" in reason
                 yield path, f'unknown field "{path}"' if unknown else reason

@@ -1,0 +1,25 @@
+"""Pulumi's gRPC messages without the rest of its SDK.
+
+Importing any module of `pulumi` imports all of it, half a second of CPU that a
+provider process needs nothing of. In a process of our own the packages on the
+way to the messages are therefore declared, not run.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+
+
+def declare_pulumi() -> None:
+    """Make `pulumi.runtime.proto` importable on its own; nothing else of pulumi works then."""
+    spec = PathFinder.find_spec("pulumi")
+    if spec is None or not spec.submodule_search_locations or "pulumi" in sys.modules:
+        return
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    for name in ("pulumi", "pulumi.runtime", "pulumi.runtime.proto"):
+        module = ModuleType(name)
+        module.__path__ = [str(folder.joinpath(*name.split(".")[1:]))]
+        sys.modules[name] = module
