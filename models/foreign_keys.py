@@ -16,6 +16,21 @@ from models.catalog import engine_arguments, vllm_versions
 from models.errors import Problem
 from models.spelling import nearest
 
+# Keys that say nothing by themselves; what stands in them does.
+_HOLDERS: Final = frozenset(
+    {
+        "applications",
+        "deploymentconfig",
+        "head",
+        "headgroupspec",
+        "llmconfig",
+        "llmconfigs",
+        "rayclusterconfig",
+        "rayservice",
+        "workergroups",
+        "workergroupspecs",
+    }
+)
 _FILE: Final = Path(__file__).with_name("foreign_keys.yaml")
 # vLLM's arguments that a key of ours means.
 _OUR_KEY: Final[Mapping[str, str]] = {
@@ -50,7 +65,7 @@ def unknown_key(
     names = tuple(known)
     foreign = None if _same(key, names) else _foreign_keys().get(_folded(key))
     if foreign is not None:
-        within, foreign = _innermost(value, foreign)
+        within, foreign = _innermost(key, value, foreign)
         return Problem(
             place=place + within,
             reason=f"{reason}, {foreign.reason}",
@@ -96,17 +111,17 @@ def _engine_arguments() -> Mapping[str, str]:
     }
 
 
-def _innermost(value: object, foreign: ForeignKey) -> tuple[str, ForeignKey]:
-    """The well-known key deepest in a value, with its path: head.serviceType tells most."""
-    if isinstance(value, list | tuple) and value:
-        within, inner = _innermost(value[0], foreign)
-        return (f"[0]{within}", inner) if within else ("", foreign)
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            known = _foreign_keys().get(_folded(str(key)))
+def _innermost(key: str, value: object, foreign: ForeignKey) -> tuple[str, ForeignKey]:
+    """The well-known key in a section that only holds others: head.serviceType tells most."""
+    if _folded(key) not in _HOLDERS:
+        return "", foreign
+    item, within = (value[0], "[0]") if isinstance(value, list) and value else (value, "")
+    if isinstance(item, Mapping):
+        for name, inner in item.items():
+            known = _foreign_keys().get(_folded(str(name)))
             if known is not None:
-                within, inner = _innermost(item, known)
-                return f".{key}{within}", inner
+                path, found = _innermost(str(name), inner, known)
+                return f"{within}.{name}{path}", found
     return "", foreign
 
 

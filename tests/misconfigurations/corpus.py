@@ -1,0 +1,213 @@
+"""The corpus of real misconfigurations, and the score of the program against it.
+
+    python -m tests.misconfigurations.corpus
+
+prints the score by area and ends with 1 unless every case is stopped or warned about by the rule
+that it names and no near miss is stopped. A case is a YAML file in a folder of its area:
+
+    id, area       its name and kind
+    sources        public threads, pages or sources
+    did, happened  what people did, and what that did to them
+    stack          merged into BASE (JSON merge patch): what is wrong
+    before         for a change: the stack before it, merged into BASE as well
+    files          files beside the stack file by name, as YAML
+    verdict        stop: it cannot work, or it destroys, leaks or serves the wrong thing
+                   warn: it works, and costs or surprises
+    rule           the id of the rule that must say so
+    near_miss      change: merged into the result, and why that must not be stopped
+"""
+
+import copy
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from models.errors import Problem, Severity, StackError
+from models.reading import read_stack
+from models.stack_file import parse_stack_file
+from planning.difference import difference
+from planning.planner import make_plan
+from planning.rollout_rules import rollout_problems
+from planning.summary import plan_summary
+
+FOLDER = Path(__file__).parent
+BASE: dict[str, Any] = {
+    "gcp:project": "acme-ml",
+    "gcp:region": "us-central1",
+    "ray-llm:cluster": {"name": "llm-test", "zones": ["us-central1-a", "us-central1-c"]},
+    "ray-llm:huggingFaceToken": {"secure": "AAABAJ0"},
+    "ray-llm:gpuPools": ["l4"],
+    "ray-llm:models": ["qwen2.5-7b-instruct"],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One misconfiguration with its near miss."""
+
+    id: str
+    area: str
+    sources: tuple[str, ...]
+    did: str
+    happened: str
+    stack: Mapping[str, Any]
+    before: Mapping[str, Any] | None
+    files: Mapping[str, Any]
+    verdict: Severity
+    rule: str
+    change: Mapping[str, Any]
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the program says of a case and of its near miss."""
+
+    case: Case
+    problems: tuple[Problem, ...]
+    near_problems: tuple[Problem, ...]
+
+    @property
+    def found(self) -> bool:
+        """Whether the rule of the case says it, as gravely as it should and no more."""
+        stopped = any(problem.severity is Severity.STOP for problem in self.problems)
+        if self.case.verdict is Severity.WARN and stopped:
+            return False
+        return any(
+            problem.rule == self.case.rule and problem.severity is self.case.verdict
+            for problem in self.problems
+        )
+
+    @property
+    def false_stop(self) -> bool:
+        """Whether the near miss is stopped."""
+        return any(problem.severity is Severity.STOP for problem in self.near_problems)
+
+    @property
+    def false_alarm(self) -> bool:
+        """Whether the rule of the case speaks of the near miss as well."""
+        return any(problem.rule == self.case.rule for problem in self.near_problems)
+
+
+def cases() -> tuple[Case, ...]:
+    """Every case, by area and id."""
+    return tuple(_case(path) for path in sorted(FOLDER.glob("*/*.yaml")))
+
+
+def _case(path: Path) -> Case:
+    row = yaml.safe_load(path.read_text("utf-8"))
+    near_miss = row.pop("near_miss")
+    case = Case(
+        **{"before": None, "files": {}, **row, "sources": tuple(row["sources"])}
+        | {"verdict": Severity(row["verdict"])},
+        change=near_miss["change"],
+        why=near_miss["why"],
+    )
+    if path.stem != case.id or path.parent.name != case.area:
+        raise ValueError(f"{path} holds the case {case.area}/{case.id}")
+    return case
+
+
+def outcome(case: Case) -> Outcome:
+    """What the program says of a case."""
+    wrong = merged(BASE, case.stack)
+    return Outcome(
+        case=case,
+        problems=_said(case, wrong),
+        near_problems=_said(case, merged(wrong, case.change)),
+    )
+
+
+def merged(stack: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON merge patch (RFC 7386) applied: null deletes, lists are replaced whole."""
+    result = copy.deepcopy(dict(stack))
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = result.get(key)
+            result[key] = merged(inner if isinstance(inner, Mapping) else {}, value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def _said(case: Case, stack: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """Stops or warnings of a stack, and of the change to it where the case is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        for name, content in case.files.items():
+            text = content if isinstance(content, str) else json.dumps(content)
+            (directory / name).write_text(text, "utf-8")
+        try:
+            plan = make_plan(_reading(stack, directory))
+        except StackError as error:
+            return error.problems
+        if case.before is None:
+            return plan.warnings
+        old = make_plan(_reading(merged(BASE, case.before), directory))
+        changed = difference(plan_summary(old), plan_summary(plan))
+        return (*plan.warnings, *rollout_problems(changed))
+
+
+def _reading(stack: Mapping[str, Any], directory: Path) -> Any:
+    text = yaml.safe_dump({"config": dict(stack)}, sort_keys=False)
+    file = parse_stack_file(text, directory / "Pulumi.case.yaml")
+    return read_stack("case", file.values, file.secret_keys, directory)
+
+
+def score(outcomes: Iterable[Outcome]) -> tuple[Table, bool]:
+    """The score by area as a table, and whether it is perfect."""
+    table = Table(title="Real misconfigurations, and what the preview says of them")
+    for column in ("area", "cases", "stopped", "warned", "near misses", "false stops"):
+        table.add_column(column, justify="left" if column == "area" else "right")
+    by_area: dict[str, list[Outcome]] = {}
+    for found in outcomes:
+        by_area.setdefault(found.case.area, []).append(found)
+    everything = [found for rows in by_area.values() for found in rows]
+    for area, rows in sorted(by_area.items()):
+        table.add_row(area, *_figures(rows))
+    table.add_section()
+    table.add_row("all", *_figures(everything))
+    return table, all(found.found and not found.false_stop for found in everything)
+
+
+def _figures(rows: list[Outcome]) -> tuple[str, ...]:
+    stops = [found for found in rows if found.case.verdict is Severity.STOP]
+    warns = [found for found in rows if found.case.verdict is Severity.WARN]
+    return (
+        str(len(rows)),
+        f"{sum(found.found for found in stops)} / {len(stops)}",
+        f"{sum(found.found for found in warns)} / {len(warns)}",
+        str(len(rows)),
+        str(sum(found.false_stop for found in rows)),
+    )
+
+
+def main() -> int:
+    """Prints the score; 1 where a case is missed or a near miss is stopped."""
+    outcomes = [outcome(case) for case in cases()]
+    table, perfect = score(outcomes)
+    console = Console(width=100)
+    console.print(table)
+    for found in outcomes:
+        case = found.case
+        if not found.found:
+            said = "; ".join(problem.sentence() for problem in found.problems) or "nothing"
+            console.print(f"missed: {case.area}/{case.id} ({case.rule}): {said}", markup=False)
+        if found.false_stop or found.false_alarm:
+            said = "; ".join(problem.sentence() for problem in found.near_problems)
+            console.print(f"near miss: {case.area}/{case.id}: {said}", markup=False)
+    return 0 if perfect else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
