@@ -1,9 +1,12 @@
 """Whether a pool's maximum holds the models that were placed on it."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from models.errors import Problem, Severity
 from planning.plan import ModelPlan, PoolPlan
+
+_NAMED: Final = 5
 
 
 def capacity_problems(
@@ -14,7 +17,7 @@ def capacity_problems(
     indexes: the place in the file of each pool.
     """
     for pool, index in zip(pools, indexes, strict=True):
-        names = ", ".join(model.name for model in models if model.pool == pool.id)
+        names = _listed([model.name for model in models if model.pool == pool.id])
         place = f"ray-llm:gpuPools[{index}].maxNodes"
         if pool.nodes_at_min > pool.max_nodes:
             yield Problem(
@@ -35,3 +38,9 @@ def capacity_problems(
                 rule="pool-below-maximum",
                 severity=Severity.WARN,
             )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few names; a pool may carry hundreds."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
