@@ -26,6 +26,11 @@ _KEPT_WORKSPACE: Final = (0, 12)
 _FUSED_ALL_REDUCE: Final = (0, 18)
 _GRAPHS_IN_BUDGET: Final = (0, 21)
 _LARGEST_GRAPH: Final = 512
+# Held outside PyTorch by the one GPU of a replica; 0.13 GiB from vLLM 0.10 to 0.15, 0.25 in 0.19,
+# 0.01 to 0.35 in V0; fitted.
+_RUNTIME_BYTES: Final = int(0.15 * GIB)
+_LARGER_RUNTIME_BYTES: Final = int(0.25 * GIB)
+_LARGER_RUNTIME: Final = (0, 18)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +41,13 @@ class Accounting:
     windows_free_blocks: sliding layers keep their window only (V1's hybrid KV cache manager);
         else every layer is counted in full.
     moe_workspace_kept: the workspace of fused experts adds to the peak of sampling.
+    runtime_bytes: what one GPU holds outside PyTorch.
     graphs_in_budget: CUDA graphs are taken from utilization x memory, not from the rest.
     """
 
     v0_engine: bool
     logit_bytes: float
+    runtime_bytes: int
     windows_free_blocks: bool
     moe_workspace_kept: bool
     fused_all_reduce: bool
@@ -62,6 +69,15 @@ class Accounting:
             largest = min(largest, 2 * max_num_seqs)
         if not self.v0_engine:
             largest = min(largest, max_num_batched_tokens)
+        return self._sizes_up_to(largest)
+
+    def full_graph_sizes(self, max_num_seqs: int, max_num_batched_tokens: int) -> int:
+        """How many of them are captured once more, whole, for steps that only decode."""
+        if not self.full_graphs or self.v0_engine:
+            return 0
+        return self._sizes_up_to(min(_LARGEST_GRAPH, max_num_seqs, max_num_batched_tokens))
+
+    def _sizes_up_to(self, largest: int) -> int:
         if self.sparse_graph_sizes and largest > 256:
             return 3 + 256 // 8 + (largest - 256) // 16
         return 3 + largest // 8
@@ -76,6 +92,9 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
     return Accounting(
         v0_engine=v0_engine,
         logit_bytes=UNSORTED_LOGIT_BYTES if release >= _TRITON_SAMPLER else SORTED_LOGIT_BYTES,
+        runtime_bytes=(
+            _LARGER_RUNTIME_BYTES if v0_engine or release >= _LARGER_RUNTIME else _RUNTIME_BYTES
+        ),
         windows_free_blocks=hybrid_kv_cache and not v0_engine,
         moe_workspace_kept=release >= _KEPT_WORKSPACE,
         fused_all_reduce=release >= _FUSED_ALL_REDUCE,

@@ -39,9 +39,8 @@ _PACKED_OVERHEAD: Final = 0.009
 _PADDED_SHARDS: Final = 0.045
 # Gemma 3 with its vision tower loads 0.36 to 0.61 GiB above its checkpoint's tensors; fitted.
 _GEMMA_VISION_BYTES: Final = int(0.55 * GIB)
-# Held outside PyTorch after start; fitted: 0.13 to 0.35 GiB on one GPU, 0.3 to 0.43 on several,
-# 0.55 on several of Hopper, and 2.1 where all-reduce is fused there.
-_RUNTIME_BYTES: Final = int(0.25 * GIB)
+# Held outside PyTorch by each of several GPUs; fitted: 0.3 to 0.43 GiB, 0.55 on Hopper, and 2.1
+# where all-reduce is fused there.
 _PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
 _HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
 _FUSED_RUNTIME_BYTES: Final = int(2.2 * GIB)
@@ -114,11 +113,11 @@ def graph_bytes(load: Load) -> int:
     """CUDA graphs of one GPU; 0 where the engine runs eagerly."""
     if load.enforce_eager:
         return 0
-    sizes = load.accounting.graph_sizes(load.max_num_seqs, load.max_num_batched_tokens)
+    limits = (load.max_num_seqs, load.max_num_batched_tokens)
+    sizes = load.accounting.graph_sizes(*limits)
     one = _FULL_GRAPH_BYTES if load.accounting.v0_engine else _PIECEWISE_GRAPH_BYTES
-    if load.accounting.full_graphs and not load.accounting.v0_engine:
-        one += _FULL_GRAPH_BYTES
-    return _FIRST_GRAPH_BYTES + sizes * load.stage_layers * one
+    full = load.accounting.full_graph_sizes(*limits) * _FULL_GRAPH_BYTES
+    return _FIRST_GRAPH_BYTES + load.stage_layers * (sizes * one + full)
 
 
 def _rotary_bytes(load: Load) -> int:
@@ -132,7 +131,7 @@ def _rotary_bytes(load: Load) -> int:
 
 def _runtime_bytes(load: Load) -> int:
     if load.gpus == 1:
-        return _RUNTIME_BYTES
+        return load.accounting.runtime_bytes
     if load.compute_capability < _HOPPER:
         return _PARALLEL_RUNTIME_BYTES
     fused = load.accounting.fused_all_reduce and load.tensor_parallel_size > 1

@@ -211,6 +211,21 @@ def test_as_many_sizes_are_captured_as_vllm_logs(
     assert accounting(vllm, v0_engine=v0).graph_sizes(sequences, 8192) == sizes
 
 
+@pytest.mark.parametrize(
+    ("vllm", "v0", "sequences", "sizes"),
+    [
+        ("0.10.0", False, 256, 0),
+        ("0.11.0", False, 256, 35),  # "Capturing CUDA graphs (decode, FULL): 35/35"
+        ("0.18.0", False, 1024, 51),  # "FULL=51 (largest=512)"
+        ("0.18.0", True, 256, 0),
+    ],
+)
+def test_decoding_steps_are_captured_whole_up_to_max_num_seqs(
+    vllm: str, v0: bool, sequences: int, sizes: int
+) -> None:
+    assert accounting(vllm, v0_engine=v0).full_graph_sizes(sequences, 8192) == sizes
+
+
 def test_graphs_are_in_the_budget_from_0_21_on() -> None:
     old, new = (
         memory_fit(llm("qwen2.5-7b-instruct", accounting=accounting(vllm, v0_engine=False)))
