@@ -14,6 +14,7 @@ are stepped down until the context fits.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from models.errors import Problem, Severity
@@ -68,20 +69,35 @@ def batchings(
     profile: Profile | None, said: Statements, max_model_len: int, v0_engine: bool
 ) -> tuple[Batching, ...]:
     """The batchings to try, the wanted one first; stated numbers never move."""
+    tokens = said.get("max_num_batched_tokens")
+    # V0 takes prompts whole, so a step has to hold one.
+    whole_prompt = max_model_len if v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS else 0
+    return _steps(
+        profile,
+        tokens,
+        said.get("max_num_seqs"),
+        said.get("gpu_memory_utilization"),
+        said.get("enforce_eager"),
+        0 if tokens is not None else whole_prompt,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _steps(
+    profile: Profile | None,
+    stated_tokens: int | None,
+    stated_sequences: int | None,
+    utilization: float | None,
+    eager: bool | None,
+    whole_prompt: int,
+) -> tuple[Batching, ...]:
     wanted = _PROFILES[profile]
-    stated_tokens = said.get("max_num_batched_tokens")
-    stated_sequences = said.get("max_num_seqs")
-    utilization = said.get("gpu_memory_utilization")
-    eager = said.get("enforce_eager")
     tokens = stated_tokens or wanted.max_num_batched_tokens
     sequences = stated_sequences or wanted.max_num_seqs
     steps: dict[Batching, None] = {}
     while True:
-        least = 0
-        if stated_tokens is None:
-            # V1 refuses fewer tokens than sequences; V0 takes prompts whole.
-            whole = v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS
-            least = max(sequences, max_model_len if whole else 0)
+        # V1 refuses fewer tokens than sequences.
+        least = max(sequences, whole_prompt) if stated_tokens is None else 0
         step = Batching(
             max_num_seqs=sequences,
             max_num_batched_tokens=max(tokens, least),
