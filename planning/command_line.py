@@ -17,6 +17,7 @@ from models.stack_file import StackFileError
 from planning.difference import difference
 from planning.difference_markdown import difference_markdown
 from planning.markdown import plan_markdown
+from planning.picture import plan_picture
 from planning.plan_sources import (
     SourceError,
     plan_of_file,
@@ -27,6 +28,7 @@ from planning.plan_sources import (
 )
 from planning.quotas_of_project import QuotaJsonError, quota_section
 from planning.rollout_rules import rollout_problems
+from planning.stack_schema import schema_text
 from planning.summary import PlanSummary, plan_summary
 from planning.table import plan_table
 
@@ -34,7 +36,7 @@ DEPLOYABLE: Final = 0
 STOPPED: Final = 1
 UNREADABLE: Final = 2
 
-_COMMANDS: Final = ("plan", "diff", "quotas")
+_COMMANDS: Final = ("plan", "diff", "quotas", "picture", "schema")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +93,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     quotas.add_argument("files", nargs="*", type=Path, help="JSON of gcloud; stdin without any")
     quotas.set_defaults(run=_quotas)
+
+    picture = commands.add_parser("picture", help="draw pools, GPUs and models as SVG")
+    _stack_options(picture)
+    picture.add_argument("--out", type=Path, metavar="FILE", help="where to; stdout without")
+    picture.set_defaults(run=_picture)
+
+    schema = commands.add_parser("schema", help="write the JSON Schema of a stack file")
+    schema.add_argument("--out", type=Path, metavar="FILE", help="where to; stdout without")
+    schema.set_defaults(run=_schema)
     return parser
 
 
@@ -196,3 +207,26 @@ def _quotas(options: argparse.Namespace) -> int:
             raise SourceError(f"{path}: cannot be read ({error}).") from None
     print(quota_section(texts or [("stdin", sys.stdin.read())]), end="")
     return DEPLOYABLE
+
+
+def _picture(options: argparse.Namespace) -> int:
+    if not options.stack:
+        raise SourceError(f"Name a stack: --stack NAME{_stacks_there(options.directory)}.")
+    plan = plan_of_file(stack_path(options.stack, options.directory), options.assume_token)
+    _write(plan_picture(plan), options.out)
+    return DEPLOYABLE
+
+
+def _schema(options: argparse.Namespace) -> int:
+    _write(schema_text(), options.out)
+    return DEPLOYABLE
+
+
+def _write(text: str, path: Path | None) -> None:
+    if path is None:
+        print(text, end="")
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be written ({error.strerror}).") from None
