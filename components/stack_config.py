@@ -83,5 +83,5 @@ def _parsed(key: str, value: str) -> object:
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # not JSON, or numbers and nesting beyond Python
         return value
