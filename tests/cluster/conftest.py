@@ -1,21 +1,12 @@
 """The local cluster for tests: brought up once, brought down at the end."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from localcloud.cluster import processes
 from localcloud.cluster.lifecycle import down, up
 from tests.cluster.running import Cluster
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.cluster)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ from localcloud.cluster.state import ClusterState
 from localcloud.go_build import BuildError, GoProgram, build
 from tests.cluster.running import eventually
 
+pytestmark = pytest.mark.cluster
+
 
 def command(home: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "localcloud.cluster", *arguments, f"--home={home}"]

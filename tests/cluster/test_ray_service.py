@@ -11,6 +11,8 @@ import yaml
 from localcloud.cluster.kubernetes_api import Object
 from tests.cluster.running import Cluster, eventually
 
+pytestmark = pytest.mark.cluster
+
 HERE = Path(__file__).parent
 SERVICE = "/apis/ray.io/v1/namespaces/ai/rayservices/llm"
 
@@ -96,6 +98,48 @@ def test_a_killed_worker_is_replaced(cluster: Cluster, service: Object) -> None:
         "the model answers from a new pod",
         seconds=180,
     )
+
+
+def test_an_engine_that_dies_at_start_is_told_and_leaves_the_others_alone(
+    cluster: Cluster, service: Object
+) -> None:
+    error = "No available memory for the cache blocks."
+    cluster.engine_faults({"broken": {"start": error}})
+    manifest = yaml.safe_load((HERE / "rayservice.yaml").read_text())
+    config = yaml.safe_load(manifest["spec"]["serveConfigV2"])
+    small, large = config["applications"]
+    broken = json.loads(json.dumps(small).replace("small", "broken"))
+    # Any GPU will do: it must not wait for the one that the small model holds.
+    broken["args"]["llm_configs"][0]["deployment_config"]["ray_actor_options"] = {"num_cpus": 1}
+    manifest["spec"]["serveConfigV2"] = yaml.safe_dump(
+        {**config, "applications": [small, broken, large]}
+    )
+    cluster.apply(manifest)
+
+    def status() -> Object:
+        found = cluster.get(SERVICE)["status"]["activeServiceStatus"]["applicationStatuses"]
+        return dict(found["broken"])
+
+    eventually(
+        lambda: status()["status"] == "DEPLOY_FAILED" and error in json.dumps(status()),
+        "KubeRay tells the engine's error",
+        seconds=180,
+    )
+    assert cluster.chat("small", "small", "still here") == (200, "small: still here")
+
+    cluster.engine_faults({})
+    broken["args"]["llm_configs"][0]["engine_kwargs"]["max_model_len"] = 2048
+    manifest["spec"]["serveConfigV2"] = yaml.safe_dump(
+        {**config, "applications": [small, broken, large]}
+    )
+    cluster.apply(manifest)
+    eventually(
+        lambda: cluster.chat("broken", "broken", "mended") == (200, "broken: mended"),
+        "the corrected model answers",
+        seconds=180,
+    )
+    cluster.apply(yaml.safe_load((HERE / "rayservice.yaml").read_text()))
+    eventually(lambda: cluster.http("/broken/v1/models")[0] == 404, "the model is gone", seconds=60)
 
 
 def test_a_request_wakes_a_model_and_its_node_from_zero(cluster: Cluster, service: Object) -> None:
