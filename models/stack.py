@@ -143,7 +143,7 @@ class CpuPoolSettings(Settings):
     name: GkeName = "app-pool"
     machine_type: NonEmpty = "e2-standard-8"
     min_nodes: NodeCount = 1
-    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 6
+    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 10
 
     @model_validator(mode="after")
     def _ordered(self) -> "CpuPoolSettings":
