@@ -118,12 +118,7 @@ class RayLlmService(pulumi.ComponentResource):
             metadata=manifest["metadata"],
             type=manifest["type"],
             string_data=manifest["stringData"],
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=home,
-                # The API server answers with the token in `data`, whatever was sent.
-                additional_secret_outputs=["data", "stringData"],
-            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=home),
         )
 
     def _config_maps(

@@ -106,6 +106,9 @@ class Recording:
         return found
 
 
+_SECRET_KEY = {rpc._special_sig_key: rpc._special_secret_sig, "value": "key"}
+
+
 class _Cloud(pulumi.runtime.Mocks):
     """Answers with the inputs, plus what Google's API would add."""
 
@@ -122,7 +125,7 @@ class _Cloud(pulumi.runtime.Mocks):
                 "masterAuth": {
                     "clusterCaCertificate": "Q0E=",
                     # Google's provider marks the client key, and with it all that it stands in.
-                    "clientKey": pulumi.Output.secret("client-key"),
+                    "clientKey": _SECRET_KEY,
                 },
             }
         return f"{args.name}-id" if args.custom else "", outputs
@@ -135,7 +138,7 @@ class _Cloud(pulumi.runtime.Mocks):
             return {
                 **args.args,
                 "endpoint": "203.0.113.9",
-                "masterAuths": [{"clusterCaCertificate": "Q0E="}],
+                "masterAuths": [{"clusterCaCertificate": "Q0E=", "clientKey": _SECRET_KEY}],
             }, []
         return {}, []
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from pulumi.runtime import rpc
 
 from components import GkeCluster, GkeClusterArgs
 from components.kubeconfig import gke_context
@@ -87,12 +88,14 @@ def test_kubeconfig_signs_in_through_the_plugin_and_holds_no_credential(
     assert user["user"]["exec"]["provideClusterInfo"] is True
 
 
+@pytest.mark.parametrize("existing", [False, True])
 def test_secret_client_key_neither_hides_nor_enters_the_kubeconfig(
-    record: Record, plan: Plan
+    record: Record, plan: Plan, existing: bool
 ) -> None:
-    provider = record(lambda: cluster_of(plan)).one(PROVIDER)
+    either = adopted(plan, context=None) if existing else plan
+    provider = record(lambda: cluster_of(either)).one(PROVIDER)
     assert json.loads(provider.raw)["kubeconfig"] == provider.inputs["kubeconfig"]
-    assert "client-key" not in provider.raw
+    assert rpc._special_secret_sig not in provider.raw
 
 
 def test_adopting_by_context_asks_nobody_and_creates_nothing(record: Record, plan: Plan) -> None:

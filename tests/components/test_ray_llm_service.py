@@ -140,6 +140,7 @@ def test_token_is_a_secret_all_the_way(recorded: Recording) -> None:
     assert secret.inputs["stringData"] == {"token": TOKEN}
     raw = json.loads(secret.raw)["stringData"]
     assert SECRET_MARK in json.dumps(raw)
+    # The API server answers with the token in `data`, whatever was sent; the SDK marks both.
     assert {"data", "stringData"} <= set(secret.additional_secret_outputs)
 
 
