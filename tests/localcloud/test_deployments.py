@@ -149,25 +149,30 @@ def test_an_engine_killed_in_a_create_leaves_no_process_and_the_truth(
     cloud: LocalCloud, program: Program
 ) -> None:
     project = program(pool())
-    rule = [{"name": "l4", "sleep": 60, "when": "after"}]
+    rule = [{"name": "l4", "sleep": 600, "when": "after"}]
     process = project.start("up", "--stack", "dev", "--skip-preview", faults=json.dumps(rule))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while len(cloud.cloud_objects()) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert len(cloud.cloud_objects()) == 2
-    time.sleep(1.5)
-    left = [
-        entry.name
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _variable(entry, "RAY_LLM_LOCALCLOUD") == str(cloud.home)
-    ]
+    deadline = time.monotonic() + 30
+    while (left := _processes_of(cloud)) and time.monotonic() < deadline:
+        time.sleep(0.2)
     assert left == []
     # The cloud has the pool, the state does not: Google would answer 409 too.
     project.pulumi("cancel", "--stack", "dev")
     up = project.pulumi("up", "--stack", "dev", "--skip-preview")
     assert "Error 409" in output_of(up)
+
+
+def _processes_of(cloud: LocalCloud) -> list[str]:
+    return [
+        entry.name
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _variable(entry, "RAY_LLM_LOCALCLOUD") == str(cloud.home)
+    ]
 
 
 def _variable(process: Path, name: str) -> str | None:
