@@ -15,6 +15,8 @@ LOCALCLOUD := $(PY) -m localcloud
 
 # Only the Python that is here: nothing is downloaded from outside of the registries.
 export UV_PYTHON_DOWNLOADS := never
+# The certificates that this machine trusts, as pip does: package mirrors often have their own.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help
 help: ## this list
