@@ -93,12 +93,13 @@ class GkeCluster(pulumi.ComponentResource):
                     project=args.project,
                     opts=pulumi.InvokeOutputOptions(parent=self),
                 )
-                self.endpoint = found.endpoint
+                # One secret field of an answer, the client key, makes all of it secret.
+                self.endpoint = pulumi.Output.unsecret(found.endpoint)
                 certificate = found.master_auths.apply(
                     lambda auths: auths[0].cluster_ca_certificate
                 )
                 kubeconfig = gke_kubeconfig(
-                    found.endpoint, pulumi.Output.unsecret(certificate), context
+                    self.endpoint, pulumi.Output.unsecret(certificate), context
                 )
         self.provider = kubernetes.Provider(
             f"{name}-kubernetes",

@@ -51,7 +51,11 @@ def test_cpu_pool_counts_in_totals_and_its_size_is_the_autoscalers(
 ) -> None:
     pool = record(lambda: cluster_of(plan)).one(NODE_POOL)
     assert pool.inputs["name"] == "app-pool"
-    assert pool.inputs["autoscaling"] == {"totalMinNodeCount": 1, "totalMaxNodeCount": 6}
+    planned = plan.cluster.cpu_pool
+    assert pool.inputs["autoscaling"] == {
+        "totalMinNodeCount": planned.min_nodes,
+        "totalMaxNodeCount": planned.max_nodes,
+    }
     assert pool.ignore_changes == ["initialNodeCount", "nodeCount"]
     assert "guestAccelerators" not in pool.inputs["nodeConfig"]
     assert "taints" not in pool.inputs["nodeConfig"]
