@@ -685,10 +685,10 @@ def test_a_broken_cluster_does_not_hide_what_is_wrong_with_the_models() -> None:
 
 
 def test_a_misspelt_key_does_not_hide_what_else_is_wrong_with_its_entry() -> None:
-    told = sentences(one(contxtLength=8192, gpu="t4", replicas={"min": 2, "max": 1}))
+    told = sentences(one(contxtLength=8192, gpu="t4"))
     assert {line.split(": ", 1)[0] for line in told} == {
         "ray-llm:models[0].contxtLength",
-        "ray-llm:models[0].replicas",
+        "ray-llm:models[0].gpu",
     }
 
 
