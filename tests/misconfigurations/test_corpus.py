@@ -1,0 +1,90 @@
+"""Every misconfiguration of the corpus is told by its rule, and no near miss is stopped."""
+
+import re
+
+import pytest
+
+from models.errors import Severity
+from tests.misconfigurations.corpus import BASE, Case, cases, main, merged, outcome
+
+CASES = cases()
+# Areas that a stack file and the catalogue can decide; none may be without a case.
+AREAS = {
+    "allocatable",
+    "autoscaling",
+    "config-typos",
+    "dtype-quantization",
+    "engine-args",
+    "exposure-security",
+    "gke-accelerator-zone",
+    "gke-node-pool",
+    "guide-numbers",
+    "kuberay-names-fields",
+    "memory-fit",
+    "parallelism",
+    "quota-cost",
+    "rollout",
+    "secrets-access",
+    "serve-config",
+    "taints-scheduling",
+    "versions",
+}
+# A public page, or a published source by package and version, or the guide by section.
+SOURCE = re.compile(
+    r"https://\S+|(?:vllm|ray|kuberay)-\d+\.\d+\.\d+: .+|pulumi-gcp \d+\.\d+\.\d+: .+|guide: .+"
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_misconfiguration_is_told_and_its_near_miss_is_not_stopped(case: Case) -> None:
+    found = outcome(case)
+    assert found.found, [problem.sentence() for problem in found.problems]
+    assert not found.false_stop, [problem.sentence() for problem in found.near_problems]
+    assert not found.false_alarm, [problem.sentence() for problem in found.near_problems]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_case_says_what_happened_and_where_that_is_written(case: Case) -> None:
+    assert case.sources
+    for source in case.sources:
+        assert SOURCE.fullmatch(source), source
+    for text in (case.did, case.happened, case.why):
+        assert text.endswith("."), text
+
+
+def test_the_base_of_all_cases_is_deployable() -> None:
+    empty = Case(
+        id="base",
+        area="base",
+        sources=(),
+        did="",
+        happened="",
+        stack={},
+        before=None,
+        files={},
+        verdict=Severity.STOP,
+        rule="",
+        change={},
+        why="",
+    )
+    assert outcome(empty).problems == ()
+
+
+def test_every_area_has_a_case_and_ids_are_unique() -> None:
+    assert {case.area for case in CASES} == AREAS
+    assert len({case.id for case in CASES}) == len(CASES)
+    assert len(CASES) >= 80
+
+
+def test_a_merge_patch_deletes_with_null_and_replaces_lists() -> None:
+    patched = merged(BASE, {"ray-llm:gpuPools": ["t4"], "ray-llm:huggingFaceToken": None})
+    assert patched["ray-llm:gpuPools"] == ["t4"]
+    assert "ray-llm:huggingFaceToken" not in patched
+    assert BASE["ray-llm:gpuPools"] == ["l4"]
+
+
+def test_the_score_is_printed_and_perfect(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main() == 0
+    printed = capsys.readouterr().out
+    assert "missed" not in printed
+    assert "false stops" in printed
