@@ -56,7 +56,7 @@ cluster-down: env ## stop it
 cluster-status: env ## what of it runs
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test e2e calibration lint format
+.PHONY: test e2e calibration corpus lint format
 test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest $(ARGS)
@@ -67,6 +67,9 @@ e2e: env ## the tests on the real cluster, which is built first
 
 calibration: env ## the memory estimate against what real engines logged
 	@$(PY) -m tests.planning.memory_calibration
+
+corpus: env ## the score against real misconfigurations, by area
+	@$(PY) -m tests.misconfigurations.corpus
 
 lint: env ## format, lint, types and layers
 	@.venv/bin/ruff format --check .
