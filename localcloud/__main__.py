@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from localcloud.cloud import CHECKOUT, TOKEN_VARIABLE, LocalCloud, Project
-from localcloud.engine import EngineError
+from localcloud.engine import SHIM_MARK, EngineError
 from localcloud.store import write_atomically
 from localcloud.workspace import PLACEHOLDER_TOKEN, WorkspaceError
 
@@ -30,27 +30,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--project", type=Path, help="folder with a Pulumi.yaml (default: found from here upwards)"
     )
-    parser.add_argument("command", help="engine, shell, clean, or a pulumi command")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.add_argument("command", nargs="?", help="engine, shell, clean, or a pulumi command")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options, rest = _split(sys.argv[1:] if argv is None else argv)
-    parsed = _parser().parse_args([*options, *rest[:1]])
-    arguments = rest[1:]
+    parser = _parser()
+    parsed = parser.parse_args(options)
+    if not rest:
+        parser.error("name a command: engine, shell, clean, or one of pulumi's.")
+    command = rest[0]
     cloud = LocalCloud(token=os.environ.get(TOKEN_VARIABLE, PLACEHOLDER_TOKEN) or None)
     try:
-        if parsed.command == "engine":
+        if command == "engine":
             print(cloud.install())
             return 0
-        if parsed.command == "clean":
+        if command == "clean":
             return _clean(cloud)
         project = cloud.project(parsed.project or _project_from_here())
-        if parsed.command == "shell":
+        if command == "shell":
             return _shell(project)
-        return project.run_in_terminal([parsed.command, *arguments])
+        return project.run_in_terminal(rest)
     except (EngineError, WorkspaceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -85,7 +87,7 @@ def _shell(project: Project) -> int:
         f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
         "from localcloud.__main__ import main; sys.exit(main(['--', *sys.argv[1:]]))"
     )
-    write_atomically(shim, f'#!/bin/sh\nexec "{sys.executable}" -P -c "{code}" "$@"\n')
+    write_atomically(shim, f'#!/bin/sh\n{SHIM_MARK}\nexec "{sys.executable}" -P -c "{code}" "$@"\n')
     shim.chmod(0o755)
     rc = home / "shell" / "bashrc"
     write_atomically(

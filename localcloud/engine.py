@@ -22,6 +22,7 @@ from localcloud.store import write_atomically
 SOURCE: Final = Path(__file__).parent / "engine"
 PACKAGE: Final = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 HOST_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_HOST"
+SHIM_MARK: Final = "# the local cloud's own pulumi command"
 # Modules, compiled packages and the program; measured on the first build of 3.259.
 _NEEDED_BYTES: Final = 2_500_000_000
 _HOST_SCRIPT: Final = (
@@ -38,13 +39,24 @@ def engine(cache: Path, output: TextIO = sys.stderr) -> Path:
 
     Raises EngineError with one sentence when there is none and none can be built.
     """
-    found = shutil.which("pulumi")
+    found = _on_path()
     if found is not None:
         refusal = _refusal(found)
         if refusal is None:
             return Path(found)
         print(f"{found} is not used: {refusal}", file=output)
     return _built(cache, output)
+
+
+def _on_path() -> str | None:
+    """The first `pulumi` on PATH that is not the local cloud's own command (`make shell`)."""
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        found = shutil.which("pulumi", path=folder or os.curdir)
+        if found is not None:
+            with Path(found).open("rb") as file:
+                if SHIM_MARK.encode() not in file.read(200):
+                    return found
+    return None
 
 
 def sdk_version() -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.engine import EngineError, build_key, engine, sdk_version
+from localcloud.engine import SHIM_MARK, EngineError, build_key, engine, sdk_version
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _which_only(folder: Path) -> object:
-    return lambda name, *_: str(folder / name) if (folder / name).exists() else None
+    return lambda name, **_: str(folder / name) if (folder / name).exists() else None
 
 
 def command(folder: Path, name: str, script: str) -> Path:
@@ -33,6 +33,12 @@ def command(folder: Path, name: str, script: str) -> Path:
 def test_a_pulumi_on_path_is_used(path: Path, tmp_path: Path) -> None:
     pulumi = command(path, "pulumi", f"echo v{sdk_version()}")
     assert engine(tmp_path / "cache") == pulumi
+
+
+def test_the_shells_own_pulumi_is_passed_over(path: Path, tmp_path: Path) -> None:
+    command(path, "pulumi", f"{SHIM_MARK}\necho v99.0.0")
+    with pytest.raises(EngineError, match="no `go`"):
+        engine(tmp_path / "cache", io.StringIO())
 
 
 @pytest.mark.parametrize(
