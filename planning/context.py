@@ -74,14 +74,6 @@ def _problems(
             remedy="Give contextLength",
             rule="context-missing",
         )
-    elif stated is not None and stated < 1:
-        yield Problem(
-            place=place,
-            value=stated,
-            reason="is not a number of tokens",
-            remedy="Use 1 or more",
-            rule="context-range",
-        )
     elif stated is not None and limit is not None and stated > limit:
         yield Problem(
             place=place,

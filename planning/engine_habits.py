@@ -1,32 +1,18 @@
 """Engine settings that work and cost: habits from guides that vLLM has outgrown. Warnings only."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from models.errors import Problem, Severity
-from planning.batching import Batching
 from planning.statements import Statements
-
-_HIGH_UTILIZATION: Final = 0.95
 
 
 def habit_problems(
-    said: Statements, batching: Batching, tensor_parallel_size: int, v0_engine: bool
+    said: Statements, tensor_parallel_size: int, v0_engine: bool
 ) -> Iterable[Problem]:
     """What a model's engine would do better without."""
     yield from _batch(said)
     yield from _redundant(said.engine, said.place, tensor_parallel_size, v0_engine)
-    utilization = said.get("gpu_memory_utilization")
-    graphs = not batching.enforce_eager
-    if isinstance(utilization, int | float) and utilization > _HIGH_UTILIZATION and graphs:
-        yield _warning(
-            said.place_of("gpu_memory_utilization"),
-            utilization,
-            "leaves next to nothing of the GPU for the CUDA context and the CUDA graphs, which "
-            "vLLM does not count: engines start and die under load",
-            "Use at most 0.95, or profile: memory, which runs without graphs",
-            "utilization-high",
-        )
 
 
 def _batch(said: Statements) -> Iterable[Problem]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.errors import Problem
-from planning.batching import Batching
 from planning.checkpoints import Checkpoint
 from planning.engine_habits import habit_problems
 from planning.host_memory import host_memory_problems
@@ -26,10 +25,8 @@ def engine_problems(
     yield from model_argument_problems(engine, checkpoint.architecture, place)
 
 
-def placed_engine_problems(
-    said: Statements, batching: Batching, model: ModelPlan, pool: PoolPlan
-) -> Iterable[Problem]:
+def placed_engine_problems(said: Statements, model: ModelPlan, pool: PoolPlan) -> Iterable[Problem]:
     """Arguments that do not go with the engine, the GPUs or the node that a model got."""
     yield from speculative_engine_problems(said.engine, said.place, model.v0_engine)
     yield from host_memory_problems(said.engine, model.gpus_per_replica, pool, said.place)
-    yield from habit_problems(said, batching, model.tensor_parallel_size, model.v0_engine)
+    yield from habit_problems(said, model.tensor_parallel_size, model.v0_engine)

@@ -24,6 +24,8 @@ _SERVICE_BYTES: Final = 4_000
 _POOL_BYTES: Final = 1_200
 _APPLICATION_BYTES: Final = 1_130
 _CONFIG_BYTES: Final = 560
+_QUOTING: Final = 1.1
+_INDENT_BYTES: Final = 16
 # An application's entry in the status: two deployments with their states, and a timestamp.
 STATUS_BYTES: Final = 400
 
@@ -84,4 +86,6 @@ def object_size_problems(models: Sequence[ModelPlan], pools: int) -> Iterable[Pr
 
 
 def _engine_bytes(model: ModelPlan) -> int:
-    return len(json.dumps(dict(model.engine), default=str)) * 2 if model.engine else 0
+    """Engine arguments of the stack file, indented and quoted as YAML does."""
+    text = json.dumps(dict(model.engine), default=str)
+    return int(len(text) * _QUOTING) + _INDENT_BYTES * len(model.engine)

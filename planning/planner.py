@@ -174,8 +174,7 @@ def _model(
         problems += tuple(scale_to_zero_problems(plan.replicas.min, ray, entry.place))
         pool = next(pool.plan for pool in pools if pool.plan.id == plan.pool)
         problems += tuple(_disk_problems(wish.checkpoint, pool, entry.place))
-        batching = placement.configuration.batching
-        problems += tuple(placed_engine_problems(wish.said, batching, plan, pool))
+        problems += tuple(placed_engine_problems(wish.said, plan, pool))
         choices = [pool.choice for pool in pools]
         problems += tuple(placement_notices(wish, plan, choices))
     return plan, problems
