@@ -155,8 +155,11 @@ class LocalCloud:
                 module = f"localcloud.providers.{name}.__main__"
                 _write_launcher(folder / f"pulumi-resource-{name}", module)
             beside = pulumi.resolve().parent / "pulumi-language-python"
+            on_path = self.home / "bin" / "pulumi-language-python"
             if not beside.exists() and shutil.which("pulumi-language-python") is None:
-                _write_launcher(self.home / "bin" / "pulumi-language-python", "localcloud.host")
+                _write_launcher(on_path, "localcloud.host")
+            else:
+                on_path.unlink(missing_ok=True)
         return pulumi
 
 
