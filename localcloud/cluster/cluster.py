@@ -9,9 +9,7 @@ import asyncio
 import contextlib
 import functools
 import os
-import shutil
 import ssl
-import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -61,6 +59,7 @@ class Settings:
     serve_port: int
     dashboard_port: int
     mark: str
+    temp: Path
 
     @property
     def logs(self) -> Path:
@@ -91,7 +90,6 @@ class LocalCluster:
         self.failure: BaseException | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._stack = contextlib.AsyncExitStack()
-        self._temp = Path(tempfile.mkdtemp(prefix="rl-"))
         self.api: KubernetesApi
 
     async def start(self) -> None:
@@ -139,7 +137,6 @@ class LocalCluster:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
         await asyncio.to_thread(processes.stop, processes.marked(self.settings.mark))
-        shutil.rmtree(self._temp, ignore_errors=True)
 
     async def _start_own_parts(self) -> None:
         network = PodNetwork(self.api)
@@ -149,7 +146,7 @@ class LocalCluster:
             vllm_arguments=self.installation.vllm_arguments,
             pods=self.settings.folder / "pods",
             logs=self.settings.logs,
-            temp=self._temp,
+            temp=self.settings.temp,
             faults=self.settings.engine_faults,
             mark=self.settings.mark,
             proxy_port=self.proxy_port,

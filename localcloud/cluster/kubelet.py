@@ -7,14 +7,15 @@ hooks, startup probes and sidecar init containers.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from localcloud.cluster.control_plane import REAL_POD_LABELS
-from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
+from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, Store
 from localcloud.cluster.pod import Pod
 from localcloud.cluster.pod_network import PodNetwork
 
@@ -90,9 +91,11 @@ class Kubelet:
         await self._forget(pod.obj)
 
     async def _forget(self, obj: Object) -> None:
-        """Tell the API server that a deleted pod is gone from its node."""
-        with contextlib.suppress(OSError):
-            await self.api.delete(
-                f"/api/v1/namespaces/{obj['metadata']['namespace']}/pods/{obj['metadata']['name']}",
-                grace_seconds=0,
-            )
+        """Tell the API server that a deleted pod is gone from its node, however long it is down."""
+        metadata = obj["metadata"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+        while True:
+            try:
+                return await self.api.delete(path, grace_seconds=0)
+            except (ApiError, aiohttp.ClientError, TimeoutError):
+                await asyncio.sleep(2)

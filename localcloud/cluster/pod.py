@@ -1,10 +1,10 @@
 """One pod that runs for real: its containers' life and its status in the API."""
 
 import asyncio
-import contextlib
 import datetime
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -96,8 +96,10 @@ class Pod:
         life = asyncio.create_task(self._life())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
+            await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if life.done():
+                life.result()
             # A pod that has ended by itself stays until somebody deletes it.
-            await asyncio.wait({life}, timeout=0)
             await stopping
         finally:
             life.cancel()
@@ -156,6 +158,8 @@ class Pod:
         finally:
             for probe in probes:
                 probe.cancel()
+        # A container ends with its first process; so does whatever that left.
+        await self._end_processes(POD_CONTAINER=container.spec["name"])
         container.ready = container.init and code == 0
         container.state = {
             "terminated": {
@@ -200,6 +204,8 @@ class Pod:
         variables |= {
             "HOSTNAME": self.name,
             "POD_NAMESPACE": self.namespace,
+            "POD_UID": self.uid,
+            "POD_CONTAINER": container.spec["name"],
             "POD_PROXY_PORT": str(self.machine.proxy_port),
             "KUBERNETES_SERVICE_HOST": "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(self.machine.api_port),
@@ -233,12 +239,11 @@ class Pod:
     def _start_probes(
         self, container: Container, variables: dict[str, str]
     ) -> list[asyncio.Task[None]]:
-        def became_ready(ready: bool) -> None:
+        async def became_ready(ready: bool) -> None:
             container.ready = ready
 
-        def died(_: bool) -> None:
-            if container.process:
-                processes.stop(processes.tree(container.process.pid), grace_seconds=1)
+        async def died(_: bool) -> None:
+            await self._end_processes(POD_CONTAINER=container.spec["name"])
 
         tasks = []
         for key, change in (("readinessProbe", became_ready), ("livenessProbe", died)):
@@ -247,21 +252,23 @@ class Pod:
                 tasks.append(asyncio.create_task(self._probe(probe, key, change)))
         return tasks
 
-    async def _probe(self, probe: Probe, key: str, change: Any) -> None:
+    async def _probe(
+        self, probe: Probe, key: str, change: Callable[[bool], Awaitable[None]]
+    ) -> None:
         async for good in probe.changes():
             if key == "livenessProbe" and good:
                 continue
-            change(good)
+            await change(good)
             await self._write_status("Running")
 
-    async def _end_processes(self) -> None:
-        groups = [c.process for c in (*self.init, *self.main) if c.process]
-        alive = [p for process in groups for p in processes.tree(process.pid)]
-        # Children that lost their parent still carry the pod's own mark.
-        await asyncio.to_thread(processes.stop, alive, grace_seconds=min(self._grace, 5))
-        for process in groups:
-            with contextlib.suppress(ProcessLookupError):
-                await process.wait()
+    async def _end_processes(self, **variables: str) -> None:
+        """End the pod's processes, those too that lost their parent; or one container's."""
+
+        def end() -> None:
+            found = processes.marked(self.machine.mark, POD_UID=self.uid, **variables)
+            processes.stop(found, grace_seconds=min(self._grace, 5))
+
+        await asyncio.to_thread(end)
 
     async def _write_status(self, phase: str) -> None:
         initialized = all(c.ready for c in self.init)

@@ -50,23 +50,18 @@ async def start(
         )
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """All living processes of this user that carry the mark, this one excepted."""
+def marked(mark: str, **variables: str) -> list[psutil.Process]:
+    """All living processes of this user that carry the mark, this one excepted.
+
+    With `variables`, those whose environment has these values too.
+    """
+    wanted = {MARK: mark, **variables}.items()
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+            if process.pid != os.getpid() and wanted <= process.environ().items():
                 found.append(process)
     return found
-
-
-def tree(pid: int) -> list[psutil.Process]:
-    """A process with all of its descendants; empty when it is gone."""
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return []
 
 
 def stop(processes: Iterable[psutil.Process], *, grace_seconds: float = 5) -> int:

@@ -6,6 +6,7 @@ whose number meanwhile belongs to another process, is stale.
 """
 
 import json
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ class ClusterState:
     pid: int
     process_started: float
     mark: str
+    temp: str
     ready: bool = False
     kubeconfig: str = ""
     api_server: str = ""
@@ -31,10 +33,16 @@ class ClusterState:
     proxy: str = ""
 
     @classmethod
-    def of_this_process(cls, folder: Path, mark: str) -> "ClusterState":
+    def of_this_process(cls, folder: Path, mark: str, temp: Path) -> "ClusterState":
         """The state that a supervisor starts with."""
         me = psutil.Process()
-        return cls(folder=folder, pid=me.pid, process_started=me.create_time(), mark=mark)
+        return cls(
+            folder=folder,
+            pid=me.pid,
+            process_started=me.create_time(),
+            mark=mark,
+            temp=str(temp),
+        )
 
     @classmethod
     def read(cls, folder: Path) -> "ClusterState | None":
@@ -64,5 +72,6 @@ class ClusterState:
             return None
 
     def forget(self) -> None:
-        """Remove the file, when the cluster is down."""
+        """Remove the file and the temporary folder, when the cluster is down."""
+        shutil.rmtree(self.temp, ignore_errors=True)
         (self.folder / "cluster.json").unlink(missing_ok=True)

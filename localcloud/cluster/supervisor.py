@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -36,11 +37,13 @@ async def supervise(
     for left in ("control-plane", "pods", "logs"):
         shutil.rmtree(folder / left, ignore_errors=True)
     mark = uuid.uuid4().hex
-    state = ClusterState.of_this_process(folder, mark)
+    # Below /tmp because the path of a socket has at most 107 characters.
+    temp = Path(tempfile.mkdtemp(prefix="rl-"))
+    state = ClusterState.of_this_process(folder, mark, temp)
     state.write()
     serve_port = serve_port or free_port()
     dashboard_port = dashboard_port or free_port()
-    settings = Settings(folder, serve_port, dashboard_port, mark)
+    settings = Settings(folder, serve_port, dashboard_port, mark, temp)
     log = settings.logs / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import psutil
 import yaml
 
 from localcloud.cluster import processes
-from localcloud.cluster.kubernetes_api import Credentials, KubernetesApi, Object
+from localcloud.cluster.kubernetes_api import ApiError, Credentials, KubernetesApi, Object
 from localcloud.cluster.state import ClusterState
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ def eventually(ask: Callable[[], T | None], what: str, *, seconds: float) -> T:
             last = ask()
             if last:
                 return last
-        except (OSError, LookupError) as error:
+        except (OSError, LookupError, ApiError, aiohttp.ClientError) as error:
             last = error
         time.sleep(0.5)
     raise AssertionError(f"not within {seconds:.0f} s: {what} (last: {last!r})")

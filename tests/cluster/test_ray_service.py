@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from localcloud.cluster import processes
 from localcloud.cluster.kubernetes_api import Object
 from tests.cluster.running import Cluster, eventually
 
@@ -98,6 +99,20 @@ def test_a_killed_worker_is_replaced(cluster: Cluster, service: Object) -> None:
         "the model answers from a new pod",
         seconds=180,
     )
+
+
+def test_requests_are_answered_while_the_control_plane_is_killed(
+    cluster: Cluster, service: Object
+) -> None:
+    names = ("kube-apiserver", "ray-operator", "kube-scheduler", "kwok")
+    killed = [p for p in processes.marked(cluster.state.mark) if p.name() in names]
+    assert len(killed) == len(names)
+    for process in killed:
+        process.kill()
+    answers = [cluster.chat("small", "small", "hold on") for _ in range(20)]
+    assert answers == [(200, "small: hold on")] * 20
+    eventually(lambda: cluster.get("/readyz") == "ok" and ready(cluster), "all is back", seconds=60)
+    assert cluster.chat("small", "small", "still") == (200, "small: still")
 
 
 def test_an_engine_that_dies_at_start_is_told_and_leaves_the_others_alone(
