@@ -98,7 +98,7 @@ def test_another_driver_of_a_pool_setting_replaces_only_that_pool(
 
 def test_a_new_kuberay_version_upgrades_its_crds_with_the_operator(tmp_path: Path) -> None:
     config = shipped_config("dev")
-    config["ray-llm:versions"] = {"kuberay": "1.5.2"}
+    config["ray-llm:versions"] = {"kuberay": "1.4.2"}
     deployment = Deployment(tmp_path, "dev", config)
     deployment.must_up()
     del config["ray-llm:versions"]
