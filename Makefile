@@ -10,6 +10,7 @@ STACK ?= dev
 ARGS ?=
 PYTHON ?= python3
 UV_VERSION := 0.13.9
+ACTIONLINT_VERSION := v1.7.12
 PY := .venv/bin/python
 LOCALCLOUD := $(PY) -m localcloud
 
@@ -56,7 +57,7 @@ cluster-down: env ## stop it
 cluster-status: env ## what of it runs
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test e2e calibration corpus lint format
+.PHONY: test e2e calibration corpus lint lint-workflow format
 test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest $(ARGS)
@@ -76,6 +77,12 @@ lint: env ## format, lint, types and layers
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@PYTHONPATH=. .venv/bin/lint-imports
+	@$(MAKE) lint-workflow
+
+# Go fetches and builds actionlint once.
+lint-workflow: ## the shipped GitHub Actions workflow, by actionlint and zizmor
+	@go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) examples/ci/*.yml
+	@.venv/bin/zizmor --offline --no-progress --quiet examples/ci/*.yml
 
 format: env ## rewrite the code in the project's format
 	@.venv/bin/ruff check --fix --quiet . || true

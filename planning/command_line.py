@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from models.errors import StackError
 from models.stack_file import StackFileError
+from planning.comment import CommentContent, comment
 from planning.difference import difference
 from planning.difference_markdown import difference_markdown
+from planning.engine_preview import EnginePreview, engine_preview
 from planning.markdown import plan_markdown
 from planning.picture import plan_picture
 from planning.plan_sources import (
@@ -36,7 +38,7 @@ DEPLOYABLE: Final = 0
 STOPPED: Final = 1
 UNREADABLE: Final = 2
 
-_COMMANDS: Final = ("plan", "diff", "quotas", "picture", "schema")
+_COMMANDS: Final = ("plan", "diff", "comment", "quotas", "picture", "schema")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("--base", metavar="REV", help="git revision to compare --stack with")
     _stack_options(diff)
     diff.set_defaults(run=_diff)
+
+    said = commands.add_parser("comment", help="the comment of a pull request, as Markdown")
+    _stack_options(said)
+    said.add_argument("--base", metavar="REV", help="git revision to compare with")
+    said.add_argument("--preview", type=Path, metavar="FILE", help="JSON of `pulumi preview`")
+    said.add_argument("--commit", default="", metavar="SHA", help="the commit it is about")
+    said.set_defaults(run=_comment)
 
     quotas = commands.add_parser(
         "quotas", help="write the quotas section from gcloud's description of the project"
@@ -196,6 +205,53 @@ def _summary(source: str, options: argparse.Namespace) -> PlanSummary:
     if source == "-":
         return summary_of_json(sys.stdin.read(), "stdin")
     return summary_of_file(Path(source), options.assume_token)
+
+
+def _comment(options: argparse.Namespace) -> int:
+    """Prints the comment whatever it says; the exit code tells whether the stack is stopped."""
+    if not options.stack:
+        raise SourceError(f"Name a stack: --stack NAME{_stacks_there(options.directory)}.")
+    new: PlanSummary | None = None
+    stops: tuple[str, ...] = ()
+    try:
+        path = stack_path(options.stack, options.directory)
+        new = plan_summary(plan_of_file(path, options.assume_token))
+    except StackError as error:
+        stops = tuple(problem.sentence() for problem in error.problems)
+    old, no_old = _former(options)
+    content = CommentContent(
+        stack=options.stack,
+        new=new,
+        stops=stops,
+        old=old,
+        no_old=no_old,
+        preview=_engine_preview(options.preview),
+        commit=options.commit,
+    )
+    print(comment(content), end="")
+    return STOPPED if content.is_stopped else DEPLOYABLE
+
+
+def _former(options: argparse.Namespace) -> tuple[PlanSummary | None, str]:
+    """The plan before, or why there is nothing to compare with."""
+    if not options.base:
+        return None, "no base revision was named."
+    try:
+        old = summary_of_revision(
+            options.base, options.stack, options.directory, options.assume_token
+        )
+    except (StackError, StackFileError):
+        return None, f"the stack could not be deployed at {options.base} either."
+    return old, ""
+
+
+def _engine_preview(path: Path | None) -> EnginePreview | None:
+    if path is None:
+        return None
+    try:
+        return engine_preview(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: cannot be read ({error}).") from None
 
 
 def _quotas(options: argparse.Namespace) -> int:

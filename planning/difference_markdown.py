@@ -9,7 +9,12 @@ from planning.rollout import Rollout
 from planning.summary import ModelSummary, PlanSummary, PoolSummary
 
 _DISRUPTIVE: Final = frozenset(
-    {Rollout.POOL_REPLACED, Rollout.SERVICE_REPLACED, Rollout.CLUSTER_REPLACED}
+    {
+        Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
+        Rollout.POOL_REPLACED,
+        Rollout.SERVICE_REPLACED,
+        Rollout.CLUSTER_REPLACED,
+    }
 )
 
 

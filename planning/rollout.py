@@ -19,6 +19,9 @@ class Rollout(StrEnum):
     NODES = "in place, GKE replaces the pool's nodes one after the other"
     OPERATOR = "the operator is upgraded and rewrites the RayCluster in place"
     SECOND_CLUSTER = "a second RayCluster starts beside the first: GPUs are needed twice meanwhile"
+    POOL_REPLACED_AND_SECOND_CLUSTER = (
+        "the node pool is deleted and made anew, and a second RayCluster starts for it"
+    )
     POOL_REPLACED = "the node pool is deleted and made anew: its models are down meanwhile"
     SERVICE_REPLACED = "another RayService takes its place: its endpoints change"
     CLUSTER_REPLACED = "another cluster takes its place, with everything in it"
@@ -28,7 +31,8 @@ POOL_FIELDS: Final[Mapping[str, Rollout]] = {
     "tier": Rollout.POOL_REPLACED,
     "accelerator": Rollout.POOL_REPLACED,
     "gpusPerNode": Rollout.POOL_REPLACED,
-    "spot": Rollout.POOL_REPLACED,
+    # The pods of a spot node end sooner, which stands in the RayClusterSpec.
+    "spot": Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
     "machineType": Rollout.NODES,
     "bootDiskGb": Rollout.NODES,
     "zones": Rollout.AT_ONCE,

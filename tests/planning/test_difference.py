@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from manifests.ray_service import ray_cluster_config
 from planning.difference import Difference, difference
 from planning.difference_markdown import difference_markdown
 from planning.rollout import Rollout
@@ -91,7 +92,7 @@ def test_any_other_change_of_the_list_starts_a_second_cluster(pools: list[Any]) 
         ({"zones": ["us-central1-b"]}, {Rollout.AT_ONCE}),
         ({"bootDiskGb": 300}, {Rollout.NODES}),
         ({"machineType": "g2-standard-16"}, {Rollout.NODES, Rollout.SECOND_CLUSTER}),
-        ({"spot": True, "name": "l4"}, {Rollout.POOL_REPLACED}),
+        ({"spot": True, "name": "l4"}, {Rollout.POOL_REPLACED_AND_SECOND_CLUSTER}),
     ],
 )
 def test_each_field_of_a_pool_rolls_out_in_its_way(
@@ -124,6 +125,52 @@ def test_versions_service_and_cluster_roll_out_in_their_way(
     keys: dict[str, Any], rollout: Rollout
 ) -> None:
     assert kinds(changed({}, keys)) == {rollout}
+
+
+def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
+    """What KubeRay 1.6 hashes of the RayClusterSpec to decide on a second cluster."""
+    spec = ray_cluster_config(planned(models, **keys))
+    for group in spec["workerGroupSpecs"]:
+        for ignored in ("replicas", "minReplicas", "maxReplicas"):
+            del group[ignored]
+        group["template"]["spec"].pop("tolerations", None)
+    return spec
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        {"models": [small(contextLength=8192, replicas={"min": 0, "max": 9})]},
+        {"models": [small("l4-x2")]},
+        {"gpuPools": [*POOLS, "t4"]},
+        {"gpuPools": ["t4", *POOLS]},
+        {"gpuPools": POOLS[:1]},
+        {"gpuPools": POOLS[::-1]},
+        {"gpuPools": [{**POOLS[0], "maxNodes": 9, "minNodes": 1, "bootDiskGb": 300}, POOLS[1]]},
+        {"gpuPools": [{**POOLS[0], "zones": ["us-central1-b"]}, POOLS[1]]},
+        {"gpuPools": [{**POOLS[0], "machineType": "g2-standard-16"}, POOLS[1]]},
+        {"gpuPools": [{**POOLS[0], "spot": True, "name": "l4"}, POOLS[1]]},
+        {"gpuPools": [{"tier": "t4", "name": "l4", "maxNodes": 4}, POOLS[1]]},
+        {"versions": {"image": "acme/ray-llm:2.49.1"}},
+        {"versions": {"ray": "2.51.2"}},
+        {"versions": {"kuberay": "1.5.2"}},
+        {"cluster": {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"name": "cpus"}}},
+        {"cluster": {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 30}}},
+    ],
+)
+def test_a_second_cluster_is_told_where_its_spec_changes_and_nowhere_else(
+    new: dict[str, Any],
+) -> None:
+    before: dict[str, Any] = {"models": [small()], "gpuPools": POOLS}
+    old_spec, new_spec = cluster_spec(**before), cluster_spec(**{**before, **new})
+    groups = len(old_spec["workerGroupSpecs"])
+    # A group that is appended is taken over in place.
+    new_spec["workerGroupSpecs"] = new_spec["workerGroupSpecs"][:groups]
+    told = kinds(changed({}, new)) & {
+        Rollout.SECOND_CLUSTER,
+        Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
+    }
+    assert bool(told) == (old_spec != new_spec)
 
 
 def test_figures_stand_before_and_after() -> None:
