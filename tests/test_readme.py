@@ -1,0 +1,37 @@
+"""What the README shows is what the program says."""
+
+import re
+
+import pytest
+
+from benchmarks.config_lines import model_lines
+from models.reading import read_stack
+from models.stack_file import parse_stack_file
+from planning.planner import make_plan
+from scripts.readme_plan import CHECKOUT, README, prod_plan, refreshed
+
+TEXT = README.read_text(encoding="utf-8")
+
+
+def test_the_plan_in_the_readme_is_the_prod_stacks() -> None:
+    assert refreshed(TEXT, prod_plan()) == TEXT
+
+
+def test_the_stack_file_in_the_readme_can_be_deployed() -> None:
+    example = next(block for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
+    file = parse_stack_file(example, CHECKOUT / "Pulumi.readme.yaml")
+    token = "ray-llm:huggingFaceToken"
+    plan = make_plan(read_stack("readme", {**file.values, token: None}, frozenset({token})))
+    assert [model.name for model in plan.models][-1] == "llama-70b"
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_a_shipped_model_costs_four_lines_at_most_on_average(stack: str) -> None:
+    lines, models = model_lines((CHECKOUT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))
+    assert lines <= 4 * models
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z0-9-]+)", TEXT))))
+def test_every_make_target_that_the_readme_names_exists(target: str) -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{re.escape(target)}:|^\.PHONY:.*\b{re.escape(target)}\b", makefile, re.MULTILINE)
