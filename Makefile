@@ -57,7 +57,7 @@ cluster-down: env ## stop it
 cluster-status: env ## what of it runs
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test e2e calibration corpus lint lint-workflow format
+.PHONY: test e2e bench calibration corpus lint lint-workflow format
 test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest $(ARGS)
@@ -65,6 +65,11 @@ test: env ## all tests but those on the real cluster
 e2e: env ## the tests on the real cluster, which is built first
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest tests/cluster -m cluster $(ARGS)
+
+bench: env ## the figures in the README: planning by number of models, preview against a flat program
+	@$(PY) -m benchmarks.config_lines
+	@$(PY) -m benchmarks.planning
+	@$(PY) -m benchmarks.preview $(ARGS)
 
 calibration: env ## the memory estimate against what real engines logged
 	@$(PY) -m tests.planning.memory_calibration
