@@ -77,6 +77,9 @@ calibration: env ## the memory estimate against what real engines logged
 corpus: env ## the score against real misconfigurations, by area
 	@$(PY) -m tests.misconfigurations.corpus
 
+rules: env ## bring the pages of the rules up to date
+	@$(PY) -m tests.misconfigurations.pages
+
 lint: env ## format, lint, types and layers
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .

@@ -35,7 +35,7 @@ def placement_notices(
 def _oversized(
     wish: Wish, model: ModelPlan, chosen: PoolChoice, pools: Sequence[PoolChoice]
 ) -> Iterable[Problem]:
-    """Prices differ twelvefold between tiers: https://cloud.google.com/compute/gpus-pricing."""
+    """Prices differ more than tenfold between tiers: https://cloud.google.com/compute/gpus-pricing."""
     price = _replica_price(chosen, model.gpus_per_replica)
     if price is None:
         return

@@ -23,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ class Outcome:
         return any(problem.rule == self.case.rule for problem in self.near_problems)
 
 
+@cache
 def cases() -> tuple[Case, ...]:
     """Every case, by area and id."""
     return tuple(_case(path) for path in sorted(FOLDER.glob("*/*.yaml")))

@@ -1,0 +1,125 @@
+"""The smallest stack that each rule without a case in the corpus speaks of.
+
+These are mistakes of this program's own form, without a public thread. The form is the corpus':
+merged into its base stack.
+"""
+
+from typing import Any
+
+from models.errors import Severity
+from tests.misconfigurations.corpus import Case
+
+MODEL = "qwen2.5-7b-instruct"
+UNDESCRIBED = {"source": "acme/any", "gpu": "l4", "checkFit": False}
+MIB = "x" * 1024**2
+_STOPS: dict[str, dict[str, Any]] = {
+    "config-json": {
+        "ray-llm:models": [{"source": "acme/a", "configFile": "none.json", "weightGib": 2}]
+    },
+    "config-map-size": {
+        "ray-llm:models": [
+            {"model": MODEL, "name": f"m{number}", "engine": {"chat_template": MIB[: 2**18]}}
+            for number in range(5)
+        ]
+    },
+    "context-missing": {"ray-llm:models": [UNDESCRIBED]},
+    "contradiction": {
+        "ray-llm:models": [{"model": MODEL, "contextLength": 4096, "engine": {"max_model_len": 8}}]
+    },
+    "empty-list": {"ray-llm:models": []},
+    "engine-argument-choice": {
+        "ray-llm:models": [{"model": MODEL, "engine": {"kv_cache_dtype": "fp4"}}]
+    },
+    "engine-argument-range": {"ray-llm:models": [{"model": MODEL, "engine": {"max_num_seqs": 0}}]},
+    "foreign-versions": {"ray-llm:rayVersion": "2.49.1"},
+    "misplaced-secret": {"ray-llm:service": {"name": {"secure": "AAAB"}}},
+    "missing-key": {"ray-llm:models": None},
+    "model-unknown": {"ray-llm:models": ["qwen9-7b"]},
+    "object-size": {
+        "ray-llm:models": [{"model": MODEL, "engine": {"chat_template": MIB + MIB[: 2**19]}}]
+    },
+    "pipeline-parallel-layers": {
+        "ray-llm:gpuPools": ["l4-x8"],
+        "ray-llm:models": [
+            {"model": MODEL, "gpu": "l4-x8", "engine": {"pipeline_parallel_size": 64}}
+        ],
+    },
+    "release-image": {"ray-llm:versions": {"vllm": "0.10.0"}},
+    "source-undescribed": {"ray-llm:models": [{"source": "acme/any"}]},
+    "spot-only": {"ray-llm:gpuPools": [{"tier": "l4", "spot": True}]},
+    "stack-empty": {
+        "ray-llm:cluster": None,
+        "ray-llm:huggingFaceToken": None,
+        "ray-llm:gpuPools": None,
+        "ray-llm:models": None,
+    },
+    "tier-unknown": {"ray-llm:gpuPools": ["l5"]},
+    "utilization-high": {
+        "ray-llm:models": [{"model": MODEL, "engine": {"gpu_memory_utilization": 0.995}}]
+    },
+    "wrong-type": {"ray-llm:models": "qwen"},
+    "zone-unknown": {"ray-llm:cluster": {"zones": ["us-central1-z"]}},
+}
+_WARNINGS: dict[str, dict[str, Any]] = {
+    "accept-unused": {"ray-llm:accept": ["eager-mode"]},
+    "budget-at-maximum": {
+        "ray-llm:monthlyBudget": 2000,
+        "ray-llm:models": [{"model": MODEL, "replicas": {"min": 1, "max": 5}}],
+    },
+    "budget-unknown-price": {
+        "gcp:region": "asia-east1",
+        "ray-llm:cluster": {"zones": ["asia-east1-a"]},
+        "ray-llm:monthlyBudget": 100_000,
+    },
+    "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
+    "memory-doubt": {
+        "ray-llm:models": [{"model": "llama-3.1-8b-instruct", "gpu": "l4", "contextLength": 35840}]
+    },
+    "object-size-near": {
+        "ray-llm:models": [
+            {
+                "model": MODEL,
+                "name": name,
+                "family": name,
+                "engine": {"chat_template": MIB[: 2**19]},
+            }
+            for name in ("a", "b")
+        ],
+    },
+    "quota-below-maximum": {
+        "ray-llm:quotas": {"NVIDIA_L4_GPUS": 2},
+        "ray-llm:gpuPools": ["l4"],
+        "ray-llm:models": [{"model": MODEL, "replicas": {"min": 1, "max": 4}}],
+    },
+    "quota-below-upgrade": {
+        "ray-llm:quotas": {"NVIDIA_L4_GPUS": 2},
+        "ray-llm:models": [{"model": MODEL, "replicas": {"min": 2, "max": 2}}],
+    },
+    "release-untested": {"ray-llm:versions": {"ray": "2.51.2"}},
+    "zones-unknown": {
+        "gcp:region": "europe-north1",
+        "ray-llm:cluster": {"zones": ["europe-north1-a"]},
+    },
+}
+
+
+def examples() -> tuple[Case, ...]:
+    """One case for each of these rules, without a near miss of its own: the base stack is it."""
+    return tuple(
+        Case(
+            id=rule,
+            area="examples",
+            sources=(),
+            did="",
+            happened="",
+            stack=stack,
+            before=None,
+            files={},
+            verdict=verdict,
+            rule=rule,
+            change={},
+            why="",
+        )
+        for verdict, stacks in ((Severity.STOP, _STOPS), (Severity.WARN, _WARNINGS))
+        for rule, stack in stacks.items()
+    )

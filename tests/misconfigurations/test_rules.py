@@ -1,0 +1,90 @@
+"""Every rule has a page and a case, every page a rule, and rules without a thread an example."""
+
+import pytest
+
+from models.catalog import kuberay_releases, ray_releases
+from models.errors import Severity
+from models.stack import KubeRayInstall, Versions
+from planning import releases
+from planning.rollout import Rollout
+from planning.rollout_rules import RULES as RULES_OF_ROLLOUTS
+from tests.misconfigurations.corpus import Case, cases, outcome
+from tests.misconfigurations.examples import examples
+from tests.misconfigurations.pages import INDEX, MARKER, PAGES, page, written_part
+from tests.misconfigurations.rules import rules
+
+RULES = tuple(rules())
+# No pair of the present table is refused by it; tested with another table below.
+OF_OTHER_TABLES = {"release-combination"}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_has_a_page_that_says_what_and_why(rule: str) -> None:
+    text = page(rule).read_text("utf-8")
+    heading, what, why = written_part(rule).split("\n\n", 2)
+    assert heading == f"# {rule}"
+    assert len(what) > 10
+    assert len(why) > 25
+    assert MARKER in text
+    assert "## Silence" in text
+    for case in cases():
+        if case.rule == rule:
+            assert f"{case.area}/{case.id}.yaml" in text, "run make rules"
+
+
+def test_no_page_is_without_a_rule_and_the_index_lists_all() -> None:
+    pages = {path.stem for path in PAGES.glob("*.md") if path.name != INDEX}
+    assert pages == set(RULES)
+    listed = (PAGES / INDEX).read_text("utf-8")
+    assert all(f"({rule}.md)" in listed for rule in RULES)
+
+
+def test_every_rule_has_a_case_or_an_example() -> None:
+    told = {case.rule for case in (*cases(), *examples())} | OF_OTHER_TABLES
+    assert told == set(RULES)
+
+
+@pytest.mark.parametrize("case", examples(), ids=lambda case: case.rule)
+def test_the_example_of_a_rule_is_told_by_it(case: Case) -> None:
+    found = outcome(case)
+    assert found.found, [problem.sentence() for problem in found.problems]
+
+
+def test_a_kuberay_that_is_too_old_for_a_ray_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = ray_releases()["2.49.1"].model_copy(update={"min_kuberay": "1.6.2"})
+    monkeypatch.setattr(releases, "ray_releases", lambda: {"2.49.1": ray})
+    older = next(version for version in kuberay_releases() if version.startswith("1.4"))
+    _, problems = releases.release_plan(Versions(kuberay=older), KubeRayInstall.HELM)
+    assert [problem.rule for problem in problems] == ["release-combination"]
+
+
+def test_every_rollout_that_is_not_in_place_has_a_rule() -> None:
+    in_place = {rollout for rollout in Rollout if "in place" in rollout}
+    assert set(RULES_OF_ROLLOUTS) == set(Rollout) - in_place
+
+
+def test_accepted_warnings_are_silent_and_stops_are_not() -> None:
+    eager = {
+        "ray-llm:models": [{"model": "qwen2.5-7b-instruct", "engine": {"enforce_eager": True}}]
+    }
+    accepted = outcome(_case({**eager, "ray-llm:accept": ["eager-mode"]}))
+    assert accepted.problems == ()
+    stopped = outcome(_case({"ray-llm:gpuPools": ["l5"], "ray-llm:accept": ["tier-unknown"]}))
+    assert [problem.rule for problem in stopped.problems] == ["tier-unknown"]
+
+
+def _case(stack: dict[str, object]) -> Case:
+    return Case(
+        id="own",
+        area="own",
+        sources=(),
+        did="",
+        happened="",
+        stack=stack,
+        before=None,
+        files={},
+        verdict=Severity.WARN,
+        rule="",
+        change={},
+        why="",
+    )
