@@ -170,10 +170,25 @@ def test_no_model_goes_to_spot_to_save() -> None:
 
 
 def test_no_model_gets_a_shorter_context_to_save() -> None:
-    long = {"model": "qwen2.5-7b-instruct", "name": "long", "replicas": ONE}
-    alone = planned([long], gpuPools=["l4", {"tier": "t4"}]).models[0]
-    beside = planned([long], gpuPools=["l4", {"tier": "t4", "minNodes": 2}]).models[0]
-    assert beside.max_model_len == alone.max_model_len
+    tight = {"model": "qwen2.5-32b-instruct-awq", "name": "tight", "replicas": ONE}
+    on_one_gpu = planned([tight], gpuPools=["l4"]).models[0]
+    on_two = planned([tight], gpuPools=["l4-x2"]).models[0]
+    assert on_one_gpu.max_model_len < on_two.max_model_len, "the model must be tight on one L4"
+    paid_anyway = [{"tier": "l4", "minNodes": 2}, "l4-x2"]
+    assert pools_of([tight], paid_anyway) == {"tight": "l4-x2"}
+
+
+def test_three_models_move_together_where_two_would_not_save() -> None:
+    alone = NodeBin(gpus_per_node=1, usd_per_hour=1.0, min_nodes=0, max_nodes=9)
+    shared = NodeBin(gpus_per_node=4, usd_per_hour=2.8, min_nodes=0, max_nodes=9)
+    items = [
+        Item(key=f"m{index}", options=((1, 1), (0, 1)), min_replicas=1, max_replicas=1)
+        for index in range(3)
+    ]
+    assert [
+        item.options[option][0]
+        for item, option in zip(items, assign(items, [alone, shared], 0.3), strict=True)
+    ] == [1, 1, 1]
 
 
 @settings(max_examples=40, deadline=None)
