@@ -166,6 +166,7 @@ def test_a_comment_stays_below_githubs_limit() -> None:
     text = comment(CommentContent(stack="test", new=new, old=old))
     assert len(text) < LIMIT + 500
     assert "Cut:" in text
+    assert text.count("<details>") == text.count("</details>")
     assert text.startswith(marker("test"))
 
 
