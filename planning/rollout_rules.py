@@ -11,15 +11,17 @@ from models.errors import Problem, Severity
 from planning.difference import Difference
 from planning.rollout import Rollout
 
-_RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
+_REPLACED: Final = (
+    "rollout-pool-replaced",
+    "Append a second pool, move its models there, and remove the first one afterwards",
+)
+RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
     Rollout.SECOND_CLUSTER: (
         "rollout-second-cluster",
         "Make sure of the GPUs twice, or append pools at the end of ray-llm:gpuPools",
     ),
-    Rollout.POOL_REPLACED: (
-        "rollout-pool-replaced",
-        "Append a second pool, move its models there, and remove the first one afterwards",
-    ),
+    Rollout.POOL_REPLACED: _REPLACED,
+    Rollout.POOL_REPLACED_AND_SECOND_CLUSTER: _REPLACED,
     Rollout.SERVICE_REPLACED: (
         "rollout-service-replaced",
         "Keep the name, or tell the clients first",
@@ -34,8 +36,8 @@ _RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
 def rollout_problems(difference: Difference) -> Iterable[Problem]:
     """A warning for each grave kind of rollout, with what causes it; none for a new stack."""
     for rollout, causes in difference.rollouts:
-        if rollout in _RULES:
-            rule, remedy = _RULES[rollout]
+        if rollout in RULES:
+            rule, remedy = RULES[rollout]
             yield Problem(
                 place=", ".join(causes),
                 reason=str(rollout),
@@ -47,4 +49,4 @@ def rollout_problems(difference: Difference) -> Iterable[Problem]:
 
 def rollout_rules() -> tuple[str, ...]:
     """The ids of these rules."""
-    return tuple(rule for rule, _ in _RULES.values())
+    return tuple(rule for rule, _ in RULES.values())
