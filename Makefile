@@ -57,7 +57,7 @@ cluster-down: env ## stop it
 cluster-status: env ## what of it runs
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test e2e bench calibration corpus lint lint-workflow format
+.PHONY: test e2e bench calibration corpus lint lint-workflow schema format
 test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest $(ARGS)
@@ -91,6 +91,9 @@ lint: env ## format, lint, types and layers
 lint-workflow: ## the shipped GitHub Actions workflow, by actionlint and zizmor
 	@go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) examples/ci/*.yml
 	@.venv/bin/zizmor --offline --no-progress --quiet examples/ci/*.yml
+
+schema: env ## write the stack file's JSON Schema anew, after a change of models/
+	@$(PY) -m planning schema --out schemas/stack.schema.json
 
 format: env ## rewrite the code in the project's format
 	@.venv/bin/ruff check --fix --quiet . || true

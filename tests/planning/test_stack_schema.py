@@ -22,9 +22,7 @@ def errors(config: dict[str, Any]) -> list[str]:
 
 def test_the_shipped_schema_is_current() -> None:
     shipped = ROOT / "schemas/stack.schema.json"
-    assert shipped.read_text(encoding="utf-8") == schema_text(), (
-        "run: python -m planning schema --out schemas/stack.schema.json"
-    )
+    assert shipped.read_text(encoding="utf-8") == schema_text(), "run: make schema"
 
 
 def test_the_schema_is_a_schema() -> None:
