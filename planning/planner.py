@@ -24,11 +24,17 @@ from planning.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nod
 from planning.object_size import object_size_problems
 from planning.placement import Placement, place
 from planning.plan import ModelPlan, Plan, PoolPlan, ReleasePlan, ServicePlan
-from planning.pool_capacity import capacity_problems
+from planning.pool_capacity import capacity_problems, idle_minimum_problems
 from planning.pool_notices import placement_notices
 from planning.quota import quota_needs, quota_problems, upgrade_problems
 from planning.releases import release_plan
-from planning.replicas import replica_range, replicas, router_replicas, scale_to_zero_problems
+from planning.replicas import (
+    downscale_problems,
+    replica_range,
+    replicas,
+    router_replicas,
+    scale_to_zero_problems,
+)
 from planning.statements import DECIDED, stated
 
 
@@ -77,6 +83,7 @@ def make_plan(reading: Reading) -> Plan:
     quota = quota_needs(settings, cluster, sized, maxima, models, HEAD, routers)
     if complete:
         problems += capacity_problems(sized, indexes, models)
+        problems += idle_minimum_problems(sized, indexes)
         problems += host_cpu_problems(sized, indexes, models)
         problems += router_capacity_problems(settings, HEAD, routers, models)
         problems += object_size_problems(models, len(sized))
@@ -172,6 +179,7 @@ def _model(
     if plan is not None:
         ray = wish.release.ray
         problems += tuple(scale_to_zero_problems(plan.replicas.min, ray, entry.place))
+        problems += tuple(downscale_problems(entry.deployment, plan.replicas, entry.place))
         pool = next(pool.plan for pool in pools if pool.plan.id == plan.pool)
         problems += tuple(_disk_problems(wish.checkpoint, pool, entry.place))
         problems += tuple(placed_engine_problems(wish.said, plan, pool))

@@ -44,3 +44,22 @@ def _listed(names: Sequence[str]) -> str:
     """The first few names; a pool may carry hundreds."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def idle_minimum_problems(pools: Sequence[PoolPlan], indexes: Sequence[int]) -> Iterable[Problem]:
+    """A warning where minNodes keeps GPU nodes that no model needs: scaling to zero is off then.
+
+    https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler: a pool never goes
+    below its minimum, idle or not.
+    """
+    for pool, index in zip(pools, indexes, strict=True):
+        if pool.min_nodes > pool.nodes_at_min:
+            yield Problem(
+                place=f"ray-llm:gpuPools[{index}].minNodes",
+                value=pool.min_nodes,
+                reason=f"keeps more nodes of {pool.id} than the {pool.nodes_at_min} that its "
+                "models need at their minimum: their GPUs are paid for and idle",
+                remedy=f"Use {pool.nodes_at_min}, or raise replicas.min",
+                rule="pool-min-nodes",
+                severity=Severity.WARN,
+            )

@@ -88,10 +88,15 @@ def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
 
     A maxNodes in the stack file is a promise to grow that far; a maximum that was derived is not.
     """
+    some_gpus_listed = any(
+        need.limit is not None and need.metric.endswith("_GPUS") for need in needs
+    )
     for need in needs:
-        if need.limit is None:
-            continue
         place = f"ray-llm:quotas.{need.metric}"
+        if need.limit is None:
+            if some_gpus_listed and need.metric.endswith("_GPUS"):
+                yield _unlisted(need, place)
+            continue
         if need.minimum > need.limit:
             yield Problem(
                 place=place,
@@ -130,6 +135,22 @@ def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
                 rule="quota-below-upgrade",
                 severity=Severity.WARN,
             )
+
+
+def _unlisted(need: QuotaNeed, place: str) -> Problem:
+    """A GPU's quota that the section leaves out, though it lists those of other GPUs.
+
+    Each kind of GPU, and spot beside on demand, has a quota of its own:
+    https://cloud.google.com/compute/resource-usage#gpu_quota
+    """
+    return Problem(
+        place=place,
+        reason=f"is not given, and the stack needs {need.peak} of it at its maximum: the quotas of "
+        "other GPUs do not count for it",
+        remedy="Add it; `python -m planning quotas` writes the section from gcloud's description",
+        rule="quota-unlisted",
+        severity=Severity.WARN,
+    )
 
 
 def upgrade_problems(pools: Sequence[PoolPlan], indexes: Sequence[int]) -> Iterable[Problem]:

@@ -21,6 +21,7 @@ _TARGET_ONGOING_REQUESTS: Final = 50
 # longer before it is asked for helps nobody.
 _UPSCALE_DELAY_SECONDS: Final = 10
 _DOWNSCALE_DELAY_SECONDS: Final = 600
+_SHORTEST_DOWNSCALE_SECONDS: Final = 60
 # A router only parses and forwards: one serves several engines.
 _ROUTER_TARGET_ONGOING_REQUESTS: Final = 100
 _MAX_ROUTERS_FOR_AVAILABILITY: Final = 2
@@ -105,6 +106,26 @@ def scale_to_zero_problems(replicas_min: int, ray: RayRelease, place: str) -> It
             "replica stays (ray-project/ray#59076), so a GPU is paid for all day",
             remedy="Use versions.ray: 2.49.1",
             rule="scale-to-zero-broken",
+            severity=Severity.WARN,
+        )
+
+
+def downscale_problems(
+    deployment: ModelDeployment, model: Replicas, place: str
+) -> Iterable[Problem]:
+    """A warning where replicas go faster than they come: a start takes minutes (Ray's own: 600 s).
+
+    https://docs.ray.io/en/latest/serve/advanced-guides/advanced-autoscaling.html
+    """
+    stated = deployment.downscale_delay_seconds
+    if stated is not None and stated < _SHORTEST_DOWNSCALE_SECONDS and model.min < model.max:
+        yield Problem(
+            place=f"{place}.downscaleDelaySeconds",
+            value=stated,
+            reason="takes a replica away after a pause that traffic has all the time, and the next "
+            "one needs minutes for node, image and weights",
+            remedy="Leave it out (600), or use 60 and more",
+            rule="downscale-short",
             severity=Severity.WARN,
         )
 
