@@ -34,4 +34,6 @@ def test_a_shipped_model_costs_four_lines_at_most_on_average(stack: str) -> None
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z0-9-]+)", TEXT))))
 def test_every_make_target_that_the_readme_names_exists(target: str) -> None:
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(rf"^{re.escape(target)}:|^\.PHONY:.*\b{re.escape(target)}\b", makefile, re.MULTILINE)
+    assert re.search(
+        rf"^{re.escape(target)}:|^\.PHONY:.*\b{re.escape(target)}\b", makefile, re.MULTILINE
+    )

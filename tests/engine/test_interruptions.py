@@ -20,10 +20,10 @@ pytestmark = pytest.mark.engine
 NODE_POOL = "gcp:container/nodePool:NodePool"
 
 
-def _creates(deployment: Deployment) -> list[str]:
-    """Names of the resources whose create the cloud has finished, in order."""
+def _creates(deployment: Deployment) -> list[tuple[str, str]]:
+    """Types and names of the resources whose create the cloud has finished, in order."""
     return [
-        entry["name"]
+        (entry["type"], entry["name"])
         for entry in deployment.cloud.journal()
         if entry["operation"] == "create" and entry["phase"] == "done"
     ]
