@@ -9,6 +9,7 @@ from planning.plan import ModelPlan, PoolPlan
 
 # CacheConfig.verify_with_parallel_config, vLLM 0.10: ValueError above 0.7 of the host's memory.
 _LARGEST_SWAP_SHARE: Final = 0.7
+_ABSURD_GIB: Final = 1_000_000
 _REPLICA_CPUS: Final = 1  # what a replica asks Ray for, manifests/serve_config.py
 
 
@@ -79,4 +80,7 @@ def host_cpu_problems(
 
 
 def _gib(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    """GiB as given; what is no number counts as none, and what is absurd as very much."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(max(0, min(value, _ABSURD_GIB)))

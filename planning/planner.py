@@ -139,7 +139,8 @@ def _placed(
         problems += tuple(access_problems(checkpoint, settings.has_hugging_face_token, entry.place))
     if release is not None:
         problems += tuple(engine_argument_problems(deployment.engine, entry.place, release.vllm))
-    if checkpoint is not None and release is not None:
+    mistyped = any(problem.rule == "engine-argument-type" for problem in problems)
+    if checkpoint is not None and release is not None and not mistyped:
         problems += tuple(engine_problems(deployment.engine, checkpoint, entry.place, release.vllm))
     if checkpoint is None or release is None or _unusable(problems):
         return None, problems

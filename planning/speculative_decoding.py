@@ -70,4 +70,4 @@ def _is_draft_model(method: object, draft: object) -> bool:
     """Whether vLLM would take the draft for an ordinary model: it says so, or it is a known one."""
     if method is not None:
         return method == "draft_model"
-    return draft in {row.source for row in llms().values()}
+    return isinstance(draft, str) and draft in {row.source for row in llms().values()}
