@@ -49,6 +49,10 @@ def cost_table(plan: Plan) -> Table:
     table.add_row(
         f"total{known}", _range(paid), _range(cost.gpus_idle), *_money(cost.total), style="bold"
     )
+    for spot, words in ((False, "on demand"), (True, "on spot")):
+        otherwise = cost.total_if(spot)
+        if otherwise is not None and any(pool.spot is not spot for pool in cost.pools):
+            table.add_row(f"total, all {words}", "", "", *_money(otherwise))
     return table
 
 

@@ -129,6 +129,16 @@ class StackCost:
         parts += [self.cpu_pool.monthly if self.cpu_pool else None, self.cluster_fee]
         return Levels.total(part for part in parts if part is not None)
 
+    def total_if(self, spot: bool) -> Levels | None:
+        """The total with every GPU pool on spot, or on demand; None where a price is unknown."""
+        parts = [
+            pool.monthly if pool.spot is spot else pool.monthly_otherwise for pool in self.pools
+        ]
+        if None in parts or (self.cpu_pool and self.cpu_pool.monthly is None):
+            return None
+        parts += [self.cpu_pool.monthly if self.cpu_pool else None, self.cluster_fee]
+        return Levels.total(part for part in parts if part is not None)
+
     @property
     def gpus_idle(self) -> Levels:
         """GPUs paid for that no replica uses, over all pools."""

@@ -23,8 +23,8 @@ class IdleGpus:
     def sentence(self) -> str:
         """For people: how many, where, and the way out."""
         return (
-            f"{self.pool}: {self.idle} of {self.paid} GPUs are paid for and not used at the "
-            f"minimum. {self.remedy}."
+            f"{self.pool}: paid for and not used at the minimum: {self.idle} of {self.paid} GPUs. "
+            f"{self.remedy}."
         )
 
 

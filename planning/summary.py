@@ -103,6 +103,8 @@ class CostSummary(TypedDict):
     monthlyBudget: float | None
     clusterFee: Amounts | None
     total: Amounts
+    totalOnDemand: Amounts | None
+    totalSpot: Amounts | None
     unpriced: list[str]
 
 
@@ -175,6 +177,8 @@ def plan_summary(plan: Plan) -> PlanSummary:
             monthlyBudget=None if cost.monthly_budget is None else float(cost.monthly_budget),
             clusterFee=_usd(cost.cluster_fee),
             total=_amounts(cost.total),
+            totalOnDemand=_usd(cost.total_if(spot=False)),
+            totalSpot=_usd(cost.total_if(spot=True)),
             unpriced=list(cost.unpriced),
         ),
         quota=[

@@ -47,6 +47,22 @@ def test_spot_pools_pay_the_spot_price_and_tell_the_other_one() -> None:
     assert pool.monthly_otherwise.minimum == L4_HOUR * HOURS_PER_MONTH
 
 
+def test_totals_are_told_for_all_on_demand_and_all_on_spot() -> None:
+    one = {"min": 1, "max": 1}
+    mixed = planned(
+        [small("l4", replicas=one), small("l4-spot", name="b", replicas=one)],
+        gpuPools=["l4", {"tier": "l4", "spot": True}],
+    ).cost
+    spot = prices().hourly("l4", "us-central1", spot=True)
+    on_demand_total, spot_total = mixed.total_if(spot=False), mixed.total_if(spot=True)
+    assert spot is not None
+    assert on_demand_total is not None
+    assert spot_total is not None
+    saved = (L4_HOUR - spot) * HOURS_PER_MONTH
+    assert on_demand_total.minimum - mixed.total.minimum == saved
+    assert mixed.total.minimum - spot_total.minimum == saved
+
+
 def test_pool_minimum_is_paid_for_without_a_model() -> None:
     plan = planned([small("t4")], gpuPools=["t4", {"tier": "l4", "minNodes": 2}])
     l4 = plan.cost.pools[1]
@@ -154,6 +170,7 @@ def test_a_region_without_prices_is_told_as_unknown_and_not_as_zero() -> None:
     assert plan.cost.pools[0].monthly is None
     assert plan.cost.models[0].monthly is None
     assert plan.cost.unpriced == ("l4", "app-pool")
+    assert plan.cost.total_if(spot=True) is None
 
 
 def test_an_adopted_cluster_costs_its_gpu_pools_only() -> None:
