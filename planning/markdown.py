@@ -7,7 +7,7 @@ output of a stack.
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
-from planning.summary import Amounts, PlanSummary
+from planning.summary import Amounts, PlanSummary, ReplicaSummary
 
 Level = Literal["minimum", "typical", "maximum"]
 LEVELS: Final[tuple[Level, ...]] = ("minimum", "typical", "maximum")
@@ -50,7 +50,7 @@ def _models(summary: PlanSummary) -> str:
                 ),
                 f"{model['dtype']} {model['quantization'] or ''}".strip(),
                 f"{model['contextLength']:,}",
-                f"{model['replicas']['min']}-{model['replicas']['max']}",
+                span(model["replicas"]),
                 usd(model["monthlyUsd"], "minimum"),
                 usd(model["monthlyUsd"], "maximum"),
             )
@@ -67,7 +67,7 @@ def _pools(summary: PlanSummary) -> str:
             pool["id"],
             pool["machineType"] + (" (spot)" if pool["spot"] else ""),
             f"{pool['gpusPerNode']} x {pool['accelerator']}",
-            f"{pool['nodesNeeded']['min']}-{pool['nodesNeeded']['max']} of {pool['maxNodes']}",
+            f"{span(pool['nodesNeeded'])} of {pool['maxNodes']}",
             f"{pool['gpusIdle']['minimum']:.0f}",
             *_usd_columns(pool["monthlyUsd"]),
         )
@@ -102,6 +102,12 @@ def _quota(summary: PlanSummary) -> str:
         ),
         right={1, 2, 3, 4},
     )
+
+
+def span(numbers: ReplicaSummary) -> str:
+    """A range of whole numbers, one number where both ends are the same."""
+    low, high = numbers["min"], numbers["max"]
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def table(
