@@ -16,6 +16,8 @@ from models.catalog import engine_arguments, vllm_versions
 from models.errors import Problem
 from models.spelling import nearest
 
+# Values that tell what a key is about, whatever it is called.
+_SERVICE_TYPES: Final = ("LoadBalancer", "NodePort", "ExternalName")
 # Keys that say nothing by themselves; what stands in them does.
 _HOLDERS: Final = frozenset(
     {
@@ -64,6 +66,8 @@ def unknown_key(
     """
     names = tuple(known)
     foreign = None if _same(key, names) else _foreign_keys().get(_folded(key))
+    if foreign is None and value in _SERVICE_TYPES:
+        foreign = _foreign_keys()["servicetype"]
     if foreign is not None:
         within, foreign = _innermost(key, value, foreign)
         return Problem(

@@ -127,9 +127,17 @@ def _boot_disk_gb(tier: GpuTier) -> int:
     return max(_SMALLEST_BOOT_DISK_GB, IMAGE_GB + 2 * round(tier.gpu_memory_gib) * tier.gpu_count)
 
 
+def _tier_meant(word: str) -> str:
+    """The tier whose accelerator or machine type a word is: people know those names better."""
+    for tier in gpu_tiers().values():
+        if word == tier.accelerator_type or word in tier.machine_types:
+            return f"Did you mean {tier.id}? "
+    return ""
+
+
 def _unknown_tier(pool: GpuPoolSettings, place: str) -> Problem:
     known = ", ".join(gpu_tiers())
-    hint = nearest(pool.tier, gpu_tiers())
+    hint = _tier_meant(pool.tier) or nearest(pool.tier, gpu_tiers())
     if pool.tier.endswith("-spot"):
         hint = f"Write {{tier: {pool.tier.removesuffix('-spot')}, spot: true}}. "
     return Problem(
