@@ -7,14 +7,19 @@ import pytest
 from benchmarks.config_lines import model_lines
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
+from planning.picture import plan_picture
 from planning.planner import make_plan
-from scripts.readme_plan import CHECKOUT, README, prod_plan, refreshed
+from scripts.readme_plan import CHECKOUT, PICTURE, README, prod_plan, refreshed
 
 TEXT = README.read_text(encoding="utf-8")
 
 
 def test_the_plan_in_the_readme_is_the_prod_stacks() -> None:
     assert refreshed(TEXT, prod_plan()) == TEXT
+
+
+def test_the_picture_beside_the_readme_is_the_prod_stacks() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == plan_picture(prod_plan())
 
 
 def test_the_stack_file_in_the_readme_can_be_deployed() -> None:
