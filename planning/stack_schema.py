@@ -138,6 +138,11 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "description": "Where between minimum and maximum a typical month lies, 0 to 1.",
             "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, text],
         },
+        "accept": {
+            "description": "Ids of rules whose warnings are known and accepted; see docs/rules.",
+            "type": "array",
+            "items": {"type": "string"},
+        },
     }
 
 
