@@ -1,11 +1,13 @@
-"""Puts the prod stack's plan into the README and its picture beside it; a test compares both.
+"""Puts what the program says of the prod stack into the README; a test compares them.
 
 Run: python -m scripts.readme_plan
 """
 
 import re
 from pathlib import Path
+from typing import Any
 
+from models.errors import StackError
 from models.reading import read_stack
 from models.stack_file import read_stack_file
 from planning.picture import plan_picture
@@ -16,28 +18,51 @@ from planning.table import plan_table
 CHECKOUT = Path(__file__).parent.parent
 README = CHECKOUT / "README.md"
 PICTURE = CHECKOUT / "docs" / "prod-plan.svg"
-_BLOCK = re.compile(r"(<!-- plan:prod -->\n).*?(<!-- /plan:prod -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (plan|problems):prod -->\n).*?(<!-- /\2:prod -->)", re.DOTALL)
+_MODELS_KEY = "ray-llm:models"
 _TOKEN_KEY = "ray-llm:huggingFaceToken"  # noqa: S105 - the name of a key
 
 
 def prod_plan() -> Plan:
     """The plan of the shipped prod stack, with a token given."""
+    return _planned(_prod_values())
+
+
+def prod_problems() -> str:
+    """What a preview says of the prod stack with three mistakes in its models."""
+    values = _prod_values()
+    models = values[_MODELS_KEY]
+    models[1] = {"model": models[1]["model"], "gpu": "l4", "contextLength": 65536}
+    models[2]["replica"] = models[2].pop("replicas")
+    models[5]["engine"] = {"max_num_seq": 32}
+    try:
+        _planned(values)
+    except StackError as error:
+        return str(error)
+    raise AssertionError("the mistakes were not found")
+
+
+def _prod_values() -> dict[str, Any]:
     file = read_stack_file(CHECKOUT / "Pulumi.prod.yaml")
-    values = {**file.values, _TOKEN_KEY: None}
+    return {**file.values, _TOKEN_KEY: None}
+
+
+def _planned(values: dict[str, Any]) -> Plan:
     return make_plan(read_stack("prod", values, frozenset({_TOKEN_KEY}), CHECKOUT))
 
 
-def refreshed(readme: str, plan: Plan) -> str:
-    """The README's text with the plan in its place."""
-    table = plan_table(plan)
-    return _BLOCK.sub(lambda match: f"{match[1]}\n```text\n{table}\n```\n\n{match[2]}", readme)
+def refreshed(readme: str) -> str:
+    """The README's text with the plan and the problems in their places."""
+    texts = {"plan": plan_table(prod_plan()), "problems": prod_problems()}
+    return _BLOCK.sub(
+        lambda match: f"{match[1]}\n```text\n{texts[match[2]]}\n```\n\n{match[3]}", readme
+    )
 
 
 def main() -> None:
     """Rewrite the README and the picture."""
-    plan = prod_plan()
-    README.write_text(refreshed(README.read_text(encoding="utf-8"), plan), encoding="utf-8")
-    PICTURE.write_text(plan_picture(plan), encoding="utf-8")
+    README.write_text(refreshed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PICTURE.write_text(plan_picture(prod_plan()), encoding="utf-8")
 
 
 if __name__ == "__main__":
