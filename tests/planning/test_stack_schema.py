@@ -76,3 +76,13 @@ def test_what_the_program_refuses_by_form_is_invalid(keys: dict[str, Any]) -> No
 
 def test_keys_of_pulumi_and_other_packages_are_left_alone() -> None:
     assert not errors({**values([small()]), "aws:region": "eu-west-1", "pulumi:tags": {"a": "b"}})
+
+
+def test_the_schema_knows_every_key_that_the_program_reads() -> None:
+    unknown = read_stack("test", {**values([small()]), "ray-llm:qqqqqqqq": 1}).problems
+    told = next(problem.remedy for problem in unknown if problem.rule == "unknown-key")
+    known = told.split("Known keys: ")[1].rstrip(".").split(", ")
+    keys = stack_schema()["properties"]["config"]["properties"]
+    assert {key.removeprefix("ray-llm:") for key in keys if key.startswith("ray-llm:")} == set(
+        known
+    )
