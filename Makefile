@@ -88,9 +88,9 @@ lint: env ## format, lint, types and layers
 	@$(MAKE) lint-workflow
 
 # Go fetches and builds actionlint once.
-lint-workflow: ## the shipped GitHub Actions workflow, by actionlint and zizmor
-	@go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) examples/ci/*.yml
-	@.venv/bin/zizmor --offline --no-progress --quiet examples/ci/*.yml
+lint-workflow: ## the GitHub Actions workflows, shipped and own, by actionlint and zizmor
+	@go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) examples/ci/*.yml .github/workflows/*.yml
+	@.venv/bin/zizmor --offline --no-progress --quiet examples/ci/*.yml .github/workflows/*.yml
 
 schema: env ## write the stack file's JSON Schema anew, after a change of models/
 	@$(PY) -m planning schema --out schemas/stack.schema.json
