@@ -60,7 +60,7 @@ cluster-status: env ## what of it runs
 .PHONY: test e2e bench calibration corpus lint lint-workflow schema format
 test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 e2e: env ## the tests on the real cluster, which is built first
 	@$(LOCALCLOUD) engine >/dev/null

@@ -1,20 +1,17 @@
-"""Names the Google Cloud resources that an interrupted `up` created behind Pulumi's back.
+"""Gives an interrupted stack the Google Cloud resources that were made behind its back.
 
 An engine that is killed in the middle of a create does not learn whether it happened. Kubernetes
 objects are taken over by the next `up`; of a cluster or node pool Google says then that it already
-exists. This reads the stack's pending creates and prints the command that brings them into the
-state:
+exists. This turns such pending creates into resources of the state; the refresh after it reads
+them, and drops again what was never made:
 
-    pulumi stack export --stack prod | python -m scripts.pending_creates --stack prod
-
-It prints nothing where nothing is pending.
+    pulumi stack export --stack prod | python -m scripts.pending_creates \\
+        | pulumi stack import --stack prod && pulumi refresh --stack prod
 """
 
-import argparse
 import json
-import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 # The ids under which Google's provider reads these, from the inputs of their create.
@@ -26,37 +23,30 @@ _IDS = {
 }
 
 
-def pending_creates(export: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """URN and provider id of each pending create of an exported stack that can be read back."""
-    for operation in export["deployment"].get("pending_operations") or ():
+def with_pending_creates(export: Mapping[str, Any]) -> dict[str, Any]:
+    """An exported stack with its pending clusters and pools as resources, by their ids."""
+    deployment = export["deployment"]
+    resources = list(deployment.get("resources") or ())
+    pending = []
+    for operation in deployment.get("pending_operations") or ():
         resource = operation["resource"]
         pattern = _IDS.get(resource["type"])
         if operation["type"] == "creating" and pattern is not None:
-            yield resource["urn"], pattern.format_map(resource["inputs"])
-
-
-def adopt_command(export: Mapping[str, Any], stack: str) -> list[str]:
-    """The arguments of `pulumi` that adopt what is pending; empty where nothing is."""
-    pairs = list(pending_creates(export))
-    if not pairs:
-        return []
-    words = [word for pair in pairs for word in pair]
-    flags = [part for word in words for part in ("--import-pending-creates", word)]
-    return ["refresh", "--stack", stack, "--yes", *flags]
+            # At the end: nothing that depends on it can have been made.
+            resources.append({**resource, "id": pattern.format_map(resource["inputs"])})
+        else:
+            pending.append(operation)
+    amended = {**deployment, "resources": resources, "pending_operations": pending}
+    return {**export, "deployment": amended}
 
 
 def main() -> None:
-    """Read an exported stack from standard input and print the command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--stack", required=True)
-    stack = parser.parse_args().stack
+    """Amend an exported stack from standard input to standard output."""
     try:
-        export = json.load(sys.stdin)
-        command = adopt_command(export, stack)
+        amended = with_pending_creates(json.load(sys.stdin))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
         sys.exit("This is no exported stack. Pipe the output of `pulumi stack export` in here.")
-    if command:
-        print(shlex.join(["pulumi", *command]))
+    json.dump(amended, sys.stdout)
 
 
 if __name__ == "__main__":
