@@ -1,0 +1,114 @@
+"""What holds of the manifests of every stack, tried on random stacks that can be deployed."""
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, assume, given, settings
+
+from manifests.config_maps import config_maps
+from manifests.ray_service import ray_cluster_config, ray_service
+from manifests.serve_config import serve_config, serve_config_text
+from models.errors import StackError
+from models.stack import RAY_SERVICE_NAME_LIMIT
+from planning.plan import Plan
+from tests.planning.stacks import Values, planned, stacks
+
+thorough = settings(
+    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+CONFIG_MAP_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+def _advertised(plan: Plan) -> Mapping[str, Mapping[str, float]]:
+    """What a node of each worker group offers to Ray, CPUs and GPUs included."""
+    groups = {}
+    for group in ray_cluster_config(plan)["workerGroupSpecs"]:
+        parameters = group["rayStartParams"]
+        custom = json.loads(parameters["resources"].strip("'"))
+        cpu = group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"]
+        groups[group["groupName"]] = {
+            "CPU": float(parameters.get("num-cpus", cpu)),
+            "GPU": float(parameters.get("num-gpus", 0)),
+            **{name: float(amount) for name, amount in custom.items()},
+        }
+    return groups
+
+
+@thorough
+@given(stacks())
+def test_what_a_replica_asks_for_exists_on_the_group_that_it_is_pinned_to(values: Values) -> None:
+    plan = planned(values)
+    groups = _advertised(plan)
+    for application in serve_config(plan)["applications"]:
+        (config,) = application["args"]["llm_configs"]
+        asked = config["deployment_config"]["ray_actor_options"]
+        engine = config["engine_kwargs"]
+        gpus = engine["tensor_parallel_size"] * engine.get("pipeline_parallel_size", 1)
+        holders = [
+            offer
+            for offer in groups.values()
+            if offer["GPU"] >= gpus
+            and offer["CPU"] >= asked["num_cpus"]
+            and all(offer.get(name, 0) >= amount for name, amount in asked["resources"].items())
+        ]
+        assert len(holders) == 1, "no group, or more than one, can hold the replica"
+        (router,) = application["deployments"]
+        (pin,) = router["ray_actor_options"]["resources"]
+        assert [name for name, offer in groups.items() if pin in offer] == [plan.router_group.id]
+
+
+@thorough
+@given(stacks())
+def test_the_texts_read_back_to_the_same_objects(values: Values) -> None:
+    plan = planned(values)
+    config = serve_config(plan)
+    assert yaml.safe_load(serve_config_text(plan)) == config
+    inlined = {app["name"]: app["args"]["llm_configs"][0] for app in config["applications"]}
+    shown = {
+        key.removesuffix(".yaml"): yaml.safe_load(text)
+        for config_map in config_maps(plan)
+        for key, text in config_map["data"].items()
+    }
+    assert shown == inlined
+
+
+@thorough
+@given(stacks())
+def test_names_are_within_what_kubernetes_and_kuberay_allow(values: Values) -> None:
+    plan = planned(values)
+    assert len(ray_service(plan)["metadata"]["name"]) <= RAY_SERVICE_NAME_LIMIT
+    maps = config_maps(plan)
+    names = [config_map["metadata"]["name"] for config_map in maps]
+    assert len(names) == len(set(names))
+    assert all(OBJECT_NAME.fullmatch(name) for name in names)
+    assert all(CONFIG_MAP_KEY.fullmatch(key) for each in maps for key in each["data"])
+    routes = [app["route_prefix"] for app in serve_config(plan)["applications"]]
+    assert len(routes) == len(set(routes))
+
+
+@thorough
+@given(stacks())
+def test_no_edit_of_the_models_reaches_the_ray_clusters_spec(values: Values) -> None:
+    plan = planned(values)
+    edited: dict[str, Any] = copy.deepcopy(dict(values))
+    edited["ray-llm:models"] = edited["ray-llm:models"][:1]
+    try:
+        fewer = planned(edited)
+    except StackError:
+        assume(False)
+    assert ray_cluster_config(fewer) == ray_cluster_config(plan)
+
+
+@thorough
+@given(stacks())
+def test_containers_are_guaranteed_what_they_ask_for(values: Values) -> None:
+    cluster = ray_cluster_config(planned(values))
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    for group in groups:
+        resources = group["template"]["spec"]["containers"][0]["resources"]
+        assert resources["requests"] == resources["limits"]
