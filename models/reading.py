@@ -29,7 +29,7 @@ from models.stack import (
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
-_TOKEN_KEY: Final = "huggingFaceToken"  # noqa: S105 - the name of a key
+TOKEN_KEY: Final = "huggingFaceToken"  # noqa: S105 - the name of a key
 _SECTIONS: Final[Mapping[str, type[Settings]]] = {
     "cluster": ClusterSettings,
     "defaults": Defaults,
@@ -40,7 +40,7 @@ _SECTIONS: Final[Mapping[str, type[Settings]]] = {
 _LISTS: Final = ("gpuPools", "models")
 _FIGURES: Final = ("quotas", "prices", "monthlyBudget", "loadFactor")
 _ACCEPT: Final = "accept"
-_KEYS: Final = (_TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES, _ACCEPT)
+_KEYS: Final = (TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES, _ACCEPT)
 
 Entry = TypeVar("Entry", bound=Settings)
 
@@ -103,7 +103,7 @@ def read_stack(
         )
     problems: list[Problem] = [*_unknown_keys(ours), *_foreign_keys(values)]
     problems += _misplaced_secrets(ours, secret_keys)
-    has_token = _TOKEN_KEY in ours
+    has_token = TOKEN_KEY in ours
     problems += _token_problems(ours, secret_keys)
     readable = {
         key: value for key, value in ours.items() if f"{NAMESPACE}:{key}" not in secret_keys
@@ -207,31 +207,31 @@ def _foreign_keys(values: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
     for key in ours:
-        if key in _KEYS and key != _TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
+        if key in _KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
             yield Problem(
                 place=f"{NAMESPACE}:{key}",
                 reason="is or holds an encrypted value, and the plan shows this section in plain",
-                remedy=f"Keep secrets in {NAMESPACE}:{_TOKEN_KEY} only",
+                remedy=f"Keep secrets in {NAMESPACE}:{TOKEN_KEY} only",
                 rule="misplaced-secret",
             )
 
 
 def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
-    if _TOKEN_KEY not in ours:
+    if TOKEN_KEY not in ours:
         return
-    remedy = f"Run `pulumi config set --secret {NAMESPACE}:{_TOKEN_KEY}` and paste the token there"
-    if f"{NAMESPACE}:{_TOKEN_KEY}" in secret_keys:
+    remedy = f"Run `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}` and paste the token there"
+    if f"{NAMESPACE}:{TOKEN_KEY}" in secret_keys:
         return
-    if ours[_TOKEN_KEY] in (None, ""):
+    if ours[TOKEN_KEY] in (None, ""):
         yield Problem(
-            place=f"{NAMESPACE}:{_TOKEN_KEY}",
+            place=f"{NAMESPACE}:{TOKEN_KEY}",
             reason="is empty",
             remedy=f"{remedy}, or leave the key out where no model is gated",
             rule="missing-key",
         )
     else:
         yield Problem(
-            place=f"{NAMESPACE}:{_TOKEN_KEY}",
+            place=f"{NAMESPACE}:{TOKEN_KEY}",
             reason="stands in plain text in the stack file",
             remedy=f"{remedy}; revoke the one that was written down",
             rule="plain-token",

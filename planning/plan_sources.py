@@ -11,13 +11,13 @@ import tempfile
 from pathlib import Path
 from typing import Any, cast
 
-from models.reading import NAMESPACE, read_stack
+from models.reading import NAMESPACE, TOKEN_KEY, read_stack
 from models.stack_file import read_stack_file
 from planning.plan import Plan
 from planning.planner import make_plan
 from planning.summary import VERSION, PlanSummary, plan_summary
 
-_TOKEN_KEY = f"{NAMESPACE}:huggingFaceToken"
+_TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 
 class SourceError(Exception):

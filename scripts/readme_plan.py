@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import StackError
-from models.reading import read_stack
+from models.reading import NAMESPACE, TOKEN_KEY, read_stack
 from models.stack_file import read_stack_file
 from planning.picture import plan_picture
 from planning.plan import Plan
@@ -20,7 +20,7 @@ README = CHECKOUT / "README.md"
 PICTURE = CHECKOUT / "docs" / "prod-plan.svg"
 _BLOCK = re.compile(r"(<!-- (plan|problems):prod -->\n).*?(<!-- /\2:prod -->)", re.DOTALL)
 _MODELS_KEY = "ray-llm:models"
-_TOKEN_KEY = "ray-llm:huggingFaceToken"  # noqa: S105 - the name of a key
+_TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 
 def prod_plan() -> Plan:
