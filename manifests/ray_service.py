@@ -26,7 +26,10 @@ def ray_service(plan: Plan) -> dict[str, Any]:
     """The RayService object.
 
     Left out on purpose: serviceUnhealthySecondThreshold and deploymentUnhealthySecondThreshold,
-    which no KubeRay of this table reads.
+    which no KubeRay of this table reads, and `excludeHeadPodFromServeSvc: false`. The head must
+    answer too, because with every model at zero it is the only pod that could; but false is the
+    default, the operator drops it when it writes the object back, and each preview would show
+    it as a change.
     """
     return {
         "apiVersion": "ray.io/v1",
@@ -38,9 +41,6 @@ def ray_service(plan: Plan) -> dict[str, Any]:
         },
         "spec": {
             "upgradeStrategy": {"type": "NewCluster"},
-            # The head answers too: with every model at zero it is the only pod that could, and
-            # a service without an endpoint never becomes Ready.
-            "excludeHeadPodFromServeSvc": False,
             "serveConfigV2": serve_config_text(plan),
             "rayClusterConfig": ray_cluster_config(plan),
         },

@@ -92,17 +92,14 @@ def test_what_a_replica_asks_for_is_advertised_by_exactly_one_group() -> None:
                 assert offered[name] >= amount
 
 
-def test_thresholds_that_kuberay_ignores_are_not_written() -> None:
+def test_what_kuberay_ignores_or_drops_again_is_not_written() -> None:
+    # Neither thresholds that no release reads nor a default that the operator takes out of the
+    # object: the head answers as long as excludeHeadPodFromServeSvc is not true.
     assert ray_service(plan())["spec"].keys() == {
         "upgradeStrategy",
-        "excludeHeadPodFromServeSvc",
         "serveConfigV2",
         "rayClusterConfig",
     }
-
-
-def test_the_head_answers_so_that_a_stack_with_every_model_at_zero_becomes_ready() -> None:
-    assert ray_service(plan())["spec"]["excludeHeadPodFromServeSvc"] is False
 
 
 def test_the_upgrade_strategy_stands_on_the_ray_service_where_kuberay_allows_it() -> None:
