@@ -47,6 +47,8 @@ def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
+        # Threads would each keep a heap of their own.
+        "MALLOC_ARENA_MAX": "1",
     }
 
 
@@ -80,6 +82,8 @@ def ray_environment(
         "VLLM_ARGUMENTS": str(vllm_arguments),
         # Every Ray process stays on 127.0.0.1.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Each node would measure all processes of the machine every five seconds.
+        "REPORTER_UPDATE_INTERVAL_MS": "60000",
         # Ray would start one idle worker per CPU that the pod says it has.
         "RAY_prestart_worker_first_driver": "0",
         "HF_HUB_OFFLINE": "1",
