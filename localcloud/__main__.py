@@ -13,9 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from localcloud.cloud import CHECKOUT, TOKEN_VARIABLE, LocalCloud, Project
+from localcloud.cloud import TOKEN_VARIABLE, LocalCloud, Project
 from localcloud.engine import SHIM_MARK, EngineError
-from localcloud.store import write_atomically
+from localcloud.store import CHECKOUT, default_home, write_atomically
 from localcloud.workspace import PLACEHOLDER_TOKEN, WorkspaceError
 
 
@@ -42,13 +42,14 @@ def main(argv: list[str] | None = None) -> int:
     if not rest:
         parser.error("name a command: engine, shell, clean, or one of pulumi's.")
     command = rest[0]
-    cloud = LocalCloud(token=os.environ.get(TOKEN_VARIABLE, PLACEHOLDER_TOKEN) or None)
+    cloud = _cloud_here(os.environ.get(TOKEN_VARIABLE, PLACEHOLDER_TOKEN) or None)
     try:
         if command == "engine":
             print(cloud.install())
             return 0
         if command == "clean":
-            return _clean(cloud)
+            # Only the records: what is deployed to the local cluster ends with the cluster.
+            return _clean(LocalCloud())
         project = cloud.project(parsed.project or _project_from_here())
         if command == "shell":
             return _shell(project)
@@ -58,6 +59,24 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _cloud_here(token: str | None) -> LocalCloud:
+    """The cloud on this machine: with the local cluster in it while that runs."""
+    home = default_home()
+    if (home / "cluster" / "cluster.json").exists():
+        from localcloud.cluster.cluster_cloud import ClusterCloud
+        from localcloud.cluster.state import ClusterState
+
+        state = ClusterState.read(home / "cluster")
+        if state and state.ready and state.supervisor():
+            return ClusterCloud(state, engine_cache=home, token=token)
+        print(
+            "note: the local cluster that was here has ended, so this goes to records only; "
+            "`make cluster-up` starts a new one.",
+            file=sys.stderr,
+        )
+    return LocalCloud(token=token)
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:

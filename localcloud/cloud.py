@@ -23,10 +23,12 @@ from localcloud.engine import HOST_VARIABLE, engine
 from localcloud.faults import FAULTS_VARIABLE
 from localcloud.store import (
     CACHE_VARIABLE,
+    CHECKOUT,
     HOME_VARIABLE,
     RUN_VARIABLE,
     CloudStore,
     Journal,
+    default_home,
     locked,
     write_atomically,
 )
@@ -35,16 +37,10 @@ from localcloud.workspace import PLACEHOLDER_TOKEN, Workspace, WorkspaceError, l
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-CHECKOUT: Final = Path(__file__).parent.parent
 TOKEN_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_TOKEN"  # noqa: S105 - a variable's name
 _PLUGINS: Final = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes"}
 _CONFIRMED: Final = ("up", "update", "destroy", "refresh", "cancel", "import")
 _PATH_FLAGS: Final = ("--file", "--save-plan", "--plan", "--out", "--from")
-
-
-def default_home() -> Path:
-    """`.localcloud` in the checkout, or what RAY_LLM_LOCALCLOUD says."""
-    return Path(os.environ.get(HOME_VARIABLE) or CHECKOUT / ".localcloud").resolve()
 
 
 class LocalCloud:
@@ -148,19 +144,22 @@ class LocalCloud:
             logs.parent.mkdir(parents=True, exist_ok=True)
             logs.touch()
         with locked(self.home / ".install.lock"):
-            _write_launcher(self.home / "bin" / "language-python", "localcloud.host")
+            write_executable(self.home / "bin" / "language-python", _launcher("localcloud.host"))
             for name, distribution in _PLUGINS.items():
                 version = importlib.metadata.version(distribution)
                 folder = self.home / "pulumi" / "plugins" / f"resource-{name}-v{version}"
-                module = f"localcloud.providers.{name}.__main__"
-                _write_launcher(folder / f"pulumi-resource-{name}", module)
+                write_executable(folder / f"pulumi-resource-{name}", self.plugin_script(name))
             beside = pulumi.resolve().parent / "pulumi-language-python"
             on_path = self.home / "bin" / "pulumi-language-python"
             if not beside.exists() and shutil.which("pulumi-language-python") is None:
-                _write_launcher(on_path, "localcloud.host")
+                write_executable(on_path, _launcher("localcloud.host"))
             else:
                 on_path.unlink(missing_ok=True)
         return pulumi
+
+    def plugin_script(self, name: str) -> str:
+        """The shell script that the engine starts as a provider's plugin."""
+        return _launcher(f"localcloud.providers.{name}.__main__")
 
 
 class Project:
@@ -311,13 +310,17 @@ def _with_absolute_paths(arguments: Sequence[str]) -> list[str]:
     return result
 
 
-def _write_launcher(path: Path, module: str) -> None:
-    """An executable that runs a module of this checkout with this Python."""
+def _launcher(module: str) -> str:
+    """A script that runs a module of this checkout with this Python."""
     code = (
         f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
         f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=False)"
     )
-    script = f'#!/bin/sh\nexec "{sys.executable}" -P -c "{code}" "$@"\n'
+    return f'#!/bin/sh\nexec "{sys.executable}" -P -c "{code}" "$@"\n'
+
+
+def write_executable(path: Path, script: str) -> None:
+    """Write a script, unless it is there already: it may be running."""
     if not path.exists() or path.read_text(encoding="utf-8") != script:
         write_atomically(path, script)
         path.chmod(0o755)

@@ -15,14 +15,20 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CHECKOUT: Final = Path(__file__).parent.parent
 HOME_VARIABLE = "RAY_LLM_LOCALCLOUD"
 CACHE_VARIABLE = "RAY_LLM_LOCALCLOUD_CACHE"
 RUN_VARIABLE = "RAY_LLM_LOCALCLOUD_RUN"
+
+
+def default_home() -> Path:
+    """`.localcloud` in the checkout, or what RAY_LLM_LOCALCLOUD says."""
+    return Path(os.environ.get(HOME_VARIABLE) or CHECKOUT / ".localcloud").resolve()
 
 
 def home_from_environment() -> Path:

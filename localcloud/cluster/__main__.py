@@ -5,10 +5,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from localcloud.cloud import default_home
 from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.lifecycle import down, status, up
 from localcloud.go_build import BuildError
+from localcloud.store import default_home
 
 
 def main(argv: list[str] | None = None) -> int:

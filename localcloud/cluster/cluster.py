@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import trustme
 import yaml
 
 from localcloud.cluster import processes
 from localcloud.cluster.control_plane import ControlPlane, write_stages
+from localcloud.cluster.downloads import Downloads, kuberay_files
+from localcloud.cluster.gke_endpoint import GkeEndpoint
 from localcloud.cluster.gke_pools import recorded_pools
 from localcloud.cluster.kubelet import Kubelet, Machine
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
@@ -46,7 +49,9 @@ class Installation:
 
     binaries: Path
     crds: Path
+    kuberay_version: str
     stages: Path
+    provider: Path
     ray: Path
     vllm_arguments: Path
 
@@ -72,6 +77,11 @@ class Settings:
         return self.folder / "node-pools"
 
     @property
+    def stacks(self) -> Path:
+        """Google's records and Pulumi's state of what is deployed to this cluster."""
+        return self.folder / "stacks"
+
+    @property
     def engine_faults(self) -> Path:
         """The file that makes engines misbehave; see ray/standins/echo_engine.py."""
         return self.folder / "engine-faults.json"
@@ -86,6 +96,7 @@ class LocalCluster:
         self.report = report
         self.plane = ControlPlane.create(installation.binaries, settings.folder / "control-plane")
         self.proxy_port = free_port()
+        self.downloads_port = free_port()
         self.stopping = asyncio.Event()
         self.failure: BaseException | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -161,7 +172,8 @@ class LocalCluster:
         except OSError as error:
             raise ClusterError(str(error)) from None
         self._stack.push_async_callback(proxy.stop)
-        record = self.settings.folder.parent / "cloud" / "gcp.json"
+        await self._open_to_stacks()
+        record = self.settings.stacks / "cloud" / "gcp.json"
         pools = NodePools(
             self.api,
             kubelet.store,
@@ -170,6 +182,18 @@ class LocalCluster:
         )
         for work in (network.services.run(), network.slices.run(), kubelet.run(), pools.run()):
             self._run(work)
+
+    async def _open_to_stacks(self) -> None:
+        """What a stack finds: GKE's control plane, and GitHub with what is KubeRay's there."""
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(self.plane.authority))
+        endpoint = GkeEndpoint(self.plane.credentials, free_port())
+        await endpoint.start(authority, self.plane.endpoint, self.plane.exec_credential)
+        self._stack.push_async_callback(endpoint.stop)
+        files = kuberay_files(self.installation.crds, self.installation.kuberay_version)
+        downloads = Downloads(files)
+        await downloads.start(authority, self.downloads_port, free_port())
+        self._stack.push_async_callback(downloads.stop)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -194,6 +218,8 @@ class LocalCluster:
                 argv, mark=self.settings.mark, log=log, env={**os.environ, **(env or {})}
             )
             code = await process.wait()
+            if self.stopping.is_set():
+                return
             if time.monotonic() - started < 5:
                 failures += 1
                 if failures == QUICK_FAILURES:

@@ -113,6 +113,21 @@ class ControlPlane:
         """The kubeconfig of the cluster's administrator."""
         return self.folder / "kubeconfig"
 
+    @property
+    def authority(self) -> Path:
+        """The certificate authority of what stacks reach besides the API server itself."""
+        return self.folder / "authority.pem"
+
+    @property
+    def endpoint(self) -> Path:
+        """Address and certificate under which stacks reach the cluster; see gke_endpoint.py."""
+        return self.folder / "endpoint.json"
+
+    @property
+    def exec_credential(self) -> Path:
+        """What gke-gcloud-auth-plugin says here; it holds the administrator's token."""
+        return self.folder / "exec-credential.json"
+
     def write_kubeconfig(self) -> Path:
         """Write the kubeconfig, once the API server has made its certificate."""
         name = "ray-llm-local"

@@ -6,6 +6,7 @@ used.
 """
 
 import hashlib
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -21,7 +22,9 @@ HERE: Final = Path(__file__).parent
 CHECKOUT: Final = HERE.parent.parent
 KUBERNETES: Final = HERE / "go" / "kubernetes"
 KUBERAY: Final = HERE / "go" / "kuberay"
+PROVIDER: Final = HERE / "go" / "kubernetes-provider"
 KUBERNETES_VERSION: Final = "v1.36.3"
+KUBERAY_VERSION: Final = "1.6.2"
 VLLM_VERSION: Final = "0.10.0"
 _STAMP: Final = "k8s.io/component-base/version"
 _LDFLAGS: Final = (
@@ -37,6 +40,15 @@ PROGRAMS: Final = (
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     ),
 )
+# No release of the provider is served as a module, only revisions: one from January 2026. It
+# reports the version of the installed SDK, or the engine would look for another.
+_PROVIDER_LDFLAGS: Final = (
+    "-s -w -X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version="
+    + importlib.metadata.version("pulumi_kubernetes")
+)
+PROVIDER_PROGRAM: Final = GoProgram(
+    PROVIDER, ".", "pulumi-resource-kubernetes", _PROVIDER_LDFLAGS, 2_500_000_000
+)
 PROGRAMS_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_PROGRAMS"
 RAY_BYTES: Final = 1_500_000_000
 COMPLETE: Final = ".complete"
@@ -47,12 +59,15 @@ def installed() -> Installation:
     default = CHECKOUT / ".localcloud" / "programs"
     folder = Path(os.environ.get(PROGRAMS_VARIABLE) or default).resolve()
     programs = folder / module_key([KUBERNETES, KUBERAY], _LDFLAGS)
+    provider = module_key([PROVIDER], _PROVIDER_LDFLAGS, (PROVIDER / "main.go").read_text())
     lock = hashlib.sha256((HERE / "ray" / "uv.lock").read_bytes()).hexdigest()[:12]
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return Installation(
         binaries=programs,
         crds=programs / "crds",
+        kuberay_version=KUBERAY_VERSION,
         stages=programs / "stages",
+        provider=folder / f"provider-{provider}",
         ray=folder / f"ray-py{python}-{lock}",
         vllm_arguments=CHECKOUT / "models" / "catalog" / "vllm" / f"{VLLM_VERSION}.yaml",
     )
@@ -64,6 +79,7 @@ def install(output: TextIO = sys.stderr) -> Installation:
     if not (wanted.ray / COMPLETE).exists():
         _install_ray(wanted.ray, output)
     build(PROGRAMS, wanted.binaries, output)
+    build([PROVIDER_PROGRAM], wanted.provider, output)
     sources = (
         (wanted.crds, KUBERAY, "github.com/ray-project/kuberay/ray-operator", "config/crd/bases"),
         (wanted.stages, KUBERNETES, "sigs.k8s.io/kwok", "kustomize/stage"),

@@ -52,8 +52,9 @@ def down(home: Path) -> None:
     if state is None:
         _say("No cluster is up.")
         return
+    had_stacks = state.stacks.exists()
     _end(state)
-    _say("The cluster is down.")
+    _say("The cluster is down" + (", and what was deployed to it is gone." if had_stacks else "."))
 
 
 def status(home: Path) -> int:

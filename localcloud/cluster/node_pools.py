@@ -146,7 +146,8 @@ class NodePools:
     async def _even_out(self) -> None:
         pools = self.read()
         members: dict[str, list[Object]] = {pool.name: [] for pool in pools}
-        for node in self.nodes.objects.values():
+        # A copy: while a node is being removed, the watch goes on.
+        for node in list(self.nodes.objects.values()):
             pool_name = node["metadata"].get("labels", {}).get(POOL_LABEL)
             if pool_name in members:
                 members[pool_name].append(node)

@@ -6,16 +6,15 @@ The fixed ports lead to the serving Service and to the dashboard, as a
 port-forward would.
 """
 
-import asyncio
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
+from localcloud.cluster.forwarding import forward, listen
 from localcloud.cluster.pod_network import PodNetwork
 
-_HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"}
 Target = Callable[[web.BaseRequest], tuple[str, int | None]]
 
 
@@ -49,12 +48,14 @@ class Proxy:
     async def _listen(self, port: int, target: Target) -> None:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             host, local = target(request)
-            return await self._forward(request, host, local)
+            if local is None:
+                return web.Response(status=502, text=f"nothing answers for {host}\n")
+            assert self._session
+            url = urlsplit(request.raw_path)
+            path = url.path + (f"?{url.query}" if url.query else "")
+            return await forward(request, self._session, f"http://127.0.0.1:{local}{path}", host)
 
-        runner = web.ServerRunner(web.Server(handle, access_log=None))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port, shutdown_timeout=1).start()
-        self._runners.append(runner)
+        self._runners.append(await listen(handle, port))
 
     def _named(self, request: web.BaseRequest) -> tuple[str, int | None]:
         # KubeRay asks for http://:8000/-/healthz before a head has an address.
@@ -79,40 +80,3 @@ class Proxy:
             return f"one Service *{suffix} of a RayService (there: {found})", None
         namespace, name = names[0]
         return f"{name}.{namespace}:{port}", self.network.resolve(f"{name}.{namespace}", port)
-
-    async def _forward(
-        self, request: web.BaseRequest, host: str, local: int | None
-    ) -> web.StreamResponse:
-        if local is None:
-            return web.Response(status=502, text=f"nothing answers for {host}\n")
-        assert self._session
-        url = urlsplit(request.raw_path)
-        path = url.path + (f"?{url.query}" if url.query else "")
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
-        body = await request.read()
-        response: web.StreamResponse | None = None
-        try:
-            async with self._session.request(
-                request.method,
-                f"http://127.0.0.1:{local}{path}",
-                headers=headers,
-                data=body,
-                allow_redirects=False,
-            ) as answer:
-                response = web.StreamResponse(status=answer.status, reason=answer.reason)
-                for key, value in answer.headers.items():
-                    if key.lower() not in _HOP_BY_HOP:
-                        response.headers.add(key, value)
-                await response.prepare(request)
-                async for chunk in answer.content.iter_any():
-                    await response.write(chunk)
-                await response.write_eof()
-                return response
-        except aiohttp.ClientConnectionResetError:
-            raise asyncio.CancelledError from None  # the client has gone: nobody to tell
-        except aiohttp.ClientConnectorError:
-            return web.Response(status=502, text=f"{host} refuses the connection\n")
-        except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
-            if response is not None:
-                raise  # half of an answer is out: the client must see the connection break
-            return web.Response(status=502, text=f"{host} broke off: {error}\n")

@@ -31,6 +31,18 @@ class ClusterState:
     serve: str = ""
     dashboard: str = ""
     proxy: str = ""
+    downloads: str = ""
+    provider: str = ""
+
+    @property
+    def stacks(self) -> Path:
+        """Google's records and Pulumi's state of what is deployed to this cluster."""
+        return self.folder / "stacks"
+
+    @property
+    def control_plane(self) -> Path:
+        """Certificates and credentials; see control_plane.py."""
+        return self.folder / "control-plane"
 
     @classmethod
     def of_this_process(cls, folder: Path, mark: str, temp: Path) -> "ClusterState":
@@ -72,6 +84,7 @@ class ClusterState:
             return None
 
     def forget(self) -> None:
-        """Remove the file and the temporary folder, when the cluster is down."""
+        """Remove the file, the temporary folder and the stacks, when the cluster is down."""
         shutil.rmtree(self.temp, ignore_errors=True)
+        shutil.rmtree(self.stacks, ignore_errors=True)
         (self.folder / "cluster.json").unlink(missing_ok=True)

@@ -34,7 +34,7 @@ async def supervise(
     folder: Path, installation: Installation, serve_port: int, dashboard_port: int
 ) -> int:
     """Run the cluster until a signal comes; returns the exit code."""
-    for left in ("control-plane", "pods", "logs"):
+    for left in ("control-plane", "pods", "logs", "stacks"):
         shutil.rmtree(folder / left, ignore_errors=True)
     mark = uuid.uuid4().hex
     # Below /tmp because the path of a socket has at most 107 characters.
@@ -75,6 +75,8 @@ async def supervise(
             serve=f"http://127.0.0.1:{serve_port}",
             dashboard=f"http://127.0.0.1:{dashboard_port}",
             proxy=f"http://127.0.0.1:{cluster.proxy_port}",
+            downloads=f"http://127.0.0.1:{cluster.downloads_port}",
+            provider=str(installation.provider / "pulumi-resource-kubernetes"),
         ).write()
         report(READY)
         _detach(log)

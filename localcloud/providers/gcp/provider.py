@@ -12,8 +12,10 @@ import base64
 import copy
 import hashlib
 import importlib.metadata
+import json
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from localcloud.faults import recorded
@@ -46,6 +48,10 @@ RECORDED: Final = {
     "gcp:storage/bucketIAMMember:BucketIAMMember": "bucketMembers",
 }
 MASTER_VERSION: Final = "1.34.1-gke.2037000"
+
+# Names a file with `endpoint` and `certificate` of a real control plane: then every cluster
+# created here is that one, and there can be only one.
+CONTROL_PLANE_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_CONTROL_PLANE"
 _COMPUTED: Final = {
     CLUSTER: (
         "effectiveLabels",
@@ -66,8 +72,17 @@ def _number_of(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16)
 
 
+def _control_plane() -> dict[str, str] | None:
+    """The real control plane that clusters here stand for, if there is one."""
+    path = os.environ.get(CONTROL_PLANE_VARIABLE)
+    if not path:
+        return None
+    found: dict[str, str] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return found
+
+
 def endpoint_of(cluster_id: str) -> str:
-    """A stable address for a cluster, out of the range kept for benchmarks (RFC 2544)."""
+    """A cluster's address: stable, out of the range kept for benchmarks (RFC 2544)."""
     number = _number_of(cluster_id)
     return f"198.18.{number % 256}.{number // 256 % 254 + 1}"
 
@@ -128,6 +143,10 @@ class GcpProvider(Provider):
         inputs["__defaults"] = defaults
         if not problems:
             problems += self._refusals(res.type, inputs)
+            if res.type == CLUSTER and not olds:
+                content = self.store.read()
+                second = _second_cluster(self._id(res, inputs), content)
+                problems += [("name", reason) for reason in second]
         return inputs, [Failure(path, reason) for path, reason in dict.fromkeys(problems)]
 
     def diff(self, res: Resource, old_inputs: dict[str, Any], news: dict[str, Any]) -> Diff:
@@ -154,6 +173,9 @@ class GcpProvider(Provider):
                     msg = f"googleapi: Error 409: Already exists: {id_}, alreadyExists"
                     raise ProviderError(msg)
                 self._refuse_orphan_pool(res.type, inputs, content)
+                if res.type == CLUSTER:
+                    for reason in _second_cluster(id_, content):
+                        raise ProviderError(reason)
                 content[id_] = {"type": res.type, "inputs": inputs}
             entry["id"] = id_
         return id_, self._outputs(res.type, id_, inputs)
@@ -338,22 +360,35 @@ class GcpProvider(Provider):
         return {**_public(inputs), "selfLink": f"https://www.googleapis.com/{id_}"}
 
 
+def _second_cluster(id_: str, content: dict[str, Any]) -> Iterator[str]:
+    """Why the one real cluster of this machine cannot be this cluster too."""
+    if _control_plane() is None:
+        return
+    for other, entry in content.items():
+        if entry["type"] == CLUSTER and other != id_:
+            yield (
+                f"the local cluster stands for {entry['inputs']['name']} already: destroy that "
+                "stack first, or stop the local cluster to deploy to records only."
+            )
+
+
 def _public(inputs: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in inputs.items() if not key.startswith("__")}
 
 
 def _cluster_outputs(id_: str, inputs: dict[str, Any]) -> dict[str, Any]:
     version = inputs.get("minMasterVersion") or MASTER_VERSION
+    real = _control_plane()
     return {
         "deletionProtection": inputs.get("deletionProtection", True),
         "effectiveLabels": inputs.get("resourceLabels") or {},
-        "endpoint": endpoint_of(id_),
+        "endpoint": real["endpoint"] if real else endpoint_of(id_),
         "labelFingerprint": f"{_number_of(repr(inputs.get('resourceLabels'))) % 16**8:08x}",
         "masterAuth": {
             "clientCertificate": "",
             "clientCertificateConfig": {"issueClientCertificate": False},
             "clientKey": Secret(""),
-            "clusterCaCertificate": ca_certificate_of(id_),
+            "clusterCaCertificate": real["certificate"] if real else ca_certificate_of(id_),
         },
         "masterVersion": version,
         "nodeVersion": inputs.get("nodeVersion") or version,

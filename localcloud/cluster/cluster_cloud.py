@@ -1,0 +1,70 @@
+"""The local cloud while the local cluster runs: stacks are deployed to it for real.
+
+The Kubernetes provider is Pulumi's own here, not a stand-in: it signs in through
+`gke-gcloud-auth-plugin`, as on GKE, and what it downloads of KubeRay comes out
+of `downloads.py`. Google is stood in for as without a cluster, but tells this
+control plane's address. Records and state live and end with the cluster.
+"""
+
+import shlex
+from pathlib import Path
+
+from localcloud.cloud import LocalCloud, write_executable
+from localcloud.cluster.state import ClusterState
+from localcloud.providers.gcp.provider import CONTROL_PLANE_VARIABLE
+from localcloud.workspace import PLACEHOLDER_TOKEN
+
+
+class ClusterCloud(LocalCloud):
+    """A local cloud whose one GKE cluster is the running local cluster."""
+
+    def __init__(
+        self,
+        state: ClusterState,
+        *,
+        engine_cache: Path | None = None,
+        token: str | None = PLACEHOLDER_TOKEN,
+    ) -> None:
+        super().__init__(state.stacks, engine_cache=engine_cache, token=token)
+        self.state = state
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a local cloud, and what leads to the cluster."""
+        variables = super().environment()
+        return {
+            **variables,
+            CONTROL_PLANE_VARIABLE: str(self.state.control_plane / "endpoint.json"),
+            # Before a real one, which would ask Google.
+            "PATH": f"{self._sign_in.parent}:{variables.get('PATH', '')}",
+            # For programs that take the cluster of the caller's own kubeconfig.
+            "KUBECONFIG": self.state.kubeconfig,
+        }
+
+    def install(self) -> Path:
+        """As without a cluster, and the command that signs in to it."""
+        pulumi = super().install()
+        credential = self.state.control_plane / "exec-credential.json"
+        write_executable(self._sign_in, f"#!/bin/sh\nexec cat {shlex.quote(str(credential))}\n")
+        return pulumi
+
+    def plugin_script(self, name: str) -> str:
+        """Pulumi's own provider for Kubernetes, which reaches KubeRay's files and nothing else."""
+        if name != "kubernetes":
+            return super().plugin_script(name)
+        helm = self.home / "helm"
+        variables = {
+            "HTTPS_PROXY": self.state.downloads,
+            "NO_PROXY": "127.0.0.1",
+            "SSL_CERT_FILE": str(self.state.control_plane / "authority.pem"),
+            "HELM_CACHE_HOME": str(helm / "cache"),
+            "HELM_CONFIG_HOME": str(helm / "config"),
+            "HELM_DATA_HOME": str(helm / "data"),
+        }
+        exports = "".join(
+            f"export {key}={shlex.quote(value)}\n" for key, value in variables.items()
+        )
+        return f'#!/bin/sh\n{exports}exec {shlex.quote(self.state.provider)} "$@"\n'
+
+    @property
+    def _sign_in(self) -> Path:
+        return self.home / "sign-in" / "gke-gcloud-auth-plugin"

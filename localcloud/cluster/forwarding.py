@@ -1,0 +1,60 @@
+"""HTTP requests passed on to another server of this machine, streams included."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+_HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"}
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+async def listen(
+    handle: Handler, port: int, *, ssl_context: ssl.SSLContext | None = None
+) -> web.ServerRunner:
+    """Serve on a port of 127.0.0.1 until the runner's `cleanup`. Raises OSError if it is taken."""
+    runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=ssl_context).start()
+    return runner
+
+
+async def forward(
+    request: web.BaseRequest, session: aiohttp.ClientSession, url: str, name: str
+) -> web.StreamResponse:
+    """Send the request to `url`, answer with what that answers; `name` is for the messages.
+
+    A server that cannot be reached is a 502; one that breaks off in the middle breaks the
+    client's connection too, so that half an answer never looks whole.
+    """
+    headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
+    response: web.StreamResponse | None = None
+    try:
+        async with session.request(
+            request.method,
+            URL(url, encoded=True),
+            headers=headers,
+            # Passed on piece by piece: a CRD is larger than aiohttp would hold.
+            data=request.content if request.can_read_body else None,
+            allow_redirects=False,
+        ) as answer:
+            response = web.StreamResponse(status=answer.status, reason=answer.reason)
+            for key, value in answer.headers.items():
+                if key.lower() not in _HOP_BY_HOP:
+                    response.headers.add(key, value)
+            await response.prepare(request)
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+            await response.write_eof()
+            return response
+    except aiohttp.ClientConnectionResetError:
+        raise asyncio.CancelledError from None  # the client has gone: nobody to tell
+    except aiohttp.ClientConnectorError:
+        return web.Response(status=502, text=f"{name} refuses the connection\n")
+    except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
+        if response is not None:
+            raise  # half of an answer is out: the client must see the connection break
+        return web.Response(status=502, text=f"{name} broke off: {error}\n")
