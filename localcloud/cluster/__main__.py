@@ -17,6 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["build", "up", "down", "status", "supervise"])
     parser.add_argument("--serve-port", type=int, default=8000, help="0: any free port")
     parser.add_argument("--dashboard-port", type=int, default=8265, help="0: any free port")
+    parser.add_argument("--owner", type=int, help="end when the process of this number ends")
     parser.add_argument("--home", type=Path, help="default: .localcloud in the checkout")
     options = parser.parse_args(argv)
     home = options.home or default_home()
@@ -26,14 +27,21 @@ def main(argv: list[str] | None = None) -> int:
             from localcloud.cluster.supervisor import supervise
 
             return asyncio.run(
-                supervise(home / "cluster", installed(), options.serve_port, options.dashboard_port)
+                supervise(
+                    home / "cluster",
+                    installed(),
+                    options.serve_port,
+                    options.dashboard_port,
+                    options.owner,
+                )
             )
         if options.command == "build":
             from localcloud.cluster.installation import install
 
             install()
         elif options.command == "up":
-            up(home, serve_port=options.serve_port, dashboard_port=options.dashboard_port)
+            ports = {"serve_port": options.serve_port, "dashboard_port": options.dashboard_port}
+            up(home, **ports, owner=options.owner)
         elif options.command == "down":
             down(home)
         else:

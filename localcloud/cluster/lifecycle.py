@@ -19,11 +19,14 @@ from localcloud.store import locked
 STOP_TIMEOUT_SECONDS = 30
 
 
-def up(home: Path, *, serve_port: int = 8000, dashboard_port: int = 8265) -> ClusterState:
+def up(
+    home: Path, *, serve_port: int = 8000, dashboard_port: int = 8265, owner: int | None = None
+) -> ClusterState:
     """Build what is missing, start the cluster, and return when it is healthy.
 
-    A port of 0 means any free one. A cluster that is up already is left as it
-    is. Raises ClusterError or BuildError with one sentence; then nothing runs.
+    A port of 0 means any free one; with `owner` the cluster ends when that process
+    does, however it ends. A cluster that is up already is left as it is. Raises
+    ClusterError or BuildError with one sentence; then nothing runs.
     """
     folder = home / "cluster"
     with locked(folder / ".up.lock"):
@@ -38,7 +41,7 @@ def up(home: Path, *, serve_port: int = 8000, dashboard_port: int = 8265) -> Clu
         _check_port(dashboard_port, "dashboard")
         install()
         started = time.monotonic()
-        _start(home, serve_port, dashboard_port)
+        _start(home, serve_port, dashboard_port, owner)
         state = ClusterState.read(folder)
         if state is None:
             raise ClusterError(f"the cluster has gone again; see {folder / 'logs'}.")
@@ -96,10 +99,10 @@ def _check_port(port: int, name: str) -> None:
         )
 
 
-def _start(home: Path, serve_port: int, dashboard_port: int) -> None:
+def _start(home: Path, serve_port: int, dashboard_port: int, owner: int | None) -> None:
     command = [sys.executable, "-m", "localcloud.cluster", "supervise"]
     command += [f"--serve-port={serve_port}", f"--dashboard-port={dashboard_port}"]
-    command += [f"--home={home}"]
+    command += [f"--home={home}", *([f"--owner={owner}"] if owner else [])]
     log = home / "cluster" / "supervisor.err"
     with log.open("wb") as errors:
         supervisor = subprocess.Popen(

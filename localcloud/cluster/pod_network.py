@@ -6,7 +6,9 @@ keep, a pod's by its address.
 """
 
 import itertools
+import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
@@ -52,19 +54,33 @@ class PodNetwork:
         self._pods.pop(uid, None)
 
     def resolve(self, host: str, port: int) -> int | None:
-        """The port of 127.0.0.1 for `host:port`, or None when nothing is there (yet)."""
+        """The port of 127.0.0.1 for `host:port`, or None when nothing is there (yet).
+
+        Of a Service's pods any one, as kube-proxy chooses.
+        """
+        found = self.resolve_all(host, port)
+        return random.choice(found) if found else None  # noqa: S311 - not a secret
+
+    def resolve_all(self, host: str, port: int) -> list[int]:
+        """The ports of 127.0.0.1 for `host:port`, the pod that has been there longest first."""
         for pod in self._pods.values():
             if pod.ip == host:
-                return pod.ports.get(port)
+                return [pod.ports[port]] if port in pod.ports else []
         name, _, rest = host.partition(".")
         namespace = rest.partition(".")[0]
         service = self.services.objects.get((namespace, name))
-        return self._endpoint(service, port) if service else None
+        if service is None:
+            return []
+        ages = {pod.ip: age for age, pod in enumerate(self._pods.values())}
+        endpoints = [pod for pod in self._endpoints(service, port) if pod[0] in ages]
+        endpoints.sort(key=lambda endpoint: ages[endpoint[0]])
+        return [local for ip, target in endpoints for local in self.resolve_all(ip, target)]
 
-    def _endpoint(self, service: Object, port: int) -> int | None:
+    def _endpoints(self, service: Object, port: int) -> Iterator[tuple[str, int]]:
+        """Addresses and ports of the pods that are ready."""
         metadata = service["metadata"]
         names = [p.get("name", "") for p in service["spec"].get("ports", []) if p["port"] == port]
-        for (namespace, _), endpoint_slice in sorted(self.slices.objects.items()):
+        for (namespace, _), endpoint_slice in self.slices.objects.items():
             labels = endpoint_slice["metadata"].get("labels", {})
             if (
                 namespace != metadata["namespace"]
@@ -78,10 +94,7 @@ class PodNetwork:
                 if endpoint.get("conditions", {}).get("ready") is False:
                     continue
                 for target in targets or [port]:
-                    found = self.resolve(endpoint["addresses"][0], target)
-                    if found:
-                        return found
-        return None
+                    yield endpoint["addresses"][0], target
 
     def localize(self, text: str) -> str:
         """Replace every `service.namespace.svc...:port` by `127.0.0.1:port` of this machine.

@@ -2,28 +2,46 @@
 
 Ports are handed out from below the range that the kernel uses for outgoing
 connections and that Ray gives its workers, so that none is lost between being
-found free and being listened on; none is handed out twice.
+found free and being listened on. Each process hands out a block of its own, so
+that two clusters that start at once never choose the same port.
 """
 
+import fcntl
+import functools
 import itertools
 import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
 
-_candidates = itertools.count(20000)
+_FIRST = 20000
+_BLOCK = 2000
+_BLOCKS = 6
 
 
-def free_port(preferred: int | None = None) -> int:
-    """A port that nothing listens on: the preferred one when it is free.
+@functools.cache
+def _own_block() -> tuple[Iterator[int], IO[str] | None]:
+    """This process's ports, round and round, and the file whose lock keeps others away."""
+    for number in range(_BLOCKS):
+        path = Path(tempfile.gettempdir()) / f"ray-llm-ports-{number}.lock"
+        try:
+            file = path.open("a", encoding="utf-8")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # another process's, or another user's file
+        first = _FIRST + number * _BLOCK
+        return itertools.cycle(range(first, first + _BLOCK)), file
+    return itertools.cycle(range(_FIRST, _FIRST + _BLOCKS * _BLOCK)), None
 
-    Raises OSError when every port from 20000 to 32000 is taken.
-    """
-    if preferred is not None and is_free(preferred):
-        return preferred
-    for port in _candidates:
-        if port > 32000:
-            break
+
+def free_port() -> int:
+    """A port that nothing listens on. Raises OSError when the whole block is taken."""
+    ports, _ = _own_block()
+    for port in itertools.islice(ports, _BLOCK):
         if is_free(port):
             return port
-    raise OSError("no free port between 20000 and 32000 on 127.0.0.1")
+    raise OSError(f"no free port among {_BLOCK} on 127.0.0.1")
 
 
 def is_free(port: int) -> bool:

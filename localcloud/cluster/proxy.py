@@ -79,4 +79,6 @@ class Proxy:
             found = ", ".join(f"{name}.{namespace}" for namespace, name in sorted(names)) or "none"
             return f"one Service *{suffix} of a RayService (there: {found})", None
         namespace, name = names[0]
-        return f"{name}.{namespace}:{port}", self.network.resolve(f"{name}.{namespace}", port)
+        # As a port-forward, which stays with one pod as long as that is there.
+        found = self.network.resolve_all(f"{name}.{namespace}", port)
+        return f"{name}.{namespace}:{port}", next(iter(found), None)

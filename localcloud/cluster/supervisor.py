@@ -16,6 +16,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
+import psutil
+
 from localcloud.cluster.cluster import ClusterError, Installation, LocalCluster, Settings
 from localcloud.cluster.ports import free_port
 from localcloud.cluster.state import ClusterState
@@ -31,9 +33,13 @@ def say(line: str) -> None:
 
 
 async def supervise(
-    folder: Path, installation: Installation, serve_port: int, dashboard_port: int
+    folder: Path,
+    installation: Installation,
+    serve_port: int,
+    dashboard_port: int,
+    owner: int | None = None,
 ) -> int:
-    """Run the cluster until a signal comes; returns the exit code."""
+    """Run the cluster until a signal comes or its owner ends; returns the exit code."""
     for left in ("control-plane", "pods", "logs", "stacks"):
         shutil.rmtree(folder / left, ignore_errors=True)
     mark = uuid.uuid4().hex
@@ -80,7 +86,8 @@ async def supervise(
         ).write()
         report(READY)
         _detach(log)
-        await stopping
+        ending = asyncio.create_task(_owner_gone(owner)) if owner else stopping
+        await asyncio.wait({stopping, ending}, return_when=asyncio.FIRST_COMPLETED)
         if cluster.failure:
             raise cluster.failure
     except Exception as error:
@@ -100,6 +107,14 @@ async def _parent_gone(stopping: asyncio.Event) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()
     stopping.set()
+
+
+async def _owner_gone(owner: int) -> None:
+    """Return when the process of this number has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(owner)
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(1)
 
 
 def _detach(log: Path) -> None:

@@ -14,10 +14,13 @@ import psutil
 import yaml
 
 from localcloud.cluster import processes
+from localcloud.cluster.installation import installed
 from localcloud.cluster.kubernetes_api import ApiError, Credentials, KubernetesApi, Object
 from localcloud.cluster.state import ClusterState
 
 T = TypeVar("T")
+# What the product calls the Service that answers, as a pod of the cluster sees it.
+SERVICE_URL = "http://llm-serving-serve-svc.ai:8000"
 
 
 def eventually(ask: Callable[[], T | None], what: str, *, seconds: float) -> T:
@@ -63,6 +66,11 @@ class Cluster:
 
         self.api(each)
 
+    def install_kuberay(self) -> None:
+        """KubeRay's resource definitions, which a stack that brought its own took with it."""
+        crds = installed().crds.glob("*.yaml")
+        self.apply(*(yaml.safe_load(path.read_text(encoding="utf-8")) for path in crds))
+
     def get(self, path: str) -> Any:
         return self.api(lambda api: api.get(path))
 
@@ -88,40 +96,77 @@ class Cluster:
         (self.state.folder / "engine-faults.json").write_text(json.dumps(faults))
 
     def http(
-        self, path: str, body: dict[str, Any] | None = None, *, timeout: float = 30
+        self,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        timeout: float = 30,
+        by_name: bool = False,
     ) -> tuple[int, str]:
-        """Ask the serving Service as a client would; status and text, whatever they are."""
+        """Ask the serving Service as a client would; status and text, whatever they are.
+
+        `by_name`: as a pod would, whichever pod of the Service answers; else as through a
+        port-forward.
+        """
+        base = SERVICE_URL if by_name else self.state.serve
         request = urllib.request.Request(
-            self.state.serve + path,
+            base + path,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
+        proxies = {"http": self.state.proxy} if by_name else {}
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with opener.open(request, timeout=timeout) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def chat(self, app: str, model: str, text: str, *, timeout: float = 30) -> tuple[int, str]:
+    def chat(
+        self, app: str, model: str, text: str, *, timeout: float = 30, by_name: bool = False
+    ) -> tuple[int, str]:
         """The answer's text, or the error's."""
-        messages = [{"role": "user", "content": text}]
-        status, answer = self.http(
-            f"/{app}/v1/chat/completions", {"model": model, "messages": messages}, timeout=timeout
-        )
+        body = {"model": model, "messages": [{"role": "user", "content": text}]}
+        path = f"/{app}/v1/chat/completions"
+        status, answer = self.http(path, body, timeout=timeout, by_name=by_name)
         if status != 200:
             return status, answer
         return status, json.loads(answer)["choices"][0]["message"]["content"]
 
+    def processes(self) -> list[psutil.Process]:
+        """Everything that the cluster runs."""
+        return processes.marked(self.state.mark)
+
     def processes_of(self, pod: Object) -> list[psutil.Process]:
         name = pod["metadata"]["name"]
-        return [p for p in processes.marked(self.state.mark) if p.environ().get("HOSTNAME") == name]
+        return [p for p in self.processes() if p.environ().get("HOSTNAME") == name]
 
     def memory_bytes(self) -> int:
         total = 0
-        for process in processes.marked(self.state.mark):
+        for process in self.processes():
             try:
                 full = process.memory_full_info()
                 total += getattr(full, "pss", full.rss)
             except psutil.Error:
                 continue
         return total
+
+    def applications(self) -> dict[str, Any]:
+        """Ray Serve's own view of its applications."""
+        with urllib.request.urlopen(
+            f"{self.state.dashboard}/api/serve/applications/", timeout=10
+        ) as answer:
+            found: dict[str, Any] = json.loads(answer.read())["applications"]
+            return found
+
+    def patch(self, path: str, body: Object, manager: str) -> Any:
+        """A merge patch, as `kubectl edit` sends it, under another field manager's name."""
+        return self.api(
+            lambda api: api.request(
+                "PATCH",
+                path,
+                body,
+                content_type="application/merge-patch+json",
+                params={"fieldManager": manager},
+            )
+        )

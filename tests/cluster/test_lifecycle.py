@@ -130,6 +130,7 @@ def test_a_program_that_cannot_start_is_named_with_its_log(
     programs = tmp_path / "programs"
     shutil.copytree(real.binaries, programs / real.binaries.name, symlinks=True)
     (programs / real.ray.name).symlink_to(real.ray)
+    (programs / real.provider.name).symlink_to(real.provider)
     broken = programs / real.binaries.name / "etcd"
     broken.write_text("#!/bin/sh\necho 'no space left on device' >&2\nexit 1\n")
     monkeypatch.setenv(installation.PROGRAMS_VARIABLE, str(programs))

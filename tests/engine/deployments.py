@@ -37,9 +37,18 @@ class Change:
 
 
 class Deployment:
-    """One stack of the program, in a cloud and a project folder below `folder`."""
+    """One stack of the program, in a project folder below `folder`.
 
-    def __init__(self, folder: Path, stack: str, config: Mapping[str, Any] | str) -> None:
+    `cloud`: where it is deployed; by default a cloud of its own, also below `folder`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stack: str,
+        config: Mapping[str, Any] | str,
+        cloud: LocalCloud | None = None,
+    ) -> None:
         self.stack = stack
         self.folder = folder / "project"
         self.folder.mkdir(parents=True)
@@ -48,7 +57,7 @@ class Deployment:
         content["runtime"]["options"]["virtualenv"] = str(CHECKOUT / ".venv")
         (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         self.write(config)
-        self.cloud = LocalCloud(folder / "cloud", token=TOKEN)
+        self.cloud = cloud or LocalCloud(folder / "cloud", token=TOKEN)
 
     @property
     def project(self) -> Project:

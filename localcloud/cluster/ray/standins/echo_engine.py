@@ -19,12 +19,10 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray.llm._internal.serve.deployments.llm.vllm.vllm_engine import VLLMEngine
 from ray.llm._internal.serve.deployments.utils.node_initialization_utils import (
     InitializeNodeOutput,
 )
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from vllm.entrypoints.openai.protocol import (
     ChatCompletionRequest,
     ChatCompletionResponse,
@@ -61,28 +59,20 @@ class EchoEngine(VLLMEngine):
         placement_group = engine.get_or_create_pg()
         runtime_env = engine.get_runtime_env_with_local_env_vars()
         self._prepare_engine_config(InitializeNodeOutput(placement_group, runtime_env, {}))
-        await asyncio.gather(*_use_gpus(placement_group))
+        _check_gpus(placement_group, engine.num_devices)
         self._engine_client = _Health(model_id)
         self._oai_serving_chat = self._oai_serving_completion = _Echo(model_id)
         self._running = True
 
 
-def _use_gpus(placement_group: Any) -> list[Any]:
-    """Run one task on every GPU of the group, as vLLM's workers would."""
+def _check_gpus(placement_group: Any, wanted: int) -> None:
+    """Refuse to start without the GPUs that vLLM's workers would each take one of.
 
-    @ray.remote(num_cpus=0, num_gpus=1)
-    def visible() -> list[int]:
-        return ray.get_gpu_ids()
-
-    return [
-        visible.options(
-            scheduling_strategy=PlacementGroupSchedulingStrategy(
-                placement_group, placement_group_bundle_index=index
-            )
-        ).remote()
-        for index, bundle in enumerate(placement_group.bundle_specs)
-        if bundle.get("GPU")
-    ]
+    The group holds them for this replica alone; a worker process a GPU would prove no more.
+    """
+    bundles = placement_group.bundle_specs
+    if (held := sum(bundle.get("GPU", 0) for bundle in bundles)) != wanted:
+        raise RuntimeError(f"the placement group {bundles} has {held} GPUs, not {wanted}")
 
 
 class _Health:

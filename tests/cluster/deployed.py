@@ -1,0 +1,155 @@
+"""A stack deployed to the local cluster, and what is there of it."""
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from localcloud.cluster import processes
+from localcloud.cluster.cluster_cloud import ClusterCloud
+from localcloud.store import CHECKOUT, HOME_VARIABLE
+from tests.cluster.running import Cluster, eventually
+from tests.engine.deployments import TOKEN, Deployment
+
+if TYPE_CHECKING:
+    import subprocess
+
+NAMESPACE = "/api/v1/namespaces/ai"
+RAY = "/apis/ray.io/v1/namespaces/ai"
+RAY_SERVICE = f"{RAY}/rayservices/llm-serving"
+ALWAYS_THERE = {"default", "kube-node-lease", "kube-public", "kube-system"}
+
+
+class ClusterDeployment(Deployment):
+    """One stack of the program on the local cluster, by Pulumi's own Kubernetes provider."""
+
+    def __init__(
+        self, folder: Path, stack: str, config: Mapping[str, Any], cluster: Cluster
+    ) -> None:
+        self.cluster = cluster
+        cloud = ClusterCloud(cluster.state, engine_cache=CHECKOUT / ".localcloud", token=TOKEN)
+        super().__init__(folder, stack, config, cloud)
+
+    def plan(self) -> dict[str, Any]:
+        """The plan that the stack exports."""
+        done = self.pulumi("stack", "output", "plan", "--json")
+        assert done.returncode == 0, done.stderr
+        plan: dict[str, Any] = json.loads(done.stdout)
+        return plan
+
+    def settled(self) -> None:
+        """Assert that another preview would change nothing."""
+        done = self.pulumi("preview", "--expect-no-changes")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def destroy(self) -> None:
+        done = self.pulumi("destroy", "--skip-preview")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start_up(self) -> "subprocess.Popen[str]":
+        """Start an `up`, to be disturbed."""
+        return self.project.start("up", "--skip-preview", "--stack", self.stack)
+
+    def serve_config(self, model: str) -> dict[str, Any]:
+        """The LLM config that Ray Serve runs a model with."""
+        application = self.cluster.applications()[model]
+        config: dict[str, Any] = application["deployed_app_config"]["args"]["llm_configs"][0]
+        return config
+
+    def ray_clusters(self) -> list[str]:
+        """The uids of all Ray clusters: a second one would take the GPUs twice."""
+        return [item["metadata"]["uid"] for item in self.cluster.items(f"{RAY}/rayclusters")]
+
+    def processes(self) -> list[psutil.Process]:
+        """What runs of Pulumi's for this cluster."""
+        home = {HOME_VARIABLE: str(self.cloud.home)}.items()
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if home <= process.environ().items():
+                    found.append(process)
+        return found
+
+    def assert_answers(self, *models: str) -> None:
+        for model in models:
+            assert self.cluster.chat(model, model, "hello") == (200, f"{model}: hello")
+
+    def assert_nothing_left(self) -> None:
+        """Nothing in the cluster, nothing at Google, nothing in the state."""
+        cluster = self.cluster
+        assert cluster.items("/api/v1/pods") == []
+        # The machines go a moment after their pools.
+        eventually(lambda: not cluster.items("/api/v1/nodes"), "no node is left", seconds=15)
+        names = {item["metadata"]["name"] for item in cluster.items("/api/v1/namespaces")}
+        assert names == ALWAYS_THERE
+        assert self.existing() == set()
+        assert self.state() == []
+
+
+def end(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """The exit code and all output of a command that was started."""
+    output, errors = process.communicate(timeout=600)
+    return process.returncode, output + errors
+
+
+def kill_engine(process: "subprocess.Popen[str]") -> bool:
+    """Kill a command, not gently; whether it was still running."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def kill(cluster: Cluster, name: str) -> None:
+    """Kill the cluster's program or Ray process of this name."""
+    found = [
+        p for p in processes.marked(cluster.state.mark) if p.name() == name or name in _title(p)
+    ]
+    assert found, f"no process {name}"
+    for process in found:
+        process.kill()
+
+
+def _title(process: Any) -> str:
+    line = process.cmdline()
+    return str(line[0]) if line else ""
+
+
+@contextlib.contextmanager
+def kept_down(cluster: Cluster, name: str) -> Iterator[None]:
+    """Kill a program again and again while the body runs: it is started again each time."""
+    ended = threading.Event()
+
+    def again() -> None:
+        while not ended.is_set():
+            for process in processes.marked(cluster.state.mark):
+                with contextlib.suppress(Exception):
+                    if process.name() == name:
+                        process.kill()
+            ended.wait(0.5)
+
+    thread = threading.Thread(target=again, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def wait_until_up(cluster: Cluster, seconds: float = 90) -> None:
+    """Wait until the API server answers again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Exception):
+            if cluster.get("/readyz") == "ok":
+                return
+        time.sleep(0.5)
+    raise AssertionError("the API server does not come back")

@@ -1,0 +1,59 @@
+"""Figures that the tests measure on the way: seconds, GiB, requests sent and lost."""
+
+import contextlib
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+MEMORY_EVERY_SECONDS = 5.0
+
+
+class Figures:
+    """Collects rows of a name and a value with its unit."""
+
+    def __init__(self, rows: list[tuple[str, str]]) -> None:
+        self.rows = rows
+
+    def add(self, name: str, value: str) -> None:
+        self.rows.append((name, value))
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """How long the body takes; nothing where it fails."""
+        started = time.monotonic()
+        yield
+        self.add(name, f"{time.monotonic() - started:.0f} s")
+
+    @contextlib.contextmanager
+    def peak_memory(self, name: str, read: Callable[[], int]) -> Iterator[None]:
+        """The largest amount of memory that `read` sees while the body runs."""
+        ended = threading.Event()
+        peak = 0
+
+        def watch() -> None:
+            nonlocal peak
+            while not ended.wait(MEMORY_EVERY_SECONDS):
+                peak = max(peak, read())
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.add(name, f"{peak / 2**30:.1f} GiB")
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """The rows as people read them."""
+    grid = Table("figure", "measured")
+    for row in rows:
+        grid.add_row(*row)
+    text = io.StringIO()
+    Console(file=text, width=110).print(grid)
+    return text.getvalue()

@@ -1,0 +1,77 @@
+"""Requests at a steady rate while something else happens, every one of them counted."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count, cycle
+
+from tests.cluster.running import Cluster
+
+TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A request that got no answer or a wrong one."""
+
+    model: str
+    seconds: float
+    status: int
+    text: str
+
+
+@dataclass
+class Load:
+    """Chats with models in turn, through a port-forward, or else through the Service's name.
+
+    A request counts as lost where its answer is not 200 with the very words that belong to it.
+    Nothing is sent twice, although OpenAI's own clients try again.
+    """
+
+    cluster: Cluster
+    models: tuple[str, ...]
+    per_second: float = 4.0
+    by_name: bool = False
+    sent: int = 0
+    lost: list[Lost] = field(default_factory=list)
+    slowest: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._ended = threading.Event()
+        self._started = time.monotonic()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def lost_of(self, *models: str) -> list[Lost]:
+        return [lost for lost in self.lost if lost.model in models]
+
+    def summary(self) -> str:
+        return f"{self.sent} sent, {len(self.lost)} lost"
+
+    def _run(self) -> None:
+        numbers, models = count(), cycle(self.models)
+        # Leaving the pool waits for the answers that are still to come.
+        with ThreadPoolExecutor(32) as pool:
+            while not self._ended.wait(1 / self.per_second):
+                self.sent += 1
+                pool.submit(self._ask, next(models), f"number {next(numbers)}")
+
+    def _ask(self, model: str, text: str) -> None:
+        asked = time.monotonic()
+        try:
+            answer = self.cluster.chat(
+                model, model, text, timeout=TIMEOUT_SECONDS, by_name=self.by_name
+            )
+        except OSError as error:
+            answer = (0, repr(error))
+        self.slowest = max(self.slowest, time.monotonic() - asked)
+        if answer != (200, f"{model}: {text}"):
+            self.lost.append(Lost(model, asked - self._started, *answer))

@@ -1,0 +1,53 @@
+"""A small service that stays up while tests edit and disturb it."""
+
+import copy
+from collections import Counter
+from typing import Any
+
+from tests.cluster.deployed import NAMESPACE, RAY, ClusterDeployment
+from tests.cluster.running import Cluster
+
+
+class Service:
+    """The deployment of a small stack, and the stack file that it goes back to."""
+
+    def __init__(self, deployment: ClusterDeployment, config: dict[str, Any]) -> None:
+        self.deployment = deployment
+        self.base = config
+        self.config = config
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.deployment.cluster
+
+    def models(self, *models: dict[str, Any]) -> ClusterDeployment:
+        """Write the stack file with these models; the deployment, to be brought `up`."""
+        return self.write({**self.base, "ray-llm:models": list(models)})
+
+    def write(self, config: dict[str, Any]) -> ClusterDeployment:
+        """Write the stack file."""
+        self.config = copy.deepcopy(config)
+        self.deployment.write(config)
+        return self.deployment
+
+    def restore(self) -> None:
+        """Go back to the stack file that every test starts with."""
+        if self.config != self.base:
+            self.write(self.base).must_up()
+
+    def assert_whole(self) -> None:
+        """Assert that what the stack file says is there, once, and answers."""
+        models = [model.get("name", model["model"]) for model in self.config["ray-llm:models"]]
+        self.deployment.assert_answers(*models)
+        assert set(self.cluster.applications()) == set(models)
+        assert len(self.cluster.items(f"{RAY}/rayservices")) == 1
+        assert len(self.cluster.items(f"{RAY}/rayclusters")) == 1
+        jobs = self.cluster.items(f"/apis/batch/v1{NAMESPACE.removeprefix('/api/v1')}/jobs")
+        assert [job["status"].get("succeeded") for job in jobs] == [1]
+        at_google = Counter[tuple[str, str]]()
+        for entry in self.deployment.cloud.journal():
+            if entry["phase"] == "done":
+                step = {"create": 1, "delete": -1}.get(entry["operation"], 0)
+                at_google[entry["type"], entry["name"]] += step
+        assert max(at_google.values()) == 1, at_google
+        self.deployment.settled()

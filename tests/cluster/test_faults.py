@@ -1,0 +1,147 @@
+"""What breaks under a service that is being used, and what its users notice."""
+
+import time
+
+import pytest
+
+from tests.cluster.deployed import RAY_SERVICE, end, kept_down, kill, wait_until_up
+from tests.cluster.figures import Figures
+from tests.cluster.load import Load
+from tests.cluster.running import eventually
+from tests.cluster.service import Service
+from tests.cluster.stacks import OTHER, STEADY
+from tests.engine.deployments import TOKEN
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("small")]
+
+THIRD = {"model": "qwen2.5-0.5b-instruct", "name": "third", "gpu": "t4", "replicas": {"min": 1}}
+OUT_OF_MEMORY = "No available memory for the cache blocks."
+
+
+def generation(service: Service) -> int:
+    number: int = service.cluster.get(RAY_SERVICE)["metadata"]["generation"]
+    return number
+
+
+def test_an_operator_killed_in_the_middle_of_a_rollout_finishes_it(
+    service: Service, figures: Figures
+) -> None:
+    before, clusters = generation(service), service.deployment.ray_clusters()
+    with Load(service.cluster, ("steady", "other")) as load:
+        rollout = service.models(STEADY, OTHER, THIRD).start_up()
+        eventually(lambda: generation(service) > before, "the rollout has begun", seconds=60)
+        kill(service.cluster, "ray-operator")
+        code, output = end(rollout)
+        assert code == 0, output
+        service.assert_whole()
+    figures.add("operator killed in a rollout: requests", load.summary())
+    assert load.lost == []
+    assert service.deployment.ray_clusters() == clusters
+
+
+def test_a_killed_serve_controller_loses_no_request_and_comes_back(
+    service: Service, figures: Figures
+) -> None:
+    with Load(service.cluster, ("steady", "other")) as load:
+        time.sleep(2)
+        kill(service.cluster, "ray::ServeController")
+        time.sleep(10)
+        service.models(STEADY, OTHER, THIRD).must_up()
+        service.assert_whole()
+    figures.add("Serve controller killed: requests", load.summary())
+    assert load.lost == []
+
+
+def test_a_killed_worker_costs_only_its_own_model(service: Service, figures: Figures) -> None:
+    (pod,) = service.cluster.ray_pods("t4")
+    with (
+        Load(service.cluster, ("steady", "other")) as load,
+        Load(service.cluster, ("other",), per_second=8, by_name=True) as by_name,
+    ):
+        time.sleep(2)
+        for process in service.cluster.processes_of(pod):
+            process.kill()
+        with figures.timed("a killed worker, until its model answers again"):
+            eventually(
+                lambda: service.cluster.chat("steady", "steady", "again") == (200, "steady: again"),
+                "the model answers from another worker",
+                seconds=180,
+            )
+        pods = [other["metadata"]["uid"] for other in service.cluster.ray_pods("t4")]
+        assert pod["metadata"]["uid"] not in pods
+    own = len(load.lost_of("steady"))
+    figures.add("worker killed: requests, its own model's", f"{own} of {load.sent // 2} lost")
+    others = len(load.lost_of("other"))
+    figures.add("worker killed: requests, the other's", f"{others} of {load.sent // 2} lost")
+    figures.add("worker killed: the other's, sent to any pod of the Service", by_name.summary())
+    assert load.lost_of("other") == []
+    # A Service sends some to the dead pod until Kubernetes has noticed.
+    assert {lost.status for lost in by_name.lost} <= {502}
+    assert all(lost.seconds < 15 for lost in by_name.lost)
+    service.assert_whole()
+
+
+def test_an_engine_that_dies_at_start_fails_the_up_with_its_error(
+    service: Service, figures: Figures
+) -> None:
+    cluster = service.cluster
+    cluster.engine_faults({"third": {"start": OUT_OF_MEMORY}})
+    with Load(cluster, ("steady", "other")) as load:
+        with figures.timed("an engine that dies at start, until the up tells"):
+            failed = service.models(STEADY, OTHER, THIRD).up()
+        output = failed.stdout + failed.stderr
+        assert failed.returncode != 0
+        assert f"third: RuntimeError: {OUT_OF_MEMORY}" in output
+        assert "1 of 3 models do not answer" in output
+        assert TOKEN not in output
+        service.deployment.assert_answers("steady", "other")
+
+        # Nothing in the file was wrong: once the reason is gone the same file is enough.
+        cluster.engine_faults({})
+        service.deployment.must_up()
+        service.assert_whole()
+    figures.add("an engine that dies at start: other models' requests", load.summary())
+    assert load.lost == []
+
+
+def test_a_corrected_stack_file_repairs_a_model_that_failed(service: Service) -> None:
+    service.cluster.engine_faults({"third": {"start": OUT_OF_MEMORY}})
+    assert service.models(STEADY, OTHER, THIRD).up().returncode != 0
+    service.cluster.engine_faults({})
+    service.models(STEADY, OTHER, {**THIRD, "contextLength": 2048}).must_up()
+    service.assert_whole()
+
+
+def test_an_api_server_that_is_down_at_up_is_told_and_nothing_is_lost(
+    service: Service, figures: Figures
+) -> None:
+    with Load(service.cluster, ("steady", "other")) as load:
+        with kept_down(service.cluster, "kube-apiserver"):
+            failed = service.models(STEADY, OTHER, THIRD).up()
+        output = failed.stdout + failed.stderr
+        assert failed.returncode != 0
+        assert "unreachable" in output, output
+        wait_until_up(service.cluster)
+        service.deployment.must_up()
+        service.assert_whole()
+    figures.add("API server down at up: requests", load.summary())
+    assert load.lost == []
+
+
+def test_an_api_server_that_goes_down_during_up_and_comes_back(
+    service: Service, figures: Figures
+) -> None:
+    before = generation(service)
+    with Load(service.cluster, ("steady", "other")) as load:
+        rollout = service.models(STEADY, OTHER, THIRD).start_up()
+        eventually(lambda: generation(service) > before, "the rollout has begun", seconds=60)
+        kill(service.cluster, "kube-apiserver")
+        code, output = end(rollout)
+        wait_until_up(service.cluster)
+        if code != 0:
+            # Whatever it was waiting for is told; the next up goes on from there.
+            assert "the API server" in output or "unreachable" in output, output
+            service.deployment.must_up()
+        service.assert_whole()
+    figures.add("API server down during up: requests", load.summary())
+    assert load.lost == []
