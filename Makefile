@@ -18,6 +18,9 @@ LOCALCLOUD := $(PY) -m localcloud
 export UV_PYTHON_DOWNLOADS := never
 # The certificates that this machine trusts, as pip does: package mirrors often have their own.
 export UV_SYSTEM_CERTS := 1
+# Compiled modules are kept (empty means that): where they are not, each `pulumi up` compiles the
+# SDKs anew, which takes several times as long as loading them.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## this list

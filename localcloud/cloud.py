@@ -131,7 +131,9 @@ class LocalCloud:
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
+            # Empty means not set: compiling the SDKs anew for every command takes longer than
+            # all that the command does.
+            "PYTHONDONTWRITEBYTECODE": "",
         }
 
     def install(self) -> Path:

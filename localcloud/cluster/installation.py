@@ -116,6 +116,8 @@ def _install_ray(target: Path, output: TextIO) -> None:
         # An environment cannot be renamed into place, so a file says that it is whole.
         shutil.rmtree(target, ignore_errors=True)
         command = [uv, "sync", "--locked", "--no-progress", "--python", sys.executable]
+        # Here and not by the first pods, each of which would compile the same modules.
+        command.append("--compile-bytecode")
         done = subprocess.run(
             command,
             cwd=HERE / "ray",
