@@ -1,11 +1,30 @@
-#!/usr/bin/env bash
-# Ends with 1 as soon as one of its children ends, as `ray start --block` does.
-while sleep 1; do
-    for process in "$@"; do
-        read -r _ _ state _ 2>/dev/null <"/proc/$process/stat" || state=Z
-        if [[ $state == Z ]]; then
-            echo "a Ray process ($process) has ended" >&2
-            exit 1
-        fi
-    done
-done
+"""What is left of `ray start --block` in a pod: ends with 1 when a Ray process ends badly.
+
+Takes the process numbers to watch, children of this process. As with Ray's own, one that was told
+to end does not count: a raylet that the autoscaler has drained ends well, and its pod stays until
+KubeRay deletes it. Otherwise KubeRay would put a new worker in the place of the drained one.
+"""
+
+import os
+import signal
+import sys
+
+_TOLD_TO_END = (0, signal.SIGTERM, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+def watch(watched: set[int]) -> int:
+    """Wait until one of the processes ends badly; without any left, for a signal."""
+    while True:
+        try:
+            process, status = os.wait()
+        except ChildProcessError:
+            signal.pause()
+            continue
+        code = os.waitstatus_to_exitcode(status)
+        if process in watched and code not in _TOLD_TO_END:
+            sys.stderr.write(f"a Ray process ({process}) has ended with {code}\n")
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(watch(set(map(int, sys.argv[1:]))))
