@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from models.catalog import GpuTier, llms
 from models.errors import Problem, stops
+from planning.batching import V0_WHOLE_PROMPT_TOKENS
 from planning.checkpoints import checkpoint_of
 from planning.configuration import Configuration, Wish, configure
-from planning.context import SHORTEST_TOKENS, STEP_TOKENS
+from planning.context import SHORTEST_TOKENS, STEP_TOKENS, Context
 from planning.memory_rules import gib
 from planning.plan import MemoryFit
 from planning.pool_choice import PoolChoice, catalogue_choices
@@ -52,8 +53,8 @@ def does_not_fit(
     gpus = f" on {configuration.gpus} GPUs" if configuration.gpus > 1 else ""
     where = f"{pool.id}{' (the largest listed)' if largest_listed else ''}{gpus}"
     stated = wish.said.get("max_model_len") is not None
-    offered = fit.sure_context or fit.longest_context
-    if fit.kv_available_bytes <= 0 or offered < min(SHORTEST_TOKENS, tokens):
+    shorter = _shorter_context(wish, pool.tier, fit)
+    if shorter is None:
         reason = (
             f"needs {gib(fit.weight_bytes + fit.activation_bytes + fit.runtime_bytes)} GiB a GPU "
             f"before any KV cache ({gib(fit.weight_bytes)} of weights) and "
@@ -68,7 +69,7 @@ def does_not_fit(
             f"needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache per sequence; "
             f"{where} leaves {gib(fit.kv_available_bytes)} GiB"
         )
-        ways = [_context(fit)]
+        ways = [f"at most {shorter}"]
         at = wish.said.place_of("max_model_len")
         value = tokens if stated else f"a context of {tokens} tokens"
     ways += _here(wish, pool.tier, configuration)
@@ -77,10 +78,22 @@ def does_not_fit(
     return Problem(place=at, value=value, reason=reason, remedy=remedy, rule="memory-fit")
 
 
-def _context(fit: MemoryFit) -> str:
-    offered = fit.sure_context or fit.longest_context
-    step = STEP_TOKENS if offered > STEP_TOKENS else 16
-    return f"at most {offered // step * step}"
+def _shorter_context(wish: Wish, tier: GpuTier, fit: MemoryFit) -> int | None:
+    """The longest context, in whole steps, that is sure to fit; None where none of use does.
+
+    What the refused context leaves is only where to begin: V0 takes shorter prompts whole, so
+    that a shorter context may need more activations than the refused one.
+    """
+    most = (fit.sure_context or fit.longest_context) // STEP_TOKENS * STEP_TOKENS
+    # Longer prompts are chunked: where `most` is refused, it is not for the length of a step.
+    whole = range(min(most, V0_WHOLE_PROMPT_TOKENS), SHORTEST_TOKENS - 1, -STEP_TOKENS)
+    tries = (most, *whole) if most > V0_WHOLE_PROMPT_TOKENS else whole
+    for tokens in tries:
+        aim = Context(tokens=tokens, may_shorten=False)
+        shorter = replace(_changed(wish, {"max_model_len": tokens}), aim=aim)
+        if fitting(shorter, tier) is not None:
+            return tokens
+    return None
 
 
 def _here(wish: Wish, tier: GpuTier, miss: Configuration) -> Iterator[str]:

@@ -209,6 +209,17 @@ def test_the_offered_context_fits_without_doubt() -> None:
     assert "memory-doubt" not in rules(plan)
 
 
+def test_the_offered_context_fits_where_shorter_prompts_are_taken_whole() -> None:
+    """V0 chunks a prompt of 49152 tokens, but needs room for one of 14336 in a single step."""
+    entry: Values = {"model": "phi-3.5-mini-instruct", "gpu": "t4", "contextLength": 49152}
+    offered = re.match(r"at most (\d+)", remedy_of(stopped(entry)))
+    assert offered is not None
+    tokens = int(offered[1])
+    assert "memory-doubt" not in rules(plan_of({**entry, "contextLength": tokens}))
+    # the next step up is no longer sure
+    assert "memory-doubt" in rules(plan_of({**entry, "contextLength": tokens + 1024}))
+
+
 def test_an_fp8_cache_is_offered_where_gpu_and_engine_have_it() -> None:
     entry: Values = {"model": "llama-3.1-8b-instruct", "gpu": "l4", "contextLength": 49152}
     newer = {"versions": {"ray": "2.51.2"}}
