@@ -1,7 +1,8 @@
 """Writes the RayService: the Ray cluster that KubeRay keeps and the models that run on it.
 
-An edited model changes only serveConfigV2, which KubeRay applies in place. rayClusterConfig is
-made from pools, image and versions alone, because a change there means a second cluster.
+An edited model changes only serveConfigV2, which KubeRay applies in place, and the groups' numbers
+of workers, which it does not compare. All else of rayClusterConfig is made from pools, image and
+versions alone, because a change there means a second cluster.
 """
 
 from typing import Any
@@ -48,7 +49,7 @@ def ray_service(plan: Plan) -> dict[str, Any]:
 
 
 def ray_cluster_config(plan: Plan) -> dict[str, Any]:
-    """The RayClusterSpec: what KubeRay hashes to decide on a second cluster.
+    """The RayClusterSpec: what, numbers of workers aside, KubeRay compares for a second cluster.
 
     The groups stand in the order of the stack file, the routers first, so that a pool appended
     to the file is appended here, which KubeRay does in place.

@@ -1,7 +1,17 @@
 """Writes the worker groups: one for each GPU pool, and the CPU group that hosts the routers.
 
-A group is made from its pool, the image and the versions alone, never from a model: whatever
-changes in it makes KubeRay start a second cluster, which takes the GPUs twice.
+All of a group but its number of workers is made from its pool, the image and the versions alone,
+never from a model: whatever else changes in it makes KubeRay start a second cluster, which takes
+the GPUs twice.
+
+`replicas` is what the models need at their minima, so that a new cluster starts its workers at
+once. An edited model changes it and stays in place, because KubeRay does not compare it. But where
+KubeRay rewrites a live cluster (a pool is appended, the operator upgraded), it writes our numbers
+over the live ones, and Ray's autoscaler counts on from there: of two workers at `replicas: 0`, a
+lost one would be asked for as the first and not be replaced. What that does not cover is workers
+that run above the minima at that moment.
+https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go
+(modifyRayCluster)
 """
 
 import json
@@ -22,6 +32,7 @@ SPOT_GRACE_SECONDS = 15
 def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
     """The worker group of one GPU pool: a pod a node, scaling from zero.
 
+    replicas leaves out nodes that only the pool's minimum keeps: a worker there would be idle.
     maxReplicas is the plan's constant, far above need, because KubeRay ignores a changed range
     of a live group; the node pool's maximum is the cap.
     """
@@ -51,7 +62,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
         spec["terminationGracePeriodSeconds"] = SPOT_GRACE_SECONDS
     return {
         "groupName": pool.id,
-        "replicas": 0,
+        "replicas": pool.nodes_at_min,
         "minReplicas": 0,
         "maxReplicas": pool.max_workers,
         "rayStartParams": {
@@ -72,7 +83,7 @@ def router_group(plan: Plan) -> dict[str, Any]:
     group = plan.router_group
     return {
         "groupName": group.id,
-        "replicas": 1,
+        "replicas": max(1, group.pods_at_min),
         "minReplicas": 1,
         "maxReplicas": group.max_workers,
         "rayStartParams": {

@@ -1,6 +1,6 @@
 """The cluster, its CPU pool and the pods of Ray that need no GPU."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from models.catalog import machine_types, regions
@@ -8,7 +8,7 @@ from models.errors import Problem, Severity
 from models.spelling import nearest
 from models.stack import StackSettings
 from planning.allocatable import allocatable
-from planning.plan import ClusterPlan, CpuPoolPlan, PodResources, RouterGroupPlan
+from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
 
 # The head runs GCS, dashboard, autoscaler and the Serve controller, and takes no replicas.
 # KubeRay's own advice is 8 GiB and more for it.
@@ -45,14 +45,19 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
     return plan, (*_zone_problems(settings), *_cpu_pool_problems(settings))
 
 
-def router_group() -> RouterGroupPlan:
-    """The CPU worker group of the routers; a constant, so that no model edit changes it."""
+def router_group(models: Sequence[ModelPlan]) -> RouterGroupPlan:
+    """The CPU worker group of the routers.
+
+    A constant but for its number of pods: what else a model edit changed would start a second
+    cluster.
+    """
     return RouterGroupPlan(
         id=ROUTER_GROUP_ID,
         resource=ROUTER_GROUP_ID,
         slots_per_pod=ROUTERS.cpu,
         pod=ROUTERS,
         max_workers=1000,
+        pods_at_min=-(-sum(model.routers.min for model in models) // ROUTERS.cpu),
     )
 
 

@@ -82,6 +82,7 @@ class RouterGroupPlan:
     """The CPU worker group that hosts every model's routers, so that no GPU node does.
 
     resource: the Ray custom resource that only this group advertises, `slots_per_pod` a pod.
+    pods_at_min: pods that the routers of all models need at their minima.
     """
 
     id: str
@@ -89,6 +90,7 @@ class RouterGroupPlan:
     slots_per_pod: int
     pod: PodResources
     max_workers: int
+    pods_at_min: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,7 +75,7 @@ def make_plan(reading: Reading) -> Plan:
             models += [] if plan is None else [plan]
     sized = tuple(_sized(pool.plan, models) for pool in pools)
     indexes = [pool.index for pool in pools]
-    routers = router_group()
+    routers = router_group(models)
     cost = stack_cost(settings, sized, models, HEAD, routers)
     maxima = frozenset(
         pool.id for pool in settings.gpu_pools if "max_nodes" in pool.model_fields_set

@@ -1,9 +1,10 @@
 """What a change of a plan does to what runs: in place, a second RayCluster, or replaced.
 
 KubeRay updates a RayService in place for its serve config and for a worker group appended at the
-end; everything else in the RayClusterSpec starts a second RayCluster (ray-operator,
-controllers/ray/rayservice_controller.go). GKE replaces a node pool for the fields that
-terraform-provider-google marks ForceNew in resource_container_node_pool.go.
+end, and does not compare the groups' numbers of workers; everything else in the RayClusterSpec
+starts a second RayCluster (ray-operator, controllers/ray/rayservice_controller.go). GKE replaces a
+node pool for the fields that terraform-provider-google marks ForceNew in
+resource_container_node_pool.go.
 """
 
 from collections.abc import Mapping, Sequence

@@ -153,6 +153,7 @@ def plan(
             slots_per_pod=8,
             pod=PodResources(cpu=4, memory_gib=8),
             max_workers=100,
+            pods_at_min=1,
         ),
         "pools": pools
         or (pool("t4"), pool("l4"), pool("l4", spot=True), pool("l4-x2"), pool("a100-80gb-x2")),

@@ -15,6 +15,7 @@ from manifests.serve_config import serve_config, serve_config_text
 from models.errors import StackError
 from models.stack import RAY_SERVICE_NAME_LIMIT
 from planning.plan import Plan
+from tests.manifests.kuberay_hash import hashed
 from tests.planning.stacks import Values, planned, stacks
 
 thorough = settings(
@@ -93,7 +94,9 @@ def test_names_are_within_what_kubernetes_and_kuberay_allow(values: Values) -> N
 
 @thorough
 @given(stacks())
-def test_no_edit_of_the_models_reaches_the_ray_clusters_spec(values: Values) -> None:
+def test_no_edit_of_the_models_reaches_what_kuberay_compares_of_the_cluster(
+    values: Values,
+) -> None:
     plan = planned(values)
     edited: dict[str, Any] = copy.deepcopy(dict(values))
     edited["ray-llm:models"] = edited["ray-llm:models"][:1]
@@ -101,7 +104,26 @@ def test_no_edit_of_the_models_reaches_the_ray_clusters_spec(values: Values) -> 
         fewer = planned(edited)
     except StackError:
         assume(False)
-    assert ray_cluster_config(fewer) == ray_cluster_config(plan)
+    assert hashed(ray_cluster_config(fewer)) == hashed(ray_cluster_config(plan))
+
+
+@thorough
+@given(stacks())
+def test_the_workers_of_a_new_cluster_hold_all_models_at_their_minima(values: Values) -> None:
+    plan = planned(values)
+    started = {
+        group["groupName"]: group["replicas"]
+        for group in ray_cluster_config(plan)["workerGroupSpecs"]
+    }
+    routers = plan.router_group
+    assert started[routers.id] * routers.slots_per_pod >= sum(m.routers.min for m in plan.models)
+    for pool in plan.pools:
+        models = [model for model in plan.models if model.pool == pool.id]
+        gpus = sum(model.gpus_per_replica * model.replicas.min for model in models)
+        assert started[pool.id] * pool.pod.gpus >= gpus
+        # None without a replica, which minNodes alone would make, and none without a node.
+        assert started[pool.id] <= sum(model.replicas.min for model in models)
+        assert started[pool.id] <= pool.max_nodes
 
 
 @thorough

@@ -11,6 +11,7 @@ import yaml
 from manifests.ray_service import ray_cluster_config, ray_service
 from models.catalog.releases import ray_releases
 from planning.plan import ModelPlan
+from tests.manifests.kuberay_hash import hashed
 from tests.manifests.plans import model, plan, pool, replicas, t4_model, tensor_parallel_model
 
 EDITS: dict[str, Callable[[ModelPlan], ModelPlan]] = {
@@ -59,6 +60,18 @@ def test_neither_adding_removing_nor_reordering_models_nor_a_token_changes_the_c
         replace(plan(), has_hugging_face_token=False),
     ):
         assert json.dumps(ray_cluster_config(other)) == before
+
+
+def test_other_minima_change_the_numbers_of_workers_and_nothing_that_kuberay_compares() -> None:
+    made = plan()
+    busier = replace(
+        made,
+        pools=tuple(replace(item, nodes_at_min=3, nodes_at_max=9) for item in made.pools),
+        router_group=replace(made.router_group, pods_at_min=4),
+    )
+    before, after = ray_cluster_config(made), ray_cluster_config(busier)
+    assert [group["replicas"] for group in after["workerGroupSpecs"]] == [4, 3, 3, 3, 3, 3]
+    assert hashed(after) == hashed(before)
 
 
 def test_a_pool_appended_to_the_stack_is_appended_to_the_groups() -> None:

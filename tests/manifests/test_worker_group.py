@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,17 +98,33 @@ def test_typed_group_resources_are_not_used_because_2_49_does_not_read_them() ->
         assert "labels" not in group
 
 
-def test_gpu_groups_scale_from_zero_up_to_a_constant() -> None:
+def numbers(group: dict[str, Any]) -> tuple[int, int, int]:
+    return group["replicas"], group["minReplicas"], group["maxReplicas"]
+
+
+@pytest.mark.parametrize("needed", [0, 1, 3])
+def test_gpu_groups_start_with_what_the_minima_need_and_scale_from_zero_to_a_constant(
+    needed: int,
+) -> None:
+    item = pool("l4", nodes_at_min=needed)
+    assert numbers(gpu_worker_group(plan(pools=(item,)), item)) == (needed, 0, item.max_workers)
+
+
+def test_a_node_that_only_the_pools_minimum_keeps_gets_no_worker() -> None:
+    item = pool("l4", min_nodes=4, nodes_at_min=1)
+    assert gpu_worker_group(plan(pools=(item,)), item)["replicas"] == 1
+
+
+@pytest.mark.parametrize(("needed", "started"), [(0, 1), (1, 1), (4, 4)])
+def test_routers_start_with_what_the_minima_need(needed: int, started: int) -> None:
     made = plan()
-    for item in made.pools:
-        group = gpu_worker_group(made, item)
-        assert (group["replicas"], group["minReplicas"]) == (0, 0)
-        assert group["maxReplicas"] == item.max_workers
+    made = replace(made, router_group=replace(made.router_group, pods_at_min=needed))
+    assert router_group(made)["replicas"] == started
 
 
 def test_routers_keep_one_pod_so_that_waking_a_model_does_not_wait_for_its_image() -> None:
     group = router_group(plan())
-    assert (group["replicas"], group["minReplicas"], group["maxReplicas"]) == (1, 1, 100)
+    assert numbers(group) == (1, 1, 100)
     assert "nvidia.com/gpu" not in container(group)["resources"]["limits"]
     assert group["template"]["spec"]["nodeSelector"] == {
         "cloud.google.com/gke-nodepool": "app-pool"

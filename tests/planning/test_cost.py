@@ -226,4 +226,4 @@ def test_a_load_factor_outside_0_to_1_stops(factor: object) -> None:
 def test_cpu_nodes_hold_the_head_and_two_pods_of_three_routers_each(
     routers: int, nodes: int
 ) -> None:
-    assert cpu_nodes("e2-standard-8", HEAD, router_group(), routers) == nodes
+    assert cpu_nodes("e2-standard-8", HEAD, router_group(()), routers) == nodes

@@ -10,6 +10,7 @@ from planning.difference import Difference, difference
 from planning.difference_markdown import difference_markdown
 from planning.rollout import Rollout
 from planning.summary import PlanSummary, plan_summary
+from tests.manifests.kuberay_hash import hashed
 from tests.planning.small_stacks import planned, small, two_gpus
 
 POOLS: list[Any] = [{"tier": "l4", "maxNodes": 4}, {"tier": "l4-x2", "maxNodes": 4}]
@@ -129,10 +130,8 @@ def test_versions_service_and_cluster_roll_out_in_their_way(
 
 def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
     """What KubeRay 1.6 hashes of the RayClusterSpec to decide on a second cluster."""
-    spec = ray_cluster_config(planned(models, **keys))
+    spec = hashed(ray_cluster_config(planned(models, **keys)))
     for group in spec["workerGroupSpecs"]:
-        for ignored in ("replicas", "minReplicas", "maxReplicas"):
-            del group[ignored]
         group["template"]["spec"].pop("tolerations", None)
     return spec
 
@@ -141,6 +140,7 @@ def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
     "new",
     [
         {"models": [small(contextLength=8192, replicas={"min": 0, "max": 9})]},
+        {"models": [small(contextLength=8192, replicas={"min": 3, "max": 3})]},
         {"models": [small("l4-x2")]},
         {"gpuPools": [*POOLS, "t4"]},
         {"gpuPools": ["t4", *POOLS]},
@@ -171,6 +171,18 @@ def test_a_second_cluster_is_told_where_its_spec_changes_and_nowhere_else(
         Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
     }
     assert bool(told) == (old_spec != new_spec)
+
+
+def test_another_minimum_is_other_numbers_of_workers_and_no_second_cluster() -> None:
+    three = [small(replicas={"min": 3, "max": 3})]
+    before, after = (
+        ray_cluster_config(planned(models, gpuPools=POOLS)) for models in ([small()], three)
+    )
+    numbers = [
+        [group["replicas"] for group in spec["workerGroupSpecs"]] for spec in (before, after)
+    ]
+    assert numbers == [[1, 1, 0], [1, 3, 0]]
+    assert kinds(changed({}, {"models": three})) == {Rollout.REPLICAS}
 
 
 def test_figures_stand_before_and_after() -> None:

@@ -53,6 +53,20 @@ def test_routers_sleep_with_their_model_and_are_two_where_it_stays_up() -> None:
     assert model(replicas={"min": 4, "max": 4}).routers.min == 2
 
 
+@pytest.mark.parametrize(
+    ("minima", "pods"), [([0, 0], 0), ([1, 0], 1), ([1, 5], 1), ([2, 2], 2), ([4] * 6, 4)]
+)
+def test_pods_hold_three_routers_each_with_all_models_at_their_minima(
+    minima: list[int], pods: int
+) -> None:
+    models = tuple(
+        {"model": MODEL, "name": f"m{index}", "gpu": "l4", "replicas": {"min": low, "max": 5}}
+        for index, low in enumerate(minima)
+    )
+    plan = planned(stack(models, [{"tier": "l4", "maxNodes": 100}]))
+    assert plan.router_group.pods_at_min == pods
+
+
 @pytest.mark.parametrize("ray", ray_releases())
 @pytest.mark.parametrize("kuberay", kuberay_releases())
 def test_every_combination_of_the_release_table_is_planned(ray: str, kuberay: str) -> None:
