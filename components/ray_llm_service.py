@@ -196,6 +196,11 @@ class RayLlmService(pulumi.ComponentResource):
                     "pulumi.com/timeoutSeconds": str(ANSWER_TIMEOUT_SECONDS),
                     # A Job that has failed stays failed; the next `up` asks again.
                     "pulumi.com/replaceUnready": "true",
+                    # An `up` that is killed while it waits leaves the Job in the cluster, not in
+                    # the state. The next one applies it again as another field manager, and the
+                    # API server has put defaults into podFailurePolicy.rules by then: without
+                    # force our value is a conflict there, in every `up` from then on.
+                    "pulumi.com/patchForce": "true",
                 },
             ),
             spec=manifest["spec"],

@@ -120,6 +120,10 @@ def test_foreign_patch_of_the_serve_config_is_overruled(recorded: Recording) -> 
     assert annotations(recorded.one(RAY_SERVICE))["pulumi.com/patchForce"] == "true"
 
 
+def test_job_that_a_killed_up_left_behind_is_taken_over(recorded: Recording) -> None:
+    assert annotations(recorded.one(JOB))["pulumi.com/patchForce"] == "true"
+
+
 def test_edited_model_is_a_new_job_and_the_same_ray_service(record: Record, plan: Plan) -> None:
     edited = replace(plan, models=(replace(plan.models[0], max_model_len=1024), *plan.models[1:]))
     before, after = record(service_of(plan)), record(service_of(edited))
