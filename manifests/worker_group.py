@@ -9,7 +9,7 @@ once. An edited model changes it and stays in place, because KubeRay does not co
 KubeRay rewrites a live cluster (a pool is appended, the operator upgraded), it writes our numbers
 over the live ones, and Ray's autoscaler counts on from there: of two workers at `replicas: 0`, a
 lost one would be asked for as the first and not be replaced. What that does not cover is workers
-that run above the minima at that moment.
+that run above the minima at that moment, and pools of mixed degrees: see `_workers_at_start`.
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go
 (modifyRayCluster)
 """
@@ -32,7 +32,6 @@ SPOT_GRACE_SECONDS = 15
 def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
     """The worker group of one GPU pool: a pod a node, scaling from zero.
 
-    replicas leaves out nodes that only the pool's minimum keeps: a worker there would be idle.
     maxReplicas is the plan's constant, far above need, because KubeRay ignores a changed range
     of a live group; the node pool's maximum is the cap.
     """
@@ -62,7 +61,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
         spec["terminationGracePeriodSeconds"] = SPOT_GRACE_SECONDS
     return {
         "groupName": pool.id,
-        "replicas": pool.nodes_at_min,
+        "replicas": _workers_at_start(plan, pool),
         "minReplicas": 0,
         "maxReplicas": pool.max_workers,
         "rayStartParams": {
@@ -72,6 +71,19 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
         },
         "template": {"spec": spec},
     }
+
+
+def _workers_at_start(plan: Plan, pool: PoolPlan) -> int:
+    """The workers that the pool's models need at their minima.
+
+    Not those for nodes that only the pool's own minimum keeps: they would be idle. And none where
+    models of different degrees share a pool: Ray Serve spreads replicas over the workers that are
+    there, so that two replicas of one GPU would break into two nodes of two GPUs, and the replica
+    that needs a whole one would get a node more than the plan and the bill know (seen with Ray
+    2.49.1). Workers that the autoscaler brings one by one are filled first.
+    """
+    degrees = {model.gpus_per_replica for model in plan.models if model.pool == pool.id}
+    return 0 if len(degrees) > 1 else pool.nodes_at_min
 
 
 def router_group(plan: Plan) -> dict[str, Any]:

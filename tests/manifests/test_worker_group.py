@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from manifests.worker_group import gpu_worker_group, quoted_resources, router_group
-from tests.manifests.plans import plan, pool
+from tests.manifests.plans import model, plan, pool
 
 
 def groups() -> list[dict[str, Any]]:
@@ -108,6 +108,15 @@ def test_gpu_groups_start_with_what_the_minima_need_and_scale_from_zero_to_a_con
 ) -> None:
     item = pool("l4", nodes_at_min=needed)
     assert numbers(gpu_worker_group(plan(pools=(item,)), item)) == (needed, 0, item.max_workers)
+
+
+def test_models_of_different_degrees_are_packed_by_the_autoscaler() -> None:
+    """Ray Serve would spread them over more of the nodes that are there than are planned."""
+    item = pool("l4-x2", nodes_at_min=3)
+    small, large = model("small", "l4-x2"), model("large", "l4-x2", tensor_parallel_size=2)
+    for models, workers in (((small,), 3), ((large,), 3), ((small, large), 0)):
+        made = plan(pools=(item,), models=models)
+        assert gpu_worker_group(made, item)["replicas"] == workers
 
 
 def test_a_node_that_only_the_pools_minimum_keeps_gets_no_worker() -> None:
