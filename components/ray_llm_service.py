@@ -18,7 +18,12 @@ from components.service_access import (
     first_curl_command,
     port_forward_command,
 )
-from manifests.ask_models import ACTIVE_DEADLINE_SECONDS, ask_models_access, ask_models_job
+from manifests.ask_models import (
+    ACTIVE_DEADLINE_SECONDS,
+    ask_models_access,
+    ask_models_job,
+    asked_by,
+)
 from manifests.config_maps import config_maps
 from manifests.hugging_face_secret import hugging_face_secret
 from manifests.namespace import namespace
@@ -145,6 +150,7 @@ class RayLlmService(pulumi.ComponentResource):
             metadata=_annotated(
                 manifest["metadata"],
                 {
+                    **asked_by(plan),
                     # Not condition=Ready, which would keep the Job from saying what is wrong: only
                     # that KubeRay has seen the object and is at work on it.
                     "pulumi.com/waitFor": "jsonpath={.status.conditions[0].type}",

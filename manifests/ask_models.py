@@ -12,6 +12,7 @@ from typing import Any
 from manifests.config_maps import config_map_name
 from manifests.namespace import labels
 from manifests.ray_service import ray_cluster_config
+from manifests.scripts.ask_models import ASKED_BY
 from manifests.serve_config import serve_config_text
 from manifests.worker_group import GKE_NODE_POOL_LABEL
 from planning.plan import Plan
@@ -31,9 +32,20 @@ def configuration_hash(plan: Plan) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
 
 
+def job_name(plan: Plan) -> str:
+    """The Job's name, another one for every configuration."""
+    return f"{NAME}-{configuration_hash(plan)}"
+
+
+def asked_by(plan: Plan) -> dict[str, str]:
+    """The RayService's annotation that tells its Job from those that killed updates left."""
+    return {ASKED_BY: job_name(plan)}
+
+
 def ask_models_job(plan: Plan) -> dict[str, Any]:
     """The Job; it runs under the account of `ask_models_access`."""
     service = plan.service
+    name = job_name(plan)
     settings = {
         "LLM_CONFIGS": CONFIG_FOLDER,
         "SERVE_URL": f"http://{service.serve_service}.{service.namespace}:{service.port}",
@@ -46,13 +58,15 @@ def ask_models_job(plan: Plan) -> dict[str, Any]:
         ),
         "NAMESPACE": service.namespace,
         "RAY_SERVICE": service.name,
+        "JOB_NAME": name,
+        "JOB_LABELS": ",".join(f"{key}={value}" for key, value in labels(plan, NAME).items()),
         "DEADLINE_SECONDS": str(DEADLINE_SECONDS),
     }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": f"{NAME}-{configuration_hash(plan)}",
+            "name": name,
             "namespace": service.namespace,
             "labels": labels(plan, NAME),
         },
@@ -76,7 +90,7 @@ def ask_models_job(plan: Plan) -> dict[str, Any]:
                             "imagePullPolicy": "IfNotPresent",
                             "command": ["python3", "-c", _script()],
                             "env": [
-                                {"name": name, "value": value} for name, value in settings.items()
+                                {"name": key, "value": value} for key, value in settings.items()
                             ],
                             "resources": {"requests": dict(_AMOUNTS), "limits": dict(_AMOUNTS)},
                             # The end of its log becomes the message that `pulumi up` shows.
@@ -108,10 +122,14 @@ def ask_models_job(plan: Plan) -> dict[str, Any]:
 
 
 def ask_models_access(plan: Plan) -> list[dict[str, Any]]:
-    """The Job's ServiceAccount with its Role and RoleBinding: it may read the one RayService.
+    """The Job's ServiceAccount with its Role and RoleBinding.
 
-    Only there stands which Ray cluster is being started for a new configuration, and only that
-    cluster knows why a model does not come up.
+    It may read the one RayService: only there stands which Ray cluster is being started for a new
+    configuration, and only that cluster knows why a model does not come up.
+
+    It may list and delete Jobs, because an update that is killed leaves a Job that Pulumi does not
+    know of; the next Job removes it. RBAC has no rule by label and the names are not known
+    beforehand, so this holds for every Job of the namespace; the script selects by label.
     """
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(plan)},
@@ -125,7 +143,8 @@ def ask_models_access(plan: Plan) -> list[dict[str, Any]]:
                     "resources": ["rayservices"],
                     "resourceNames": [plan.service.name],
                     "verbs": ["get"],
-                }
+                },
+                {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "delete"]},
             ],
         },
         {

@@ -15,6 +15,7 @@ import ssl
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 REQUEST_SECONDS = 120.0
-POLL_SECONDS = (1.0, 10.0)  # first and longest pause between two rounds
+POLL_SECONDS = (1.0, 5.0)  # first and longest pause between two rounds
 AT_ONCE = 8
 # KubeRay looks at a RayService every two seconds. It does not always write observedGeneration down
 # (its comparison of statuses leaves it out), so a lag is believed for this long only.
 SETTLE_SECONDS = 20.0
+# For Serve to take out a failed application and to begin with it anew.
+RESTART_SECONDS = 20.0
 MESSAGE_LIMIT = 600
 APPLICATIONS = "/api/serve/applications/"
+# The RayService's annotation with the name of the Job that asks about it as it now is.
+ASKED_BY = "ray-llm/asked-by"
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN = re.compile(r"hf_[A-Za-z0-9]{6,}")
 _EXCEPTION = re.compile(r"^\s*([\w.]+(Error|Exception|Exit|Interrupt|Killed)\b.*)$")
@@ -46,6 +51,7 @@ class Settings:
     """Where to look and for how long.
 
     cluster_dashboard_url: the dashboard of one Ray cluster, with `{cluster}` for its name.
+    job_name, job_labels: the Job that this is, and the label selector of all that ask this service.
     """
 
     configs: Path
@@ -54,6 +60,8 @@ class Settings:
     cluster_dashboard_url: str
     namespace: str
     ray_service: str
+    job_name: str
+    job_labels: str
     deadline_seconds: float
     kubernetes_url: str | None
     service_account: Path
@@ -72,6 +80,8 @@ class Settings:
             cluster_dashboard_url=env["CLUSTER_DASHBOARD_URL"],
             namespace=env["NAMESPACE"],
             ray_service=env["RAY_SERVICE"],
+            job_name=env["JOB_NAME"],
+            job_labels=env["JOB_LABELS"],
             deadline_seconds=float(env["DEADLINE_SECONDS"]),
             kubernetes_url=env.get("KUBERNETES_URL")
             or (f"https://{host}:{port}" if host else None),
@@ -247,7 +257,50 @@ def restart_failed(models: list[Model], serve_api: str) -> list[str]:
     kept = [item for item in whole["applications"] if item["name"] not in failed]
     _put(url, {**whole, "applications": kept})
     _put(url, whole)
+    _await_restart(failed, serve_api)
     return failed
+
+
+def _await_restart(names: list[str], serve_api: str) -> None:
+    """Returns when Serve has begun anew: until then it tells the old failure as if it were new."""
+    deadline = time.monotonic() + RESTART_SECONDS
+    while time.monotonic() < deadline:
+        applications = _applications(serve_api) or {}
+        told = [applications[name]["status"] for name in names if name in applications]
+        if len(told) == len(names) and "DEPLOY_FAILED" not in told:
+            return
+        time.sleep(POLL_SECONDS[0])
+
+
+def remove_left_jobs(settings: Settings, say: Callable[[str], None]) -> None:
+    """Deletes the Jobs of updates that were killed while they waited, with their pods.
+
+    Such a Job never came into Pulumi's state, and once the stack file is edited the next one has
+    another name. Only the Job that the RayService names may do it: a node that goes away has the
+    pod of a left Job started again, while the Job of a later update asks.
+    """
+    if settings.kubernetes_url is None:
+        return
+    jobs = f"/apis/batch/v1/namespaces/{settings.namespace}/jobs"
+    selector = urllib.parse.urlencode({"labelSelector": settings.job_labels})
+    try:
+        service = _ray_service(settings)
+        annotations = (service and service["metadata"].get("annotations")) or {}
+        if annotations.get(ASKED_BY) != settings.job_name:
+            return
+        listed = _kubernetes(settings, f"{jobs}?{selector}").get("items") or []
+        for name in sorted(job["metadata"]["name"] for job in listed):
+            if name == settings.job_name:
+                continue
+            try:
+                _kubernetes(settings, f"{jobs}/{name}?propagationPolicy=Background", "DELETE")
+            except urllib.error.HTTPError as error:
+                if error.code not in (404, 409):  # somebody else is at it
+                    raise
+            else:
+                say(f"removed {name}, which an interrupted update had left")
+    except (OSError, ValueError, KeyError) as error:
+        say(f"what interrupted updates may have left stays: {_reason(error)}")
 
 
 def engine_error(application: Mapping[str, Any]) -> str:
@@ -273,9 +326,14 @@ def fetch(
     body: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     context: ssl.SSLContext | None = None,
+    method: str | None = None,
 ) -> dict[str, Any]:
-    """The JSON object at `url`. Raises OSError (HTTPError and timeouts too) or ValueError."""
-    answer = json.loads(_send("GET" if body is None else "POST", url, body, headers, context))
+    """The JSON object that `url` answers, to POST where there is a body and no method is given.
+
+    Raises OSError (HTTPError and timeouts too) or ValueError.
+    """
+    method = method or ("GET" if body is None else "POST")
+    answer = json.loads(_send(method, url, body, headers, context))
     if not isinstance(answer, dict):
         raise ValueError(f"{url} answers no JSON object")
     return answer
@@ -287,6 +345,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     verdicts: dict[str, Verdict] = {}
     started = time.monotonic()
     pause, longest = POLL_SECONDS
+    remove_left_jobs(settings, say)
     # Once: what fails after that has failed while it was asked about.
     try:
         for name in restart_failed(models, look(settings, 0).submitted_to):
@@ -377,21 +436,30 @@ def _ray_service(settings: Settings) -> Any | None:
     """The RayService; None where this pod may not read it, which is no reason to fail."""
     if settings.kubernetes_url is None:
         return None
-    token = settings.service_account / "token"
-    authority = settings.service_account / "ca.crt"
     try:
-        return fetch(
-            f"{settings.kubernetes_url}/apis/ray.io/v1/namespaces/{settings.namespace}"
-            f"/rayservices/{settings.ray_service}",
-            headers={"Authorization": f"Bearer {token.read_text()}"} if token.exists() else {},
-            context=ssl.create_default_context(cafile=str(authority))
-            if settings.kubernetes_url.startswith("https:")
-            else None,
+        return _kubernetes(
+            settings,
+            f"/apis/ray.io/v1/namespaces/{settings.namespace}/rayservices/{settings.ray_service}",
         )
     except urllib.error.HTTPError as error:
         if error.code in (401, 403, 404):
             return None
         raise
+
+
+def _kubernetes(settings: Settings, path: str, method: str = "GET") -> dict[str, Any]:
+    """What the Kubernetes API answers this pod's account; raises as `fetch` does."""
+    url = f"{settings.kubernetes_url}{path}"
+    token = settings.service_account / "token"
+    authority = settings.service_account / "ca.crt"
+    return fetch(
+        url,
+        headers={"Authorization": f"Bearer {token.read_text()}"} if token.exists() else {},
+        context=ssl.create_default_context(cafile=str(authority))
+        if url.startswith("https:")
+        else None,
+        method=method,
+    )
 
 
 def _applications(serve_api: str) -> Mapping[str, Any] | None:

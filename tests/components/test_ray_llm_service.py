@@ -124,12 +124,17 @@ def test_job_that_a_killed_up_left_behind_is_taken_over(recorded: Recording) -> 
     assert annotations(recorded.one(JOB))["pulumi.com/patchForce"] == "true"
 
 
+def test_the_ray_service_names_the_job_that_asks_about_it(recorded: Recording) -> None:
+    job = recorded.one(JOB).inputs["metadata"]["name"]
+    assert annotations(recorded.one(RAY_SERVICE))["ray-llm/asked-by"] == job
+
+
 def test_edited_model_is_a_new_job_and_the_same_ray_service(record: Record, plan: Plan) -> None:
     edited = replace(plan, models=(replace(plan.models[0], max_model_len=1024), *plan.models[1:]))
     before, after = record(service_of(plan)), record(service_of(edited))
     assert before.one(RAY_SERVICE).urn == after.one(RAY_SERVICE).urn
     metadata = [run.one(RAY_SERVICE).inputs["metadata"] for run in (before, after)]
-    assert metadata[0] == metadata[1]
+    assert metadata[0]["name"] == metadata[1]["name"]
     names = [run.one(JOB).inputs["metadata"]["name"] for run in (before, after)]
     assert names[0] != names[1]
     assert after.one(JOB).delete_before_replace

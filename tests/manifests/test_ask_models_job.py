@@ -56,6 +56,17 @@ def test_its_environment_is_what_the_script_reads() -> None:
     assert str(settings.configs) == container["volumeMounts"][0]["mountPath"]
 
 
+def test_it_knows_its_own_name_and_the_labels_of_its_kind() -> None:
+    job = ask_models_job(plan())
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    settings = script.Settings.from_env({item["name"]: item["value"] for item in container["env"]})
+    assert settings.job_name == job["metadata"]["name"]
+    selected = dict(item.split("=") for item in settings.job_labels.split(","))
+    assert selected == job["metadata"]["labels"]
+    assert selected["app.kubernetes.io/instance"] == "llm-serving"
+    assert selected["app.kubernetes.io/component"] == "ask-models"
+
+
 def test_kubernetes_leaves_the_script_as_it_is() -> None:
     [container] = ask_models_job(plan())["spec"]["template"]["spec"]["containers"]
     [python, flag, text] = container["command"]
@@ -82,7 +93,7 @@ def test_it_runs_on_the_cpu_pool() -> None:
     assert "nvidia.com/gpu" not in json.dumps(pod["containers"])
 
 
-def test_it_may_read_this_ray_service_and_nothing_else() -> None:
+def test_it_may_read_this_ray_service_and_remove_jobs_and_nothing_else() -> None:
     account, role, binding = ask_models_access(plan())
     assert role["rules"] == [
         {
@@ -90,7 +101,8 @@ def test_it_may_read_this_ray_service_and_nothing_else() -> None:
             "resources": ["rayservices"],
             "resourceNames": ["llm-serving"],
             "verbs": ["get"],
-        }
+        },
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "delete"]},
     ]
     assert binding["subjects"][0]["name"] == account["metadata"]["name"]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from manifests.ask_models import ask_models_job
 from manifests.config_maps import config_maps
 from manifests.scripts import ask_models as script
 from manifests.serve_config import llm_config
@@ -18,6 +20,7 @@ from planning.plan import ModelPlan
 from tests.manifests.plans import model, plan, replicas
 
 Answer = tuple[int, Any]
+JOBS = "/apis/batch/v1/namespaces/ai/jobs"
 TRACEBACK = """The deployment failed to start 3 times in a row. Error:
 ray::ServeReplica:a:LLMServer:a.initialize_and_get_metadata() (pid=7, ip=10.0.0.9)
   File "/home/ray/vllm/worker.py", line 200, in determine_num_available_blocks
@@ -38,6 +41,9 @@ class Service:
         self.dashboard_up = True
         self.submitted: list[tuple[str, Any]] = []
         self.revives = False
+        self.job = ask_models_job(self.plan)
+        self.jobs: list[dict[str, Any]] = []
+        self.deleted: list[str] = []
 
     def application(self, item: ModelPlan, status: str = "RUNNING") -> dict[str, Any]:
         return {
@@ -64,6 +70,8 @@ class Service:
                     applications = self.upcoming if "new" in path else self.applications
                     applications[item.name] = self.application(item)
             return 200, b""
+        if method == "DELETE":
+            self.deleted.append(path)
         self.asked.append(path)
         override = self.overrides.get(path)
         given = override(self.asked.count(path)) if override else None
@@ -80,6 +88,8 @@ class Service:
             }
         if "/rayservices/" in path:
             return self.ray_service
+        if path.startswith(JOBS):
+            return self.answer_jobs(path, method)
         name, _, endpoint = path[1:].partition("/v1/")
         if name not in self.applications:
             return 404, {"error": "no route"}
@@ -87,6 +97,30 @@ class Service:
             return 200, {"data": [{"id": name}]}
         assert body["model"] == name
         return 200, {"data": [1]} if endpoint == "embeddings" else {"choices": [{"text": "hello"}]}
+
+    def left(self, name: str, labels: dict[str, str] | None = None) -> None:
+        """Puts a Job into the namespace, with the labels of the Job that asks."""
+        metadata = {**self.job["metadata"], "name": name}
+        metadata["labels"] = {**metadata["labels"], **(labels or {})}
+        self.jobs.append({"metadata": metadata})
+
+    def answer_jobs(self, path: str, method: str) -> Answer:
+        """Lists by label and deletes by name, as the Kubernetes API does."""
+        address = urlsplit(path)
+        name = address.path[len(JOBS) :].strip("/")
+        query = parse_qs(address.query)
+        if method == "DELETE":
+            kept = [job for job in self.jobs if job["metadata"]["name"] != name]
+            found, self.jobs = len(kept) < len(self.jobs), kept
+            return (200, {"kind": "Status"}) if found else (404, {"kind": "Status"})
+        wanted = [pair.split("=") for pair in query["labelSelector"][0].split(",")]
+        return 200, {
+            "items": [
+                job
+                for job in self.jobs
+                if all(job["metadata"]["labels"].get(key) == value for key, value in wanted)
+            ]
+        }
 
 
 class Run:
@@ -98,13 +132,13 @@ class Run:
         for item in config_maps(service.plan):
             for key, text in item["data"].items():
                 (folder / key).write_text(text)
+        [container] = service.job["spec"]["template"]["spec"]["containers"]
         self.env = {
+            **{item["name"]: item["value"] for item in container["env"]},
             "LLM_CONFIGS": str(folder),
             "SERVE_URL": url,
             "DASHBOARD_URL": url,
             "CLUSTER_DASHBOARD_URL": url + "/{cluster}",
-            "NAMESPACE": "ai",
-            "RAY_SERVICE": "llm-serving",
             "DEADLINE_SECONDS": "1",
             "KUBERNETES_URL": url,
             "SERVICE_ACCOUNT": str(folder),
@@ -123,6 +157,7 @@ class Run:
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
     """Starts a server for a service; it ends with the test."""
     monkeypatch.setattr(script, "POLL_SECONDS", (0.01, 0.05))
+    monkeypatch.setattr(script, "RESTART_SECONDS", 0.5)
     servers: list[ThreadingHTTPServer] = []
 
     def run_for(*models: ModelPlan) -> Run:
@@ -143,6 +178,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
                 self.do_GET()
 
             def do_PUT(self) -> None:
+                self.do_GET()
+
+            def do_DELETE(self) -> None:
                 self.do_GET()
 
             def log_message(self, *args: Any) -> None:
@@ -341,6 +379,19 @@ def test_what_had_failed_before_is_started_once_more_as_serve_never_does_by_itse
         assert body["http_options"] == {"host": "0.0.0.0", "port": 8000}
 
 
+def test_a_failure_that_serve_tells_until_it_has_begun_anew_is_not_taken_for_a_new_one(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] = run.service.fail("a")
+    _, old = run.service.answer(script.APPLICATIONS, None)
+    old = {**old, "applications": dict(old["applications"])}
+    run.service.overrides[script.APPLICATIONS] = lambda times: (200, old) if times < 6 else None
+    run.service.revives = True
+    assert run(10) == 0
+    assert len(run.service.submitted) == 2
+
+
 def test_what_fails_again_is_not_started_a_third_time(start: Callable[..., Run]) -> None:
     run = start(model("a"))
     run.service.applications["a"] = run.service.fail("a")
@@ -409,6 +460,100 @@ def test_a_ray_service_that_kuberay_refuses_fails_every_model(
     run.service.dashboard_up = False
     assert run(10) == 1
     assert "a: KubeRay refuses the RayService: name too long" in run.lines
+
+
+def with_jobs(run: Run, asked_by: str | None = None) -> Run:
+    """Has two Jobs left in the namespace beside the one that asks, which the RayService names."""
+    run.service.left("ask-models-0000000001")
+    run.service.left("ask-models-0000000002")
+    run.service.left(run.env["JOB_NAME"])
+    code, service = ray_service()
+    service["metadata"]["annotations"] = {script.ASKED_BY: asked_by or run.env["JOB_NAME"]}
+    run.service.ray_service = (code, service)
+    return run
+
+
+def names(jobs: list[dict[str, Any]]) -> list[str]:
+    return [job["metadata"]["name"] for job in jobs]
+
+
+def test_jobs_that_interrupted_updates_left_are_removed_with_their_pods(
+    start: Callable[..., Run],
+) -> None:
+    run = with_jobs(start(model("a")))
+    assert run() == 0
+    assert names(run.service.jobs) == [run.env["JOB_NAME"]]
+    assert run.lines[:2] == [
+        "removed ask-models-0000000001, which an interrupted update had left",
+        "removed ask-models-0000000002, which an interrupted update had left",
+    ]
+    # Without it the API leaves the pods of a Job where they are.
+    assert all(path.endswith("?propagationPolicy=Background") for path in run.service.deleted)
+
+
+def test_a_job_that_was_left_itself_removes_none(start: Callable[..., Run]) -> None:
+    run = with_jobs(start(model("a")), asked_by="ask-models-0000000002")
+    assert run() == 0
+    assert run.service.deleted == []
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        {"app.kubernetes.io/instance": "another-service"},
+        {"app.kubernetes.io/component": "nightly-schedule"},
+    ],
+)
+def test_another_services_jobs_and_jobs_of_another_kind_are_left_alone(
+    start: Callable[..., Run], label: dict[str, str]
+) -> None:
+    run = with_jobs(start(model("a")))
+    run.service.left("ask-models-of-others", label)
+    assert run() == 0
+    assert names(run.service.jobs) == [run.env["JOB_NAME"], "ask-models-of-others"]
+
+
+@pytest.mark.parametrize("code", [404, 409])
+def test_a_job_that_somebody_else_is_removing_does_not_keep_the_others(
+    start: Callable[..., Run], code: int
+) -> None:
+    run = with_jobs(start(model("a")))
+    first = f"{JOBS}/ask-models-0000000001?propagationPolicy=Background"
+    run.service.overrides[first] = lambda _: (code, {})
+    assert run() == 0
+    assert len(run.service.deleted) == 2
+    assert run.lines[0] == "removed ask-models-0000000002, which an interrupted update had left"
+
+
+@pytest.mark.parametrize("answer", [(403, {}), (500, {}), (200, b"<html>"), (200, {"items": [{}]})])
+def test_a_refused_list_of_jobs_is_no_failure(start: Callable[..., Run], answer: Answer) -> None:
+    run = with_jobs(start(model("a")))
+    selector = urlencode({"labelSelector": run.env["JOB_LABELS"]})
+    run.service.overrides[f"{JOBS}?{selector}"] = lambda _: answer
+    assert run() == 0
+    assert run.lines[0].startswith("what interrupted updates may have left stays: ")
+    assert run.service.deleted == []
+
+
+def test_a_refused_removal_is_no_failure(start: Callable[..., Run]) -> None:
+    run = with_jobs(start(model("a")))
+    first = f"{JOBS}/ask-models-0000000001?propagationPolicy=Background"
+    run.service.overrides[first] = lambda _: (403, {"message": "forbidden"})
+    assert run() == 0
+    assert run.lines[0] == (
+        'what interrupted updates may have left stays: HTTP 403 {"message": "forbidden"}'
+    )
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://127.0.0.1:9"])
+def test_jobs_stay_where_there_is_no_api_or_no_account(
+    start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setattr(script, "SETTLE_SECONDS", 0.0)
+    run = start(model("a"))
+    run.env["KUBERNETES_URL"] = url
+    assert run(10) == 0
+    assert run.lines[0].startswith("what interrupted updates may have left stays: ")
 
 
 def test_nothing_reachable_ends_at_the_deadline_with_the_reason(tmp_path: Path) -> None:
