@@ -30,7 +30,8 @@ import aiohttp
 from localcloud.cluster.fitting import Resources, fits, pod_requests, quantities, subtract, suits
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, Store
 
-IDLE_SECONDS = 30.0
+# GKE waits for ten minutes.
+IDLE_SECONDS = 10.0
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 GPU_RESOURCE = "nvidia.com/gpu"
 

@@ -86,5 +86,7 @@ def ray_environment(
         "REPORTER_UPDATE_INTERVAL_MS": "60000",
         # Ray would start one idle worker per CPU that the pod says it has.
         "RAY_prestart_worker_first_driver": "0",
+        # Machines come within a second here: looking every five seconds, as Ray does, is the wait.
+        "AUTOSCALER_UPDATE_INTERVAL_S": "2",
         "HF_HUB_OFFLINE": "1",
     }
