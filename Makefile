@@ -65,9 +65,11 @@ test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
+# Two clusters at once: one waits where the other computes.
 e2e: env ## the tests on the real cluster, which is built first
 	@$(LOCALCLOUD) engine >/dev/null
-	@$(PY) -m pytest tests/cluster -m cluster $(ARGS)
+	@$(LOCALCLOUD).cluster build
+	@$(PY) -m pytest tests/cluster -m cluster --verbose --numprocesses 2 --dist loadgroup $(ARGS)
 
 bench: env ## the figures in the README: planning by number of models, preview against a flat program
 	@$(PY) -m benchmarks.config_lines

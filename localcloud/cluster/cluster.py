@@ -109,8 +109,7 @@ class LocalCluster:
         plane = self.plane
         self.report("etcd and the API server")
         self._keep("etcd", plane.etcd())
-        # Garbage is collected early: KubeRay's resource definitions alone make a gigabyte of it.
-        self._keep("kube-apiserver", plane.api_server(), env={"GOMEMLIMIT": "400MiB"})
+        self._keep("kube-apiserver", plane.api_server())
         await self._wait_for("kube-apiserver", self._api_server_ready)
         plane.write_kubeconfig()
         self.api = await self._stack.enter_async_context(KubernetesApi(plane.credentials))

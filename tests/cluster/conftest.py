@@ -8,11 +8,10 @@ import pytest
 
 from localcloud.cluster import processes
 from localcloud.cluster.lifecycle import down, up
-from tests.cluster.deployed import ClusterDeployment
 from tests.cluster.figures import Figures, table
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
-from tests.cluster.stacks import small_stack
+from tests.cluster.stage import Stage
 
 COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -38,24 +37,18 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, figures: Figures) -> Itera
 
 
 @pytest.fixture(scope="session")
-def deployed_service(
+def stage(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, figures: Figures
-) -> Iterator[Service]:
-    cluster.install_kuberay()
-    # Somebody has made the namespace, and put something into it.
-    team = {"name": "ai", "labels": {"team": "ml"}}
-    mine = {"name": "of-the-team", "namespace": "ai"}
-    cluster.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": team},
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": mine, "data": {"a": "b"}},
-    )
-    config = small_stack()
-    deployment = ClusterDeployment(tmp_path_factory.mktemp("small"), "small", config, cluster)
-    with figures.timed("two models on two GPUs: first up to both answering"):
-        deployment.must_up()
-    yield Service(deployment, config)
-    deployment.destroy()
-    deployment.assert_nothing_left()
+) -> Iterator[Stage]:
+    stage = Stage(cluster, tmp_path_factory, figures)
+    yield stage
+    stage.clear()
+
+
+@pytest.fixture
+def deployed_service(stage: Stage) -> Service:
+    """The small service as the test before left it."""
+    return stage.small_service()
 
 
 @pytest.fixture

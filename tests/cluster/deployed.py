@@ -5,14 +5,12 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from localcloud.cluster import processes
 from localcloud.cluster.cluster_cloud import ClusterCloud
 from localcloud.store import CHECKOUT, HOME_VARIABLE
 from tests.cluster.running import Cluster, eventually
@@ -109,17 +107,19 @@ def kill_engine(process: "subprocess.Popen[str]") -> bool:
 
 def kill(cluster: Cluster, name: str) -> None:
     """Kill the cluster's program or Ray process of this name."""
-    found = [
-        p for p in processes.marked(cluster.state.mark) if p.name() == name or name in _title(p)
-    ]
+    found = _named(cluster, name)
     assert found, f"no process {name}"
     for process in found:
         process.kill()
 
 
-def _title(process: Any) -> str:
-    line = process.cmdline()
-    return str(line[0]) if line else ""
+def _named(cluster: Cluster, name: str) -> list[psutil.Process]:
+    found = []
+    for process in cluster.processes():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.name() == name or name in (process.cmdline() or [""])[0]:
+                found.append(process)
+    return found
 
 
 @contextlib.contextmanager
@@ -129,10 +129,9 @@ def kept_down(cluster: Cluster, name: str) -> Iterator[None]:
 
     def again() -> None:
         while not ended.is_set():
-            for process in processes.marked(cluster.state.mark):
-                with contextlib.suppress(Exception):
-                    if process.name() == name:
-                        process.kill()
+            for process in _named(cluster, name):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
             ended.wait(0.5)
 
     thread = threading.Thread(target=again, daemon=True)
@@ -145,11 +144,12 @@ def kept_down(cluster: Cluster, name: str) -> Iterator[None]:
 
 
 def wait_until_up(cluster: Cluster, seconds: float = 90) -> None:
-    """Wait until the API server answers again."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(Exception):
-            if cluster.get("/readyz") == "ok":
-                return
-        time.sleep(0.5)
-    raise AssertionError("the API server does not come back")
+    """Wait until the API server answers again, for KubeRay's resources too.
+
+    It is ready before it has found out what the resource definitions define.
+    """
+
+    def answers() -> bool:
+        return bool(cluster.get("/readyz") == "ok" and cluster.get(RAY_SERVICE))
+
+    eventually(answers, "the API server is back", seconds=seconds)

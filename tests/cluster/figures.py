@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-MEMORY_EVERY_SECONDS = 5.0
+# To measure hundreds of processes takes a second of a processor.
+MEMORY_EVERY_SECONDS = 20.0
 
 
 class Figures:

@@ -32,6 +32,7 @@ class Load:
     cluster: Cluster
     models: tuple[str, ...]
     per_second: float = 4.0
+    at_once: int = 32
     by_name: bool = False
     sent: int = 0
     lost: list[Lost] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Load:
     def _run(self) -> None:
         numbers, models = count(), cycle(self.models)
         # Leaving the pool waits for the answers that are still to come.
-        with ThreadPoolExecutor(32) as pool:
+        with ThreadPoolExecutor(self.at_once) as pool:
             while not self._ended.wait(1 / self.per_second):
                 self.sent += 1
                 pool.submit(self._ask, next(models), f"number {next(numbers)}")

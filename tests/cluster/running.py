@@ -19,6 +19,7 @@ from localcloud.cluster.kubernetes_api import ApiError, Credentials, KubernetesA
 from localcloud.cluster.state import ClusterState
 
 T = TypeVar("T")
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # What the product calls the Service that answers, as a pod of the cluster sees it.
 SERVICE_URL = "http://llm-serving-serve-svc.ai:8000"
 
@@ -32,7 +33,7 @@ def eventually(ask: Callable[[], T | None], what: str, *, seconds: float) -> T:
             last = ask()
             if last:
                 return last
-        except (OSError, LookupError, ApiError, aiohttp.ClientError) as error:
+        except (OSError, LookupError, ApiError, aiohttp.ClientError, psutil.Error) as error:
             last = error
         time.sleep(0.5)
     raise AssertionError(f"not within {seconds:.0f} s: {what} (last: {last!r})")
@@ -67,9 +68,10 @@ class Cluster:
         self.api(each)
 
     def install_kuberay(self) -> None:
-        """KubeRay's resource definitions, which a stack that brought its own took with it."""
-        crds = installed().crds.glob("*.yaml")
-        self.apply(*(yaml.safe_load(path.read_text(encoding="utf-8")) for path in crds))
+        """KubeRay's resource definitions, where a stack that brought its own took them with it."""
+        if not self.items(DEFINITIONS):
+            texts = [path.read_text(encoding="utf-8") for path in installed().crds.glob("*.yaml")]
+            self.apply(*(yaml.load(text, yaml.CSafeLoader) for text in texts))
 
     def get(self, path: str) -> Any:
         return self.api(lambda api: api.get(path))
@@ -138,8 +140,20 @@ class Cluster:
         return processes.marked(self.state.mark)
 
     def processes_of(self, pod: Object) -> list[psutil.Process]:
-        name = pod["metadata"]["name"]
-        return [p for p in self.processes() if p.environ().get("HOSTNAME") == name]
+        return processes.marked(self.state.mark, HOSTNAME=pod["metadata"]["name"])
+
+    def engine_pods(self, model: str) -> list[Object]:
+        """The pods in which a model's engine runs, as Ray Serve tells."""
+        replicas = [
+            replica
+            for name, deployment in self.applications()[model]["deployments"].items()
+            if name.startswith("LLMServer")
+            for replica in deployment["replicas"]
+            if replica["state"] == "RUNNING"
+        ]
+        hosts = {psutil.Process(replica["pid"]).environ()["HOSTNAME"] for replica in replicas}
+        pods = self.items("/api/v1/namespaces/ai/pods")
+        return [pod for pod in pods if pod["metadata"]["name"] in hosts]
 
     def memory_bytes(self) -> int:
         total = 0

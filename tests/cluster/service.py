@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from tests.cluster.deployed import NAMESPACE, RAY, ClusterDeployment
-from tests.cluster.running import Cluster
+from tests.cluster.running import Cluster, eventually
 
 
 class Service:
@@ -39,7 +39,12 @@ class Service:
         """Assert that what the stack file says is there, once, and answers."""
         models = [model.get("name", model["model"]) for model in self.config["ray-llm:models"]]
         self.deployment.assert_answers(*models)
-        assert set(self.cluster.applications()) == set(models)
+        # The application of a model that was removed drains for a while.
+        eventually(
+            lambda: set(self.cluster.applications()) == set(models),
+            f"Ray Serve runs {models} and nothing else",
+            seconds=60,
+        )
         assert len(self.cluster.items(f"{RAY}/rayservices")) == 1
         assert len(self.cluster.items(f"{RAY}/rayclusters")) == 1
         jobs = self.cluster.items(f"/apis/batch/v1{NAMESPACE.removeprefix('/api/v1')}/jobs")

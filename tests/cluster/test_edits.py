@@ -9,7 +9,7 @@ from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("small")]
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("edits")]
 
 THIRD = {"model": "qwen2.5-0.5b-instruct", "name": "third", "gpu": "t4", "replicas": {"min": 1}}
 CONFIG_MAP = "/api/v1/namespaces/ai/configmaps/llm-configs-qwen2.5"
@@ -84,6 +84,7 @@ def test_a_pool_is_appended_in_place(service: Service, figures: Figures) -> None
 
 
 def test_what_someone_edits_by_hand_is_shown_and_put_right(service: Service) -> None:
+    """With `--refresh`: Pulumi alone looks into its state, not into the cluster."""
     cluster: Cluster = service.cluster
     text = cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
     assert text.count("route_prefix: /other\n") == 1
@@ -92,11 +93,12 @@ def test_what_someone_edits_by_hand_is_shown_and_put_right(service: Service) -> 
         cluster.patch(RAY_SERVICE, {"spec": {"serveConfigV2": edited}}, "kubectl-edit")
         eventually(lambda: cluster.http("/other/v1/models")[0] == 404, "it is gone", seconds=60)
 
-        preview = service.deployment.pulumi("preview", "--expect-no-changes")
+        preview = service.deployment.pulumi("preview", "--refresh", "--expect-no-changes")
         assert preview.returncode != 0
         assert "llm-ray-service" in preview.stdout
 
-        service.deployment.must_up()
+        repaired = service.deployment.pulumi("up", "--refresh", "--skip-preview")
+        assert repaired.returncode == 0, repaired.stdout + repaired.stderr
         assert cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"] == text
         eventually(lambda: cluster.http("/other/v1/models")[0] == 200, "it is back", seconds=60)
     assert load.lost == []
@@ -104,7 +106,7 @@ def test_what_someone_edits_by_hand_is_shown_and_put_right(service: Service) -> 
 
 
 def test_a_field_that_someone_else_manages_stops_the_up_and_names_him(service: Service) -> None:
-    """Only the RayService is forced: anything else of ours that a colleague holds is his to give.
+    """RayService and Job are forced: anything else of ours that a colleague holds is his to give.
 
     The refusal comes before the RayService is touched, so that what serves goes on serving.
     """

@@ -12,7 +12,7 @@ from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
 from tests.engine.deployments import TOKEN
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("small")]
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("faults")]
 
 THIRD = {"model": "qwen2.5-0.5b-instruct", "name": "third", "gpu": "t4", "replicas": {"min": 1}}
 OUT_OF_MEMORY = "No available memory for the cache blocks."
@@ -53,7 +53,7 @@ def test_a_killed_serve_controller_loses_no_request_and_comes_back(
 
 
 def test_a_killed_worker_costs_only_its_own_model(service: Service, figures: Figures) -> None:
-    (pod,) = service.cluster.ray_pods("t4")
+    (pod,) = service.cluster.engine_pods("steady")
     with (
         Load(service.cluster, ("steady", "other")) as load,
         Load(service.cluster, ("other",), per_second=8, by_name=True) as by_name,
@@ -110,6 +110,29 @@ def test_a_corrected_stack_file_repairs_a_model_that_failed(service: Service) ->
     service.cluster.engine_faults({})
     service.models(STEADY, OTHER, {**THIRD, "contextLength": 2048}).must_up()
     service.assert_whole()
+
+
+def test_requests_are_answered_while_the_control_plane_is_gone(
+    service: Service, figures: Figures
+) -> None:
+    programs = (
+        "etcd",
+        "kube-apiserver",
+        "kube-controller",
+        "kube-scheduler",
+        "kwok",
+        "ray-operator",
+    )
+    clusters = service.deployment.ray_clusters()
+    with Load(service.cluster, ("steady", "other")) as load:
+        for program in programs:
+            kill(service.cluster, program)
+        wait_until_up(service.cluster)
+        time.sleep(5)
+        service.assert_whole()
+    figures.add("etcd and all of the control plane killed: requests", load.summary())
+    assert load.lost == []
+    assert service.deployment.ray_clusters() == clusters
 
 
 def test_an_api_server_that_is_down_at_up_is_told_and_nothing_is_lost(

@@ -2,7 +2,6 @@
 
 import random
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,22 +10,27 @@ import pytest
 from tests.cluster.deployed import kill_engine
 from tests.cluster.figures import Figures
 from tests.cluster.load import Load
+from tests.cluster.running import eventually
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
+from tests.cluster.stage import Stage
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("small")]
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("faults")]
 
-SEEDS = range(20)
+ROUNDS = 5
+KILLS = 4
 # About what such an `up` takes: some kills come too late, and that up has to have succeeded.
-LATEST_KILL_SECONDS = 12.0
+LATEST_KILL_SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")
-def load(deployed_service: Service, figures: Figures) -> Iterator[Load]:
+def load(stage: Stage, figures: Figures) -> Iterator[Load]:
     """Requests through all of it."""
-    with Load(deployed_service.cluster, ("steady", "other"), per_second=2) as load:
+    stage.small_service()
+    with Load(stage.cluster, ("steady", "other"), per_second=2) as load:
         yield load
-    figures.add(f"engine killed at {len(SEEDS)} random moments: requests", load.summary())
+    what = f"engine killed at {ROUNDS * KILLS} random moments: requests"
+    figures.add(what, load.summary())
 
 
 def some_edit(chance: random.Random, config: dict[str, Any]) -> dict[str, Any]:
@@ -44,22 +48,30 @@ def some_edit(chance: random.Random, config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "ray-llm:gpuPools": pools, "ray-llm:models": models}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_next_up_repairs_what_a_killed_one_left(
-    seed: int, deployed_service: Service, load: Load
-) -> None:
-    service, chance = deployed_service, random.Random(seed)
-    clusters = service.deployment.ray_clusters()
+def kill_an_up(service: Service, chance: random.Random) -> None:
+    """Start an `up` of some edit and kill its engine, unless it has ended before that."""
     process = service.write(some_edit(chance, service.base)).start_up()
-    with_seconds = chance.uniform(0, LATEST_KILL_SECONDS)
     try:
-        process.wait(with_seconds)
+        process.wait(chance.uniform(0, LATEST_KILL_SECONDS))
     except subprocess.TimeoutExpired:
         assert kill_engine(process)
         # The killed engine could not give back its lock; that is for a person to decide.
         assert service.deployment.pulumi("cancel").returncode == 0
     else:
         assert process.returncode == 0, process.communicate()
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_the_next_up_repairs_what_killed_ones_left(
+    number: int, deployed_service: Service, load: Load
+) -> None:
+    """Each kill, of another edit, meets what the one before it left."""
+    service = deployed_service
+    clusters = service.deployment.ray_clusters()
+    for seed in range(number * KILLS, (number + 1) * KILLS):
+        kill_an_up(service, random.Random(seed))
+        assert service.deployment.ray_clusters() == clusters, seed
+        assert load.lost == [], seed
     service.deployment.must_up()
     service.assert_whole()
     assert service.deployment.ray_clusters() == clusters
@@ -67,6 +79,6 @@ def test_the_next_up_repairs_what_a_killed_one_left(
 
 
 def test_no_process_of_a_killed_engine_is_left(deployed_service: Service) -> None:
-    time.sleep(1)
-    assert deployed_service.deployment.processes() == []
+    deployment = deployed_service.deployment
+    eventually(lambda: not deployment.processes(), "all plugins have ended", seconds=10)
     deployed_service.restore()

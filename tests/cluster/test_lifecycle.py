@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -20,9 +21,12 @@ from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.lifecycle import down, up
 from localcloud.cluster.state import ClusterState
 from localcloud.go_build import BuildError, GoProgram, build
-from tests.cluster.running import eventually
+from tests.cluster.running import Cluster, eventually
+from tests.cluster.service import Service
 
 pytestmark = pytest.mark.cluster
+# On the cluster that is up anyway; the others start one of their own, or none.
+with_service = pytest.mark.xdist_group("edits")
 
 
 def command(home: Path, *arguments: str) -> list[str]:
@@ -44,31 +48,24 @@ def nothing_left(state: ClusterState) -> bool:
     return not processes.marked(state.mark) and state.supervisor() is None
 
 
-def test_up_twice_is_one_cluster_and_down_twice_is_fine(tmp_path: Path) -> None:
-    first = up(tmp_path, serve_port=0, dashboard_port=0)
-    try:
-        assert up(tmp_path, serve_port=0, dashboard_port=0) == first
-        assert oct(Path(first.kubeconfig).stat().st_mode & 0o777) == "0o600"
-    finally:
-        down(tmp_path)
-    assert nothing_left(first)
-    assert ClusterState.read(tmp_path / "cluster") is None
-    down(tmp_path)
+@with_service
+def test_up_twice_is_one_cluster(cluster: Cluster) -> None:
+    assert up(cluster.state.folder.parent, serve_port=0, dashboard_port=0) == cluster.state
+    assert oct(Path(cluster.state.kubeconfig).stat().st_mode & 0o777) == "0o600"
 
 
-def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:
-    state = up(tmp_path, serve_port=0, dashboard_port=0)
-    try:
-        members = [*processes.marked(state.mark), psutil.Process(state.pid)]
-        addresses = {
-            connection.laddr.ip
-            for process in members
-            for connection in process.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN
-        }
-        assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-    finally:
-        down(tmp_path)
+@with_service
+def test_everything_listens_on_loopback_only(cluster: Cluster, deployed_service: Service) -> None:
+    """Ray's processes too, which serve two models here."""
+    members = [*cluster.processes(), psutil.Process(cluster.state.pid)]
+    addresses = {
+        connection.laddr.ip
+        for process in members
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert any(process.name() == "raylet" for process in members)
+    assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 def test_a_killed_supervisor_leaves_nothing_that_the_next_up_does_not_clean(
@@ -84,6 +81,22 @@ def test_a_killed_supervisor_leaves_nothing_that_the_next_up_does_not_clean(
     finally:
         down(tmp_path)
     assert nothing_left(second)
+    assert ClusterState.read(tmp_path / "cluster") is None
+    down(tmp_path)  # twice is fine
+
+
+def test_a_stale_pid_file_harms_nobody_who_has_the_number_now(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            folder = tmp_path / "cluster"
+            state = ClusterState.of_this_process(folder, "no-mark", tmp_path / "temp")
+            folder.mkdir()
+            replace(state, pid=other.pid, process_started=state.process_started - 3600).write()
+            down(tmp_path)
+            assert other.poll() is None
+            assert ClusterState.read(folder) is None
+        finally:
+            other.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -95,20 +108,14 @@ def test_an_up_that_is_ended_half_way_leaves_nothing(tmp_path: Path, number: int
     eventually(lambda: nothing_left(state), "everything is gone", seconds=30)
 
 
-def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
-    state = up(tmp_path, serve_port=0, dashboard_port=0)
-    try:
+@with_service
+def test_a_program_that_dies_is_started_again(cluster: Cluster) -> None:
+    def schedulers() -> list[psutil.Process]:
+        return [p for p in cluster.processes() if p.name() == "kube-scheduler"]
 
-        def schedulers() -> list[psutil.Process]:
-            return [p for p in processes.marked(state.mark) if p.name() == "kube-scheduler"]
-
-        (scheduler,) = schedulers()
-        scheduler.kill()
-        eventually(
-            lambda: [p for p in schedulers() if p.pid != scheduler.pid], "a new one", seconds=20
-        )
-    finally:
-        down(tmp_path)
+    (scheduler,) = schedulers()
+    scheduler.kill()
+    eventually(lambda: [p for p in schedulers() if p.pid != scheduler.pid], "a new one", seconds=20)
 
 
 def test_a_taken_port_is_one_sentence_with_a_way_out(tmp_path: Path) -> None:
@@ -204,3 +211,30 @@ def test_a_half_built_cache_is_completed(tmp_path: Path) -> None:
     (programs / ".hello.12345").write_bytes(b"half")
     build([program], programs)
     assert subprocess.run([programs / "hello"], check=False).returncode == 0
+
+
+FULL_DISK = """#!/bin/sh
+case $1 in
+    env) echo go1.26.8 ;;
+    *) echo "write $HOME/.cache/go-build: no space left on device" >&2; exit 1 ;;
+esac
+"""
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_built(tmp_path: Path) -> None:
+    program = GoProgram(tmp_path, "example.com/x", "x", needed_bytes=10**18)
+    with pytest.raises(BuildError, match=r"needs up to 1000000000\.0 GB.*free some"):
+        build([program], tmp_path / "programs")
+
+
+def test_a_disk_that_becomes_full_while_building_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "bin" / "go"
+    go.parent.mkdir()
+    go.write_text(FULL_DISK)
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{go.parent}:{os.environ['PATH']}")
+    with pytest.raises(BuildError, match=r"the disk is full while building x: free some space"):
+        build([GoProgram(tmp_path, "example.com/x", "x")], tmp_path / "programs")
+    assert not (tmp_path / "programs" / "x").exists()

@@ -1,0 +1,65 @@
+"""The address under which stacks reach the cluster: every write that passes it is strict."""
+
+import asyncio
+import base64
+import json
+import ssl
+from typing import Any
+
+import aiohttp
+import pytest
+
+from localcloud.cluster.kubernetes_api import Object
+from tests.cluster.running import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("edits")]
+
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def send(cluster: Cluster, method: str, path: str, body: Object) -> tuple[int, str]:
+    """One write as Pulumi's provider sends it, which asks only to be warned of unknown fields."""
+    folder = cluster.state.control_plane
+    endpoint = json.loads((folder / "endpoint.json").read_text(encoding="utf-8"))
+    credential = json.loads((folder / "exec-credential.json").read_text(encoding="utf-8"))
+    authority = base64.b64decode(endpoint["certificate"]).decode()
+    apply = method == "PATCH"
+    types = {"Content-Type": f"application/{'apply-patch+yaml' if apply else 'json'}"}
+    params = {"fieldValidation": "Warn", **({"fieldManager": "pulumi"} if apply else {})}
+
+    async def once() -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {credential['status']['token']}", **types}
+        url = f"https://{endpoint['endpoint']}{path}"
+        context = ssl.create_default_context(cadata=authority)
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(
+                method, url, data=json.dumps(body), params=params, ssl=context
+            ) as answer,
+        ):
+            return answer.status, await answer.text()
+
+    return asyncio.run(once())
+
+
+def config_map(name: str, **more: Any) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **more}
+
+
+@pytest.mark.parametrize(("method", "suffix"), [("POST", ""), ("PATCH", "/strict")])
+def test_a_field_that_kubernetes_does_not_know_is_refused(
+    cluster: Cluster, method: str, suffix: str
+) -> None:
+    misspelt = config_map("strict", dataa={"a": "b"})
+    status, text = send(cluster, method, CONFIG_MAPS + suffix, misspelt)
+    assert status in (400, 422, 500), text
+    assert "dataa" in text
+    assert cluster.items(f"{CONFIG_MAPS}?fieldSelector=metadata.name%3Dstrict") == []
+
+
+def test_what_is_right_passes(cluster: Cluster) -> None:
+    path = f"{CONFIG_MAPS}/right"
+    status, text = send(cluster, "PATCH", path, config_map("right", data={"a": "b"}))
+    assert status == 201, text
+    assert cluster.get(path)["data"] == {"a": "b"}
+    cluster.delete(path)
