@@ -69,7 +69,7 @@ test: env ## all tests but those on the real cluster
 e2e: env ## the tests on the real cluster, which is built first
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(LOCALCLOUD).cluster build
-	@$(PY) -m pytest tests/cluster -m cluster --verbose --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest tests/cluster -m cluster --verbose --numprocesses 2 --dist loadfile $(ARGS)
 
 bench: env ## the figures in the README: planning by number of models, preview against a flat program
 	@$(PY) -m benchmarks.config_lines

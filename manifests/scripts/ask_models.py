@@ -33,8 +33,8 @@ AT_ONCE = 8
 # KubeRay looks at a RayService every two seconds. It does not always write observedGeneration down
 # (its comparison of statuses leaves it out), so a lag is believed for this long only.
 SETTLE_SECONDS = 20.0
-# For Serve to take out a failed application and to begin with it anew.
-RESTART_SECONDS = 20.0
+# For Serve to take out a failed application; its replicas have all ended by then.
+REMOVAL_SECONDS = 30.0
 MESSAGE_LIMIT = 600
 APPLICATIONS = "/api/serve/applications/"
 # The RayService's annotation with the name of the Job that asks about it as it now is.
@@ -256,18 +256,20 @@ def restart_failed(models: list[Model], serve_api: str) -> list[str]:
     }
     kept = [item for item in whole["applications"] if item["name"] not in failed]
     _put(url, {**whole, "applications": kept})
+    _await_removal(failed, serve_api)
     _put(url, whole)
-    _await_restart(failed, serve_api)
     return failed
 
 
-def _await_restart(names: list[str], serve_api: str) -> None:
-    """Returns when Serve has begun anew: until then it tells the old failure as if it were new."""
-    deadline = time.monotonic() + RESTART_SECONDS
+def _await_removal(names: list[str], serve_api: str) -> None:
+    """Returns when Serve has taken the applications out.
+
+    One that comes back before that is the same to Serve, which goes on where it had failed.
+    """
+    deadline = time.monotonic() + REMOVAL_SECONDS
     while time.monotonic() < deadline:
-        applications = _applications(serve_api) or {}
-        told = [applications[name]["status"] for name in names if name in applications]
-        if len(told) == len(names) and "DEPLOY_FAILED" not in told:
+        applications = _applications(serve_api)
+        if applications is not None and not applications.keys() & set(names):
             return
         time.sleep(POLL_SECONDS[0])
 

@@ -15,7 +15,7 @@ from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("edits")]
+pytestmark = pytest.mark.cluster
 
 MODEL = "bursty"
 BURSTY: dict[str, Any] = {

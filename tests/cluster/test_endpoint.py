@@ -12,7 +12,7 @@ import pytest
 from localcloud.cluster.kubernetes_api import Object
 from tests.cluster.running import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("edits")]
+pytestmark = pytest.mark.cluster
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 

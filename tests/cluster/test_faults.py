@@ -12,7 +12,7 @@ from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
 from tests.engine.deployments import TOKEN
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.cluster
 
 THIRD = {"model": "qwen2.5-0.5b-instruct", "name": "third", "gpu": "t4", "replicas": {"min": 1}}
 OUT_OF_MEMORY = "No available memory for the cache blocks."

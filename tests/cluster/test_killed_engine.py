@@ -15,7 +15,7 @@ from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
 from tests.cluster.stage import Stage
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.cluster
 
 ROUNDS = 5
 KILLS = 4

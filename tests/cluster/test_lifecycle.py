@@ -25,8 +25,6 @@ from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
 
 pytestmark = pytest.mark.cluster
-# On the cluster that is up anyway; the others start one of their own, or none.
-with_service = pytest.mark.xdist_group("edits")
 
 
 def command(home: Path, *arguments: str) -> list[str]:
@@ -48,13 +46,11 @@ def nothing_left(state: ClusterState) -> bool:
     return not processes.marked(state.mark) and state.supervisor() is None
 
 
-@with_service
 def test_up_twice_is_one_cluster(cluster: Cluster) -> None:
     assert up(cluster.state.folder.parent, serve_port=0, dashboard_port=0) == cluster.state
     assert oct(Path(cluster.state.kubeconfig).stat().st_mode & 0o777) == "0o600"
 
 
-@with_service
 def test_everything_listens_on_loopback_only(cluster: Cluster, deployed_service: Service) -> None:
     """Ray's processes too, which serve two models here."""
     members = [*cluster.processes(), psutil.Process(cluster.state.pid)]
@@ -108,7 +104,6 @@ def test_an_up_that_is_ended_half_way_leaves_nothing(tmp_path: Path, number: int
     eventually(lambda: nothing_left(state), "everything is gone", seconds=30)
 
 
-@with_service
 def test_a_program_that_dies_is_started_again(cluster: Cluster) -> None:
     def schedulers() -> list[psutil.Process]:
         return [p for p in cluster.processes() if p.name() == "kube-scheduler"]

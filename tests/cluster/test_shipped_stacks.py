@@ -24,10 +24,7 @@ from tests.engine.deployments import TOKEN, shipped_config
 
 pytestmark = pytest.mark.cluster
 
-STACKS = [
-    pytest.param(stack, marks=pytest.mark.xdist_group(stack))
-    for stack in ("dev", "staging", "prod")
-]
+STACKS = ["dev", "staging", "prod"]
 # A model at zero wakes a node first.
 FIRST_ANSWER_SECONDS = 240
 POOL_LABEL = "cloud.google.com/gke-nodepool"

@@ -157,7 +157,7 @@ class Run:
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
     """Starts a server for a service; it ends with the test."""
     monkeypatch.setattr(script, "POLL_SECONDS", (0.01, 0.05))
-    monkeypatch.setattr(script, "RESTART_SECONDS", 0.5)
+    monkeypatch.setattr(script, "REMOVAL_SECONDS", 0.5)
     servers: list[ThreadingHTTPServer] = []
 
     def run_for(*models: ModelPlan) -> Run:
@@ -379,16 +379,24 @@ def test_what_had_failed_before_is_started_once_more_as_serve_never_does_by_itse
         assert body["http_options"] == {"host": "0.0.0.0", "port": 8000}
 
 
-def test_a_failure_that_serve_tells_until_it_has_begun_anew_is_not_taken_for_a_new_one(
+def test_a_failed_application_is_put_back_only_when_serve_has_taken_it_out(
     start: Callable[..., Run],
 ) -> None:
-    run = start(model("a"))
+    run = start(model("a"), model("b"))
     run.service.applications["a"] = run.service.fail("a")
-    _, old = run.service.answer(script.APPLICATIONS, None)
-    old = {**old, "applications": dict(old["applications"])}
-    run.service.overrides[script.APPLICATIONS] = lambda times: (200, old) if times < 6 else None
     run.service.revives = True
+    submitted_when_gone = []
+
+    def slowly(times: int) -> Answer | None:
+        if len(run.service.submitted) == 1 and times >= 6:
+            submitted_when_gone.append(len(run.service.submitted))
+            kept = {"b": run.service.applications["b"]}
+            return 200, {"applications": kept}
+        return None
+
+    run.service.overrides[script.APPLICATIONS] = slowly
     assert run(10) == 0
+    assert submitted_when_gone == [1]
     assert len(run.service.submitted) == 2
 
 
