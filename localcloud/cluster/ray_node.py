@@ -86,7 +86,9 @@ def ray_environment(
         "REPORTER_UPDATE_INTERVAL_MS": "60000",
         # Ray would start one idle worker per CPU that the pod says it has.
         "RAY_prestart_worker_first_driver": "0",
-        # Machines come within a second here: looking every five seconds, as Ray does, is the wait.
+        # A head whose dashboard gives up is never ready; here all nodes start beside it.
+        "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "300",
+        # Machines come within a second here; Ray looks every five.
         "AUTOSCALER_UPDATE_INTERVAL_S": "2",
         "HF_HUB_OFFLINE": "1",
     }
