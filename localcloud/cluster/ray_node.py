@@ -88,6 +88,8 @@ def ray_environment(
         "RAY_prestart_worker_first_driver": "0",
         # A head whose dashboard gives up is never ready; here all nodes start beside it.
         "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "300",
+        # Serve's controller would look at all replicas ten times a second.
+        "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",
         # Machines come within a second here; Ray looks every five.
         "AUTOSCALER_UPDATE_INTERVAL_S": "2",
         "HF_HUB_OFFLINE": "1",

@@ -50,6 +50,10 @@ class Cluster:
             config["users"][0]["user"]["token"],
             Path(state.kubeconfig).parent / "certs" / "apiserver.crt",
         )
+        self._openers = {
+            by_name: urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
+            for by_name, proxies in ((True, {"http": state.proxy}), (False, {}))
+        }
 
     def api(self, call: Callable[[KubernetesApi], Any]) -> Any:
         """One call of the API client, from synchronous code."""
@@ -116,10 +120,8 @@ class Cluster:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        proxies = {"http": self.state.proxy} if by_name else {}
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
         try:
-            with opener.open(request, timeout=timeout) as answer:
+            with self._openers[by_name].open(request, timeout=timeout) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
