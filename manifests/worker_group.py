@@ -8,8 +8,9 @@ the GPUs twice.
 once. An edited model changes it and stays in place, because KubeRay does not compare it. But where
 KubeRay rewrites a live cluster (a pool is appended, the operator upgraded), it writes our numbers
 over the live ones, and Ray's autoscaler counts on from there: of two workers at `replicas: 0`, a
-lost one would be asked for as the first and not be replaced. What that does not cover is workers
-that run above the minima at that moment, and pools of mixed degrees: see `_workers_at_start`.
+lost one would be asked for as the first and not be replaced. What that does not cover is pools of
+mixed degrees (see `_workers_at_start`) and workers that run above the minima at that moment: those
+the autoscaler cannot take away any more (seen with KubeRay 1.6.2).
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go
 (modifyRayCluster)
 """

@@ -4,6 +4,7 @@ Ray Serve's autoscaling, Ray's cluster autoscaler (v2), KubeRay and the schedule
 machines are stood in for (localcloud/cluster/node_pools.py).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.cluster.load import Load
 from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
+from tests.cluster.stage import Stage
 
 pytestmark = pytest.mark.cluster
 
@@ -55,10 +57,24 @@ def asleep(cluster: Cluster) -> bool:
     )
 
 
+@pytest.fixture
+def fresh_service(stage: Stage) -> Iterator[Service]:
+    """The small service on a new Ray cluster.
+
+    Where a pool was appended beside an idle worker, KubeRay has written our count over the live
+    one, and Ray's autoscaler cannot take that worker away any more (manifests/worker_group.py).
+    """
+    stage.clear()
+    service = stage.small_service()
+    yield service
+    service.cluster.engine_faults({})
+    service.restore()
+
+
 def test_a_model_goes_from_zero_to_its_maximum_and_back_to_zero(
-    service: Service, figures: Figures
+    fresh_service: Service, figures: Figures
 ) -> None:
-    cluster = service.cluster
+    service, cluster = fresh_service, fresh_service.cluster
     before = service.deployment.ray_clusters()
     with Load(cluster, ("steady", "other")) as others:
         service.models(STEADY, OTHER, BURSTY).must_up()
