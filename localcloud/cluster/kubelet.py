@@ -76,6 +76,8 @@ class Kubelet:
             self._spawn(self._live(pod))
         elif event == "DELETED" or metadata.get("deletionTimestamp"):
             pod.stop(force=event == "DELETED")
+        elif pod.was_overruled(obj):
+            self._spawn(pod.tell_again())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -79,6 +79,8 @@ class Pod:
         self._volumes: dict[str, Path] = {}
         self._started = now()
         self._written = ""
+        self._phase = "Pending"
+        self._ready = False
 
     @property
     def path(self) -> str:
@@ -90,6 +92,20 @@ class Pod:
         if force:
             self._grace = 0
         self._stopping.set()
+
+    def was_overruled(self, obj: Object) -> bool:
+        """Whether somebody has written another readiness than this kubelet.
+
+        The node controller does, for the pods of a node that it has not heard of for a while.
+        """
+        conditions = obj.get("status", {}).get("conditions", [])
+        told = [c["status"] == "True" for c in conditions if c["type"] == "Ready"]
+        return bool(self._written) and told == [not self._ready]
+
+    async def tell_again(self) -> None:
+        """Write the status as this kubelet knows it."""
+        self._written = ""
+        await self._write_status(self._phase)
 
     async def run(self) -> None:
         """Run init containers one after the other, then the containers; return when all is over."""
@@ -273,6 +289,7 @@ class Pod:
     async def _write_status(self, phase: str) -> None:
         initialized = all(c.ready for c in self.init)
         ready = initialized and all(c.ready for c in self.main) and phase == "Running"
+        self._phase, self._ready = phase, ready
         conditions = {
             "PodScheduled": True,
             "PodReadyToStartContainers": True,

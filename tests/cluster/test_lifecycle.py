@@ -21,6 +21,7 @@ from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.lifecycle import down, up
 from localcloud.cluster.state import ClusterState
 from localcloud.go_build import BuildError, GoProgram, build
+from tests.cluster.deployed import NAMESPACE
 from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
 
@@ -102,6 +103,22 @@ def test_an_up_that_is_ended_half_way_leaves_nothing(tmp_path: Path, number: int
     starting.send_signal(number)
     assert starting.wait(30) != 0
     eventually(lambda: nothing_left(state), "everything is gone", seconds=30)
+
+
+def test_a_pod_that_somebody_calls_not_ready_is_told_as_it_is(
+    cluster: Cluster, deployed_service: Service
+) -> None:
+    """As the node controller does while the API server is too busy to hear of a node."""
+    (head,) = cluster.ray_pods("headgroup")
+    path = f"{NAMESPACE}/pods/{head['metadata']['name']}"
+    not_ready = {"type": "Ready", "status": "False", "reason": "NodeNotReady"}
+    cluster.api(lambda api: api.patch_status(path, {"conditions": [not_ready]}))
+
+    def is_ready() -> bool:
+        conditions = cluster.get(path)["status"]["conditions"]
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+    eventually(is_ready, "the pod is ready again", seconds=10)
 
 
 def test_a_program_that_dies_is_started_again(cluster: Cluster) -> None:
