@@ -15,15 +15,24 @@ from localcloud.cluster.cluster import STANDINS
 from tests.cluster.running import eventually
 
 WATCHER = STANDINS / "watch_processes.py"
+# Starts children and becomes their watcher, as `ray start` does. A shell in its place would take
+# note of a child that ends at once before it is the watcher.
+START = """
+import os, subprocess, sys
+watcher, *commands = sys.argv[1:]
+children = [subprocess.Popen(["bash", "-c", command]) for command in commands]
+os.execv(sys.executable, [sys.executable, "-IS", watcher, *(str(c.pid) for c in children)])
+"""
 
 
 @contextlib.contextmanager
 def watching(*commands: str) -> Iterator[subprocess.Popen[str]]:
     """The watcher with children that run these shell commands."""
-    children = "".join(f"({command}) & watched+=($!);" for command in commands)
-    script = f'{children} exec "{sys.executable}" -IS "{WATCHER}" "${{watched[@]}}"'
     watcher = subprocess.Popen(
-        ["bash", "-c", script], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", START, WATCHER, *commands],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         yield watcher
@@ -33,7 +42,7 @@ def watching(*commands: str) -> Iterator[subprocess.Popen[str]]:
         watcher.communicate()
 
 
-@pytest.mark.parametrize(("end", "code"), [("exit 3", 3), ("kill -KILL $BASHPID", -9)])
+@pytest.mark.parametrize(("end", "code"), [("exit 3", 3), ("kill -KILL $$", -9)])
 def test_a_process_that_ends_badly_ends_the_pod(end: str, code: int) -> None:
     with watching("sleep 60", end) as watcher:
         assert watcher.wait(30) == 1
@@ -44,7 +53,21 @@ def test_a_process_that_ends_badly_ends_the_pod(end: str, code: int) -> None:
 def test_processes_that_were_told_to_end_leave_the_pod(tmp_path: Path) -> None:
     """As a raylet that was drained: KubeRay deletes its pod, and makes no new one for it."""
     last = tmp_path / "last"
-    with watching("exit 0", "kill -TERM $BASHPID", "exit 143", f"touch {last}") as watcher:
+    with watching("exit 0", "kill -TERM $$", "exit 143", f"touch {last}") as watcher:
         eventually(last.exists, "all have ended", seconds=30)
         with pytest.raises(subprocess.TimeoutExpired):
             watcher.wait(2)
+
+
+def test_a_process_that_is_gone_before_it_is_watched_ends_the_pod() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    watcher = subprocess.run(
+        [sys.executable, "-IS", WATCHER, str(gone.pid)],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert watcher.returncode == 1
+    assert watcher.stderr == f"a Ray process ({gone.pid}) had ended before it was watched\n"

@@ -14,6 +14,12 @@ _TOLD_TO_END = (0, signal.SIGTERM, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 def watch(watched: set[int]) -> int:
     """Wait until one of the processes ends badly; without any left, for a signal."""
+    for process in watched:
+        try:
+            os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            sys.stderr.write(f"a Ray process ({process}) had ended before it was watched\n")
+            return 1
     while True:
         try:
             process, status = os.wait()
