@@ -32,6 +32,7 @@ from localcloud.cluster.node_pools import NodePools
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.ports import free_port
 from localcloud.cluster.proxy import Proxy
+from localcloud.cluster.ray_node import fork_server
 
 START_TIMEOUT_SECONDS = 120
 # A program that ends this often within seconds of its start will not recover.
@@ -87,6 +88,11 @@ class Settings:
         """The file that makes engines misbehave; see ray/standins/echo_engine.py."""
         return self.folder / "engine-faults.json"
 
+    @property
+    def fork_server(self) -> Path:
+        """The socket at which the Pythons of Ray's pods are forked."""
+        return self.temp / "fork-server"
+
 
 class LocalCluster:
     """Starts the cluster and keeps it until it is told to stop."""
@@ -108,6 +114,7 @@ class LocalCluster:
         """Start everything and return when all of it is healthy. Raises ClusterError."""
         plane = self.plane
         self.report("etcd and the API server")
+        self._keep_fork_server()
         self._keep("etcd", plane.etcd())
         self._keep("kube-apiserver", plane.api_server())
         await self._wait_for("kube-apiserver", self._api_server_ready)
@@ -125,7 +132,7 @@ class LocalCluster:
         self._keep(
             "kuberay-operator",
             plane.kuberay(),
-            env={"HTTP_PROXY": address, "http_proxy": address, "NO_PROXY": "127.0.0.1"},
+            {**os.environ, "HTTP_PROXY": address, "http_proxy": address, "NO_PROXY": "127.0.0.1"},
         )
         for name, port, scheme in (
             ("kube-controller-manager", plane.controllers_port, "https"),
@@ -156,6 +163,7 @@ class LocalCluster:
             ray=self.installation.ray,
             standins=STANDINS,
             vllm_arguments=self.installation.vllm_arguments,
+            fork_server=self.settings.fork_server,
             pods=self.settings.folder / "pods",
             logs=self.settings.logs,
             temp=self.settings.temp,
@@ -206,6 +214,16 @@ class LocalCluster:
             self.failure = task.exception()
             self.stopping.set()
 
+    def _keep_fork_server(self) -> None:
+        argv, environment = fork_server(
+            self.installation.ray,
+            STANDINS,
+            vllm_arguments=self.installation.vllm_arguments,
+            home=self.settings.temp,
+            socket=self.settings.fork_server,
+        )
+        self._keep("fork-server", argv, environment)
+
     def _keep(self, name: str, argv: list[str | Path], env: dict[str, str] | None = None) -> None:
         self._run(self._kept(name, argv, env))
 
@@ -215,9 +233,7 @@ class LocalCluster:
         failures = 0
         while not self.stopping.is_set():
             started = time.monotonic()
-            process = await processes.start(
-                argv, mark=self.settings.mark, log=log, env={**os.environ, **(env or {})}
-            )
+            process = await processes.start(argv, mark=self.settings.mark, log=log, env=env)
             code = await process.wait()
             if self.stopping.is_set():
                 return

@@ -27,6 +27,7 @@ class Machine:
     ray: Path
     standins: Path
     vllm_arguments: Path
+    fork_server: Path
     pods: Path
     logs: Path
     temp: Path

@@ -237,6 +237,7 @@ class Pod:
                 self.address,
                 faults=self.machine.faults,
                 vllm_arguments=self.machine.vllm_arguments,
+                fork_server=self.machine.fork_server,
                 temp_dir=self.temp,
             )
         path = variables["PATH"]

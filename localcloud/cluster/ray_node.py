@@ -25,6 +25,9 @@ OWN_PORTS = (
 SERVE_PORT = 8000
 # Requests and answers are short texts here; Ray's minimum is 75 MiB.
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
+# The fork server's forks show their environment and their title where it was given these.
+ENVIRONMENT_BYTES = 32 * 1024
+TITLE_BYTES = 1024
 
 
 def is_ray_node(pod: Object) -> bool:
@@ -40,20 +43,42 @@ def is_head(pod: Object) -> bool:
 def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]:
     """The variables of every process: programs, a home, and nothing of the user's own shell."""
     return {
+        # First, as fork_server.py wants it.
+        "LANG": "C.UTF-8",
         "PATH": os.pathsep.join(
             [str(standins / "bin"), str(ray / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
         ),
         "PYTHONPATH": str(standins),
         "HOME": str(home),
-        "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         # Threads would each keep a heap of their own.
         "MALLOC_ARENA_MAX": "1",
+        "OPENBLAS_NUM_THREADS": "1",
     }
 
 
+def fork_server(
+    ray: Path, standins: Path, *, vllm_arguments: Path, home: Path, socket: Path
+) -> tuple[list[str | Path], dict[str, str]]:
+    """Command and environment of the process that the Pythons of Ray's pods are forks of."""
+    argv = [ray / "bin/python", standins / "fork_server.py", socket, " " * TITLE_BYTES]
+    environment = machine_environment(ray, standins, home) | {
+        # Arrow's own would start a thread, and forks have none but the first.
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "VLLM_ARGUMENTS": str(vllm_arguments),
+        "ROOM": " " * ENVIRONMENT_BYTES,
+    }
+    return argv, environment
+
+
 def ray_environment(
-    pod: Object, address: PodAddress, *, faults: Path, vllm_arguments: Path, temp_dir: Path
+    pod: Object,
+    address: PodAddress,
+    *,
+    faults: Path,
+    vllm_arguments: Path,
+    fork_server: Path,
+    temp_dir: Path,
 ) -> dict[str, str]:
     """The additional variables of a Ray pod's containers."""
     options = {
@@ -80,6 +105,9 @@ def ray_environment(
         "RAYLLM_VLLM_ENGINE_CLS": "echo_engine.EchoEngine",
         "ENGINE_FAULTS": str(faults),
         "VLLM_ARGUMENTS": str(vllm_arguments),
+        "FORK_SERVER": str(fork_server),
+        # Ray's agents are no children of their raylet here: they see its end at their input.
+        "RAY_enable_pipe_based_agent_to_parent_health_check": "1",
         # Every Ray process stays on 127.0.0.1.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Each node would measure all processes of the machine every five seconds.

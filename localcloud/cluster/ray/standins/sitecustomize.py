@@ -18,26 +18,36 @@ import re
 import socket
 import sys
 
-_PAIRS = [pair.split(":") for pair in os.environ.get("POD_PORTS", "").split(",") if pair]
-_PORTS = {int(inside): int(here) for inside, here in _PAIRS}
-_PROXY = os.environ.get("POD_PROXY_PORT")
-_NAMESPACE = re.escape(os.environ.get("POD_NAMESPACE", "default"))
-_SERVICE = re.compile(
-    rf"[a-z0-9-]+\.({_NAMESPACE}|[a-z0-9-]+\.svc|[a-z0-9-]+\.svc\.cluster\.local)\.?"
-)
 _bind = socket.socket.bind
 _create_connection = socket.create_connection
 
 
+_ports = {}
+_proxy = None
+_service = re.compile("")
+
+
+def join_pod():
+    """Take part in the network of the pod that the environment describes."""
+    global _ports, _proxy, _service
+    pairs = [pair.split(":") for pair in os.environ.get("POD_PORTS", "").split(",") if pair]
+    _ports = {int(inside): int(here) for inside, here in pairs}
+    _proxy = os.environ.get("POD_PROXY_PORT")
+    namespace = re.escape(os.environ.get("POD_NAMESPACE", "default"))
+    _service = re.compile(
+        rf"[a-z0-9-]+\.({namespace}|[a-z0-9-]+\.svc|[a-z0-9-]+\.svc\.cluster\.local)\.?"
+    )
+
+
 def _bind_in_pod(self, address):
-    if self.family == socket.AF_INET and address[1] in _PORTS:
-        address = ("127.0.0.1", _PORTS[address[1]])
+    if self.family == socket.AF_INET and address[1] in _ports:
+        address = ("127.0.0.1", _ports[address[1]])
     return _bind(self, address)
 
 
 def _connect_in_cluster(address, *args, **kwargs):
-    if _SERVICE.fullmatch(str(address[0])):
-        address = ("127.0.0.1", int(_PROXY))
+    if _proxy and _service.fullmatch(str(address[0])):
+        address = ("127.0.0.1", int(_proxy))
     return _create_connection(address, *args, **kwargs)
 
 
@@ -57,7 +67,10 @@ class _WithoutRllib:
 
 
 sys.meta_path.insert(0, _WithoutRllib())
-if _PORTS:
-    socket.socket.bind = _bind_in_pod
-if _PROXY:
-    socket.create_connection = _connect_in_cluster
+socket.socket.bind = _bind_in_pod
+socket.create_connection = _connect_in_cluster
+join_pod()
+if "FORK_SERVER" in os.environ:
+    import fork_client
+
+    fork_client.run_as_fork(os.environ["FORK_SERVER"])

@@ -1,0 +1,220 @@
+"""A fork server: the Pythons of Ray's nodes are forks of this one.
+
+Each Ray node runs half a dozen Pythons that import the same libraries, which takes a second of a
+processor and 60 MiB for each. Forks share the memory and have the time behind them. fork_client.py
+has every Python of a Ray pod started here; environment, folder and open files are those that it was
+given. Ray itself is not imported here: it keeps what it finds in the environment. Nor would other
+libraries see a variable that they read while they are imported; the Hugging Face hub does, and is
+told again.
+
+A request is one message: JSON with argv, code (of `python -c`), environment, folder and the numbers
+of the file descriptors, which come with it. The answer, when the fork has ended, is its exit code,
+negative for a signal. What else the client sends is the number of a signal for the fork, and when
+it closes, the fork is killed. A detached fork is answered for at once.
+"""
+
+import contextlib
+import fcntl
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import types
+
+PRELOADED_FOR = (
+    "ray.scripts.scripts",
+    "ray._private.workers.default_worker",
+    "ray._private.runtime_env.agent.main",
+    "ray._private.runtime_env.agent.runtime_env_agent",
+    "ray.autoscaler._private.kuberay.run_autoscaler",
+    "ray.dashboard.agent",
+    "ray.dashboard.dashboard",
+    "ray.dashboard.head",
+    "ray.serve._private.controller",
+    "ray.serve._private.proxy",
+    "ray.serve._private.replica",
+    "ray.serve.llm",
+    "echo_engine",
+)
+NOT_PRELOADED = ("ray", "echo_engine", "vllm", "__main__", "__mp_main__")
+# The variable that the server was given first: see `show`.
+FIRST = "LANG"
+MESSAGE_BYTES = 1 << 17
+DESCRIPTORS = 250
+# Above any number that a client asks for.
+ABOVE_ALL = 512
+
+
+def preload():
+    """Import what Ray's processes import, but not Ray."""
+    for name in _imported_by_ray():
+        # Some are only found where Ray has changed the path.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    # Collecting what is there now would write to its pages, and so copy them.
+    gc.collect()
+    gc.freeze()
+
+
+def _imported_by_ray():
+    """The names of the modules that Ray's processes import, found out in a fork."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        for name in PRELOADED_FOR:
+            importlib.import_module(name)
+        from ray.dashboard import utils
+        from ray.dashboard.subprocesses.module import SubprocessModule
+
+        for kind in (utils.DashboardAgentModule, utils.DashboardHeadModule, SubprocessModule):
+            utils.get_all_modules(kind)
+        names = [name for name in sys.modules if name.partition(".")[0] not in NOT_PRELOADED]
+        with open(write, "w") as answer:
+            json.dump(names, answer)
+        os._exit(0)
+    os.close(write)
+    with open(read) as answer:
+        names = answer.read()
+    if os.wait()[1] != 0:
+        sys.exit("Ray cannot be imported")
+    return json.loads(names)
+
+
+def serve(listener):
+    """Answer requests for ever; in a fork, return its request and its file descriptors."""
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    forks = {}
+
+    def close(connection):
+        selector.unregister(connection)
+        connection.close()
+
+    def answer(connection, code):
+        with contextlib.suppress(OSError):
+            connection.send(str(code).encode())
+        close(connection)
+
+    while True:
+        # One at a time: the first may close what the second is about.
+        ready = selector.select()[0][0]
+        if ready.fileobj is listener:
+            selector.register(listener.accept()[0], selectors.EVENT_READ)
+            continue
+        if ready.data is not None:
+            pid, connection = ready.data
+            selector.unregister(ready.fd)
+            os.close(ready.fd)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if forks.pop(connection, None) is not None:
+                answer(connection, code)
+            continue
+        connection = ready.fileobj
+        message, descriptors = _receive(connection)
+        if connection in forks:
+            os.kill(forks[connection], int(message or signal.SIGKILL))
+        if not message:
+            forks.pop(connection, None)
+            close(connection)
+        elif connection not in forks:
+            request = json.loads(message)
+            pid = os.fork()
+            if pid == 0:
+                # Now, not when such an object is collected: its number is another's by then.
+                for key in list(selector.get_map().values()):
+                    os.close(key.fd) if key.data else key.fileobj.close()
+                selector.close()
+                return request, descriptors
+            for descriptor in descriptors:
+                os.close(descriptor)
+            selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, connection))
+            if request["detached"]:
+                answer(connection, 0)
+            else:
+                forks[connection] = pid
+
+
+def _receive(connection):
+    try:
+        message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, DESCRIPTORS)
+    except ConnectionError:
+        return b"", []
+    return message, descriptors
+
+
+def become(request, descriptors):
+    """Make this fork the process that was asked for, up to its first line."""
+    os.setsid()
+    moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL) for each in descriptors]
+    for descriptor in descriptors:
+        os.close(descriptor)
+    for number, descriptor in zip(request["descriptors"], moved, strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(request["folder"])
+    environment = {FIRST: os.environ[FIRST], **request["environment"]}
+    for name in set(os.environ) - {FIRST}:
+        del os.environ[name]
+    os.environ.update((name, value) for name, value in environment.items() if name != FIRST)
+    show(None if request["detached"] else request["argv"], environment)
+    sys.modules["sitecustomize"].join_pod()
+    if hub := sys.modules.get("huggingface_hub.constants"):
+        importlib.reload(hub)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+def show(argv, environment):
+    """Write command and environment to where Linux shows them: the cluster finds its pods' there.
+
+    A worker's command is left to Ray, which writes its title: to find the room for it, it goes back
+    from the environment's first variable over as many strings as this server has arguments. So
+    that variable and those stay where they are. Raises ValueError when the environment is larger
+    than the room that this server was given.
+    """
+    with open("/proc/self/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    command_start, command_end, start, end = map(int, fields[45:49])
+    block = b"".join(f"{name}={value}\0".encode() for name, value in environment.items())
+    if len(block) > end - start:
+        raise ValueError(f"an environment of {len(block)} bytes does not fit into {end - start}")
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        memory.seek(start)
+        memory.write(block.ljust(end - start, b"\0"))
+        if argv is not None:
+            command = "\0".join(argv).encode()[: command_end - command_start - 1]
+            memory.seek(command_start)
+            memory.write(command.ljust(command_end - command_start, b"\0"))
+
+
+def run(argv, code):
+    """What Python does with its command line."""
+    sys.argv[:] = argv
+    if code is None:
+        sys.path[0] = os.path.dirname(argv[0])
+        runpy.run_path(argv[0], run_name="__main__")
+    else:
+        sys.path[0] = ""
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(code, "<string>", "exec"), main.__dict__)  # noqa: S102 - as Python does
+
+
+def listen(address):
+    """A socket at this path."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(address)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(address)
+    listener.listen(1000)
+    return listener
+
+
+if __name__ == "__main__":
+    preload()
+    request, descriptors = serve(listen(sys.argv[1]))
+    become(request, descriptors)
+    run(request["argv"], request["code"])

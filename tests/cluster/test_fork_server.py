@@ -1,0 +1,179 @@
+"""That a fork of the fork server is the process that was asked for, as far as anybody can see.
+
+The client, the server and Linux are real; nothing of Ray is imported, which the tests on the
+cluster do.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localcloud.cluster.cluster import STANDINS
+from localcloud.cluster.ray_node import ENVIRONMENT_BYTES, TITLE_BYTES
+from tests.cluster.running import eventually
+
+# The server without what it imports for Ray.
+SERVE = """
+import sys, fork_server
+request, descriptors = fork_server.serve(fork_server.listen(sys.argv[1]))
+fork_server.become(request, descriptors)
+fork_server.run(request["argv"], request["code"])
+"""
+TELL = """
+import json, os, sys
+told = {"argv": sys.argv, "name": __name__, "folder": os.getcwd(), "parent": os.getppid()}
+told |= {"pid": os.getpid(), "pod": os.environ["POD_UID"], "in": sys.stdin.read()}
+print(json.dumps(told))
+"""
+
+
+class Forks:
+    """A server, and Pythons that are started as its forks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "socket"
+        self.environment = {"LANG": "C.UTF-8", "PYTHONPATH": str(STANDINS)}
+        self.server = subprocess.Popen(
+            [sys.executable, "-c", SERVE, self.socket, " " * TITLE_BYTES],
+            env={**self.environment, "ROOM": " " * ENVIRONMENT_BYTES},
+        )
+        eventually(self.socket.exists, "the server listens", seconds=30)
+
+    def start(self, *argv: str | Path, **variables: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, *argv],
+            env={**self.environment, "FORK_SERVER": str(self.socket), "POD_UID": "x", **variables},
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def script(self, text: str, name: str = "script.py") -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def forks(self) -> list[psutil.Process]:
+        return psutil.Process(self.server.pid).children()
+
+
+@pytest.fixture
+def forks(tmp_path: Path) -> Iterator[Forks]:
+    forks = Forks(tmp_path)
+    yield forks
+    for process in forks.forks():
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    forks.server.kill()
+    forks.server.wait()
+
+
+def test_a_script_runs_in_a_fork_with_all_that_it_was_given(forks: Forks) -> None:
+    script = forks.script(TELL)
+    process = forks.start("-u", script, "--a", "b c", POD_UID="a pod's")
+    told = json.loads(process.communicate("typed in", timeout=30)[0])
+    assert told.pop("pid") != process.pid
+    assert told == {
+        "argv": [str(script), "--a", "b c"],
+        "name": "__main__",
+        "folder": str(forks.folder),
+        "parent": forks.server.pid,
+        "pod": "a pod's",
+        "in": "typed in",
+    }
+    assert process.returncode == 0
+
+
+def test_code_on_the_command_line_runs_in_a_fork(forks: Forks) -> None:
+    process = forks.start("-c", "import os, sys; print(os.getppid(), sys.argv)", "x")
+    assert process.communicate(timeout=30)[0] == f"{forks.server.pid} ['-c', 'x']\n"
+
+
+def test_what_a_fork_has_in_its_environment_is_seen_from_outside(forks: Forks) -> None:
+    """The cluster finds the processes of a pod so, and ends them."""
+    script = forks.script("import sys; sys.stdin.read()")
+    with forks.start(script, POD_UID="a pod's", LONG="x" * 8000) as process:
+        (fork,) = eventually(forks.forks, "the fork is there", seconds=30)
+        eventually(lambda: fork.environ().get("POD_UID") == "a pod's", "its own", seconds=30)
+        assert fork.environ() == psutil.Process(process.pid).environ()
+        assert fork.cmdline()[0] == str(script)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("import sys; sys.exit(7)", 7), ("raise ValueError", 1), ("", 0)]
+    + [
+        (f"import os, signal; os.kill(os.getpid(), {int(number)})", -number)
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGABRT)
+    ],
+)
+def test_a_command_ends_as_its_fork_ends(forks: Forks, code: str, expected: int) -> None:
+    assert forks.start("-c", code).wait(30) == expected
+
+
+def test_a_signal_reaches_the_fork(forks: Forks) -> None:
+    code = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+print("ready", flush=True)
+signal.pause()
+"""
+    process = forks.start("-c", code)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.terminate()
+    assert process.wait(30) == 5
+
+
+def test_a_fork_does_not_outlive_its_command(forks: Forks) -> None:
+    process = forks.start("-c", "import signal; print('ready', flush=True); signal.pause()")
+    assert process.stdout
+    process.stdout.readline()
+    (fork,) = forks.forks()
+    process.kill()
+    fork.wait(30)
+
+
+def test_a_worker_goes_on_without_the_process_that_started_it(forks: Forks) -> None:
+    """A raylet takes the number that the worker tells it."""
+    worker = forks.script("import sys; print(sys.stdin.readline())", "default_worker.py")
+    process = forks.start(worker)
+    assert process.wait(30) == 0
+    (fork,) = forks.forks()
+    assert fork.is_running()
+    assert process.communicate("still here\n")[0] == "still here\n\n"
+
+
+def test_other_files_of_the_process_are_the_forks_too(forks: Forks) -> None:
+    """As the pipes by which Ray's dashboard starts its modules."""
+    read, write = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", f"import os; os.write({write}, b'through the pipe')"],
+        env={**forks.environment, "FORK_SERVER": str(forks.socket)},
+        pass_fds=[write],
+    ) as process:
+        os.close(write)
+        with open(read) as pipe:
+            assert pipe.read() == "through the pipe"
+    assert process.returncode == 0
+
+
+def test_without_a_server_a_python_starts_as_ever(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "print('here')"],
+        env={"PYTHONPATH": str(STANDINS), "FORK_SERVER": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "here\n"
