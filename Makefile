@@ -65,7 +65,7 @@ test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-.PHONY: e2e e2e-shared e2e-alone e2e-gate
+.PHONY: e2e e2e-shared e2e-alone
 e2e: e2e-shared e2e-alone ## the tests on the real cluster, which is built first
 
 # Two clusters at once: one waits where the other computes.
@@ -75,11 +75,6 @@ e2e-shared: cluster-build
 # The prod stack starts a dozen Ray nodes at once.
 e2e-alone: cluster-build
 	@$(PY) -m pytest tests/cluster -m "cluster and alone" --verbose $(ARGS)
-
-# The part of it that the gate takes: the cluster itself, and dev from its first up to its destroy.
-e2e-gate: cluster-build
-	@$(PY) -m pytest tests/cluster/test_lifecycle.py tests/cluster/test_endpoint.py \
-		tests/cluster/test_shipped_stacks.py -m "cluster and not alone" -k "not staging" --verbose $(ARGS)
 
 .PHONY: cluster-build
 cluster-build: env

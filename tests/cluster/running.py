@@ -145,11 +145,15 @@ class Cluster:
         return processes.marked(self.state.mark, HOSTNAME=pod["metadata"]["name"])
 
     def engine_pods(self, model: str) -> list[Object]:
-        """The pods in which a model's engine runs, as Ray Serve tells."""
+        """The pods in which a model's engines run, as Ray Serve tells."""
+        return self.replica_pods(model, "LLMServer")
+
+    def replica_pods(self, model: str, deployment_prefix: str) -> list[Object]:
+        """The pods in which replicas of a model's deployments of such a name run."""
         replicas = [
             replica
             for name, deployment in self.applications()[model]["deployments"].items()
-            if name.startswith("LLMServer")
+            if name.startswith(deployment_prefix)
             for replica in deployment["replicas"]
             if replica["state"] == "RUNNING"
         ]

@@ -15,6 +15,13 @@ OTHER: dict[str, Any] = {
     "gpu": "l4",
     "replicas": {"min": 1, "max": 2},
 }
+# One that tests add to them.
+THIRD: dict[str, Any] = {
+    "model": "qwen2.5-0.5b-instruct",
+    "name": "third",
+    "gpu": "t4",
+    "replicas": {"min": 1},
+}
 
 
 def small_stack(*models: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Ray Serve's autoscaling, Ray's cluster autoscaler (v2), KubeRay and the schedule
 machines are stood in for (localcloud/cluster/node_pools.py).
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -58,17 +57,15 @@ def asleep(cluster: Cluster) -> bool:
 
 
 @pytest.fixture
-def fresh_service(stage: Stage) -> Iterator[Service]:
+def fresh_service(stage: Stage, request: pytest.FixtureRequest) -> Service:
     """The small service on a new Ray cluster.
 
     Where a pool was appended beside an idle worker, KubeRay has written our count over the live
     one, and Ray's autoscaler cannot take that worker away any more (manifests/worker_group.py).
     """
     stage.clear()
-    service = stage.small_service()
-    yield service
-    service.cluster.engine_faults({})
-    service.restore()
+    service: Service = request.getfixturevalue("service")
+    return service
 
 
 def test_a_model_goes_from_zero_to_its_maximum_and_back_to_zero(

@@ -7,11 +7,10 @@ from tests.cluster.figures import Figures
 from tests.cluster.load import Load
 from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
-from tests.cluster.stacks import OTHER, STEADY
+from tests.cluster.stacks import OTHER, STEADY, THIRD
 
 pytestmark = pytest.mark.cluster
 
-THIRD = {"model": "qwen2.5-0.5b-instruct", "name": "third", "gpu": "t4", "replicas": {"min": 1}}
 CONFIG_MAP = "/api/v1/namespaces/ai/configmaps/llm-configs-qwen2.5"
 
 

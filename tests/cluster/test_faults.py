@@ -11,12 +11,11 @@ from tests.cluster.figures import Figures
 from tests.cluster.load import Load
 from tests.cluster.running import eventually
 from tests.cluster.service import Service
-from tests.cluster.stacks import OTHER, STEADY
+from tests.cluster.stacks import OTHER, STEADY, THIRD
 from tests.engine.deployments import TOKEN
 
 pytestmark = pytest.mark.cluster
 
-THIRD = {"model": "qwen2.5-0.5b-instruct", "name": "third", "gpu": "t4", "replicas": {"min": 1}}
 OUT_OF_MEMORY = "No available memory for the cache blocks."
 
 

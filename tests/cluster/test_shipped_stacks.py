@@ -131,18 +131,10 @@ def test_no_replica_waits_for_a_gpu_that_another_pool_has(
     shipped: ClusterDeployment, plan: dict[str, Any], cluster: Cluster
 ) -> None:
     """Each engine runs on a node of its model's pool, as Ray Serve itself tells."""
-    groups = {
-        pod["metadata"]["name"]: pod["metadata"]["labels"]["ray.io/group"]
-        for pod in cluster.items("/api/v1/namespaces/ai/pods")
-        if "ray.io/group" in pod["metadata"]["labels"]
-    }
-    hosts = {process.pid: process.environ().get("HOSTNAME", "") for process in cluster.processes()}
-    for name, application in cluster.applications().items():
-        (pool,) = [model["gpu"] for model in plan["models"] if model["name"] == name]
-        for deployment, details in application["deployments"].items():
-            running = [r for r in details["replicas"] if r["state"] == "RUNNING"]
-            expected = pool if deployment.startswith("LLMServer") else "routers"
-            assert {groups[hosts[replica["pid"]]] for replica in running} == {expected}
+    for model in plan["models"]:
+        for deployment, group in (("LLMServer", model["gpu"]), ("LLMRouter", "routers")):
+            pods = cluster.replica_pods(model["name"], deployment)
+            assert {pod["metadata"]["labels"]["ray.io/group"] for pod in pods} == {group}
 
 
 def test_the_token_is_in_its_secret_and_nowhere_else(
