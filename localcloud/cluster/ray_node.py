@@ -110,8 +110,11 @@ def ray_environment(
         "RAY_enable_pipe_based_agent_to_parent_health_check": "1",
         # Every Ray process stays on 127.0.0.1.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        # Each node would measure all processes of the machine every five seconds.
+        # Each node would measure all processes of the machine every five seconds, each process
+        # tell its metrics every ten and Ray Serve's collect theirs ten times a second.
         "REPORTER_UPDATE_INTERVAL_MS": "60000",
+        "RAY_metrics_report_interval_ms": "60000",
+        "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",
         # Ray would start one idle worker per CPU that the pod says it has.
         "RAY_prestart_worker_first_driver": "0",
         # A head whose dashboard gives up is never ready; here all nodes start beside it.

@@ -7,7 +7,8 @@ one, on 127.0.0.1, whatever address it asked for. A connection to the name of a
 Service goes to the cluster's proxy, which finds the Service by the request's
 Host header; so that is for HTTP alone.
 
-And one shortcut: `ray.serve.llm` imports all of Ray's reinforcement learning
+Two shortcuts: the process becomes a fork of one that has imported the same
+libraries (fork_client.py). And `ray.serve.llm` imports all of Ray's reinforcement learning
 for a decorator that warns of old names. Without it a replica starts in half the
 time and takes half the memory, which is what a cluster on one machine lacks.
 """
@@ -20,8 +21,6 @@ import sys
 
 _bind = socket.socket.bind
 _create_connection = socket.create_connection
-
-
 _ports = {}
 _proxy = None
 _service = re.compile("")
