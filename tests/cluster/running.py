@@ -149,7 +149,10 @@ class Cluster:
         return self.replica_pods(model, "LLMServer")
 
     def replica_pods(self, model: str, deployment_prefix: str) -> list[Object]:
-        """The pods in which replicas of a model's deployments of such a name run."""
+        """The pods in which replicas of a model's deployments of such a name run.
+
+        Raises KeyError for a replica that runs in no pod.
+        """
         replicas = [
             replica
             for name, deployment in self.applications()[model]["deployments"].items()
@@ -158,8 +161,8 @@ class Cluster:
             if replica["state"] == "RUNNING"
         ]
         hosts = {psutil.Process(replica["pid"]).environ()["HOSTNAME"] for replica in replicas}
-        pods = self.items("/api/v1/namespaces/ai/pods")
-        return [pod for pod in pods if pod["metadata"]["name"] in hosts]
+        pods = {pod["metadata"]["name"]: pod for pod in self.items("/api/v1/namespaces/ai/pods")}
+        return [pods[host] for host in hosts]
 
     def memory_bytes(self) -> int:
         total = 0

@@ -131,10 +131,12 @@ def test_no_replica_waits_for_a_gpu_that_another_pool_has(
     shipped: ClusterDeployment, plan: dict[str, Any], cluster: Cluster
 ) -> None:
     """Each engine runs on a node of its model's pool, as Ray Serve itself tells."""
-    for model in plan["models"]:
-        for deployment, group in (("LLMServer", model["gpu"]), ("LLMRouter", "routers")):
-            pods = cluster.replica_pods(model["name"], deployment)
-            assert {pod["metadata"]["labels"]["ray.io/group"] for pod in pods} == {group}
+    for name, application in cluster.applications().items():
+        (pool,) = [model["gpu"] for model in plan["models"] if model["name"] == name]
+        for deployment in application["deployments"]:
+            pods = cluster.replica_pods(name, deployment)
+            expected = pool if deployment.startswith("LLMServer") else "routers"
+            assert {pod["metadata"]["labels"]["ray.io/group"] for pod in pods} == {expected}
 
 
 def test_the_token_is_in_its_secret_and_nowhere_else(
