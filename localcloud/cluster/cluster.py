@@ -32,7 +32,7 @@ from localcloud.cluster.node_pools import NodePools
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.ports import free_port
 from localcloud.cluster.proxy import Proxy
-from localcloud.cluster.ray_node import fork_server
+from localcloud.cluster.ray_node import fork_server_command
 
 START_TIMEOUT_SECONDS = 120
 # A program that ends this often within seconds of its start will not recover.
@@ -215,7 +215,7 @@ class LocalCluster:
             self.stopping.set()
 
     def _keep_fork_server(self) -> None:
-        argv, environment = fork_server(
+        argv, environment = fork_server_command(
             self.installation.ray,
             STANDINS,
             vllm_arguments=self.installation.vllm_arguments,

@@ -57,7 +57,7 @@ def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]
     }
 
 
-def fork_server(
+def fork_server_command(
     ray: Path, standins: Path, *, vllm_arguments: Path, home: Path, socket: Path
 ) -> tuple[list[str | Path], dict[str, str]]:
     """Command and environment of the process that the Pythons of Ray's pods are forks of."""
