@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 REQUEST_SECONDS = 120.0
-POLL_SECONDS = (1.0, 5.0)  # first and longest pause between two rounds
+POLL_SECONDS = (0.5, 5.0)  # first and longest pause between two rounds
+# A pause is about a tenth of the time that was waited: that is all that a ready model waits for us.
+POLL_GROWTH = 1.1
 AT_ONCE = 8
 # KubeRay looks at a RayService every two seconds. It does not always write observedGeneration down
 # (its comparison of statuses leaves it out), so a lag is believed for this long only.
@@ -368,7 +370,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
             if late or all(verdict.settled for verdict in verdicts.values()):
                 return _report(models, verdicts, settings, say)
             time.sleep(pause)
-            pause = min(pause * 1.5, longest)
+            pause = min(pause * POLL_GROWTH, longest)
 
 
 def main(env: Mapping[str, str]) -> int:

@@ -280,6 +280,24 @@ def test_a_model_that_is_still_starting_is_waited_for(start: Callable[..., Run])
     assert run.lines[0] == "a: DEPLOYING"
 
 
+def test_a_ready_model_waits_no_longer_for_the_next_look_than_a_tenth_of_its_start(
+    start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(model("a"))
+    run.service.overrides["/a/v1/models"] = lambda count: (404, {}) if count < 60 else None
+    monkeypatch.setattr(script, "POLL_SECONDS", (0.5, 5.0))
+    pauses: list[float] = []
+    monkeypatch.setattr(script.time, "sleep", pauses.append)
+    assert run(600) == 0
+    waited = 0.0
+    for pause in pauses:
+        assert pause <= min(0.5 + 0.1001 * waited, 5)
+        waited += pause
+    # Nor is the API asked more often than that is worth.
+    assert pauses[0] == 0.5
+    assert pauses[-1] == 5
+
+
 def test_at_the_deadline_the_last_known_reason_is_told(start: Callable[..., Run]) -> None:
     run = start(model("a"))
     starting = {**run.service.fail("a", "RuntimeError: CUDA out of memory"), "status": "DEPLOYING"}
