@@ -272,7 +272,7 @@ class Pod:
     async def _probe(
         self, probe: Probe, key: str, change: Callable[[bool], Awaitable[None]]
     ) -> None:
-        async for good in probe.changes():
+        async for good in probe.changes(at_once=key == "readinessProbe"):
             if key == "livenessProbe" and good:
                 continue
             await change(good)

@@ -1,4 +1,8 @@
-"""Readiness and liveness probes, with Kubernetes' own defaults and thresholds."""
+"""Readiness and liveness probes, with Kubernetes' own defaults and thresholds.
+
+But a container is ready as soon as it is: its first readiness is asked for every second from its
+start on. The delays and periods that pods state are for machines that load weights.
+"""
 
 import asyncio
 import contextlib
@@ -11,6 +15,8 @@ from localcloud.cluster.kubernetes_api import Object
 from localcloud.cluster.pod_network import PodAddress
 from localcloud.cluster.processes import MARK
 
+FIRST_PERIOD_SECONDS = 1.0
+
 
 class Probe:
     """One probe of one container; `exec` and `httpGet` are understood."""
@@ -20,14 +26,21 @@ class Probe:
         self.variables = {**variables, MARK: mark}
         self.address = address
 
-    async def changes(self) -> AsyncIterator[bool]:
-        """Yield True or False each time a threshold is crossed."""
+    async def changes(self, *, at_once: bool) -> AsyncIterator[bool]:
+        """Yield True or False each time a threshold is crossed.
+
+        `at_once`: whether the first success is looked for from the start on.
+        """
         period = float(self.spec.get("periodSeconds", 10))
         thresholds = {
             True: int(self.spec.get("successThreshold", 1)),
             False: int(self.spec.get("failureThreshold", 3)),
         }
-        await asyncio.sleep(float(self.spec.get("initialDelaySeconds", 0)))
+        if at_once:
+            while not await self._once():
+                await asyncio.sleep(FIRST_PERIOD_SECONDS)
+        else:
+            await asyncio.sleep(float(self.spec.get("initialDelaySeconds", 0)))
         last, streak, reported = None, 0, None
         while True:
             good = await self._once()
