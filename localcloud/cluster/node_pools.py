@@ -31,7 +31,7 @@ from localcloud.cluster.fitting import Resources, fits, pod_requests, quantities
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, Store
 
 # GKE waits for ten minutes.
-IDLE_SECONDS = 10.0
+IDLE_SECONDS = 5.0
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 GPU_RESOURCE = "nvidia.com/gpu"
 

@@ -91,7 +91,7 @@ def _wait(alive: list[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Wait without reaping, which is the event loop's business; returns who is left."""
     deadline = time.monotonic() + seconds
     while (alive := [p for p in alive if _is_alive(p)]) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.2)
     return alive
 
 

@@ -121,7 +121,7 @@ def ray_environment(
         "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "300",
         # Serve's controller would look at all replicas ten times a second.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",
-        # Machines come within a second here; Ray looks every five.
-        "AUTOSCALER_UPDATE_INTERVAL_S": "2",
+        # A proxy without a replica beside it would keep its node for half a minute.
+        "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "5",
         "HF_HUB_OFFLINE": "1",
     }
