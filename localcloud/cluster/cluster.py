@@ -37,6 +37,9 @@ from localcloud.cluster.ray_node import fork_server_command
 START_TIMEOUT_SECONDS = 120
 # A program that ends this often within seconds of its start will not recover.
 QUICK_FAILURES = 3
+API_SERVER = "kube-apiserver"
+# What watches the API server, in the order in which it is started.
+CLIENTS = ("kwok", "kube-controller-manager", "kube-scheduler", "kuberay-operator")
 STANDINS = Path(__file__).parent / "ray" / "standins"
 Report = Callable[[str], None]
 
@@ -107,6 +110,8 @@ class LocalCluster:
         self.stopping = asyncio.Event()
         self.failure: BaseException | None = None
         self._tasks: list[asyncio.Task[Any]] = []
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._to_start_anew: set[str] = set()
         self._stack = contextlib.AsyncExitStack()
         self.api: KubernetesApi
 
@@ -116,8 +121,8 @@ class LocalCluster:
         self.report("etcd and the API server")
         self._keep_fork_server()
         self._keep("etcd", plane.etcd())
-        self._keep("kube-apiserver", plane.api_server())
-        await self._wait_for("kube-apiserver", self._api_server_ready)
+        self._keep(API_SERVER, plane.api_server())
+        await self._wait_for(API_SERVER, self._api_server_ready)
         plane.write_kubeconfig()
         self.api = await self._stack.enter_async_context(KubernetesApi(plane.credentials))
         self.report("KubeRay's resource definitions, controllers, scheduler and kwok")
@@ -143,6 +148,7 @@ class LocalCluster:
             await self._wait_for(
                 name, functools.partial(self._healthy, f"{scheme}://127.0.0.1:{port}/healthz")
             )
+        self._run(self._start_clients_anew_after_outages())
 
     async def stop(self) -> None:
         """End every process of the cluster, the pods' own included."""
@@ -234,10 +240,13 @@ class LocalCluster:
         while not self.stopping.is_set():
             started = time.monotonic()
             process = await processes.start(argv, mark=self.settings.mark, log=log, env=env)
+            self._running[name] = process
             code = await process.wait()
             if self.stopping.is_set():
                 return
-            if code == -signal.SIGKILL:
+            if name in self._to_start_anew:
+                self._to_start_anew.remove(name)
+            elif code == -signal.SIGKILL:
                 await asyncio.sleep(1)  # by somebody: that says nothing of the program
             elif time.monotonic() - started < 5:
                 failures += 1
@@ -250,6 +259,22 @@ class LocalCluster:
             else:
                 failures = 0
             self.report(f"{name} ended with code {code}: started again (see {log})")
+
+    async def _start_clients_anew_after_outages(self) -> None:
+        """Have what watches the API server look at once when that is back.
+
+        By themselves they would only after a pause of up to half a minute, which each outage
+        lengthens. On GKE they start anew too, when they could not renew their leases.
+        """
+        while True:
+            await self._running[API_SERVER].wait()
+            while not await self._api_server_serves():
+                await asyncio.sleep(0.2)
+            for name in CLIENTS:
+                client = self._running[name]
+                if client.returncode is None:
+                    self._to_start_anew.add(name)
+                    client.terminate()
 
     async def _wait_for(self, name: str, ready: Callable[[], Coroutine[Any, Any, bool]]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -270,6 +295,17 @@ class LocalCluster:
                 return bool(await api.get("/readyz") == "ok")
         except (aiohttp.ClientError, ApiError, ssl.SSLError, TimeoutError, OSError):
             return False
+
+    async def _api_server_serves(self) -> bool:
+        """Whether it is ready and has found out whether KubeRay's resources are defined."""
+        try:
+            await self.api.get("/readyz")
+            await self.api.get("/apis/ray.io/v1")
+        except ApiError as error:
+            return error.status == 404  # a stack that brought the definitions took them along
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+        return True
 
     async def _healthy(self, url: str) -> bool:
         try:
@@ -302,4 +338,4 @@ class LocalCluster:
                 return False
             return True
 
-        await self._wait_for("kube-apiserver", served)
+        await self._wait_for(API_SERVER, served)

@@ -113,6 +113,13 @@ def kill(cluster: Cluster, name: str) -> None:
         process.kill()
 
 
+def running(cluster: Cluster, *names: str) -> set[psutil.Process]:
+    """The cluster's programs of these names, each of which runs."""
+    found = [_named(cluster, name) for name in names]
+    assert all(found), names
+    return set().union(*found)
+
+
 def _named(cluster: Cluster, name: str) -> list[psutil.Process]:
     found = []
     for process in cluster.processes():

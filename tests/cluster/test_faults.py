@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from tests.cluster.deployed import RAY_SERVICE, end, kept_down, kill, wait_until_up
+from tests.cluster.deployed import RAY_SERVICE, end, kept_down, kill, running, wait_until_up
 from tests.cluster.figures import Figures
 from tests.cluster.load import Load
 from tests.cluster.running import eventually
@@ -141,6 +141,8 @@ def test_requests_are_answered_while_the_control_plane_is_gone(
 def test_an_api_server_that_is_down_at_up_is_told_and_nothing_is_lost(
     service: Service, figures: Figures
 ) -> None:
+    clients = ("kube-controller", "kube-scheduler", "kwok", "ray-operator")
+    before = running(service.cluster, *clients)
     with Load(service.cluster, ("steady", "other")) as load:
         with kept_down(service.cluster, "kube-apiserver"):
             failed = service.models(STEADY, OTHER, THIRD).up()
@@ -150,6 +152,8 @@ def test_an_api_server_that_is_down_at_up_is_told_and_nothing_is_lost(
         wait_until_up(service.cluster)
         service.deployment.must_up()
         service.assert_whole()
+    # They start anew with the API server, which they would otherwise ask again only much later.
+    assert not before & running(service.cluster, *clients)
     figures.add("API server down at up: requests", load.summary())
     assert load.lost == []
 
