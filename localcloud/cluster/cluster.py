@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import functools
 import os
+import shutil
 import signal
-import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ from typing import Any
 
 import aiohttp
 import trustme
-import yaml
 
 from localcloud.cluster import processes
 from localcloud.cluster.control_plane import ControlPlane, write_stages
@@ -27,7 +26,7 @@ from localcloud.cluster.downloads import Downloads, kuberay_files
 from localcloud.cluster.gke_endpoint import GkeEndpoint
 from localcloud.cluster.gke_pools import recorded_pools
 from localcloud.cluster.kubelet import Kubelet, Machine
-from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
+from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, is_ready
 from localcloud.cluster.node_pools import NodePools
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.ports import free_port
@@ -54,6 +53,7 @@ class Installation:
 
     binaries: Path
     crds: Path
+    etcd_data: Path
     kuberay_version: str
     stages: Path
     provider: Path
@@ -119,18 +119,19 @@ class LocalCluster:
         """Start everything and return when all of it is healthy. Raises ClusterError."""
         plane = self.plane
         self.report("etcd and the API server")
+        await asyncio.to_thread(shutil.copytree, self.installation.etcd_data, plane.etcd_data)
         self._keep_fork_server()
         self._keep("etcd", plane.etcd())
         self._keep(API_SERVER, plane.api_server())
-        await self._wait_for(API_SERVER, self._api_server_ready)
+        await self._wait_for(API_SERVER, functools.partial(is_ready, plane.credentials))
         plane.write_kubeconfig()
         self.api = await self._stack.enter_async_context(KubernetesApi(plane.credentials))
-        self.report("KubeRay's resource definitions, controllers, scheduler and kwok")
+        await self._wait_for(API_SERVER, self._api_server_serves)
+        self.report("controllers, scheduler and kwok")
         stages = write_stages(self.installation.stages, self.settings.folder / "stages.yaml")
         self._keep("kwok", plane.kwok(stages))
         self._keep("kube-controller-manager", plane.controllers())
         self._keep("kube-scheduler", plane.scheduler())
-        await self._apply_resource_definitions()
         await self._start_own_parts()
         address = f"http://127.0.0.1:{self.proxy_port}"
         self.report("the KubeRay operator")
@@ -287,15 +288,6 @@ class LocalCluster:
                 )
             await asyncio.sleep(0.2)
 
-    async def _api_server_ready(self) -> bool:
-        if not self.plane.credentials.ca_file.exists():
-            return False
-        try:
-            async with KubernetesApi(self.plane.credentials) as api:
-                return bool(await api.get("/readyz") == "ok")
-        except (aiohttp.ClientError, ApiError, ssl.SSLError, TimeoutError, OSError):
-            return False
-
     async def _api_server_serves(self) -> bool:
         """Whether it is ready and has found out whether KubeRay's resources are defined."""
         try:
@@ -316,26 +308,3 @@ class LocalCluster:
                 return bool(answer.status == 200)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
-
-    async def _apply_resource_definitions(self) -> None:
-        definitions = [
-            yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader, in C where there is one
-            for path in sorted(self.installation.crds.glob("*.yaml"))
-        ]
-        await asyncio.gather(*(self.api.apply(definition) for definition in definitions))
-        await asyncio.gather(*(self._wait_for_kind(definition) for definition in definitions))
-
-    async def _wait_for_kind(self, definition: Object) -> None:
-        """Wait until the API server serves what the definition defines."""
-        group, plural = definition["spec"]["group"], definition["spec"]["names"]["plural"]
-        versions = [v["name"] for v in definition["spec"]["versions"] if v["served"]]
-
-        async def served() -> bool:
-            try:
-                for version in versions:
-                    await self.api.get(f"/apis/{group}/{version}/{plural}")
-            except ApiError:
-                return False
-            return True
-
-        await self._wait_for(API_SERVER, served)

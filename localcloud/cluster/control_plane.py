@@ -109,6 +109,11 @@ class ControlPlane:
         )
 
     @property
+    def etcd_data(self) -> Path:
+        """What etcd keeps; see etcd_data.py for what it starts with."""
+        return self.folder / "etcd"
+
+    @property
     def kubeconfig(self) -> Path:
         """The kubeconfig of the cluster's administrator."""
         return self.folder / "kubeconfig"
@@ -150,7 +155,7 @@ class ControlPlane:
         )
         return [
             self.binaries / "etcd",
-            f"--data-dir={self.folder / 'etcd'}",
+            f"--data-dir={self.etcd_data}",
             "--unsafe-no-fsync",
             f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}",

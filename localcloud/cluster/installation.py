@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Final, TextIO
 
+from localcloud.cluster import etcd_data
 from localcloud.cluster.cluster import Installation
 from localcloud.go_build import BuildError, GoProgram, build, module_folder, module_key
 from localcloud.store import locked
@@ -65,6 +66,7 @@ def installed() -> Installation:
     return Installation(
         binaries=programs,
         crds=programs / "crds",
+        etcd_data=programs / "etcd-data",
         kuberay_version=KUBERAY_VERSION,
         stages=programs / "stages",
         provider=folder / f"provider-{provider}",
@@ -87,7 +89,15 @@ def install(output: TextIO = sys.stderr) -> Installation:
     for target, module, path, folder in sources:
         if not target.exists():
             _copy(module_folder(module, path) / folder, target)
+    _prepare_etcd(wanted, output)
     return wanted
+
+
+def _prepare_etcd(wanted: Installation, output: TextIO) -> None:
+    with locked(wanted.binaries / ".etcd-data.lock"):
+        if not wanted.etcd_data.exists():
+            print("Preparing what a cluster's etcd starts with, once.", file=output, flush=True)
+            etcd_data.make(wanted.binaries, wanted.crds, wanted.etcd_data)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -197,3 +197,14 @@ class Store:
                 self.objects[key] = obj
             for listener in self.listeners:
                 listener(event, obj)
+
+
+async def is_ready(credentials: Credentials) -> bool:
+    """Whether an API server is there and ready; one that has just started has no certificate."""
+    if not credentials.ca_file.exists():
+        return False
+    try:
+        async with KubernetesApi(credentials) as api:
+            return bool(await api.get("/readyz") == "ok")
+    except (aiohttp.ClientError, ApiError, ssl.SSLError, TimeoutError, OSError):
+        return False

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localcloud.cluster import processes
+from localcloud.cluster import etcd_data, installation, processes
 from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.lifecycle import down, up
 from localcloud.cluster.state import ClusterState
@@ -27,6 +27,8 @@ from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
 
 pytestmark = pytest.mark.cluster
+
+BROKEN = "#!/bin/sh\necho 'no space left on device' >&2\nexit 1\n"
 
 
 def command(home: Path, *arguments: str) -> list[str]:
@@ -150,21 +152,30 @@ def test_a_taken_port_is_one_sentence_with_a_way_out(tmp_path: Path) -> None:
 def test_a_program_that_cannot_start_is_named_with_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from localcloud.cluster import installation
-
     real = installation.installed()
     programs = tmp_path / "programs"
     shutil.copytree(real.binaries, programs / real.binaries.name, symlinks=True)
     (programs / real.ray.name).symlink_to(real.ray)
     (programs / real.provider.name).symlink_to(real.provider)
     broken = programs / real.binaries.name / "etcd"
-    broken.write_text("#!/bin/sh\necho 'no space left on device' >&2\nexit 1\n")
+    broken.write_text(BROKEN)
     monkeypatch.setenv(installation.PROGRAMS_VARIABLE, str(programs))
     started = time.monotonic()
     with pytest.raises(ClusterError, match=r"etcd ended with code 1.*no space left on device"):
         up(tmp_path, serve_port=0, dashboard_port=0)
     assert time.monotonic() - started < 60
     assert ClusterState.read(tmp_path / "cluster") is None
+
+
+def test_an_etcd_that_cannot_be_prepared_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    real = installation.installed()
+    (tmp_path / "kube-apiserver").symlink_to(real.binaries / "kube-apiserver")
+    broken = tmp_path / "etcd"
+    broken.write_text(BROKEN)
+    broken.chmod(0o755)
+    with pytest.raises(BuildError, match=r"no API server .*code 1.*no space left on device"):
+        etcd_data.make(tmp_path, real.crds, tmp_path / "etcd-data")
+    assert {path.name for path in tmp_path.iterdir()} == {"kube-apiserver", "etcd"}
 
 
 def test_no_go_on_path_is_one_sentence_with_a_way_out(

@@ -1,0 +1,76 @@
+"""What etcd holds when a cluster starts: the API server's own objects and KubeRay's definitions.
+
+Made once, with the programs. An API server describes all of its API anew for each definition that
+is added, which takes 8 s of a processor for KubeRay's four; one that finds them there does it once.
+"""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import aiohttp
+import yaml
+
+from localcloud.cluster import processes
+from localcloud.cluster.control_plane import ControlPlane
+from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, is_ready
+from localcloud.go_build import BuildError
+
+TIMEOUT_SECONDS = 120
+
+
+def make(binaries: Path, definitions: Path, target: Path) -> None:
+    """Start an API server on an empty etcd, apply the definitions, and keep etcd's folder.
+
+    Raises BuildError with one sentence; then there is no `target`.
+    """
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        plane = ControlPlane.create(binaries, Path(folder))
+        mark = f"etcd-data-{folder}"
+        try:
+            asyncio.run(_fill(plane, definitions, mark))
+        except (aiohttp.ClientError, ApiError, OSError, TimeoutError) as error:
+            logs = [processes.last_lines(log) for log in sorted(plane.folder.glob("*.log"))]
+            told = " | ".join(text for text in logs if text)
+            raise BuildError(
+                f"no API server with KubeRay's definitions could be prepared ({error or 'timeout'})"
+                f"; the logs of etcd and kube-apiserver end with: {told}"
+            ) from None
+        finally:
+            processes.stop(processes.marked(mark))
+        plane.etcd_data.replace(target)
+
+
+async def _fill(plane: ControlPlane, definitions: Path, mark: str) -> None:
+    async def start(name: str, argv: list[str | Path]) -> asyncio.subprocess.Process:
+        return await processes.start(argv, mark=mark, log=plane.folder / f"{name}.log")
+
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        etcd = await start("etcd", plane.etcd())
+        server = await start("kube-apiserver", plane.api_server())
+        while not await is_ready(plane.credentials):
+            for process in (etcd, server):
+                if process.returncode is not None:
+                    raise OSError(f"a program ended with code {process.returncode}")
+            await asyncio.sleep(0.2)
+        async with KubernetesApi(plane.credentials) as api:
+            texts = [path.read_text(encoding="utf-8") for path in definitions.glob("*.yaml")]
+            wanted = [yaml.load(text, yaml.CSafeLoader) for text in texts]
+            await asyncio.gather(*(api.apply(definition) for definition in wanted))
+            await asyncio.gather(*(_served(api, definition) for definition in wanted))
+        server.kill()
+        await server.wait()
+        etcd.terminate()
+        await etcd.wait()
+
+
+async def _served(api: KubernetesApi, definition: Object) -> None:
+    """Wait until the API server serves what the definition defines."""
+    group, plural = definition["spec"]["group"], definition["spec"]["names"]["plural"]
+    for version in definition["spec"]["versions"]:
+        while version["served"]:
+            try:
+                await api.get(f"/apis/{group}/{version['name']}/{plural}")
+                break
+            except ApiError:
+                await asyncio.sleep(0.2)
