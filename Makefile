@@ -70,7 +70,8 @@ e2e: e2e-shared e2e-alone ## the tests on the real cluster, which is built first
 
 # Two clusters at once: one waits where the other computes.
 e2e-shared: cluster-build
-	@$(PY) -m pytest tests/cluster -m "cluster and not alone" --verbose --numprocesses 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest tests/cluster -m "cluster and not alone" --verbose --numprocesses 2 \
+		--dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The prod stack starts a dozen Ray nodes at once.
 e2e-alone: cluster-build

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,10 @@ from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stage import Stage
 
+# Two processes take these files in turn: what takes long first, and after each other those that use
+# the small service, which a process deploys anew after another stack. What comes after an appended
+# pool (edits) must not scale: see fresh_service in test_autoscaling.py.
+FILES = ("faults", "autoscaling", "killed_engine", "shipped_stacks", "edits", "lifecycle")
 COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 
 
@@ -46,17 +51,24 @@ def stage(
 
 
 @pytest.fixture
-def deployed_service(stage: Stage) -> Service:
-    """The small service as the test before left it."""
-    return stage.small_service()
+def deployed_service(stage: Stage) -> Iterator[Service]:
+    """The small service as the test before left it, which may have a third model by now."""
+    service = stage.small_service()
+    yield service
+    service.cluster.engine_faults({})
 
 
 @pytest.fixture
-def service(deployed_service: Service) -> Iterator[Service]:
-    """The small service, put back after the test."""
-    yield deployed_service
-    deployed_service.cluster.engine_faults({})
+def service(deployed_service: Service) -> Service:
+    """The small service with the stack file that it started with."""
     deployed_service.restore()
+    return deployed_service
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    ranks = {here / f"test_{name}.py": rank for rank, name in enumerate(FILES)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

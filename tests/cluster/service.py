@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.cluster.deployed import NAMESPACE, RAY, ClusterDeployment
 from tests.cluster.running import Cluster, eventually
+from tests.cluster.stacks import OTHER, STEADY, THIRD
 
 
 class Service:
@@ -23,6 +24,12 @@ class Service:
     def models(self, *models: dict[str, Any]) -> ClusterDeployment:
         """Write the stack file with these models; the deployment, to be brought `up`."""
         return self.write({**self.base, "ray-llm:models": list(models)})
+
+    def edit(self) -> ClusterDeployment:
+        """Write the stack file with a third model, or where it has one, with another edit of it."""
+        longer = {**THIRD, "contextLength": 2048}
+        third = longer if THIRD in self.config["ray-llm:models"] else THIRD
+        return self.models(STEADY, OTHER, third)
 
     def write(self, config: dict[str, Any]) -> ClusterDeployment:
         """Write the stack file."""

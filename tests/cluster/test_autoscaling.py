@@ -4,6 +4,8 @@ Ray Serve's autoscaling, Ray's cluster autoscaler (v2), KubeRay and the schedule
 machines are stood in for (localcloud/cluster/node_pools.py).
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -39,14 +41,22 @@ def workers(cluster: Cluster) -> int:
     return len(nodes)
 
 
-def shorten_idle_timeout(cluster: Cluster, seconds: int) -> None:
+@contextlib.contextmanager
+def idle_timeout(cluster: Cluster, seconds: int) -> Iterator[None]:
     """Let the autoscaler take idle workers away sooner than the product's five minutes.
 
     In the Ray cluster alone, which KubeRay leaves as it is while the RayService stays the same.
     """
+
+    def patch(seconds: int) -> None:
+        options = {"spec": {"autoscalerOptions": {"idleTimeoutSeconds": seconds}}}
+        cluster.patch(f"{RAY}/rayclusters/{name}", options, "kubectl-edit")
+
     (ray_cluster,) = cluster.items(f"{RAY}/rayclusters")
-    options = {"spec": {"autoscalerOptions": {"idleTimeoutSeconds": seconds}}}
-    cluster.patch(f"{RAY}/rayclusters/{ray_cluster['metadata']['name']}", options, "kubectl-edit")
+    name = ray_cluster["metadata"]["name"]
+    patch(seconds)
+    yield
+    patch(ray_cluster["spec"]["autoscalerOptions"]["idleTimeoutSeconds"])
 
 
 def asleep(cluster: Cluster) -> bool:
@@ -68,6 +78,31 @@ def fresh_service(stage: Stage, request: pytest.FixtureRequest) -> Service:
     return service
 
 
+def scale(cluster: Cluster, figures: Figures) -> Load:
+    """Have the model go from zero to its maximum and back; the load that did it."""
+    # Its router wakes it once when it is deployed.
+    eventually(lambda: asleep(cluster), "the model and its node are gone", seconds=180)
+
+    with figures.timed("a model at zero, from the first request to its answer"):
+        answer = cluster.chat(MODEL, MODEL, "wake up", timeout=180)
+    assert answer == (200, f"{MODEL}: wake up")
+
+    cluster.engine_faults({MODEL: {"token_seconds": TOKEN_SECONDS}})
+    with (
+        Load(cluster, (MODEL,), per_second=8, at_once=64) as load,
+        figures.timed("under load, until a second replica on a second node runs"),
+    ):
+        eventually(
+            lambda: len(cluster.engine_pods(MODEL)) == 2 and workers(cluster) == 3,
+            "two replicas on two nodes",
+            seconds=180,
+        )
+    cluster.engine_faults({})
+    with figures.timed("after the load, until replicas and nodes are gone"):
+        eventually(lambda: asleep(cluster), "the model and its nodes are gone", seconds=180)
+    return load
+
+
 def test_a_model_goes_from_zero_to_its_maximum_and_back_to_zero(
     fresh_service: Service, figures: Figures
 ) -> None:
@@ -75,27 +110,8 @@ def test_a_model_goes_from_zero_to_its_maximum_and_back_to_zero(
     before = service.deployment.ray_clusters()
     with Load(cluster, ("steady", "other")) as others:
         service.models(STEADY, OTHER, BURSTY).must_up()
-        shorten_idle_timeout(cluster, 5)
-        # Its router wakes it once when it is deployed.
-        eventually(lambda: asleep(cluster), "the model and its node are gone", seconds=180)
-
-        with figures.timed("a model at zero, from the first request to its answer"):
-            answer = cluster.chat(MODEL, MODEL, "wake up", timeout=180)
-        assert answer == (200, f"{MODEL}: wake up")
-
-        cluster.engine_faults({MODEL: {"token_seconds": TOKEN_SECONDS}})
-        with (
-            Load(cluster, (MODEL,), per_second=8, at_once=64) as load,
-            figures.timed("under load, until a second replica on a second node runs"),
-        ):
-            eventually(
-                lambda: len(cluster.engine_pods(MODEL)) == 2 and workers(cluster) == 3,
-                "two replicas on two nodes",
-                seconds=180,
-            )
-        cluster.engine_faults({})
-        with figures.timed("after the load, until replicas and nodes are gone"):
-            eventually(lambda: asleep(cluster), "the model and its nodes are gone", seconds=180)
+        with idle_timeout(cluster, 5):
+            load = scale(cluster, figures)
     figures.add("scaled from zero to two and back: its own requests", load.summary())
     figures.add("scaled from zero to two and back: other models' requests", others.summary())
     assert load.lost == []

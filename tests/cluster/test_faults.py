@@ -11,12 +11,17 @@ from tests.cluster.figures import Figures
 from tests.cluster.load import Load
 from tests.cluster.running import eventually
 from tests.cluster.service import Service
-from tests.cluster.stacks import OTHER, STEADY, THIRD
 from tests.engine.deployments import TOKEN
 
 pytestmark = pytest.mark.cluster
 
 OUT_OF_MEMORY = "No available memory for the cache blocks."
+
+
+@pytest.fixture
+def service(deployed_service: Service) -> Service:
+    """The small service as the fault before left it."""
+    return deployed_service
 
 
 def generation(service: Service) -> int:
@@ -29,7 +34,7 @@ def test_an_operator_killed_in_the_middle_of_a_rollout_finishes_it(
 ) -> None:
     before, clusters = generation(service), service.deployment.ray_clusters()
     with Load(service.cluster, ("steady", "other")) as load:
-        rollout = service.models(STEADY, OTHER, THIRD).start_up()
+        rollout = service.edit().start_up()
         eventually(lambda: generation(service) > before, "the rollout has begun", seconds=60)
         kill(service.cluster, "ray-operator")
         code, output = end(rollout)
@@ -47,7 +52,7 @@ def test_a_killed_serve_controller_loses_no_request_and_comes_back(
         time.sleep(2)
         kill(service.cluster, "ray::ServeController")
         time.sleep(10)
-        service.models(STEADY, OTHER, THIRD).must_up()
+        service.edit().must_up()
         service.assert_whole()
     figures.add("Serve controller killed: requests", load.summary())
     assert load.lost == []
@@ -88,10 +93,11 @@ def test_an_engine_that_dies_at_start_fails_the_up_with_its_error(
     service: Service, figures: Figures
 ) -> None:
     cluster = service.cluster
+    service.restore()
     cluster.engine_faults({"third": {"start": OUT_OF_MEMORY}})
     with Load(cluster, ("steady", "other")) as load:
         with figures.timed("an engine that dies at start, until the up tells"):
-            failed = service.models(STEADY, OTHER, THIRD).up()
+            failed = service.edit().up()
         output = failed.stdout + failed.stderr
         assert failed.returncode != 0
         assert f"third: RuntimeError: {OUT_OF_MEMORY}" in output
@@ -109,9 +115,9 @@ def test_an_engine_that_dies_at_start_fails_the_up_with_its_error(
 
 def test_a_corrected_stack_file_repairs_a_model_that_failed(service: Service) -> None:
     service.cluster.engine_faults({"third": {"start": OUT_OF_MEMORY}})
-    assert service.models(STEADY, OTHER, THIRD).up().returncode != 0
+    assert service.edit().up().returncode != 0
     service.cluster.engine_faults({})
-    service.models(STEADY, OTHER, {**THIRD, "contextLength": 2048}).must_up()
+    service.edit().must_up()
     service.assert_whole()
 
 
@@ -145,7 +151,7 @@ def test_an_api_server_that_is_down_at_up_is_told_and_nothing_is_lost(
     before = running(service.cluster, *clients)
     with Load(service.cluster, ("steady", "other")) as load:
         with kept_down(service.cluster, "kube-apiserver"):
-            failed = service.models(STEADY, OTHER, THIRD).up()
+            failed = service.edit().up()
         output = failed.stdout + failed.stderr
         assert failed.returncode != 0
         assert "unreachable" in output, output
@@ -163,7 +169,7 @@ def test_an_api_server_that_goes_down_during_up_and_comes_back(
 ) -> None:
     before = generation(service)
     with Load(service.cluster, ("steady", "other")) as load:
-        rollout = service.models(STEADY, OTHER, THIRD).start_up()
+        rollout = service.edit().start_up()
         eventually(lambda: generation(service) > before, "the rollout has begun", seconds=60)
         kill(service.cluster, "kube-apiserver")
         code, output = end(rollout)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.cluster
 ROUNDS = 5
 KILLS = 4
 # About what such an `up` takes: some kills come too late, and that up has to have succeeded.
-LATEST_KILL_SECONDS = 10.0
+LATEST_KILL_SECONDS = 8.0
 
 
 @pytest.fixture(scope="module")
