@@ -130,6 +130,9 @@ def ask_models_access(plan: Plan) -> list[dict[str, Any]]:
     It may list and delete Jobs, because an update that is killed leaves a Job that Pulumi does not
     know of; the next Job removes it. RBAC has no rule by label and the names are not known
     beforehand, so this holds for every Job of the namespace; the script selects by label.
+
+    It may patch Ray clusters and list pods, to have a cluster that KubeRay rewrote count its
+    workers again. Their names are KubeRay's.
     """
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(plan)},
@@ -144,6 +147,8 @@ def ask_models_access(plan: Plan) -> list[dict[str, Any]]:
                     "resourceNames": [plan.service.name],
                     "verbs": ["get"],
                 },
+                {"apiGroups": ["ray.io"], "resources": ["rayclusters"], "verbs": ["get", "patch"]},
+                {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
                 {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "delete"]},
             ],
         },

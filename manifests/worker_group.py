@@ -8,9 +8,9 @@ the GPUs twice.
 once. An edited model changes it and stays in place, because KubeRay does not compare it. But where
 KubeRay rewrites a live cluster (a pool is appended, the operator upgraded), it writes our numbers
 over the live ones, and Ray's autoscaler counts on from there: of two workers at `replicas: 0`, a
-lost one would be asked for as the first and not be replaced. What that does not cover is pools of
-mixed degrees (see `_workers_at_start`) and workers that run above the minima at that moment: those
-the autoscaler cannot take away any more (seen with KubeRay 1.6.2).
+lost one would be asked for as the first and not be replaced. Nor would a group with workers above
+the minima at that moment grow any more, or one of a pool of mixed degrees (see `_workers_at_start`;
+seen with KubeRay 1.6.2): scripts/ask_models.py puts those numbers right after each update.
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go
 (modifyRayCluster)
 """

@@ -307,6 +307,62 @@ def remove_left_jobs(settings: Settings, say: Callable[[str], None]) -> None:
         say(f"what interrupted updates may have left stays: {_reason(error)}")
 
 
+def restore_worker_counts(settings: Settings, say: Callable[[str], None]) -> bool:
+    """Has the groups of the Ray cluster count the workers that they have; whether to look again.
+
+    When KubeRay rewrites a live cluster, for a pool that is appended, it writes the RayService's
+    numbers over those of Ray's autoscaler, which counts on from there: of two workers at
+    `replicas: 1` the next one is asked for as the second, and never comes.
+    """
+    if settings.kubernetes_url is None:
+        return False
+    base = f"/apis/ray.io/v1/namespaces/{settings.namespace}/rayclusters"
+    try:
+        service = _ray_service(settings) or {}
+        name = (service.get("status", {}).get("activeServiceStatus") or {}).get("rayClusterName")
+        if not name:
+            return True
+        groups = _kubernetes(settings, f"{base}/{name}")["spec"].get("workerGroupSpecs") or []
+        selector = f"ray.io/cluster={name},ray.io/node-type=worker"
+        query = urllib.parse.urlencode({"labelSelector": selector})
+        pods = _kubernetes(settings, f"/api/v1/namespaces/{settings.namespace}/pods?{query}")
+        for index, group in enumerate(groups):
+            written, count = group.get("replicas") or 0, _count_workers(group, pods["items"])
+            if written < count:
+                # The tests: somebody else may count meanwhile, and then we look again.
+                path = f"/spec/workerGroupSpecs/{index}"
+                patch = [
+                    {"op": "test", "path": f"{path}/groupName", "value": group["groupName"]},
+                    {"op": "test", "path": f"{path}/replicas", "value": group.get("replicas")},
+                    {"op": "replace", "path": f"{path}/replicas", "value": count},
+                ]
+                _kubernetes(settings, f"{base}/{name}", "PATCH", patch)
+                say(f"{group['groupName']}: {count} workers again, of which KubeRay kept {written}")
+    except urllib.error.HTTPError as error:
+        if error.code in (404, 409, 422):
+            return True
+        say(f"numbers of workers stay as KubeRay wrote them: {_reason(error)}")
+        return False
+    except (OSError, ValueError, KeyError):
+        return True  # whatever does not answer is told with the models
+    return True
+
+
+def _count_workers(group: Mapping[str, Any], pods: list[Mapping[str, Any]]) -> int:
+    """How many workers of a group there are and stay."""
+    leaving = (group.get("scaleStrategy") or {}).get("workersToDelete") or []
+    staying = [
+        pod
+        for pod in pods
+        if pod["metadata"]["labels"].get("ray.io/group") == group["groupName"]
+        and pod["metadata"]["name"] not in leaving
+        and "deletionTimestamp" not in pod["metadata"]
+        and pod.get("status", {}).get("phase") in ("Pending", "Running")
+    ]
+    count: int = min(len(staying) // group.get("numOfHosts", 1), group["maxReplicas"])
+    return count
+
+
 def engine_error(application: Mapping[str, Any]) -> str:
     """The last error of the engine, from the messages of the application and its deployments."""
     deployments = (application.get("deployments") or {}).values()
@@ -327,7 +383,7 @@ def one_line(text: str) -> str:
 
 def fetch(
     url: str,
-    body: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | list[Any] | None = None,
     headers: Mapping[str, str] | None = None,
     context: ssl.SSLContext | None = None,
     method: str | None = None,
@@ -349,6 +405,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     verdicts: dict[str, Verdict] = {}
     started = time.monotonic()
     pause, longest = POLL_SECONDS
+    counting = True
     remove_left_jobs(settings, say)
     # Once: what fails after that has failed while it was asked about.
     try:
@@ -359,6 +416,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while True:
             view = look(settings, time.monotonic() - started)
+            # After the look: once that has seen KubeRay done, so does this.
+            counting = counting and restore_worker_counts(settings, say)
             unsettled = [model for model in models if not _settled(verdicts.get(model.name))]
             judged = {model.name: pool.submit(judge, model, view, settings) for model in unsettled}
             for name, future in judged.items():
@@ -385,7 +444,7 @@ def _put(url: str, body: Mapping[str, Any]) -> None:
 def _send(
     method: str,
     url: str,
-    body: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | list[Any] | None = None,
     headers: Mapping[str, str] | None = None,
     context: ssl.SSLContext | None = None,
 ) -> bytes:
@@ -451,14 +510,23 @@ def _ray_service(settings: Settings) -> Any | None:
         raise
 
 
-def _kubernetes(settings: Settings, path: str, method: str = "GET") -> dict[str, Any]:
-    """What the Kubernetes API answers this pod's account; raises as `fetch` does."""
+def _kubernetes(
+    settings: Settings, path: str, method: str = "GET", patch: list[Any] | None = None
+) -> dict[str, Any]:
+    """What the Kubernetes API answers this pod's account; raises as `fetch` does.
+
+    patch: operations of a JSON patch.
+    """
     url = f"{settings.kubernetes_url}{path}"
     token = settings.service_account / "token"
     authority = settings.service_account / "ca.crt"
+    headers = {"Authorization": f"Bearer {token.read_text()}"} if token.exists() else {}
+    if patch is not None:
+        headers["Content-Type"] = "application/json-patch+json"
     return fetch(
         url,
-        headers={"Authorization": f"Bearer {token.read_text()}"} if token.exists() else {},
+        patch,
+        headers,
         context=ssl.create_default_context(cafile=str(authority))
         if url.startswith("https:")
         else None,

@@ -15,8 +15,7 @@ from tests.cluster.service import Service
 from tests.cluster.stage import Stage
 
 # Two processes take these files in turn: what takes long first, and after each other those that use
-# the small service, which a process deploys anew after another stack. What comes after an appended
-# pool (edits) must not scale: see fresh_service in test_autoscaling.py.
+# the small service, which a process deploys anew after another stack.
 FILES = ("faults", "autoscaling", "killed_engine", "shipped_stacks", "edits", "lifecycle")
 COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 

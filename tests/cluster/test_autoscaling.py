@@ -16,7 +16,6 @@ from tests.cluster.load import Load
 from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
-from tests.cluster.stage import Stage
 
 pytestmark = pytest.mark.cluster
 
@@ -55,8 +54,10 @@ def idle_timeout(cluster: Cluster, seconds: int) -> Iterator[None]:
     (ray_cluster,) = cluster.items(f"{RAY}/rayclusters")
     name = ray_cluster["metadata"]["name"]
     patch(seconds)
-    yield
-    patch(ray_cluster["spec"]["autoscalerOptions"]["idleTimeoutSeconds"])
+    try:
+        yield
+    finally:
+        patch(ray_cluster["spec"]["autoscalerOptions"]["idleTimeoutSeconds"])
 
 
 def asleep(cluster: Cluster) -> bool:
@@ -64,18 +65,6 @@ def asleep(cluster: Cluster) -> bool:
     return (
         not cluster.engine_pods(MODEL) and workers(cluster) == 1 and len(cluster.nodes("t4")) == 1
     )
-
-
-@pytest.fixture
-def fresh_service(stage: Stage, request: pytest.FixtureRequest) -> Service:
-    """The small service on a new Ray cluster.
-
-    Where a pool was appended beside an idle worker, KubeRay has written our count over the live
-    one, and Ray's autoscaler cannot take that worker away any more (manifests/worker_group.py).
-    """
-    stage.clear()
-    service: Service = request.getfixturevalue("service")
-    return service
 
 
 def scale(cluster: Cluster, figures: Figures) -> Load:
@@ -104,9 +93,9 @@ def scale(cluster: Cluster, figures: Figures) -> Load:
 
 
 def test_a_model_goes_from_zero_to_its_maximum_and_back_to_zero(
-    fresh_service: Service, figures: Figures
+    service: Service, figures: Figures
 ) -> None:
-    service, cluster = fresh_service, fresh_service.cluster
+    cluster = service.cluster
     before = service.deployment.ray_clusters()
     with Load(cluster, ("steady", "other")) as others:
         service.models(STEADY, OTHER, BURSTY).must_up()

@@ -60,6 +60,8 @@ def test_an_edited_model_of_one_replica_answers_everyone_late_but_not_never(
 
 
 def test_a_pool_is_appended_in_place(service: Service, figures: Figures) -> None:
+    """Also where a pool has a worker more than the stack file says, which KubeRay forgets then."""
+    service.models(STEADY, OTHER, THIRD).must_up()
     before = service.deployment.ray_clusters()
     wide = {
         "model": "qwen2.5-7b-instruct",
@@ -77,6 +79,10 @@ def test_a_pool_is_appended_in_place(service: Service, figures: Figures) -> None
         (pod,) = service.cluster.ray_pods("l4-x2")
         assert pod["spec"]["nodeName"] == node["metadata"]["name"]
         assert node["status"]["allocatable"]["nvidia.com/gpu"] == "2"
+
+        with figures.timed("after that, two models on workers of another pool, one of them new"):
+            service.models(STEADY, OTHER, wide, THIRD, {**THIRD, "name": "fourth"}).must_up()
+        service.deployment.assert_answers("third", "fourth")
     figures.add("a pool appended: requests", load.summary())
     assert load.lost == []
     assert service.deployment.ray_clusters() == before

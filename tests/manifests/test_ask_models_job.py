@@ -93,7 +93,7 @@ def test_it_runs_on_the_cpu_pool() -> None:
     assert "nvidia.com/gpu" not in json.dumps(pod["containers"])
 
 
-def test_it_may_read_this_ray_service_and_remove_jobs_and_nothing_else() -> None:
+def test_it_may_do_what_the_script_does_and_nothing_else() -> None:
     account, role, binding = ask_models_access(plan())
     assert role["rules"] == [
         {
@@ -102,6 +102,8 @@ def test_it_may_read_this_ray_service_and_remove_jobs_and_nothing_else() -> None
             "resourceNames": ["llm-serving"],
             "verbs": ["get"],
         },
+        {"apiGroups": ["ray.io"], "resources": ["rayclusters"], "verbs": ["get", "patch"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "delete"]},
     ]
     assert binding["subjects"][0]["name"] == account["metadata"]["name"]

@@ -21,6 +21,8 @@ from tests.manifests.plans import model, plan, replicas
 
 Answer = tuple[int, Any]
 JOBS = "/apis/batch/v1/namespaces/ai/jobs"
+RAY_CLUSTERS = "/apis/ray.io/v1/namespaces/ai/rayclusters"
+PODS = "/api/v1/namespaces/ai/pods"
 TRACEBACK = """The deployment failed to start 3 times in a row. Error:
 ray::ServeReplica:a:LLMServer:a.initialize_and_get_metadata() (pid=7, ip=10.0.0.9)
   File "/home/ray/vllm/worker.py", line 200, in determine_num_available_blocks
@@ -44,6 +46,8 @@ class Service:
         self.job = ask_models_job(self.plan)
         self.jobs: list[dict[str, Any]] = []
         self.deleted: list[str] = []
+        self.groups: list[dict[str, Any]] = []
+        self.pods: list[dict[str, Any]] = []
 
     def application(self, item: ModelPlan, status: str = "RUNNING") -> dict[str, Any]:
         return {
@@ -72,6 +76,8 @@ class Service:
             return 200, b""
         if method == "DELETE":
             self.deleted.append(path)
+        if method == "PATCH":
+            return self.patched(body)
         self.asked.append(path)
         override = self.overrides.get(path)
         given = override(self.asked.count(path)) if override else None
@@ -90,6 +96,10 @@ class Service:
             return self.ray_service
         if path.startswith(JOBS):
             return self.answer_jobs(path, method)
+        if path.startswith(RAY_CLUSTERS):
+            return 200, {"spec": {"workerGroupSpecs": self.groups}}
+        if path.startswith(PODS):
+            return 200, {"items": self.pods}
         name, _, endpoint = path[1:].partition("/v1/")
         if name not in self.applications:
             return 404, {"error": "no route"}
@@ -103,6 +113,17 @@ class Service:
         metadata = {**self.job["metadata"], "name": name}
         metadata["labels"] = {**metadata["labels"], **(labels or {})}
         self.jobs.append({"metadata": metadata})
+
+    def patched(self, operations: list[dict[str, Any]]) -> Answer:
+        """Does what a JSON patch of numbers of workers says, as the Kubernetes API does."""
+        for operation in operations:
+            *_, index, field = operation["path"].split("/")
+            group = self.groups[int(index)]
+            if operation["op"] == "test" and group[field] != operation["value"]:
+                return 422, {"kind": "Status"}
+            if operation["op"] == "replace":
+                group[field] = operation["value"]
+        return 200, {"kind": "RayCluster"}
 
     def answer_jobs(self, path: str, method: str) -> Answer:
         """Lists by label and deletes by name, as the Kubernetes API does."""
@@ -178,6 +199,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
                 self.do_GET()
 
             def do_PUT(self) -> None:
+                self.do_GET()
+
+            def do_PATCH(self) -> None:
                 self.do_GET()
 
             def do_DELETE(self) -> None:
@@ -486,6 +510,104 @@ def test_a_ray_service_that_kuberay_refuses_fails_every_model(
     run.service.dashboard_up = False
     assert run(10) == 1
     assert "a: KubeRay refuses the RayService: name too long" in run.lines
+
+
+def group(name: str, replicas: int, *workers_to_delete: str) -> dict[str, Any]:
+    return {
+        "groupName": name,
+        "replicas": replicas,
+        "maxReplicas": 4,
+        "scaleStrategy": {"workersToDelete": list(workers_to_delete)},
+    }
+
+
+def worker(group: str, name: str, phase: str = "Running", **metadata: Any) -> dict[str, Any]:
+    labels = {"ray.io/group": group}
+    return {"metadata": {"name": name, "labels": labels, **metadata}, "status": {"phase": phase}}
+
+
+def with_workers(run: Run) -> Run:
+    """Has KubeRay written one worker for each group of a cluster in which t4 has more."""
+    run.service.ray_service = ray_service(activeServiceStatus={"rayClusterName": "llm-serving-a"})
+    run.service.groups = [group("l4", 1), group("t4", 1)]
+    run.service.pods = [
+        worker("l4", "l4-a"),
+        worker("t4", "t4-a"),
+        worker("t4", "t4-b"),
+        worker("t4", "t4-c", "Pending"),
+    ]
+    return run
+
+
+def counts(run: Run) -> list[int]:
+    return [group["replicas"] for group in run.service.groups]
+
+
+def test_workers_that_kuberay_no_longer_counts_are_counted_again(start: Callable[..., Run]) -> None:
+    run = with_workers(start(model("a")))
+    assert run() == 0
+    assert counts(run) == [1, 3]
+    assert "t4: 3 workers again, of which KubeRay kept 1" in run.lines
+    run.lines.clear()
+    assert run() == 0
+    assert not [line for line in run.lines if "workers" in line]
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        worker("t4", "t4-d", "Failed"),
+        worker("t4", "t4-d", deletionTimestamp="2026-11-26T00:00:00Z"),
+        worker("t4", "t4-to-delete"),
+    ],
+)
+def test_workers_that_leave_do_not_count(
+    start: Callable[..., Run], leaving: dict[str, Any]
+) -> None:
+    run = with_workers(start(model("a")))
+    run.service.groups = [group("t4", 3, "t4-to-delete")]
+    run.service.pods.append(leaving)
+    assert run() == 0
+    assert counts(run) == [3]
+
+
+def test_no_more_workers_are_counted_than_a_group_may_have(start: Callable[..., Run]) -> None:
+    run = with_workers(start(model("a")))
+    run.service.pods += [worker("t4", f"t4-{number}") for number in range(4)]
+    assert run() == 0
+    assert counts(run) == [1, 4]
+
+
+def test_a_number_that_the_autoscaler_changes_meanwhile_is_looked_at_again(
+    start: Callable[..., Run],
+) -> None:
+    run = with_workers(start(model("a")))
+    run.service.overrides["/a/v1/models"] = lambda count: (404, {}) if count < 3 else None
+    patched = run.service.patched
+
+    def autoscaler_was_first(operations: list[dict[str, Any]]) -> Answer:
+        run.service.groups[1]["replicas"] += 1
+        run.service.patched = patched  # type: ignore[method-assign]
+        return patched(operations)
+
+    run.service.patched = autoscaler_was_first  # type: ignore[method-assign]
+    assert run(10) == 0
+    assert "t4: 3 workers again, of which KubeRay kept 2" in run.lines
+
+
+def test_where_the_job_may_not_count_workers_it_says_so_once_and_asks_on(
+    start: Callable[..., Run],
+) -> None:
+    run = with_workers(start(model("a")))
+    run.service.overrides["/a/v1/models"] = lambda count: (404, {}) if count < 3 else None
+    refused = f"{RAY_CLUSTERS}/llm-serving-a"
+    run.service.overrides[refused] = lambda _: (403, {"message": "forbidden"})
+    assert run(10) == 0
+    told = [line for line in run.lines if "workers" in line]
+    assert told == [
+        'numbers of workers stay as KubeRay wrote them: HTTP 403 {"message": "forbidden"}'
+    ]
+    assert run.service.asked.count(refused) == 1
 
 
 def with_jobs(run: Run, asked_by: str | None = None) -> Run:
