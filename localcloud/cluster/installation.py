@@ -61,18 +61,23 @@ def installed() -> Installation:
     folder = Path(os.environ.get(PROGRAMS_VARIABLE) or default).resolve()
     programs = folder / module_key([KUBERNETES, KUBERAY], _LDFLAGS)
     provider = module_key([PROVIDER], _PROVIDER_LDFLAGS, (PROVIDER / "main.go").read_text())
-    lock = hashlib.sha256((HERE / "ray" / "uv.lock").read_bytes()).hexdigest()[:12]
+    lock = _key(HERE / "ray" / "uv.lock")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return Installation(
         binaries=programs,
         crds=programs / "crds",
-        etcd_data=programs / "etcd-data",
+        etcd_data=programs / f"etcd-data-{_key(HERE / 'control_plane.py', HERE / 'etcd_data.py')}",
         kuberay_version=KUBERAY_VERSION,
         stages=programs / "stages",
         provider=folder / f"provider-{provider}",
         ray=folder / f"ray-py{python}-{lock}",
         vllm_arguments=CHECKOUT / "models" / "catalog" / "vllm" / f"{VLLM_VERSION}.yaml",
     )
+
+
+def _key(*files: Path) -> str:
+    content = b"".join(path.read_bytes() for path in files)
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def install(output: TextIO = sys.stderr) -> Installation:
