@@ -27,8 +27,12 @@ _AMOUNTS = {"cpu": "250m", "memory": "256Mi"}
 
 
 def configuration_hash(plan: Plan) -> str:
-    """Ten hexadecimal digits over everything that is asked and what asks it."""
-    parts = [serve_config_text(plan), json.dumps(ray_cluster_config(plan)), _script()]
+    """Ten hexadecimal digits over everything that is asked and what asks it.
+
+    With KubeRay's version, because a new operator rewrites the Ray cluster.
+    """
+    operator = f"{plan.release.install.value} {plan.release.kuberay.version}"
+    parts = [serve_config_text(plan), json.dumps(ray_cluster_config(plan)), operator, _script()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
 
 

@@ -9,6 +9,7 @@ import yaml
 from manifests.ask_models import ask_models_access, ask_models_job, configuration_hash
 from manifests.config_maps import config_maps
 from manifests.scripts import ask_models as script
+from planning.plan import Plan
 from tests.manifests.plans import model, plan, pool, t4_model, tensor_parallel_model
 
 
@@ -27,9 +28,15 @@ def test_every_change_of_the_service_asks_again() -> None:
             plan((t4_model(), model(max_model_len=1024), tensor_parallel_model())),
             plan(pools=(*plan().pools, pool("l4", id="l4-second"))),
             plan((model(),), ray="2.60.0"),
+            with_kuberay(plan(), "1.4.2"),
         )
     }
-    assert len(hashes) == 4
+    assert len(hashes) == 5
+
+
+def with_kuberay(made: Plan, version: str) -> Plan:
+    kuberay = made.release.kuberay.model_copy(update={"version": version})
+    return replace(made, release=replace(made.release, kuberay=kuberay))
 
 
 def test_what_does_not_reach_the_service_does_not_ask_again() -> None:
