@@ -207,6 +207,9 @@ class RayLlmService(pulumi.ComponentResource):
                     # API server has put defaults into podFailurePolicy.rules by then: without
                     # force our value is a conflict there, in every `up` from then on.
                     "pulumi.com/patchForce": "true",
+                    # Gone at once, its pod after it. The provider would wait for an event that an
+                    # outage of the API server swallows, for as long as the models may take.
+                    "pulumi.com/deletionPropagationPolicy": "background",
                 },
             ),
             spec=manifest["spec"],

@@ -124,6 +124,13 @@ def test_job_that_a_killed_up_left_behind_is_taken_over(recorded: Recording) -> 
     assert annotations(recorded.one(JOB))["pulumi.com/patchForce"] == "true"
 
 
+def test_nobody_waits_for_the_pod_of_a_job_that_goes(recorded: Recording) -> None:
+    annotation = "pulumi.com/deletionPropagationPolicy"
+    assert annotations(recorded.one(JOB))[annotation] == "background"
+    # But what it serves has to be gone before its nodes are.
+    assert annotation not in annotations(recorded.one(RAY_SERVICE))
+
+
 def test_the_ray_service_names_the_job_that_asks_about_it(recorded: Recording) -> None:
     job = recorded.one(JOB).inputs["metadata"]["name"]
     assert annotations(recorded.one(RAY_SERVICE))["ray-llm/asked-by"] == job
