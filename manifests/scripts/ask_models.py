@@ -117,6 +117,7 @@ class View:
     submitted_to: the Serve API that the configuration goes to, of the cluster to come if any.
     rejected: why KubeRay refuses the RayService, None where it does not.
     waiting: why nothing of the new configuration can be expected yet.
+    ray_cluster: the name of the Ray cluster that serves, where that is known.
     """
 
     applications: Mapping[str, Any]
@@ -124,6 +125,7 @@ class View:
     submitted_to: str
     waiting: str | None = None
     rejected: str | None = None
+    ray_cluster: str | None = None
 
 
 def read_models(folder: Path) -> list[Model]:
@@ -144,7 +146,7 @@ def look(settings: Settings, elapsed: float) -> View:
     """
     upcoming: Mapping[str, Any] = {}
     submitted_to = settings.dashboard_url
-    waiting = None
+    waiting = ray_cluster = None
     try:
         service = _ray_service(settings)
     except (OSError, ValueError) as error:
@@ -165,6 +167,7 @@ def look(settings: Settings, elapsed: float) -> View:
                 return View(
                     {}, {}, submitted_to, rejected=condition.get("message") or "ValidationFailed"
                 )
+        ray_cluster = (status.get("activeServiceStatus") or {}).get("rayClusterName")
         cluster = (status.get("pendingServiceStatus") or {}).get("rayClusterName")
         if not current:
             waiting = "KubeRay has not yet seen the new configuration"
@@ -175,7 +178,9 @@ def look(settings: Settings, elapsed: float) -> View:
     applications = _applications(settings.dashboard_url)
     if applications is None:
         waiting = waiting or "the Serve API does not answer"
-    return View(applications or {}, upcoming, submitted_to, waiting=waiting)
+    return View(
+        applications or {}, upcoming, submitted_to, waiting=waiting, ray_cluster=ray_cluster
+    )
 
 
 def judge(model: Model, view: View, settings: Settings) -> Verdict:
@@ -307,22 +312,16 @@ def remove_left_jobs(settings: Settings, say: Callable[[str], None]) -> None:
         say(f"what interrupted updates may have left stays: {_reason(error)}")
 
 
-def restore_worker_counts(settings: Settings, say: Callable[[str], None]) -> bool:
-    """Has the groups of the Ray cluster count the workers that they have; whether to look again.
+def restore_worker_counts(settings: Settings, name: str, say: Callable[[str], None]) -> bool:
+    """Has the groups of a Ray cluster count the workers that they have; whether to look again.
 
     When KubeRay rewrites a live cluster, for a pool that is appended, it writes the RayService's
     numbers over those of Ray's autoscaler, which counts on from there: of two workers at
     `replicas: 1` the next one is asked for as the second, and never comes.
     """
-    if settings.kubernetes_url is None:
-        return False
-    base = f"/apis/ray.io/v1/namespaces/{settings.namespace}/rayclusters"
+    cluster = f"/apis/ray.io/v1/namespaces/{settings.namespace}/rayclusters/{name}"
     try:
-        service = _ray_service(settings) or {}
-        name = (service.get("status", {}).get("activeServiceStatus") or {}).get("rayClusterName")
-        if not name:
-            return True
-        groups = _kubernetes(settings, f"{base}/{name}")["spec"].get("workerGroupSpecs") or []
+        groups = _kubernetes(settings, cluster)["spec"].get("workerGroupSpecs") or []
         selector = f"ray.io/cluster={name},ray.io/node-type=worker"
         query = urllib.parse.urlencode({"labelSelector": selector})
         pods = _kubernetes(settings, f"/api/v1/namespaces/{settings.namespace}/pods?{query}")
@@ -336,15 +335,14 @@ def restore_worker_counts(settings: Settings, say: Callable[[str], None]) -> boo
                     {"op": "test", "path": f"{path}/replicas", "value": group.get("replicas")},
                     {"op": "replace", "path": f"{path}/replicas", "value": count},
                 ]
-                _kubernetes(settings, f"{base}/{name}", "PATCH", patch)
+                _kubernetes(settings, cluster, "PATCH", patch)
                 say(f"{group['groupName']}: {count} workers again, of which KubeRay kept {written}")
     except urllib.error.HTTPError as error:
-        if error.code in (404, 409, 422):
-            return True
-        say(f"numbers of workers stay as KubeRay wrote them: {_reason(error)}")
-        return False
+        if error.code not in (404, 409, 422):
+            say(f"numbers of workers stay as KubeRay wrote them: {_reason(error)}")
+            return False
     except (OSError, ValueError, KeyError):
-        return True  # whatever does not answer is told with the models
+        pass  # whatever does not answer is told with the models
     return True
 
 
@@ -417,7 +415,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
         while True:
             view = look(settings, time.monotonic() - started)
             # After the look: once that has seen KubeRay done, so does this.
-            counting = counting and restore_worker_counts(settings, say)
+            if counting and view.ray_cluster:
+                counting = restore_worker_counts(settings, view.ray_cluster, say)
             unsettled = [model for model in models if not _settled(verdicts.get(model.name))]
             judged = {model.name: pool.submit(judge, model, view, settings) for model in unsettled}
             for name, future in judged.items():
