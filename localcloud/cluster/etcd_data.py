@@ -19,6 +19,13 @@ from localcloud.go_build import BuildError
 TIMEOUT_SECONDS = 120
 
 
+def read_definitions(folder: Path) -> list[Object]:
+    """The resource definitions in a folder's YAML files."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")]
+    return [yaml.load(text, loader) for text in texts]  # noqa: S506 - safe, in C where there is one
+
+
 def make(binaries: Path, definitions: Path, target: Path) -> None:
     """Start an API server on an empty etcd, apply the definitions, and keep etcd's folder.
 
@@ -54,8 +61,7 @@ async def _fill(plane: ControlPlane, definitions: Path, mark: str) -> None:
                     raise OSError(f"a program ended with code {process.returncode}")
             await asyncio.sleep(0.2)
         async with KubernetesApi(plane.credentials) as api:
-            texts = [path.read_text(encoding="utf-8") for path in definitions.glob("*.yaml")]
-            wanted = [yaml.load(text, yaml.CSafeLoader) for text in texts]
+            wanted = read_definitions(definitions)
             await asyncio.gather(*(api.apply(definition) for definition in wanted))
             await asyncio.gather(*(_served(api, definition) for definition in wanted))
         server.kill()

@@ -14,6 +14,7 @@ import psutil
 import yaml
 
 from localcloud.cluster import processes
+from localcloud.cluster.etcd_data import read_definitions
 from localcloud.cluster.installation import installed
 from localcloud.cluster.kubernetes_api import ApiError, Credentials, KubernetesApi, Object
 from localcloud.cluster.state import ClusterState
@@ -74,8 +75,7 @@ class Cluster:
     def install_kuberay(self) -> None:
         """KubeRay's resource definitions, where a stack that brought its own took them with it."""
         if not self.items(DEFINITIONS):
-            texts = [path.read_text(encoding="utf-8") for path in installed().crds.glob("*.yaml")]
-            self.apply(*(yaml.load(text, yaml.CSafeLoader) for text in texts))
+            self.apply(*read_definitions(installed().crds))
 
     def get(self, path: str) -> Any:
         return self.api(lambda api: api.get(path))
