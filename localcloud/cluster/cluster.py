@@ -122,7 +122,8 @@ class LocalCluster:
         await asyncio.to_thread(shutil.copytree, self.installation.etcd_data, plane.etcd_data)
         self._keep_fork_server()
         self._keep("etcd", plane.etcd())
-        self._keep(API_SERVER, plane.api_server())
+        # It starts with a quarter less of a processor, for 160 MiB more.
+        self._keep(API_SERVER, plane.api_server(), {**os.environ, "GOGC": "400"})
         await self._wait_for(API_SERVER, functools.partial(is_ready, plane.credentials))
         plane.write_kubeconfig()
         self.api = await self._stack.enter_async_context(KubernetesApi(plane.credentials))

@@ -28,6 +28,7 @@ OBJECT_STORE_BYTES = 80 * 1024 * 1024
 # The fork server's forks show their environment and their title where it was given these.
 ENVIRONMENT_BYTES = 32 * 1024
 TITLE_BYTES = 1024
+AGGREGATOR = "RAY_DASHBOARD_AGGREGATOR_AGENT"
 
 
 def is_ray_node(pod: Object) -> bool:
@@ -111,12 +112,24 @@ def ray_environment(
         # Every Ray process stays on 127.0.0.1.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Each node would measure all processes of the machine every five seconds, each process
-        # tell its metrics every ten and Ray Serve's collect theirs ten times a second.
+        # tell its metrics and its tasks, and Ray Serve's collect theirs ten times a second.
         "REPORTER_UPDATE_INTERVAL_MS": "60000",
-        "RAY_metrics_report_interval_ms": "60000",
+        "RAY_enable_metrics_collection": "0",
+        "RAY_task_events_report_interval_ms": "0",
+        "RAY_event_stats": "0",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",
-        # Ray would start one idle worker per CPU that the pod says it has.
+        # Nobody takes the events that each node's agent would look for thirty times a second.
+        f"{AGGREGATOR}_CHECK_MAIN_THREAD_LIVENESS_INTERVAL_SECONDS": "2",
+        f"{AGGREGATOR}_MAX_BUFFER_SEND_INTERVAL_SECONDS": "2",
+        f"{AGGREGATOR}_METRICS_UPDATE_INTERVAL_SECONDS": "10",
+        # Nodes that share a machine would end each other's work when its memory becomes short.
+        "RAY_memory_monitor_refresh_ms": "0",
+        # Ten times a second each, for objects that nobody stores here.
+        "RAY_object_manager_timer_freq_ms": "2000",
+        "RAY_raylet_check_gc_period_milliseconds": "2000",
+        # Ray would start one idle worker per CPU that the pod says it has, and keep as many.
         "RAY_prestart_worker_first_driver": "0",
+        "RAY_num_workers_soft_limit": "0",
         # A head whose dashboard gives up is never ready; here all nodes start beside it.
         "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "300",
         # Serve's controller would look at all replicas ten times a second.

@@ -81,4 +81,3 @@ def test_the_next_up_repairs_what_killed_ones_left(
 def test_no_process_of_a_killed_engine_is_left(deployed_service: Service) -> None:
     deployment = deployed_service.deployment
     eventually(lambda: not deployment.processes(), "all plugins have ended", seconds=10)
-    deployed_service.restore()
