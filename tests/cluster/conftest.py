@@ -14,8 +14,8 @@ from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stage import Stage
 
-# Two processes take these files in turn: what takes long first, and after each other those that use
-# the small service, which a process deploys anew after another stack.
+# Three processes take these files in turn: what takes long first, and after each other those that
+# use the small service, which a process deploys anew after another stack.
 FILES = ("faults", "autoscaling", "killed_engine", "shipped_stacks", "edits", "lifecycle")
 COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 
