@@ -112,7 +112,8 @@ def ray_environment(
         # Every Ray process stays on 127.0.0.1.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Each node would measure all processes of the machine every five seconds, each process
-        # tell its metrics and its tasks, and Ray Serve's collect theirs ten times a second.
+        # tell its metrics and its tasks and time its event loops, and Ray Serve's collect their
+        # metrics ten times a second.
         "REPORTER_UPDATE_INTERVAL_MS": "60000",
         "RAY_enable_metrics_collection": "0",
         "RAY_task_events_report_interval_ms": "0",
