@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -149,7 +150,9 @@ class LocalCloud:
             logs.parent.mkdir(parents=True, exist_ok=True)
             logs.touch()
         with locked(self.home / ".install.lock"):
-            write_executable(self.home / "bin" / "language-python", _launcher("localcloud.host"))
+            write_executable(
+                self.home / "bin" / "language-python", self.module_script("localcloud.host")
+            )
             for name, distribution in _PLUGINS.items():
                 version = importlib.metadata.version(distribution)
                 folder = self.home / "pulumi" / "plugins" / f"resource-{name}-v{version}"
@@ -157,14 +160,18 @@ class LocalCloud:
             beside = pulumi.resolve().parent / "pulumi-language-python"
             on_path = self.home / "bin" / "pulumi-language-python"
             if not beside.exists() and shutil.which("pulumi-language-python") is None:
-                write_executable(on_path, _launcher("localcloud.host"))
+                write_executable(on_path, self.module_script("localcloud.host"))
             else:
                 on_path.unlink(missing_ok=True)
         return pulumi
 
     def plugin_script(self, name: str) -> str:
         """The shell script that the engine starts as a provider's plugin."""
-        return _launcher(f"localcloud.providers.{name}.__main__")
+        return self.module_script(f"localcloud.providers.{name}.__main__")
+
+    def module_script(self, module: str) -> str:
+        """A shell script that runs a module of this checkout with this Python."""
+        return python_script(module_code(module))
 
 
 class Project:
@@ -228,7 +235,9 @@ class Project:
     def environment(self) -> dict[str, str]:
         """The variables for this project, its file backend included."""
         variables = self.cloud.environment()
-        variables["PULUMI_BACKEND_URL"] = f"file://{self.workspace.state}"
+        # Files of metadata are not written in one step: a command killed in between would leave
+        # one that no later command can read.
+        variables["PULUMI_BACKEND_URL"] = f"file://{self.workspace.state}?metadata=skip"
         variables["PATH"] = f"{variables.get('PATH', '')}:{self.cloud.home / 'bin'}"
         return variables
 
@@ -315,13 +324,17 @@ def _with_absolute_paths(arguments: Sequence[str]) -> list[str]:
     return result
 
 
-def _launcher(module: str) -> str:
-    """A script that runs a module of this checkout with this Python."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
+def module_code(module: str) -> str:
+    """Python code that runs a module of this checkout, instead of what is in the folder."""
+    return (
+        f"import sys; sys.path[0] = {str(CHECKOUT)!r}; "
         f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=False)"
     )
-    return f'#!/bin/sh\nexec "{sys.executable}" -P -c "{code}" "$@"\n'
+
+
+def python_script(code: str) -> str:
+    """A shell script that runs code with this Python and the script's arguments."""
+    return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n'
 
 
 def write_executable(path: Path, script: str) -> None:

@@ -11,6 +11,7 @@ import functools
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from typing import Any
 import aiohttp
 import trustme
 
-from localcloud.cluster import processes
+from localcloud.cluster import forks, processes
 from localcloud.cluster.control_plane import ControlPlane, write_stages
 from localcloud.cluster.downloads import Downloads, kuberay_files
+from localcloud.cluster.forks import pulumi_forks
 from localcloud.cluster.gke_endpoint import GkeEndpoint
 from localcloud.cluster.gke_pools import recorded_pools
 from localcloud.cluster.kubelet import Kubelet, Machine
@@ -120,7 +122,7 @@ class LocalCluster:
         plane = self.plane
         self.report("etcd and the API server")
         await asyncio.to_thread(shutil.copytree, self.installation.etcd_data, plane.etcd_data)
-        self._keep_fork_server()
+        self._keep_fork_servers()
         self._keep("etcd", plane.etcd())
         # It starts with a quarter less of a processor, for 160 MiB more.
         self._keep(API_SERVER, plane.api_server(), {**os.environ, "GOGC": "400"})
@@ -222,7 +224,7 @@ class LocalCluster:
             self.failure = task.exception()
             self.stopping.set()
 
-    def _keep_fork_server(self) -> None:
+    def _keep_fork_servers(self) -> None:
         argv, environment = fork_server_command(
             self.installation.ray,
             STANDINS,
@@ -231,6 +233,13 @@ class LocalCluster:
             socket=self.settings.fork_server,
         )
         self._keep("fork-server", argv, environment)
+        argv, environment = forks.server_command(
+            Path(sys.executable),
+            Path(pulumi_forks.__file__),
+            pulumi_forks.socket_path(self.settings.temp),
+            {"LANG": "C.UTF-8", **os.environ},
+        )
+        self._keep("pulumi-fork-server", argv, environment)
 
     def _keep(self, name: str, argv: list[str | Path], env: dict[str, str] | None = None) -> None:
         self._run(self._kept(name, argv, env))

@@ -9,7 +9,9 @@ control plane's address. Records and state live and end with the cluster.
 import shlex
 from pathlib import Path
 
-from localcloud.cloud import LocalCloud, write_executable
+from localcloud.cloud import LocalCloud, module_code, python_script, write_executable
+from localcloud.cluster import forks
+from localcloud.cluster.forks import pulumi_forks
 from localcloud.cluster.state import ClusterState
 from localcloud.providers.gcp.provider import CONTROL_PLANE_VARIABLE
 from localcloud.workspace import PLACEHOLDER_TOKEN
@@ -64,6 +66,15 @@ class ClusterCloud(LocalCloud):
             f"export {key}={shlex.quote(value)}\n" for key, value in variables.items()
         )
         return f'#!/bin/sh\n{exports}exec {shlex.quote(self.state.provider)} "$@"\n'
+
+    def module_script(self, module: str) -> str:
+        """The same module as without a cluster, in a fork of a Python that has its libraries."""
+        code = module_code(module)
+        socket = str(pulumi_forks.socket_path(Path(self.state.temp)))
+        return python_script(
+            f"import sys; sys.path[0] = {str(forks.FOLDER)!r}; import fork_client; "
+            f"fork_client.run_as_fork({socket!r}, {code!r}, with_parent=True); {code}"
+        )
 
     @property
     def _sign_in(self) -> Path:

@@ -8,6 +8,7 @@ ports of this machine, the stand-in engine, and a small object store.
 import os
 from pathlib import Path
 
+from localcloud.cluster import forks
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.cluster.pod_network import PodAddress
 from localcloud.cluster.ports import free_port
@@ -25,9 +26,6 @@ OWN_PORTS = (
 SERVE_PORT = 8000
 # Requests and answers are short texts here; Ray's minimum is 75 MiB.
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
-# The fork server's forks show their environment and their title where it was given these.
-ENVIRONMENT_BYTES = 32 * 1024
-TITLE_BYTES = 1024
 AGGREGATOR = "RAY_DASHBOARD_AGGREGATOR_AGENT"
 
 
@@ -49,7 +47,7 @@ def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]
         "PATH": os.pathsep.join(
             [str(standins / "bin"), str(ray / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
         ),
-        "PYTHONPATH": str(standins),
+        "PYTHONPATH": os.pathsep.join([str(standins), str(forks.FOLDER)]),
         "HOME": str(home),
         "PYTHONUNBUFFERED": "1",
         # Threads would each keep a heap of their own.
@@ -62,14 +60,12 @@ def fork_server_command(
     ray: Path, standins: Path, *, vllm_arguments: Path, home: Path, socket: Path
 ) -> tuple[list[str | Path], dict[str, str]]:
     """Command and environment of the process that the Pythons of Ray's pods are forks of."""
-    argv = [ray / "bin/python", standins / "fork_server.py", socket, " " * TITLE_BYTES]
     environment = machine_environment(ray, standins, home) | {
         # Arrow's own would start a thread, and forks have none but the first.
         "ARROW_DEFAULT_MEMORY_POOL": "system",
         "VLLM_ARGUMENTS": str(vllm_arguments),
-        "ROOM": " " * ENVIRONMENT_BYTES,
     }
-    return argv, environment
+    return forks.server_command(ray / "bin/python", standins / "ray_forks.py", socket, environment)
 
 
 def ray_environment(

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from localcloud.cluster import processes
 from localcloud.cluster.lifecycle import down, up
@@ -14,9 +14,18 @@ from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stage import Stage
 
-# Three processes take these files in turn: what takes long first, and after each other those that
-# use the small service, which a process deploys anew after another stack.
-FILES = ("faults", "autoscaling", "killed_engine", "shipped_stacks", "edits", "lifecycle")
+# Three processes take these in turn, the longest first; what uses the small service comes where its
+# cluster probably has it already.
+GROUPS = (
+    "test_faults.py",
+    "test_autoscaling.py",
+    "test_killed_engine.py",
+    "test_shipped_stacks.py[prod]",
+    "test_edits.py",
+    "test_shipped_stacks.py[dev]",
+    "test_shipped_stacks.py[staging]",
+    "test_lifecycle.py",
+)
 COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 
 
@@ -64,10 +73,27 @@ def service(deployed_service: Service) -> Service:
     return deployed_service
 
 
+def group_of(nodeid: str) -> str:
+    """What one process runs: a file, of the shipped stacks a stack."""
+    file, _, test = nodeid.removeprefix("tests/cluster/").partition("::")
+    return f"{file}[{test.partition('[')[2]}" if file == "test_shipped_stacks.py" else file
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    ranks = {here / f"test_{name}.py": rank for rank, name in enumerate(FILES)}
-    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+    ranks = {group: rank for rank, group in enumerate(GROUPS)}
+    items.sort(key=lambda item: ranks.get(group_of(item.nodeid), len(ranks)))
+
+
+class GroupScheduling(LoadScopeScheduling):
+    """Gives each process a group at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    return GroupScheduling(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

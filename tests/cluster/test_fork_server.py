@@ -16,16 +16,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from localcloud.cloud import write_executable
 from localcloud.cluster.cluster import STANDINS
-from localcloud.cluster.ray_node import ENVIRONMENT_BYTES, TITLE_BYTES
+from localcloud.cluster.cluster_cloud import ClusterCloud
+from localcloud.cluster.forks import FOLDER, pulumi_forks, server_command
+from localcloud.cluster.forks.fork_client import ENVIRONMENT_BYTES
+from localcloud.cluster.state import ClusterState
+from localcloud.store import HOME_VARIABLE
 from tests.cluster.running import eventually
 
-# The server without what it imports for Ray.
+# A server that imports nothing for its forks.
 SERVE = """
 import sys, fork_server
-request, descriptors = fork_server.serve(fork_server.listen(sys.argv[1]))
-fork_server.become(request, descriptors)
-fork_server.run(request["argv"], request["code"])
+fork_server.main(sys.argv[1], lambda: None, lambda: None)
 """
 TELL = """
 import json, os, sys
@@ -41,11 +44,11 @@ class Forks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.socket = folder / "socket"
-        self.environment = {"LANG": "C.UTF-8", "PYTHONPATH": str(STANDINS)}
-        self.server = subprocess.Popen(
-            [sys.executable, "-c", SERVE, self.socket, " " * TITLE_BYTES],
-            env={**self.environment, "ROOM": " " * ENVIRONMENT_BYTES},
+        self.environment = {"LANG": "C.UTF-8", "PYTHONPATH": f"{STANDINS}:{FOLDER}"}
+        command, environment = server_command(
+            Path(sys.executable), self.script(SERVE, "serve.py"), self.socket, self.environment
         )
+        self.server = subprocess.Popen(command, env=environment)
         eventually(self.socket.exists, "the server listens", seconds=30)
 
     def start(self, *argv: str | Path, **variables: str) -> "subprocess.Popen[str]":
@@ -135,6 +138,23 @@ signal.pause()
     assert process.wait(30) == 5
 
 
+@pytest.mark.parametrize("fork_first", [True, False])
+def test_a_signal_to_both_ends_both_and_nothing_runs_twice(forks: Forks, fork_first: bool) -> None:
+    """As when a pod is ended."""
+    script = forks.script("import signal; print('ready', flush=True); signal.pause()")
+    for _ in range(10):
+        process = forks.start(script)
+        assert process.stdout
+        process.stdout.readline()
+        (fork,) = forks.forks()
+        both = [fork.pid, process.pid]
+        for number in both if fork_first else reversed(both):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGTERM)
+        assert process.wait(30) == -signal.SIGTERM
+        assert process.stdout.read() == ""
+
+
 def test_a_fork_does_not_outlive_its_command(forks: Forks) -> None:
     process = forks.start("-c", "import signal; print('ready', flush=True); signal.pause()")
     assert process.stdout
@@ -142,6 +162,23 @@ def test_a_fork_does_not_outlive_its_command(forks: Forks) -> None:
     (fork,) = forks.forks()
     process.kill()
     fork.wait(30)
+
+
+def test_a_fork_does_not_outlive_what_started_its_command(forks: Forks) -> None:
+    """Where that is asked for: a killed engine cannot end its language host."""
+    code = "import signal; signal.pause()"
+    ask = (
+        f"import fork_client as c; c.run_as_fork({str(forks.socket)!r}, {code!r}, with_parent=True)"
+    )
+    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {ask!r}])"
+    parent = subprocess.Popen([sys.executable, "-c", start], env=forks.environment)
+    (fork,) = eventually(forks.forks, "the fork is there", seconds=30)
+    (command,) = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    psutil.wait_procs([fork, command], timeout=30)
+    assert not fork.is_running()
+    assert not command.is_running()
 
 
 def test_a_worker_goes_on_without_the_process_that_started_it(forks: Forks) -> None:
@@ -171,9 +208,51 @@ def test_other_files_of_the_process_are_the_forks_too(forks: Forks) -> None:
 def test_without_a_server_a_python_starts_as_ever(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "print('here')"],
-        env={"PYTHONPATH": str(STANDINS), "FORK_SERVER": str(tmp_path / "none")},
+        env={"PYTHONPATH": f"{STANDINS}:{FOLDER}", "FORK_SERVER": str(tmp_path / "none")},
         capture_output=True,
         text=True,
         check=True,
     )
     assert done.stdout == "here\n"
+
+
+def test_an_environment_that_a_fork_cannot_show_has_a_process_of_its_own(forks: Forks) -> None:
+    process = forks.start("-c", "import os; print(os.getppid())", LONG="x" * ENVIRONMENT_BYTES)
+    assert process.communicate(timeout=30)[0] == f"{os.getpid()}\n"
+
+
+def test_the_language_host_is_a_fork_where_there_is_a_server(tmp_path: Path) -> None:
+    """The real host and the real libraries; no engine asks it anything."""
+    state = ClusterState.of_this_process(tmp_path, "no-mark", tmp_path)
+    script = tmp_path / "language-python"
+    write_executable(script, ClusterCloud(state).module_script("localcloud.host"))
+    environment = {"LANG": "C.UTF-8", **os.environ, HOME_VARIABLE: str(tmp_path)}
+
+    def parents() -> set[int]:
+        """Of the command and of what runs for it."""
+        with subprocess.Popen(
+            [script, "127.0.0.1:1"], env=environment, stdout=subprocess.PIPE, text=True
+        ) as command:
+            assert command.stdout
+            assert int(command.stdout.readline()) > 0
+            found = [process for process in psutil.process_iter() if _has(process, environment)]
+            numbers = {process.ppid() for process in found}
+            command.kill()
+        assert psutil.wait_procs(found, timeout=30)[1] == []
+        return numbers
+
+    socket = pulumi_forks.socket_path(tmp_path)
+    argv, variables = server_command(
+        Path(sys.executable), Path(pulumi_forks.__file__), socket, {"LANG": "C.UTF-8", **os.environ}
+    )
+    with subprocess.Popen(argv, env=variables) as server:
+        eventually(socket.exists, "the server listens", seconds=30)
+        assert server.pid in parents()
+        server.kill()
+    assert server.pid not in parents()
+
+
+def _has(process: psutil.Process, environment: dict[str, str]) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.environ().get(HOME_VARIABLE) == environment[HOME_VARIABLE]
+    return False

@@ -24,8 +24,7 @@ from tests.engine.deployments import TOKEN, shipped_config
 
 pytestmark = pytest.mark.cluster
 
-# dev takes KubeRay's resource definitions along when it is destroyed, so it comes after staging.
-STACKS = ["staging", "dev", pytest.param("prod", marks=pytest.mark.alone)]
+STACKS = ["staging", "dev", "prod"]
 # A model at zero wakes a node first.
 FIRST_ANSWER_SECONDS = 240
 POOL_LABEL = "cloud.google.com/gke-nodepool"

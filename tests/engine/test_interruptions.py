@@ -36,6 +36,8 @@ def _creates(deployment: Deployment) -> list[tuple[str, str]]:
 def _assert_whole(deployment: Deployment) -> None:
     created = _creates(deployment)
     assert len(created) == len(set(created)), "a resource was created twice"
+    # The engine writes such files in place; a kill while it does leaves a state that none can read.
+    assert list(deployment.project.workspace.state.rglob("*.attrs")) == []
     settled = deployment.pulumi("preview", "--expect-no-changes")
     assert settled.returncode == 0, settled.stdout + settled.stderr
     destroy = deployment.pulumi("destroy", "--skip-preview")

@@ -72,4 +72,4 @@ join_pod()
 if "FORK_SERVER" in os.environ:
     import fork_client
 
-    fork_client.run_as_fork(os.environ["FORK_SERVER"])
+    fork_client.run_command_as_fork(os.environ["FORK_SERVER"])

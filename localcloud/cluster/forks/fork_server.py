@@ -1,11 +1,9 @@
-"""A fork server: the Pythons of Ray's nodes are forks of this one.
+"""A fork server: Pythons that import the same libraries are forks of this one.
 
-Each Ray node runs half a dozen Pythons that import the same libraries, which takes a second of a
-processor and 60 MiB for each. Forks share the memory and have the time behind them. fork_client.py
-has every Python of a Ray pod started here; environment, folder and open files are those that it was
-given. Ray itself is not imported here: it keeps what it finds in the environment. Nor would other
-libraries see a variable that they read while they are imported; the Hugging Face hub does, and is
-told again.
+Ray's nodes run half a dozen Pythons each, Pulumi one a command, and the imports take each of them
+the better part of a second of a processor and some 60 MiB. Forks share the memory and have the time
+behind them. fork_client.py has a Python started here; environment, folder and open files are those
+that it was given. What a library reads of the environment while it is imported, it has read before.
 
 A request is one message: JSON with argv, code (of `python -c`), environment, folder and the numbers
 of the file descriptors, which come with it. The answer, when the fork has ended, is its exit code,
@@ -16,72 +14,22 @@ it closes, the fork is killed. A detached fork is answered for at once.
 import contextlib
 import fcntl
 import gc
-import importlib
 import json
 import os
 import runpy
+import select
 import selectors
 import signal
 import socket
 import sys
 import types
 
-PRELOADED_FOR = (
-    "ray.scripts.scripts",
-    "ray._private.workers.default_worker",
-    "ray._private.runtime_env.agent.main",
-    "ray._private.runtime_env.agent.runtime_env_agent",
-    "ray.autoscaler._private.kuberay.run_autoscaler",
-    "ray.dashboard.agent",
-    "ray.dashboard.dashboard",
-    "ray.dashboard.head",
-    "ray.serve._private.controller",
-    "ray.serve._private.proxy",
-    "ray.serve._private.replica",
-    "ray.serve.llm",
-    "echo_engine",
-)
-NOT_PRELOADED = ("ray", "echo_engine", "vllm", "__main__", "__mp_main__")
 # The variable that the server was given first: see `show`.
 FIRST = "LANG"
 MESSAGE_BYTES = 1 << 17
 DESCRIPTORS = 250
 # Above any number that a client asks for.
 ABOVE_ALL = 512
-
-
-def preload():
-    """Import what Ray's processes import, but not Ray."""
-    for name in _imported_by_ray():
-        # Some are only found where Ray has changed the path.
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    # Collecting what is there now would write to its pages, and so copy them.
-    gc.collect()
-    gc.freeze()
-
-
-def _imported_by_ray():
-    """The names of the modules that Ray's processes import, found out in a fork."""
-    read, write = os.pipe()
-    if os.fork() == 0:
-        for name in PRELOADED_FOR:
-            importlib.import_module(name)
-        from ray.dashboard import utils
-        from ray.dashboard.subprocesses.module import SubprocessModule
-
-        for kind in (utils.DashboardAgentModule, utils.DashboardHeadModule, SubprocessModule):
-            utils.get_all_modules(kind)
-        names = [name for name in sys.modules if name.partition(".")[0] not in NOT_PRELOADED]
-        with open(write, "w") as answer:
-            json.dump(names, answer)
-        os._exit(0)
-    os.close(write)
-    with open(read) as answer:
-        names = answer.read()
-    if os.wait()[1] != 0:
-        sys.exit("Ray cannot be imported")
-    return json.loads(names)
 
 
 def serve(listener):
@@ -161,11 +109,6 @@ def become(request, descriptors):
         del os.environ[name]
     os.environ.update((name, value) for name, value in environment.items() if name != FIRST)
     show(None if request["detached"] else request["argv"], environment)
-    sys.modules["sitecustomize"].join_pod()
-    if hub := sys.modules.get("huggingface_hub.constants"):
-        importlib.reload(hub)
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed()
 
 
 def show(argv, environment):
@@ -213,8 +156,18 @@ def listen(address):
     return listener
 
 
-if __name__ == "__main__":
+def main(address, preload, adapt):
+    """Serve at this path; in each fork, call `adapt` and run what was asked for.
+
+    `preload` imports the libraries, once there is a first request: many a server gets none.
+    """
+    listener = listen(address)
+    select.select([listener], [], [])
     preload()
-    request, descriptors = serve(listen(sys.argv[1]))
+    # Collecting what is there now would write to its pages, and so copy them.
+    gc.collect()
+    gc.freeze()
+    request, descriptors = serve(listener)
     become(request, descriptors)
+    adapt()
     run(request["argv"], request["code"])

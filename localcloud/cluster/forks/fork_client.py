@@ -1,0 +1,94 @@
+"""Has the Python that has just been started run as a fork of the fork server (fork_server.py).
+
+What is left here is a process of the same number: it passes signals on, and ends as the fork ends.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+
+# An environment that is larger does not fit where a fork shows it.
+ENVIRONMENT_BYTES = 32 * 1024
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def run_command_as_fork(address):
+    """`run_as_fork` with what this Python's command line says.
+
+    A raylet's worker tells the raylet its own number, so for that one nothing is left here.
+    """
+    rest = sys.orig_argv[2 if sys.orig_argv[1:2] == ["-u"] else 1 :]
+    if rest[:1] == ["-c"]:
+        run_as_fork(address, rest[1])
+    elif rest and not rest[0].startswith("-"):
+        run_as_fork(address, detached=rest[0].endswith("/default_worker.py"))
+
+
+def run_as_fork(address, code=None, *, detached=False, with_parent=False):
+    """End with the exit code of the fork; returns where no server answers, or none can help.
+
+    The fork runs this code, or where there is none the script of sys.argv. `with_parent`: it ends
+    when the parent of this process does.
+    """
+    environment = dict(os.environ)
+    if sum(len(os.fsencode(f"{name}={value}")) + 1 for name, value in environment.items()) > (
+        ENVIRONMENT_BYTES
+    ):
+        return
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        server.connect(address)
+    except OSError:
+        server.close()
+        return
+    numbers = [number for number in _descriptors() if number != server.fileno()]
+    request = {
+        "argv": sys.argv,
+        "code": code,
+        "environment": environment,
+        "folder": os.getcwd(),
+        "descriptors": numbers,
+        "detached": detached,
+    }
+
+    def pass_on(number, _frame):
+        # A fork that got the signal too may have ended of it.
+        with contextlib.suppress(OSError):
+            server.send(str(number).encode())
+
+    for each in PASSED_ON:
+        signal.signal(each, pass_on)
+    socket.send_fds(server, [json.dumps(request).encode()], numbers)
+    answer = b""
+    with contextlib.suppress(OSError):
+        if not with_parent or _answers_in_time(server):
+            answer = server.recv(16)
+    # In no case back to the caller, which would do what the fork has done.
+    end_as(int(answer or 1))
+
+
+def _answers_in_time(server):
+    """Wait for the server's answer, and no longer than this process has its parent."""
+    parent = os.pidfd_open(os.getppid())
+    return server in select.select([server, parent], [], [])[0]
+
+
+def end_as(code):
+    """End with this exit code, or by this signal where it is negative."""
+    if -code in PASSED_ON:
+        signal.signal(-code, signal.SIG_DFL)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def _descriptors():
+    """The numbers of the open file descriptors."""
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            os.fstat(int(number))
+            yield int(number)
