@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from localcloud.cluster.kubelet import Machine
 
+# A kubelet kills what is left as soon as a container's first process has ended; Ray's others, which
+# that one would tell to end, are told here and get a moment for it.
+END_SECONDS = 2
 RESTART_DELAY_SECONDS = 5
 
 
@@ -283,7 +286,7 @@ class Pod:
 
         def end() -> None:
             found = processes.marked(self.machine.mark, POD_UID=self.uid, **variables)
-            processes.stop(found, grace_seconds=min(self._grace, 5))
+            processes.stop(found, grace_seconds=min(self._grace, END_SECONDS))
 
         await asyncio.to_thread(end)
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -62,6 +63,8 @@ async def supervise(
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     cluster = LocalCluster(settings, installation, report)
     loop = asyncio.get_running_loop()
+    # Each pod that ends has a thread wait for its processes, and a whole stack's end at once.
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=32))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, cluster.stopping.set)
     parent = asyncio.create_task(_parent_gone(cluster.stopping))
