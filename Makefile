@@ -68,9 +68,9 @@ test: env ## all tests but those on the real cluster
 .PHONY: e2e e2e-shared e2e-alone
 e2e: e2e-shared e2e-alone ## the tests on the real cluster, which is built first
 
-# Three clusters at once: one waits where the others compute.
+# Two clusters at once: one waits where the other computes.
 e2e-shared: cluster-build
-	@$(PY) -m pytest tests/cluster -m "cluster and not alone" --verbose --numprocesses 3 \
+	@$(PY) -m pytest tests/cluster -m "cluster and not alone" --verbose --numprocesses 2 \
 		--dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The prod stack starts a dozen Ray nodes at once.

@@ -14,17 +14,16 @@ from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stage import Stage
 
-# Three processes take these in turn, the longest first; what uses the small service comes where its
-# cluster probably has it already.
+# Two processes take these in turn: what takes long first, and what uses the small service where its
+# cluster has it already, as the process that is free after the edits has for the lifecycle.
 GROUPS = (
     "test_faults.py",
     "test_autoscaling.py",
     "test_killed_engine.py",
-    "test_shipped_stacks.py[prod]",
     "test_edits.py",
     "test_shipped_stacks.py[dev]",
-    "test_shipped_stacks.py[staging]",
     "test_lifecycle.py",
+    "test_shipped_stacks.py[staging]",
 )
 COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 # To measure hundreds of processes takes a second of a processor.
-MEMORY_EVERY_SECONDS = 20.0
+MEMORY_EVERY_SECONDS = 30.0
 
 
 class Figures:

@@ -24,7 +24,7 @@ from tests.engine.deployments import TOKEN, shipped_config
 
 pytestmark = pytest.mark.cluster
 
-STACKS = ["staging", "dev", "prod"]
+STACKS = ["staging", "dev", pytest.param("prod", marks=pytest.mark.alone)]
 # A model at zero wakes a node first.
 FIRST_ANSWER_SECONDS = 240
 POOL_LABEL = "cloud.google.com/gke-nodepool"

@@ -40,11 +40,6 @@ def run_as_fork(address, code=None, *, detached=False, with_parent=False):
     ):
         return
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        server.connect(address)
-    except OSError:
-        server.close()
-        return
     numbers = [number for number in _descriptors() if number != server.fileno()]
     request = {
         "argv": sys.argv,
@@ -54,6 +49,12 @@ def run_as_fork(address, code=None, *, detached=False, with_parent=False):
         "descriptors": numbers,
         "detached": detached,
     }
+    try:
+        server.connect(address)
+        socket.send_fds(server, [json.dumps(request).encode()], numbers)
+    except OSError:
+        server.close()
+        return
 
     def pass_on(number, _frame):
         # A fork that got the signal too may have ended of it.
@@ -62,7 +63,6 @@ def run_as_fork(address, code=None, *, detached=False, with_parent=False):
 
     for each in PASSED_ON:
         signal.signal(each, pass_on)
-    socket.send_fds(server, [json.dumps(request).encode()], numbers)
     answer = b""
     with contextlib.suppress(OSError):
         if not with_parent or _answers_in_time(server):
