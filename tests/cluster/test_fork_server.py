@@ -142,7 +142,7 @@ signal.pause()
 def test_a_signal_to_both_ends_both_and_nothing_runs_twice(forks: Forks, fork_first: bool) -> None:
     """As when a pod is ended."""
     script = forks.script("import signal; print('ready', flush=True); signal.pause()")
-    for _ in range(10):
+    for _ in range(20):
         process = forks.start(script)
         assert process.stdout
         process.stdout.readline()

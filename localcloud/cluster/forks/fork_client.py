@@ -66,9 +66,18 @@ def run_as_fork(address, code=None, *, detached=False, with_parent=False):
     answer = b""
     with contextlib.suppress(OSError):
         if not with_parent or _answers_in_time(server):
-            answer = server.recv(16)
+            answer = _answer(server)
     # In no case back to the caller, which would do what the fork has done.
     end_as(int(answer or 1))
+
+
+def _answer(server):
+    """The server's answer, empty where it ended without one."""
+    try:
+        return server.recv(16)
+    except ConnectionResetError:
+        # The server closed before it had read a signal's number; its answer is behind that news.
+        return server.recv(16)
 
 
 def _answers_in_time(server):
