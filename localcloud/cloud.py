@@ -150,9 +150,8 @@ class LocalCloud:
             logs.parent.mkdir(parents=True, exist_ok=True)
             logs.touch()
         with locked(self.home / ".install.lock"):
-            write_executable(
-                self.home / "bin" / "language-python", self.module_script("localcloud.host")
-            )
+            host = self.module_script("localcloud.host")
+            write_executable(self.home / "bin" / "language-python", host)
             for name, distribution in _PLUGINS.items():
                 version = importlib.metadata.version(distribution)
                 folder = self.home / "pulumi" / "plugins" / f"resource-{name}-v{version}"
@@ -160,7 +159,7 @@ class LocalCloud:
             beside = pulumi.resolve().parent / "pulumi-language-python"
             on_path = self.home / "bin" / "pulumi-language-python"
             if not beside.exists() and shutil.which("pulumi-language-python") is None:
-                write_executable(on_path, self.module_script("localcloud.host"))
+                write_executable(on_path, host)
             else:
                 on_path.unlink(missing_ok=True)
         return pulumi

@@ -11,7 +11,6 @@ import functools
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ import trustme
 from localcloud.cluster import forks, processes
 from localcloud.cluster.control_plane import ControlPlane, write_stages
 from localcloud.cluster.downloads import Downloads, kuberay_files
-from localcloud.cluster.forks import pulumi_forks
 from localcloud.cluster.gke_endpoint import GkeEndpoint
 from localcloud.cluster.gke_pools import recorded_pools
 from localcloud.cluster.kubelet import Kubelet, Machine
@@ -233,13 +231,7 @@ class LocalCluster:
             socket=self.settings.fork_server,
         )
         self._keep("fork-server", argv, environment)
-        argv, environment = forks.server_command(
-            Path(sys.executable),
-            Path(pulumi_forks.__file__),
-            pulumi_forks.socket_path(self.settings.temp),
-            {"LANG": "C.UTF-8", **os.environ},
-        )
-        self._keep("pulumi-fork-server", argv, environment)
+        self._keep("pulumi-fork-server", *forks.pulumi_server_command(self.settings.temp))
 
     def _keep(self, name: str, argv: list[str | Path], env: dict[str, str] | None = None) -> None:
         self._run(self._kept(name, argv, env))

@@ -42,7 +42,6 @@ def is_head(pod: Object) -> bool:
 def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]:
     """The variables of every process: programs, a home, and nothing of the user's own shell."""
     return {
-        # First, as fork_server.py wants it.
         "LANG": "C.UTF-8",
         "PATH": os.pathsep.join(
             [str(standins / "bin"), str(ray / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]

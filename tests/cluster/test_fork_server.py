@@ -17,12 +17,17 @@ import psutil
 import pytest
 
 from localcloud.cloud import write_executable
+from localcloud.cluster import processes
 from localcloud.cluster.cluster import STANDINS
 from localcloud.cluster.cluster_cloud import ClusterCloud
-from localcloud.cluster.forks import FOLDER, pulumi_forks, server_command
+from localcloud.cluster.forks import (
+    FOLDER,
+    pulumi_forks,
+    pulumi_server_command,
+    server_command,
+)
 from localcloud.cluster.forks.fork_client import ENVIRONMENT_BYTES
 from localcloud.cluster.state import ClusterState
-from localcloud.store import HOME_VARIABLE
 from tests.cluster.running import eventually
 
 # A server that imports nothing for its forks.
@@ -223,10 +228,11 @@ def test_an_environment_that_a_fork_cannot_show_has_a_process_of_its_own(forks: 
 
 def test_the_language_host_is_a_fork_where_there_is_a_server(tmp_path: Path) -> None:
     """The real host and the real libraries; no engine asks it anything."""
-    state = ClusterState.of_this_process(tmp_path, "no-mark", tmp_path)
+    mark = str(tmp_path)
+    state = ClusterState.of_this_process(tmp_path, mark, tmp_path)
     script = tmp_path / "language-python"
     write_executable(script, ClusterCloud(state).module_script("localcloud.host"))
-    environment = {"LANG": "C.UTF-8", **os.environ, HOME_VARIABLE: str(tmp_path)}
+    environment = {**os.environ, processes.MARK: mark}
 
     def parents() -> set[int]:
         """Of the command and of what runs for it."""
@@ -235,24 +241,15 @@ def test_the_language_host_is_a_fork_where_there_is_a_server(tmp_path: Path) -> 
         ) as command:
             assert command.stdout
             assert int(command.stdout.readline()) > 0
-            found = [process for process in psutil.process_iter() if _has(process, environment)]
+            found = processes.marked(mark)
             numbers = {process.ppid() for process in found}
             command.kill()
         assert psutil.wait_procs(found, timeout=30)[1] == []
         return numbers
 
-    socket = pulumi_forks.socket_path(tmp_path)
-    argv, variables = server_command(
-        Path(sys.executable), Path(pulumi_forks.__file__), socket, {"LANG": "C.UTF-8", **os.environ}
-    )
+    argv, variables = pulumi_server_command(tmp_path)
     with subprocess.Popen(argv, env=variables) as server:
-        eventually(socket.exists, "the server listens", seconds=30)
+        eventually(pulumi_forks.socket_path(tmp_path).exists, "the server listens", seconds=30)
         assert server.pid in parents()
         server.kill()
     assert server.pid not in parents()
-
-
-def _has(process: psutil.Process, environment: dict[str, str]) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return process.environ().get(HOME_VARIABLE) == environment[HOME_VARIABLE]
-    return False

@@ -3,8 +3,11 @@
 The modules run in any Python, by their own names and without this package.
 """
 
+import os
+import sys
 from pathlib import Path
 
+from localcloud.cluster.forks import pulumi_forks
 from localcloud.cluster.forks.fork_client import ENVIRONMENT_BYTES
 
 FOLDER = Path(__file__).parent
@@ -15,9 +18,13 @@ TITLE_BYTES = 1024
 def server_command(
     python: Path, script: Path, socket: Path, environment: dict[str, str]
 ) -> tuple[list[str | Path], dict[str, str]]:
-    """Command and environment of a fork server; `script` is what calls `fork_server.main`.
+    """Command and environment of a fork server; `script` is what calls `fork_server.main`."""
+    argv = [python, script, socket, " " * TITLE_BYTES]
+    # In this order, as fork_server.py wants it.
+    return argv, {"LANG": "C.UTF-8", **environment, "ROOM": " " * ENVIRONMENT_BYTES}
 
-    The first variable of `environment` has to be LANG: see fork_server.py.
-    """
-    room = {"ROOM": " " * ENVIRONMENT_BYTES}
-    return [python, script, socket, " " * TITLE_BYTES], environment | room
+
+def pulumi_server_command(folder: Path) -> tuple[list[str | Path], dict[str, str]]:
+    """Those of the server for what Pulumi starts for the cluster with this temporary folder."""
+    script, socket = Path(pulumi_forks.__file__), pulumi_forks.socket_path(folder)
+    return server_command(Path(sys.executable), script, socket, dict(os.environ))
