@@ -88,7 +88,7 @@ bench: env ## the figures in the README: planning by number of models, preview a
 	@$(PY) -m benchmarks.preview $(ARGS)
 
 calibration: env ## the memory estimate against what real engines logged
-	@$(PY) -m tests.planning.memory_calibration
+	@$(PY) -m tests.planning.sizing.memory_calibration
 
 corpus: env ## the score against real misconfigurations, by area
 	@$(PY) -m tests.misconfigurations.corpus

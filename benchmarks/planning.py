@@ -14,9 +14,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from manifests.ask_models import ask_models_job
 from manifests.config_maps import config_maps
 from manifests.ray_service import ray_service
+from manifests.smoke_test.job import ask_models_job
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
 from planning.plan import Plan

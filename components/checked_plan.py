@@ -6,10 +6,10 @@ has been registered by then, so nothing is created, changed or deleted.
 
 import pulumi
 
-from models.errors import StackError, stops
+from models.problems import StackError, stops
 from models.reading import Reading, reading_of
 from models.stack import StackSettings
-from planning.node_pools import pool_decisions
+from planning.infrastructure.node_pools import pool_decisions
 from planning.plan import Plan, PoolPlan
 from planning.planner import make_plan
 

@@ -12,7 +12,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_gcp import container
 
 from components.kubeconfig import gke_context, gke_kubeconfig
-from components.node_pool import NODE_POOL_IGNORED, node_config
+from components.node_config import NODE_POOL_IGNORED, node_config
 from models.stack import KubeRayInstall
 from planning.plan import ClusterPlan, Plan
 

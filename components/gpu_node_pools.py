@@ -12,7 +12,7 @@ from typing import Final, Literal
 import pulumi
 from pulumi_gcp import container
 
-from components.node_pool import NODE_POOL_IGNORED, node_config
+from components.node_config import NODE_POOL_IGNORED, node_config
 from manifests.worker_group import GPU_TYPE_TAINT
 from planning.plan import PoolPlan
 

@@ -18,16 +18,16 @@ from components.service_access import (
     first_curl_command,
     port_forward_command,
 )
-from manifests.ask_models import (
+from manifests.config_maps import config_maps
+from manifests.hugging_face_secret import hugging_face_secret
+from manifests.namespace import namespace
+from manifests.ray_service import ray_service
+from manifests.smoke_test.job import (
     ACTIVE_DEADLINE_SECONDS,
     ask_models_access,
     ask_models_job,
     asked_by,
 )
-from manifests.config_maps import config_maps
-from manifests.hugging_face_secret import hugging_face_secret
-from manifests.namespace import namespace
-from manifests.ray_service import ray_service
 from planning.plan import Plan
 
 SEEN_TIMEOUT_SECONDS: Final = 600

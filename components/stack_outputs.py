@@ -8,7 +8,7 @@ import pulumi
 from components.gke_cluster import GkeCluster
 from components.ray_llm_service import RayLlmService
 from planning.plan import Plan
-from planning.summary import plan_summary
+from reports.plan_data import plan_summary
 
 
 def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService) -> None:

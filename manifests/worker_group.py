@@ -10,7 +10,7 @@ KubeRay rewrites a live cluster (a pool is appended, the operator upgraded), it 
 over the live ones, and Ray's autoscaler counts on from there: of two workers at `replicas: 0`, a
 lost one would be asked for as the first and not be replaced. Nor would a group with workers above
 the minima at that moment grow any more, or one of a pool of mixed degrees (see `_workers_at_start`;
-seen with KubeRay 1.6.2): scripts/ask_models.py puts those numbers right after each update.
+seen with KubeRay 1.6.2): smoke_test/script.py puts those numbers right after each update.
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go
 (modifyRayCluster)
 """

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from models.catalog import gpu_tiers, machine_types
-from models.errors import Problem
+from models.problems import Problem
 from models.spelling import nearest
 from models.stack import InvalidValueError
 

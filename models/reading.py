@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
-from models.errors import Problem
-from models.foreign_keys import unknown_key
-from models.pydantic_problems import keys_of, not_a, validated
+from models.problems import Problem
 from models.spelling import nearest as nearest
 from models.stack import (
     ClusterSettings,
@@ -26,6 +24,8 @@ from models.stack import (
     StackSettings,
     Versions,
 )
+from models.unknown_keys import unknown_key
+from models.validation import keys_of, not_a, validated
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")

@@ -122,7 +122,7 @@ class Settings(BaseModel):
 
 
 class Profile(StrEnum):
-    """What a model is tuned for; planning/batching.py says what each one sets."""
+    """What a model is tuned for; planning/sizing/batching.py says what each one sets."""
 
     THROUGHPUT = "throughput"
     LATENCY = "latency"

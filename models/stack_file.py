@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from models.errors import without_secrets
+from models.problems import without_secrets
 from models.reading import NAMESPACE
 
 _DEEPEST: Final = 100  # levels of nesting; libyaml's reader overflows the C stack on thousands

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from models.catalog import GpuTier, KubeRayRelease, RayRelease
-from models.errors import Problem
+from models.problems import Problem
 from models.stack import KubeRayInstall
-from planning.figures import QuotaNeed, StackCost
+from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
 
@@ -108,7 +108,7 @@ class Replicas:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryFit:
-    """Memory of one GPU of a replica, in bytes, by the formula of planning/memory.py.
+    """Memory of one GPU of a replica, in bytes, by the formula of sizing/memory/estimate.py.
 
     graph_bytes: CUDA graphs, taken from the budget or from outside it, as `graphs_in_budget` says.
     outside_bytes: what the budget leaves of the GPU, for the CUDA context and the graphs.

@@ -4,38 +4,38 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.errors import Problem, StackError, stops
+from models.problems import Problem, StackError, stops
 from models.reading import Reading
 from models.stack import ModelDeployment, StackSettings
-from planning.acceptance import not_accepted
-from planning.access import access_problems
-from planning.checkpoints import Checkpoint, checkpoint_of
-from planning.cluster import HEAD, cluster_plan, router_group
-from planning.configuration import Wish
-from planning.context import context
-from planning.cost import budget_problems, stack_cost
-from planning.cpu_capacity import cpu_pool_machine_problems, router_capacity_problems
-from planning.engine_arguments import engine_argument_problems
-from planning.engine_rules import engine_problems, placed_engine_problems
-from planning.host_memory import host_cpu_problems
-from planning.joint_placement import Placed, jointly
-from planning.names import name_problems
-from planning.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nodes
-from planning.object_size import object_size_problems
-from planning.placement import Placement, place
+from planning.budget.cost import budget_problems, stack_cost
+from planning.budget.quota import quota_needs, quota_problems, upgrade_problems
+from planning.checks.accepted_warnings import not_accepted
+from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
+from planning.checks.engine_arguments import engine_argument_problems
+from planning.checks.engine_rules import engine_problems, placed_engine_problems
+from planning.checks.gated_weights import access_problems
+from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems
+from planning.checks.host_resources import host_cpu_problems
+from planning.checks.kubernetes_object_size import object_size_problems
+from planning.checks.placement import placement_notices
+from planning.checks.served_names import name_problems
+from planning.infrastructure.cluster import HEAD, cluster_plan, router_group
+from planning.infrastructure.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nodes
+from planning.infrastructure.releases import release_plan
+from planning.placement.cheapest_pool import Placement, place
+from planning.placement.joint_placement import Placed, jointly
 from planning.plan import ModelPlan, Plan, PoolPlan, ReleasePlan, ServicePlan
-from planning.pool_capacity import capacity_problems, idle_minimum_problems
-from planning.pool_notices import placement_notices
-from planning.quota import quota_needs, quota_problems, upgrade_problems
-from planning.releases import release_plan
-from planning.replicas import (
+from planning.sizing.autoscaling import (
     downscale_problems,
     replica_range,
     replicas,
     router_replicas,
     scale_to_zero_problems,
 )
-from planning.statements import DECIDED, stated
+from planning.sizing.checkpoint import Checkpoint, checkpoint_of
+from planning.sizing.context_length import context
+from planning.sizing.model_sizing import Wish
+from planning.sizing.stated_arguments import DECIDED, stated
 
 
 def make_plan(reading: Reading) -> Plan:

@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from models.errors import StackError
+from models.problems import StackError
 from models.reading import NAMESPACE, TOKEN_KEY, read_stack
 from models.stack_file import read_stack_file
-from planning.picture import plan_picture
 from planning.plan import Plan
 from planning.planner import make_plan
-from planning.table import plan_table
+from reports.picture import plan_picture
+from reports.plan_tables import plan_table
 
 CHECKOUT = Path(__file__).parent.parent
 README = CHECKOUT / "README.md"

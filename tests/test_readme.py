@@ -7,8 +7,8 @@ import pytest
 from benchmarks.config_lines import model_lines
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
-from planning.picture import plan_picture
 from planning.planner import make_plan
+from reports.picture import plan_picture
 from scripts.readme_plan import CHECKOUT, PICTURE, README, prod_plan, refreshed
 
 TEXT = README.read_text(encoding="utf-8")

@@ -4,17 +4,6 @@ Facts are data, in YAML files beside these modules, each with its date and sourc
 the functions load one file each, once, into frozen models.
 """
 
-from models.catalog.engine import (
-    EngineArgument,
-    QuantizationMethod,
-    engine_arguments,
-    float16_refused,
-    front_end_arguments,
-    quantization_methods,
-    serving_arguments,
-    supported_architectures,
-    vllm_versions,
-)
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.machine_types import MachineType, machine_types
@@ -26,6 +15,17 @@ from models.catalog.releases import (
     RayRelease,
     kuberay_releases,
     ray_releases,
+)
+from models.catalog.vllm_release import (
+    EngineArgument,
+    QuantizationMethod,
+    engine_arguments,
+    float16_refused,
+    front_end_arguments,
+    quantization_methods,
+    serving_arguments,
+    supported_architectures,
+    vllm_versions,
 )
 from models.catalog.zones import Region, regions, zone_table, zones_with
 

@@ -11,9 +11,9 @@ import pytest
 
 from components import RayLlmService, RayLlmServiceArgs
 from components.ray_llm_service import ANSWER_TIMEOUT_SECONDS, SEEN_TIMEOUT_SECONDS
-from manifests.ask_models import ACTIVE_DEADLINE_SECONDS, ask_models_access, ask_models_job
 from manifests.config_maps import config_maps
 from manifests.ray_service import ray_service
+from manifests.smoke_test.job import ACTIVE_DEADLINE_SECONDS, ask_models_access, ask_models_job
 from models.stack import ModelDeployment
 from planning.plan import Plan
 from tests.components.programs import Record, Recording, Registration, plan_of

@@ -8,7 +8,6 @@ from typing import Any
 from models.catalog.gpu_tiers import gpu_tiers
 from models.catalog.releases import kuberay_releases, ray_releases
 from models.stack import KubeRayInstall
-from planning.figures import StackCost
 from planning.plan import (
     ClusterPlan,
     CpuPoolPlan,
@@ -21,6 +20,7 @@ from planning.plan import (
     RouterGroupPlan,
     ServicePlan,
 )
+from planning.plan_costs import StackCost
 
 
 def replicas(low: int = 1, high: int = 4, **changes: Any) -> Replicas:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from manifests.config_maps import config_maps
 from manifests.ray_service import ray_cluster_config, ray_service
 from manifests.serve_config import serve_config, serve_config_text
-from models.errors import StackError
+from models.problems import StackError
 from models.stack import RAY_SERVICE_NAME_LIMIT
 from planning.plan import Plan
 from tests.manifests.kuberay_hash import hashed

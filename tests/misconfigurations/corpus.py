@@ -31,13 +31,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from models.errors import Problem, Severity, StackError
+from models.problems import Problem, Severity, StackError
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
-from planning.difference import difference
 from planning.planner import make_plan
-from planning.rollout_rules import rollout_problems
-from planning.summary import plan_summary
+from reports.difference import difference
+from reports.plan_data import plan_summary
+from reports.rollout_warnings import rollout_problems
 
 FOLDER = Path(__file__).parent
 BASE: dict[str, Any] = {

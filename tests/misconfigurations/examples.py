@@ -6,7 +6,7 @@ merged into its base stack.
 
 from typing import Any
 
-from models.errors import Severity
+from models.problems import Severity
 from tests.misconfigurations.corpus import Case
 
 MODEL = "qwen2.5-7b-instruct"

@@ -10,7 +10,7 @@ with their sources, and how to silence a warning.
 import sys
 from pathlib import Path
 
-from models.errors import Severity
+from models.problems import Severity
 from tests.misconfigurations.corpus import Case, cases, outcome
 from tests.misconfigurations.examples import examples
 from tests.misconfigurations.rules import ROOT, rules

@@ -5,18 +5,18 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from models.foreign_keys import foreign_rules
-from planning.rollout_rules import rollout_rules
+from models.unknown_keys import foreign_rules
+from reports.rollout_warnings import rollout_rules
 
 ROOT = Path(__file__).parent.parent.parent
-_PACKAGES = ("models", "planning")
+_PACKAGES = ("models", "planning", "reports")
 
 
 @cache
 def rules() -> dict[str, str]:
     """Rule ids with the file that gives them; those of tables with the table's."""
-    found = dict.fromkeys(foreign_rules(), "models/foreign_keys.yaml")
-    found |= dict.fromkeys(rollout_rules(), "planning/rollout_rules.py")
+    found = dict.fromkeys(foreign_rules(), "models/keys_of_other_tools.yaml")
+    found |= dict.fromkeys(rollout_rules(), "reports/rollout_warnings.py")
     for package in _PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for rule in set(_rules_in(ast.parse(path.read_text("utf-8")))):

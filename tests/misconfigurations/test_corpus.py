@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from models.errors import Severity
+from models.problems import Severity
 from tests.misconfigurations.corpus import BASE, Case, cases, main, merged, outcome
 
 CASES = cases()

@@ -3,11 +3,11 @@
 import pytest
 
 from models.catalog import kuberay_releases, ray_releases
-from models.errors import Severity
+from models.problems import Severity
 from models.stack import KubeRayInstall, Versions
-from planning import releases
-from planning.rollout import Rollout
-from planning.rollout_rules import RULES as RULES_OF_ROLLOUTS
+from planning.infrastructure import releases
+from reports.rollout import Rollout
+from reports.rollout_warnings import RULES as RULES_OF_ROLLOUTS
 from tests.misconfigurations.corpus import Case, cases, outcome
 from tests.misconfigurations.examples import examples
 from tests.misconfigurations.pages import INDEX, MARKER, PAGES, page, written_part

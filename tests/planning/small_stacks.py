@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from models.errors import Problem, StackError
+from models.problems import Problem, StackError
 from models.reading import Reading, read_stack
 from planning.plan import Plan
 from planning.planner import make_plan

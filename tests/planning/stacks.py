@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from models.catalog import gpu_tiers, llms, zones_with
-from models.errors import StackError
+from models.problems import StackError
 from models.reading import Reading, read_stack
 from planning.plan import Plan
 from planning.planner import make_plan

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from models.errors import StackError
+from models.problems import StackError
 from models.reading import read_stack
 from models.stack_file import StackFileError, parse_stack_file
 from planning.planner import make_plan

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from models.catalog import llms, machine_types, zones_with
-from models.errors import Problem, StackError
+from models.problems import Problem, StackError
 from models.stack import GKE_NAME_LIMIT, RAY_SERVICE_NAME_LIMIT, SERVED_NAME_LIMIT
-from planning.allocatable import DAEMONSET_CPU, DAEMONSET_MEMORY_GIB, allocatable
+from planning.infrastructure.allocatable import DAEMONSET_CPU, DAEMONSET_MEMORY_GIB, allocatable
 from planning.plan import ModelPlan, Plan, PoolPlan
 from tests.planning.stacks import REGION, Values, planned, pools, stack, stacks
 

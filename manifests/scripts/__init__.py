@@ -1,1 +1,0 @@
-"""Scripts that run inside the cluster, each a single file without a package around it."""

@@ -1,0 +1,1 @@
+"""The Job that asks every model after a deployment."""

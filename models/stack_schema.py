@@ -1,0 +1,165 @@
+"""The JSON Schema of a stack file, for editors: completion, and a red line before any preview.
+
+Made from the types of models/stack.py and the catalogue's names. It checks form only; what does
+not fit together is found by the plan. Draft 7, because that is what YAML editors speak.
+"""
+
+import json
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+
+from models.amounts import quota_metrics
+from models.catalog import (
+    gpu_tiers,
+    kuberay_releases,
+    llms,
+    machine_types,
+    ray_releases,
+    regions,
+    vllm_versions,
+)
+from models.reading import NAMESPACE
+from models.stack import (
+    ClusterSettings,
+    Defaults,
+    GpuPoolSettings,
+    KubeRaySettings,
+    ModelDeployment,
+    PriceSettings,
+    ServiceSettings,
+    Settings,
+    Versions,
+)
+
+_MODE: Final[JsonSchemaMode] = "validation"
+_SECTIONS: Final[dict[str, type[Settings]]] = {
+    "cluster": ClusterSettings,
+    "defaults": Defaults,
+    "versions": Versions,
+    "kubeRay": KubeRaySettings,
+    "service": ServiceSettings,
+}
+_ENTRIES: Final[tuple[type[Settings], ...]] = (GpuPoolSettings, ModelDeployment, PriceSettings)
+
+
+def stack_schema() -> dict[str, Any]:
+    """The schema of `Pulumi.<stack>.yaml`."""
+    references, definitions = models_json_schema(
+        [(settings, _MODE) for settings in (*_SECTIONS.values(), *_ENTRIES)],
+        by_alias=True,
+        ref_template="#/definitions/{model}",
+        schema_generator=GenerateJsonSchema,
+    )
+    config = {f"{NAMESPACE}:{key}": schema for key, schema in _keys(references).items()}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "ray-llm stack",
+        "description": "Pulumi.<stack>.yaml of ray-llm: pools, models and the cluster they run on.",
+        "type": "object",
+        "required": ["config"],
+        "properties": {
+            "config": {
+                "type": "object",
+                "required": [
+                    "gcp:project",
+                    "gcp:region",
+                    f"{NAMESPACE}:cluster",
+                    f"{NAMESPACE}:models",
+                ],
+                "properties": {
+                    "gcp:project": {"type": "string", "minLength": 1},
+                    "gcp:region": {"type": "string", "examples": list(regions())},
+                    **config,
+                },
+                # Pulumi and its providers have keys of their own; ours are all listed.
+                "propertyNames": {
+                    "if": {"pattern": f"^{NAMESPACE}:"},
+                    "then": {"enum": list(config)},
+                },
+            }
+        },
+        "definitions": _with_names(definitions["$defs"]),
+    }
+
+
+def schema_text() -> str:
+    """The schema as it is shipped."""
+    return json.dumps(stack_schema(), indent=2) + "\n"
+
+
+def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) -> dict[str, Any]:
+    """The keys of our section by their names."""
+    tier = {"type": "string", "enum": list(gpu_tiers()), "description": "A GPU tier."}
+    model = {"type": "string", "enum": list(llms()), "description": "A model of the catalogue."}
+    metrics = {metric: {"type": "integer", "minimum": 0} for metric in quota_metrics()}
+    price = references[PriceSettings, _MODE]
+    number = {"type": "number", "exclusiveMinimum": 0}
+    text = {"type": "string", "pattern": r"^\s*[0-9]*\.?[0-9]+\s*$"}
+    return {
+        **{key: references[section, _MODE] for key, section in _SECTIONS.items()},
+        "huggingFaceToken": {
+            "description": "Encrypted, by `pulumi config set --secret ray-llm:huggingFaceToken`.",
+            "type": "object",
+            "properties": {"secure": {"type": "string"}},
+            "required": ["secure"],
+            "additionalProperties": False,
+        },
+        "gpuPools": {
+            "description": "Node pools with GPUs, each scaling from zero. Append new ones at the "
+            "end: any other place starts a second RayCluster.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"anyOf": [tier, references[GpuPoolSettings, _MODE]]},
+        },
+        "models": {
+            "description": "What is served.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"anyOf": [model, references[ModelDeployment, _MODE]]},
+        },
+        "quotas": {
+            "description": "Limits of the project, from `python -m reports quotas`.",
+            "type": "object",
+            "properties": metrics,
+            "additionalProperties": False,
+        },
+        "prices": {
+            "description": "USD an hour of a node, by GPU tier or machine type.",
+            "type": "object",
+            "properties": dict.fromkeys((*gpu_tiers(), *machine_types()), price),
+            "additionalProperties": False,
+        },
+        "monthlyBudget": {
+            "description": "USD a month that the stack may cost with all models at their minimum.",
+            "anyOf": [number, text],
+        },
+        "loadFactor": {
+            "description": "Where between minimum and maximum a typical month lies, 0 to 1.",
+            "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, text],
+        },
+        "accept": {
+            "description": "Ids of rules whose warnings are known and accepted; see docs/rules.",
+            "type": "array",
+            "items": {"type": "string"},
+        },
+    }
+
+
+def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definitions with the catalogue's names where only those are accepted."""
+    known: dict[tuple[str, str], list[str]] = {
+        ("GpuPoolSettings", "tier"): list(gpu_tiers()),
+        ("GpuPoolSettings", "machineType"): list(machine_types()),
+        ("CpuPoolSettings", "machineType"): list(machine_types()),
+        ("ModelDeployment", "model"): list(llms()),
+        ("Versions", "ray"): list(ray_releases()),
+        ("Versions", "kuberay"): list(kuberay_releases()),
+        ("Versions", "vllm"): list(vllm_versions()),
+    }
+    for (definition, field), names in known.items():
+        schema = definitions[definition]["properties"][field]
+        for form in schema.get("anyOf", [schema]):
+            if form.get("type") == "string":
+                form["enum"] = names
+    return definitions

@@ -1,0 +1,142 @@
+"""Well-known keys of other tools, recognised where a stack file's key is unknown.
+
+Somebody who comes from Ray's, KubeRay's, gcloud's or vLLM's own files writes their keys. Such a
+key is an error like any unknown one; the message then says where its matter is decided here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from models.catalog import engine_arguments, vllm_versions
+from models.problems import Problem
+from models.spelling import nearest
+
+# Values that tell what a key is about, whatever it is called.
+_SERVICE_TYPES: Final = ("LoadBalancer", "NodePort", "ExternalName")
+# Keys that say nothing by themselves; what stands in them does.
+_HOLDERS: Final = frozenset(
+    {
+        "applications",
+        "deploymentconfig",
+        "head",
+        "headgroupspec",
+        "llmconfig",
+        "llmconfigs",
+        "rayclusterconfig",
+        "rayservice",
+        "workergroups",
+        "workergroupspecs",
+    }
+)
+_FILE: Final = Path(__file__).with_name("keys_of_other_tools.yaml")
+# vLLM's arguments that a key of ours means.
+_OUR_KEY: Final[Mapping[str, str]] = {
+    "max_model_len": "contextLength",
+    "tensor_parallel_size": "tensorParallelSize",
+    "dtype": "dtype",
+    "quantization": "quantization",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignKey:
+    """What to say of a key of another tool: `x is not a known key, <reason>. <remedy>`."""
+
+    rule: str
+    reason: str
+    remedy: str
+
+
+def unknown_key(
+    place: str,
+    key: str,
+    known: Iterable[str],
+    value: object = None,
+    reason: str = "is not a known key",
+) -> Problem:
+    """The problem of a key that this program does not have.
+
+    place: the key's whole place in the file; known: the keys of the same section; value: what
+    stands there, in which a well-known key may tell more than the one that holds it.
+    """
+    names = tuple(known)
+    foreign = None if _same(key, names) else _foreign_keys().get(_folded(key))
+    if foreign is None and value in _SERVICE_TYPES:
+        foreign = _foreign_keys()["servicetype"]
+    if foreign is not None:
+        within, foreign = _innermost(key, value, foreign)
+        return Problem(
+            place=place + within,
+            reason=f"{reason}, {foreign.reason}",
+            remedy=foreign.remedy,
+            rule=foreign.rule,
+        )
+    argument = None if _same(key, names) else _engine_argument(key)
+    if argument is not None and "engine" in names:
+        ours = _OUR_KEY.get(argument)
+        return Problem(
+            place=place,
+            reason=f"{reason}, because {argument} is an argument of vLLM's engine",
+            remedy=f"Write {ours}" if ours else f"Write engine: {{{argument}: ...}}",
+            rule="foreign-engine-argument",
+        )
+    return Problem(
+        place=place,
+        reason=reason,
+        remedy=nearest(key, names).strip() or f"Known keys: {', '.join(names)}",
+        rule="unknown-key",
+    )
+
+
+def foreign_rules() -> tuple[str, ...]:
+    """The ids of the rules that the table holds."""
+    return tuple(dict.fromkeys(foreign.rule for foreign in _foreign_keys().values()))
+
+
+@cache
+def _foreign_keys() -> Mapping[str, ForeignKey]:
+    rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return {
+        _folded(key): ForeignKey(rule=row["rule"], reason=row["reason"], remedy=row["remedy"])
+        for row in rows
+        for key in row["keys"]
+    }
+
+
+@cache
+def _engine_arguments() -> Mapping[str, str]:
+    return {
+        _folded(name): name for version in vllm_versions() for name in engine_arguments(version)
+    }
+
+
+def _innermost(key: str, value: object, foreign: ForeignKey) -> tuple[str, ForeignKey]:
+    """The well-known key in a section that only holds others: head.serviceType tells most."""
+    if _folded(key) not in _HOLDERS:
+        return "", foreign
+    item, within = (value[0], "[0]") if isinstance(value, list) and value else (value, "")
+    if isinstance(item, Mapping):
+        for name, inner in item.items():
+            known = _foreign_keys().get(_folded(str(name)))
+            if known is not None:
+                path, found = _innermost(str(name), inner, known)
+                return f"{within}.{name}{path}", found
+    return "", foreign
+
+
+def _engine_argument(key: str) -> str | None:
+    return _engine_arguments().get(_folded(key))
+
+
+def _same(key: str, names: Iterable[str]) -> bool:
+    """Whether it is one of our own keys but for case, hyphens and underscores."""
+    return _folded(key) in {_folded(name) for name in names}
+
+
+def _folded(key: str) -> str:
+    return key.lower().replace("-", "").replace("_", "")

@@ -1,0 +1,166 @@
+"""Pydantic's findings about a part of a stack file, in the words of this project.
+
+Places are as the file has them, values are shown as they were written, and every finding has a
+way out.
+"""
+
+import copy
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from models.problems import Problem
+from models.stack import InvalidValueError, Settings
+from models.unknown_keys import unknown_key
+
+Section = TypeVar("Section", bound=Settings)
+
+_NUMBER: Final = re.compile(r"\s*[-+]?[0-9.]+\s*")
+
+
+def validated(
+    section: type[Section], value: Mapping[Any, Any], place: str
+) -> tuple[Section | None, tuple[Problem, ...]]:
+    """The settings in a mapping, and what is wrong with it.
+
+    Where nothing but unknown keys is wrong, the settings come back without them, so that the
+    rest of an entry with a misspelt key is checked in the same preview.
+    """
+    settings, errors = _validate(section, value)
+    problems = [_problem(details, section, place) for details in errors]
+    unknown = [details["loc"] for details in errors if details["type"] in _UNKNOWN]
+    if settings is None and unknown:
+        settings, errors = _validate(section, _without(value, unknown))
+        further = [_problem(details, section, place) for details in errors]
+        problems += [problem for problem in further if problem not in problems]
+    return settings, tuple(problems)
+
+
+_UNKNOWN: Final = ("extra_forbidden", "invalid_key")
+
+
+def _validate(
+    section: type[Section], value: Mapping[Any, Any]
+) -> tuple[Section | None, list[ErrorDetails]]:
+    try:
+        return section.model_validate(value, by_alias=True, by_name=False), []
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        # A list whose only entries are broken looks empty to Pydantic.
+        broken = {details["loc"][:-1] for details in errors}
+        return None, [
+            details
+            for details in errors
+            if details["type"] != "too_short" or details["loc"] not in broken
+        ]
+
+
+def _without(value: Mapping[Any, Any], paths: Iterable[Sequence[int | str]]) -> Mapping[Any, Any]:
+    """A copy of a mapping without some keys; a key that is no text goes by its text in a path."""
+    kept = dict(value)
+    for path in paths:
+        parent: Any = kept
+        for part in path[:-1]:  # copies what it changes, nothing else
+            parent[part] = copy.copy(parent[part])
+            parent = parent[part]
+        for key in [key for key in parent if str(key) == str(path[-1])]:
+            del parent[key]
+    return kept
+
+
+def keys_of(section: type[BaseModel]) -> tuple[str, ...]:
+    """The keys of a section as the file spells them."""
+    return tuple(field.alias or name for name, field in section.model_fields.items())
+
+
+def not_a(value: object, place: str, wanted: str, remedy: str) -> Problem:
+    """The problem of a value of the wrong type; `wanted` is the right one with its article."""
+    reason = f"has no value, which is not {wanted}" if value is None else f"is not {wanted}"
+    return Problem(place=place, value=value, reason=reason, remedy=remedy, rule="wrong-type")
+
+
+def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Problem:
+    location = details["loc"]
+    if location and location[-1] == "[key]":  # the key itself is wrong, not what it holds
+        location = location[:-1]
+    where = place + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
+    )
+    kind = details["type"]
+    value = details["input"]
+    if kind in _UNKNOWN:
+        known = keys_of(_section_at(section, location[:-1]))
+        return unknown_key(where, str(location[-1]), known, value)
+    if kind == "missing":
+        return Problem(place=where, reason="is missing", remedy="Add this key", rule="missing-key")
+    if kind == "value_error":
+        cause = details.get("ctx", {}).get("error")
+        reason, remedy = (
+            (cause.reason, cause.remedy)
+            if isinstance(cause, InvalidValueError)
+            else (str(cause or details["msg"]), "Change it")
+        )
+        shown = None if isinstance(value, Mapping | BaseModel) else value
+        return Problem(place=where, value=shown, reason=reason, remedy=remedy, rule="invalid-value")
+    reason, remedy = _wording(kind, details)
+    wrong_type = kind.endswith(("_type", "_parsing"))
+    if value is None:
+        reason = f"has no value, which {reason}"
+    elif wrong_type and isinstance(value, str):
+        value = f'"{value}"'  # or the text 8 would read like the number
+    elif isinstance(value, list | tuple) and not value:
+        value = "[]"
+    rule = "wrong-type" if wrong_type else "invalid-value"
+    return Problem(place=where, value=value, reason=reason, remedy=remedy, rule=rule)
+
+
+def _section_at(section: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:
+    """The settings class in which a path of keys ends."""
+    for part in location:
+        for name, field in section.model_fields.items():
+            if part in (name, field.alias):
+                annotation = field.annotation
+                if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                    section = annotation
+    return section
+
+
+def _wording(kind: str, details: ErrorDetails) -> tuple[str, str]:
+    """Reason and remedy for Pydantic's error types; its own text for the rare others."""
+    context = details.get("ctx", {})
+    value = details["input"]
+    quoted = isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+    wordings: Mapping[str, Callable[[], tuple[str, str]]] = {
+        "int_type": lambda: (
+            "is not a whole number",
+            "Write it without quotes" if quoted else "Write a whole number",
+        ),
+        "float_type": lambda: (
+            "is not a number",
+            "Write it without quotes" if quoted else "Write a number",
+        ),
+        "string_type": lambda: (
+            "is not a text",
+            "Put it in quotes" if isinstance(value, int | float) else "Write a text",
+        ),
+        "bool_type": lambda: ("is neither true nor false", "Write true or false"),
+        "dict_type": lambda: ("is not a mapping", "Write `key: value` lines"),
+        "model_type": lambda: ("is not a mapping", "Write `key: value` lines"),
+        "tuple_type": lambda: ("is not a list", "Write [first, second]"),
+        "list_type": lambda: ("is not a list", "Write [first, second]"),
+        "greater_than": lambda: (f"is not above {context['gt']}", "Write a larger number"),
+        "greater_than_equal": lambda: (f"is below {context['ge']}", f"Use {context['ge']} or more"),
+        "less_than_equal": lambda: (f"is above {context['le']}", f"Use at most {context['le']}"),
+        "literal_error": lambda: (
+            f"is not one of {context['expected']}",
+            "Choose one of these",
+        ),
+        "enum": lambda: (f"is not one of {context['expected']}", "Choose one of these"),
+        "string_too_short": lambda: ("is empty", "Give a text"),
+        "too_short": lambda: ("is empty", "List at least one"),
+    }
+    wording = wordings.get(kind)
+    return wording() if wording else (f"is invalid ({details['msg']})", "Change it")

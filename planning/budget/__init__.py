@@ -1,0 +1,1 @@
+"""What a plan costs a month and which quota it takes."""

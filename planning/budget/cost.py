@@ -1,0 +1,199 @@
+"""What a stack costs a month: at the models' minimum, in a typical month and at their maximum.
+
+A month is 730 hours. Typical stands `ray-llm:loadFactor` of the way from minimum to maximum. A
+pool costs its whole nodes; a model's share is that of the GPUs its replicas take, and what is left
+over is shown as paid for and not used.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from models.catalog import machine_types, prices
+from models.problems import Problem, Severity
+from models.stack import StackSettings
+from planning.infrastructure.allocatable import allocatable
+from planning.infrastructure.node_prices import cpu_node_price, gpu_node_price
+from planning.plan import ModelPlan, PodResources, PoolPlan, RouterGroupPlan
+from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, StackCost
+
+HOURS_PER_MONTH: Final = 730
+# GKE's fee for a Standard cluster, zonal or regional; the monthly credit for one zonal cluster of
+# a billing account is not deducted. https://cloud.google.com/kubernetes-engine/pricing, 2026-11
+CLUSTER_USD_PER_HOUR: Final = Decimal("0.10")
+_NONE: Final = Levels.total(())
+
+
+def stack_cost(
+    settings: StackSettings,
+    pools: Sequence[PoolPlan],
+    models: Sequence[ModelPlan],
+    head: PodResources,
+    routers: RouterGroupPlan,
+) -> StackCost:
+    """The cost of a stack whose models are placed."""
+    wanted = _gpus_wanted(models, settings.load_factor)
+    pool_costs = {pool.id: _pool_cost(settings, pool, wanted.get(pool.id, _NONE)) for pool in pools}
+    existing = settings.cluster.existing
+    fee = Levels.between(1, 1, Decimal(0)) * (CLUSTER_USD_PER_HOUR * HOURS_PER_MONTH)
+    return StackCost(
+        price_date=prices().date,
+        overridden=tuple(settings.prices),
+        load_factor=settings.load_factor,
+        monthly_budget=settings.monthly_budget,
+        pools=tuple(pool_costs.values()),
+        models=tuple(
+            _model_cost(settings, model, pool_costs[model.pool], wanted[model.pool])
+            for model in models
+        ),
+        cpu_pool=None if existing else _cpu_pool_cost(settings, models, head, routers),
+        cluster_fee=None if existing else fee,
+    )
+
+
+def budget_problems(cost: StackCost) -> Iterable[Problem]:
+    """A stop where the budget is exceeded at the minimum, a warning where at the maximum."""
+    budget = cost.monthly_budget
+    if budget is None:
+        return
+    place, total = "ray-llm:monthlyBudget", cost.total
+    if total.minimum > budget:
+        yield Problem(
+            place=place,
+            value=f"{budget:f}",
+            reason=f"is below the {total.minimum:,.0f} USD that the stack costs a month with all "
+            f"models at their minimum ({_dearest(cost)})",
+            remedy="Lower replicas.min or minNodes, choose cheaper pools, or raise the budget",
+            rule="budget-exceeded",
+        )
+    elif total.maximum > budget:
+        yield Problem(
+            place=place,
+            value=f"{budget:f}",
+            reason=f"is below the {total.maximum:,.0f} USD that the stack would cost a month with "
+            f"all models at their maximum all the time; typical are {total.typical:,.0f} USD",
+            remedy="Lower replicas.max or maxNodes to make it certain, or accept the risk",
+            rule="budget-at-maximum",
+            severity=Severity.WARN,
+        )
+    if cost.unpriced:
+        yield Problem(
+            place=place,
+            value=f"{budget:f}",
+            reason=f"was compared without {', '.join(cost.unpriced)}, whose prices in this region "
+            "are not known",
+            remedy=f"Give them: ray-llm:prices: {{{cost.unpriced[0].removesuffix('-spot')}: "
+            "{onDemand: 1.20}}, in USD an hour by GPU tier or machine type",
+            rule="budget-unknown-price",
+            severity=Severity.WARN,
+        )
+
+
+def _dearest(cost: StackCost) -> str:
+    """The pool that costs most at the minimum: where to look first."""
+    priced = [(pool.monthly.minimum, pool.pool) for pool in cost.pools if pool.monthly is not None]
+    usd, pool = max(priced, default=(Decimal(0), "the cluster"))
+    return f"most of it, {usd:,.0f}, for {pool}"
+
+
+def _gpus_wanted(models: Sequence[ModelPlan], load_factor: Decimal) -> Mapping[str, Levels]:
+    """GPUs that the replicas of each pool's models take, whatever the pool's maximum."""
+    wanted: dict[str, Levels] = {}
+    for model in models:
+        wanted[model.pool] = wanted.get(model.pool, _NONE) + _gpus(model, load_factor)
+    return wanted
+
+
+def _pool_cost(settings: StackSettings, pool: PoolPlan, wanted: Levels) -> PoolCost:
+    price = gpu_node_price(settings.prices, pool.tier, pool.machine_type, settings.region)
+    nodes = Levels.between(nodes_at_minimum(pool), nodes_at_maximum(pool), settings.load_factor)
+    paid = nodes * Decimal(pool.tier.gpu_count)
+    return PoolCost(
+        pool=pool.id,
+        spot=pool.spot,
+        on_demand_usd_per_hour=price.on_demand,
+        spot_usd_per_hour=price.spot,
+        nodes=nodes,
+        gpus_paid=paid,
+        gpus_used=wanted.with_(paid, min),
+        monthly=_monthly(nodes, price.hourly(pool.spot)),
+        monthly_otherwise=_monthly(nodes, price.hourly(not pool.spot)),
+    )
+
+
+def nodes_at_minimum(pool: PoolPlan) -> int:
+    """Nodes of a pool that are always there."""
+    return max(pool.min_nodes, min(pool.nodes_at_min, pool.max_nodes))
+
+
+def nodes_at_maximum(pool: PoolPlan) -> int:
+    """Nodes of a pool with its models at their maximum, as far as the pool's maximum lets them."""
+    return max(pool.min_nodes, min(pool.nodes_at_max, pool.max_nodes))
+
+
+def _gpus(model: ModelPlan, load_factor: Decimal) -> Levels:
+    replicas = Levels.between(model.replicas.min, model.replicas.max, load_factor)
+    return replicas * Decimal(model.gpus_per_replica)
+
+
+def _model_cost(
+    settings: StackSettings, model: ModelPlan, pool: PoolCost, wanted: Levels
+) -> ModelCost:
+    """The share by GPUs; where the pool's maximum cuts its models off, each is cut alike."""
+    price = pool.spot_usd_per_hour if pool.spot else pool.on_demand_usd_per_hour
+    if price is None:
+        return ModelCost(model=model.name, monthly=None)
+    running = _gpus(model, settings.load_factor).with_(
+        pool.gpus_used.with_(wanted, lambda used, all_: used / all_ if all_ else Decimal(1)),
+        lambda gpus, part: gpus * part,
+    )
+    usd_per_gpu = price * HOURS_PER_MONTH * pool.nodes.maximum / pool.gpus_paid.maximum
+    return ModelCost(model=model.name, monthly=running * usd_per_gpu)
+
+
+def _monthly(nodes: Levels, usd_per_hour: Decimal | None) -> Levels | None:
+    return None if usd_per_hour is None else nodes * (usd_per_hour * HOURS_PER_MONTH)
+
+
+def _cpu_pool_cost(
+    settings: StackSettings,
+    models: Sequence[ModelPlan],
+    head: PodResources,
+    routers: RouterGroupPlan,
+) -> CpuPoolCost:
+    pool = settings.cluster.cpu_pool
+    price = cpu_node_price(settings.prices, pool.machine_type, settings.region).on_demand
+    low, high = (
+        max(
+            pool.min_nodes,
+            min(pool.max_nodes, cpu_nodes(pool.machine_type, head, routers, count)),
+        )
+        for count in (
+            sum(model.routers.min for model in models),
+            sum(model.routers.max for model in models),
+        )
+    )
+    nodes = Levels.between(low, high, settings.load_factor)
+    return CpuPoolCost(
+        pool=pool.name, usd_per_hour=price, nodes=nodes, monthly=_monthly(nodes, price)
+    )
+
+
+def cpu_nodes(
+    machine_type: str, head: PodResources, routers: RouterGroupPlan, router_count: int
+) -> int:
+    """Nodes of a CPU machine type that hold the Ray head and the pods of that many routers."""
+    machine = machine_types().get(machine_type)
+    if machine is None:
+        return 1
+    room = allocatable(machine)
+
+    def router_pods(cpu: float, memory_gib: float) -> int:
+        """Router pods for which this much is left on a node."""
+        return max(0, int(min(cpu / routers.pod.cpu, memory_gib / routers.pod.memory_gib)))
+
+    cpu, memory_gib = room.cpu_for_pods, room.memory_gib_for_pods
+    beside_head = router_pods(cpu - head.cpu, memory_gib - head.memory_gib)
+    alone = router_pods(cpu, memory_gib)
+    left = max(0, -(-router_count // routers.slots_per_pod) - beside_head)
+    return 1 + -(-left // max(1, alone))

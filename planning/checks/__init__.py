@@ -1,0 +1,1 @@
+"""What works badly or not at all."""

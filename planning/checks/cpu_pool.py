@@ -1,0 +1,73 @@
+"""Whether the CPU pool can be what it is asked to be: plain machines, and enough of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from models.catalog import gpu_tiers
+from models.problems import Problem, Severity
+from models.stack import StackSettings
+from planning.budget.cost import cpu_nodes
+from planning.plan import ModelPlan, PodResources, RouterGroupPlan
+
+
+def cpu_pool_machine_problems(settings: StackSettings) -> Iterable[Problem]:
+    """A CPU pool of machines that only come with GPUs.
+
+    https://cloud.google.com/compute/docs/accelerator-optimized-machines: A2, A3, A4, G2 and G4
+    machines have their GPUs attached; N1 takes them as an option.
+    """
+    machine = settings.cluster.cpu_pool.machine_type
+    carriers = {machine for tier in gpu_tiers().values() for machine in tier.machine_types}
+    if machine in carriers and not machine.startswith(_OPTIONAL_GPUS):
+        yield Problem(
+            place="ray-llm:cluster.cpuPool.machineType",
+            value=machine,
+            reason="comes with GPUs, and nothing in the CPU pool uses one",
+            remedy="Use e2-standard-8 or larger",
+            rule="cpu-pool-machine",
+        )
+
+
+def router_capacity_problems(
+    settings: StackSettings,
+    head: PodResources,
+    routers: RouterGroupPlan,
+    models: Sequence[ModelPlan],
+) -> Iterable[Problem]:
+    """Head and routers against the CPU pool's maximum: without a router no request is answered.
+
+    Ray Serve places every ingress replica by its CPUs (ray-project/kuberay#863 shows the wait).
+    """
+    pool = settings.cluster.cpu_pool
+    if settings.cluster.existing:
+        return  # somebody else's pool
+    low, high = (
+        cpu_nodes(pool.machine_type, head, routers, sum(count))
+        for count in (
+            [model.routers.min for model in models],
+            [model.routers.max for model in models],
+        )
+    )
+    place = "ray-llm:cluster.cpuPool.maxNodes"
+    if low > pool.max_nodes:
+        yield Problem(
+            place=place,
+            value=pool.max_nodes,
+            reason=f"is below the {low} nodes of {pool.machine_type} that the Ray head and the "
+            "routers of all models need at their minimum, so some models would have no router",
+            remedy=f"Use {low} or more, or a larger machineType",
+            rule="cpu-pool-below-minimum",
+        )
+    elif high > pool.max_nodes:
+        yield Problem(
+            place=place,
+            value=pool.max_nodes,
+            reason=f"is below the {high} nodes of {pool.machine_type} that the routers need with "
+            "all models at their maximum: requests would wait for a router before a GPU",
+            remedy=f"Use {high}, or accept the cap",
+            rule="cpu-pool-below-maximum",
+            severity=Severity.WARN,
+        )
+
+
+_OPTIONAL_GPUS: Final = "n1-"

@@ -1,0 +1,148 @@
+"""Checks the vLLM engine arguments of a model by name, type and ownership.
+
+Ray hands them to vLLM at replica start, on a GPU node that is already paid for; the data of the
+pinned vLLM (models/catalog/vllm) lets us do it before.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from models.catalog import (
+    EngineArgument,
+    engine_arguments,
+    front_end_arguments,
+    serving_arguments,
+)
+from models.problems import Problem
+from models.spelling import nearest
+
+# Arguments that the program sets, and where a user sets them instead.
+_OWNED: Final[Mapping[str, str]] = {
+    "model": "Give the key model or source of the entry",
+    "served_model_name": "Give the key name of the entry",
+    "num_gpus": "Give the key tensorParallelSize of the entry: GPUs follow from it, and num_gpus "
+    "would add one more",
+    "hf_token": "Set ray-llm:huggingFaceToken as a secret",
+    "distributed_executor_backend": "Leave it out: under Ray Serve it has to be ray",
+    "data_parallel_size": "Give replicas: Ray Serve scales by replicas, and vLLM's own data "
+    "parallelism excludes its autoscaling",
+    "task": "Leave it out: the OpenAI-compatible application generates text",
+}
+# Counts that planning computes with, and the least and most they can be.
+_COUNTS: Final = frozenset(
+    {
+        "max_model_len",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+    }
+)
+_LARGEST_COUNT: Final = 1_000_000_000
+_NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
+_NAMES_OF_TYPES: Final[Mapping[str, str]] = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "list": "a list",
+    "dict": "a mapping",
+    "none": "null",
+}
+
+
+def engine_argument_problems(
+    engine: Mapping[str, Any], place: str, vllm_version: str
+) -> Iterable[Problem]:
+    """What vLLM would refuse, or Ray would take and ignore, in `engine`.
+
+    place: the model's place in the file.
+    """
+    known = {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
+    front_end = front_end_arguments(vllm_version)
+    for name, value in engine.items():
+        where = f"{place}.engine.{name}"
+        if name in _OWNED:
+            yield Problem(
+                place=where,
+                reason="is set by this program",
+                remedy=_OWNED[name],
+                rule="engine-argument-owned",
+            )
+        elif name in known:
+            yield from _type_problems(known[name], value, where)
+        elif name in front_end:
+            yield Problem(
+                place=where,
+                reason="belongs to vLLM's own HTTP server, which Ray Serve never starts: it would "
+                "be taken without a word and have no effect",
+                remedy="Leave it out; Ray Serve has no authentication and no TLS of its own, so "
+                "keep the service inside the cluster or put a gateway in front",
+                rule="engine-argument-front-end",
+            )
+        else:
+            yield Problem(
+                place=where,
+                reason=f"is not an engine argument of vLLM {vllm_version}",
+                remedy=f"{nearest(name, known)}Engine arguments keep vLLM's own names, with "
+                "underscores",
+                rule="engine-argument-unknown",
+            )
+
+
+def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable[Problem]:
+    if not _has_type(value, argument.types):
+        wanted = " or ".join(_NAMES_OF_TYPES.get(kind, kind) for kind in argument.types)
+        yield Problem(
+            place=where,
+            value="null" if value is None else f'"{value}"' if isinstance(value, str) else value,
+            reason=f"is not {wanted}",
+            remedy="Write it without quotes"
+            if isinstance(value, str) and _NUMBER_OR_BOOLEAN.fullmatch(value)
+            else f"Write {wanted}",
+            rule="engine-argument-type",
+        )
+    elif argument.name in _COUNTS and value is not None and not 1 <= value <= _LARGEST_COUNT:
+        yield Problem(
+            place=where,
+            value=value,
+            reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
+            remedy=f"Use a number from 1 on, or leave {argument.name} out",
+            rule="engine-argument-range",
+        )
+    elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
+        yield Problem(
+            place=where,
+            value=value,
+            reason="is not a share of the GPU's memory",
+            remedy="Use a number above 0 and up to 1, or leave it out (0.9)",
+            rule="engine-argument-range",
+        )
+    elif argument.choices is not None and isinstance(value, str | int) and value is not None:
+        if isinstance(value, bool) or value in argument.choices:
+            return
+        choices = [str(choice) for choice in argument.choices]
+        yield Problem(
+            place=where,
+            value=value,
+            reason=f"is not a choice that vLLM has for {argument.name}",
+            remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",
+            rule="engine-argument-choice",
+        )
+
+
+def _has_type(value: Any, types: tuple[str, ...]) -> bool:
+    if value is None:
+        return "none" in types
+    if isinstance(value, bool):
+        return "bool" in types
+    if isinstance(value, int):
+        return "int" in types or "float" in types
+    if isinstance(value, float):
+        return "float" in types
+    if isinstance(value, str):
+        return "str" in types
+    if isinstance(value, list):
+        return "list" in types
+    return isinstance(value, dict) and "dict" in types

@@ -1,0 +1,93 @@
+"""Engine arguments that only some models can take, and those that open the node to the model."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from models.architecture import LlmArchitecture
+from models.problems import Problem, Severity
+
+# ModelConfig._init_multimodal_config of vLLM 0.10: ValueError for a model without these inputs.
+_MULTIMODAL: Final = (
+    "limit_mm_per_prompt",
+    "mm_processor_kwargs",
+    "disable_mm_preprocessor_cache",
+    "interleave_mm_strings",
+)
+
+
+def model_argument_problems(
+    engine: Mapping[str, Any], architecture: LlmArchitecture | None, place: str
+) -> Iterable[Problem]:
+    """What a model's engine arguments ask of it that it cannot do or should not be allowed."""
+    if architecture is not None:
+        yield from _multimodal(engine, architecture, place)
+        yield from _experts(engine, architecture, place)
+    yield from _tools(engine, place)
+    if engine.get("trust_remote_code") is True:
+        yield Problem(
+            place=f"{place}.engine.trust_remote_code",
+            value=True,
+            reason="runs Python from the model's repository on the node, beside the token, and "
+            "models of vLLM's own registry do not need it",
+            remedy="Leave it out, or pin the code with revision and code_revision",
+            rule="trust-remote-code",
+            severity=Severity.WARN,
+        )
+
+
+def _multimodal(
+    engine: Mapping[str, Any], architecture: LlmArchitecture, place: str
+) -> Iterable[Problem]:
+    """https://github.com/vllm-project/vllm/issues/17634 and /17801: refused at start-up."""
+    if architecture.multimodal:
+        return
+    for name in _MULTIMODAL:
+        if engine.get(name):
+            yield Problem(
+                place=f"{place}.engine.{name}",
+                reason=f"is for models that take images or sound, and {architecture.model_type} "
+                "takes text only",
+                remedy="Leave it out",
+                rule="multimodal-argument",
+            )
+
+
+def _experts(
+    engine: Mapping[str, Any], architecture: LlmArchitecture, place: str
+) -> Iterable[Problem]:
+    """ModelConfig._verify_with_expert_parallelism of vLLM 0.10: a dense model has no experts."""
+    if engine.get("enable_expert_parallel") is True and not architecture.num_experts:
+        yield Problem(
+            place=f"{place}.engine.enable_expert_parallel",
+            value=True,
+            reason=f"spreads experts over GPUs, and {architecture.model_type} is a dense model",
+            remedy="Leave it out; tensorParallelSize spreads a dense model",
+            rule="expert-parallel-dense",
+        )
+
+
+def _tools(engine: Mapping[str, Any], place: str) -> Iterable[Problem]:
+    """OpenAIServingChat.__init__ refuses the one without the other; a parser alone does nothing.
+
+    https://github.com/vllm-project/vllm/issues/9986, https://github.com/vllm-project/vllm/issues/55754
+    """
+    enabled, parser = engine.get("enable_auto_tool_choice"), engine.get("tool_call_parser")
+    if enabled is True and not parser:
+        yield Problem(
+            place=f"{place}.engine.enable_auto_tool_choice",
+            value=True,
+            reason="needs tool_call_parser, which says how this model writes a call",
+            remedy="Add tool_call_parser: hermes for Qwen, llama3_json for Llama 3, "
+            "mistral for Mistral",
+            rule="tool-parser",
+        )
+    elif parser and enabled is not True:
+        yield Problem(
+            place=f"{place}.engine.tool_call_parser",
+            value=parser,
+            reason="is not used without enable_auto_tool_choice: requests with tools are answered "
+            "400",
+            remedy="Add enable_auto_tool_choice: true",
+            rule="tool-parser",
+            severity=Severity.WARN,
+        )

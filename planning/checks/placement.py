@@ -1,0 +1,68 @@
+"""Placements that work and cost: a GPU far too large, or a model that one preemption takes down."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from models.problems import Problem, Severity, stops
+from planning.infrastructure.pool_price import PoolChoice
+from planning.plan import ModelPlan
+from planning.sizing.model_sizing import Wish, configure
+
+# Below this a dearer pool may have its reasons: speed, or room that is there anyway.
+_TIMES_DEARER: Final = Decimal(3)
+
+
+def placement_notices(
+    wish: Wish, model: ModelPlan, pools: Sequence[PoolChoice]
+) -> Iterable[Problem]:
+    """What a model's stated pool costs beside what the stack lists."""
+    chosen = next(pool for pool in pools if pool.id == model.pool)
+    if wish.deployment.gpu is not None:
+        yield from _oversized(wish, model, chosen, pools)
+    if chosen.spot and model.replicas.max == 1:
+        yield Problem(
+            place=f"{wish.said.place}.replicas",
+            value="max 1",
+            reason=f"leaves one replica on {chosen.id}, and spot nodes leave at 30 s notice: the "
+            "model is gone until another node has come and loaded it",
+            remedy="Use min 2, or a pool on demand",
+            rule="spot-single-replica",
+            severity=Severity.WARN,
+        )
+
+
+def _oversized(
+    wish: Wish, model: ModelPlan, chosen: PoolChoice, pools: Sequence[PoolChoice]
+) -> Iterable[Problem]:
+    """Prices differ more than tenfold between tiers: https://cloud.google.com/compute/gpus-pricing."""
+    price = _replica_price(chosen, model.gpus_per_replica)
+    if price is None:
+        return
+    for pool in sorted(pools, key=lambda pool: pool.rank(1)):
+        cheapest = _replica_price(pool, 1)
+        if pool.id == chosen.id or pool.spot or cheapest is None:
+            continue
+        if cheapest * _TIMES_DEARER > price:
+            return  # the ones that follow are dearer still
+        configuration, problems = configure(wish, pool.tier)
+        if configuration is None or stops(problems) or not configuration.fits:
+            continue
+        there = _replica_price(pool, configuration.gpus)
+        same = configuration.max_model_len >= model.max_model_len and not configuration.doubtful
+        if same and there is not None and there * _TIMES_DEARER <= price:
+            yield Problem(
+                place=f"{wish.said.place}.gpu",
+                value=chosen.id,
+                reason=f"costs {price:.2f} USD an hour for a replica, and {model.name} runs with "
+                f"the same context on {pool.id} for {there:.2f}",
+                remedy=f"Use gpu: {pool.id}, or accept the price for its speed",
+                rule="gpu-oversized",
+                severity=Severity.WARN,
+            )
+            return
+
+
+def _replica_price(pool: PoolChoice, gpus: int) -> Decimal | None:
+    node = pool.node_usd_per_hour
+    return None if node is None else node * gpus / pool.tier.gpu_count

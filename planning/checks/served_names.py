@@ -1,0 +1,47 @@
+"""Names that must differ: served names are routes, applications and ConfigMap keys at once."""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import TypeAdapter, ValidationError
+
+from models.problems import Problem
+from models.stack import InvalidValueError, ModelDeployment, ServedName
+
+_SERVED_NAME: TypeAdapter[str] = TypeAdapter(ServedName)
+
+
+def name_problems(models: Sequence[ModelDeployment], indexes: Sequence[int]) -> Iterable[Problem]:
+    """Served names that two models share, or that a source does not yield."""
+    first: dict[str, int] = {}
+    for model, index in zip(models, indexes, strict=True):
+        name = model.served_name
+        place = f"ray-llm:models[{index}]"
+        yield from _derived_name_problems(model, place)
+        if name in first:
+            yield Problem(
+                place=f"{place}.name" if model.name else place,
+                value=name,
+                reason=f"is the name and route of models[{first[name]}] as well",
+                remedy="Give one of them a name of its own: name: <served name>",
+                rule="name-twice",
+            )
+        else:
+            first[name] = index
+
+
+def _derived_name_problems(model: ModelDeployment, place: str) -> Iterable[Problem]:
+    """A name derived from a source was not validated with the settings."""
+    if model.name is not None or model.model is not None or model.source is None:
+        return
+    try:
+        _SERVED_NAME.validate_python(model.served_name)
+    except ValidationError as error:
+        cause = error.errors()[0].get("ctx", {}).get("error")
+        reason = cause.reason if isinstance(cause, InvalidValueError) else "is not a usable name"
+        yield Problem(
+            place=f"{place}.source",
+            value=model.source,
+            reason=f"would be served as {model.served_name!r}, which {reason}",
+            remedy="Give the model a name: name: <served name>",
+            rule="invalid-value",
+        )

@@ -1,0 +1,73 @@
+"""Speculative decoding: what each vLLM release can do of it, from its SpeculativeConfig."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from models.catalog import llms
+from models.problems import Problem
+from planning.infrastructure.releases import release_number
+
+# vllm-project/vllm#24322 brought draft models to the V1 engine; before, NotImplementedError.
+_DRAFT_MODELS_SINCE: Final = (0, 14)
+
+
+def speculative_problems(engine: Mapping[str, Any], place: str, vllm: str) -> Iterable[Problem]:
+    """What vLLM would refuse in `speculative_config`, whatever the GPU."""
+    config = engine.get("speculative_config")
+    if not isinstance(config, Mapping) or not config:
+        return
+    where = f"{place}.engine.speculative_config"
+    method, draft = config.get("method"), config.get("model")
+    tokens = config.get("num_speculative_tokens")
+    if method is None and draft is None:
+        yield Problem(
+            place=where,
+            reason="names neither a method nor a model, so nothing would be guessed",
+            remedy="Add method: ngram, or the model of an EAGLE head",
+            rule="speculative-config",
+        )
+    if tokens is None and (method in ("ngram", "[ngram]") or draft in ("ngram", "[ngram]")):
+        yield Problem(
+            place=where,
+            reason="lacks num_speculative_tokens, how many tokens are guessed at once",
+            remedy="Add num_speculative_tokens: 4",
+            rule="speculative-config",
+        )
+    elif tokens is not None and (not isinstance(tokens, int) or tokens < 1):
+        yield Problem(
+            place=f"{where}.num_speculative_tokens",
+            value=tokens,
+            reason="is not a number of tokens",
+            remedy="Use 1 or more",
+            rule="speculative-config",
+        )
+    if release_number(vllm) < _DRAFT_MODELS_SINCE and _is_draft_model(method, draft):
+        yield Problem(
+            place=where,
+            value=str(draft or method),
+            reason=f"is an ordinary model as a draft, which vLLM {vllm} has not implemented on its "
+            "V1 engine",
+            remedy="Use method: ngram, an EAGLE head, or Ray 2.54.1 or newer",
+            rule="speculative-draft-model",
+        )
+
+
+def speculative_engine_problems(
+    engine: Mapping[str, Any], place: str, v0_engine: bool
+) -> Iterable[Problem]:
+    """The V0 engine of vLLM 0.10 has none left (platforms/cuda.py raises)."""
+    if engine.get("speculative_config") and v0_engine:
+        yield Problem(
+            place=f"{place}.engine.speculative_config",
+            reason="is not supported by the V0 engine, which is the one that this GPU or KV cache "
+            "dtype needs",
+            remedy="Leave it out, or use an L4 or newer GPU",
+            rule="speculative-v0",
+        )
+
+
+def _is_draft_model(method: object, draft: object) -> bool:
+    """Whether vLLM would take the draft for an ordinary model: it says so, or it is a known one."""
+    if method is not None:
+        return method == "draft_model"
+    return isinstance(draft, str) and draft in {row.source for row in llms().values()}

@@ -1,0 +1,1 @@
+"""What is there: releases, the cluster, its node pools and what they cost an hour."""

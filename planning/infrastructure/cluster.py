@@ -1,0 +1,128 @@
+"""The cluster, its CPU pool and the pods of Ray that need no GPU."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from models.catalog import machine_types, regions
+from models.problems import Problem, Severity
+from models.spelling import nearest
+from models.stack import StackSettings
+from planning.infrastructure.allocatable import allocatable
+from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
+
+# The head runs GCS, dashboard, autoscaler and the Serve controller, and takes no replicas.
+# KubeRay's own advice is 8 GiB and more for it.
+HEAD: Final = PodResources(cpu=3, memory_gib=12)
+# A pod of the router group: a router takes one CPU and well under a GiB. With the head it fits
+# on one e2-standard-8 beside KubeRay, so that an idle stack keeps one CPU node.
+ROUTERS: Final = PodResources(cpu=3, memory_gib=8)
+ROUTER_GROUP_ID: Final = "routers"
+_CPU_BOOT_DISK_GB: Final = 100  # the Ray image and the system; no weights come here
+
+
+def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, ...]]:
+    """The cluster as it will be made or adopted, and what is wrong with what was said of it."""
+    cluster = settings.cluster
+    cpu_pool = cluster.cpu_pool
+    plan = ClusterPlan(
+        name=cluster.name,
+        location=cluster.location or settings.region,
+        zones=cluster.zones,
+        existing=cluster.existing,
+        context=cluster.context,
+        deletion_protection=cluster.deletion_protection,
+        release_channel=cluster.release_channel,
+        network=cluster.network,
+        subnetwork=cluster.subnetwork,
+        cpu_pool=CpuPoolPlan(
+            name=cpu_pool.name,
+            machine_type=cpu_pool.machine_type,
+            min_nodes=cpu_pool.min_nodes,
+            max_nodes=cpu_pool.max_nodes,
+            boot_disk_gb=_CPU_BOOT_DISK_GB,
+        ),
+    )
+    return plan, (*_zone_problems(settings), *_cpu_pool_problems(settings))
+
+
+def router_group(models: Sequence[ModelPlan]) -> RouterGroupPlan:
+    """The CPU worker group of the routers.
+
+    A constant but for its number of pods: what else a model edit changed would start a second
+    cluster.
+    """
+    return RouterGroupPlan(
+        id=ROUTER_GROUP_ID,
+        resource=ROUTER_GROUP_ID,
+        slots_per_pod=ROUTERS.cpu,
+        pod=ROUTERS,
+        max_workers=1000,
+        pods_at_min=-(-sum(model.routers.min for model in models) // ROUTERS.cpu),
+    )
+
+
+def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
+    if not settings.region:
+        return  # could not be read: there is nothing to compare with
+    known = regions().get(settings.region)
+    location = settings.cluster.location
+    if location is not None and location not in (settings.region, *settings.cluster.zones):
+        yield Problem(
+            place="ray-llm:cluster.location",
+            value=location,
+            reason=f"is neither the region {settings.region} (gcp:region) nor one of the zones",
+            remedy="Give the region of a regional cluster, or the zone of a zonal one",
+            rule="zone-outside-region",
+        )
+    for index, zone in enumerate(settings.cluster.zones):
+        place = f"ray-llm:cluster.zones[{index}]"
+        if not zone.startswith(f"{settings.region}-"):
+            yield Problem(
+                place=place,
+                value=zone,
+                reason=f"is outside the region {settings.region} (gcp:region)",
+                remedy=f"Use zones of {', '.join(known.zones)}" if known else "Change one of them",
+                rule="zone-outside-region",
+            )
+        elif known is not None and zone not in known.zones:
+            yield Problem(
+                place=place,
+                value=zone,
+                reason=f"is not a zone of {settings.region}",
+                remedy=f"Use zones of {', '.join(known.zones)}",
+                rule="zone-unknown",
+            )
+    if known is None:
+        yield Problem(
+            place="gcp:region",
+            value=settings.region,
+            reason=f"is not in the catalogue, which knows the zones of {', '.join(regions())}",
+            remedy="Make sure yourself that its zones offer the GPUs of the pools",
+            rule="zones-unknown",
+            severity=Severity.WARN,
+        )
+
+
+def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
+    pool = settings.cluster.cpu_pool
+    place = "ray-llm:cluster.cpuPool.machineType"
+    machine = machine_types().get(pool.machine_type)
+    if machine is None:
+        yield Problem(
+            place=place,
+            value=pool.machine_type,
+            reason="is not a machine type of the catalogue",
+            remedy=f"{nearest(pool.machine_type, machine_types())}e2-standard-8 is the default",
+            rule="machine-type",
+        )
+        return
+    room = allocatable(machine)
+    if room.cpu_for_pods < HEAD.cpu or room.memory_gib_for_pods < HEAD.memory_gib:
+        yield Problem(
+            place=place,
+            value=pool.machine_type,
+            reason=f"leaves {room.cpu_for_pods:.1f} CPUs and {room.memory_gib_for_pods:.1f} GiB "
+            f"for pods, and the Ray head needs {HEAD.cpu} and {HEAD.memory_gib}",
+            remedy="Use e2-standard-8 or larger",
+            rule="pod-allocatable",
+        )

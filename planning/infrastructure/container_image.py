@@ -1,0 +1,73 @@
+"""Container images: what a name and a tag tell of what is inside, before a node pulls 10 GB."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from models.catalog import RayRelease
+from models.problems import Problem, Severity
+
+# Images that lack Ray Serve LLM, by the last two parts of their names, so that mirrors count.
+# https://docs.ray.io/en/latest/serve/llm/quick-start.html asks for rayproject/ray-llm.
+_WITHOUT_SERVE_LLM: Final = {
+    "rayproject/ray": "of Ray without vLLM: ray.serve.llm fails there with an ImportError",
+    "rayproject/ray-ml": "of Ray without vLLM: ray.serve.llm fails there with an ImportError",
+    "vllm/vllm-openai": "of vLLM's own server, without Ray Serve",
+    "vllm-openai/vllm": "of vLLM's own server, without Ray Serve",
+}
+_OFFICIAL: Final = "rayproject/ray-llm"
+_VERSION: Final = re.compile(r"(\d+\.\d+\.\d+)(?=$|[-.])")
+_OTHER_PROCESSOR: Final = re.compile(r"(^|[-_])(aarch64|arm64)($|[-_])")
+_MOVING: Final = frozenset({"", "latest", "nightly", "main", "dev"})
+
+
+def image_problems(image: str, ray: RayRelease, place: str) -> Iterable[Problem]:
+    """What an image's name says against it, for a cluster of this Ray release."""
+    name, _, digest = image.partition("@")
+    repository, tag = _split(name)
+    ending = "/".join(repository.split("/")[-2:])
+    lacks = _WITHOUT_SERVE_LLM.get(ending)
+    if lacks is not None:
+        yield Problem(
+            place=place,
+            value=image,
+            reason=f"is an image {lacks}",
+            remedy=f"Use {ray.image}, or an image of your own that holds both",
+            rule="image-without-vllm",
+        )
+        return
+    if _OTHER_PROCESSOR.search(tag):
+        yield Problem(
+            place=place,
+            value=image,
+            reason="is for ARM processors, and all machines of the catalogue are x86: its pods "
+            "would end with an exec format error",
+            remedy=f"Use {ray.image}",
+            rule="image-processor",
+        )
+    version = _VERSION.match(tag)
+    if ending == _OFFICIAL and version is not None and version[1] != ray.ray:
+        yield Problem(
+            place=place,
+            value=image,
+            reason=f"holds Ray {version[1]}, and the configuration is written for Ray {ray.ray}",
+            remedy=f"Use ray: {version[1]} where the release table has it, or {ray.image}",
+            rule="image-version",
+        )
+    elif not digest and tag.split("-")[0] in _MOVING:
+        yield Problem(
+            place=place,
+            value=image,
+            reason="names an image that changes under its name: nodes that start later may run "
+            "another Ray than the head, and an update of it rolls nothing out",
+            remedy="Give a tag with a version, or a digest",
+            rule="image-unpinned",
+            severity=Severity.WARN,
+        )
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Repository without registry's port confusion, and tag; the tag empty where there is none."""
+    head, slash, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return f"{head}{slash}{repository}", tag

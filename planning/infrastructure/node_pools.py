@@ -1,0 +1,282 @@
+"""The stack's pools: tier, machine, zones, size, and whether the cloud can deliver them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from models.catalog import (
+    GpuTier,
+    gpu_tiers,
+    machine_types,
+    regions,
+    zones_with,
+)
+from models.problems import Problem, Severity, stops
+from models.spelling import nearest
+from models.stack import GKE_NAME_LIMIT, GpuPoolSettings, StackSettings
+from planning.infrastructure.allocatable import ray_pod
+from planning.infrastructure.bin_packing import nodes_for
+from planning.infrastructure.cluster import ROUTER_GROUP_ID
+from planning.infrastructure.node_prices import gpu_node_price
+from planning.infrastructure.pool_price import PoolChoice
+from planning.plan import PoolPlan
+
+# A group's maximum is no cap: KubeRay ignores a change of it on a live cluster, so it stands at
+# the most nodes that GKE allows in a pool and zone, and the node pool's own maximum is the cap.
+MAX_WORKERS: Final = 1000
+# The image of Ray with vLLM unpacks to some 30 GB; the rest is for weights.
+IMAGE_GB: Final = 40
+_SMALLEST_BOOT_DISK_GB: Final = 200
+# A pool's id is its worker group and its Ray resource as well.
+_RESERVED_NAMES: Final[Mapping[str, str]] = {
+    ROUTER_GROUP_ID: "of the routers' worker group",
+    "headgroup": "of KubeRay's head group",
+    "memory": "of a resource of Ray itself",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolDecision:
+    """One pool before models are placed: `plan` has no node counts yet."""
+
+    index: int
+    plan: PoolPlan
+
+    @property
+    def choice(self) -> PoolChoice:
+        """The pool as placement sees it."""
+        return PoolChoice(
+            id=self.plan.id,
+            tier=self.plan.tier,
+            spot=self.plan.spot,
+            node_usd_per_hour=self.plan.node_usd_per_hour,
+        )
+
+
+def pool_decisions(
+    settings: StackSettings, indexes: Sequence[int]
+) -> tuple[tuple[PoolDecision, ...], tuple[Problem, ...]]:
+    """The pools that can be made, in the listed order, and what is wrong with the others.
+
+    indexes: the place in the file of each pool; empty where they are the default ones.
+    """
+    decisions: list[PoolDecision] = []
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    taken = {
+        settings.cluster.cpu_pool.name: "of the CPU pool (cluster.cpuPool)",
+        **_RESERVED_NAMES,
+    }
+    defaulted = not indexes
+    for position, pool in enumerate(settings.gpu_pools):
+        index = position if defaulted else indexes[position]
+        place = f"ray-llm:gpuPools[{index}]"
+        tier = gpu_tiers().get(pool.tier)
+        if tier is None:
+            problems.append(_unknown_tier(pool, place))
+            continue
+        problems += _name_problems(pool, place, seen, taken)
+        problems += _problems(pool, tier, place)
+        zones, zone_problems = _zones(settings, pool, tier, place)
+        if defaulted and stops(zone_problems):
+            continue  # a default pool whose GPU the zones lack is left out, not an error
+        problems += zone_problems
+        seen.add(pool.id)
+        machine = machine_types().get(pool.machine_type or tier.machine_type)
+        if machine is None or machine.id not in tier.machine_types:
+            continue
+        decisions.append(
+            PoolDecision(
+                index=index,
+                plan=PoolPlan(
+                    id=pool.id,
+                    tier=tier,
+                    machine_type=machine.id,
+                    spot=pool.spot,
+                    zones=zones,
+                    min_nodes=pool.min_nodes,
+                    max_nodes=pool.max_nodes,
+                    boot_disk_gb=pool.boot_disk_gb or _boot_disk_gb(tier),
+                    pod=ray_pod(machine, tier),
+                    max_workers=MAX_WORKERS,
+                    nodes_at_min=0,
+                    nodes_at_max=0,
+                    node_usd_per_hour=gpu_node_price(
+                        settings.prices, tier, machine.id, settings.region
+                    ).hourly(pool.spot),
+                ),
+            )
+        )
+    if defaulted and settings.gpu_pools and not decisions and _has_zone_of_region(settings):
+        problems.append(_no_default_pool(settings))
+    return tuple(decisions), tuple(problems)
+
+
+def with_nodes(pool: PoolPlan, at_min: Sequence[int], at_max: Sequence[int]) -> PoolPlan:
+    """The pool with the nodes that replicas of these GPU counts need."""
+    return replace(
+        pool,
+        nodes_at_min=nodes_for(at_min, pool.tier.gpu_count),
+        nodes_at_max=nodes_for(at_max, pool.tier.gpu_count),
+    )
+
+
+def _boot_disk_gb(tier: GpuTier) -> int:
+    """Image and twice the GPUs' memory in weights: a change of disk replaces the pool, so it
+    does not follow the models."""
+    return max(_SMALLEST_BOOT_DISK_GB, IMAGE_GB + 2 * round(tier.gpu_memory_gib) * tier.gpu_count)
+
+
+def _tier_meant(word: str) -> str:
+    """The tier whose accelerator or machine type a word is: people know those names better."""
+    for tier in gpu_tiers().values():
+        if word == tier.accelerator_type or word in tier.machine_types:
+            return f"Did you mean {tier.id}? "
+    return ""
+
+
+def _unknown_tier(pool: GpuPoolSettings, place: str) -> Problem:
+    known = ", ".join(gpu_tiers())
+    hint = _tier_meant(pool.tier) or nearest(pool.tier, gpu_tiers())
+    if pool.tier.endswith("-spot"):
+        hint = f"Write {{tier: {pool.tier.removesuffix('-spot')}, spot: true}}. "
+    return Problem(
+        place=f"{place}.tier",
+        value=pool.tier,
+        reason="is not a GPU tier of the catalogue",
+        remedy=f"{hint}Known tiers: {known}",
+        rule="tier-unknown",
+    )
+
+
+def _has_zone_of_region(settings: StackSettings) -> bool:
+    return any(zone.startswith(f"{settings.region}-") for zone in settings.cluster.zones)
+
+
+def _no_default_pool(settings: StackSettings) -> Problem:
+    tried = ", ".join(pool.tier for pool in settings.gpu_pools)
+    here = [
+        tier.id
+        for tier in gpu_tiers().values()
+        if set(zones_with(tier.accelerator_type, settings.region) or ())
+        & set(settings.cluster.zones)
+    ]
+    return Problem(
+        place="ray-llm:gpuPools",
+        reason=f"is left out, and the cluster's zones ({', '.join(settings.cluster.zones)}) offer "
+        f"none of the default tiers {tried}",
+        remedy=f"List some of {', '.join(here)}"
+        if here
+        else "Choose other zones or another region",
+        rule="zone-without-gpu",
+    )
+
+
+def _name_problems(
+    pool: GpuPoolSettings, place: str, seen: set[str], taken: Mapping[str, str]
+) -> Iterable[Problem]:
+    if pool.id in taken:
+        yield Problem(
+            place=f"{place}.name",
+            value=pool.id,
+            reason=f"is the name {taken[pool.id]}",
+            remedy="Give the pool another name, or none: its tier's",
+            rule="pool-twice",
+        )
+    if pool.id in seen:
+        yield Problem(
+            place=place,
+            value=pool.id,
+            reason="is the name of an earlier pool as well",
+            remedy="Give one of them a name of its own: name: <pool>",
+            rule="pool-twice",
+        )
+    if len(pool.id) > GKE_NAME_LIMIT:
+        yield Problem(
+            place=place,
+            value=pool.id,
+            reason=f"has {len(pool.id)} characters and GKE allows {GKE_NAME_LIMIT}",
+            remedy="Give the pool a shorter name",
+            rule="invalid-value",
+        )
+
+
+def _problems(pool: GpuPoolSettings, tier: GpuTier, place: str) -> Iterable[Problem]:
+    wanted = "spot" if pool.spot else "on-demand"
+    if wanted not in tier.provisioning:
+        yield Problem(
+            place=place,
+            value=pool.id,
+            reason=f"cannot be had {'as spot' if pool.spot else 'on demand'}: Google sells "
+            f"{tier.machine_type} as {' or '.join(sorted(tier.provisioning))} only",
+            remedy="Set spot: true" if "spot" in tier.provisioning else "Choose another tier",
+            rule="tier-provisioning",
+        )
+    if pool.machine_type is not None and pool.machine_type not in tier.machine_types:
+        yield Problem(
+            place=f"{place}.machineType",
+            value=pool.machine_type,
+            reason=f"does not carry {tier.gpu_count} x {tier.gpu_name}",
+            remedy=f"Use one of {', '.join(tier.machine_types)}, or leave it out",
+            rule="machine-type",
+        )
+
+
+def _zones(
+    settings: StackSettings,
+    pool: GpuPoolSettings,
+    tier: GpuTier,
+    place: str,
+) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    """The zones of a pool: the stated ones, checked, or the cluster's that have the GPU."""
+    offered = zones_with(tier.accelerator_type, settings.region)
+    stated = pool.zones if pool.zones is not None else settings.cluster.zones
+    if offered is None:
+        problem = Problem(
+            place=place,
+            value=pool.id,
+            reason=f"could not be checked: the catalogue does not know the zones of "
+            f"{settings.region} (it knows {', '.join(regions())})",
+            remedy=f"Make sure that {', '.join(stated)} offer {tier.accelerator_type}",
+            rule="zones-unknown",
+            severity=Severity.WARN,
+        )
+        return stated, (problem,)
+    if pool.zones is not None:
+        return stated, tuple(_zone_problems(pool.zones, offered, settings.region, tier, place))
+    if not _has_zone_of_region(settings):
+        return stated, ()  # which has been said of the cluster
+    common = tuple(zone for zone in stated if zone in offered)
+    if common:
+        return common, ()
+    problem = Problem(
+        place=place,
+        value=pool.id,
+        reason=f"needs {tier.accelerator_type}, which none of the cluster's zones "
+        f"({', '.join(stated)}) offers",
+        remedy=f"Add zones: [{', '.join(offered)}] to the pool"
+        if offered
+        else f"{settings.region} has none: choose another tier or region",
+        rule="zone-without-gpu",
+    )
+    return (), (problem,)
+
+
+def _zone_problems(
+    zones: Sequence[str], offered: Sequence[str], region: str, tier: GpuTier, place: str
+) -> Iterable[Problem]:
+    for zone in zones:
+        if zone in offered:
+            continue
+        outside = not zone.startswith(f"{region}-")
+        yield Problem(
+            place=f"{place}.zones",
+            value=zone,
+            reason=f"is outside the region {region}"
+            if outside
+            else f"does not offer {tier.accelerator_type}",
+            remedy=f"Use zones of {', '.join(offered)}"
+            if offered
+            else f"{region} has none: choose another tier or region",
+            rule="zone-outside-region" if outside else "zone-without-gpu",
+        )

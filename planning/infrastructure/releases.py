@@ -1,0 +1,126 @@
+"""Which Ray, vLLM and KubeRay run together, and in which image.
+
+Combinations come from the release table; one outside it is refused, because what this program
+writes differs between releases.
+"""
+
+from collections.abc import Iterable
+
+from models.catalog import KubeRayRelease, RayRelease, kuberay_releases, ray_releases, vllm_versions
+from models.problems import Problem, Severity
+from models.stack import KubeRayInstall, Versions
+from planning.infrastructure.container_image import image_problems
+from planning.plan import ReleasePlan
+
+_PLACE = "ray-llm:versions"
+
+
+def release_plan(
+    versions: Versions, install: KubeRayInstall
+) -> tuple[ReleasePlan | None, tuple[Problem, ...]]:
+    """The releases to run; None with the reasons where they do not go together."""
+    ray = ray_releases().get(versions.ray)
+    kuberay = kuberay_releases().get(versions.kuberay)
+    problems = [
+        *_unknown("ray", versions.ray, ray, ray_releases()),
+        *_unknown("kuberay", versions.kuberay, kuberay, kuberay_releases()),
+    ]
+    if versions.vllm is not None and versions.vllm not in vllm_versions():
+        problems.append(
+            Problem(
+                place=f"{_PLACE}.vllm",
+                value=versions.vllm,
+                reason="is not in the release table",
+                remedy=f"Use an image with one of {', '.join(vllm_versions())}",
+                rule="release-unknown",
+            )
+        )
+    if versions.vllm is not None and versions.image is None:
+        problems.append(
+            Problem(
+                place=f"{_PLACE}.vllm",
+                value=versions.vllm,
+                reason="says what an image of your own holds, and no image is given",
+                remedy="Give versions.image as well, or leave vllm out",
+                rule="release-image",
+            )
+        )
+    if ray is None or kuberay is None or problems:
+        return None, tuple(problems)
+    problems += _combination(ray, kuberay, versions)
+    plan = ReleasePlan(
+        ray=ray,
+        kuberay=kuberay,
+        image=versions.image or ray.image,
+        vllm=versions.vllm or ray.vllm,
+        install=install,
+    )
+    return plan, tuple(problems)
+
+
+def _unknown(key: str, version: str, row: object, known: Iterable[str]) -> Iterable[Problem]:
+    if row is None:
+        yield Problem(
+            place=f"{_PLACE}.{key}",
+            value=version,
+            reason="is not in the release table",
+            remedy=f"Use one of {', '.join(known)}",
+            rule="release-unknown",
+        )
+
+
+def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -> Iterable[Problem]:
+    if release_number(kuberay.version) < release_number(ray.min_kuberay):
+        yield Problem(
+            place=f"{_PLACE}.kuberay",
+            value=kuberay.version,
+            reason=f"cannot run Ray {ray.ray}, which needs KubeRay {ray.min_kuberay} or newer",
+            remedy=f"Use kuberay: {ray.min_kuberay} or newer",
+            rule="release-combination",
+        )
+    if release_number(ray.ray) < release_number(kuberay.min_ray):
+        yield Problem(
+            place=f"{_PLACE}.ray",
+            value=ray.ray,
+            reason=f"is older than Ray {kuberay.min_ray}, which KubeRay {kuberay.version} needs",
+            remedy=f"Use ray: {kuberay.min_ray} or newer",
+            rule="release-combination",
+        )
+    if versions.image:
+        yield from image_problems(versions.image, ray, f"{_PLACE}.image")
+    yield from _vllm_beside(ray, versions)
+    if not ray.tested:
+        yield Problem(
+            place=f"{_PLACE}.ray",
+            value=ray.ray,
+            reason="is in the release table, but only 2.49.1 is run by this project's tests",
+            remedy="Try it on a development stack first",
+            rule="release-untested",
+            severity=Severity.WARN,
+        )
+
+
+def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
+    """An image's vLLM against the floor of Ray's `llm` extra, and what was tried with it."""
+    stated = versions.vllm
+    if stated is None or stated not in vllm_versions() or stated == ray.vllm:
+        return
+    older = release_number(stated) < release_number(ray.vllm)
+    yield Problem(
+        place=f"{_PLACE}.vllm",
+        value=stated,
+        reason=f"is older than vLLM {ray.vllm}, the least that Ray {ray.ray} asks for"
+        if older
+        else f"is newer than vLLM {ray.vllm}, with which Ray {ray.ray} was released: its LLM "
+        "server imports parts of vLLM that move between releases",
+        remedy=f"Use vLLM {ray.vllm} in the image"
+        if older
+        else f"Try it on a development stack first, or use vLLM {ray.vllm}",
+        rule="release-vllm",
+        severity=Severity.STOP if older else Severity.WARN,
+    )
+
+
+def release_number(version: str) -> tuple[int, ...]:
+    """A release of the table as numbers, so that 0.9.2 is older than 0.10.0."""
+    return tuple(int(part) for part in version.split("."))

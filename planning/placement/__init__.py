@@ -1,0 +1,1 @@
+"""Which pool each model runs on."""

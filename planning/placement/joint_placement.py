@@ -1,0 +1,121 @@
+"""Moves models that name no pool so that all together cost least.
+
+Each has found its own cheapest pool before. Together they may still leave GPUs of a node idle
+that another could use; then the alternatives are weighed for all at once. A model may move when
+another one comes or goes: `gpu:` keeps it where it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from models.problems import Problem, stops
+from planning.infrastructure.node_pools import PoolDecision
+from planning.placement.assignment import Item, NodeBin, assign, is_tight
+from planning.placement.cheapest_pool import Placement
+from planning.sizing.model_sizing import Wish, configure
+
+# Of more models than this only the smallest are asked where else they fit: gaps are small.
+_MOVABLE: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A model on a pool, with its replicas and what its configuration there warns of."""
+
+    wish: Wish
+    placement: Placement
+    problems: tuple[Problem, ...]
+    min_replicas: int
+    max_replicas: int
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the stack file leaves the pool to us."""
+        return self.wish.deployment.gpu is None
+
+
+def jointly(
+    placed: Sequence[Placed], pools: Sequence[PoolDecision], load_factor: Decimal
+) -> tuple[Placed, ...]:
+    """The same models in the same order, some of them on another pool where that costs less."""
+    bins = [_bin(pool) for pool in pools]
+    numbers = {pool.plan.id: number for number, pool in enumerate(pools)}
+    here = [_item(model, [(numbers[model.placement.pool], model)]) for model in placed]
+    if not any(model.is_free for model in placed) or is_tight(here, bins):
+        return tuple(placed)
+    movable = set(
+        sorted(
+            (index for index, model in enumerate(placed) if model.is_free),
+            key=lambda index: (
+                placed[index].placement.configuration.gpus,
+                placed[index].max_replicas,
+                placed[index].wish.deployment.served_name,
+            ),
+        )[:_MOVABLE]
+    )
+    options = [
+        _options(model, pools, numbers)
+        if index in movable
+        else [(numbers[model.placement.pool], model)]
+        for index, model in enumerate(placed)
+    ]
+    items = [_item(model, choices) for model, choices in zip(placed, options, strict=True)]
+    chosen = assign(items, bins, float(load_factor))
+    return tuple(choices[option][1] for choices, option in zip(options, chosen, strict=True))
+
+
+def _bin(pool: PoolDecision) -> NodeBin:
+    price = pool.plan.node_usd_per_hour
+    return NodeBin(
+        gpus_per_node=pool.plan.tier.gpu_count,
+        usd_per_hour=0.0 if price is None else float(price),
+        min_nodes=pool.plan.min_nodes,
+        max_nodes=pool.plan.max_nodes,
+    )
+
+
+def _item(model: Placed, choices: Sequence[tuple[int, Placed]]) -> Item:
+    return Item(
+        key=model.wish.deployment.served_name,
+        options=tuple((number, there.placement.configuration.gpus) for number, there in choices),
+        min_replicas=model.min_replicas,
+        max_replicas=model.max_replicas,
+    )
+
+
+def _options(
+    model: Placed, pools: Sequence[PoolDecision], numbers: dict[str, int]
+) -> list[tuple[int, Placed]]:
+    """Where the model would run as well as where it is: the same context, no more doubt."""
+    current = model.placement.configuration
+    priced = pools[numbers[model.placement.pool]].plan.node_usd_per_hour is not None
+    options = [(numbers[model.placement.pool], model)]
+    for number, pool in enumerate(pools):
+        plan = pool.plan
+        if (
+            plan.spot
+            or plan.id == model.placement.pool
+            or (plan.node_usd_per_hour is None) == priced
+        ):
+            continue
+        there, problems = configure(model.wish, plan.tier)
+        if there is None or stops(problems) or not there.fits:
+            continue
+        if there.max_model_len != current.max_model_len or there.doubtful > current.doubtful:
+            continue
+        moved = Placed(
+            wish=model.wish,
+            placement=Placement(pool=plan.id, configuration=there),
+            problems=problems,
+            min_replicas=model.min_replicas,
+            max_replicas=model.max_replicas,
+        )
+        options.append((number, moved))
+    return sorted(options, key=lambda option: _rank(option, pools))
+
+
+def _rank(option: tuple[int, Placed], pools: Sequence[PoolDecision]) -> tuple[object, ...]:
+    number, there = option
+    return (*pools[number].choice.rank(there.placement.configuration.gpus), pools[number].plan.id)

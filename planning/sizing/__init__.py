@@ -1,0 +1,1 @@
+"""One model on one GPU tier: numbers, context, parallelism, batching and memory."""

@@ -1,0 +1,155 @@
+"""How many sequences and tokens an engine takes at once, and what each profile means.
+
+| profile    | sequences | tokens a step | memory | meaning |
+|------------|-----------|---------------|--------|---------|
+| (none)     | 128       | 8192          | 0.90   | a balance for chat |
+| throughput | 256       | 16384         | 0.90   | most tokens a GPU; slower answers under load |
+| latency    | 32        | 2048          | 0.90   | short steps: long prompts delay others little |
+| memory     | 16        | 2048          | 0.95   | eager, no CUDA graphs: longest context a GPU |
+
+The guide's `max_num_seqs: 1` for latency serialises requests, and its low utilization leaves
+reserved memory unused; neither is done here. Where the numbers were derived, not stated, they
+are stepped down until the context fits.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from models.problems import Problem, Severity
+from models.stack import Profile
+from planning.sizing.stated_arguments import Statements
+
+# Up to this length V0 does not chunk prompts (vLLM 0.10, EngineArgs._set_default_args_v0).
+V0_WHOLE_PROMPT_TOKENS: Final = 32768
+_FEWEST_SEQUENCES: Final = 16
+_FEWEST_TOKENS: Final = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """Limits of one engine step, and the share of GPU memory the engine may use."""
+
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    gpu_memory_utilization: float
+    enforce_eager: bool
+
+
+_PROFILES: Final = {
+    None: Batching(
+        max_num_seqs=128,
+        max_num_batched_tokens=8192,
+        gpu_memory_utilization=0.9,
+        enforce_eager=False,
+    ),
+    Profile.THROUGHPUT: Batching(
+        max_num_seqs=256,
+        max_num_batched_tokens=16384,
+        gpu_memory_utilization=0.9,
+        enforce_eager=False,
+    ),
+    Profile.LATENCY: Batching(
+        max_num_seqs=32,
+        max_num_batched_tokens=2048,
+        gpu_memory_utilization=0.9,
+        enforce_eager=False,
+    ),
+    Profile.MEMORY: Batching(
+        max_num_seqs=16,
+        max_num_batched_tokens=2048,
+        gpu_memory_utilization=0.95,
+        enforce_eager=True,
+    ),
+}
+
+
+def batchings(
+    profile: Profile | None, said: Statements, max_model_len: int, v0_engine: bool
+) -> tuple[Batching, ...]:
+    """The batchings to try, the wanted one first; stated numbers never move."""
+    tokens = said.get("max_num_batched_tokens")
+    # V0 takes prompts whole, so a step has to hold one.
+    whole_prompt = max_model_len if v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS else 0
+    return _steps(
+        profile,
+        tokens,
+        said.get("max_num_seqs"),
+        said.get("gpu_memory_utilization"),
+        said.get("enforce_eager"),
+        0 if tokens is not None else whole_prompt,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _steps(
+    profile: Profile | None,
+    stated_tokens: int | None,
+    stated_sequences: int | None,
+    utilization: float | None,
+    eager: bool | None,
+    whole_prompt: int,
+) -> tuple[Batching, ...]:
+    wanted = _PROFILES[profile]
+    tokens = stated_tokens or wanted.max_num_batched_tokens
+    sequences = stated_sequences or wanted.max_num_seqs
+    steps: dict[Batching, None] = {}
+    while True:
+        # V1 refuses fewer tokens than sequences.
+        least = max(sequences, whole_prompt) if stated_tokens is None else 0
+        step = Batching(
+            max_num_seqs=sequences,
+            max_num_batched_tokens=max(tokens, least),
+            gpu_memory_utilization=utilization or wanted.gpu_memory_utilization,
+            enforce_eager=wanted.enforce_eager if eager is None else eager,
+        )
+        steps[step] = None
+        if stated_tokens is None and tokens > _FEWEST_TOKENS:
+            tokens //= 2
+        elif stated_sequences is None and sequences > _FEWEST_SEQUENCES:
+            sequences //= 2
+        else:
+            return tuple(steps)
+
+
+def batching_problems(
+    said: Statements, max_model_len: int, v0_engine: bool, chosen: Batching
+) -> Iterable[Problem]:
+    """What vLLM would refuse in the stated limits."""
+    tokens, sequences = chosen.max_num_batched_tokens, chosen.max_num_seqs
+    utilization = chosen.gpu_memory_utilization
+    chunked = said.engine.get("enable_chunked_prefill") is True
+    if said.get("max_num_batched_tokens") is not None:
+        if tokens < sequences:
+            yield Problem(
+                place=said.place_of("max_num_batched_tokens"),
+                value=tokens,
+                reason=f"is below max_num_seqs {sequences}, so a step could not hold one token "
+                "of every sequence",
+                remedy=f"Use at least {sequences}, or fewer sequences",
+                rule="batched-tokens-sequences",
+            )
+        if (
+            v0_engine
+            and not chunked
+            and tokens < max_model_len
+            and max_model_len <= V0_WHOLE_PROMPT_TOKENS
+        ):
+            yield Problem(
+                place=said.place_of("max_num_batched_tokens"),
+                value=tokens,
+                reason=f"is below the context length {max_model_len}, and the V0 engine takes "
+                "prompts whole",
+                remedy=f"Use at least {max_model_len}, leave it out, or shorten contextLength",
+                rule="batched-tokens-context",
+            )
+    if utilization < 0.5:
+        yield Problem(
+            place=said.place_of("gpu_memory_utilization"),
+            value=utilization,
+            reason="leaves most of a GPU unused that the replica has to itself",
+            remedy="Leave it out (0.9)",
+            rule="utilization-low",
+            severity=Severity.WARN,
+        )

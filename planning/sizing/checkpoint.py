@@ -1,0 +1,199 @@
+"""What a model entry serves: a row of the catalogue, or a checkpoint the user describes.
+
+A model outside the catalogue gives its `source` and either its config.json and weight size, so
+that everything is checked, or an explicit `checkFit: false` and a `gpu`, so that nobody believes
+it was.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from models.architecture import (
+    ConfigJsonError,
+    LlmArchitecture,
+    Quantization,
+    architecture_from_config_json,
+)
+from models.catalog import LlmRow, llms
+from models.problems import Problem
+from models.spelling import nearest
+from models.stack import ModelDeployment
+from planning.plan import GIB
+
+# Repositories that ask for their terms to be accepted, all of them that start so.
+# https://github.com/skypilot-org/skypilot/issues/2634, https://ai.google.dev/gemma/docs/setup
+_GATED: Final = ("meta-llama/", "google/gemma-2", "google/gemma-3", "google/gemma-7b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The weights behind a served model.
+
+    weight_bytes: what vLLM allocates for them at tensor parallelism 1; None where unknown.
+    checkpoint_bytes: what is downloaded to a node; None where unknown.
+    architecture: None where the user described the model by name only (`checkFit: false`).
+    """
+
+    source: str
+    family: str
+    architecture: LlmArchitecture | None
+    quantization: Quantization | None
+    weight_bytes: int | None
+    checkpoint_bytes: int | None
+    gated: bool
+
+
+def checkpoint_of(
+    deployment: ModelDeployment, place: str, directory: Path
+) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
+    """The checkpoint of one model entry, or what keeps it from being known.
+
+    directory: where the path in `configFile` starts.
+    """
+    if deployment.model is not None and deployment.source is not None:
+        problem = Problem(
+            place=place,
+            reason="names both a model of the catalogue and a source",
+            remedy="Keep model for a model of the catalogue, source for any other",
+            rule="contradiction",
+        )
+        return None, (problem,)
+    if deployment.model is not None:
+        return _of_catalogue(deployment, deployment.model, place)
+    if deployment.source is None:
+        problem = Problem(
+            place=place,
+            reason="names neither a model nor a source",
+            remedy="Give model: <a name of the catalogue>, or source: <a Hugging Face repository>",
+            rule="model-unknown",
+        )
+        return None, (problem,)
+    return _of_source(deployment, deployment.source, place, directory)
+
+
+def _of_catalogue(
+    deployment: ModelDeployment, name: str, place: str
+) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
+    row = llms().get(name)
+    if row is None:
+        by_source = [row.id for row in llms().values() if row.source.lower() == name.lower()]
+        way_out = (
+            f"Write model: {by_source[0]}"
+            if by_source
+            else f"{nearest(name, llms())}For a model outside the catalogue give its source"
+            " (a Hugging Face repository), configFile and weightGib"
+        )
+        problem = Problem(
+            place=f"{place}.model",
+            value=name,
+            reason="is not in the catalogue",
+            remedy=way_out,
+            rule="model-unknown",
+        )
+        return None, (problem,)
+    described = {
+        "configFile": deployment.config_file,
+        "weightGib": deployment.weight_gib,
+    }
+    problems = tuple(
+        Problem(
+            place=f"{place}.{key}",
+            value=value,
+            reason=f"describes a model that the catalogue already knows ({row.id})",
+            remedy=f"Leave {key} out, or give source instead of model",
+            rule="contradiction",
+        )
+        for key, value in described.items()
+        if value is not None
+    )
+    return _of_row(row, deployment), problems
+
+
+def _of_row(row: LlmRow, deployment: ModelDeployment) -> Checkpoint:
+    return Checkpoint(
+        source=row.source,
+        family=deployment.family or row.family,
+        architecture=row.architecture,
+        quantization=row.quantization,
+        weight_bytes=row.weight_bytes,
+        checkpoint_bytes=row.checkpoint_bytes,
+        gated=row.gated if deployment.gated is None else deployment.gated,
+    )
+
+
+@cache
+def _rows_by_source() -> Mapping[str, LlmRow]:
+    return {row.source.lower(): row for row in llms().values()}
+
+
+def _is_gated(source: str, deployment: ModelDeployment) -> bool:
+    """As the stack file says; else whether its publisher gates all of these repositories."""
+    if deployment.gated is not None:
+        return deployment.gated
+    return source.lower().startswith(_GATED)
+
+
+def _of_source(
+    deployment: ModelDeployment, source: str, place: str, directory: Path
+) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
+    family = deployment.family or "custom"
+    described = deployment.config_file is not None and deployment.weight_gib is not None
+    row = _rows_by_source().get(source.lower())
+    if row is not None and deployment.config_file is None and deployment.weight_gib is None:
+        return _of_row(row, deployment), ()  # the catalogue knows it by this name as well
+    if not described:
+        if deployment.check_fit or deployment.gpu is None:
+            problem = Problem(
+                place=f"{place}.source",
+                value=source,
+                reason="is outside the catalogue, so its memory cannot be checked",
+                remedy="Give configFile (the path of its config.json) and weightGib, "
+                "or gpu and checkFit: false",
+                rule="source-undescribed",
+            )
+            return None, (problem,)
+        return Checkpoint(
+            source=source,
+            family=family,
+            architecture=None,
+            quantization=None,
+            weight_bytes=None,
+            checkpoint_bytes=None,
+            gated=_is_gated(source, deployment),
+        ), ()
+    path = directory / str(deployment.config_file)
+    try:
+        architecture, quantization = architecture_from_config_json(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        problem = Problem(
+            place=f"{place}.configFile",
+            value=deployment.config_file,
+            reason=f"cannot be read ({reason})",
+            remedy="Give the path of the model's config.json, relative to the stack file",
+            rule="config-json",
+        )
+        return None, (problem,)
+    except ConfigJsonError as error:
+        reason, _, remedy = str(error).partition(". ")
+        problem = Problem(
+            place=f"{place}.configFile",
+            value=deployment.config_file,
+            reason=f"does not describe a model: {reason.rstrip('.')}",
+            remedy=remedy or "Take the config.json that stands beside the model's weights",
+            rule="config-json",
+        )
+        return None, (problem,)
+    weight_bytes = round((deployment.weight_gib or 0) * GIB)
+    return Checkpoint(
+        source=source,
+        family=family,
+        architecture=architecture,
+        quantization=quantization,
+        weight_bytes=weight_bytes,
+        checkpoint_bytes=weight_bytes,
+        gated=_is_gated(source, deployment),
+    ), ()

@@ -1,0 +1,84 @@
+"""How long a context a model serves.
+
+Stated, it is served or refused. Left out, it is the environment's habit or 8192 tokens, capped
+by the model's own limit, and shortened where that much does not fit.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from models.architecture import LlmArchitecture
+from models.architecture.llm_architecture import LARGEST_DIMENSION
+from models.problems import Problem
+from models.stack import Defaults
+from planning.sizing.checkpoint import Checkpoint
+from planning.sizing.rope_scaling import rope_scaling_of
+from planning.sizing.stated_arguments import Statements
+
+DEFAULT_TOKENS: Final = 8192
+SHORTEST_TOKENS: Final = 2048  # below this a chat model is of little use: refuse, do not shrink
+STEP_TOKENS: Final = 1024
+_LARGEST_ROPE_FACTOR: Final = 1000  # published ones stay below 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The context length to aim for, and whether it may be shortened to fit."""
+
+    tokens: int
+    may_shorten: bool
+
+
+def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int:
+    """The longest context in tokens that vLLM accepts for this model and these arguments."""
+    overrides = engine.get("hf_overrides")
+    stated = overrides.get("max_position_embeddings") if isinstance(overrides, Mapping) else None
+    if isinstance(stated, int) and 1 <= stated <= LARGEST_DIMENSION:
+        architecture = architecture.model_copy(update={"max_position_embeddings": stated})
+    scaling = rope_scaling_of(engine) or {}
+    factor = scaling.get("factor")
+    if isinstance(factor, int | float) and 1 <= factor <= _LARGEST_ROPE_FACTOR:
+        return architecture.model_copy(update={"rope_scaling": scaling}).longest_context
+    return architecture.longest_context
+
+
+def context(
+    checkpoint: Checkpoint, said: Statements, defaults: Defaults
+) -> tuple[Context | None, tuple[Problem, ...]]:
+    """The context length to plan for; None only where none can be derived.
+
+    A length that is refused is planned for as if it had been left out, so that what is wrong
+    with the rest of the model is found in the same preview.
+    """
+    stated = said.get("max_model_len")
+    limit = model_limit(checkpoint.architecture, said.engine) if checkpoint.architecture else None
+    problems = tuple(_problems(stated, limit, checkpoint, said))
+    if stated is None and limit is None:
+        return None, problems
+    if stated is not None and not problems:
+        return Context(tokens=stated, may_shorten=False), ()
+    habit = defaults.context_length or DEFAULT_TOKENS
+    return Context(tokens=min(habit, limit) if limit else habit, may_shorten=True), problems
+
+
+def _problems(
+    stated: Any, limit: int | None, checkpoint: Checkpoint, said: Statements
+) -> Iterable[Problem]:
+    place = said.place_of("max_model_len")
+    if stated is None and limit is None:
+        yield Problem(
+            place=place,
+            value=checkpoint.source,
+            reason="is not described, so no context length can be derived",
+            remedy="Give contextLength",
+            rule="context-missing",
+        )
+    elif stated is not None and limit is not None and stated > limit:
+        yield Problem(
+            place=place,
+            value=stated,
+            reason=f"is beyond the model's own limit of {limit} tokens",
+            remedy=f"Use at most {limit}",
+            rule="context-beyond-model",
+        )

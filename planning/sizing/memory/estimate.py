@@ -1,0 +1,138 @@
+"""Does a model fit on a GPU: weights, activations, the runtime's share, KV cache, CUDA graphs.
+
+All sums are for one GPU of a replica, in bytes. The formula is vLLM's own accounting:
+`utilization x memory` is the budget; weights, the peak of a profiling run and what NCCL and
+others hold outside PyTorch are taken from it, and the rest becomes KV cache. The CUDA context
+and, before vLLM 0.21, the CUDA graphs live in what the budget leaves of the GPU.
+
+Constants called fitted are fitted to public load logs: tests/planning/memory_points.yaml.
+"""
+
+import math
+from typing import Final
+
+from models.architecture import AttentionKind
+from planning.plan import GIB, MemoryFit
+from planning.sizing.memory.activations import activation_bytes
+from planning.sizing.memory.kv_cache import BLOCK_TOKENS, kv_bytes, longest_context, token_bytes
+from planning.sizing.memory.vllm_accounting import Accounting, Load, accounting
+
+__all__ = [
+    "BLOCK_TOKENS",
+    "Accounting",
+    "Load",
+    "accounting",
+    "graph_bytes",
+    "kv_bytes",
+    "memory_fit",
+    "token_bytes",
+    "weight_bytes_per_gpu",
+]
+
+_TABLE_VALUE_BYTES: Final = 2  # embeddings and lm_head stay 16-bit in quantized checkpoints
+_LOADER_BYTES: Final = int(0.03 * GIB)  # allocator rounding and small buffers; fitted
+# Marlin's workspaces and permuted scales: QwQ-32B-AWQ loads at 18.15 GiB instead of 18.00,
+# Qwen2.5-Coder-14B-AWQ at 9.38 instead of 9.29 (vLLM load logs).
+_PACKED_OVERHEAD: Final = 0.009
+# Each shard of gpt-oss's experts is padded to the MXFP4 kernel's tile: 17.22 instead of 16.49 GiB
+# a GPU at tensor parallelism 4.
+_PADDED_SHARDS: Final = 0.045
+# Gemma 3 with its vision tower loads 0.36 to 0.61 GiB above its checkpoint's tensors; fitted.
+_GEMMA_VISION_BYTES: Final = int(0.55 * GIB)
+# Held outside PyTorch by each of several GPUs; fitted: 0.3 to 0.43 GiB, 0.55 on Hopper, and 2.1
+# where all-reduce is fused there.
+_PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
+_HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
+_FUSED_RUNTIME_BYTES: Final = int(2.2 * GIB)
+_HOPPER: Final = (9, 0)
+# The CUDA context, in place before vLLM looks: 0.38 to 0.61 GiB ("Free memory on device").
+CONTEXT_BYTES: Final = int(0.5 * GIB)
+LEAST_CONTEXT_BYTES: Final = int(0.3 * GIB)
+# CUDA graphs, for each captured size and layer, and for the first capture. Fitted to vLLM's
+# estimates in its log: 0.21 and 0.25 MiB piecewise, 0.15 and 0.17 MiB full, 0.15 to 0.4 GiB.
+_PIECEWISE_GRAPH_BYTES: Final = int(0.25 * 1024**2)
+_FULL_GRAPH_BYTES: Final = int(0.17 * 1024**2)
+_FIRST_GRAPH_BYTES: Final = int(0.15 * GIB)
+# The error of the estimate (tests/planning/sizing/test_memory_calibration.py): a verdict
+# closer than this is in doubt. Activations and runtime are estimated; the rest is arithmetic.
+_MARGIN_BYTES: Final = int(0.15 * GIB)
+_MARGIN_SHARE: Final = 0.1
+
+
+def memory_fit(load: Load) -> MemoryFit:
+    """The memory of one GPU of a replica under this load."""
+    weights = weight_bytes_per_gpu(load)
+    activations = activation_bytes(load)
+    runtime = _runtime_bytes(load)
+    graphs = graph_bytes(load)
+    spent = weights + activations + runtime
+    if load.accounting.graphs_in_budget:
+        spent += graphs
+    available = math.floor(load.budget_bytes) - spent
+    per_sequence = kv_bytes(load, load.max_model_len)
+    margin = _MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime))
+    return MemoryFit(
+        budget_bytes=math.floor(load.budget_bytes),
+        weight_bytes=weights,
+        activation_bytes=activations,
+        runtime_bytes=runtime,
+        graph_bytes=graphs,
+        graphs_in_budget=load.accounting.graphs_in_budget,
+        outside_bytes=math.floor(load.gpu_bytes) - math.floor(load.budget_bytes),
+        kv_available_bytes=available,
+        kv_per_sequence_bytes=per_sequence,
+        concurrent_sequences=max(0.0, available / per_sequence),
+        longest_context=longest_context(load, available),
+        sure_context=longest_context(load, available - margin),
+        margin_bytes=margin,
+    )
+
+
+def weight_bytes_per_gpu(load: Load) -> int:
+    """Weights on the GPU that holds most of them, as vLLM reports "Model loading took".
+
+    With pipeline parallelism, the stage with most layers and one embedding table: the first
+    holds the embeddings, the last the output head.
+    """
+    architecture = load.architecture
+    total = load.weight_bytes * (1 + (_PACKED_OVERHEAD if load.packed_weights else 0))
+    if architecture.model_type == "gpt_oss" and load.tensor_parallel_size > 1:
+        total *= 1 + _PADDED_SHARDS
+    if architecture.model_type.startswith("gemma3") and architecture.multimodal:
+        total += _GEMMA_VISION_BYTES
+    if load.pipeline_parallel_size > 1:
+        table = architecture.vocab_size * architecture.hidden_size * _TABLE_VALUE_BYTES
+        tables = table if architecture.tie_word_embeddings else 2 * table
+        layers = max(0.0, total - tables) / architecture.num_hidden_layers
+        total = min(total, layers * load.stage_layers + table)
+    share = max(0, math.ceil(total / load.tensor_parallel_size) - load.offloaded_bytes)
+    return share + _rotary_bytes(load) + _LOADER_BYTES
+
+
+def graph_bytes(load: Load) -> int:
+    """CUDA graphs of one GPU; 0 where the engine runs eagerly."""
+    if load.enforce_eager:
+        return 0
+    limits = (load.max_num_seqs, load.max_num_batched_tokens)
+    sizes = load.accounting.graph_sizes(*limits)
+    one = _FULL_GRAPH_BYTES if load.accounting.v0_engine else _PIECEWISE_GRAPH_BYTES
+    full = load.accounting.full_graph_sizes(*limits) * _FULL_GRAPH_BYTES
+    return _FIRST_GRAPH_BYTES + load.stage_layers * (sizes * one + full)
+
+
+def _rotary_bytes(load: Load) -> int:
+    """The table of rotary embeddings, which every GPU holds whole, in 16 bit."""
+    architecture = load.architecture
+    size = architecture.head_dim
+    if architecture.attention.kind is AttentionKind.MLA:
+        size = architecture.attention.qk_rope_head_dim or size
+    return architecture.max_position_embeddings * size * _TABLE_VALUE_BYTES
+
+
+def _runtime_bytes(load: Load) -> int:
+    if load.gpus == 1:
+        return load.accounting.runtime_bytes
+    if load.compute_capability < _HOPPER:
+        return _PARALLEL_RUNTIME_BYTES
+    fused = load.accounting.fused_all_reduce and load.tensor_parallel_size > 1
+    return _FUSED_RUNTIME_BYTES if fused else _HOPPER_RUNTIME_BYTES

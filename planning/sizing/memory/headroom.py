@@ -1,0 +1,100 @@
+"""What is doubtful about a configuration's memory though its estimate may fit.
+
+`memory-doubt` warns where the verdict lies within the error of the estimate; `utilization-high`
+and `cuda-graph-headroom` look at what gpu_memory_utilization leaves of the GPU for the CUDA
+context and the CUDA graphs, which vLLM before 0.21 does not count.
+"""
+
+import math
+from collections.abc import Iterable
+
+from models.catalog import GpuTier
+from models.problems import Problem, Severity
+from planning.plan import GIB, MemoryFit
+from planning.sizing.batching import Batching
+from planning.sizing.memory.estimate import CONTEXT_BYTES, LEAST_CONTEXT_BYTES
+from planning.sizing.stated_arguments import Statements
+
+_RULE_DOUBT = "memory-doubt"
+_RULE_CONTEXT = "utilization-high"
+_RULE_GRAPHS = "cuda-graph-headroom"
+# Who gives these chooses which graphs are captured, so their size is not known.
+_GRAPH_ARGUMENTS = frozenset({"compilation_config", "cuda_graph_sizes", "cudagraph_capture_sizes"})
+
+
+def memory_problems(
+    said: Statements, tier: GpuTier, tokens: int, batching: Batching, fit: MemoryFit
+) -> Iterable[Problem]:
+    """The doubts about one model on one tier; `tokens` is its context length."""
+    yield from _doubt(said, tier, tokens, fit)
+    yield from _outside(said, tier, batching, fit)
+
+
+def _doubt(said: Statements, tier: GpuTier, tokens: int, fit: MemoryFit) -> Iterable[Problem]:
+    if not fit.doubtful:
+        return
+    way_out = "Try it before you rely on it, or give it more memory"
+    if fit.sure_context >= 1024:
+        way_out = f"Use at most {fit.sure_context // 1024 * 1024} to be sure, or try it"
+    yield Problem(
+        place=said.place_of("max_model_len"),
+        value=tokens if said.get("max_model_len") is not None else f"a context of {tokens} tokens",
+        reason=f"may not fit: it needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache "
+        f"per sequence, {tier.id} leaves {gib(fit.kv_available_bytes)} GiB, and that estimate is "
+        f"good to {gib(fit.margin_bytes, up=True)} GiB",
+        remedy=way_out,
+        rule=_RULE_DOUBT,
+        severity=Severity.WARN,
+    )
+
+
+def _outside(
+    said: Statements, tier: GpuTier, batching: Batching, fit: MemoryFit
+) -> Iterable[Problem]:
+    """What the utilization leaves for context and graphs.
+
+    vLLM refuses to start where less is free than it may use; graphs that find no room in what
+    is left eat into what the activations need, and fail where that is too small as well.
+    """
+    utilization = batching.gpu_memory_utilization
+    own_sizes = not _GRAPH_ARGUMENTS.isdisjoint(said.engine)
+    graphs = 0 if fit.graphs_in_budget or own_sizes else fit.graph_bytes
+    place = said.place_of("gpu_memory_utilization")
+    if fit.outside_bytes < LEAST_CONTEXT_BYTES:
+        yield Problem(
+            place=place,
+            value=utilization,
+            reason=f"leaves {gib(fit.outside_bytes)} GiB of {tier.gpu_name}, less than the CUDA "
+            "context takes, so vLLM finds less free memory than it is told to use",
+            remedy="Use at most 0.95",
+            rule=_RULE_CONTEXT,
+        )
+    elif graphs and fit.outside_bytes < LEAST_CONTEXT_BYTES + graphs - fit.activation_bytes:
+        yield _graphs_problem(place, tier, utilization, fit, Severity.STOP)
+    elif graphs and fit.outside_bytes < LEAST_CONTEXT_BYTES + graphs:
+        yield _graphs_problem(place, tier, utilization, fit, Severity.WARN)
+
+
+def _graphs_problem(
+    place: str, tier: GpuTier, utilization: float, fit: MemoryFit, severity: Severity
+) -> Problem:
+    certain = severity is Severity.STOP
+    needed = CONTEXT_BYTES + fit.graph_bytes
+    enough = math.floor((1 - needed / (fit.outside_bytes + fit.budget_bytes)) * 100) / 100
+    return Problem(
+        place=place,
+        value=utilization,
+        reason=f"leaves {gib(fit.outside_bytes)} GiB of {tier.gpu_name} for the CUDA context and "
+        f"{gib(fit.graph_bytes, up=True)} GiB of CUDA graphs, which vLLM captures outside of it: "
+        f"it {'runs' if certain else 'may run'} out of memory"
+        f"{' while capturing them' if certain else ' under load'}",
+        remedy=f"Use {enough:g}, fewer max_num_seqs, or enforce_eager: true",
+        rule=_RULE_GRAPHS,
+        severity=severity,
+    )
+
+
+def gib(size_bytes: float, up: bool = False) -> str:
+    """GiB with one decimal, never rounded in the direction that would hide a miss."""
+    tenths = size_bytes / GIB * 10
+    return f"{(math.ceil(tenths) if up else math.floor(tenths)) / 10:.1f}"

@@ -1,0 +1,209 @@
+"""How one model would run on one GPU tier, or why it cannot.
+
+Brings the single decisions together: precision, context, parallelism, batching and memory. Of
+the degrees of tensor parallelism the smallest that fits is taken, so that a node's other GPUs
+stay free for others.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from models.catalog import GpuTier
+from models.problems import Problem, stops
+from models.stack import Defaults, ModelDeployment, Profile
+from planning.plan import GIB, MemoryFit, ReleasePlan
+from planning.sizing.batching import Batching, batching_problems, batchings
+from planning.sizing.checkpoint import Checkpoint
+from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, Context
+from planning.sizing.memory.estimate import memory_fit
+from planning.sizing.memory.headroom import memory_problems
+from planning.sizing.memory.vllm_accounting import Load, accounting
+from planning.sizing.parallelism import parallelism_problems, tensor_parallel_sizes
+from planning.sizing.precision import Precision, precision
+from planning.sizing.stated_arguments import Statements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """One model entry with everything that its configuration depends on."""
+
+    deployment: ModelDeployment
+    checkpoint: Checkpoint
+    said: Statements
+    defaults: Defaults
+    release: ReleasePlan
+    aim: Context
+
+    @property
+    def profile(self) -> Profile | None:
+        """The model's profile, else the environment's."""
+        return self.deployment.profile or self.defaults.profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """One way to run a model on a tier. `fit` is None where the check is turned off."""
+
+    tier: GpuTier
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    precision: Precision
+    max_model_len: int
+    batching: Batching
+    fit: MemoryFit | None
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return self.tensor_parallel_size * self.pipeline_parallel_size
+
+    @property
+    def fits(self) -> bool:
+        """Whether memory suffices as far as can be told, or nobody asked."""
+        return self.fit is None or self.fit.may_fit
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the estimate of memory is too close to be sure."""
+        return self.fit is not None and self.fit.doubtful
+
+
+def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Problem, ...]]:
+    """The configuration of a model on a tier.
+
+    Without problems it can run. A configuration with `fits` False comes back, without a problem,
+    where memory alone stands in the way: placement knows the ways out.
+    """
+    checkpoint, said = wish.checkpoint, wish.said
+    numbers, problems = precision(checkpoint, said, tier, wish.release)
+    problems += tuple(parallelism_problems(checkpoint, said, tier))
+    if stops(problems):
+        return None, problems
+    best: Configuration | None = None
+    for candidate in _candidates(wish, tier, numbers):
+        # The first without doubt; else the first that may fit; else the last, for the message.
+        if best is None or not best.fits:
+            best = candidate
+        if candidate.fits and not candidate.doubtful:
+            best = candidate
+            break
+    if best is None:
+        return None, problems
+    problems += tuple(batching_problems(said, best.max_model_len, numbers.v0_engine, best.batching))
+    if best.fit is not None and best.fits:
+        problems += tuple(memory_problems(said, tier, best.max_model_len, best.batching, best.fit))
+    return best, problems
+
+
+def _candidates(wish: Wish, tier: GpuTier, numbers: Precision) -> Iterator[Configuration]:
+    """Ways to run, best first: the wanted context on few GPUs, then on more, then shorter."""
+    said = wish.said
+    pipeline = said.get("pipeline_parallel_size") or 1
+    stated = said.get("tensor_parallel_size")
+    if stated:
+        degrees: tuple[int, ...] = (stated,)
+    elif wish.checkpoint.architecture is None:
+        degrees = (1,)
+    else:
+        sizes = tensor_parallel_sizes(wish.checkpoint, tier)
+        degrees = tuple(size for size in sizes if size * pipeline <= tier.gpu_count)
+    smallest: Configuration | None = None
+    for degree in degrees:
+        tries = batchings(wish.profile, said, wish.aim.tokens, numbers.v0_engine)
+        size = (degree, pipeline)
+        smallest = _candidate(wish, tier, numbers, wish.aim.tokens, size, tries[-1])
+        if smallest.fits:  # or no larger batch does
+            for batching in tries[:-1]:
+                yield _candidate(wish, tier, numbers, wish.aim.tokens, size, batching)
+            yield smallest
+    if wish.aim.may_shorten and wish.checkpoint.architecture is not None:
+        sizes_of_replica = [(degree, pipeline) for degree in degrees]
+        yield from _shortened(wish, tier, numbers, wish.aim.tokens, sizes_of_replica)
+    if smallest is not None:
+        yield smallest  # where nothing fits, the message is about the wish on all GPUs
+
+
+def _shortened(
+    wish: Wish, tier: GpuTier, numbers: Precision, tokens: int, sizes: list[tuple[int, int]]
+) -> list[Configuration]:
+    """Ways to run with a shorter context than wanted, the longest first."""
+    found: list[Configuration] = []
+    for size in sizes:
+
+        def shorter(tokens: int, size: tuple[int, int] = size) -> Configuration:
+            # V0 takes prompts whole, so its activations shrink with the context.
+            tries = batchings(wish.profile, wish.said, tokens, numbers.v0_engine)
+            return _candidate(wish, tier, numbers, tokens, size, tries[-1])
+
+        fit = shorter(SHORTEST_TOKENS).fit
+        reach = min(fit.longest_context, tokens) if fit else 0
+        for length in range(reach // STEP_TOKENS * STEP_TOKENS, SHORTEST_TOKENS - 1, -STEP_TOKENS):
+            candidate = shorter(length)
+            if candidate.fits:
+                found.append(candidate)
+            if candidate.fits and not candidate.doubtful:
+                break
+    return sorted(found, key=lambda candidate: -candidate.max_model_len)
+
+
+def _candidate(
+    wish: Wish,
+    tier: GpuTier,
+    numbers: Precision,
+    tokens: int,
+    degrees: tuple[int, int],
+    batching: Batching,
+) -> Configuration:
+    tensor, pipeline = degrees
+    return Configuration(
+        tier=tier,
+        tensor_parallel_size=tensor,
+        pipeline_parallel_size=pipeline,
+        precision=numbers,
+        max_model_len=tokens,
+        batching=batching,
+        fit=_fit(wish, tier, numbers, tokens, degrees, batching),
+    )
+
+
+def _fit(
+    wish: Wish,
+    tier: GpuTier,
+    numbers: Precision,
+    tokens: int,
+    degrees: tuple[int, int],
+    batching: Batching,
+) -> MemoryFit | None:
+    """Memory of one GPU; None where it cannot be known or nobody asked."""
+    architecture = wish.checkpoint.architecture
+    if not wish.deployment.check_fit or architecture is None or numbers.weight_bytes is None:
+        return None
+    tensor, pipeline = degrees
+    load = Load(
+        architecture=architecture,
+        weight_bytes=numbers.weight_bytes,
+        packed_weights=_packed(wish.checkpoint),
+        offloaded_bytes=int(float(wish.said.engine.get("cpu_offload_gb") or 0) * GIB),
+        kv_value_bytes=numbers.kv_value_bytes,
+        max_model_len=tokens,
+        max_num_seqs=batching.max_num_seqs,
+        max_num_batched_tokens=batching.max_num_batched_tokens,
+        tensor_parallel_size=tensor,
+        pipeline_parallel_size=pipeline,
+        gpu_memory_utilization=batching.gpu_memory_utilization,
+        gpu_memory_gib=tier.gpu_memory_gib,
+        compute_capability=tier.compute_capability,
+        enforce_eager=batching.enforce_eager,
+        accounting=accounting(
+            wish.release.vllm,
+            numbers.v0_engine,
+            hybrid_kv_cache=not wish.said.engine.get("disable_hybrid_kv_cache_manager"),
+        ),
+    )
+    return memory_fit(load)
+
+
+def _packed(checkpoint: Checkpoint) -> bool:
+    """Whether the weights are 4-bit integers that Marlin repacks."""
+    stored = checkpoint.quantization
+    return stored is not None and stored.bits <= 4 and stored.method != "mxfp4"

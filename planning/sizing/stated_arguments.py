@@ -1,0 +1,100 @@
+"""What a stack file states about one model, wherever it states it.
+
+A decision may be stated by a key of the model (`contextLength`), by the vLLM engine argument of
+the same meaning (`engine.max_model_len`), or not at all. Here both become one `Statement` with
+its place, so that the rules after it need not care, and a contradiction is found once.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from models.problems import Problem
+from models.stack import ModelDeployment
+
+# Stack key -> engine argument that means the same.
+_SAME_MEANING: Final[Mapping[str, str]] = {
+    "contextLength": "max_model_len",
+    "tensorParallelSize": "tensor_parallel_size",
+    "dtype": "dtype",
+    "quantization": "quantization",
+}
+# Engine arguments that planning decides; the rest pass through untouched.
+DECIDED: Final = frozenset(
+    {
+        *_SAME_MEANING.values(),
+        "pipeline_parallel_size",
+        "gpu_memory_utilization",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "enforce_eager",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One value that the user wrote, and where."""
+
+    value: Any
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statements:
+    """All that a stack file states about one model's engine.
+
+    place: the model's place in the file, `ray-llm:models[2]`.
+    """
+
+    place: str
+    by_argument: Mapping[str, Statement]
+    engine: Mapping[str, Any]
+
+    def get(self, argument: str) -> Any:
+        """The stated value of an engine argument, None where nothing is stated."""
+        statement = self.by_argument.get(argument)
+        return None if statement is None else statement.value
+
+    def place_of(self, argument: str) -> str:
+        """Where the argument is stated; the model itself where it is derived."""
+        statement = self.by_argument.get(argument)
+        return self.place if statement is None else statement.place
+
+
+def stated(deployment: ModelDeployment, place: str) -> tuple[Statements, tuple[Problem, ...]]:
+    """The statements of one model, and contradictions between a key and its engine argument."""
+    by_key = {
+        "contextLength": deployment.context_length,
+        "tensorParallelSize": deployment.tensor_parallel_size,
+        "dtype": deployment.dtype,
+        "quantization": deployment.quantization,
+    }
+    by_argument: dict[str, Statement] = {
+        argument: Statement(value=deployment.engine[argument], place=f"{place}.engine.{argument}")
+        for argument in deployment.engine
+        if argument in DECIDED and deployment.engine[argument] is not None
+    }
+    problems = tuple(_contradictions(by_key, by_argument, place))
+    for key, argument in _SAME_MEANING.items():
+        if by_key[key] is not None:
+            by_argument[argument] = Statement(value=by_key[key], place=f"{place}.{key}")
+    passed_on = {
+        argument: value for argument, value in deployment.engine.items() if argument not in DECIDED
+    }
+    return Statements(place=place, by_argument=by_argument, engine=passed_on), problems
+
+
+def _contradictions(
+    by_key: Mapping[str, Any], by_argument: Mapping[str, Statement], place: str
+) -> Iterable[Problem]:
+    for key, argument in _SAME_MEANING.items():
+        value, statement = by_key[key], by_argument.get(argument)
+        if value is not None and statement is not None and statement.value != value:
+            yield Problem(
+                place=f"{place}.{key}",
+                value=value,
+                reason=f"contradicts engine.{argument}, which is {statement.value}",
+                remedy="Keep one of the two",
+                rule="contradiction",
+            )

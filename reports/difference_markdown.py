@@ -1,0 +1,141 @@
+"""The difference of two plans as Markdown: what comes, goes and changes, and what that does."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from reports.difference import Changed, Difference
+from reports.plan_data import ModelSummary, PlanSummary, PoolSummary
+from reports.plan_markdown import LEVELS, Level, escape, table
+from reports.rollout import Rollout
+
+_DISRUPTIVE: Final = frozenset(
+    {
+        Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
+        Rollout.POOL_REPLACED,
+        Rollout.SERVICE_REPLACED,
+        Rollout.CLUSTER_REPLACED,
+    }
+)
+
+
+def difference_markdown(difference: Difference) -> str:
+    """Changes, figures and rollouts, under a heading with the stack's name."""
+    heading = f"### Changes of stack {difference.new['stack']}"
+    if difference.old is None:
+        intro = "The stack is new: all of the plan comes."
+        return "\n\n".join([heading, intro, _figures(difference)]) + "\n"
+    if difference.is_empty:
+        return f"{heading}\n\nThe plan does not change.\n"
+    parts = [
+        heading,
+        _figures(difference),
+        _list("Models", _models(difference)),
+        _list("GPU pools", _pools(difference)),
+        _list("Cluster and versions", _others(difference)),
+        _list("What happens to what runs", _rollouts(difference)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _figures(difference: Difference) -> str:
+    rows = [
+        (f"USD a month, {level}", *_money(difference.old_cost[level], new))
+        for level, new in ((level, difference.new["cost"]["total"][level]) for level in LEVELS)
+    ]
+    ends: tuple[Level, Level] = ("minimum", "maximum")
+    for level in ends:
+        old = _gpus(difference.old, level)
+        rows.append((f"GPUs paid, {level}", *_count(old, _gpus(difference.new, level))))
+    for need in difference.quota:
+        rows.append((f"quota {need.metric}, peak", *_count(need.old_peak, need.new_peak)))
+        if need.old_upgrade != need.new_upgrade:
+            upgrade = _count(need.old_upgrade, need.new_upgrade)
+            rows.append((f"quota {need.metric}, upgrade", *upgrade))
+    return table(("", "before", "after", "difference"), rows, right={1, 2, 3})
+
+
+def _gpus(summary: PlanSummary | None, level: Level) -> int:
+    pools = summary["gpuPools"] if summary else []
+    return round(sum(pool["gpusPaid"][level] for pool in pools))
+
+
+def _money(old: float, new: float) -> tuple[str, str, str]:
+    share = f" ({(new - old) / old:+.0%})" if old and round(new) != round(old) else ""
+    return f"{old:,.0f}", f"{new:,.0f}", f"{_signed(round(new) - round(old))}{share}"
+
+
+def _count(old: int | None, new: int | None) -> tuple[str, str, str]:
+    return f"{old or 0:,}", f"{new or 0:,}", _signed((new or 0) - (old or 0))
+
+
+def _signed(number: int) -> str:
+    return f"{number:+,}" if number else "0"
+
+
+def _list(heading: str, lines: Iterable[str]) -> str:
+    listed = "\n".join(f"- {line}" for line in lines)
+    return f"**{heading}**\n\n{listed}" if listed else ""
+
+
+def _models(difference: Difference) -> Iterable[str]:
+    for model in difference.models_added:
+        yield f"comes: {_model(model)}"
+    for model in difference.models_removed:
+        yield f"goes: {_model(model)}"
+    yield from map(_changed, difference.models_changed)
+
+
+def _pools(difference: Difference) -> Iterable[str]:
+    for pool in difference.pools_added:
+        yield f"comes: {_pool(pool)}"
+    for pool in difference.pools_removed:
+        yield f"goes: {_pool(pool)}"
+    yield from map(_changed, difference.pools_changed)
+
+
+def _model(model: ModelSummary) -> str:
+    replicas = model["replicas"]
+    return (
+        f"`{model['name']}` on `{model['gpu']}`, {replicas['min']}-{replicas['max']} replicas, "
+        f"{model['contextLength']:,} tokens of context"
+    )
+
+
+def _pool(pool: PoolSummary) -> str:
+    spot = ", spot" if pool["spot"] else ""
+    return (
+        f"`{pool['id']}`: {pool['minNodes']}-{pool['maxNodes']} nodes {pool['machineType']}, "
+        f"{pool['gpusPerNode']} x {pool['accelerator']}{spot}"
+    )
+
+
+def _changed(changed: Changed) -> str:
+    what = "; ".join(
+        f"{change.key} {shown(change.old)} → {shown(change.new)}" for change in changed.changes
+    )
+    return f"changes: `{changed.name}`: {what}"
+
+
+def _others(difference: Difference) -> Iterable[str]:
+    for change in difference.others:
+        yield f"{change.key} {shown(change.old)} → {shown(change.new)}"
+
+
+def _rollouts(difference: Difference) -> Iterable[str]:
+    for rollout, causes in difference.rollouts:
+        mark = "**Down meanwhile**: " if rollout in _DISRUPTIVE else ""
+        named = "; ".join(causes[:6]) + (f" and {len(causes) - 6} more" if len(causes) > 6 else "")
+        yield f"{mark}{rollout} ({escape(named)})"
+
+
+def shown(value: Any) -> str:
+    """A value of a summary, short and harmless in Markdown."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        if set(value) == {"min", "max"}:
+            return f"{value['min']}-{value['max']}"
+        return escape(", ".join(f"{key} {item}" for key, item in value.items()))
+    if isinstance(value, list):
+        return escape(", ".join(str(item) for item in value))
+    return f"`{escape(str(value))}`" if isinstance(value, str) else escape(str(value))

@@ -1,0 +1,278 @@
+"""The plan as plain data: one form for the stack output, `--json` and the difference of two plans.
+
+Everything here can be written as JSON and none of it is a secret. Keys are the stack file's own
+names where it has one; money is USD a month, rounded to cents; null is a price nobody knows.
+"""
+
+from decimal import Decimal
+from typing import Any, Final, TypedDict
+
+from planning.budget.idle_gpus import idle_gpus
+from planning.plan import ModelPlan, Plan, PoolPlan
+from planning.plan_costs import Levels
+
+# Raised when a key goes or changes its meaning, so that an older output is not misread.
+VERSION: Final = 1
+
+
+class Amounts(TypedDict):
+    """A quantity at the three loads."""
+
+    minimum: float
+    typical: float
+    maximum: float
+
+
+class ReplicaSummary(TypedDict):
+    """The autoscaling range of a model."""
+
+    min: int
+    max: int
+
+
+class ModelSummary(TypedDict):
+    """One model; `configuration` is all that its application's text depends on beside these."""
+
+    name: str
+    source: str
+    family: str
+    gpu: str
+    tensorParallelSize: int
+    pipelineParallelSize: int
+    dtype: str
+    quantization: str | None
+    contextLength: int
+    replicas: ReplicaSummary
+    configuration: dict[str, Any]
+    longestContext: int | None
+    endpoint: str
+    monthlyUsd: Amounts | None
+
+
+class PoolSummary(TypedDict):
+    """One GPU pool with the worker group on it."""
+
+    id: str
+    tier: str
+    machineType: str
+    accelerator: str
+    gpusPerNode: int
+    spot: bool
+    zones: list[str]
+    minNodes: int
+    maxNodes: int
+    bootDiskGb: int
+    pod: dict[str, int]
+    nodesNeeded: ReplicaSummary
+    onDemandUsdPerHour: float | None
+    spotUsdPerHour: float | None
+    gpusPaid: Amounts
+    gpusIdle: Amounts
+    monthlyUsd: Amounts | None
+
+
+class CpuPoolSummary(TypedDict):
+    """The CPU pool; its money is null where the cluster is adopted or the price not known."""
+
+    name: str
+    machineType: str
+    minNodes: int
+    maxNodes: int
+    monthlyUsd: Amounts | None
+
+
+class ClusterSummary(TypedDict):
+    """The GKE cluster, created or adopted."""
+
+    name: str
+    location: str
+    zones: list[str]
+    existing: bool
+    network: str | None
+    subnetwork: str | None
+    releaseChannel: str
+    cpuPool: CpuPoolSummary
+
+
+class CostSummary(TypedDict):
+    """What the stack costs a month at prices of `priceDate`, disks and traffic excluded."""
+
+    priceDate: str
+    pricesOfStack: list[str]
+    loadFactor: float
+    monthlyBudget: float | None
+    clusterFee: Amounts | None
+    total: Amounts
+    totalOnDemand: Amounts | None
+    totalSpot: Amounts | None
+    unpriced: list[str]
+
+
+class QuotaSummary(TypedDict):
+    """The need of one Compute Engine quota; limit is null where the stack file gives none."""
+
+    metric: str
+    minimum: int
+    upgrade: int
+    peak: int
+    limit: int | None
+
+
+class PlanSummary(TypedDict):
+    """The whole plan."""
+
+    version: int
+    stack: str
+    project: str
+    region: str
+    cluster: ClusterSummary
+    service: dict[str, str]
+    versions: dict[str, str]
+    models: list[ModelSummary]
+    gpuPools: list[PoolSummary]
+    cost: CostSummary
+    quota: list[QuotaSummary]
+    idleGpus: list[str]
+    warnings: list[str]
+
+
+def plan_summary(plan: Plan) -> PlanSummary:
+    """The plan as JSON-able data."""
+    release, cluster, cost = plan.release, plan.cluster, plan.cost
+    return PlanSummary(
+        version=VERSION,
+        stack=plan.stack,
+        project=plan.project,
+        region=plan.region,
+        cluster=ClusterSummary(
+            name=cluster.name,
+            location=cluster.location,
+            zones=list(cluster.zones),
+            existing=cluster.existing,
+            network=cluster.network,
+            subnetwork=cluster.subnetwork,
+            releaseChannel=cluster.release_channel,
+            cpuPool=CpuPoolSummary(
+                name=cluster.cpu_pool.name,
+                machineType=cluster.cpu_pool.machine_type,
+                minNodes=cluster.cpu_pool.min_nodes,
+                maxNodes=cluster.cpu_pool.max_nodes,
+                monthlyUsd=_usd(cost.cpu_pool.monthly if cost.cpu_pool else None),
+            ),
+        ),
+        service={"name": plan.service.name, "namespace": plan.service.namespace},
+        versions={
+            "ray": release.ray.ray,
+            "kuberay": release.kuberay.version,
+            "vllm": release.vllm,
+            "image": release.image,
+            "kuberayInstall": str(release.install),
+        },
+        models=[_model(plan, index) for index in range(len(plan.models))],
+        gpuPools=[_pool(plan, index) for index in range(len(plan.pools))],
+        cost=CostSummary(
+            priceDate=cost.price_date.isoformat(),
+            pricesOfStack=list(cost.overridden),
+            loadFactor=float(cost.load_factor),
+            monthlyBudget=None if cost.monthly_budget is None else float(cost.monthly_budget),
+            clusterFee=_usd(cost.cluster_fee),
+            total=_amounts(cost.total),
+            totalOnDemand=_usd(cost.total_if(spot=False)),
+            totalSpot=_usd(cost.total_if(spot=True)),
+            unpriced=list(cost.unpriced),
+        ),
+        quota=[
+            QuotaSummary(
+                metric=need.metric,
+                minimum=need.minimum,
+                upgrade=need.upgrade,
+                peak=need.peak,
+                limit=need.limit,
+            )
+            for need in plan.quota
+        ],
+        idleGpus=[idle.sentence() for idle in idle_gpus(plan)],
+        warnings=[warning.sentence() for warning in plan.warnings],
+    )
+
+
+def _model(plan: Plan, index: int) -> ModelSummary:
+    model, cost = plan.models[index], plan.cost.models[index]
+    return ModelSummary(
+        name=model.name,
+        source=model.source,
+        family=model.family,
+        gpu=model.pool,
+        tensorParallelSize=model.tensor_parallel_size,
+        pipelineParallelSize=model.pipeline_parallel_size,
+        dtype=model.dtype,
+        quantization=model.quantization_shown,
+        contextLength=model.max_model_len,
+        replicas=ReplicaSummary(min=model.replicas.min, max=model.replicas.max),
+        configuration=_configuration(model),
+        longestContext=None if model.fit is None else model.fit.longest_context,
+        endpoint=plan.service.endpoint(model),
+        monthlyUsd=_usd(cost.monthly),
+    )
+
+
+def _configuration(model: ModelPlan) -> dict[str, Any]:
+    """Everything else that is written into the model's application, by vLLM's and Ray's names."""
+    replicas = model.replicas
+    return {
+        "quantization": model.quantization,
+        "gpu_memory_utilization": model.gpu_memory_utilization,
+        "max_num_seqs": model.max_num_seqs,
+        "max_num_batched_tokens": model.max_num_batched_tokens,
+        "enforce_eager": model.enforce_eager,
+        "v0_engine": model.v0_engine,
+        "target_ongoing_requests": replicas.target_ongoing_requests,
+        "max_ongoing_requests": replicas.max_ongoing_requests,
+        "upscale_delay_s": replicas.upscale_delay_seconds,
+        "downscale_delay_s": replicas.downscale_delay_seconds,
+        "routers": f"{model.routers.min}-{model.routers.max}",
+        **model.engine,
+    }
+
+
+def _pool(plan: Plan, index: int) -> PoolSummary:
+    pool, cost = plan.pools[index], plan.cost.pools[index]
+    return PoolSummary(
+        id=pool.id,
+        tier=pool.tier.id,
+        machineType=pool.machine_type,
+        accelerator=pool.tier.accelerator_type,
+        gpusPerNode=pool.tier.gpu_count,
+        spot=pool.spot,
+        zones=list(pool.zones),
+        minNodes=pool.min_nodes,
+        maxNodes=pool.max_nodes,
+        bootDiskGb=pool.boot_disk_gb,
+        pod=_pod(pool),
+        nodesNeeded=ReplicaSummary(min=pool.nodes_at_min, max=pool.nodes_at_max),
+        onDemandUsdPerHour=_float(cost.on_demand_usd_per_hour),
+        spotUsdPerHour=_float(cost.spot_usd_per_hour),
+        gpusPaid=_amounts(cost.gpus_paid),
+        gpusIdle=_amounts(cost.gpus_idle),
+        monthlyUsd=_usd(cost.monthly),
+    )
+
+
+def _pod(pool: PoolPlan) -> dict[str, int]:
+    return {"cpu": pool.pod.cpu, "memoryGib": pool.pod.memory_gib, "gpus": pool.pod.gpus}
+
+
+def _usd(levels: Levels | None) -> Amounts | None:
+    return None if levels is None else _amounts(levels)
+
+
+def _amounts(levels: Levels) -> Amounts:
+    return Amounts(
+        minimum=round(float(levels.minimum), 2),
+        typical=round(float(levels.typical), 2),
+        maximum=round(float(levels.maximum), 2),
+    )
+
+
+def _float(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)

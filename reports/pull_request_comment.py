@@ -1,0 +1,129 @@
+"""The one comment that a pull request keeps: verdict, what changes, the plan, the engine's preview.
+
+Its first line is a marker by which a workflow finds it again and edits it in place.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reports.difference import difference
+from reports.difference_markdown import difference_markdown
+from reports.plan_data import PlanSummary
+from reports.plan_markdown import escape, plan_markdown, usd
+from reports.pulumi_preview import EnginePreview, Step
+
+# GitHub refuses comments of more than 65,536 characters.
+LIMIT: Final = 65_000
+_MOST_LINES: Final = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentContent:
+    """What a comment is made of.
+
+    new: None where something stops the stack; then `stops` says what.
+    old: None where the stack is new or its former plan cannot be made; `no_old` says which.
+    commit: the commit that this is about; empty where nobody said.
+    """
+
+    stack: str
+    new: PlanSummary | None
+    stops: Sequence[str] = ()
+    old: PlanSummary | None = None
+    no_old: str = ""
+    preview: EnginePreview | None = None
+    commit: str = ""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the stack could not be deployed like this."""
+        return self.new is None or bool(self.preview and self.preview.errors)
+
+
+def marker(stack: str) -> str:
+    """The first line of a stack's comment; nobody sees it."""
+    return f"<!-- ray-llm plan: {stack} -->"
+
+
+def comment(content: CommentContent) -> str:
+    """The whole comment, cut to what GitHub takes."""
+    parts = [marker(content.stack), *_verdict(content)]
+    optional: list[str] = []
+    if content.new is not None:
+        if content.no_old:
+            parts.append(f"Not compared: {escape(content.no_old)}")
+        else:
+            parts.append(difference_markdown(difference(content.old, content.new)).strip())
+        optional.append(_folded("The whole plan", plan_markdown(content.new)))
+    if content.preview is not None and content.preview.steps:
+        optional.insert(0, _folded(_summary(content.preview), _steps(content.preview)))
+    foot = f"<sub>For commit {escape(content.commit)}.</sub>" if content.commit else ""
+    text = _joined([*parts, *optional, foot])
+    while len(text) > LIMIT and optional:
+        optional.pop()
+        text = _joined([*parts, *optional, _CUT, foot])
+    return text if len(text) <= LIMIT else f"{text[:LIMIT]}\n\n{_CUT}\n"
+
+
+_CUT: Final = "<sub>Cut: GitHub takes no longer comment. The workflow's log has all of it.</sub>"
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _verdict(content: CommentContent) -> Iterable[str]:
+    stack = f"`{escape(content.stack)}`"
+    if content.new is None:
+        count = len(content.stops)
+        yield f"## ⛔ Stack {stack}: {count} {'problem' if count == 1 else 'problems'} to solve"
+        yield "\n".join(f"- {escape(stop)}" for stop in content.stops)
+        return
+    if content.is_stopped:
+        yield f"## ⛔ Stack {stack}: the engine's preview failed"
+        yield "\n".join(f"- {escape(error)}" for error in _errors(content.preview))
+        return
+    total = content.new["cost"]["total"]
+    yield f"## ✅ Stack {stack} can be deployed"
+    yield (
+        f"{len(content.new['models'])} models for USD {usd(total, 'minimum')} to "
+        f"{usd(total, 'maximum')} a month, typically {usd(total, 'typical')}."
+    )
+    warnings = content.new["warnings"]
+    if warnings:
+        yield "\n".join(f"- ⚠️ {escape(warning)}" for warning in warnings)
+
+
+def _errors(preview: EnginePreview | None) -> Sequence[str]:
+    return preview.errors[:_MOST_LINES] if preview else ()
+
+
+def _folded(summary: str, text: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{text.strip()}\n\n</details>"
+
+
+def _summary(preview: EnginePreview) -> str:
+    counts = (
+        f"{len(preview.of(operation))} to {operation}"
+        for operation in ("create", "update", "replace", "delete", "import")
+        if preview.of(operation)
+    )
+    return f"Resources: {', '.join(counts)}"
+
+
+def _steps(preview: EnginePreview) -> str:
+    """The resources, those first that something is taken away with."""
+    lines = [
+        _step(step)
+        for operation in ("replace", "delete", "update", "create", "import")
+        for step in preview.of(operation)
+    ]
+    more = [f"- and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+    return "\n".join([*lines[:_MOST_LINES], *more])
+
+
+def _step(step: Step) -> str:
+    forced = f", because of {escape(', '.join(step.forced_by))}" if step.forced_by else ""
+    mark = f"**{step.operation}**" if step.operation in ("replace", "delete") else step.operation
+    return f"- {mark} `{escape(step.name)}` ({escape(step.type)}){forced}"

@@ -1,0 +1,88 @@
+"""What `pulumi preview --json` said: which resources change, and what went wrong.
+
+Only names, operations and the keys that force a replacement are taken from it: the rest of that
+file holds every input of every resource and is not for a comment.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from models.problems import without_secrets
+from reports.sources import SourceError
+
+_CHANGES: Final = {
+    "create": "create",
+    "update": "update",
+    "replace": "replace",
+    "create-replacement": "replace",
+    "delete-replaced": "",
+    "delete": "delete",
+    "import": "import",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One resource that changes. forced_by: the keys whose change replaces it."""
+
+    operation: str
+    type: str
+    name: str
+    forced_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePreview:
+    """The preview of one stack. errors: what the engine or the program said, in words."""
+
+    steps: tuple[Step, ...]
+    errors: tuple[str, ...]
+
+    def of(self, operation: str) -> tuple[Step, ...]:
+        """The steps of one operation, components left out: they are only folders."""
+        return tuple(step for step in self.steps if step.operation == operation)
+
+
+def engine_preview(text: str, origin: str) -> EnginePreview:
+    """The preview in the JSON that the engine printed.
+
+    A preview that failed early may print nothing, or no JSON: then that is its error.
+    Raises SourceError where the JSON is something else.
+    """
+    if not text.strip():
+        return EnginePreview(steps=(), errors=("pulumi preview printed nothing; see its log.",))
+    try:
+        # The engine may write a line of its own after the document.
+        data, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except (json.JSONDecodeError, RecursionError):
+        first = without_secrets(text.strip().splitlines()[0])[:300]
+        return EnginePreview(steps=(), errors=(f"pulumi preview said: {first}",))
+    if not isinstance(data, dict) or not ({"steps", "diagnostics", "changeSummary"} & data.keys()):
+        raise SourceError(f"{origin}: is not the JSON of `pulumi preview --json`.")
+    steps = [_step(step) for step in data.get("steps") or [] if isinstance(step, dict)]
+    return EnginePreview(
+        steps=tuple(dict.fromkeys(step for step in steps if step is not None)),
+        errors=tuple(
+            without_secrets(str(said.get("message", ""))).strip()
+            for said in data.get("diagnostics") or []
+            if isinstance(said, dict) and said.get("severity") == "error"
+        ),
+    )
+
+
+def _step(step: dict[str, Any]) -> Step | None:
+    operation = _CHANGES.get(str(step.get("op")), "")
+    urn = str(step.get("urn", "")).split("::")
+    if not operation or len(urn) < 4:
+        return None
+    type_ = urn[2].rsplit("$", 1)[-1]
+    if type_.startswith(("ray-llm:", "pulumi:pulumi:", "pulumi:providers:")):
+        return None
+    forced_by = step.get("replaceReasons") or []
+    return Step(
+        operation=operation,
+        type=type_,
+        name="::".join(urn[3:]),
+        forced_by=tuple(str(key) for key in forced_by if isinstance(key, str)),
+    )

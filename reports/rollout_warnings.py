@@ -1,0 +1,52 @@
+"""Warnings about a change of a stack: what it takes down or needs twice, before it is applied.
+
+https://github.com/ray-project/kuberay/issues/2331 and /4239, and the ForceNew fields of
+terraform-provider-google (hashicorp/terraform-provider-google#23248).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from models.problems import Problem, Severity
+from reports.difference import Difference
+from reports.rollout import Rollout
+
+_REPLACED: Final = (
+    "rollout-pool-replaced",
+    "Append a second pool, move its models there, and remove the first one afterwards",
+)
+RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
+    Rollout.SECOND_CLUSTER: (
+        "rollout-second-cluster",
+        "Make sure of the GPUs twice, or append pools at the end of ray-llm:gpuPools",
+    ),
+    Rollout.POOL_REPLACED: _REPLACED,
+    Rollout.POOL_REPLACED_AND_SECOND_CLUSTER: _REPLACED,
+    Rollout.SERVICE_REPLACED: (
+        "rollout-service-replaced",
+        "Keep the name, or tell the clients first",
+    ),
+    Rollout.CLUSTER_REPLACED: (
+        "rollout-cluster-replaced",
+        "Make a stack of its own for the other cluster",
+    ),
+}
+
+
+def rollout_problems(difference: Difference) -> Iterable[Problem]:
+    """A warning for each grave kind of rollout, with what causes it; none for a new stack."""
+    for rollout, causes in difference.rollouts:
+        if rollout in RULES:
+            rule, remedy = RULES[rollout]
+            yield Problem(
+                place=", ".join(causes),
+                reason=str(rollout),
+                remedy=remedy,
+                rule=rule,
+                severity=Severity.WARN,
+            )
+
+
+def rollout_rules() -> tuple[str, ...]:
+    """The ids of these rules."""
+    return tuple(rule for rule, _ in RULES.values())

@@ -1,0 +1,98 @@
+"""Pools as they are made: zones, disks, machines, and what a node leaves for pods."""
+
+import pytest
+
+from models.catalog import gpu_tiers, machine_types
+from planning.infrastructure.allocatable import allocatable, ray_pod
+from planning.infrastructure.cluster import HEAD, ROUTERS
+from tests.planning.stacks import MODEL, planned, stack
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpus", "gib"),
+    [
+        ("n1-standard-8", 7.91, 25.95),
+        ("g2-standard-12", 11.90, 42.59),
+        ("g2-standard-24", 23.87, 86.96),
+        ("a2-ultragpu-2g", 23.87, 321),
+        ("a2-highgpu-2g", 23.87, 157),
+    ],
+)
+def test_allocatable_is_what_gke_leaves(machine: str, cpus: float, gib: float) -> None:
+    room = allocatable(machine_types()[machine])
+    assert room.cpu == pytest.approx(cpus, abs=0.01)
+    assert room.memory_gib == pytest.approx(gib, abs=0.5 if gib > 100 else 0.01)
+
+
+@pytest.mark.parametrize("tier", gpu_tiers().values(), ids=lambda tier: tier.id)
+def test_the_ray_pod_takes_its_node_whole_and_no_more(tier: object) -> None:
+    for machine in tier.machine_types:  # type: ignore[attr-defined]
+        room = allocatable(machine_types()[machine])
+        pod = ray_pod(machine_types()[machine], tier)  # type: ignore[arg-type]
+        assert 0 <= room.cpu_for_pods - pod.cpu < 1
+        assert 0 <= room.memory_gib_for_pods - pod.memory_gib < 1
+        assert pod.gpus == tier.gpu_count  # type: ignore[attr-defined]
+
+
+def test_head_and_a_router_pod_share_one_cpu_node_with_kuberay() -> None:
+    room = allocatable(machine_types()["e2-standard-8"])
+    kuberay_cpu, kuberay_gib = 0.5, 1.0
+    assert HEAD.cpu + ROUTERS.cpu + kuberay_cpu <= room.cpu_for_pods
+    assert HEAD.memory_gib + ROUTERS.memory_gib + kuberay_gib <= room.memory_gib_for_pods
+
+
+def test_zones_follow_the_cluster_and_the_gpu() -> None:
+    values = stack(
+        gpuPools=["l4", "a100-80gb"],
+        cluster={"name": "c", "zones": ["us-central1-a", "us-central1-b", "us-central1-f"]},
+    )
+    l4, a100 = planned(values).pools
+    assert l4.zones == ("us-central1-a", "us-central1-b")
+    assert a100.zones == ("us-central1-a",)
+
+
+def test_stated_zones_of_a_pool_are_kept() -> None:
+    values = stack(gpuPools=[{"tier": "l4", "zones": ["us-central1-b"]}])
+    assert planned(values).pools[0].zones == ("us-central1-b",)
+
+
+def test_default_pools_whose_gpu_the_zones_lack_are_left_out() -> None:
+    values = stack(cluster={"name": "c", "zones": ["us-central1-b"]})
+    assert [pool.id for pool in planned(values).pools] == ["t4", "l4", "l4-x2"]
+
+
+def test_pools_keep_their_order() -> None:
+    listed = ["l4-x2", "t4", {"tier": "l4", "spot": True}, "l4"]
+    plan = planned(stack(gpuPools=listed))
+    assert [pool.id for pool in plan.pools] == ["l4-x2", "t4", "l4-spot", "l4"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "gigabytes"), [("t4", 200), ("l4", 200), ("a100-80gb-x2", 40 + 2 * 79 * 2)]
+)
+def test_boot_disks_hold_the_image_and_twice_the_gpus_memory(tier: str, gigabytes: int) -> None:
+    plan = planned(stack([{"model": MODEL, "gpu": tier}], [tier]))
+    assert plan.pools[0].boot_disk_gb == gigabytes
+
+
+def test_a_stated_boot_disk_and_machine_are_kept() -> None:
+    entry = {"tier": "l4", "bootDiskGb": 555, "machineType": "g2-standard-32"}
+    pool = planned(stack(gpuPools=[entry])).pools[0]
+    assert (pool.boot_disk_gb, pool.machine_type) == (555, "g2-standard-32")
+    assert pool.pod.cpu == 31
+
+
+def test_a_pool_depends_on_no_model() -> None:
+    """Whatever enters the RayCluster's hash comes from the pools alone."""
+    one = planned(stack([MODEL], ["l4", "l4-x2"])).pools
+    other = planned(stack(["qwen2.5-14b-instruct", "qwen3-4b"], ["l4", "l4-x2"])).pools
+    for before, after in zip(one, other, strict=True):
+        assert (before.pod, before.max_workers) == (after.pod, after.max_workers)
+        assert before.boot_disk_gb == after.boot_disk_gb
+
+
+def test_a_small_h100_machine_is_had_as_spot() -> None:
+    values = stack(
+        [{"model": MODEL, "gpu": "h100-80gb-spot"}], [{"tier": "h100-80gb", "spot": True}]
+    )
+    assert planned(values).pools[0].machine_type == "a3-highgpu-1g"

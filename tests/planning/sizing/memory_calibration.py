@@ -1,0 +1,164 @@
+"""Compares planning/sizing/memory/estimate.py with what real engines said about their memory.
+
+    python -m tests.planning.sizing.memory_calibration
+
+prints the table of every point in memory_points.yaml: stated and estimated KV cache a GPU, and
+the error, negative where the estimate is the more pessimistic. The test beside it holds bounds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import yaml
+
+from models.catalog import llms
+from planning.plan import GIB, MemoryFit
+from planning.sizing.memory.estimate import memory_fit, token_bytes
+from planning.sizing.memory.vllm_accounting import UNSORTED_LOGIT_BYTES, Load, accounting
+
+POINTS = Path(__file__).with_name("memory_points.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One start of an engine: its configuration, what it stated, and the estimate."""
+
+    id: str
+    source: str
+    vllm: str
+    bound: bool
+    load: Load
+    stated: dict[str, float]
+    fit: MemoryFit
+
+    @property
+    def stated_kv_gib(self) -> float | None:
+        """The KV cache a GPU that the source gives, in GiB or as tokens."""
+        if "kv" in self.stated:
+            return self.stated["kv"]
+        if "tokens" in self.stated:
+            return self.stated["tokens"] * token_bytes(self.load) / GIB
+        return None
+
+    @property
+    def kv_gib(self) -> float:
+        """The KV cache a GPU by the estimate, in GiB."""
+        return self.fit.kv_available_bytes / GIB
+
+    @property
+    def kv_error_gib(self) -> float | None:
+        """Estimate less stated; negative is pessimistic."""
+        return None if self.stated_kv_gib is None else self.kv_gib - self.stated_kv_gib
+
+    @property
+    def kv_error_share(self) -> float | None:
+        """The error as a share of the GPU's memory."""
+        return None if self.kv_error_gib is None else self.kv_error_gib / self.load.gpu_memory_gib
+
+
+def points() -> tuple[Point, ...]:
+    """Every point of the data file, estimated."""
+    return tuple(_point(row) for row in _data()["points"])
+
+
+def context_needs() -> list[dict[str, Any]]:
+    """KV cache that vLLM itself said a context needs: model, tokens, GiB, source."""
+    rows: list[dict[str, Any]] = _data()["context_needs"]
+    return rows
+
+
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(POINTS.read_text("utf-8"))
+    return data
+
+
+def _point(row: dict[str, Any]) -> Point:
+    llm = llms()[row.get("model") or row["like"]]
+    architecture = llm.architecture
+    if row.get("vision"):
+        architecture = architecture.model_copy(update={"multimodal": True})
+    weight_bytes = int(row["weight_gib"] * GIB) if "weight_gib" in row else llm.weight_bytes
+    stored = llm.quantization
+    release = accounting(row["vllm"], row.get("v0", False))
+    if row.get("sampler") == "flashinfer":
+        release = replace(release, logit_bytes=UNSORTED_LOGIT_BYTES)
+    load = Load(
+        architecture=architecture,
+        weight_bytes=weight_bytes,
+        packed_weights=row.get(
+            "packed", stored is not None and stored.bits <= 4 and stored.method != "mxfp4"
+        ),
+        kv_value_bytes=row.get("kv_value_bytes", 2),
+        tensor_parallel_size=row.get("tensor_parallel_size", 1),
+        pipeline_parallel_size=row.get("pipeline_parallel_size", 1),
+        gpu_memory_utilization=row["gpu"]["utilization"],
+        gpu_memory_gib=row["gpu"]["memory_gib"],
+        compute_capability=tuple(row["gpu"]["capability"]),
+        enforce_eager=row.get("enforce_eager", False),
+        accounting=release,
+        **row["limits"],
+    )
+    return Point(
+        id=row["id"],
+        source=row["source"],
+        vllm=row["vllm"] + (" V0" if row.get("v0") else ""),
+        bound=row.get("bound", True),
+        load=load,
+        stated=row["stated"],
+        fit=memory_fit(load),
+    )
+
+
+def part_errors(part: str, chosen: Sequence[Point]) -> list[float]:
+    """Estimate less stated, GiB, of one part: weights, activations, runtime or graphs."""
+    return [
+        getattr(point.fit, f"{part.removesuffix('s')}_bytes") / GIB - point.stated[part]
+        for point in chosen
+        if part in point.stated
+    ]
+
+
+def table() -> str:
+    """The comparison as text."""
+    every = points()
+    lines = [
+        f"{'point':34} {'vLLM':9} {'stated':>7} {'estim.':>7} {'error':>6} {'% GPU':>6}"
+        f" {'weights':>8} {'activ.':>7} {'runtime':>8} {'graphs':>7}"
+    ]
+    for point in every:
+        stated, error = point.stated_kv_gib, point.kv_error_gib
+        cells = (
+            f"{stated:7.2f} {point.kv_gib:7.2f} {error:+6.2f} {100 * point.kv_error_share:+6.1f}"
+            if stated is not None and error is not None and point.kv_error_share is not None
+            else " " * 29
+        )
+        parts = " ".join(
+            f"{part_errors(part, [point])[0]:+{width}.2f}" if part in point.stated else " " * width
+            for part, width in (("weights", 8), ("activations", 7), ("runtime", 8), ("graphs", 7))
+        )
+        mark = "" if point.bound else " (not bound)"
+        lines.append(f"{point.id:34} {point.vllm:9} {cells} {parts}{mark}")
+    lines += ["", summary([point for point in every if point.bound])]
+    return "\n".join(lines)
+
+
+def summary(chosen: Sequence[Point]) -> str:
+    """Median and worst error of the KV cache."""
+    errors = [point.kv_error_gib for point in chosen if point.kv_error_gib is not None]
+    shares = [point.kv_error_share for point in chosen if point.kv_error_share is not None]
+    absolute = [abs(error) for error in errors]
+    pessimistic = sum(error <= 0 for error in errors)
+    return (
+        f"{len(errors)} points: median absolute error {median(absolute):.2f} GiB "
+        f"({100 * median(abs(share) for share in shares):.1f} % of GPU memory), worst optimistic "
+        f"{max(errors):+.2f} GiB ({100 * max(shares):+.1f} %), worst pessimistic "
+        f"{min(errors):+.2f} GiB ({100 * min(shares):+.1f} %); "
+        f"{pessimistic} of {len(errors)} pessimistic"
+    )
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,0 +1,252 @@
+"""`python -m reports`: what it prints, its exit codes, and that it needs no engine and no time."""
+
+import io
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reports.command_line import DEPLOYABLE, STOPPED, UNREADABLE, main
+from reports.plan_data import PlanSummary
+from tests.planning.small_stacks import small, values, write_stack
+
+ROOT = Path(__file__).parents[2]
+GATED = {"model": "llama-3.1-8b-instruct", "gpu": "l4"}
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_the_shipped_stacks_are_planned(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--stack", stack, "--directory", ROOT, "--assume-token")
+    assert code == DEPLOYABLE
+    assert "USD a month" in out
+    assert "GPUS_ALL_REGIONS" in out
+    assert max(len(line) for line in out.splitlines()) <= 100
+
+
+def test_a_plan_takes_less_than_two_seconds() -> None:
+    command = [sys.executable, "-m", "reports", "--stack", "prod", "--assume-token"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Of the processor, so that a busy machine proves nothing.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+
+
+def test_a_plan_needs_no_engine() -> None:
+    check = (
+        "import sys; from reports.command_line import main; "
+        "code = main(['--stack', 'prod', '--assume-token']); "
+        "sys.exit(code or 'pulumi' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, check=True)
+
+
+def test_a_stop_is_told_on_stderr_with_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_stack(tmp_path, "x", values([small("l5")], gpuPools=["l4"]))
+    code, out, err = run(capsys, path)
+    assert (code, out) == (STOPPED, "")
+    assert "Pulumi.x.yaml: ray-llm:models[0].gpu: l5" in err
+
+
+@pytest.mark.parametrize("text", [None, "config: [", "config: 3", "\x00", "- a"])
+def test_what_cannot_be_read_ends_with_2(
+    text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text is not None:
+        (tmp_path / "Pulumi.x.yaml").write_text(text)
+    code, out, err = run(capsys, "--stack", "x", "--directory", tmp_path)
+    assert (code, out) == (UNREADABLE, "")
+    assert "Pulumi.x.yaml" in err
+    assert "Traceback" not in err
+
+
+def test_no_stack_named_lists_those_there(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "--directory", ROOT)
+    assert code == UNREADABLE
+    assert "dev, prod, staging" in err
+
+
+def test_of_several_files_each_is_told_and_one_stop_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = write_stack(tmp_path, "good", values([small()], gpuPools=["l4"]))
+    bad = write_stack(tmp_path, "bad", values([small("l5")], gpuPools=["l4"]))
+    code, out, err = run(capsys, bad, good)
+    assert code == STOPPED
+    assert "Stack good" in out
+    assert "Pulumi.bad.yaml" in err
+
+
+def test_check_prints_problems_and_warnings_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = values([small(replicas={"min": 2, "max": 2})], gpuPools=[{"tier": "l4", "maxNodes": 2}])
+    path = write_stack(tmp_path, "x", stack)
+    code, out, err = run(capsys, "--check", path)
+    assert (code, out) == (DEPLOYABLE, "")
+    assert err.startswith("warning: ray-llm:gpuPools[0].maxNodes")
+
+
+def test_a_token_is_known_to_exist_or_assumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = values([GATED], gpuPools=["l4"])
+    without = write_stack(tmp_path, "without", config)
+    secret = {**config, "ray-llm:huggingFaceToken": {"secure": "AAABAF0nq2lq"}}
+    encrypted = write_stack(tmp_path, "encrypted", secret)
+    assert run(capsys, without)[0] == STOPPED
+    assert run(capsys, without, "--assume-token")[0] == DEPLOYABLE
+    assert run(capsys, encrypted)[0] == DEPLOYABLE
+
+
+def test_a_token_in_plain_is_refused_and_never_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = "hf_" + "abcdefghijklmnopqrstuvwxyzABCDEFGH"
+    config = {**values([GATED], gpuPools=["l4"]), "ray-llm:huggingFaceToken": token}
+    path = write_stack(tmp_path, "x", config)
+    for form in ("--json", "--markdown", "--check"):
+        code, out, err = run(capsys, path, form)
+        assert code == STOPPED
+        assert token not in out + err
+
+
+def test_json_is_the_plan_with_every_key_of_its_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_stack(tmp_path, "x", values([small()], gpuPools=["l4"], monthlyBudget="9000"))
+    code, out, _ = run(capsys, path, "--json")
+    document = json.loads(out)
+    assert code == DEPLOYABLE
+    assert set(document) == PlanSummary.__required_keys__
+    assert document["models"][0]["gpu"] == "l4"
+    assert document["cost"]["monthlyBudget"] == 9000
+
+
+def test_json_of_a_stop_names_place_and_rule(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_stack(tmp_path, "x", values([small("l5")], gpuPools=["l4"]))
+    code, out, _ = run(capsys, path, "--json")
+    assert code == STOPPED
+    (stop,) = json.loads(out)["stops"]
+    assert (stop["place"], stop["rule"]) == ("ray-llm:models[0].gpu", "pool-unknown")
+
+
+def test_quotas_are_read_from_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = {"quotas": [{"metric": "NVIDIA_L4_GPUS", "limit": 8.0, "usage": 1.0}]}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(described)))
+    code, out, _ = run(capsys, "quotas")
+    assert code == DEPLOYABLE
+    assert yaml.safe_load(out) == {"ray-llm:quotas": {"NVIDIA_L4_GPUS": 8}}
+
+
+def test_quotas_of_something_else_end_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "region.json").write_text("quotas: []")
+    code, _, err = run(capsys, "quotas", tmp_path / "region.json")
+    assert code == UNREADABLE
+    assert "--format=json" in err
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git repository whose first commit holds a stack and whose tree holds a changed one."""
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True
+        )
+
+    git("init", "--quiet", "--initial-branch=main")
+    source: dict[str, Any] = {
+        "source": "acme/own",
+        "configFile": "own.json",
+        "weightGib": 1.0,
+        "gpu": "l4",
+    }
+    (tmp_path / "own.json").write_text(
+        (ROOT / "examples/support-7b/config.json").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    write_stack(tmp_path, "x", values([small(), source], gpuPools=["l4"]))
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    (tmp_path / "own.json").unlink()
+    write_stack(tmp_path, "x", values([small(contextLength=8192)], gpuPools=["l4"]))
+    return tmp_path
+
+
+def test_a_revision_is_planned_with_the_files_it_had(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "diff", "--base", "main", "--stack", "x", "--directory", repository)
+    assert code == DEPLOYABLE
+    assert "goes: `own` on `l4`" in out
+    assert "contextLength 4096 → 8192" in out
+
+
+def test_a_stack_that_the_revision_lacks_is_new(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stack(repository, "y", values([small()], gpuPools=["l4"]))
+    _, out, _ = run(capsys, "diff", "--base", "main", "--stack", "y", "--directory", repository)
+    assert "The stack is new" in out
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--output=/tmp/x", ""])
+def test_a_revision_that_git_does_not_know_ends_with_2(
+    revision: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(
+        capsys, "diff", f"--base={revision}", "--stack", "x", "--directory", repository
+    )
+    assert (code, out) == (UNREADABLE, "")
+    assert err
+
+
+def test_the_last_output_is_compared_with_the_file(
+    repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_stack(repository, "old", values([small()], gpuPools=["l4"]))
+    _, output, _ = run(capsys, "--stack", "old", "--directory", repository, "--json")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(output))
+    code, out, _ = run(capsys, "diff", "-", "--stack", "x", "--directory", repository)
+    assert code == DEPLOYABLE
+    assert "contextLength 4096 → 8192" in out
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan": 3}', '{"version": 1}', "null"])
+def test_an_output_that_holds_no_plan_ends_with_2(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "old.json").write_text(text)
+    path = write_stack(tmp_path, "x", values([small()], gpuPools=["l4"]))
+    code, out, err = run(capsys, "diff", tmp_path / "old.json", path)
+    assert (code, out) == (UNREADABLE, "")
+    assert "old.json" in err
+
+
+@pytest.mark.parametrize("arguments", [["diff"], ["diff", "a"], ["diff", "--base", "main"]])
+def test_an_incomplete_comparison_says_what_to_name(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, *arguments)
+    assert code == UNREADABLE
+    assert "--stack" in err

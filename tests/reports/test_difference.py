@@ -1,0 +1,213 @@
+"""What changes between two plans, and what kind of rollout each change causes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from manifests.ray_service import ray_cluster_config
+from reports.difference import Difference, difference
+from reports.difference_markdown import difference_markdown
+from reports.plan_data import PlanSummary, plan_summary
+from reports.rollout import Rollout
+from tests.manifests.kuberay_hash import hashed
+from tests.planning.small_stacks import planned, small, two_gpus
+
+POOLS: list[Any] = [{"tier": "l4", "maxNodes": 4}, {"tier": "l4-x2", "maxNodes": 4}]
+
+
+def summary(models: list[Any], **keys: Any) -> PlanSummary:
+    """As it comes back from a stack output, through JSON."""
+    made: PlanSummary = json.loads(json.dumps(plan_summary(planned(models, **keys))))
+    return made
+
+
+def changed(old: dict[str, Any], new: dict[str, Any]) -> Difference:
+    before: dict[str, Any] = {"models": [small()], "gpuPools": POOLS}
+    return difference(summary(**{**before, **old}), summary(**{**before, **new}))
+
+
+def kinds(found: Difference) -> set[Rollout]:
+    return {rollout for rollout, _ in found.rollouts}
+
+
+def test_the_same_plan_has_no_difference() -> None:
+    found = changed({}, {})
+    assert found.is_empty
+    assert "does not change" in difference_markdown(found)
+
+
+def test_a_model_that_comes_is_in_place() -> None:
+    found = changed({}, {"models": [small(), two_gpus(name="b")]})
+    assert [model["name"] for model in found.models_added] == ["b"]
+    assert kinds(found) == {Rollout.AT_ONCE}
+
+
+def test_a_model_that_goes_is_in_place() -> None:
+    found = changed({"models": [small(), small(name="b")]}, {})
+    assert [model["name"] for model in found.models_removed] == ["b"]
+    assert kinds(found) == {Rollout.AT_ONCE}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "key"),
+    [
+        ("contextLength", 8192, "contextLength"),
+        ("replicas", {"min": 1, "max": 3}, "replicas"),
+        ("dtype", "float16", "dtype"),
+        ("gpu", "l4-x2", "gpu"),
+        ("engine", {"max_num_seqs": 8}, "max_num_seqs"),
+        ("engine", {"enable_prefix_caching": False}, "enable_prefix_caching"),
+        ("targetOngoingRequests", 7, "target_ongoing_requests"),
+        ("downscaleDelaySeconds", 7, "downscale_delay_s"),
+    ],
+)
+def test_an_edited_model_restarts_its_replicas_only(field: str, value: Any, key: str) -> None:
+    found = changed({}, {"models": [small(**{field: value})]})
+    assert key in [change.key for change in found.models_changed[0].changes]
+    assert kinds(found) == {Rollout.REPLICAS}
+
+
+def test_a_pool_at_the_end_of_the_list_is_in_place() -> None:
+    found = changed({}, {"gpuPools": [*POOLS, "t4"]})
+    assert [pool["id"] for pool in found.pools_added] == ["t4"]
+    assert kinds(found) == {Rollout.AT_ONCE}
+
+
+@pytest.mark.parametrize(
+    "pools",
+    [["t4", *POOLS], [POOLS[0], "t4", POOLS[1]], POOLS[:1], POOLS[::-1]],
+    ids=["first", "between", "removed", "reordered"],
+)
+def test_any_other_change_of_the_list_starts_a_second_cluster(pools: list[Any]) -> None:
+    found = changed({}, {"gpuPools": pools})
+    assert Rollout.SECOND_CLUSTER in kinds(found)
+    assert not found.is_empty
+
+
+@pytest.mark.parametrize(
+    ("fields", "rollouts"),
+    [
+        ({"maxNodes": 9}, {Rollout.AT_ONCE}),
+        ({"minNodes": 1}, {Rollout.AT_ONCE}),
+        ({"zones": ["us-central1-b"]}, {Rollout.AT_ONCE}),
+        ({"bootDiskGb": 300}, {Rollout.NODES}),
+        ({"machineType": "g2-standard-16"}, {Rollout.NODES, Rollout.SECOND_CLUSTER}),
+        ({"spot": True, "name": "l4"}, {Rollout.POOL_REPLACED_AND_SECOND_CLUSTER}),
+    ],
+)
+def test_each_field_of_a_pool_rolls_out_in_its_way(
+    fields: dict[str, Any], rollouts: set[Rollout]
+) -> None:
+    found = changed({}, {"gpuPools": [{**POOLS[0], **fields}, POOLS[1]]})
+    assert kinds(found) == rollouts
+
+
+def test_another_gpu_under_the_same_pool_name_replaces_the_pool() -> None:
+    old = {"models": [small("pool")], "gpuPools": [{"tier": "l4", "name": "pool"}]}
+    new = {"models": [small("pool")], "gpuPools": [{"tier": "t4", "name": "pool"}]}
+    found = changed(old, new)
+    assert Rollout.POOL_REPLACED in kinds(found)
+    assert "Down meanwhile" in difference_markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("keys", "rollout"),
+    [
+        ({"versions": {"image": "acme/ray-llm:2.49.1"}}, Rollout.SECOND_CLUSTER),
+        ({"versions": {"kuberay": "1.5.2"}}, Rollout.OPERATOR),
+        ({"kubeRay": {"install": "existing"}}, Rollout.OPERATOR),
+        ({"service": {"name": "other"}}, Rollout.SERVICE_REPLACED),
+        ({"service": {"namespace": "other"}}, Rollout.SERVICE_REPLACED),
+        ({"cluster": {"name": "b", "zones": ["us-central1-a"]}}, Rollout.CLUSTER_REPLACED),
+    ],
+)
+def test_versions_service_and_cluster_roll_out_in_their_way(
+    keys: dict[str, Any], rollout: Rollout
+) -> None:
+    assert kinds(changed({}, keys)) == {rollout}
+
+
+def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
+    """What KubeRay 1.6 hashes of the RayClusterSpec to decide on a second cluster."""
+    spec = hashed(ray_cluster_config(planned(models, **keys)))
+    for group in spec["workerGroupSpecs"]:
+        group["template"]["spec"].pop("tolerations", None)
+    return spec
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        {"models": [small(contextLength=8192, replicas={"min": 0, "max": 9})]},
+        {"models": [small(contextLength=8192, replicas={"min": 3, "max": 3})]},
+        {"models": [small("l4-x2")]},
+        {"gpuPools": [*POOLS, "t4"]},
+        {"gpuPools": ["t4", *POOLS]},
+        {"gpuPools": POOLS[:1]},
+        {"gpuPools": POOLS[::-1]},
+        {"gpuPools": [{**POOLS[0], "maxNodes": 9, "minNodes": 1, "bootDiskGb": 300}, POOLS[1]]},
+        {"gpuPools": [{**POOLS[0], "zones": ["us-central1-b"]}, POOLS[1]]},
+        {"gpuPools": [{**POOLS[0], "machineType": "g2-standard-16"}, POOLS[1]]},
+        {"gpuPools": [{**POOLS[0], "spot": True, "name": "l4"}, POOLS[1]]},
+        {"gpuPools": [{"tier": "t4", "name": "l4", "maxNodes": 4}, POOLS[1]]},
+        {"versions": {"image": "acme/ray-llm:2.49.1"}},
+        {"versions": {"ray": "2.51.2"}},
+        {"versions": {"kuberay": "1.5.2"}},
+        {"cluster": {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"name": "cpus"}}},
+        {"cluster": {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 30}}},
+    ],
+)
+def test_a_second_cluster_is_told_where_its_spec_changes_and_nowhere_else(
+    new: dict[str, Any],
+) -> None:
+    before: dict[str, Any] = {"models": [small()], "gpuPools": POOLS}
+    old_spec, new_spec = cluster_spec(**before), cluster_spec(**{**before, **new})
+    groups = len(old_spec["workerGroupSpecs"])
+    # A group that is appended is taken over in place.
+    new_spec["workerGroupSpecs"] = new_spec["workerGroupSpecs"][:groups]
+    told = kinds(changed({}, new)) & {
+        Rollout.SECOND_CLUSTER,
+        Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
+    }
+    assert bool(told) == (old_spec != new_spec)
+
+
+def test_another_minimum_is_other_numbers_of_workers_and_no_second_cluster() -> None:
+    three = [small(replicas={"min": 3, "max": 3})]
+    before, after = (
+        ray_cluster_config(planned(models, gpuPools=POOLS)) for models in ([small()], three)
+    )
+    numbers = [
+        [group["replicas"] for group in spec["workerGroupSpecs"]] for spec in (before, after)
+    ]
+    assert numbers == [[1, 1, 0], [1, 3, 0]]
+    assert kinds(changed({}, {"models": three})) == {Rollout.REPLICAS}
+
+
+def test_figures_stand_before_and_after() -> None:
+    text = difference_markdown(changed({}, {"models": [small(replicas={"min": 2, "max": 4})]}))
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("|")}
+    assert rows["GPUs paid, minimum"].split("|")[2:5] == [" 1 ", " 2 ", " +1 "]
+    assert "+" in rows["USD a month, minimum"]
+
+
+def test_a_new_stack_is_all_new() -> None:
+    text = difference_markdown(difference(None, summary([small()], gpuPools=POOLS)))
+    assert "The stack is new" in text
+
+
+def test_a_missing_null_is_no_change() -> None:
+    """Pulumi's outputs may leave out what is null."""
+    old, new = summary([small()], gpuPools=POOLS), summary([small()], gpuPools=POOLS)
+    del old["models"][0]["quantization"]  # type: ignore[misc]
+    del old["cluster"]["network"]  # type: ignore[misc]
+    assert difference(old, new).is_empty
+
+
+def test_values_cannot_break_out_of_the_markdown() -> None:
+    evil = "a|b <img src=x>\n# heading"
+    new = summary([small(engine={"revision": evil})], gpuPools=POOLS)
+    text = difference_markdown(difference(summary([small()], gpuPools=POOLS), new))
+    assert "<img" not in text
+    assert "\n# heading" not in text

@@ -1,0 +1,251 @@
+"""The pull request's comment, from plans and from recorded previews of the real engine."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reports.command_line import DEPLOYABLE, STOPPED, UNREADABLE, main
+from reports.difference import difference
+from reports.plan_data import plan_summary
+from reports.pull_request_comment import LIMIT, CommentContent, comment, marker
+from reports.pulumi_preview import engine_preview
+from reports.sources import SourceError, plan_of_file, summary_of_json
+from tests.planning.small_stacks import planned, small
+from tests.reports.record_previews import AFTER, BEFORE
+from tests.reports.record_previews import STOPPED as STOPPED_STACK
+
+ROOT = Path(__file__).parents[2]
+RECORDED = Path(__file__).parent / "previews"
+WORKFLOW = ROOT / "examples/ci/pull-request.yml"
+
+
+def recorded(name: str) -> str:
+    return (RECORDED / f"{name}.json").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """The recorded stack as it was before, committed, and as it is after, in the tree."""
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True
+        )
+
+    git("init", "--quiet", "--initial-branch=main")
+    (tmp_path / "Pulumi.recorded.yaml").write_text(BEFORE, encoding="utf-8")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "before")
+    (tmp_path / "Pulumi.recorded.yaml").write_text(AFTER, encoding="utf-8")
+    return tmp_path
+
+
+def run(
+    capsys: pytest.CaptureFixture[str], repository: Path, preview: str, *more: str
+) -> tuple[int, str]:
+    code = main(
+        [
+            "comment",
+            "--stack=recorded",
+            f"--directory={repository}",
+            "--assume-token",
+            f"--preview={RECORDED / preview}",
+            *more,
+        ]
+    )
+    return code, capsys.readouterr().out
+
+
+def test_a_change_is_told_with_verdict_difference_and_resources(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = run(capsys, repository, "change.json", "--base=main", "--commit=abc123")
+    assert code == DEPLOYABLE
+    assert text.startswith("<!-- ray-llm plan: recorded -->\n")
+    assert "✅ Stack `recorded` can be deployed" in text
+    assert "comes: `qwen2.5-14b-instruct`" in text
+    assert "goes: `qwen2.5-0.5b-instruct`" in text
+    assert "**replace** `gpu-pools-l4`" in text
+    assert "nodeConfig.spot" in text
+    assert "For commit abc123." in text
+
+
+def test_a_new_stack_lists_what_is_created(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = run(capsys, repository, "create.json", "--base=main")
+    assert code == DEPLOYABLE
+    assert re.search(r"Resources: \d+ to create", text)
+    assert "`gpu-pools-t4` (gcp:container/nodePool:NodePool)" in text
+
+
+def test_a_stop_lists_every_problem_once(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "Pulumi.recorded.yaml").write_text(STOPPED_STACK, encoding="utf-8")
+    code, text = run(capsys, repository, "stop.json", "--base=main")
+    assert code == STOPPED
+    assert "⛔ Stack `recorded`: 2 problems to solve" in text
+    assert text.count("l5 is not a pool") == 1
+
+
+def test_the_engine_says_the_same_of_a_stop_as_the_plan() -> None:
+    (error,) = engine_preview(recorded("stop"), "stop.json").errors
+    assert "l5 is not a pool of this stack" in error
+    assert "float17" in error
+
+
+def test_a_preview_that_fails_for_another_reason_stops(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = {"diagnostics": [{"severity": "error", "message": "error: no <b>permission</b>\n"}]}
+    path = tmp_path / "failed.json"
+    path.write_text(json.dumps(failed), encoding="utf-8")
+    code, text = run(capsys, repository, str(path))
+    assert code == STOPPED
+    assert "the engine's preview failed" in text
+    assert "- error: no &lt;b>permission&lt;/b>" in text
+
+
+@pytest.mark.parametrize("printed", ["", "error: could not load stack", "{"])
+def test_a_preview_that_printed_no_json_stops(printed: str) -> None:
+    assert engine_preview(printed, "preview.json").errors
+
+
+@pytest.mark.parametrize("printed", ["[]", "3", '{"a": 1}'])
+def test_json_that_is_no_preview_is_refused(printed: str) -> None:
+    with pytest.raises(SourceError, match=r"preview\.json"):
+        engine_preview(printed, "preview.json")
+
+
+def test_a_missing_preview_ends_with_2(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _ = run(capsys, repository, "no-such.json")
+    assert code == UNREADABLE
+
+
+def test_a_base_that_could_not_be_deployed_is_said(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    (repository / "Pulumi.recorded.yaml").write_text(STOPPED_STACK, encoding="utf-8")
+    commit = ["git", *identity, "commit", "--quiet", "--all", "--message", "broken"]
+    subprocess.run(commit, cwd=repository, check=True)
+    (repository / "Pulumi.recorded.yaml").write_text(AFTER, encoding="utf-8")
+    code, text = run(capsys, repository, "change.json", "--base=main")
+    assert code == DEPLOYABLE
+    assert "could not be deployed at main either" in text
+
+
+def test_no_token_of_a_recorded_preview_is_in_the_comment(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = "hf_" + "abcdefghijklmnopqrstuvwxyzABCDEFGH"
+    document = json.loads(recorded("stop"))
+    document["diagnostics"].append({"severity": "error", "message": f"token {token} refused"})
+    path = repository / "preview.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    _, text = run(capsys, repository, str(path))
+    assert "refused" in text
+    assert token not in text
+
+
+def test_a_comment_stays_below_githubs_limit() -> None:
+    asleep = {"min": 0, "max": 1}
+    models = [small(name=f"a-rather-long-name-{n}", replicas=asleep) for n in range(600)]
+    cluster = {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 1000}}
+    pools = [{"tier": "l4", "maxNodes": 600}]
+    new = plan_summary(planned(models, gpuPools=pools, cluster=cluster))
+    old = plan_summary(planned(models[:1], gpuPools=pools, cluster=cluster))
+    text = comment(CommentContent(stack="test", new=new, old=old))
+    assert len(text) < LIMIT + 500
+    assert "Cut:" in text
+    assert text.count("<details>") == text.count("</details>")
+    assert text.startswith(marker("test"))
+
+
+def test_the_stacks_recorded_output_is_the_plan_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.recorded.yaml"
+    path.write_text(BEFORE, encoding="utf-8")
+    made = plan_summary(plan_of_file(path, assume_token=True))
+    found = difference(summary_of_json(recorded("output"), "output.json"), made)
+    assert not found.models_changed
+    assert not found.pools_changed
+    assert not found.models_added
+
+
+def workflow_script(step: str) -> str:
+    document = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+    steps = document["jobs"]["plan"]["steps"]
+    return str(next(entry["run"] for entry in steps if entry.get("name", "").startswith(step)))
+
+
+@pytest.mark.parametrize(
+    ("there", "method", "target"),
+    [
+        ("", "POST", "repos/acme/stacks/issues/7/comments"),
+        ("11\n12\n", "PATCH", "repos/acme/stacks/issues/comments/11"),
+    ],
+)
+def test_the_workflow_edits_the_comment_that_is_there(
+    there: str, method: str, target: str, tmp_path: Path
+) -> None:
+    """With a stand-in for GitHub's command line that answers the search and writes calls down."""
+    gh = tmp_path / "gh"
+    gh.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$*" >> calls\n'
+        'case "$*" in *--paginate*) printf "%s" "$THERE" ;; esac\n'
+    )
+    gh.chmod(0o755)
+    (tmp_path / "comment.md").write_text(f"{marker('prod')}\n\ntext\n", encoding="utf-8")
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "THERE": there,
+        "NUMBER": "7",
+        "GITHUB_REPOSITORY": "acme/stacks",
+    }
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", workflow_script("Post it")],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+    )
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert f"--method {method} {target} " in calls[-1]
+    assert "--field body=@comment.md" in calls[-1]
+
+
+def test_the_workflow_posts_nothing_where_no_comment_was_written(tmp_path: Path) -> None:
+    (tmp_path / "comment.md").touch()
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", workflow_script("Post it")],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "NUMBER": "7", "GITHUB_REPOSITORY": "acme/stacks"},
+        check=False,
+    )
+    assert done.returncode != 0
+
+
+def test_the_workflow_asks_for_no_more_than_it_uses() -> None:
+    document = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+    assert document["permissions"] == {}
+    assert document["jobs"]["plan"]["permissions"] == {
+        "contents": "read",
+        "id-token": "write",
+        "pull-requests": "write",
+    }
+    uses = [step["uses"] for step in document["jobs"]["plan"]["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in uses)
+
+
+def test_the_workflow_calls_commands_that_there_are() -> None:
+    script = workflow_script("Write the comment")
+    assert "python -m reports comment" in script
+    for option in ("--stack", "--base", "--preview", "--commit"):
+        assert option in script
