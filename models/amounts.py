@@ -76,23 +76,23 @@ def _number(value: object) -> Decimal | None:
 
 
 def read_scalar(
-    read: Callable[[object], Decimal], value: object, place: str
+    read: Callable[[object], Decimal], value: object, path: str
 ) -> tuple[Decimal | None, tuple[Problem, ...]]:
     """A scalar through `amount` or `share`; None with the problem where it is neither."""
     try:
         return read(value), ()
     except InvalidValueError as error:
-        return None, (_invalid(place, value, error),)
+        return None, (_invalid(path, value, error),)
 
 
-def read_quotas(value: object, place: str) -> tuple[dict[str, int], tuple[Problem, ...]]:
+def read_quotas(value: object, path: str) -> tuple[dict[str, int], tuple[Problem, ...]]:
     """The limits of a `quotas` section by metric, and what is wrong with the others."""
     if not isinstance(value, Mapping):
-        return {}, (_not_a_mapping(value, place, "`NVIDIA_L4_GPUS: 8` lines"),)
+        return {}, (_not_a_mapping(value, path, "`NVIDIA_L4_GPUS: 8` lines"),)
     limits: dict[str, int] = {}
     problems: list[Problem] = []
     for metric, limit in value.items():
-        where = f"{place}.{metric}"
+        where = f"{path}.{metric}"
         if metric not in quota_metrics():
             problems.append(_unknown(where, str(metric), quota_metrics(), "quota metric"))
             continue
@@ -103,38 +103,38 @@ def read_quotas(value: object, place: str) -> tuple[dict[str, int], tuple[Proble
     return limits, tuple(problems)
 
 
-def unknown_price_keys(keys: Iterable[object], place: str) -> Iterable[Problem]:
+def unknown_price_keys(keys: Iterable[object], path: str) -> Iterable[Problem]:
     """Keys of a `prices` section that name neither a GPU tier nor a machine type."""
     known = (*gpu_tiers(), *machine_types())
     for key in keys:
         if key not in known:
             hint = "A spot price is the key spot of its tier" if str(key).endswith("-spot") else ""
-            yield _unknown(f"{place}.{key}", str(key), known, "GPU tier or machine type", hint)
+            yield _unknown(f"{path}.{key}", str(key), known, "GPU tier or machine type", hint)
 
 
 def _unknown(where: str, word: str, known: Iterable[str], what: str, hint: str = "") -> Problem:
     names = tuple(known)
     listed = ", ".join(names) if len(names) <= 30 else f"{', '.join(names[:12])} ..."
     return Problem(
-        place=where,
+        path=where,
         reason=f"is not a {what} of the catalogue",
         remedy=hint or nearest(word, names).strip() or f"Known: {listed}",
         rule="unknown-key",
     )
 
 
-def _invalid(place: str, value: object, error: InvalidValueError) -> Problem:
+def _invalid(path: str, value: object, error: InvalidValueError) -> Problem:
     shown = "a mapping" if isinstance(value, Mapping) else value
     shown = "a list" if isinstance(value, list | tuple) else shown
     shown = "nothing" if value is None else shown
     rule = "wrong-type" if error.reason == "is not a number" else "invalid-value"
-    return Problem(place=place, value=shown, reason=error.reason, remedy=error.remedy, rule=rule)
+    return Problem(path=path, value=shown, reason=error.reason, remedy=error.remedy, rule=rule)
 
 
-def _not_a_mapping(value: object, place: str, remedy: str) -> Problem:
+def _not_a_mapping(value: object, path: str, remedy: str) -> Problem:
     shown = "nothing" if value is None else value
     return Problem(
-        place=place,
+        path=path,
         value=shown,
         reason="is not a mapping of keys",
         remedy=f"Write {remedy}",

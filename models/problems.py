@@ -28,14 +28,14 @@ class Severity(StrEnum):
 class Problem:
     """One thing to change in a stack file.
 
-    place: the path in the file, `ray-llm:models[1].contextLength`.
+    path: the path in the file, `ray-llm:models[1].contextLength`.
     value: what stands there, as it should be shown; None where there is nothing to show.
     reason: why that cannot work, as the rest of a sentence that starts with the value.
     remedy: what to write instead, a sentence of its own.
     rule: the id of the rule in the documentation.
     """
 
-    place: str
+    path: str
     value: object = None
     reason: str
     remedy: str
@@ -45,7 +45,7 @@ class Problem:
     def sentence(self) -> str:
         """The problem in words and on one line: place, value, reason, way out."""
         shown = "" if self.value is None else f"{_shown(self.value)} "
-        sentence = without_secrets(f"{self.place}: {shown}{self.reason}. {self.remedy}")
+        sentence = without_secrets(f"{self.path}: {shown}{self.reason}. {self.remedy}")
         line = _printable(sentence)
         return line if line.endswith(("?", ".")) else f"{line}."
 

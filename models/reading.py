@@ -87,7 +87,7 @@ def read_stack(
     }
     if not ours:
         problem = Problem(
-            place=NAMESPACE,
+            path=NAMESPACE,
             reason="the stack file has no such section",
             remedy="Add ray-llm:cluster and ray-llm:models; README.md explains both",
             rule="stack-empty",
@@ -101,7 +101,7 @@ def read_stack(
             pools_complete=False,
             directory=directory,
         )
-    problems: list[Problem] = [*_unknown_keys(ours), *_foreign_keys(values)]
+    problems: list[Problem] = [*_unknown_keys(ours), *_misspelt_namespaces(values)]
     problems += _misplaced_secrets(ours, secret_keys)
     has_token = TOKEN_KEY in ours
     problems += _token_problems(ours, secret_keys)
@@ -121,7 +121,7 @@ def read_stack(
     if "cluster" not in ours:
         problems.append(
             Problem(
-                place=f"{NAMESPACE}:cluster",
+                path=f"{NAMESPACE}:cluster",
                 reason="is missing",
                 remedy="Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
                 rule="missing-key",
@@ -139,7 +139,7 @@ def read_stack(
     elif "models" not in ours:
         problems.append(
             Problem(
-                place=f"{NAMESPACE}:models",
+                path=f"{NAMESPACE}:models",
                 reason="is missing",
                 remedy="List the models to serve, one name of the catalogue a line at least",
                 rule="missing-key",
@@ -192,13 +192,13 @@ def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:
             yield unknown_key(f"{NAMESPACE}:{key}", key, _KEYS, value, reason)
 
 
-def _foreign_keys(values: Mapping[str, Any]) -> Iterable[Problem]:
+def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
     """A misspelt namespace would make its key pass for some other program's."""
     for key in values:
         namespace, _, name = key.partition(":")
         if namespace != NAMESPACE and nearest(namespace, [NAMESPACE]):
             yield Problem(
-                place=key,
+                path=key,
                 reason="is not a key of this program",
                 remedy=f"Did you mean {NAMESPACE}:{name}?",
                 rule="unknown-key",
@@ -209,7 +209,7 @@ def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> 
     for key in ours:
         if key in _KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
             yield Problem(
-                place=f"{NAMESPACE}:{key}",
+                path=f"{NAMESPACE}:{key}",
                 reason="is or holds an encrypted value, and the plan shows this section in plain",
                 remedy=f"Keep secrets in {NAMESPACE}:{TOKEN_KEY} only",
                 rule="misplaced-secret",
@@ -224,14 +224,14 @@ def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Ite
         return
     if ours[TOKEN_KEY] in (None, ""):
         yield Problem(
-            place=f"{NAMESPACE}:{TOKEN_KEY}",
+            path=f"{NAMESPACE}:{TOKEN_KEY}",
             reason="is empty",
             remedy=f"{remedy}, or leave the key out where no model is gated",
             rule="missing-key",
         )
     else:
         yield Problem(
-            place=f"{NAMESPACE}:{TOKEN_KEY}",
+            path=f"{NAMESPACE}:{TOKEN_KEY}",
             reason="stands in plain text in the stack file",
             remedy=f"{remedy}; revoke the one that was written down",
             rule="plain-token",
@@ -244,7 +244,7 @@ def _text(values: Mapping[str, Any], key: str, what: str, problems: list[Problem
         return value.strip()
     problems.append(
         Problem(
-            place=key,
+            path=key,
             value=value,
             reason="is missing" if value is None else "is not a text",
             remedy=f"Set it to {what}",
@@ -255,27 +255,27 @@ def _text(values: Mapping[str, Any], key: str, what: str, problems: list[Problem
 
 
 def _section(
-    section: type[Settings], value: object, place: str, problems: list[Problem]
+    section: type[Settings], value: object, path: str, problems: list[Problem]
 ) -> Settings | None:
     if not isinstance(value, Mapping):
         problems.append(
-            not_a(value, place, "a mapping of keys", f"Keys: {', '.join(keys_of(section))}")
+            not_a(value, path, "a mapping of keys", f"Keys: {', '.join(keys_of(section))}")
         )
         return None
-    read, found = validated(section, value, place)
+    read, found = validated(section, value, path)
     problems += found
     return read
 
 
-def _accepted(value: object, place: str, problems: list[Problem]) -> tuple[str, ...]:
+def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, ...]:
     """The rules in an `accept` list."""
     remedy = "List ids of rules as the warnings and docs/rules name them"
     if not isinstance(value, list | tuple):
-        problems.append(not_a(value, place, "a list", remedy))
+        problems.append(not_a(value, path, "a list", remedy))
         return ()
     for index, rule in enumerate(value):
         if not isinstance(rule, str):
-            problems.append(not_a(rule, f"{place}[{index}]", "the id of a rule", remedy))
+            problems.append(not_a(rule, f"{path}[{index}]", "the id of a rule", remedy))
     return tuple(rule for rule in value if isinstance(rule, str))
 
 
@@ -298,15 +298,15 @@ def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, 
     return figures
 
 
-def _prices(value: object, place: str, problems: list[Problem]) -> dict[str, Settings]:
+def _prices(value: object, path: str, problems: list[Problem]) -> dict[str, Settings]:
     if not isinstance(value, Mapping):
         remedy = "Write `l4: {onDemand: 0.95, spot: 0.35}` lines"
-        problems.append(not_a(value, place, "a mapping of keys", remedy))
+        problems.append(not_a(value, path, "a mapping of keys", remedy))
         return {}
-    unknown = tuple(unknown_price_keys(value, place))
+    unknown = tuple(unknown_price_keys(value, path))
     problems += unknown
     read = {
-        key: _section(PriceSettings, row, f"{place}.{key}", problems) for key, row in value.items()
+        key: _section(PriceSettings, row, f"{path}.{key}", problems) for key, row in value.items()
     }
     return {key: row for key, row in read.items() if row is not None}
 
@@ -315,14 +315,14 @@ def _entries(
     kind: type[Entry], shorthand: str, value: object, key: str, problems: list[Problem]
 ) -> tuple[tuple[Entry, ...], tuple[int, ...], bool]:
     """The readable entries of a list, their indexes in the file, and whether all were readable."""
-    place = f"{NAMESPACE}:{key}"
+    path = f"{NAMESPACE}:{key}"
     if not isinstance(value, list | tuple):
-        problems.append(not_a(value, place, "a list", "Write one `- ...` line an entry"))
+        problems.append(not_a(value, path, "a list", "Write one `- ...` line an entry"))
         return (), (), False
     if not value:
         problems.append(
             Problem(
-                place=place,
+                path=path,
                 value="[]",
                 reason="is empty, so there would be nothing to serve"
                 if key == "models"
@@ -337,7 +337,7 @@ def _entries(
     entries: list[Entry] = []
     indexes: list[int] = []
     for index, item in enumerate(value):
-        where = f"{place}[{index}]"
+        where = f"{path}[{index}]"
         fields = {shorthand: item} if isinstance(item, str) else item
         if not isinstance(fields, Mapping):
             remedy = f"Write a name, or keys such as {shorthand}"

@@ -212,8 +212,8 @@ def _nodes(value: Any) -> Iterator[Any]:
 def _where(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None)
-    place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    told = ": ".join(part for part in (place, problem) if part)
+    path = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    told = ": ".join(part for part in (path, problem) if part)
     return f" ({told})" if told else ""
 
 

@@ -44,7 +44,7 @@ _OUR_KEY: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForeignKey:
+class KeyOfOtherTool:
     """What to say of a key of another tool: `x is not a known key, <reason>. <remedy>`."""
 
     rule: str
@@ -53,7 +53,7 @@ class ForeignKey:
 
 
 def unknown_key(
-    place: str,
+    path: str,
     key: str,
     known: Iterable[str],
     value: object = None,
@@ -61,48 +61,48 @@ def unknown_key(
 ) -> Problem:
     """The problem of a key that this program does not have.
 
-    place: the key's whole place in the file; known: the keys of the same section; value: what
+    path: the key's whole place in the file; known: the keys of the same section; value: what
     stands there, in which a well-known key may tell more than the one that holds it.
     """
     names = tuple(known)
-    foreign = None if _same(key, names) else _foreign_keys().get(_folded(key))
-    if foreign is None and value in _SERVICE_TYPES:
-        foreign = _foreign_keys()["servicetype"]
-    if foreign is not None:
-        within, foreign = _innermost(key, value, foreign)
+    other = None if _same(key, names) else _keys_of_other_tools().get(_folded(key))
+    if other is None and value in _SERVICE_TYPES:
+        other = _keys_of_other_tools()["servicetype"]
+    if other is not None:
+        within, other = _innermost(key, value, other)
         return Problem(
-            place=place + within,
-            reason=f"{reason}, {foreign.reason}",
-            remedy=foreign.remedy,
-            rule=foreign.rule,
+            path=path + within,
+            reason=f"{reason}, {other.reason}",
+            remedy=other.remedy,
+            rule=other.rule,
         )
     argument = None if _same(key, names) else _engine_argument(key)
     if argument is not None and "engine" in names:
         ours = _OUR_KEY.get(argument)
         return Problem(
-            place=place,
+            path=path,
             reason=f"{reason}, because {argument} is an argument of vLLM's engine",
             remedy=f"Write {ours}" if ours else f"Write engine: {{{argument}: ...}}",
             rule="foreign-engine-argument",
         )
     return Problem(
-        place=place,
+        path=path,
         reason=reason,
         remedy=nearest(key, names).strip() or f"Known keys: {', '.join(names)}",
         rule="unknown-key",
     )
 
 
-def foreign_rules() -> tuple[str, ...]:
+def rules_of_other_tools() -> tuple[str, ...]:
     """The ids of the rules that the table holds."""
-    return tuple(dict.fromkeys(foreign.rule for foreign in _foreign_keys().values()))
+    return tuple(dict.fromkeys(other.rule for other in _keys_of_other_tools().values()))
 
 
 @cache
-def _foreign_keys() -> Mapping[str, ForeignKey]:
+def _keys_of_other_tools() -> Mapping[str, KeyOfOtherTool]:
     rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return {
-        _folded(key): ForeignKey(rule=row["rule"], reason=row["reason"], remedy=row["remedy"])
+        _folded(key): KeyOfOtherTool(rule=row["rule"], reason=row["reason"], remedy=row["remedy"])
         for row in rows
         for key in row["keys"]
     }
@@ -115,18 +115,18 @@ def _engine_arguments() -> Mapping[str, str]:
     }
 
 
-def _innermost(key: str, value: object, foreign: ForeignKey) -> tuple[str, ForeignKey]:
+def _innermost(key: str, value: object, other: KeyOfOtherTool) -> tuple[str, KeyOfOtherTool]:
     """The well-known key in a section that only holds others: head.serviceType tells most."""
     if _folded(key) not in _HOLDERS:
-        return "", foreign
+        return "", other
     item, within = (value[0], "[0]") if isinstance(value, list) and value else (value, "")
     if isinstance(item, Mapping):
         for name, inner in item.items():
-            known = _foreign_keys().get(_folded(str(name)))
+            known = _keys_of_other_tools().get(_folded(str(name)))
             if known is not None:
                 path, found = _innermost(str(name), inner, known)
                 return f"{within}.{name}{path}", found
-    return "", foreign
+    return "", other
 
 
 def _engine_argument(key: str) -> str | None:

@@ -22,7 +22,7 @@ _NUMBER: Final = re.compile(r"\s*[-+]?[0-9.]+\s*")
 
 
 def validated(
-    section: type[Section], value: Mapping[Any, Any], place: str
+    section: type[Section], value: Mapping[Any, Any], path: str
 ) -> tuple[Section | None, tuple[Problem, ...]]:
     """The settings in a mapping, and what is wrong with it.
 
@@ -30,11 +30,11 @@ def validated(
     rest of an entry with a misspelt key is checked in the same preview.
     """
     settings, errors = _validate(section, value)
-    problems = [_problem(details, section, place) for details in errors]
+    problems = [_problem(details, section, path) for details in errors]
     unknown = [details["loc"] for details in errors if details["type"] in _UNKNOWN]
     if settings is None and unknown:
         settings, errors = _validate(section, _without(value, unknown))
-        further = [_problem(details, section, place) for details in errors]
+        further = [_problem(details, section, path) for details in errors]
         problems += [problem for problem in further if problem not in problems]
     return settings, tuple(problems)
 
@@ -76,17 +76,17 @@ def keys_of(section: type[BaseModel]) -> tuple[str, ...]:
     return tuple(field.alias or name for name, field in section.model_fields.items())
 
 
-def not_a(value: object, place: str, wanted: str, remedy: str) -> Problem:
+def not_a(value: object, path: str, wanted: str, remedy: str) -> Problem:
     """The problem of a value of the wrong type; `wanted` is the right one with its article."""
     reason = f"has no value, which is not {wanted}" if value is None else f"is not {wanted}"
-    return Problem(place=place, value=value, reason=reason, remedy=remedy, rule="wrong-type")
+    return Problem(path=path, value=value, reason=reason, remedy=remedy, rule="wrong-type")
 
 
-def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Problem:
+def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Problem:
     location = details["loc"]
     if location and location[-1] == "[key]":  # the key itself is wrong, not what it holds
         location = location[:-1]
-    where = place + "".join(
+    where = path + "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
     )
     kind = details["type"]
@@ -95,7 +95,7 @@ def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Pro
         known = keys_of(_section_at(section, location[:-1]))
         return unknown_key(where, str(location[-1]), known, value)
     if kind == "missing":
-        return Problem(place=where, reason="is missing", remedy="Add this key", rule="missing-key")
+        return Problem(path=where, reason="is missing", remedy="Add this key", rule="missing-key")
     if kind == "value_error":
         cause = details.get("ctx", {}).get("error")
         reason, remedy = (
@@ -104,7 +104,7 @@ def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Pro
             else (str(cause or details["msg"]), "Change it")
         )
         shown = None if isinstance(value, Mapping | BaseModel) else value
-        return Problem(place=where, value=shown, reason=reason, remedy=remedy, rule="invalid-value")
+        return Problem(path=where, value=shown, reason=reason, remedy=remedy, rule="invalid-value")
     reason, remedy = _wording(kind, details)
     wrong_type = kind.endswith(("_type", "_parsing"))
     if value is None:
@@ -114,7 +114,7 @@ def _problem(details: ErrorDetails, section: type[BaseModel], place: str) -> Pro
     elif isinstance(value, list | tuple) and not value:
         value = "[]"
     rule = "wrong-type" if wrong_type else "invalid-value"
-    return Problem(place=where, value=value, reason=reason, remedy=remedy, rule=rule)
+    return Problem(path=where, value=value, reason=reason, remedy=remedy, rule=rule)
 
 
 def _section_at(section: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:

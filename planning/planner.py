@@ -13,17 +13,17 @@ from planning.checks.accepted_warnings import not_accepted
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
 from planning.checks.engine_arguments import engine_argument_problems
 from planning.checks.engine_rules import engine_problems, placed_engine_problems
-from planning.checks.gated_weights import access_problems
+from planning.checks.gated_weights import gated_weights_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems
 from planning.checks.host_resources import host_cpu_problems
 from planning.checks.kubernetes_object_size import object_size_problems
-from planning.checks.placement import placement_notices
+from planning.checks.placement import placement_problems
 from planning.checks.served_names import name_problems
 from planning.infrastructure.cluster import HEAD, cluster_plan, router_group
 from planning.infrastructure.node_pools import IMAGE_GB, PoolDecision, pool_decisions, with_nodes
 from planning.infrastructure.releases import release_plan
-from planning.placement.cheapest_pool import Placement, place
-from planning.placement.joint_placement import Placed, jointly
+from planning.placement.cheapest_pool import Placement, placement_of
+from planning.placement.joint_placement import PlacedModel, jointly
 from planning.plan import ModelPlan, Plan, PoolPlan, ReleasePlan, ServicePlan
 from planning.sizing.autoscaling import (
     downscale_problems,
@@ -33,9 +33,9 @@ from planning.sizing.autoscaling import (
     scale_to_zero_problems,
 )
 from planning.sizing.checkpoint import Checkpoint, checkpoint_of
-from planning.sizing.context_length import context
-from planning.sizing.model_sizing import Wish
-from planning.sizing.stated_arguments import DECIDED, stated
+from planning.sizing.context_length import context_length
+from planning.sizing.model_sizing import ModelSpec
+from planning.sizing.stated_arguments import DECIDED, stated_arguments
 
 
 def make_plan(reading: Reading) -> Plan:
@@ -117,7 +117,7 @@ class _Entry:
     directory: Path
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         return f"ray-llm:models[{self.index}]"
 
 
@@ -127,41 +127,43 @@ def _placed(
     release: ReleasePlan | None,
     pools: Sequence[PoolDecision],
     pools_complete: bool,
-) -> tuple[Placed | None, tuple[Problem, ...]]:
+) -> tuple[PlacedModel | None, tuple[Problem, ...]]:
     """One model on the pool that suits it alone, and all that is wrong with its entry."""
     deployment = entry.deployment
-    checkpoint, problems = checkpoint_of(deployment, entry.place, entry.directory)
-    said, contradictions = stated(deployment, entry.place)
+    checkpoint, problems = checkpoint_of(deployment, entry.path, entry.directory)
+    arguments, contradictions = stated_arguments(deployment, entry.path)
     problems += contradictions
-    low, high, range_problems = replica_range(deployment, settings.defaults, entry.place)
+    low, high, range_problems = replica_range(deployment, settings.defaults, entry.path)
     problems += range_problems
     if checkpoint is not None:
-        problems += tuple(access_problems(checkpoint, settings.has_hugging_face_token, entry.place))
+        problems += tuple(
+            gated_weights_problems(checkpoint, settings.has_hugging_face_token, entry.path)
+        )
     if release is not None:
-        problems += tuple(engine_argument_problems(deployment.engine, entry.place, release.vllm))
+        problems += tuple(engine_argument_problems(deployment.engine, entry.path, release.vllm))
     mistyped = any(problem.rule == "engine-argument-type" for problem in problems)
     if checkpoint is not None and release is not None and not mistyped:
-        problems += tuple(engine_problems(deployment.engine, checkpoint, entry.place, release.vllm))
+        problems += tuple(engine_problems(deployment.engine, checkpoint, entry.path, release.vllm))
     if checkpoint is None or release is None or _unusable(problems):
         return None, problems
-    aim, context_problems = context(checkpoint, said, settings.defaults)
+    context, context_problems = context_length(checkpoint, arguments, settings.defaults)
     problems += context_problems
-    if aim is None:
+    if context is None:
         return None, problems
-    wish = Wish(
+    spec = ModelSpec(
         deployment=deployment,
         checkpoint=checkpoint,
-        said=said,
+        arguments=arguments,
         defaults=settings.defaults,
         release=release,
-        aim=aim,
+        context=context,
     )
     choices = [pool.choice for pool in pools]
-    placement, placement_problems = place(wish, choices, pools_complete, settings.region)
+    placement, placement_problems = placement_of(spec, choices, pools_complete, settings.region)
     if placement is None:
         return None, (*problems, *placement_problems)
-    placed = Placed(
-        wish=wish,
+    placed = PlacedModel(
+        spec=spec,
         placement=placement,
         problems=placement_problems,
         min_replicas=low,
@@ -171,21 +173,21 @@ def _placed(
 
 
 def _model(
-    entry: _Entry, placed: Placed, pools: Sequence[PoolDecision]
+    entry: _Entry, placed: PlacedModel, pools: Sequence[PoolDecision]
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
     """One model's plan on its pool, and what is wrong with it there."""
-    wish, placement = placed.wish, placed.placement
-    plan, problems = _model_plan(entry, wish, placement)
+    spec, placement = placed.spec, placed.placement
+    plan, problems = _model_plan(entry, spec, placement)
     problems = (*placed.problems, *problems)
     if plan is not None:
-        ray = wish.release.ray
-        problems += tuple(scale_to_zero_problems(plan.replicas.min, ray, entry.place))
-        problems += tuple(downscale_problems(entry.deployment, plan.replicas, entry.place))
+        ray = spec.release.ray
+        problems += tuple(scale_to_zero_problems(plan.replicas.min, ray, entry.path))
+        problems += tuple(downscale_problems(entry.deployment, plan.replicas, entry.path))
         pool = next(pool.plan for pool in pools if pool.plan.id == plan.pool)
-        problems += tuple(_disk_problems(wish.checkpoint, pool, entry.place))
-        problems += tuple(placed_engine_problems(wish.said, plan, pool))
+        problems += tuple(_disk_problems(spec.checkpoint, pool, entry.path))
+        problems += tuple(placed_engine_problems(spec.arguments, plan, pool))
         choices = [pool.choice for pool in pools]
-        problems += tuple(placement_notices(wish, plan, choices))
+        problems += tuple(placement_problems(spec, plan, choices))
     return plan, problems
 
 
@@ -196,15 +198,15 @@ def _unusable(problems: Iterable[Problem]) -> bool:
 
 
 def _model_plan(
-    entry: _Entry, wish: Wish, placement: Placement
+    entry: _Entry, spec: ModelSpec, placement: Placement
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
-    deployment, checkpoint = wish.deployment, wish.checkpoint
-    chosen = placement.configuration
+    deployment, checkpoint = spec.deployment, spec.checkpoint
+    chosen = placement.sizing
     batching = chosen.batching
-    range_, problems = replicas(deployment, wish.defaults, entry.place, batching.max_num_seqs)
+    range_, problems = replicas(deployment, spec.defaults, entry.path, batching.max_num_seqs)
     if range_ is None:
         return None, ()  # the range was refused before a pool was sought
-    derived = {argument for argument in DECIDED if wish.said.get(argument) is None}
+    derived = {argument for argument in DECIDED if spec.arguments.get(argument) is None}
     if deployment.gpu is None:
         derived.add("pool")
     plan = ModelPlan(
@@ -227,20 +229,20 @@ def _model_plan(
         gated=checkpoint.gated,
         replicas=range_,
         routers=router_replicas(range_),
-        engine=dict(wish.said.engine),
+        engine=dict(spec.arguments.engine),
         fit=chosen.fit,
         derived=frozenset(derived),
     )
     return plan, problems
 
 
-def _disk_problems(checkpoint: Checkpoint, pool: PoolPlan, place: str) -> Iterable[Problem]:
+def _disk_problems(checkpoint: Checkpoint, pool: PoolPlan, path: str) -> Iterable[Problem]:
     if checkpoint.checkpoint_bytes is None:
         return
     needed = IMAGE_GB + checkpoint.checkpoint_bytes / 1e9
     if needed > pool.boot_disk_gb:
         yield Problem(
-            place=place,
+            path=path,
             value=checkpoint.source,
             reason=f"downloads {checkpoint.checkpoint_bytes / 1e9:.0f} GB of weights beside some "
             f"{IMAGE_GB} GB of image, and a node of {pool.id} has a disk of {pool.boot_disk_gb} GB",

@@ -172,7 +172,7 @@ def _stop_document(error: StackError) -> dict[str, Any]:
     return {
         "stack": error.origin,
         "stops": [
-            {"place": problem.place, "rule": problem.rule, "sentence": problem.sentence()}
+            {"path": problem.path, "rule": problem.rule, "sentence": problem.sentence()}
             for problem in error.problems
         ],
     }

@@ -39,7 +39,7 @@ def rollout_problems(difference: Difference) -> Iterable[Problem]:
         if rollout in RULES:
             rule, remedy = RULES[rollout]
             yield Problem(
-                place=", ".join(causes),
+                path=", ".join(causes),
                 reason=str(rollout),
                 remedy=remedy,
                 rule=rule,

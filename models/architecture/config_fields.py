@@ -27,11 +27,11 @@ class Fields:
     def __init__(
         self,
         values: Mapping[str, Any],
-        place: str = "",
+        path: str = "",
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
         self._values = values
-        self._place = place
+        self._place = path
         self._defaults = defaults or {}
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":

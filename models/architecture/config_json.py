@@ -91,31 +91,31 @@ def _text_fields(whole: Fields) -> tuple[Fields, bool]:
 
 
 def _architecture_class(whole: Fields, fields: Fields) -> str | None:
-    for place in (whole, fields):
-        names = place.texts("architectures")
+    for path in (whole, fields):
+        names = path.texts("architectures")
         for name in names:
             if name.endswith(GENERATION_SUFFIXES):
                 return name
         if names:
-            raise place.error(
+            raise path.error(
                 "architectures", "names no class that generates text, so it is no decoder LLM"
             )
     return None
 
 
 def _refuse_other_models(whole: Fields, fields: Fields, architecture: str | None) -> None:
-    for place in (whole, fields):
-        if place.flag("is_encoder_decoder", default=False):
-            raise place.error("is_encoder_decoder", "means an encoder-decoder, not a decoder LLM")
-        model_type = place.text("model_type", default="") or ""
+    for path in (whole, fields):
+        if path.flag("is_encoder_decoder", default=False):
+            raise path.error("is_encoder_decoder", "means an encoder-decoder, not a decoder LLM")
+        model_type = path.text("model_type", default="") or ""
         if model_type in NOT_DECODERS or (architecture is None and "vision" in model_type):
-            raise place.error("model_type", "is no decoder LLM")
+            raise path.error("model_type", "is no decoder LLM")
         if model_type in HYBRID_MODEL_TYPES:
-            raise place.error(
+            raise path.error(
                 "model_type", "mixes in state-space or linear layers, which have no KV cache"
             )
-        if place.has("block_configs"):
-            raise place.error(
+        if path.has("block_configs"):
+            raise path.error(
                 "block_configs", "gives each layer its own shape, which the fit cannot compute"
             )
 
@@ -247,12 +247,12 @@ def _moe_layers(fields: Fields, layers: int) -> int:
 
 def _dtype(whole: Fields, fields: Fields) -> str:
     """Return the dtype of the weights; float32 where nothing is said, as in transformers."""
-    for place in (fields, whole):
+    for path in (fields, whole):
         for name in ("torch_dtype", "dtype"):
-            if place.has(name):
-                value = (place.text(name, default="") or "").removeprefix("torch.")
+            if path.has(name):
+                value = (path.text(name, default="") or "").removeprefix("torch.")
                 if value not in ("float16", "bfloat16", "float32"):
-                    raise place.error(name, "is none of float16, bfloat16 and float32")
+                    raise path.error(name, "is none of float16, bfloat16 and float32")
                 return value
     return "float32"
 

@@ -56,10 +56,10 @@ def budget_problems(cost: StackCost) -> Iterable[Problem]:
     budget = cost.monthly_budget
     if budget is None:
         return
-    place, total = "ray-llm:monthlyBudget", cost.total
+    path, total = "ray-llm:monthlyBudget", cost.total
     if total.minimum > budget:
         yield Problem(
-            place=place,
+            path=path,
             value=f"{budget:f}",
             reason=f"is below the {total.minimum:,.0f} USD that the stack costs a month with all "
             f"models at their minimum ({_dearest(cost)})",
@@ -68,7 +68,7 @@ def budget_problems(cost: StackCost) -> Iterable[Problem]:
         )
     elif total.maximum > budget:
         yield Problem(
-            place=place,
+            path=path,
             value=f"{budget:f}",
             reason=f"is below the {total.maximum:,.0f} USD that the stack would cost a month with "
             f"all models at their maximum all the time; typical are {total.typical:,.0f} USD",
@@ -78,7 +78,7 @@ def budget_problems(cost: StackCost) -> Iterable[Problem]:
         )
     if cost.unpriced:
         yield Problem(
-            place=place,
+            path=path,
             value=f"{budget:f}",
             reason=f"was compared without {', '.join(cost.unpriced)}, whose prices in this region "
             "are not known",

@@ -92,14 +92,14 @@ def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
         need.limit is not None and need.metric.endswith("_GPUS") for need in needs
     )
     for need in needs:
-        place = f"ray-llm:quotas.{need.metric}"
+        path = f"ray-llm:quotas.{need.metric}"
         if need.limit is None:
             if some_gpus_listed and need.metric.endswith("_GPUS"):
-                yield _unlisted(need, place)
+                yield _unlisted(need, path)
             continue
         if need.minimum > need.limit:
             yield Problem(
-                place=place,
+                path=path,
                 value=need.limit,
                 reason=f"is below the {need.minimum} that the stack needs with all models at their "
                 "minimum: GKE would make the pools and their pods would wait for ever",
@@ -108,7 +108,7 @@ def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
             )
         elif need.stated > need.limit:
             yield Problem(
-                place=place,
+                path=path,
                 value=need.limit,
                 reason=f"is below the {need.stated} that the pools take at their maxNodes, so "
                 "nodes would fail to start under load",
@@ -117,7 +117,7 @@ def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
             )
         elif need.peak > need.limit:
             yield Problem(
-                place=place,
+                path=path,
                 value=need.limit,
                 reason=f"is below the {need.peak} that the models need with all at their maximum "
                 "replicas: under full load some replicas will wait",
@@ -127,7 +127,7 @@ def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
             )
         elif need.upgrade > need.limit:
             yield Problem(
-                place=place,
+                path=path,
                 value=need.limit,
                 reason=f"is below the {need.upgrade} that a change of image, Ray version or pools "
                 "needs, because a second RayCluster then starts beside the first",
@@ -137,14 +137,14 @@ def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
             )
 
 
-def _unlisted(need: QuotaNeed, place: str) -> Problem:
+def _unlisted(need: QuotaNeed, path: str) -> Problem:
     """A GPU's quota that the section leaves out, though it lists those of other GPUs.
 
     Each kind of GPU, and spot beside on demand, has a quota of its own:
     https://cloud.google.com/compute/resource-usage#gpu_quota
     """
     return Problem(
-        place=place,
+        path=path,
         reason=f"is not given, and the stack needs {need.peak} of it at its maximum: the quotas of "
         "other GPUs do not count for it",
         remedy="Add it; `python -m reports quotas` writes the section from gcloud's description",
@@ -165,7 +165,7 @@ def upgrade_problems(pools: Sequence[PoolPlan], indexes: Sequence[int]) -> Itera
         twice = 2 * pool.nodes_at_min
         if pool.nodes_at_min <= pool.max_nodes < twice:
             yield Problem(
-                place=f"ray-llm:gpuPools[{index}].maxNodes",
+                path=f"ray-llm:gpuPools[{index}].maxNodes",
                 value=pool.max_nodes,
                 reason=f"is below {twice}, twice the {pool.nodes_at_min} nodes of {pool.id} that "
                 "are always up: a change of image or Ray version starts a second RayCluster, which "

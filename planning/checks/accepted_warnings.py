@@ -16,7 +16,7 @@ def not_accepted(accepted: Sequence[str], warnings: Iterable[Problem]) -> tuple[
     left = [warning for warning in found if warning.rule not in accepted]
     idle = [
         Problem(
-            place=f"ray-llm:accept[{index}]",
+            path=f"ray-llm:accept[{index}]",
             value=rule,
             reason="silences nothing: no warning of this stack has this rule",
             remedy="Leave it out, or take an id from docs/rules",

@@ -20,7 +20,7 @@ def cpu_pool_machine_problems(settings: StackSettings) -> Iterable[Problem]:
     carriers = {machine for tier in gpu_tiers().values() for machine in tier.machine_types}
     if machine in carriers and not machine.startswith(_OPTIONAL_GPUS):
         yield Problem(
-            place="ray-llm:cluster.cpuPool.machineType",
+            path="ray-llm:cluster.cpuPool.machineType",
             value=machine,
             reason="comes with GPUs, and nothing in the CPU pool uses one",
             remedy="Use e2-standard-8 or larger",
@@ -48,10 +48,10 @@ def router_capacity_problems(
             [model.routers.max for model in models],
         )
     )
-    place = "ray-llm:cluster.cpuPool.maxNodes"
+    path = "ray-llm:cluster.cpuPool.maxNodes"
     if low > pool.max_nodes:
         yield Problem(
-            place=place,
+            path=path,
             value=pool.max_nodes,
             reason=f"is below the {low} nodes of {pool.machine_type} that the Ray head and the "
             "routers of all models need at their minimum, so some models would have no router",
@@ -60,7 +60,7 @@ def router_capacity_problems(
         )
     elif high > pool.max_nodes:
         yield Problem(
-            place=place,
+            path=path,
             value=pool.max_nodes,
             reason=f"is below the {high} nodes of {pool.machine_type} that the routers need with "
             "all models at their maximum: requests would wait for a router before a GPU",

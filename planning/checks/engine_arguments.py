@@ -53,19 +53,19 @@ _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
 
 
 def engine_argument_problems(
-    engine: Mapping[str, Any], place: str, vllm_version: str
+    engine: Mapping[str, Any], path: str, vllm_version: str
 ) -> Iterable[Problem]:
     """What vLLM would refuse, or Ray would take and ignore, in `engine`.
 
-    place: the model's place in the file.
+    path: the model's place in the file.
     """
     known = {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
     front_end = front_end_arguments(vllm_version)
     for name, value in engine.items():
-        where = f"{place}.engine.{name}"
+        where = f"{path}.engine.{name}"
         if name in _OWNED:
             yield Problem(
-                place=where,
+                path=where,
                 reason="is set by this program",
                 remedy=_OWNED[name],
                 rule="engine-argument-owned",
@@ -74,7 +74,7 @@ def engine_argument_problems(
             yield from _type_problems(known[name], value, where)
         elif name in front_end:
             yield Problem(
-                place=where,
+                path=where,
                 reason="belongs to vLLM's own HTTP server, which Ray Serve never starts: it would "
                 "be taken without a word and have no effect",
                 remedy="Leave it out; Ray Serve has no authentication and no TLS of its own, so "
@@ -83,7 +83,7 @@ def engine_argument_problems(
             )
         else:
             yield Problem(
-                place=where,
+                path=where,
                 reason=f"is not an engine argument of vLLM {vllm_version}",
                 remedy=f"{nearest(name, known)}Engine arguments keep vLLM's own names, with "
                 "underscores",
@@ -95,7 +95,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
     if not _has_type(value, argument.types):
         wanted = " or ".join(_NAMES_OF_TYPES.get(kind, kind) for kind in argument.types)
         yield Problem(
-            place=where,
+            path=where,
             value="null" if value is None else f'"{value}"' if isinstance(value, str) else value,
             reason=f"is not {wanted}",
             remedy="Write it without quotes"
@@ -105,7 +105,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
         )
     elif argument.name in _COUNTS and value is not None and not 1 <= value <= _LARGEST_COUNT:
         yield Problem(
-            place=where,
+            path=where,
             value=value,
             reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
             remedy=f"Use a number from 1 on, or leave {argument.name} out",
@@ -113,7 +113,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
         )
     elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
         yield Problem(
-            place=where,
+            path=where,
             value=value,
             reason="is not a share of the GPU's memory",
             remedy="Use a number above 0 and up to 1, or leave it out (0.9)",
@@ -124,7 +124,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             return
         choices = [str(choice) for choice in argument.choices]
         yield Problem(
-            place=where,
+            path=where,
             value=value,
             reason=f"is not a choice that vLLM has for {argument.name}",
             remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",

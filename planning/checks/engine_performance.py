@@ -4,34 +4,34 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.problems import Problem, Severity
-from planning.sizing.stated_arguments import Statements
+from planning.sizing.stated_arguments import StatedArguments
 
 
-def habit_problems(
-    said: Statements, tensor_parallel_size: int, v0_engine: bool
+def performance_problems(
+    arguments: StatedArguments, tensor_parallel_size: int, v0_engine: bool
 ) -> Iterable[Problem]:
     """What a model's engine would do better without."""
-    yield from _batch(said)
-    yield from _redundant(said.engine, said.place, tensor_parallel_size, v0_engine)
+    yield from _batch(arguments)
+    yield from _redundant(arguments.engine, arguments.path, tensor_parallel_size, v0_engine)
 
 
-def _batch(said: Statements) -> Iterable[Problem]:
+def _batch(arguments: StatedArguments) -> Iterable[Problem]:
     """A batch of one serialises requests: latency grows with each one that waits.
 
     https://docs.vllm.ai/en/latest/configuration/optimization.html
     """
-    if said.get("max_num_seqs") == 1:
+    if arguments.get("max_num_seqs") == 1:
         yield _warning(
-            said.place_of("max_num_seqs"),
+            arguments.path_of("max_num_seqs"),
             1,
             "answers one request after the other: each that waits adds its whole time, so under "
             "any load the latency is worse, not better",
             "Leave it out, or use profile: latency, which keeps steps short",
             "batch-of-one",
         )
-    if said.get("enforce_eager") is True:
+    if arguments.get("enforce_eager") is True:
         yield _warning(
-            said.place_of("enforce_eager"),
+            arguments.path_of("enforce_eager"),
             True,
             "shortens the start and slows every token: without CUDA graphs small batches wait for "
             "the CPU",
@@ -41,7 +41,7 @@ def _batch(said: Statements) -> Iterable[Problem]:
 
 
 def _redundant(
-    engine: Mapping[str, Any], place: str, tensor_parallel_size: int, v0_engine: bool
+    engine: Mapping[str, Any], path: str, tensor_parallel_size: int, v0_engine: bool
 ) -> Iterable[Problem]:
     """Arguments that change nothing where they are: EngineArgs._set_default_args_v1, vLLM 0.10."""
     idle: dict[str, str] = {}
@@ -54,13 +54,13 @@ def _redundant(
     for name, reason in idle.items():
         if engine.get(name) is True:
             yield _warning(
-                f"{place}.engine.{name}", True, reason, "Leave it out", "engine-argument-idle"
+                f"{path}.engine.{name}", True, reason, "Leave it out", "engine-argument-idle"
             )
 
 
-def _warning(place: str, value: object, reason: str, remedy: str, rule: str) -> Problem:
+def _warning(path: str, value: object, reason: str, remedy: str, rule: str) -> Problem:
     return Problem(
-        place=place,
+        path=path,
         value=value,
         reason=reason,
         remedy=remedy,

@@ -6,11 +6,11 @@ from models.problems import Problem
 from planning.sizing.checkpoint import Checkpoint
 
 
-def access_problems(checkpoint: Checkpoint, has_token: bool, place: str) -> Iterable[Problem]:
+def gated_weights_problems(checkpoint: Checkpoint, has_token: bool, path: str) -> Iterable[Problem]:
     """A gated model without a token; a public model needs none."""
     if checkpoint.gated and not has_token:
         yield Problem(
-            place=place,
+            path=path,
             value=checkpoint.source,
             reason="is gated on Hugging Face, and the stack has no token",
             remedy="Accept its terms there, then run "

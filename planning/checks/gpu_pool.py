@@ -18,10 +18,10 @@ def capacity_problems(
     """
     for pool, index in zip(pools, indexes, strict=True):
         names = _listed([model.name for model in models if model.pool == pool.id])
-        place = f"ray-llm:gpuPools[{index}].maxNodes"
+        path = f"ray-llm:gpuPools[{index}].maxNodes"
         if pool.nodes_at_min > pool.max_nodes:
             yield Problem(
-                place=place,
+                path=path,
                 value=pool.max_nodes,
                 reason=f"is below the {pool.nodes_at_min} nodes of {pool.id} that the minimum "
                 f"replicas of {names} need, so some would never start",
@@ -30,7 +30,7 @@ def capacity_problems(
             )
         elif pool.nodes_at_max > pool.max_nodes:
             yield Problem(
-                place=place,
+                path=path,
                 value=pool.max_nodes,
                 reason=f"is below the {pool.nodes_at_max} nodes of {pool.id} that {names} need "
                 "with all at their maximum replicas: under full load some replicas will wait",
@@ -55,7 +55,7 @@ def idle_minimum_problems(pools: Sequence[PoolPlan], indexes: Sequence[int]) -> 
     for pool, index in zip(pools, indexes, strict=True):
         if pool.min_nodes > pool.nodes_at_min:
             yield Problem(
-                place=f"ray-llm:gpuPools[{index}].minNodes",
+                path=f"ray-llm:gpuPools[{index}].minNodes",
                 value=pool.min_nodes,
                 reason=f"keeps more nodes of {pool.id} than the {pool.nodes_at_min} that its "
                 "models need at their minimum: their GPUs are paid for and idle",

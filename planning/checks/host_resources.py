@@ -14,7 +14,7 @@ _REPLICA_CPUS: Final = 1  # what a replica asks Ray for, manifests/serve_config.
 
 
 def host_memory_problems(
-    engine: Mapping[str, Any], gpus: int, pool: PoolPlan, place: str
+    engine: Mapping[str, Any], gpus: int, pool: PoolPlan, path: str
 ) -> Iterable[Problem]:
     """Swap space and offloaded weights, each given a GPU, against the memory of the node.
 
@@ -26,7 +26,7 @@ def host_memory_problems(
     if machine is not None and swap * gpus > _LARGEST_SWAP_SHARE * machine.memory_gib:
         most = int(_LARGEST_SWAP_SHARE * machine.memory_gib / gpus)
         yield Problem(
-            place=f"{place}.engine.swap_space",
+            path=f"{path}.engine.swap_space",
             value=engine["swap_space"],
             reason=f"GiB for each of {gpus} GPUs are more than vLLM takes of the "
             f"{machine.memory_gib:g} GiB of {machine.id}",
@@ -36,7 +36,7 @@ def host_memory_problems(
     offload = _gib(engine.get("cpu_offload_gb"))
     if offload * gpus > pool.pod.memory_gib:
         yield Problem(
-            place=f"{place}.engine.cpu_offload_gb",
+            path=f"{path}.engine.cpu_offload_gb",
             value=engine["cpu_offload_gb"],
             reason=f"GiB for each of {gpus} GPUs are more than the {pool.pod.memory_gib} GiB that "
             f"a pod of {pool.id} has: it would be killed while it loads",
@@ -45,7 +45,7 @@ def host_memory_problems(
         )
     elif offload:
         yield Problem(
-            place=f"{place}.engine.cpu_offload_gb",
+            path=f"{path}.engine.cpu_offload_gb",
             value=engine["cpu_offload_gb"],
             reason="keeps weights in the host's memory and sends them to the GPU for every token, "
             "some ten times slower than a model that fits",
@@ -69,7 +69,7 @@ def host_cpu_problems(
         replicas = pool.tier.gpu_count // min(small)
         if replicas * _REPLICA_CPUS > pool.pod.cpu:
             yield Problem(
-                place=f"ray-llm:gpuPools[{index}].machineType",
+                path=f"ray-llm:gpuPools[{index}].machineType",
                 value=pool.machine_type,
                 reason=f"leaves {pool.pod.cpu} CPUs for pods, and {replicas} replicas fit its "
                 f"{pool.tier.gpu_count} GPUs, a CPU each: the others would idle",

@@ -51,10 +51,10 @@ def object_size_problems(models: Sequence[ModelPlan], pools: int) -> Iterable[Pr
     """A stop where an object would be refused, a warning where the next ones may be."""
     size = ray_service_bytes(models, pools)
     with_status = size + STATUS_BYTES * len(models)
-    place = "ray-llm:models"
+    path = "ray-llm:models"
     if size > REQUEST_LIMIT_BYTES:
         yield Problem(
-            place=place,
+            path=path,
             value=f"{len(models)} models",
             reason=f"make a RayService of {size / 1024**2:.1f} MiB, and the Kubernetes API stores "
             "1.5 MiB at most: it would answer `etcdserver: request is too large`",
@@ -63,7 +63,7 @@ def object_size_problems(models: Sequence[ModelPlan], pools: int) -> Iterable[Pr
         )
     elif with_status > _ADVISED_BYTES:
         yield Problem(
-            place=place,
+            path=path,
             value=f"{len(models)} models",
             reason=f"make a RayService of {with_status / 1024**2:.1f} MiB with its status, and the "
             "Kubernetes API stores 1.5 MiB at most",
@@ -77,7 +77,7 @@ def object_size_problems(models: Sequence[ModelPlan], pools: int) -> Iterable[Pr
     for family, members in families.items():
         if config_map_bytes(members) > CONFIG_MAP_LIMIT_BYTES:
             yield Problem(
-                place=place,
+                path=path,
                 value=f"{len(members)} models of the family {family}",
                 reason="make a ConfigMap of more than 1 MiB, which Kubernetes refuses",
                 remedy="Give some of them another family: <name>",

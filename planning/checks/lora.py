@@ -15,7 +15,7 @@ _RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
 _NEEDS_ENABLE: Final = ("max_lora_rank", "max_loras", "max_cpu_loras", "lora_dtype", "lora_modules")
 
 
-def lora_problems(engine: Mapping[str, Any], place: str, vllm: str) -> Iterable[Problem]:
+def lora_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[Problem]:
     """What is wrong with a model's LoRA arguments. https://github.com/vllm-project/vllm/issues/2847
 
     Ray Serve LLM answers 404 for an adapter of a model without lora_config (router.py, 2.49.1).
@@ -26,7 +26,7 @@ def lora_problems(engine: Mapping[str, Any], place: str, vllm: str) -> Iterable[
     if isinstance(rank, int) and rank not in _RANKS and not stated_by_vllm:
         larger = [known for known in _RANKS if known >= rank]
         yield Problem(
-            place=f"{place}.engine.max_lora_rank",
+            path=f"{path}.engine.max_lora_rank",
             value=rank,
             reason=f"is not a rank that vLLM {vllm} allocates for: "
             f"{', '.join(str(known) for known in _RANKS)}",
@@ -36,7 +36,7 @@ def lora_problems(engine: Mapping[str, Any], place: str, vllm: str) -> Iterable[
     loras, on_host = engine.get("max_loras", 1), engine.get("max_cpu_loras")
     if isinstance(loras, int) and isinstance(on_host, int) and 0 < on_host < loras:
         yield Problem(
-            place=f"{place}.engine.max_cpu_loras",
+            path=f"{path}.engine.max_cpu_loras",
             value=on_host,
             reason=f"is below max_loras {loras}, and vLLM loads adapters through the host",
             remedy=f"Use {loras} or more, or leave it out",
@@ -44,7 +44,7 @@ def lora_problems(engine: Mapping[str, Any], place: str, vllm: str) -> Iterable[
         )
     if engine.get("enable_lora") is True:
         yield Problem(
-            place=f"{place}.engine.enable_lora",
+            path=f"{path}.engine.enable_lora",
             value=True,
             reason="reserves memory for LoRA adapters, and this program serves none: a request for "
             "one would be answered 404",
@@ -56,7 +56,7 @@ def lora_problems(engine: Mapping[str, Any], place: str, vllm: str) -> Iterable[
         for name in _NEEDS_ENABLE:
             if engine.get(name) is not None:
                 yield Problem(
-                    place=f"{place}.engine.{name}",
+                    path=f"{path}.engine.{name}",
                     value=engine[name],
                     reason="has no effect without enable_lora, and this program serves no adapters",
                     remedy="Leave it out",

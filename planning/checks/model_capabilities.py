@@ -16,16 +16,16 @@ _MULTIMODAL: Final = (
 
 
 def model_argument_problems(
-    engine: Mapping[str, Any], architecture: LlmArchitecture | None, place: str
+    engine: Mapping[str, Any], architecture: LlmArchitecture | None, path: str
 ) -> Iterable[Problem]:
     """What a model's engine arguments ask of it that it cannot do or should not be allowed."""
     if architecture is not None:
-        yield from _multimodal(engine, architecture, place)
-        yield from _experts(engine, architecture, place)
-    yield from _tools(engine, place)
+        yield from _multimodal(engine, architecture, path)
+        yield from _experts(engine, architecture, path)
+    yield from _tools(engine, path)
     if engine.get("trust_remote_code") is True:
         yield Problem(
-            place=f"{place}.engine.trust_remote_code",
+            path=f"{path}.engine.trust_remote_code",
             value=True,
             reason="runs Python from the model's repository on the node, beside the token, and "
             "models of vLLM's own registry do not need it",
@@ -36,7 +36,7 @@ def model_argument_problems(
 
 
 def _multimodal(
-    engine: Mapping[str, Any], architecture: LlmArchitecture, place: str
+    engine: Mapping[str, Any], architecture: LlmArchitecture, path: str
 ) -> Iterable[Problem]:
     """https://github.com/vllm-project/vllm/issues/17634 and /17801: refused at start-up."""
     if architecture.multimodal:
@@ -44,7 +44,7 @@ def _multimodal(
     for name in _MULTIMODAL:
         if engine.get(name):
             yield Problem(
-                place=f"{place}.engine.{name}",
+                path=f"{path}.engine.{name}",
                 reason=f"is for models that take images or sound, and {architecture.model_type} "
                 "takes text only",
                 remedy="Leave it out",
@@ -53,12 +53,12 @@ def _multimodal(
 
 
 def _experts(
-    engine: Mapping[str, Any], architecture: LlmArchitecture, place: str
+    engine: Mapping[str, Any], architecture: LlmArchitecture, path: str
 ) -> Iterable[Problem]:
     """ModelConfig._verify_with_expert_parallelism of vLLM 0.10: a dense model has no experts."""
     if engine.get("enable_expert_parallel") is True and not architecture.num_experts:
         yield Problem(
-            place=f"{place}.engine.enable_expert_parallel",
+            path=f"{path}.engine.enable_expert_parallel",
             value=True,
             reason=f"spreads experts over GPUs, and {architecture.model_type} is a dense model",
             remedy="Leave it out; tensorParallelSize spreads a dense model",
@@ -66,7 +66,7 @@ def _experts(
         )
 
 
-def _tools(engine: Mapping[str, Any], place: str) -> Iterable[Problem]:
+def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
     """OpenAIServingChat.__init__ refuses the one without the other; a parser alone does nothing.
 
     https://github.com/vllm-project/vllm/issues/9986, https://github.com/vllm-project/vllm/issues/55754
@@ -74,7 +74,7 @@ def _tools(engine: Mapping[str, Any], place: str) -> Iterable[Problem]:
     enabled, parser = engine.get("enable_auto_tool_choice"), engine.get("tool_call_parser")
     if enabled is True and not parser:
         yield Problem(
-            place=f"{place}.engine.enable_auto_tool_choice",
+            path=f"{path}.engine.enable_auto_tool_choice",
             value=True,
             reason="needs tool_call_parser, which says how this model writes a call",
             remedy="Add tool_call_parser: hermes for Qwen, llama3_json for Llama 3, "
@@ -83,7 +83,7 @@ def _tools(engine: Mapping[str, Any], place: str) -> Iterable[Problem]:
         )
     elif parser and enabled is not True:
         yield Problem(
-            place=f"{place}.engine.tool_call_parser",
+            path=f"{path}.engine.tool_call_parser",
             value=parser,
             reason="is not used without enable_auto_tool_choice: requests with tools are answered "
             "400",

@@ -7,22 +7,22 @@ from typing import Final
 from models.problems import Problem, Severity, stops
 from planning.infrastructure.pool_price import PoolChoice
 from planning.plan import ModelPlan
-from planning.sizing.model_sizing import Wish, configure
+from planning.sizing.model_sizing import ModelSpec, size_model
 
 # Below this a dearer pool may have its reasons: speed, or room that is there anyway.
 _TIMES_DEARER: Final = Decimal(3)
 
 
-def placement_notices(
-    wish: Wish, model: ModelPlan, pools: Sequence[PoolChoice]
+def placement_problems(
+    spec: ModelSpec, model: ModelPlan, pools: Sequence[PoolChoice]
 ) -> Iterable[Problem]:
     """What a model's stated pool costs beside what the stack lists."""
     chosen = next(pool for pool in pools if pool.id == model.pool)
-    if wish.deployment.gpu is not None:
-        yield from _oversized(wish, model, chosen, pools)
+    if spec.deployment.gpu is not None:
+        yield from _oversized(spec, model, chosen, pools)
     if chosen.spot and model.replicas.max == 1:
         yield Problem(
-            place=f"{wish.said.place}.replicas",
+            path=f"{spec.arguments.path}.replicas",
             value="max 1",
             reason=f"leaves one replica on {chosen.id}, and spot nodes leave at 30 s notice: the "
             "model is gone until another node has come and loaded it",
@@ -33,7 +33,7 @@ def placement_notices(
 
 
 def _oversized(
-    wish: Wish, model: ModelPlan, chosen: PoolChoice, pools: Sequence[PoolChoice]
+    spec: ModelSpec, model: ModelPlan, chosen: PoolChoice, pools: Sequence[PoolChoice]
 ) -> Iterable[Problem]:
     """Prices differ more than tenfold between tiers: https://cloud.google.com/compute/gpus-pricing."""
     price = _replica_price(chosen, model.gpus_per_replica)
@@ -45,14 +45,14 @@ def _oversized(
             continue
         if cheapest * _TIMES_DEARER > price:
             return  # the ones that follow are dearer still
-        configuration, problems = configure(wish, pool.tier)
-        if configuration is None or stops(problems) or not configuration.fits:
+        sizing, problems = size_model(spec, pool.tier)
+        if sizing is None or stops(problems) or not sizing.fits:
             continue
-        there = _replica_price(pool, configuration.gpus)
-        same = configuration.max_model_len >= model.max_model_len and not configuration.doubtful
+        there = _replica_price(pool, sizing.gpus)
+        same = sizing.max_model_len >= model.max_model_len and not sizing.doubtful
         if same and there is not None and there * _TIMES_DEARER <= price:
             yield Problem(
-                place=f"{wish.said.place}.gpu",
+                path=f"{spec.arguments.path}.gpu",
                 value=chosen.id,
                 reason=f"costs {price:.2f} USD an hour for a replica, and {model.name} runs with "
                 f"the same context on {pool.id} for {there:.2f}",

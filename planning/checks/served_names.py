@@ -15,11 +15,11 @@ def name_problems(models: Sequence[ModelDeployment], indexes: Sequence[int]) -> 
     first: dict[str, int] = {}
     for model, index in zip(models, indexes, strict=True):
         name = model.served_name
-        place = f"ray-llm:models[{index}]"
-        yield from _derived_name_problems(model, place)
+        path = f"ray-llm:models[{index}]"
+        yield from _derived_name_problems(model, path)
         if name in first:
             yield Problem(
-                place=f"{place}.name" if model.name else place,
+                path=f"{path}.name" if model.name else path,
                 value=name,
                 reason=f"is the name and route of models[{first[name]}] as well",
                 remedy="Give one of them a name of its own: name: <served name>",
@@ -29,7 +29,7 @@ def name_problems(models: Sequence[ModelDeployment], indexes: Sequence[int]) -> 
             first[name] = index
 
 
-def _derived_name_problems(model: ModelDeployment, place: str) -> Iterable[Problem]:
+def _derived_name_problems(model: ModelDeployment, path: str) -> Iterable[Problem]:
     """A name derived from a source was not validated with the settings."""
     if model.name is not None or model.model is not None or model.source is None:
         return
@@ -39,7 +39,7 @@ def _derived_name_problems(model: ModelDeployment, place: str) -> Iterable[Probl
         cause = error.errors()[0].get("ctx", {}).get("error")
         reason = cause.reason if isinstance(cause, InvalidValueError) else "is not a usable name"
         yield Problem(
-            place=f"{place}.source",
+            path=f"{path}.source",
             value=model.source,
             reason=f"would be served as {model.served_name!r}, which {reason}",
             remedy="Give the model a name: name: <served name>",

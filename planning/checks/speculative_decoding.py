@@ -11,31 +11,31 @@ from planning.infrastructure.releases import release_number
 _DRAFT_MODELS_SINCE: Final = (0, 14)
 
 
-def speculative_problems(engine: Mapping[str, Any], place: str, vllm: str) -> Iterable[Problem]:
+def speculative_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[Problem]:
     """What vLLM would refuse in `speculative_config`, whatever the GPU."""
     config = engine.get("speculative_config")
     if not isinstance(config, Mapping) or not config:
         return
-    where = f"{place}.engine.speculative_config"
+    where = f"{path}.engine.speculative_config"
     method, draft = config.get("method"), config.get("model")
     tokens = config.get("num_speculative_tokens")
     if method is None and draft is None:
         yield Problem(
-            place=where,
+            path=where,
             reason="names neither a method nor a model, so nothing would be guessed",
             remedy="Add method: ngram, or the model of an EAGLE head",
             rule="speculative-config",
         )
     if tokens is None and (method in ("ngram", "[ngram]") or draft in ("ngram", "[ngram]")):
         yield Problem(
-            place=where,
+            path=where,
             reason="lacks num_speculative_tokens, how many tokens are guessed at once",
             remedy="Add num_speculative_tokens: 4",
             rule="speculative-config",
         )
     elif tokens is not None and (not isinstance(tokens, int) or tokens < 1):
         yield Problem(
-            place=f"{where}.num_speculative_tokens",
+            path=f"{where}.num_speculative_tokens",
             value=tokens,
             reason="is not a number of tokens",
             remedy="Use 1 or more",
@@ -43,7 +43,7 @@ def speculative_problems(engine: Mapping[str, Any], place: str, vllm: str) -> It
         )
     if release_number(vllm) < _DRAFT_MODELS_SINCE and _is_draft_model(method, draft):
         yield Problem(
-            place=where,
+            path=where,
             value=str(draft or method),
             reason=f"is an ordinary model as a draft, which vLLM {vllm} has not implemented on its "
             "V1 engine",
@@ -53,12 +53,12 @@ def speculative_problems(engine: Mapping[str, Any], place: str, vllm: str) -> It
 
 
 def speculative_engine_problems(
-    engine: Mapping[str, Any], place: str, v0_engine: bool
+    engine: Mapping[str, Any], path: str, v0_engine: bool
 ) -> Iterable[Problem]:
     """The V0 engine of vLLM 0.10 has none left (platforms/cuda.py raises)."""
     if engine.get("speculative_config") and v0_engine:
         yield Problem(
-            place=f"{place}.engine.speculative_config",
+            path=f"{path}.engine.speculative_config",
             reason="is not supported by the V0 engine, which is the one that this GPU or KV cache "
             "dtype needs",
             remedy="Leave it out, or use an L4 or newer GPU",

@@ -68,17 +68,17 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
     location = settings.cluster.location
     if location is not None and location not in (settings.region, *settings.cluster.zones):
         yield Problem(
-            place="ray-llm:cluster.location",
+            path="ray-llm:cluster.location",
             value=location,
             reason=f"is neither the region {settings.region} (gcp:region) nor one of the zones",
             remedy="Give the region of a regional cluster, or the zone of a zonal one",
             rule="zone-outside-region",
         )
     for index, zone in enumerate(settings.cluster.zones):
-        place = f"ray-llm:cluster.zones[{index}]"
+        path = f"ray-llm:cluster.zones[{index}]"
         if not zone.startswith(f"{settings.region}-"):
             yield Problem(
-                place=place,
+                path=path,
                 value=zone,
                 reason=f"is outside the region {settings.region} (gcp:region)",
                 remedy=f"Use zones of {', '.join(known.zones)}" if known else "Change one of them",
@@ -86,7 +86,7 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
             )
         elif known is not None and zone not in known.zones:
             yield Problem(
-                place=place,
+                path=path,
                 value=zone,
                 reason=f"is not a zone of {settings.region}",
                 remedy=f"Use zones of {', '.join(known.zones)}",
@@ -94,7 +94,7 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
             )
     if known is None:
         yield Problem(
-            place="gcp:region",
+            path="gcp:region",
             value=settings.region,
             reason=f"is not in the catalogue, which knows the zones of {', '.join(regions())}",
             remedy="Make sure yourself that its zones offer the GPUs of the pools",
@@ -105,11 +105,11 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
 
 def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
     pool = settings.cluster.cpu_pool
-    place = "ray-llm:cluster.cpuPool.machineType"
+    path = "ray-llm:cluster.cpuPool.machineType"
     machine = machine_types().get(pool.machine_type)
     if machine is None:
         yield Problem(
-            place=place,
+            path=path,
             value=pool.machine_type,
             reason="is not a machine type of the catalogue",
             remedy=f"{nearest(pool.machine_type, machine_types())}e2-standard-8 is the default",
@@ -119,7 +119,7 @@ def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
     room = allocatable(machine)
     if room.cpu_for_pods < HEAD.cpu or room.memory_gib_for_pods < HEAD.memory_gib:
         yield Problem(
-            place=place,
+            path=path,
             value=pool.machine_type,
             reason=f"leaves {room.cpu_for_pods:.1f} CPUs and {room.memory_gib_for_pods:.1f} GiB "
             f"for pods, and the Ray head needs {HEAD.cpu} and {HEAD.memory_gib}",

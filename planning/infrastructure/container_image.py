@@ -21,7 +21,7 @@ _OTHER_PROCESSOR: Final = re.compile(r"(^|[-_])(aarch64|arm64)($|[-_])")
 _MOVING: Final = frozenset({"", "latest", "nightly", "main", "dev"})
 
 
-def image_problems(image: str, ray: RayRelease, place: str) -> Iterable[Problem]:
+def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
     """What an image's name says against it, for a cluster of this Ray release."""
     name, _, digest = image.partition("@")
     repository, tag = _split(name)
@@ -29,7 +29,7 @@ def image_problems(image: str, ray: RayRelease, place: str) -> Iterable[Problem]
     lacks = _WITHOUT_SERVE_LLM.get(ending)
     if lacks is not None:
         yield Problem(
-            place=place,
+            path=path,
             value=image,
             reason=f"is an image {lacks}",
             remedy=f"Use {ray.image}, or an image of your own that holds both",
@@ -38,7 +38,7 @@ def image_problems(image: str, ray: RayRelease, place: str) -> Iterable[Problem]
         return
     if _OTHER_PROCESSOR.search(tag):
         yield Problem(
-            place=place,
+            path=path,
             value=image,
             reason="is for ARM processors, and all machines of the catalogue are x86: its pods "
             "would end with an exec format error",
@@ -48,7 +48,7 @@ def image_problems(image: str, ray: RayRelease, place: str) -> Iterable[Problem]
     version = _VERSION.match(tag)
     if ending == _OFFICIAL and version is not None and version[1] != ray.ray:
         yield Problem(
-            place=place,
+            path=path,
             value=image,
             reason=f"holds Ray {version[1]}, and the configuration is written for Ray {ray.ray}",
             remedy=f"Use ray: {version[1]} where the release table has it, or {ray.image}",
@@ -56,7 +56,7 @@ def image_problems(image: str, ray: RayRelease, place: str) -> Iterable[Problem]
         )
     elif not digest and tag.split("-")[0] in _MOVING:
         yield Problem(
-            place=place,
+            path=path,
             value=image,
             reason="names an image that changes under its name: nodes that start later may run "
             "another Ray than the head, and an update of it rolls nothing out",

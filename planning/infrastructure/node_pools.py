@@ -70,14 +70,14 @@ def pool_decisions(
     defaulted = not indexes
     for position, pool in enumerate(settings.gpu_pools):
         index = position if defaulted else indexes[position]
-        place = f"ray-llm:gpuPools[{index}]"
+        path = f"ray-llm:gpuPools[{index}]"
         tier = gpu_tiers().get(pool.tier)
         if tier is None:
-            problems.append(_unknown_tier(pool, place))
+            problems.append(_unknown_tier(pool, path))
             continue
-        problems += _name_problems(pool, place, seen, taken)
-        problems += _problems(pool, tier, place)
-        zones, zone_problems = _zones(settings, pool, tier, place)
+        problems += _name_problems(pool, path, seen, taken)
+        problems += _problems(pool, tier, path)
+        zones, zone_problems = _zones(settings, pool, tier, path)
         if defaulted and stops(zone_problems):
             continue  # a default pool whose GPU the zones lack is left out, not an error
         problems += zone_problems
@@ -135,13 +135,13 @@ def _tier_meant(word: str) -> str:
     return ""
 
 
-def _unknown_tier(pool: GpuPoolSettings, place: str) -> Problem:
+def _unknown_tier(pool: GpuPoolSettings, path: str) -> Problem:
     known = ", ".join(gpu_tiers())
     hint = _tier_meant(pool.tier) or nearest(pool.tier, gpu_tiers())
     if pool.tier.endswith("-spot"):
         hint = f"Write {{tier: {pool.tier.removesuffix('-spot')}, spot: true}}. "
     return Problem(
-        place=f"{place}.tier",
+        path=f"{path}.tier",
         value=pool.tier,
         reason="is not a GPU tier of the catalogue",
         remedy=f"{hint}Known tiers: {known}",
@@ -162,7 +162,7 @@ def _no_default_pool(settings: StackSettings) -> Problem:
         & set(settings.cluster.zones)
     ]
     return Problem(
-        place="ray-llm:gpuPools",
+        path="ray-llm:gpuPools",
         reason=f"is left out, and the cluster's zones ({', '.join(settings.cluster.zones)}) offer "
         f"none of the default tiers {tried}",
         remedy=f"List some of {', '.join(here)}"
@@ -173,11 +173,11 @@ def _no_default_pool(settings: StackSettings) -> Problem:
 
 
 def _name_problems(
-    pool: GpuPoolSettings, place: str, seen: set[str], taken: Mapping[str, str]
+    pool: GpuPoolSettings, path: str, seen: set[str], taken: Mapping[str, str]
 ) -> Iterable[Problem]:
     if pool.id in taken:
         yield Problem(
-            place=f"{place}.name",
+            path=f"{path}.name",
             value=pool.id,
             reason=f"is the name {taken[pool.id]}",
             remedy="Give the pool another name, or none: its tier's",
@@ -185,7 +185,7 @@ def _name_problems(
         )
     if pool.id in seen:
         yield Problem(
-            place=place,
+            path=path,
             value=pool.id,
             reason="is the name of an earlier pool as well",
             remedy="Give one of them a name of its own: name: <pool>",
@@ -193,7 +193,7 @@ def _name_problems(
         )
     if len(pool.id) > GKE_NAME_LIMIT:
         yield Problem(
-            place=place,
+            path=path,
             value=pool.id,
             reason=f"has {len(pool.id)} characters and GKE allows {GKE_NAME_LIMIT}",
             remedy="Give the pool a shorter name",
@@ -201,11 +201,11 @@ def _name_problems(
         )
 
 
-def _problems(pool: GpuPoolSettings, tier: GpuTier, place: str) -> Iterable[Problem]:
+def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Problem]:
     wanted = "spot" if pool.spot else "on-demand"
     if wanted not in tier.provisioning:
         yield Problem(
-            place=place,
+            path=path,
             value=pool.id,
             reason=f"cannot be had {'as spot' if pool.spot else 'on demand'}: Google sells "
             f"{tier.machine_type} as {' or '.join(sorted(tier.provisioning))} only",
@@ -214,7 +214,7 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, place: str) -> Iterable[Prob
         )
     if pool.machine_type is not None and pool.machine_type not in tier.machine_types:
         yield Problem(
-            place=f"{place}.machineType",
+            path=f"{path}.machineType",
             value=pool.machine_type,
             reason=f"does not carry {tier.gpu_count} x {tier.gpu_name}",
             remedy=f"Use one of {', '.join(tier.machine_types)}, or leave it out",
@@ -226,14 +226,14 @@ def _zones(
     settings: StackSettings,
     pool: GpuPoolSettings,
     tier: GpuTier,
-    place: str,
+    path: str,
 ) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
     """The zones of a pool: the stated ones, checked, or the cluster's that have the GPU."""
     offered = zones_with(tier.accelerator_type, settings.region)
     stated = pool.zones if pool.zones is not None else settings.cluster.zones
     if offered is None:
         problem = Problem(
-            place=place,
+            path=path,
             value=pool.id,
             reason=f"could not be checked: the catalogue does not know the zones of "
             f"{settings.region} (it knows {', '.join(regions())})",
@@ -243,14 +243,14 @@ def _zones(
         )
         return stated, (problem,)
     if pool.zones is not None:
-        return stated, tuple(_zone_problems(pool.zones, offered, settings.region, tier, place))
+        return stated, tuple(_zone_problems(pool.zones, offered, settings.region, tier, path))
     if not _has_zone_of_region(settings):
         return stated, ()  # which has been said of the cluster
     common = tuple(zone for zone in stated if zone in offered)
     if common:
         return common, ()
     problem = Problem(
-        place=place,
+        path=path,
         value=pool.id,
         reason=f"needs {tier.accelerator_type}, which none of the cluster's zones "
         f"({', '.join(stated)}) offers",
@@ -263,14 +263,14 @@ def _zones(
 
 
 def _zone_problems(
-    zones: Sequence[str], offered: Sequence[str], region: str, tier: GpuTier, place: str
+    zones: Sequence[str], offered: Sequence[str], region: str, tier: GpuTier, path: str
 ) -> Iterable[Problem]:
     for zone in zones:
         if zone in offered:
             continue
         outside = not zone.startswith(f"{region}-")
         yield Problem(
-            place=f"{place}.zones",
+            path=f"{path}.zones",
             value=zone,
             reason=f"is outside the region {region}"
             if outside

@@ -12,7 +12,7 @@ from models.stack import KubeRayInstall, Versions
 from planning.infrastructure.container_image import image_problems
 from planning.plan import ReleasePlan
 
-_PLACE = "ray-llm:versions"
+_PATH = "ray-llm:versions"
 
 
 def release_plan(
@@ -28,7 +28,7 @@ def release_plan(
     if versions.vllm is not None and versions.vllm not in vllm_versions():
         problems.append(
             Problem(
-                place=f"{_PLACE}.vllm",
+                path=f"{_PATH}.vllm",
                 value=versions.vllm,
                 reason="is not in the release table",
                 remedy=f"Use an image with one of {', '.join(vllm_versions())}",
@@ -38,7 +38,7 @@ def release_plan(
     if versions.vllm is not None and versions.image is None:
         problems.append(
             Problem(
-                place=f"{_PLACE}.vllm",
+                path=f"{_PATH}.vllm",
                 value=versions.vllm,
                 reason="says what an image of your own holds, and no image is given",
                 remedy="Give versions.image as well, or leave vllm out",
@@ -61,7 +61,7 @@ def release_plan(
 def _unknown(key: str, version: str, row: object, known: Iterable[str]) -> Iterable[Problem]:
     if row is None:
         yield Problem(
-            place=f"{_PLACE}.{key}",
+            path=f"{_PATH}.{key}",
             value=version,
             reason="is not in the release table",
             remedy=f"Use one of {', '.join(known)}",
@@ -72,7 +72,7 @@ def _unknown(key: str, version: str, row: object, known: Iterable[str]) -> Itera
 def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -> Iterable[Problem]:
     if release_number(kuberay.version) < release_number(ray.min_kuberay):
         yield Problem(
-            place=f"{_PLACE}.kuberay",
+            path=f"{_PATH}.kuberay",
             value=kuberay.version,
             reason=f"cannot run Ray {ray.ray}, which needs KubeRay {ray.min_kuberay} or newer",
             remedy=f"Use kuberay: {ray.min_kuberay} or newer",
@@ -80,18 +80,18 @@ def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -
         )
     if release_number(ray.ray) < release_number(kuberay.min_ray):
         yield Problem(
-            place=f"{_PLACE}.ray",
+            path=f"{_PATH}.ray",
             value=ray.ray,
             reason=f"is older than Ray {kuberay.min_ray}, which KubeRay {kuberay.version} needs",
             remedy=f"Use ray: {kuberay.min_ray} or newer",
             rule="release-combination",
         )
     if versions.image:
-        yield from image_problems(versions.image, ray, f"{_PLACE}.image")
+        yield from image_problems(versions.image, ray, f"{_PATH}.image")
     yield from _vllm_beside(ray, versions)
     if not ray.tested:
         yield Problem(
-            place=f"{_PLACE}.ray",
+            path=f"{_PATH}.ray",
             value=ray.ray,
             reason="is in the release table, but only 2.49.1 is run by this project's tests",
             remedy="Try it on a development stack first",
@@ -107,7 +107,7 @@ def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
         return
     older = release_number(stated) < release_number(ray.vllm)
     yield Problem(
-        place=f"{_PLACE}.vllm",
+        path=f"{_PATH}.vllm",
         value=stated,
         reason=f"is older than vLLM {ray.vllm}, the least that Ray {ray.ray} asks for"
         if older

@@ -12,7 +12,7 @@ from models.problems import Problem, stops
 from models.spelling import nearest
 from planning.infrastructure.pool_price import PoolChoice, Rank
 from planning.placement.ways_to_fit import does_not_fit
-from planning.sizing.model_sizing import Configuration, Wish, configure
+from planning.sizing.model_sizing import ModelSizing, ModelSpec, size_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,25 +20,25 @@ class Placement:
     """Where and how a model will run."""
 
     pool: str
-    configuration: Configuration
+    sizing: ModelSizing
 
 
-def place(
-    wish: Wish, pools: Sequence[PoolChoice], pools_complete: bool, region: str
+def placement_of(
+    spec: ModelSpec, pools: Sequence[PoolChoice], pools_complete: bool, region: str
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     """The placement of one model.
 
     pools_complete: False where the stack lists pools that could not be read; then a pool that
     is not found, or no pool that fits, is no finding.
     """
-    named = wish.deployment.gpu
+    named = spec.deployment.gpu
     if named is not None:
-        return _on_named_pool(wish, named, pools, pools_complete, region)
-    return _on_cheapest_pool(wish, pools, pools_complete, region)
+        return _on_named_pool(spec, named, pools, pools_complete, region)
+    return _on_cheapest_pool(spec, pools, pools_complete, region)
 
 
 def _on_named_pool(
-    wish: Wish, named: str, pools: Sequence[PoolChoice], pools_complete: bool, region: str
+    spec: ModelSpec, named: str, pools: Sequence[PoolChoice], pools_complete: bool, region: str
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     choice = next((pool for pool in pools if pool.id == named), None)
     if choice is None:
@@ -47,19 +47,19 @@ def _on_named_pool(
         ids = [pool.id for pool in pools]
         missing = _missing_pool(named)
         problem = Problem(
-            place=f"{wish.said.place}.gpu",
+            path=f"{spec.arguments.path}.gpu",
             value=named,
             reason="is not a pool of this stack",
             remedy=f"{nearest(named, ids)}Use one of {', '.join(ids)}{missing}",
             rule="pool-unknown",
         )
         return None, (problem,)
-    configuration, problems = configure(wish, choice.tier)
-    if configuration is None or stops(problems):
+    sizing, problems = size_model(spec, choice.tier)
+    if sizing is None or stops(problems):
         return None, problems
-    if configuration.fits:
-        return Placement(pool=choice.id, configuration=configuration), problems
-    return None, (*problems, does_not_fit(wish, choice, configuration, pools, region))
+    if sizing.fits:
+        return Placement(pool=choice.id, sizing=sizing), problems
+    return None, (*problems, does_not_fit(spec, choice, sizing, pools, region))
 
 
 def _missing_pool(named: str) -> str:
@@ -71,47 +71,47 @@ def _missing_pool(named: str) -> str:
 
 
 def _on_cheapest_pool(
-    wish: Wish, pools: Sequence[PoolChoice], pools_complete: bool, region: str
+    spec: ModelSpec, pools: Sequence[PoolChoice], pools_complete: bool, region: str
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
-    candidates: list[tuple[PoolChoice, Configuration, tuple[Problem, ...]]] = []
+    candidates: list[tuple[PoolChoice, ModelSizing, tuple[Problem, ...]]] = []
     refused: list[tuple[PoolChoice, tuple[Problem, ...]]] = []
     cheapest: Rank | None = None  # of those with the full context
     for pool in sorted((pool for pool in pools if not pool.spot), key=lambda pool: pool.rank(1)):
         if cheapest is not None and cheapest <= pool.rank(1):
             break  # not even a replica on one of its GPUs would be cheaper
-        configuration, problems = configure(wish, pool.tier)
-        if configuration is None or stops(problems):
+        sizing, problems = size_model(spec, pool.tier)
+        if sizing is None or stops(problems):
             refused.append((pool, problems))
-        elif configuration.fits:
-            candidates.append((pool, configuration, problems))
-            full_length = configuration.max_model_len == wish.aim.tokens
-            if full_length and not configuration.doubtful:
-                rank = pool.rank(configuration.gpus)
+        elif sizing.fits:
+            candidates.append((pool, sizing, problems))
+            full_length = sizing.max_model_len == spec.context.tokens
+            if full_length and not sizing.doubtful:
+                rank = pool.rank(sizing.gpus)
                 cheapest = rank if cheapest is None else min(rank, cheapest)
         else:
             refused.append((pool, ()))
     if candidates:
         candidates = [entry for entry in candidates if not entry[1].doubtful] or candidates
-        wanted = max(configuration.max_model_len for _, configuration, _ in candidates)
+        wanted = max(sizing.max_model_len for _, sizing, _ in candidates)
         # A shorter context than another pool could serve is no bargain.
         full = [entry for entry in candidates if entry[1].max_model_len == wanted]
-        pool, configuration, problems = min(full, key=lambda entry: entry[0].rank(entry[1].gpus))
-        return Placement(pool=pool.id, configuration=configuration), problems
+        pool, sizing, problems = min(full, key=lambda entry: entry[0].rank(entry[1].gpus))
+        return Placement(pool=pool.id, sizing=sizing), problems
     if not pools_complete or not pools:
         return None, ()  # why there is none has been said of the pools
     if not refused:
         problem = Problem(
-            place=wish.said.place,
+            path=spec.arguments.path,
             reason="names no pool, and the stack lists spot pools only",
             remedy=f"Give gpu: {pools[0].id} to accept spot, or list a pool on demand",
             rule="spot-only",
         )
         return None, (problem,)
-    return None, _fits_nowhere(wish, pools, refused, region)
+    return None, _fits_nowhere(spec, pools, refused, region)
 
 
 def _fits_nowhere(
-    wish: Wish,
+    spec: ModelSpec,
     pools: Sequence[PoolChoice],
     refused: Sequence[tuple[PoolChoice, tuple[Problem, ...]]],
     region: str,
@@ -128,7 +128,7 @@ def _fits_nowhere(
     )
     if largest is None:
         return tuple(problem for _, problems in refused for problem in stops(problems))
-    configuration, _ = configure(wish, largest.tier)
-    if configuration is None:
+    sizing, _ = size_model(spec, largest.tier)
+    if sizing is None:
         return ()
-    return (does_not_fit(wish, largest, configuration, pools, region, largest_listed=True),)
+    return (does_not_fit(spec, largest, sizing, pools, region, largest_listed=True),)

@@ -14,17 +14,17 @@ from models.problems import Problem, stops
 from planning.infrastructure.node_pools import PoolDecision
 from planning.placement.assignment import Item, NodeBin, assign, is_tight
 from planning.placement.cheapest_pool import Placement
-from planning.sizing.model_sizing import Wish, configure
+from planning.sizing.model_sizing import ModelSpec, size_model
 
 # Of more models than this only the smallest are asked where else they fit: gaps are small.
 _MOVABLE: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class PlacedModel:
     """A model on a pool, with its replicas and what its configuration there warns of."""
 
-    wish: Wish
+    spec: ModelSpec
     placement: Placement
     problems: tuple[Problem, ...]
     min_replicas: int
@@ -33,12 +33,12 @@ class Placed:
     @property
     def is_free(self) -> bool:
         """Whether the stack file leaves the pool to us."""
-        return self.wish.deployment.gpu is None
+        return self.spec.deployment.gpu is None
 
 
 def jointly(
-    placed: Sequence[Placed], pools: Sequence[PoolDecision], load_factor: Decimal
-) -> tuple[Placed, ...]:
+    placed: Sequence[PlacedModel], pools: Sequence[PoolDecision], load_factor: Decimal
+) -> tuple[PlacedModel, ...]:
     """The same models in the same order, some of them on another pool where that costs less."""
     bins = [_bin(pool) for pool in pools]
     numbers = {pool.plan.id: number for number, pool in enumerate(pools)}
@@ -49,9 +49,9 @@ def jointly(
         sorted(
             (index for index, model in enumerate(placed) if model.is_free),
             key=lambda index: (
-                placed[index].placement.configuration.gpus,
+                placed[index].placement.sizing.gpus,
                 placed[index].max_replicas,
-                placed[index].wish.deployment.served_name,
+                placed[index].spec.deployment.served_name,
             ),
         )[:_MOVABLE]
     )
@@ -76,20 +76,20 @@ def _bin(pool: PoolDecision) -> NodeBin:
     )
 
 
-def _item(model: Placed, choices: Sequence[tuple[int, Placed]]) -> Item:
+def _item(model: PlacedModel, choices: Sequence[tuple[int, PlacedModel]]) -> Item:
     return Item(
-        key=model.wish.deployment.served_name,
-        options=tuple((number, there.placement.configuration.gpus) for number, there in choices),
+        key=model.spec.deployment.served_name,
+        options=tuple((number, there.placement.sizing.gpus) for number, there in choices),
         min_replicas=model.min_replicas,
         max_replicas=model.max_replicas,
     )
 
 
 def _options(
-    model: Placed, pools: Sequence[PoolDecision], numbers: dict[str, int]
-) -> list[tuple[int, Placed]]:
+    model: PlacedModel, pools: Sequence[PoolDecision], numbers: dict[str, int]
+) -> list[tuple[int, PlacedModel]]:
     """Where the model would run as well as where it is: the same context, no more doubt."""
-    current = model.placement.configuration
+    current = model.placement.sizing
     priced = pools[numbers[model.placement.pool]].plan.node_usd_per_hour is not None
     options = [(numbers[model.placement.pool], model)]
     for number, pool in enumerate(pools):
@@ -100,14 +100,14 @@ def _options(
             or (plan.node_usd_per_hour is None) == priced
         ):
             continue
-        there, problems = configure(model.wish, plan.tier)
+        there, problems = size_model(model.spec, plan.tier)
         if there is None or stops(problems) or not there.fits:
             continue
         if there.max_model_len != current.max_model_len or there.doubtful > current.doubtful:
             continue
-        moved = Placed(
-            wish=model.wish,
-            placement=Placement(pool=plan.id, configuration=there),
+        moved = PlacedModel(
+            spec=model.spec,
+            placement=Placement(pool=plan.id, sizing=there),
             problems=problems,
             min_replicas=model.min_replicas,
             max_replicas=model.max_replicas,
@@ -116,6 +116,6 @@ def _options(
     return sorted(options, key=lambda option: _rank(option, pools))
 
 
-def _rank(option: tuple[int, Placed], pools: Sequence[PoolDecision]) -> tuple[object, ...]:
+def _rank(option: tuple[int, PlacedModel], pools: Sequence[PoolDecision]) -> tuple[object, ...]:
     number, there = option
-    return (*pools[number].choice.rank(there.placement.configuration.gpus), pools[number].plan.id)
+    return (*pools[number].choice.rank(there.placement.sizing.gpus), pools[number].plan.id)

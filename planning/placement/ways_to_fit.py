@@ -17,10 +17,10 @@ from planning.infrastructure.pool_price import PoolChoice, catalogue_choices
 from planning.plan import MemoryFit
 from planning.sizing.batching import V0_WHOLE_PROMPT_TOKENS
 from planning.sizing.checkpoint import checkpoint_of
-from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, Context
+from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
 from planning.sizing.memory.headroom import gib
-from planning.sizing.model_sizing import Configuration, Wish, configure
-from planning.sizing.stated_arguments import DECIDED, Statement
+from planning.sizing.model_sizing import ModelSizing, ModelSpec, size_model
+from planning.sizing.stated_arguments import DECIDED, StatedArgument
 
 # The rest of the GPU is for the CUDA context and CUDA graphs.
 _UTILIZATIONS: Final = (0.9, 0.95)
@@ -34,26 +34,26 @@ class _Change:
     """One change of a stack file, in words and as the wish it makes."""
 
     words: str
-    arguments: dict[str, Any]
+    new_values: dict[str, Any]
 
 
 def does_not_fit(
-    wish: Wish,
+    spec: ModelSpec,
     pool: PoolChoice,
-    configuration: Configuration,
+    sizing: ModelSizing,
     pools: Sequence[PoolChoice],
     region: str,
     largest_listed: bool = False,
 ) -> Problem:
     """The problem of a configuration that memory alone forbids."""
-    fit = configuration.fit
+    fit = sizing.fit
     if fit is None:
         raise ValueError("only a checked configuration can fail to fit")
-    tokens = configuration.max_model_len
-    gpus = f" on {configuration.gpus} GPUs" if configuration.gpus > 1 else ""
+    tokens = sizing.max_model_len
+    gpus = f" on {sizing.gpus} GPUs" if sizing.gpus > 1 else ""
     where = f"{pool.id}{' (the largest listed)' if largest_listed else ''}{gpus}"
-    stated = wish.said.get("max_model_len") is not None
-    shorter = _shorter_context(wish, pool.tier, fit)
+    stated = spec.arguments.get("max_model_len") is not None
+    shorter = _shorter_context(spec, pool.tier, fit)
     if shorter is None:
         reason = (
             f"needs {gib(fit.weight_bytes + fit.activation_bytes + fit.runtime_bytes)} GiB a GPU "
@@ -62,23 +62,23 @@ def does_not_fit(
             f"gives {gib(fit.budget_bytes)} GiB"
         )
         ways: list[str] = []
-        at = wish.said.place
-        value: object = wish.deployment.served_name
+        at = spec.arguments.path
+        value: object = spec.deployment.served_name
     else:
         reason = (
             f"needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache per sequence; "
             f"{where} leaves {gib(fit.kv_available_bytes)} GiB"
         )
         ways = [f"at most {shorter}"]
-        at = wish.said.place_of("max_model_len")
+        at = spec.arguments.path_of("max_model_len")
         value = tokens if stated else f"a context of {tokens} tokens"
-    ways += _here(wish, pool.tier, configuration)
-    ways += _other_pools(wish, pool, pools, region)
+    ways += _here(spec, pool.tier, sizing)
+    ways += _other_pools(spec, pool, pools, region)
     remedy = f"Use {', or '.join(ways)}" if ways else "Use a smaller or a quantized model"
-    return Problem(place=at, value=value, reason=reason, remedy=remedy, rule="memory-fit")
+    return Problem(path=at, value=value, reason=reason, remedy=remedy, rule="memory-fit")
 
 
-def _shorter_context(wish: Wish, tier: GpuTier, fit: MemoryFit) -> int | None:
+def _shorter_context(spec: ModelSpec, tier: GpuTier, fit: MemoryFit) -> int | None:
     """The longest context, in whole steps, that is sure to fit; None where none of use does.
 
     What the refused context leaves is only where to begin: V0 takes shorter prompts whole, so
@@ -89,122 +89,124 @@ def _shorter_context(wish: Wish, tier: GpuTier, fit: MemoryFit) -> int | None:
     whole = range(min(most, V0_WHOLE_PROMPT_TOKENS), SHORTEST_TOKENS - 1, -STEP_TOKENS)
     tries = (most, *whole) if most > V0_WHOLE_PROMPT_TOKENS else whole
     for tokens in tries:
-        aim = Context(tokens=tokens, may_shorten=False)
-        shorter = replace(_changed(wish, {"max_model_len": tokens}), aim=aim)
+        context = ContextLength(tokens=tokens, may_shorten=False)
+        shorter = replace(_changed(spec, {"max_model_len": tokens}), context=context)
         if fitting(shorter, tier) is not None:
             return tokens
     return None
 
 
-def _here(wish: Wish, tier: GpuTier, miss: Configuration) -> Iterator[str]:
+def _here(spec: ModelSpec, tier: GpuTier, miss: ModelSizing) -> Iterator[str]:
     """The least change on the same pool: one that is enough alone, else two together.
 
     None that planning would warn of.
     """
-    changes = [*_changes(wish, miss)]
-    accepted = _rules(wish, tier)
+    changes = [*_changes(spec, miss)]
+    accepted = _rules(spec, tier)
     for count in (1, 2):
         for chosen in combinations(changes, count):
-            arguments = {key: value for change in chosen for key, value in change.arguments.items()}
-            changed = _changed(wish, arguments)
+            new_values = {
+                key: value for change in chosen for key, value in change.new_values.items()
+            }
+            changed = _changed(spec, new_values)
             if fitting(changed, tier) is not None and _rules(changed, tier) <= accepted:
                 yield " with ".join(change.words for change in chosen)
                 return
-        sibling = _sibling(wish, tier)
+        sibling = _sibling(spec, tier)
         if sibling:
             yield sibling
             return
 
 
-def _rules(wish: Wish, tier: GpuTier) -> set[str]:
-    return {problem.rule for problem in configure(wish, tier)[1]}
+def _rules(spec: ModelSpec, tier: GpuTier) -> set[str]:
+    return {problem.rule for problem in size_model(spec, tier)[1]}
 
 
-def _changes(wish: Wish, miss: Configuration) -> Iterator[_Change]:
-    """Engine arguments to try. Where numbers are derived, planning has stepped them down."""
-    said = wish.said
+def _changes(spec: ModelSpec, miss: ModelSizing) -> Iterator[_Change]:
+    """Engine new_values to try. Where numbers are derived, planning has stepped them down."""
+    arguments = spec.arguments
     for argument, fewest in (
         ("max_num_seqs", _FEWEST_SEQUENCES),
         ("max_num_batched_tokens", _FEWEST_TOKENS),
     ):
-        fewer = (said.get(argument) or 0) // 2
+        fewer = (arguments.get(argument) or 0) // 2
         while fewer >= fewest:
             yield _change(argument, fewer)
             fewer //= 2
     for utilization in _UTILIZATIONS:
         if utilization > miss.batching.gpu_memory_utilization:
             yield _change("gpu_memory_utilization", utilization)
-    if "kv_cache_dtype" not in said.engine and miss.tier.compute_capability >= _FP8_CAPABILITY:
+    if "kv_cache_dtype" not in arguments.engine and miss.tier.compute_capability >= _FP8_CAPABILITY:
         yield _change("kv_cache_dtype", "fp8")
-    tensor = said.get("tensor_parallel_size")
-    pipeline = said.get("pipeline_parallel_size") or 1
+    tensor = arguments.get("tensor_parallel_size")
+    pipeline = arguments.get("pipeline_parallel_size") or 1
     if tensor and tensor * pipeline * 2 <= miss.tier.gpu_count:
         yield _Change(
             words=f"tensorParallelSize: {tensor * 2}",
-            arguments={"tensor_parallel_size": tensor * 2},
+            new_values={"tensor_parallel_size": tensor * 2},
         )
 
 
 def _change(argument: str, value: Any) -> _Change:
-    return _Change(words=f"engine.{argument}: {value}", arguments={argument: value})
+    return _Change(words=f"engine.{argument}: {value}", new_values={argument: value})
 
 
-def _changed(wish: Wish, arguments: dict[str, Any]) -> Wish:
+def _changed(spec: ModelSpec, new_values: dict[str, Any]) -> ModelSpec:
     """The wish as if the stack file stated these engine arguments."""
-    said = dict(wish.said.by_argument)
-    engine = dict(wish.said.engine)
-    for argument, value in arguments.items():
+    arguments = dict(spec.arguments.by_argument)
+    engine = dict(spec.arguments.engine)
+    for argument, value in new_values.items():
         if argument in DECIDED:
-            said[argument] = Statement(value=value, place=wish.said.place)
+            arguments[argument] = StatedArgument(value=value, path=spec.arguments.path)
         else:
             engine[argument] = value
-    return replace(wish, said=replace(wish.said, by_argument=said, engine=engine))
+    return replace(spec, arguments=replace(spec.arguments, by_argument=arguments, engine=engine))
 
 
-def _sibling(wish: Wish, tier: GpuTier) -> str | None:
+def _sibling(spec: ModelSpec, tier: GpuTier) -> str | None:
     """A quantized checkpoint of the same model in the catalogue that fits this tier."""
-    name = wish.deployment.model
+    name = spec.deployment.model
     own = llms().get(name) if name else None
     if own is None or own.quantization is not None:
         return None
     for row in llms().values():
         if row.quantization is None or not row.id.startswith(f"{own.id}-"):
             continue
-        deployment = wish.deployment.model_copy(update={"model": row.id})
-        checkpoint, _ = checkpoint_of(deployment, wish.said.place, Path())
+        deployment = spec.deployment.model_copy(update={"model": row.id})
+        checkpoint, _ = checkpoint_of(deployment, spec.arguments.path, Path())
         if checkpoint is None:
             continue
-        if fitting(replace(wish, deployment=deployment, checkpoint=checkpoint), tier) is not None:
+        if fitting(replace(spec, deployment=deployment, checkpoint=checkpoint), tier) is not None:
             return f"model: {row.id}"
     return None
 
 
 def _other_pools(
-    wish: Wish, tried: PoolChoice, pools: Sequence[PoolChoice], region: str
+    spec: ModelSpec, tried: PoolChoice, pools: Sequence[PoolChoice], region: str
 ) -> Iterable[str]:
     """`gpu: x` for the cheapest listed pool on which it fits, else a tier to add.
 
     Nobody is sent to spot nodes who is not on them.
     """
     others = [pool for pool in pools if pool.id != tried.id and (tried.spot or not pool.spot)]
-    if listed := _cheapest(wish, others):
+    if listed := _cheapest(spec, others):
         yield f"gpu: {listed}"
-    elif tier := _cheapest(wish, catalogue_choices(region)):
+    elif tier := _cheapest(spec, catalogue_choices(region)):
         yield f"gpu: {tier} with `- {tier}` in ray-llm:gpuPools"
 
 
-def _cheapest(wish: Wish, pools: Iterable[PoolChoice]) -> str | None:
+def _cheapest(spec: ModelSpec, pools: Iterable[PoolChoice]) -> str | None:
     ranked = [
-        (pool.rank(configuration.gpus), pool.id)
+        (pool.rank(sizing.gpus), pool.id)
         for pool in pools
-        if (configuration := fitting(wish, pool.tier)) is not None
+        if (sizing := fitting(spec, pool.tier)) is not None
     ]
     return min(ranked)[1] if ranked else None
 
 
-def fitting(wish: Wish, tier: GpuTier) -> Configuration | None:
+def fitting(spec: ModelSpec, tier: GpuTier) -> ModelSizing | None:
     """How a model runs on a tier without doubt; None where it cannot."""
-    configuration, problems = configure(wish, tier)
-    if configuration is None or stops(problems) or not configuration.fits:
+    sizing, problems = size_model(spec, tier)
+    if sizing is None or stops(problems) or not sizing.fits:
         return None
-    return None if configuration.doubtful else configuration
+    return None if sizing.doubtful else sizing

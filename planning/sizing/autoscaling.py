@@ -28,10 +28,10 @@ _MAX_ROUTERS_FOR_AVAILABILITY: Final = 2
 
 
 def replicas(
-    deployment: ModelDeployment, defaults: Defaults, place: str, max_num_seqs: int
+    deployment: ModelDeployment, defaults: Defaults, path: str, max_num_seqs: int
 ) -> tuple[Replicas | None, tuple[Problem, ...]]:
     """The replicas of a model; None with the reason where the range is empty."""
-    low, high, problems = replica_range(deployment, defaults, place)
+    low, high, problems = replica_range(deployment, defaults, path)
     if problems:
         return None, problems
     stated = deployment.target_ongoing_requests
@@ -49,11 +49,11 @@ def replicas(
         max_ongoing_requests=max(max_num_seqs, math.ceil(target * 1.25)),
         upscale_delay_seconds=_UPSCALE_DELAY_SECONDS if upscale is None else upscale,
         downscale_delay_seconds=_DOWNSCALE_DELAY_SECONDS if downscale is None else downscale,
-    ), tuple(_target_problems(stated, max_num_seqs, place))
+    ), tuple(_target_problems(stated, max_num_seqs, path))
 
 
 def replica_range(
-    deployment: ModelDeployment, defaults: Defaults, place: str
+    deployment: ModelDeployment, defaults: Defaults, path: str
 ) -> tuple[int, int, tuple[Problem, ...]]:
     """Minimum and maximum of a model's replicas, and a contradiction between the two."""
     own, habit = deployment.replicas, defaults.replicas
@@ -69,7 +69,7 @@ def replica_range(
         return low, high, ()
     said_min = own.min is not None
     problem = Problem(
-        place=f"{place}.replicas",
+        path=f"{path}.replicas",
         value=f"min {low}" if said_min else f"max {high}",
         reason=f"is above the max {high} of ray-llm:defaults"
         if said_min
@@ -83,8 +83,8 @@ def replica_range(
 def router_replicas(model: Replicas) -> Replicas:
     """The routers in front of a model: asleep with it, two where it is meant to stay up."""
     low = min(model.min, _MAX_ROUTERS_FOR_AVAILABILITY)
-    load = model.max * model.max_ongoing_requests
-    high = max(low, 1, math.ceil(load / _ROUTER_TARGET_ONGOING_REQUESTS))
+    inputs = model.max * model.max_ongoing_requests
+    high = max(low, 1, math.ceil(inputs / _ROUTER_TARGET_ONGOING_REQUESTS))
     return Replicas(
         min=low,
         initial=low,
@@ -96,11 +96,11 @@ def router_replicas(model: Replicas) -> Replicas:
     )
 
 
-def scale_to_zero_problems(replicas_min: int, ray: RayRelease, place: str) -> Iterable[Problem]:
+def scale_to_zero_problems(replicas_min: int, ray: RayRelease, path: str) -> Iterable[Problem]:
     """A warning where this Ray release wakes every model at start and keeps one replica."""
     if replicas_min == 0 and ray.scale_to_zero_broken:
         yield Problem(
-            place=f"{place}.replicas",
+            path=f"{path}.replicas",
             value="min 0",
             reason=f"does not reach zero on Ray {ray.ray}: its ingress wakes every model and one "
             "replica stays (ray-project/ray#59076), so a GPU is paid for all day",
@@ -111,7 +111,7 @@ def scale_to_zero_problems(replicas_min: int, ray: RayRelease, place: str) -> It
 
 
 def downscale_problems(
-    deployment: ModelDeployment, model: Replicas, place: str
+    deployment: ModelDeployment, model: Replicas, path: str
 ) -> Iterable[Problem]:
     """A warning where replicas go faster than they come: a start takes minutes (Ray's own: 600 s).
 
@@ -120,7 +120,7 @@ def downscale_problems(
     stated = deployment.downscale_delay_seconds
     if stated is not None and stated < _SHORTEST_DOWNSCALE_SECONDS and model.min < model.max:
         yield Problem(
-            place=f"{place}.downscaleDelaySeconds",
+            path=f"{path}.downscaleDelaySeconds",
             value=stated,
             reason="takes a replica away after a pause that traffic has all the time, and the next "
             "one needs minutes for node, image and weights",
@@ -130,10 +130,10 @@ def downscale_problems(
         )
 
 
-def _target_problems(stated: int | None, max_num_seqs: int, place: str) -> Iterable[Problem]:
+def _target_problems(stated: int | None, max_num_seqs: int, path: str) -> Iterable[Problem]:
     if stated is not None and stated > max_num_seqs:
         yield Problem(
-            place=f"{place}.targetOngoingRequests",
+            path=f"{path}.targetOngoingRequests",
             value=stated,
             reason=f"is above the engine's max_num_seqs {max_num_seqs}, so requests would queue "
             "inside the engine before Ray Serve adds a replica",

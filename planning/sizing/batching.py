@@ -19,7 +19,7 @@ from typing import Final
 
 from models.problems import Problem, Severity
 from models.stack import Profile
-from planning.sizing.stated_arguments import Statements
+from planning.sizing.stated_arguments import StatedArguments
 
 # Up to this length V0 does not chunk prompts (vLLM 0.10, EngineArgs._set_default_args_v0).
 V0_WHOLE_PROMPT_TOKENS: Final = 32768
@@ -66,18 +66,18 @@ _PROFILES: Final = {
 
 
 def batchings(
-    profile: Profile | None, said: Statements, max_model_len: int, v0_engine: bool
+    profile: Profile | None, arguments: StatedArguments, max_model_len: int, v0_engine: bool
 ) -> tuple[Batching, ...]:
     """The batchings to try, the wanted one first; stated numbers never move."""
-    tokens = said.get("max_num_batched_tokens")
+    tokens = arguments.get("max_num_batched_tokens")
     # V0 takes prompts whole, so a step has to hold one.
     whole_prompt = max_model_len if v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS else 0
     return _steps(
         profile,
         tokens,
-        said.get("max_num_seqs"),
-        said.get("gpu_memory_utilization"),
-        said.get("enforce_eager"),
+        arguments.get("max_num_seqs"),
+        arguments.get("gpu_memory_utilization"),
+        arguments.get("enforce_eager"),
         0 if tokens is not None else whole_prompt,
     )
 
@@ -114,16 +114,16 @@ def _steps(
 
 
 def batching_problems(
-    said: Statements, max_model_len: int, v0_engine: bool, chosen: Batching
+    arguments: StatedArguments, max_model_len: int, v0_engine: bool, chosen: Batching
 ) -> Iterable[Problem]:
     """What vLLM would refuse in the stated limits."""
     tokens, sequences = chosen.max_num_batched_tokens, chosen.max_num_seqs
     utilization = chosen.gpu_memory_utilization
-    chunked = said.engine.get("enable_chunked_prefill") is True
-    if said.get("max_num_batched_tokens") is not None:
+    chunked = arguments.engine.get("enable_chunked_prefill") is True
+    if arguments.get("max_num_batched_tokens") is not None:
         if tokens < sequences:
             yield Problem(
-                place=said.place_of("max_num_batched_tokens"),
+                path=arguments.path_of("max_num_batched_tokens"),
                 value=tokens,
                 reason=f"is below max_num_seqs {sequences}, so a step could not hold one token "
                 "of every sequence",
@@ -137,7 +137,7 @@ def batching_problems(
             and max_model_len <= V0_WHOLE_PROMPT_TOKENS
         ):
             yield Problem(
-                place=said.place_of("max_num_batched_tokens"),
+                path=arguments.path_of("max_num_batched_tokens"),
                 value=tokens,
                 reason=f"is below the context length {max_model_len}, and the V0 engine takes "
                 "prompts whole",
@@ -146,7 +146,7 @@ def batching_problems(
             )
     if utilization < 0.5:
         yield Problem(
-            place=said.place_of("gpu_memory_utilization"),
+            path=arguments.path_of("gpu_memory_utilization"),
             value=utilization,
             reason="leaves most of a GPU unused that the replica has to itself",
             remedy="Leave it out (0.9)",

@@ -47,7 +47,7 @@ class Checkpoint:
 
 
 def checkpoint_of(
-    deployment: ModelDeployment, place: str, directory: Path
+    deployment: ModelDeployment, path: str, directory: Path
 ) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
     """The checkpoint of one model entry, or what keeps it from being known.
 
@@ -55,27 +55,27 @@ def checkpoint_of(
     """
     if deployment.model is not None and deployment.source is not None:
         problem = Problem(
-            place=place,
+            path=path,
             reason="names both a model of the catalogue and a source",
             remedy="Keep model for a model of the catalogue, source for any other",
             rule="contradiction",
         )
         return None, (problem,)
     if deployment.model is not None:
-        return _of_catalogue(deployment, deployment.model, place)
+        return _of_catalogue(deployment, deployment.model, path)
     if deployment.source is None:
         problem = Problem(
-            place=place,
+            path=path,
             reason="names neither a model nor a source",
             remedy="Give model: <a name of the catalogue>, or source: <a Hugging Face repository>",
             rule="model-unknown",
         )
         return None, (problem,)
-    return _of_source(deployment, deployment.source, place, directory)
+    return _of_source(deployment, deployment.source, path, directory)
 
 
 def _of_catalogue(
-    deployment: ModelDeployment, name: str, place: str
+    deployment: ModelDeployment, name: str, path: str
 ) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
     row = llms().get(name)
     if row is None:
@@ -87,7 +87,7 @@ def _of_catalogue(
             " (a Hugging Face repository), configFile and weightGib"
         )
         problem = Problem(
-            place=f"{place}.model",
+            path=f"{path}.model",
             value=name,
             reason="is not in the catalogue",
             remedy=way_out,
@@ -100,7 +100,7 @@ def _of_catalogue(
     }
     problems = tuple(
         Problem(
-            place=f"{place}.{key}",
+            path=f"{path}.{key}",
             value=value,
             reason=f"describes a model that the catalogue already knows ({row.id})",
             remedy=f"Leave {key} out, or give source instead of model",
@@ -137,7 +137,7 @@ def _is_gated(source: str, deployment: ModelDeployment) -> bool:
 
 
 def _of_source(
-    deployment: ModelDeployment, source: str, place: str, directory: Path
+    deployment: ModelDeployment, source: str, path: str, directory: Path
 ) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
     family = deployment.family or "custom"
     described = deployment.config_file is not None and deployment.weight_gib is not None
@@ -147,7 +147,7 @@ def _of_source(
     if not described:
         if deployment.check_fit or deployment.gpu is None:
             problem = Problem(
-                place=f"{place}.source",
+                path=f"{path}.source",
                 value=source,
                 reason="is outside the catalogue, so its memory cannot be checked",
                 remedy="Give configFile (the path of its config.json) and weightGib, "
@@ -164,13 +164,13 @@ def _of_source(
             checkpoint_bytes=None,
             gated=_is_gated(source, deployment),
         ), ()
-    path = directory / str(deployment.config_file)
+    config_file = directory / str(deployment.config_file)
     try:
-        architecture, quantization = architecture_from_config_json(path.read_text("utf-8"))
+        architecture, quantization = architecture_from_config_json(config_file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         problem = Problem(
-            place=f"{place}.configFile",
+            path=f"{path}.configFile",
             value=deployment.config_file,
             reason=f"cannot be read ({reason})",
             remedy="Give the path of the model's config.json, relative to the stack file",
@@ -180,7 +180,7 @@ def _of_source(
     except ConfigJsonError as error:
         reason, _, remedy = str(error).partition(". ")
         problem = Problem(
-            place=f"{place}.configFile",
+            path=f"{path}.configFile",
             value=deployment.config_file,
             reason=f"does not describe a model: {reason.rstrip('.')}",
             remedy=remedy or "Take the config.json that stands beside the model's weights",

@@ -14,7 +14,7 @@ from models.problems import Problem
 from models.stack import Defaults
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.rope_scaling import rope_scaling_of
-from planning.sizing.stated_arguments import Statements
+from planning.sizing.stated_arguments import StatedArguments
 
 DEFAULT_TOKENS: Final = 8192
 SHORTEST_TOKENS: Final = 2048  # below this a chat model is of little use: refuse, do not shrink
@@ -23,7 +23,7 @@ _LARGEST_ROPE_FACTOR: Final = 1000  # published ones stay below 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
+class ContextLength:
     """The context length to aim for, and whether it may be shortened to fit."""
 
     tokens: int
@@ -43,32 +43,34 @@ def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int
     return architecture.longest_context
 
 
-def context(
-    checkpoint: Checkpoint, said: Statements, defaults: Defaults
-) -> tuple[Context | None, tuple[Problem, ...]]:
+def context_length(
+    checkpoint: Checkpoint, arguments: StatedArguments, defaults: Defaults
+) -> tuple[ContextLength | None, tuple[Problem, ...]]:
     """The context length to plan for; None only where none can be derived.
 
     A length that is refused is planned for as if it had been left out, so that what is wrong
     with the rest of the model is found in the same preview.
     """
-    stated = said.get("max_model_len")
-    limit = model_limit(checkpoint.architecture, said.engine) if checkpoint.architecture else None
-    problems = tuple(_problems(stated, limit, checkpoint, said))
+    stated = arguments.get("max_model_len")
+    limit = (
+        model_limit(checkpoint.architecture, arguments.engine) if checkpoint.architecture else None
+    )
+    problems = tuple(_problems(stated, limit, checkpoint, arguments))
     if stated is None and limit is None:
         return None, problems
     if stated is not None and not problems:
-        return Context(tokens=stated, may_shorten=False), ()
+        return ContextLength(tokens=stated, may_shorten=False), ()
     habit = defaults.context_length or DEFAULT_TOKENS
-    return Context(tokens=min(habit, limit) if limit else habit, may_shorten=True), problems
+    return ContextLength(tokens=min(habit, limit) if limit else habit, may_shorten=True), problems
 
 
 def _problems(
-    stated: Any, limit: int | None, checkpoint: Checkpoint, said: Statements
+    stated: Any, limit: int | None, checkpoint: Checkpoint, arguments: StatedArguments
 ) -> Iterable[Problem]:
-    place = said.place_of("max_model_len")
+    path = arguments.path_of("max_model_len")
     if stated is None and limit is None:
         yield Problem(
-            place=place,
+            path=path,
             value=checkpoint.source,
             reason="is not described, so no context length can be derived",
             remedy="Give contextLength",
@@ -76,7 +78,7 @@ def _problems(
         )
     elif stated is not None and limit is not None and stated > limit:
         yield Problem(
-            place=place,
+            path=path,
             value=stated,
             reason=f"is beyond the model's own limit of {limit} tokens",
             remedy=f"Use at most {limit}",

@@ -14,25 +14,25 @@ from models.stack import Defaults, ModelDeployment, Profile
 from planning.plan import GIB, MemoryFit, ReleasePlan
 from planning.sizing.batching import Batching, batching_problems, batchings
 from planning.sizing.checkpoint import Checkpoint
-from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, Context
+from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
 from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
-from planning.sizing.memory.vllm_accounting import Load, accounting
+from planning.sizing.memory.vllm_accounting import MemoryInputs, accounting
 from planning.sizing.parallelism import parallelism_problems, tensor_parallel_sizes
-from planning.sizing.precision import Precision, precision
-from planning.sizing.stated_arguments import Statements
+from planning.sizing.precision import Precision, choose_precision
+from planning.sizing.stated_arguments import StatedArguments
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class ModelSpec:
     """One model entry with everything that its configuration depends on."""
 
     deployment: ModelDeployment
     checkpoint: Checkpoint
-    said: Statements
+    arguments: StatedArguments
     defaults: Defaults
     release: ReleasePlan
-    aim: Context
+    context: ContextLength
 
     @property
     def profile(self) -> Profile | None:
@@ -41,7 +41,7 @@ class Wish:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Configuration:
+class ModelSizing:
     """One way to run a model on a tier. `fit` is None where the check is turned off."""
 
     tier: GpuTier
@@ -68,19 +68,19 @@ class Configuration:
         return self.fit is not None and self.fit.doubtful
 
 
-def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Problem, ...]]:
+def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tuple[Problem, ...]]:
     """The configuration of a model on a tier.
 
     Without problems it can run. A configuration with `fits` False comes back, without a problem,
     where memory alone stands in the way: placement knows the ways out.
     """
-    checkpoint, said = wish.checkpoint, wish.said
-    numbers, problems = precision(checkpoint, said, tier, wish.release)
-    problems += tuple(parallelism_problems(checkpoint, said, tier))
+    checkpoint, arguments = spec.checkpoint, spec.arguments
+    precision, problems = choose_precision(checkpoint, arguments, tier, spec.release)
+    problems += tuple(parallelism_problems(checkpoint, arguments, tier))
     if stops(problems):
         return None, problems
-    best: Configuration | None = None
-    for candidate in _candidates(wish, tier, numbers):
+    best: ModelSizing | None = None
+    for candidate in _candidates(spec, tier, precision):
         # The first without doubt; else the first that may fit; else the last, for the message.
         if best is None or not best.fits:
             best = candidate
@@ -89,51 +89,55 @@ def configure(wish: Wish, tier: GpuTier) -> tuple[Configuration | None, tuple[Pr
             break
     if best is None:
         return None, problems
-    problems += tuple(batching_problems(said, best.max_model_len, numbers.v0_engine, best.batching))
+    problems += tuple(
+        batching_problems(arguments, best.max_model_len, precision.v0_engine, best.batching)
+    )
     if best.fit is not None and best.fits:
-        problems += tuple(memory_problems(said, tier, best.max_model_len, best.batching, best.fit))
+        problems += tuple(
+            memory_problems(arguments, tier, best.max_model_len, best.batching, best.fit)
+        )
     return best, problems
 
 
-def _candidates(wish: Wish, tier: GpuTier, numbers: Precision) -> Iterator[Configuration]:
+def _candidates(spec: ModelSpec, tier: GpuTier, precision: Precision) -> Iterator[ModelSizing]:
     """Ways to run, best first: the wanted context on few GPUs, then on more, then shorter."""
-    said = wish.said
-    pipeline = said.get("pipeline_parallel_size") or 1
-    stated = said.get("tensor_parallel_size")
+    arguments = spec.arguments
+    pipeline = arguments.get("pipeline_parallel_size") or 1
+    stated = arguments.get("tensor_parallel_size")
     if stated:
         degrees: tuple[int, ...] = (stated,)
-    elif wish.checkpoint.architecture is None:
+    elif spec.checkpoint.architecture is None:
         degrees = (1,)
     else:
-        sizes = tensor_parallel_sizes(wish.checkpoint, tier)
+        sizes = tensor_parallel_sizes(spec.checkpoint, tier)
         degrees = tuple(size for size in sizes if size * pipeline <= tier.gpu_count)
-    smallest: Configuration | None = None
+    smallest: ModelSizing | None = None
     for degree in degrees:
-        tries = batchings(wish.profile, said, wish.aim.tokens, numbers.v0_engine)
+        tries = batchings(spec.profile, arguments, spec.context.tokens, precision.v0_engine)
         size = (degree, pipeline)
-        smallest = _candidate(wish, tier, numbers, wish.aim.tokens, size, tries[-1])
+        smallest = _candidate(spec, tier, precision, spec.context.tokens, size, tries[-1])
         if smallest.fits:  # or no larger batch does
             for batching in tries[:-1]:
-                yield _candidate(wish, tier, numbers, wish.aim.tokens, size, batching)
+                yield _candidate(spec, tier, precision, spec.context.tokens, size, batching)
             yield smallest
-    if wish.aim.may_shorten and wish.checkpoint.architecture is not None:
+    if spec.context.may_shorten and spec.checkpoint.architecture is not None:
         sizes_of_replica = [(degree, pipeline) for degree in degrees]
-        yield from _shortened(wish, tier, numbers, wish.aim.tokens, sizes_of_replica)
+        yield from _shortened(spec, tier, precision, spec.context.tokens, sizes_of_replica)
     if smallest is not None:
         yield smallest  # where nothing fits, the message is about the wish on all GPUs
 
 
 def _shortened(
-    wish: Wish, tier: GpuTier, numbers: Precision, tokens: int, sizes: list[tuple[int, int]]
-) -> list[Configuration]:
+    spec: ModelSpec, tier: GpuTier, precision: Precision, tokens: int, sizes: list[tuple[int, int]]
+) -> list[ModelSizing]:
     """Ways to run with a shorter context than wanted, the longest first."""
-    found: list[Configuration] = []
+    found: list[ModelSizing] = []
     for size in sizes:
 
-        def shorter(tokens: int, size: tuple[int, int] = size) -> Configuration:
+        def shorter(tokens: int, size: tuple[int, int] = size) -> ModelSizing:
             # V0 takes prompts whole, so its activations shrink with the context.
-            tries = batchings(wish.profile, wish.said, tokens, numbers.v0_engine)
-            return _candidate(wish, tier, numbers, tokens, size, tries[-1])
+            tries = batchings(spec.profile, spec.arguments, tokens, precision.v0_engine)
+            return _candidate(spec, tier, precision, tokens, size, tries[-1])
 
         fit = shorter(SHORTEST_TOKENS).fit
         reach = min(fit.longest_context, tokens) if fit else 0
@@ -147,44 +151,44 @@ def _shortened(
 
 
 def _candidate(
-    wish: Wish,
+    spec: ModelSpec,
     tier: GpuTier,
-    numbers: Precision,
+    precision: Precision,
     tokens: int,
     degrees: tuple[int, int],
     batching: Batching,
-) -> Configuration:
+) -> ModelSizing:
     tensor, pipeline = degrees
-    return Configuration(
+    return ModelSizing(
         tier=tier,
         tensor_parallel_size=tensor,
         pipeline_parallel_size=pipeline,
-        precision=numbers,
+        precision=precision,
         max_model_len=tokens,
         batching=batching,
-        fit=_fit(wish, tier, numbers, tokens, degrees, batching),
+        fit=_fit(spec, tier, precision, tokens, degrees, batching),
     )
 
 
 def _fit(
-    wish: Wish,
+    spec: ModelSpec,
     tier: GpuTier,
-    numbers: Precision,
+    precision: Precision,
     tokens: int,
     degrees: tuple[int, int],
     batching: Batching,
 ) -> MemoryFit | None:
     """Memory of one GPU; None where it cannot be known or nobody asked."""
-    architecture = wish.checkpoint.architecture
-    if not wish.deployment.check_fit or architecture is None or numbers.weight_bytes is None:
+    architecture = spec.checkpoint.architecture
+    if not spec.deployment.check_fit or architecture is None or precision.weight_bytes is None:
         return None
     tensor, pipeline = degrees
-    load = Load(
+    inputs = MemoryInputs(
         architecture=architecture,
-        weight_bytes=numbers.weight_bytes,
-        packed_weights=_packed(wish.checkpoint),
-        offloaded_bytes=int(float(wish.said.engine.get("cpu_offload_gb") or 0) * GIB),
-        kv_value_bytes=numbers.kv_value_bytes,
+        weight_bytes=precision.weight_bytes,
+        packed_weights=_packed(spec.checkpoint),
+        offloaded_bytes=int(float(spec.arguments.engine.get("cpu_offload_gb") or 0) * GIB),
+        kv_value_bytes=precision.kv_value_bytes,
         max_model_len=tokens,
         max_num_seqs=batching.max_num_seqs,
         max_num_batched_tokens=batching.max_num_batched_tokens,
@@ -195,12 +199,12 @@ def _fit(
         compute_capability=tier.compute_capability,
         enforce_eager=batching.enforce_eager,
         accounting=accounting(
-            wish.release.vllm,
-            numbers.v0_engine,
-            hybrid_kv_cache=not wish.said.engine.get("disable_hybrid_kv_cache_manager"),
+            spec.release.vllm,
+            precision.v0_engine,
+            hybrid_kv_cache=not spec.arguments.engine.get("disable_hybrid_kv_cache_manager"),
         ),
     )
-    return memory_fit(load)
+    return memory_fit(inputs)
 
 
 def _packed(checkpoint: Checkpoint) -> bool:

@@ -11,7 +11,7 @@ from models.architecture import AttentionKind
 from models.catalog import GpuTier
 from models.problems import Problem
 from planning.sizing.checkpoint import Checkpoint
-from planning.sizing.stated_arguments import Statements
+from planning.sizing.stated_arguments import StatedArguments
 
 # Methods whose groups or blocks of weights share a scale that no GPU boundary may cut.
 _GROUPED: Final = ("awq", "gptq", "compressed-tensors", "fp8")
@@ -60,18 +60,18 @@ def obstacle(checkpoint: Checkpoint, degree: int) -> str | None:
 
 
 def parallelism_problems(
-    checkpoint: Checkpoint, said: Statements, tier: GpuTier
+    checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier
 ) -> Iterable[Problem]:
     """What is wrong with stated degrees on this tier."""
-    tensor = said.get("tensor_parallel_size")
-    pipeline = said.get("pipeline_parallel_size")
+    tensor = arguments.get("tensor_parallel_size")
+    pipeline = arguments.get("pipeline_parallel_size")
     asked = (tensor or 1) * (pipeline or 1)
-    place = said.place_of(
+    path = arguments.path_of(
         "tensor_parallel_size" if tensor is not None else "pipeline_parallel_size"
     )
     if asked > tier.gpu_count:
         yield Problem(
-            place=place,
+            path=path,
             value=asked,
             reason=f"GPUs a replica are more than the {tier.gpu_count} of a node of {tier.id}",
             remedy=f"Use at most {tier.gpu_count}, or a pool with more GPUs a node",
@@ -81,7 +81,7 @@ def parallelism_problems(
     if reason:
         sizes = tensor_parallel_sizes(checkpoint, tier)
         yield Problem(
-            place=said.place_of("tensor_parallel_size"),
+            path=arguments.path_of("tensor_parallel_size"),
             value=tensor,
             reason=reason,
             remedy=f"Use {_alternatives(sizes)} on {tier.id}",
@@ -90,7 +90,7 @@ def parallelism_problems(
     layers = checkpoint.architecture.num_hidden_layers if checkpoint.architecture else None
     if pipeline and layers and pipeline > layers:
         yield Problem(
-            place=said.place_of("pipeline_parallel_size"),
+            path=arguments.path_of("pipeline_parallel_size"),
             value=pipeline,
             reason=f"stages are more than the model's {layers} layers",
             remedy=f"Use at most {layers}",

@@ -16,7 +16,7 @@ from models.catalog import (
 from models.problems import Problem, Severity
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
-from planning.sizing.stated_arguments import Statements
+from planning.sizing.stated_arguments import StatedArguments
 
 _BFLOAT16_CAPABILITY = (8, 0)  # also what the V1 engine of vLLM 0.10 asks for
 _FP8_KV_CAPABILITY = (8, 9)
@@ -50,30 +50,30 @@ class Precision:
     v0_engine: bool
 
 
-def precision(
-    checkpoint: Checkpoint, said: Statements, tier: GpuTier, release: ReleasePlan
+def choose_precision(
+    checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
 ) -> tuple[Precision, tuple[Problem, ...]]:
     """Dtype, quantization and engine of a model on one GPU tier."""
     v0_engine = release.ray.supports_v0_engine and (
         tier.compute_capability < _BFLOAT16_CAPABILITY
-        or (_has_fp8_kv(said) and tier.compute_capability < _FP8_KV_V1_CAPABILITY)
+        or (_has_fp8_kv(arguments) and tier.compute_capability < _FP8_KV_V1_CAPABILITY)
     )
-    dtype = _dtype(checkpoint, said, tier)
-    asked = said.get("quantization")
+    dtype = _dtype(checkpoint, arguments, tier)
+    asked = arguments.get("quantization")
     stored = checkpoint.quantization.method if checkpoint.quantization else None
     in_flight = asked if stored is None and asked in _IN_FLIGHT_BITS else None
     # Nothing is known of a checkpoint that is not described: what was asked for is passed on.
     told = asked if checkpoint.architecture is None else in_flight
     problems = [
-        *_dtype_problems(dtype, checkpoint, said, tier, release),
-        *_quantization_problems(asked, checkpoint, dtype, said, tier, release),
-        *_kv_problems(said, tier, v0_engine),
-        *_architecture_problems(checkpoint, said, release),
+        *_dtype_problems(dtype, checkpoint, arguments, tier, release),
+        *_quantization_problems(asked, checkpoint, dtype, arguments, tier, release),
+        *_kv_problems(arguments, tier, v0_engine),
+        *_architecture_problems(checkpoint, arguments, release),
     ]
     if tier.compute_capability < _BFLOAT16_CAPABILITY and not v0_engine:
         problems.append(
             Problem(
-                place=said.place,
+                path=arguments.path,
                 reason=f"runs on {tier.gpu_name} (compute capability {_dotted(tier)}) with vLLM "
                 f"{release.vllm}, whose only engine is reported both to work and to fail there",
                 remedy="Use versions.ray: 2.49.1, or a newer GPU",
@@ -86,7 +86,7 @@ def precision(
         argument=told,
         shown=stored or told,
         weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
-        kv_value_bytes=_kv_value_bytes(said, dtype),
+        kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
     ), tuple(problems)
 
@@ -95,8 +95,8 @@ def _dotted(tier: GpuTier) -> str:
     return ".".join(str(part) for part in tier.compute_capability)
 
 
-def _dtype(checkpoint: Checkpoint, said: Statements, tier: GpuTier) -> str:
-    asked = said.get("dtype")
+def _dtype(checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier) -> str:
+    asked = arguments.get("dtype")
     if isinstance(asked, str) and asked != "auto":
         return {"half": "float16", "float": "float32"}.get(asked, asked)
     if tier.compute_capability < _BFLOAT16_CAPABILITY:
@@ -112,11 +112,15 @@ def _needs_newer_gpu(dtype: str, tier: GpuTier) -> bool:
 
 
 def _dtype_problems(
-    dtype: str, checkpoint: Checkpoint, said: Statements, tier: GpuTier, release: ReleasePlan
+    dtype: str,
+    checkpoint: Checkpoint,
+    arguments: StatedArguments,
+    tier: GpuTier,
+    release: ReleasePlan,
 ) -> Iterable[Problem]:
     if _needs_newer_gpu(dtype, tier):
         yield Problem(
-            place=said.place_of("dtype"),
+            path=arguments.path_of("dtype"),
             value=dtype,
             reason=f"needs compute capability 8.0 and {tier.gpu_name} ({tier.id}) has "
             f"{_dotted(tier)}",
@@ -125,9 +129,9 @@ def _dtype_problems(
         )
     model_type = checkpoint.architecture.model_type if checkpoint.architecture else None
     if dtype == "float16" and model_type in float16_refused(release.vllm):
-        on_purpose = said.get("dtype") is not None
+        on_purpose = arguments.get("dtype") is not None
         yield Problem(
-            place=said.place_of("dtype"),
+            path=arguments.path_of("dtype"),
             value=dtype if on_purpose else checkpoint.source,
             reason=("cannot be used" if on_purpose else f"would run in float16 on {tier.id}")
             + f": vLLM refuses it for {model_type} models, whose activations overflow in float16",
@@ -140,16 +144,16 @@ def _quantization_problems(
     asked: object,
     checkpoint: Checkpoint,
     dtype: str,
-    said: Statements,
+    arguments: StatedArguments,
     tier: GpuTier,
     release: ReleasePlan,
 ) -> Iterable[Problem]:
     methods = quantization_methods(release.vllm)
     stored = checkpoint.quantization.method if checkpoint.quantization else None
-    place = said.place_of("quantization")
+    path = arguments.path_of("quantization")
     if asked is not None and asked not in methods:
         yield Problem(
-            place=place,
+            path=path,
             value=asked,
             reason=f"is not a quantization method of vLLM {release.vllm}",
             remedy=f"Leave it out: the checkpoint says that its weights are {stored}"
@@ -162,7 +166,7 @@ def _quantization_problems(
     described = checkpoint.architecture is not None
     if described and asked is not None and stored is None and asked not in _IN_FLIGHT_BITS:
         yield Problem(
-            place=place,
+            path=path,
             value=asked,
             reason="needs a checkpoint that was quantized that way, and this one holds 16-bit "
             "weights",
@@ -172,12 +176,12 @@ def _quantization_problems(
         )
         return
     if asked is not None and stored is not None:
-        yield from _beside_checkpoint(str(asked), stored, place, tier)
+        yield from _beside_checkpoint(str(asked), stored, path, tier)
     if stored is not None and stored not in methods:
         if not _is_known_architecture(checkpoint, release):
             return  # a model too new for this vLLM: that says it all
         yield Problem(
-            place=said.place,
+            path=arguments.path,
             value=stored,
             reason=f"is how the checkpoint's weights are quantized, which vLLM {release.vllm} does "
             "not know",
@@ -195,7 +199,7 @@ def _quantization_problems(
         least = max(least, _SCHEME_CAPABILITY.get(scheme, 0))
     if least > capability:
         yield Problem(
-            place=place,
+            path=path,
             value=method.name,
             reason=f"needs compute capability {least / 10:.1f} and "
             f"{tier.gpu_name} ({tier.id}) has {_dotted(tier)}",
@@ -210,7 +214,7 @@ def _quantization_problems(
         if dtype in dtypes or _needs_newer_gpu(dtype, tier):
             return
         yield Problem(
-            place=said.place_of("dtype"),
+            path=arguments.path_of("dtype"),
             value=dtype,
             reason=f"is not a dtype of {method.name} on {tier.id}, which computes in "
             f"{' or '.join(dtypes or method.activation_dtypes)}",
@@ -232,10 +236,10 @@ def _in_flight_methods(methods: Mapping[str, QuantizationMethod], tier: GpuTier)
     )
 
 
-def _beside_checkpoint(asked: str, stored: str, place: str, tier: GpuTier) -> Iterable[Problem]:
+def _beside_checkpoint(asked: str, stored: str, path: str, tier: GpuTier) -> Iterable[Problem]:
     if _SAME_FORMAT.get(asked, asked) != stored:
         yield Problem(
-            place=place,
+            path=path,
             value=asked,
             reason=f"contradicts the checkpoint, whose weights are {stored}",
             remedy="Leave quantization out: vLLM reads it from the checkpoint",
@@ -243,7 +247,7 @@ def _beside_checkpoint(asked: str, stored: str, place: str, tier: GpuTier) -> It
         )
     elif asked in ("awq", "gptq") and tier.compute_capability >= _BFLOAT16_CAPABILITY:
         yield Problem(
-            place=place,
+            path=path,
             value=asked,
             reason=f"would keep vLLM from its faster Marlin kernels on {tier.id}, so it is not "
             "passed on",
@@ -253,14 +257,14 @@ def _beside_checkpoint(asked: str, stored: str, place: str, tier: GpuTier) -> It
         )
 
 
-def _kv_problems(said: Statements, tier: GpuTier, v0_engine: bool) -> Iterable[Problem]:
-    if not _has_fp8_kv(said):
+def _kv_problems(arguments: StatedArguments, tier: GpuTier, v0_engine: bool) -> Iterable[Problem]:
+    if not _has_fp8_kv(arguments):
         return
-    place = f"{said.place}.engine.kv_cache_dtype"
-    kv_dtype = said.engine["kv_cache_dtype"]
+    path = f"{arguments.path}.engine.kv_cache_dtype"
+    kv_dtype = arguments.engine["kv_cache_dtype"]
     if v0_engine and tier.compute_capability >= _BFLOAT16_CAPABILITY:
         yield Problem(
-            place=place,
+            path=path,
             value=kv_dtype,
             reason=f"is not on the V1 engine for {tier.gpu_name} in this vLLM, so the model runs "
             "on the older V0 engine, without prefix caching",
@@ -270,7 +274,7 @@ def _kv_problems(said: Statements, tier: GpuTier, v0_engine: bool) -> Iterable[P
         )
     elif not v0_engine and tier.compute_capability < _FP8_KV_CAPABILITY:
         yield Problem(
-            place=place,
+            path=path,
             value=kv_dtype,
             reason=f"needs compute capability 8.9 on the V1 engine and {tier.gpu_name} "
             f"({tier.id}) has {_dotted(tier)}",
@@ -279,18 +283,18 @@ def _kv_problems(said: Statements, tier: GpuTier, v0_engine: bool) -> Iterable[P
         )
 
 
-def _has_fp8_kv(said: Statements) -> bool:
-    kv_dtype = said.engine.get("kv_cache_dtype")
+def _has_fp8_kv(arguments: StatedArguments) -> bool:
+    kv_dtype = arguments.engine.get("kv_cache_dtype")
     return isinstance(kv_dtype, str) and kv_dtype.startswith("fp8")
 
 
 def _architecture_problems(
-    checkpoint: Checkpoint, said: Statements, release: ReleasePlan
+    checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan
 ) -> Iterable[Problem]:
     name = checkpoint.architecture.architecture if checkpoint.architecture else None
     if not _is_known_architecture(checkpoint, release):
         yield Problem(
-            place=said.place,
+            path=arguments.path,
             value=checkpoint.source,
             reason=f"is a {name}, which vLLM {release.vllm} (Ray {release.ray.ray}) does not know",
             remedy="Choose a newer versions.ray, or another model",
@@ -319,7 +323,7 @@ def _weight_bytes(checkpoint: Checkpoint, dtype: str, in_flight: str | None) -> 
     return embedding + int((total - embedding) * _IN_FLIGHT_BITS[in_flight] / 16)
 
 
-def _kv_value_bytes(said: Statements, dtype: str) -> int:
-    if _has_fp8_kv(said):
+def _kv_value_bytes(arguments: StatedArguments, dtype: str) -> int:
+    if _has_fp8_kv(arguments):
         return 1
     return 4 if dtype == "float32" else 2

@@ -43,7 +43,7 @@ def rope_scaling_of(engine: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**scaling, "rope_type": scaling["type"]}
 
 
-def rope_scaling_problems(engine: Mapping[str, Any], place: str) -> Iterable[Problem]:
+def rope_scaling_problems(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
     """What vLLM would miss in the override.
 
     patch_rope_scaling_dict wants a type (https://github.com/runpod-workers/worker-vllm/issues/257),
@@ -53,11 +53,11 @@ def rope_scaling_problems(engine: Mapping[str, Any], place: str) -> Iterable[Pro
     if scaling is None:
         return
     stated = "rope_scaling" if engine.get("rope_scaling") else "hf_overrides"
-    where = f"{place}.engine.{stated}"
+    where = f"{path}.engine.{stated}"
     kind = scaling.get("rope_type")
     if kind is None:
         yield Problem(
-            place=where,
+            path=where,
             reason="has no rope_type, which vLLM wants first of all",
             remedy="Add rope_type: yarn, or take rope_scaling as the model's card writes it",
             rule="rope-scaling",
@@ -65,7 +65,7 @@ def rope_scaling_problems(engine: Mapping[str, Any], place: str) -> Iterable[Pro
         return
     if "type" in scaling and scaling["type"] != kind:
         yield Problem(
-            place=where,
+            path=where,
             value=str(kind),
             reason=f"contradicts the older field type, which is {scaling['type']}",
             remedy="Keep rope_type alone",
@@ -74,7 +74,7 @@ def rope_scaling_problems(engine: Mapping[str, Any], place: str) -> Iterable[Pro
     fields = _FIELDS.get(str(kind))
     if fields is None:
         yield Problem(
-            place=f"{where}.rope_type",
+            path=f"{where}.rope_type",
             value=str(kind),
             reason="is not a kind of RoPE scaling that vLLM knows",
             remedy=f"Use one of {', '.join(_FIELDS)}",
@@ -86,7 +86,7 @@ def rope_scaling_problems(engine: Mapping[str, Any], place: str) -> Iterable[Pro
     missing = [field for field in fields if scaling.get(field) is None]
     if missing:
         yield Problem(
-            place=where,
+            path=where,
             reason=f"lacks {' and '.join(missing)}, without which vLLM cannot build {kind}",
             remedy=f"Add {missing[0]}"
             + (": the model's own limit" if missing[0].startswith("original") else ""),
@@ -95,7 +95,7 @@ def rope_scaling_problems(engine: Mapping[str, Any], place: str) -> Iterable[Pro
     factor = scaling.get("factor")
     if "factor" in fields and isinstance(factor, int | float) and factor < 1:
         yield Problem(
-            place=f"{where}.factor",
+            path=f"{where}.factor",
             value=factor,
             reason="is below 1 and would shorten the context",
             remedy="Use a factor above 1, or leave the override out",

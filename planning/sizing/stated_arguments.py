@@ -33,22 +33,22 @@ DECIDED: Final = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statement:
+class StatedArgument:
     """One value that the user wrote, and where."""
 
     value: Any
-    place: str
+    path: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statements:
+class StatedArguments:
     """All that a stack file states about one model's engine.
 
-    place: the model's place in the file, `ray-llm:models[2]`.
+    path: the model's place in the file, `ray-llm:models[2]`.
     """
 
-    place: str
-    by_argument: Mapping[str, Statement]
+    path: str
+    by_argument: Mapping[str, StatedArgument]
     engine: Mapping[str, Any]
 
     def get(self, argument: str) -> Any:
@@ -56,13 +56,15 @@ class Statements:
         statement = self.by_argument.get(argument)
         return None if statement is None else statement.value
 
-    def place_of(self, argument: str) -> str:
+    def path_of(self, argument: str) -> str:
         """Where the argument is stated; the model itself where it is derived."""
         statement = self.by_argument.get(argument)
-        return self.place if statement is None else statement.place
+        return self.path if statement is None else statement.path
 
 
-def stated(deployment: ModelDeployment, place: str) -> tuple[Statements, tuple[Problem, ...]]:
+def stated_arguments(
+    deployment: ModelDeployment, path: str
+) -> tuple[StatedArguments, tuple[Problem, ...]]:
     """The statements of one model, and contradictions between a key and its engine argument."""
     by_key = {
         "contextLength": deployment.context_length,
@@ -70,29 +72,31 @@ def stated(deployment: ModelDeployment, place: str) -> tuple[Statements, tuple[P
         "dtype": deployment.dtype,
         "quantization": deployment.quantization,
     }
-    by_argument: dict[str, Statement] = {
-        argument: Statement(value=deployment.engine[argument], place=f"{place}.engine.{argument}")
+    by_argument: dict[str, StatedArgument] = {
+        argument: StatedArgument(
+            value=deployment.engine[argument], path=f"{path}.engine.{argument}"
+        )
         for argument in deployment.engine
         if argument in DECIDED and deployment.engine[argument] is not None
     }
-    problems = tuple(_contradictions(by_key, by_argument, place))
+    problems = tuple(_contradictions(by_key, by_argument, path))
     for key, argument in _SAME_MEANING.items():
         if by_key[key] is not None:
-            by_argument[argument] = Statement(value=by_key[key], place=f"{place}.{key}")
+            by_argument[argument] = StatedArgument(value=by_key[key], path=f"{path}.{key}")
     passed_on = {
         argument: value for argument, value in deployment.engine.items() if argument not in DECIDED
     }
-    return Statements(place=place, by_argument=by_argument, engine=passed_on), problems
+    return StatedArguments(path=path, by_argument=by_argument, engine=passed_on), problems
 
 
 def _contradictions(
-    by_key: Mapping[str, Any], by_argument: Mapping[str, Statement], place: str
+    by_key: Mapping[str, Any], by_argument: Mapping[str, StatedArgument], path: str
 ) -> Iterable[Problem]:
     for key, argument in _SAME_MEANING.items():
         value, statement = by_key[key], by_argument.get(argument)
         if value is not None and statement is not None and statement.value != value:
             yield Problem(
-                place=f"{place}.{key}",
+                path=f"{path}.{key}",
                 value=value,
                 reason=f"contradicts engine.{argument}, which is {statement.value}",
                 remedy="Keep one of the two",

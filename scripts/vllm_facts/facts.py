@@ -67,11 +67,11 @@ def read_by_ray(source: Source) -> set[str]:
     if source.find(*waiting[0]) is None:
         sys.exit("init_app_state is not found")
     while waiting:
-        place = waiting.pop()
-        found = source.find(*place)
-        if found is None or place in seen:
+        path = waiting.pop()
+        found = source.find(*path)
+        if found is None or path in seen:
             continue
-        seen.add(place)
+        seen.add(path)
         function, module = found
         homes = {
             alias.asname or alias.name: (alias.name, source.home(node, module))

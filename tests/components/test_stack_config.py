@@ -134,8 +134,8 @@ def test_all_problems_end_the_run_before_anything_is_registered(record: Record) 
         program()
     told = str(stopped.value)
     assert told.startswith("Pulumi.test.yaml: 3 problems")
-    for place in ("gpuPools[0].tier", "models[0].contextlength", "ray-llm:surprise"):
-        assert place in told
+    for path in ("gpuPools[0].tier", "models[0].contextlength", "ray-llm:surprise"):
+        assert path in told
 
 
 def test_environment_variables_serve_hosts_that_set_nothing(

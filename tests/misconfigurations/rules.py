@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from models.unknown_keys import foreign_rules
+from models.unknown_keys import rules_of_other_tools
 from reports.rollout_warnings import rollout_rules
 
 ROOT = Path(__file__).parent.parent.parent
@@ -15,7 +15,7 @@ _PACKAGES = ("models", "planning", "reports")
 @cache
 def rules() -> dict[str, str]:
     """Rule ids with the file that gives them; those of tables with the table's."""
-    found = dict.fromkeys(foreign_rules(), "models/keys_of_other_tools.yaml")
+    found = dict.fromkeys(rules_of_other_tools(), "models/keys_of_other_tools.yaml")
     found |= dict.fromkeys(rollout_rules(), "reports/rollout_warnings.py")
     for package in _PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):

@@ -8,7 +8,7 @@ TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 
 
 def sentence(**fields: object) -> str:
-    defaults = {"place": "p", "reason": "is wrong", "remedy": "Change it", "rule": "r"}
+    defaults = {"path": "p", "reason": "is wrong", "remedy": "Change it", "rule": "r"}
     return Problem(**{**defaults, **fields}).sentence()  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ def test_no_half_of_a_token_survives_the_cut_of_a_long_value(before: int) -> Non
     assert not any(TOKEN[at : at + 5] in told for at in range(len(TOKEN) - 5))
 
 
-@pytest.mark.parametrize("field", ["place", "reason", "remedy", "value"])
+@pytest.mark.parametrize("field", ["path", "reason", "remedy", "value"])
 def test_no_token_in_any_part_of_a_sentence(field: str) -> None:
     assert TOKEN not in sentence(**{field: f"x {TOKEN} y"})
 
@@ -51,7 +51,7 @@ def test_engine_arguments_that_start_like_a_token_stay_readable() -> None:
 
 def test_a_stack_error_names_every_problem_on_a_line_of_its_own() -> None:
     problems = [
-        Problem(place=place, reason="is\nwrong", remedy="Change it?", rule="r") for place in "ab"
+        Problem(path=path, reason="is\nwrong", remedy="Change it?", rule="r") for path in "ab"
     ]
     assert str(StackError("Pulumi.dev.yaml", problems)).splitlines() == [
         "Pulumi.dev.yaml: 2 problems, nothing created",
@@ -61,6 +61,6 @@ def test_a_stack_error_names_every_problem_on_a_line_of_its_own() -> None:
 
 
 def test_warnings_stop_nothing() -> None:
-    warning = Problem(place="p", reason="r", remedy="x", rule="r", severity=Severity.WARN)
-    stop = Problem(place="p", reason="r", remedy="x", rule="r")
+    warning = Problem(path="p", reason="r", remedy="x", rule="r", severity=Severity.WARN)
+    stop = Problem(path="p", reason="r", remedy="x", rule="r")
     assert stops([warning, stop]) == (stop,)

@@ -155,8 +155,8 @@ def test_a_misspelt_key_never_passes_silently(path: KeyPath, misspelt: str) -> N
     with pytest.raises(StackError) as raised:
         make_plan(read_stack("test", values, frozenset({TOKEN_KEY})))
     known = {"unknown-key", "engine-argument-unknown"}
-    found = [p.place for p in raised.value.problems if p.rule in known]
-    assert any(place.endswith(new) for place in found), str(raised.value)
+    found = [p.path for p in raised.value.problems if p.rule in known]
+    assert any(path.endswith(new) for path in found), str(raised.value)
 
 
 junk = st.recursive(

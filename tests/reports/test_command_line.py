@@ -143,7 +143,7 @@ def test_json_of_a_stop_names_place_and_rule(
     code, out, _ = run(capsys, path, "--json")
     assert code == STOPPED
     (stop,) = json.loads(out)["stops"]
-    assert (stop["place"], stop["rule"]) == ("ray-llm:models[0].gpu", "pool-unknown")
+    assert (stop["path"], stop["rule"]) == ("ray-llm:models[0].gpu", "pool-unknown")
 
 
 def test_quotas_are_read_from_a_pipe(

@@ -6,7 +6,7 @@ of public load logs in tests/planning/memory_points.yaml.
 """
 
 from planning.plan import GIB
-from planning.sizing.memory.vllm_accounting import Load
+from planning.sizing.memory.vllm_accounting import MemoryInputs
 
 _BASE_BYTES = int(0.1 * GIB)  # inputs and small buffers; fitted to the points in the tests
 # The vision tower's own profiling run; fitted. V1: 0.2 to 0.3 GiB (Gemma 3, Mistral 3); V0 runs
@@ -19,48 +19,48 @@ _WIDE_COPIES = 3
 _HIDDEN_COPIES = 3
 
 
-def activation_bytes(load: Load) -> int:
+def activation_bytes(inputs: MemoryInputs) -> int:
     """The most bytes of activations alive at once on one GPU during profiling."""
-    architecture = load.architecture
-    hidden = load.max_num_batched_tokens * architecture.hidden_size * load.value_bytes
-    workspace = _moe_workspace(load)
-    step = _step_peak(load) + workspace
-    sampling = hidden + _sampling_peak(load)
-    if load.accounting.moe_workspace_kept:
+    architecture = inputs.architecture
+    hidden = inputs.max_num_batched_tokens * architecture.hidden_size * inputs.value_bytes
+    workspace = _moe_workspace(inputs)
+    step = _step_peak(inputs) + workspace
+    sampling = hidden + _sampling_peak(inputs)
+    if inputs.accounting.moe_workspace_kept:
         sampling += workspace
-    return _BASE_BYTES + max(step, sampling) + _vision(load)
+    return _BASE_BYTES + max(step, sampling) + _vision(inputs)
 
 
-def _step_peak(load: Load) -> int:
-    architecture = load.architecture
-    wide = architecture.intermediate_size // load.tensor_parallel_size
+def _step_peak(inputs: MemoryInputs) -> int:
+    architecture = inputs.architecture
+    wide = architecture.intermediate_size // inputs.tensor_parallel_size
     values = _WIDE_COPIES * wide + _HIDDEN_COPIES * architecture.hidden_size
-    return load.max_num_batched_tokens * values * load.value_bytes
+    return inputs.max_num_batched_tokens * values * inputs.value_bytes
 
 
-def _sampling_peak(load: Load) -> int:
+def _sampling_peak(inputs: MemoryInputs) -> int:
     """Logits are gathered on every GPU, so tensor parallelism does not divide them."""
-    sequences = min(load.max_num_seqs, load.max_num_batched_tokens)
-    return int(sequences * load.architecture.vocab_size * load.accounting.logit_bytes)
+    sequences = min(inputs.max_num_seqs, inputs.max_num_batched_tokens)
+    return int(sequences * inputs.architecture.vocab_size * inputs.accounting.logit_bytes)
 
 
-def _moe_workspace(load: Load) -> int:
+def _moe_workspace(inputs: MemoryInputs) -> int:
     """The two buffers of fused experts, a row for each token and chosen expert.
 
     vLLM's fused_experts; none for gpt-oss, whose MXFP4 kernels have their own.
     """
-    architecture = load.architecture
+    architecture = inputs.architecture
     chosen = architecture.num_experts_per_tok
     if not architecture.num_experts or not chosen or architecture.model_type == "gpt_oss":
         return 0
     wide = (architecture.moe_intermediate_size or architecture.intermediate_size) // (
-        load.tensor_parallel_size
+        inputs.tensor_parallel_size
     )
     row = max(2 * wide, architecture.hidden_size) + max(wide, architecture.hidden_size)
-    return load.max_num_batched_tokens * chosen * row * load.value_bytes
+    return inputs.max_num_batched_tokens * chosen * row * inputs.value_bytes
 
 
-def _vision(load: Load) -> int:
-    if not load.architecture.multimodal:
+def _vision(inputs: MemoryInputs) -> int:
+    if not inputs.architecture.multimodal:
         return 0
-    return _V0_VISION_BYTES if load.accounting.v0_engine else _VISION_BYTES
+    return _V0_VISION_BYTES if inputs.accounting.v0_engine else _VISION_BYTES

@@ -15,12 +15,12 @@ from models.architecture import AttentionKind
 from planning.plan import GIB, MemoryFit
 from planning.sizing.memory.activations import activation_bytes
 from planning.sizing.memory.kv_cache import BLOCK_TOKENS, kv_bytes, longest_context, token_bytes
-from planning.sizing.memory.vllm_accounting import Accounting, Load, accounting
+from planning.sizing.memory.vllm_accounting import Accounting, MemoryInputs, accounting
 
 __all__ = [
     "BLOCK_TOKENS",
     "Accounting",
-    "Load",
+    "MemoryInputs",
     "accounting",
     "graph_bytes",
     "kv_bytes",
@@ -59,80 +59,80 @@ _MARGIN_BYTES: Final = int(0.15 * GIB)
 _MARGIN_SHARE: Final = 0.1
 
 
-def memory_fit(load: Load) -> MemoryFit:
+def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
-    weights = weight_bytes_per_gpu(load)
-    activations = activation_bytes(load)
-    runtime = _runtime_bytes(load)
-    graphs = graph_bytes(load)
+    weights = weight_bytes_per_gpu(inputs)
+    activations = activation_bytes(inputs)
+    runtime = _runtime_bytes(inputs)
+    graphs = graph_bytes(inputs)
     spent = weights + activations + runtime
-    if load.accounting.graphs_in_budget:
+    if inputs.accounting.graphs_in_budget:
         spent += graphs
-    available = math.floor(load.budget_bytes) - spent
-    per_sequence = kv_bytes(load, load.max_model_len)
+    available = math.floor(inputs.budget_bytes) - spent
+    per_sequence = kv_bytes(inputs, inputs.max_model_len)
     margin = _MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime))
     return MemoryFit(
-        budget_bytes=math.floor(load.budget_bytes),
+        budget_bytes=math.floor(inputs.budget_bytes),
         weight_bytes=weights,
         activation_bytes=activations,
         runtime_bytes=runtime,
         graph_bytes=graphs,
-        graphs_in_budget=load.accounting.graphs_in_budget,
-        outside_bytes=math.floor(load.gpu_bytes) - math.floor(load.budget_bytes),
+        graphs_in_budget=inputs.accounting.graphs_in_budget,
+        outside_bytes=math.floor(inputs.gpu_bytes) - math.floor(inputs.budget_bytes),
         kv_available_bytes=available,
         kv_per_sequence_bytes=per_sequence,
         concurrent_sequences=max(0.0, available / per_sequence),
-        longest_context=longest_context(load, available),
-        sure_context=longest_context(load, available - margin),
+        longest_context=longest_context(inputs, available),
+        sure_context=longest_context(inputs, available - margin),
         margin_bytes=margin,
     )
 
 
-def weight_bytes_per_gpu(load: Load) -> int:
+def weight_bytes_per_gpu(inputs: MemoryInputs) -> int:
     """Weights on the GPU that holds most of them, as vLLM reports "Model loading took".
 
     With pipeline parallelism, the stage with most layers and one embedding table: the first
     holds the embeddings, the last the output head.
     """
-    architecture = load.architecture
-    total = load.weight_bytes * (1 + (_PACKED_OVERHEAD if load.packed_weights else 0))
-    if architecture.model_type == "gpt_oss" and load.tensor_parallel_size > 1:
+    architecture = inputs.architecture
+    total = inputs.weight_bytes * (1 + (_PACKED_OVERHEAD if inputs.packed_weights else 0))
+    if architecture.model_type == "gpt_oss" and inputs.tensor_parallel_size > 1:
         total *= 1 + _PADDED_SHARDS
     if architecture.model_type.startswith("gemma3") and architecture.multimodal:
         total += _GEMMA_VISION_BYTES
-    if load.pipeline_parallel_size > 1:
+    if inputs.pipeline_parallel_size > 1:
         table = architecture.vocab_size * architecture.hidden_size * _TABLE_VALUE_BYTES
         tables = table if architecture.tie_word_embeddings else 2 * table
         layers = max(0.0, total - tables) / architecture.num_hidden_layers
-        total = min(total, layers * load.stage_layers + table)
-    share = max(0, math.ceil(total / load.tensor_parallel_size) - load.offloaded_bytes)
-    return share + _rotary_bytes(load) + _LOADER_BYTES
+        total = min(total, layers * inputs.stage_layers + table)
+    share = max(0, math.ceil(total / inputs.tensor_parallel_size) - inputs.offloaded_bytes)
+    return share + _rotary_bytes(inputs) + _LOADER_BYTES
 
 
-def graph_bytes(load: Load) -> int:
+def graph_bytes(inputs: MemoryInputs) -> int:
     """CUDA graphs of one GPU; 0 where the engine runs eagerly."""
-    if load.enforce_eager:
+    if inputs.enforce_eager:
         return 0
-    limits = (load.max_num_seqs, load.max_num_batched_tokens)
-    sizes = load.accounting.graph_sizes(*limits)
-    one = _FULL_GRAPH_BYTES if load.accounting.v0_engine else _PIECEWISE_GRAPH_BYTES
-    full = load.accounting.full_graph_sizes(*limits) * _FULL_GRAPH_BYTES
-    return _FIRST_GRAPH_BYTES + load.stage_layers * (sizes * one + full)
+    limits = (inputs.max_num_seqs, inputs.max_num_batched_tokens)
+    sizes = inputs.accounting.graph_sizes(*limits)
+    one = _FULL_GRAPH_BYTES if inputs.accounting.v0_engine else _PIECEWISE_GRAPH_BYTES
+    full = inputs.accounting.full_graph_sizes(*limits) * _FULL_GRAPH_BYTES
+    return _FIRST_GRAPH_BYTES + inputs.stage_layers * (sizes * one + full)
 
 
-def _rotary_bytes(load: Load) -> int:
+def _rotary_bytes(inputs: MemoryInputs) -> int:
     """The table of rotary embeddings, which every GPU holds whole, in 16 bit."""
-    architecture = load.architecture
+    architecture = inputs.architecture
     size = architecture.head_dim
     if architecture.attention.kind is AttentionKind.MLA:
         size = architecture.attention.qk_rope_head_dim or size
     return architecture.max_position_embeddings * size * _TABLE_VALUE_BYTES
 
 
-def _runtime_bytes(load: Load) -> int:
-    if load.gpus == 1:
-        return load.accounting.runtime_bytes
-    if load.compute_capability < _HOPPER:
+def _runtime_bytes(inputs: MemoryInputs) -> int:
+    if inputs.gpus == 1:
+        return inputs.accounting.runtime_bytes
+    if inputs.compute_capability < _HOPPER:
         return _PARALLEL_RUNTIME_BYTES
-    fused = load.accounting.fused_all_reduce and load.tensor_parallel_size > 1
+    fused = inputs.accounting.fused_all_reduce and inputs.tensor_parallel_size > 1
     return _FUSED_RUNTIME_BYTES if fused else _HOPPER_RUNTIME_BYTES

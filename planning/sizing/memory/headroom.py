@@ -13,7 +13,7 @@ from models.problems import Problem, Severity
 from planning.plan import GIB, MemoryFit
 from planning.sizing.batching import Batching
 from planning.sizing.memory.estimate import CONTEXT_BYTES, LEAST_CONTEXT_BYTES
-from planning.sizing.stated_arguments import Statements
+from planning.sizing.stated_arguments import StatedArguments
 
 _RULE_DOUBT = "memory-doubt"
 _RULE_CONTEXT = "utilization-high"
@@ -23,22 +23,26 @@ _GRAPH_ARGUMENTS = frozenset({"compilation_config", "cuda_graph_sizes", "cudagra
 
 
 def memory_problems(
-    said: Statements, tier: GpuTier, tokens: int, batching: Batching, fit: MemoryFit
+    arguments: StatedArguments, tier: GpuTier, tokens: int, batching: Batching, fit: MemoryFit
 ) -> Iterable[Problem]:
     """The doubts about one model on one tier; `tokens` is its context length."""
-    yield from _doubt(said, tier, tokens, fit)
-    yield from _outside(said, tier, batching, fit)
+    yield from _doubt(arguments, tier, tokens, fit)
+    yield from _outside(arguments, tier, batching, fit)
 
 
-def _doubt(said: Statements, tier: GpuTier, tokens: int, fit: MemoryFit) -> Iterable[Problem]:
+def _doubt(
+    arguments: StatedArguments, tier: GpuTier, tokens: int, fit: MemoryFit
+) -> Iterable[Problem]:
     if not fit.doubtful:
         return
     way_out = "Try it before you rely on it, or give it more memory"
     if fit.sure_context >= 1024:
         way_out = f"Use at most {fit.sure_context // 1024 * 1024} to be sure, or try it"
     yield Problem(
-        place=said.place_of("max_model_len"),
-        value=tokens if said.get("max_model_len") is not None else f"a context of {tokens} tokens",
+        path=arguments.path_of("max_model_len"),
+        value=tokens
+        if arguments.get("max_model_len") is not None
+        else f"a context of {tokens} tokens",
         reason=f"may not fit: it needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache "
         f"per sequence, {tier.id} leaves {gib(fit.kv_available_bytes)} GiB, and that estimate is "
         f"good to {gib(fit.margin_bytes, up=True)} GiB",
@@ -49,7 +53,7 @@ def _doubt(said: Statements, tier: GpuTier, tokens: int, fit: MemoryFit) -> Iter
 
 
 def _outside(
-    said: Statements, tier: GpuTier, batching: Batching, fit: MemoryFit
+    arguments: StatedArguments, tier: GpuTier, batching: Batching, fit: MemoryFit
 ) -> Iterable[Problem]:
     """What the utilization leaves for context and graphs.
 
@@ -57,12 +61,12 @@ def _outside(
     is left eat into what the activations need, and fail where that is too small as well.
     """
     utilization = batching.gpu_memory_utilization
-    own_sizes = not _GRAPH_ARGUMENTS.isdisjoint(said.engine)
+    own_sizes = not _GRAPH_ARGUMENTS.isdisjoint(arguments.engine)
     graphs = 0 if fit.graphs_in_budget or own_sizes else fit.graph_bytes
-    place = said.place_of("gpu_memory_utilization")
+    path = arguments.path_of("gpu_memory_utilization")
     if fit.outside_bytes < LEAST_CONTEXT_BYTES:
         yield Problem(
-            place=place,
+            path=path,
             value=utilization,
             reason=f"leaves {gib(fit.outside_bytes)} GiB of {tier.gpu_name}, less than the CUDA "
             "context takes, so vLLM finds less free memory than it is told to use",
@@ -70,19 +74,19 @@ def _outside(
             rule=_RULE_CONTEXT,
         )
     elif graphs and fit.outside_bytes < LEAST_CONTEXT_BYTES + graphs - fit.activation_bytes:
-        yield _graphs_problem(place, tier, utilization, fit, Severity.STOP)
+        yield _graphs_problem(path, tier, utilization, fit, Severity.STOP)
     elif graphs and fit.outside_bytes < LEAST_CONTEXT_BYTES + graphs:
-        yield _graphs_problem(place, tier, utilization, fit, Severity.WARN)
+        yield _graphs_problem(path, tier, utilization, fit, Severity.WARN)
 
 
 def _graphs_problem(
-    place: str, tier: GpuTier, utilization: float, fit: MemoryFit, severity: Severity
+    path: str, tier: GpuTier, utilization: float, fit: MemoryFit, severity: Severity
 ) -> Problem:
     certain = severity is Severity.STOP
     needed = CONTEXT_BYTES + fit.graph_bytes
     enough = math.floor((1 - needed / (fit.outside_bytes + fit.budget_bytes)) * 100) / 100
     return Problem(
-        place=place,
+        path=path,
         value=utilization,
         reason=f"leaves {gib(fit.outside_bytes)} GiB of {tier.gpu_name} for the CUDA context and "
         f"{gib(fit.graph_bytes, up=True)} GiB of CUDA graphs, which vLLM captures outside of it: "

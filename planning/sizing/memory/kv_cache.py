@@ -8,69 +8,69 @@ the last group of each padded (v1/core/kv_cache_utils.py, get_kv_cache_config_hy
 import math
 
 from models.architecture import AttentionKind
-from planning.sizing.memory.vllm_accounting import Load
+from planning.sizing.memory.vllm_accounting import MemoryInputs
 
 BLOCK_TOKENS = 16  # vLLM's default block_size on CUDA
 
 
-def kv_bytes(load: Load, tokens: int) -> int:
+def kv_bytes(inputs: MemoryInputs, tokens: int) -> int:
     """KV cache of one sequence of `tokens` tokens on one GPU, in whole blocks."""
-    full, sliding = _layers(load)
+    full, sliding = _layers(inputs)
     group = min(full, sliding) or max(full, sliding)
     blocks = math.ceil(full / group) * math.ceil(tokens / BLOCK_TOKENS)
     if sliding:
-        blocks += math.ceil(sliding / group) * _window_blocks(load, tokens)
-    return blocks * group * _block_bytes(load)
+        blocks += math.ceil(sliding / group) * _window_blocks(inputs, tokens)
+    return blocks * group * _block_bytes(inputs)
 
 
-def token_bytes(load: Load) -> int:
+def token_bytes(inputs: MemoryInputs) -> int:
     """KV cache of one token on one GPU with every layer counted, as vLLM's log counts tokens."""
-    return load.stage_layers * _block_bytes(load) // BLOCK_TOKENS
+    return inputs.stage_layers * _block_bytes(inputs) // BLOCK_TOKENS
 
 
-def longest_context(load: Load, available_bytes: int) -> int:
+def longest_context(inputs: MemoryInputs, available_bytes: int) -> int:
     """The most tokens of one sequence whose KV cache fits, in whole blocks, by bisection.
 
     Never beyond the model's own limit; 0 where not one block fits.
     """
-    limit = load.architecture.longest_context
+    limit = inputs.architecture.longest_context
     if available_bytes <= 0:
         return 0
-    if kv_bytes(load, limit) <= available_bytes:
+    if kv_bytes(inputs, limit) <= available_bytes:
         return limit
     low, high = 0, limit // BLOCK_TOKENS + 1
     while high - low > 1:
         middle = (low + high) // 2
-        if kv_bytes(load, middle * BLOCK_TOKENS) <= available_bytes:
+        if kv_bytes(inputs, middle * BLOCK_TOKENS) <= available_bytes:
             low = middle
         else:
             high = middle
     return low * BLOCK_TOKENS
 
 
-def _layers(load: Load) -> tuple[int, int]:
+def _layers(inputs: MemoryInputs) -> tuple[int, int]:
     """Layers of the largest pipeline stage that attend to everything, and that slide."""
-    architecture = load.architecture
+    architecture = inputs.architecture
     sliding = architecture.sliding_window_layers or 0
-    if not load.accounting.windows_free_blocks or not architecture.sliding_window:
+    if not inputs.accounting.windows_free_blocks or not architecture.sliding_window:
         sliding = 0
-    share = sliding * load.stage_layers // architecture.num_hidden_layers
-    return load.stage_layers - share, share
+    share = sliding * inputs.stage_layers // architecture.num_hidden_layers
+    return inputs.stage_layers - share, share
 
 
-def _window_blocks(load: Load, tokens: int) -> int:
+def _window_blocks(inputs: MemoryInputs, tokens: int) -> int:
     """Blocks that a sliding layer keeps of one sequence (SlidingWindowSpec in vLLM 0.10)."""
-    window = load.architecture.sliding_window or tokens
-    kept = min(window - 1 + load.max_num_batched_tokens, tokens)
+    window = inputs.architecture.sliding_window or tokens
+    kept = min(window - 1 + inputs.max_num_batched_tokens, tokens)
     return math.ceil(kept / BLOCK_TOKENS) + 1
 
 
-def _block_bytes(load: Load) -> int:
+def _block_bytes(inputs: MemoryInputs) -> int:
     """One block of one layer on one GPU."""
-    architecture = load.architecture
+    architecture = inputs.architecture
     if architecture.attention.kind is AttentionKind.MLA:
         values = architecture.kv_values_per_token_per_layer  # every GPU keeps the whole latent
     else:
-        heads = max(1, math.ceil(architecture.num_key_value_heads / load.tensor_parallel_size))
+        heads = max(1, math.ceil(architecture.num_key_value_heads / inputs.tensor_parallel_size))
         values = 2 * heads * architecture.head_dim
-    return BLOCK_TOKENS * values * load.kv_value_bytes
+    return BLOCK_TOKENS * values * inputs.kv_value_bytes

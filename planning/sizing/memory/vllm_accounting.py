@@ -106,7 +106,7 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
+class MemoryInputs:
     """What an engine is asked to hold, as far as memory is concerned.
 
     weight_bytes: all the weights at tensor parallelism 1, as vLLM allocates them.

@@ -160,7 +160,7 @@ def test_a_price_that_cannot_be_meant_stops(key: str, price: object, words: str)
     problems = stops([small()], gpuPools=["l4"], prices={key: price})
     assert len(problems) == 1
     assert words in problems[0].sentence()
-    assert problems[0].place.startswith(f"ray-llm:prices.{key}")
+    assert problems[0].path.startswith(f"ray-llm:prices.{key}")
 
 
 def test_a_region_without_prices_is_told_as_unknown_and_not_as_zero() -> None:
@@ -216,7 +216,7 @@ def test_a_budget_that_is_no_amount_stops(budget: object) -> None:
 @pytest.mark.parametrize("factor", [1.1, -0.1, "much", True])
 def test_a_load_factor_outside_0_to_1_stops(factor: object) -> None:
     (problem,) = stops([small()], gpuPools=["l4"], loadFactor=factor)
-    assert problem.place == "ray-llm:loadFactor"
+    assert problem.path == "ray-llm:loadFactor"
 
 
 @pytest.mark.parametrize(

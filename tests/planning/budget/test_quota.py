@@ -72,7 +72,7 @@ def test_a_project_that_may_run_no_gpu_at_all_stops() -> None:
     quotas = {"NVIDIA_L4_GPUS": 4, "GPUS_ALL_REGIONS": 0}
     problems = stops([small()], gpuPools=[{"tier": "l4", "maxNodes": 2}], quotas=quotas)
     assert rules(problems) == {"quota-below-minimum"}
-    assert problems[0].place == "ray-llm:quotas.GPUS_ALL_REGIONS"
+    assert problems[0].path == "ray-llm:quotas.GPUS_ALL_REGIONS"
 
 
 def test_both_gpu_quotas_suffice() -> None:

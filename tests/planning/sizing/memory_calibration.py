@@ -17,7 +17,7 @@ import yaml
 from models.catalog import llms
 from planning.plan import GIB, MemoryFit
 from planning.sizing.memory.estimate import memory_fit, token_bytes
-from planning.sizing.memory.vllm_accounting import UNSORTED_LOGIT_BYTES, Load, accounting
+from planning.sizing.memory.vllm_accounting import UNSORTED_LOGIT_BYTES, MemoryInputs, accounting
 
 POINTS = Path(__file__).with_name("memory_points.yaml")
 
@@ -30,7 +30,7 @@ class Point:
     source: str
     vllm: str
     bound: bool
-    load: Load
+    inputs: MemoryInputs
     stated: dict[str, float]
     fit: MemoryFit
 
@@ -40,7 +40,7 @@ class Point:
         if "kv" in self.stated:
             return self.stated["kv"]
         if "tokens" in self.stated:
-            return self.stated["tokens"] * token_bytes(self.load) / GIB
+            return self.stated["tokens"] * token_bytes(self.inputs) / GIB
         return None
 
     @property
@@ -56,7 +56,7 @@ class Point:
     @property
     def kv_error_share(self) -> float | None:
         """The error as a share of the GPU's memory."""
-        return None if self.kv_error_gib is None else self.kv_error_gib / self.load.gpu_memory_gib
+        return None if self.kv_error_gib is None else self.kv_error_gib / self.inputs.gpu_memory_gib
 
 
 def points() -> tuple[Point, ...]:
@@ -85,7 +85,7 @@ def _point(row: dict[str, Any]) -> Point:
     release = accounting(row["vllm"], row.get("v0", False))
     if row.get("sampler") == "flashinfer":
         release = replace(release, logit_bytes=UNSORTED_LOGIT_BYTES)
-    load = Load(
+    inputs = MemoryInputs(
         architecture=architecture,
         weight_bytes=weight_bytes,
         packed_weights=row.get(
@@ -106,9 +106,9 @@ def _point(row: dict[str, Any]) -> Point:
         source=row["source"],
         vllm=row["vllm"] + (" V0" if row.get("v0") else ""),
         bound=row.get("bound", True),
-        load=load,
+        inputs=inputs,
         stated=row["stated"],
-        fit=memory_fit(load),
+        fit=memory_fit(inputs),
     )
 
 

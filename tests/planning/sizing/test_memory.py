@@ -14,15 +14,15 @@ from planning.plan import GIB, MemoryFit
 from planning.sizing.memory.activations import activation_bytes
 from planning.sizing.memory.estimate import graph_bytes, memory_fit, weight_bytes_per_gpu
 from planning.sizing.memory.kv_cache import BLOCK_TOKENS, kv_bytes, longest_context
-from planning.sizing.memory.vllm_accounting import Load, accounting
+from planning.sizing.memory.vllm_accounting import MemoryInputs, accounting
 
 KIB = 1024
 MIB = 1024**2
 
 
-def load_of(architecture: LlmArchitecture, **changes: Any) -> Load:
+def load_of(architecture: LlmArchitecture, **changes: Any) -> MemoryInputs:
     """A load of this architecture on one L4 under vLLM 0.10, with changes."""
-    load = Load(
+    inputs = MemoryInputs(
         architecture=architecture,
         weight_bytes=2 * GIB,
         kv_value_bytes=2,
@@ -37,10 +37,10 @@ def load_of(architecture: LlmArchitecture, **changes: Any) -> Load:
         enforce_eager=False,
         accounting=accounting("0.10.0", v0_engine=False),
     )
-    return replace(load, **changes)
+    return replace(inputs, **changes)
 
 
-def llm(name: str, **changes: Any) -> Load:
+def llm(name: str, **changes: Any) -> MemoryInputs:
     """A load of a model of the catalogue with its weights."""
     row = llms()[name]
     return load_of(row.architecture, **{"weight_bytes": row.weight_bytes, **changes})
@@ -85,27 +85,27 @@ def test_kv_cache_of_each_kind(
 
 
 def test_v0_keeps_every_token_of_sliding_layers() -> None:
-    load = llm("gpt-oss-120b", accounting=accounting("0.10.0", v0_engine=True))
-    assert kv_bytes(load, 16384) == 36 * 1024 * 16 * 2 * 8 * 64 * 2
+    inputs = llm("gpt-oss-120b", accounting=accounting("0.10.0", v0_engine=True))
+    assert kv_bytes(inputs, 16384) == 36 * 1024 * 16 * 2 * 8 * 64 * 2
 
 
 def test_groups_of_sliding_layers_are_padded() -> None:
     """gemma-3-1b: 4 full and 22 sliding layers make groups of 4: one and, padded, six."""
-    load = llm("gemma-3-1b-it", max_num_batched_tokens=2048)
-    architecture = load.architecture
+    inputs = llm("gemma-3-1b-it", max_num_batched_tokens=2048)
+    architecture = inputs.architecture
     assert (architecture.num_hidden_layers, architecture.sliding_window_layers) == (26, 22)
     window = math.ceil((512 - 1 + 2048) / 16) + 1
     block = 16 * 2 * architecture.num_key_value_heads * architecture.head_dim * 2
-    assert kv_bytes(load, 16384) == 4 * (1024 + 6 * window) * block
+    assert kv_bytes(inputs, 16384) == 4 * (1024 + 6 * window) * block
 
 
 def test_a_model_whose_layers_all_slide_keeps_its_window_only() -> None:
     architecture = llms()["mistral-7b-instruct-v0.3"].architecture.model_copy(
         update={"sliding_window": 4096, "sliding_window_layers": 32}
     )
-    load = load_of(architecture, max_num_batched_tokens=2048)
+    inputs = load_of(architecture, max_num_batched_tokens=2048)
     blocks = math.ceil((4096 - 1 + 2048) / 16) + 1
-    assert kv_bytes(load, 32768) == 32 * blocks * 16 * 2 * 8 * 128 * 2
+    assert kv_bytes(inputs, 32768) == 32 * blocks * 16 * 2 * 8 * 128 * 2
 
 
 # Weights
@@ -120,15 +120,15 @@ def test_weights_are_divided_by_tensor_parallelism() -> None:
 
 @pytest.mark.parametrize(("stages", "logged_gib"), [(2, 7.51), (4, 4.26)])
 def test_the_largest_stage_holds_layers_and_one_table(stages: int, logged_gib: float) -> None:
-    load = llm("llama-3.1-8b-instruct", pipeline_parallel_size=stages)
-    assert weight_bytes_per_gpu(load) / GIB == pytest.approx(logged_gib, abs=0.05)
+    inputs = llm("llama-3.1-8b-instruct", pipeline_parallel_size=stages)
+    assert weight_bytes_per_gpu(inputs) / GIB == pytest.approx(logged_gib, abs=0.05)
 
 
 def test_a_tied_table_is_on_the_first_and_on_the_last_stage() -> None:
     """llama-3.2-1b: 2.30 GiB, 0.49 of them the one table that both ends need."""
-    load = llm("llama-3.2-1b-instruct", pipeline_parallel_size=2)
+    inputs = llm("llama-3.2-1b-instruct", pipeline_parallel_size=2)
     layers = (2.302 - 0.489) / 2
-    assert weight_bytes_per_gpu(load) / GIB == pytest.approx(layers + 0.489, abs=0.07)
+    assert weight_bytes_per_gpu(inputs) / GIB == pytest.approx(layers + 0.489, abs=0.07)
 
 
 def test_packed_weights_take_marlins_overhead() -> None:
@@ -141,15 +141,15 @@ def test_packed_weights_take_marlins_overhead() -> None:
 
 
 def test_a_wide_step_decides_the_peak_where_few_sequences_are_sampled() -> None:
-    load = llm("llama-3.1-8b-instruct", max_num_seqs=16)
+    inputs = llm("llama-3.1-8b-instruct", max_num_seqs=16)
     step = 8192 * 2 * (3 * 14336 + 3 * 4096)
-    assert activation_bytes(load) == int(0.1 * GIB) + step
+    assert activation_bytes(inputs) == int(0.1 * GIB) + step
 
 
 def test_sampling_decides_the_peak_where_many_sequences_are_sampled() -> None:
-    load = llm("llama-3.1-8b-instruct", max_num_seqs=1024)
+    inputs = llm("llama-3.1-8b-instruct", max_num_seqs=1024)
     sampling = 8192 * 2 * 4096 + int(1024 * 128256 * 38.4)
-    assert activation_bytes(load) == int(0.1 * GIB) + sampling
+    assert activation_bytes(inputs) == int(0.1 * GIB) + sampling
 
 
 def test_newer_releases_sample_without_sorting() -> None:
@@ -175,16 +175,22 @@ def test_tensor_parallelism_divides_the_step_and_not_the_logits() -> None:
 
 
 def test_experts_need_a_row_for_each_token_and_choice() -> None:
-    load = llm("qwen3-30b-a3b", max_num_seqs=1024, accounting=accounting("0.18.0", v0_engine=False))
+    inputs = llm(
+        "qwen3-30b-a3b", max_num_seqs=1024, accounting=accounting("0.18.0", v0_engine=False)
+    )
     workspace = 8192 * 8 * (2048 + 2048) * 2
-    without = replace(load, architecture=load.architecture.model_copy(update={"num_experts": None}))
-    assert activation_bytes(load) - activation_bytes(without) == workspace
+    without = replace(
+        inputs, architecture=inputs.architecture.model_copy(update={"num_experts": None})
+    )
+    assert activation_bytes(inputs) - activation_bytes(without) == workspace
 
 
 def test_a_vision_tower_needs_its_own_peak() -> None:
     text = llms()["gemma-3-12b-it"].architecture.model_copy(update={"multimodal": False})
-    load = llm("gemma-3-12b-it")
-    assert activation_bytes(load) - activation_bytes(replace(load, architecture=text)) > GIB // 4
+    inputs = llm("gemma-3-12b-it")
+    assert (
+        activation_bytes(inputs) - activation_bytes(replace(inputs, architecture=text)) > GIB // 4
+    )
 
 
 # The runtime's share and CUDA graphs
@@ -281,7 +287,7 @@ def architectures(draw: st.DrawFn) -> LlmArchitecture:
 
 
 @st.composite
-def loads(draw: st.DrawFn) -> Load:
+def loads(draw: st.DrawFn) -> MemoryInputs:
     architecture = draw(architectures())
     return load_of(
         architecture,
@@ -315,49 +321,49 @@ def parts(fit: MemoryFit) -> list[int]:
 
 
 @given(loads())
-def test_no_part_is_negative_and_the_parts_make_the_budget(load: Load) -> None:
-    fit = memory_fit(load)
+def test_no_part_is_negative_and_the_parts_make_the_budget(inputs: MemoryInputs) -> None:
+    fit = memory_fit(inputs)
     assert min(parts(fit)) >= 0
     spent = fit.weight_bytes + fit.activation_bytes + fit.runtime_bytes
     spent += fit.graph_bytes if fit.graphs_in_budget else 0
     assert spent + fit.kv_available_bytes == fit.budget_bytes
     assert fit.concurrent_sequences >= 0
-    assert 0 <= fit.sure_context <= fit.longest_context <= load.architecture.longest_context
+    assert 0 <= fit.sure_context <= fit.longest_context <= inputs.architecture.longest_context
 
 
 @given(loads(), st.integers(1, 200_000), st.integers(0, 5000))
-def test_more_tokens_never_need_less_cache(load: Load, tokens: int, more: int) -> None:
-    assert 0 < kv_bytes(load, tokens) <= kv_bytes(load, tokens + more)
+def test_more_tokens_never_need_less_cache(inputs: MemoryInputs, tokens: int, more: int) -> None:
+    assert 0 < kv_bytes(inputs, tokens) <= kv_bytes(inputs, tokens + more)
 
 
 @given(loads())
-def test_the_longest_context_is_the_boundary(load: Load) -> None:
-    available = memory_fit(load).kv_available_bytes
-    longest = longest_context(load, available)
+def test_the_longest_context_is_the_boundary(inputs: MemoryInputs) -> None:
+    available = memory_fit(inputs).kv_available_bytes
+    longest = longest_context(inputs, available)
     if longest:
-        assert kv_bytes(load, longest) <= available
-    if longest < load.architecture.longest_context:
-        beyond = min(longest + BLOCK_TOKENS, load.architecture.longest_context)
-        assert kv_bytes(load, beyond) > available
+        assert kv_bytes(inputs, longest) <= available
+    if longest < inputs.architecture.longest_context:
+        beyond = min(longest + BLOCK_TOKENS, inputs.architecture.longest_context)
+        assert kv_bytes(inputs, beyond) > available
 
 
 @given(loads())
-def test_more_tensor_parallelism_never_means_more_a_gpu(load: Load) -> None:
-    double = replace(load, tensor_parallel_size=2 * load.tensor_parallel_size)
-    assert weight_bytes_per_gpu(double) <= weight_bytes_per_gpu(load)
-    assert kv_bytes(double, load.max_model_len) <= kv_bytes(load, load.max_model_len)
-    assert activation_bytes(double) <= activation_bytes(load)
+def test_more_tensor_parallelism_never_means_more_a_gpu(inputs: MemoryInputs) -> None:
+    double = replace(inputs, tensor_parallel_size=2 * inputs.tensor_parallel_size)
+    assert weight_bytes_per_gpu(double) <= weight_bytes_per_gpu(inputs)
+    assert kv_bytes(double, inputs.max_model_len) <= kv_bytes(inputs, inputs.max_model_len)
+    assert activation_bytes(double) <= activation_bytes(inputs)
 
 
 @given(loads(), st.integers(1, 4096))
-def test_smaller_batches_never_need_more(load: Load, sequences: int) -> None:
-    fewer = replace(load, max_num_seqs=min(sequences, load.max_num_seqs))
-    assert memory_fit(fewer).kv_available_bytes >= memory_fit(load).kv_available_bytes
+def test_smaller_batches_never_need_more(inputs: MemoryInputs, sequences: int) -> None:
+    fewer = replace(inputs, max_num_seqs=min(sequences, inputs.max_num_seqs))
+    assert memory_fit(fewer).kv_available_bytes >= memory_fit(inputs).kv_available_bytes
 
 
 @given(loads())
-def test_fitting_doubt_and_missing_are_told_apart(load: Load) -> None:
-    fit = memory_fit(load)
+def test_fitting_doubt_and_missing_are_told_apart(inputs: MemoryInputs) -> None:
+    fit = memory_fit(inputs)
     assert fit.may_fit == (fit.fits or fit.doubtful)
     if fit.left_bytes >= fit.margin_bytes:
         assert fit.fits

@@ -29,14 +29,20 @@ def named(point: Point) -> str:
 
 def test_there_are_enough_points_of_every_kind() -> None:
     assert len(WITH_KV) >= 25
-    loads = [point.load for point in WITH_KV]
-    assert {load.accounting.v0_engine for load in loads} == {True, False}
-    assert {load.tensor_parallel_size for load in loads} >= {1, 2, 4, 8}
-    assert {load.compute_capability for load in loads} >= {(7, 5), (8, 0), (8, 6), (8, 9), (9, 0)}
-    assert {load.kv_value_bytes for load in loads} == {1, 2, 4}
-    assert any(load.packed_weights for load in loads)
-    assert any(load.architecture.sliding_window for load in loads)
-    assert any(load.architecture.num_experts for load in loads)
+    inputs_of_points = [point.inputs for point in WITH_KV]
+    assert {inputs.accounting.v0_engine for inputs in inputs_of_points} == {True, False}
+    assert {inputs.tensor_parallel_size for inputs in inputs_of_points} >= {1, 2, 4, 8}
+    assert {inputs.compute_capability for inputs in inputs_of_points} >= {
+        (7, 5),
+        (8, 0),
+        (8, 6),
+        (8, 9),
+        (9, 0),
+    }
+    assert {inputs.kv_value_bytes for inputs in inputs_of_points} == {1, 2, 4}
+    assert any(inputs.packed_weights for inputs in inputs_of_points)
+    assert any(inputs.architecture.sliding_window for inputs in inputs_of_points)
+    assert any(inputs.architecture.num_experts for inputs in inputs_of_points)
 
 
 def test_nearly_every_point_has_an_address() -> None:
@@ -86,7 +92,7 @@ def test_graphs_are_estimated_within_half_a_gib() -> None:
 @pytest.mark.parametrize("point", STARTED, ids=named)
 def test_the_stated_tokens_are_the_stated_gib(point: Point) -> None:
     """vLLM counts tokens as if every layer kept every token; one block of error at most."""
-    stated_gib = point.stated["tokens"] * token_bytes(point.load) / GIB
+    stated_gib = point.stated["tokens"] * token_bytes(point.inputs) / GIB
     assert stated_gib == pytest.approx(point.stated["kv"], abs=0.02)
 
 
@@ -97,8 +103,8 @@ def test_the_stated_tokens_are_the_stated_gib(point: Point) -> None:
 )
 def test_concurrency_is_vllms(point: Point) -> None:
     """Sliding windows, hybrid groups and blocks included: to the second decimal of the log."""
-    cache = point.stated["tokens"] * token_bytes(point.load)
-    concurrency = cache / kv_bytes(point.load, point.load.max_model_len)
+    cache = point.stated["tokens"] * token_bytes(point.inputs)
+    concurrency = cache / kv_bytes(point.inputs, point.inputs.max_model_len)
     assert concurrency == pytest.approx(point.stated["concurrency"], rel=0.001, abs=0.006)
 
 
