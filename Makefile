@@ -13,6 +13,7 @@ UV_VERSION := 0.13.9
 ACTIONLINT_VERSION := v1.7.12
 PY := .venv/bin/python
 LOCALCLOUD := $(PY) -m localcloud
+LOCALCLOUD_TESTS := devtools/localcloud/tests/cluster
 
 # Only the Python that is here: nothing is downloaded from outside of the registries.
 export UV_PYTHON_DOWNLOADS := never
@@ -70,7 +71,7 @@ e2e: e2e-shared e2e-alone ## the tests on the real cluster, which is built first
 
 # Two clusters at once: one waits where the other computes.
 e2e-shared: cluster-build
-	@$(PY) -m pytest tests/cluster -m "cluster and not alone" --verbose --numprocesses 2 \
+	@$(PY) -m pytest tests/cluster $(LOCALCLOUD_TESTS) -m "cluster and not alone" --verbose --numprocesses 2 \
 		--dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The prod stack starts a dozen Ray nodes at once.
@@ -128,7 +129,7 @@ clean: ## forget all stacks and the cloud on this machine; the built engine stay
 distclean: ## everything that these commands made
 	@rm -rf .localcloud .venv .uv
 
-.venv/.synced: .uv/bin/uv pyproject.toml uv.lock
+.venv/.synced: .uv/bin/uv pyproject.toml devtools/localcloud/pyproject.toml uv.lock
 	@.uv/bin/uv sync --locked --quiet --python "$(PYTHON)" || { \
 		echo "error: the environment cannot be made as uv.lock says; 'make lock' after an edit of" \
 			"pyproject.toml, and the Python package index must be reachable." >&2; exit 1; }

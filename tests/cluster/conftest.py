@@ -1,51 +1,35 @@
-"""The local cluster for tests: one for each test process, for as long as that runs."""
+"""The product on the local cluster: one stack at a time on the cluster of a test process."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from localcloud.cluster import processes
-from localcloud.cluster.lifecycle import down, up
-from tests.cluster.figures import Figures, table
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import RunningCluster
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stage import Stage
 
 # Two processes take these in turn: what takes long first, and what uses the small service where its
-# cluster has it already, as the process that is free after the edits has for the lifecycle.
+# cluster has it already, as the process that is free after the edits has for the service's pods.
+# The lifecycle is the local cloud's own test.
 GROUPS = (
     "test_faults.py",
     "test_autoscaling.py",
     "test_killed_engine.py",
     "test_edits.py",
     "test_shipped_stacks.py[dev]",
+    "test_service_pods.py",
     "test_lifecycle.py",
     "test_shipped_stacks.py[staging]",
 )
-COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 
 
 @pytest.fixture(scope="session")
-def figures(pytestconfig: pytest.Config) -> Figures:
-    """What is measured on the way; printed as a table at the end."""
-    return Figures(pytestconfig.stash.setdefault(COLLECTED, []))
-
-
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, figures: Figures) -> Iterator[Cluster]:
-    home = tmp_path_factory.mktemp("cluster-home")
-    with figures.timed("cluster start, once built"):
-        state = up(home, serve_port=0, dashboard_port=0, owner=os.getpid())
-    try:
-        running = Cluster(state)
-        with figures.peak_memory("peak memory of a cluster and its stack", running.memory_bytes):
-            yield running
-    finally:
-        down(home)
-        assert processes.marked(state.mark) == []
+def cluster(local_cluster: RunningCluster) -> Cluster:
+    return Cluster(local_cluster.state)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +58,8 @@ def service(deployed_service: Service) -> Service:
 
 def group_of(nodeid: str) -> str:
     """What one process runs: a file, of the shipped stacks a stack."""
-    file, _, test = nodeid.removeprefix("tests/cluster/").partition("::")
+    path = nodeid.removeprefix("devtools/localcloud/").removeprefix("tests/cluster/")
+    file, _, test = path.partition("::")
     return f"{file}[{test.partition('[')[2]}" if file == "test_shipped_stacks.py" else file
 
 
@@ -93,24 +78,3 @@ class GroupScheduling(LoadScopeScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
     return GroupScheduling(config, log)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["figures"] = session.config.stash.get(COLLECTED, [])
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    collected = node.config.stash.setdefault(COLLECTED, [])
-    collected += [(name, value) for name, value in node.workeroutput.get("figures", [])]
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    rows = config.stash.get(COLLECTED, [])
-    if rows:
-        terminalreporter.section("figures")
-        terminalreporter.write(table(rows))

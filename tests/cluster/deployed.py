@@ -13,7 +13,8 @@ import psutil
 
 from localcloud.cluster.cluster_cloud import ClusterCloud
 from localcloud.store import CHECKOUT, HOME_VARIABLE
-from tests.cluster.running import Cluster, eventually
+from localcloud.testing.running_cluster import eventually
+from tests.cluster.running import Cluster
 from tests.engine.deployments import TOKEN, Deployment
 
 if TYPE_CHECKING:

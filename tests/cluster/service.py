@@ -4,8 +4,9 @@ import copy
 from collections import Counter
 from typing import Any
 
+from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import NAMESPACE, RAY, ClusterDeployment
-from tests.cluster.running import Cluster, eventually
+from tests.cluster.running import Cluster
 from tests.cluster.stacks import OTHER, STEADY, THIRD
 
 

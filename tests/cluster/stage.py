@@ -2,8 +2,8 @@
 
 import pytest
 
+from localcloud.testing.figures import Figures
 from tests.cluster.deployed import ClusterDeployment
-from tests.cluster.figures import Figures
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stacks import small_stack

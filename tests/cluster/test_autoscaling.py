@@ -1,7 +1,7 @@
 """A model that goes from zero to its maximum and back, with its nodes, under load.
 
 Ray Serve's autoscaling, Ray's cluster autoscaler (v2), KubeRay and the scheduler are real; the
-machines are stood in for (localcloud/cluster/node_pools.py).
+machines are stood in for (devtools/localcloud/localcloud/cluster/node_pools.py).
 """
 
 import contextlib
@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import RAY
-from tests.cluster.figures import Figures
 from tests.cluster.load import Load
-from tests.cluster.running import Cluster, eventually
+from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import RAY_SERVICE
-from tests.cluster.figures import Figures
 from tests.cluster.load import Load
-from tests.cluster.running import Cluster, eventually
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY, THIRD
 
@@ -90,7 +90,7 @@ def test_a_pool_is_appended_in_place(service: Service, figures: Figures) -> None
 
 def test_what_someone_edits_by_hand_is_shown_and_put_right(service: Service) -> None:
     """With `--refresh`: Pulumi alone looks into its state, not into the cluster."""
-    cluster: Cluster = service.cluster
+    cluster = service.cluster
     text = cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
     assert text.count("route_prefix: /other\n") == 1
     edited = text.replace("route_prefix: /other\n", "route_prefix: /elsewhere\n")

@@ -6,10 +6,10 @@ import time
 import psutil
 import pytest
 
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import RAY_SERVICE, end, kept_down, kill, running, wait_until_up
-from tests.cluster.figures import Figures
 from tests.cluster.load import Load
-from tests.cluster.running import eventually
 from tests.cluster.service import Service
 from tests.engine.deployments import TOKEN
 

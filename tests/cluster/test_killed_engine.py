@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import kill_engine
-from tests.cluster.figures import Figures
 from tests.cluster.load import Load
-from tests.cluster.running import eventually
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
 from tests.cluster.stage import Stage

@@ -1,7 +1,7 @@
 """The stacks that ship with the program, as they are, on the local cluster.
 
 Kubernetes, KubeRay, Ray Serve, Pulumi's engine and its Kubernetes provider are real; Google and
-vLLM are stood in for (localcloud/cluster/README.md).
+vLLM are stood in for (devtools/localcloud/localcloud/cluster/README.md).
 
 Only dev installs KubeRay, the others find it: that is the same for every stack, and each command
 on a state with KubeRay's resource definitions in it takes half a minute. tests/engine has all
@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from localcloud.cluster.kubernetes_api import Object
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import DEFINITIONS
 from tests.cluster.deployed import RAY_SERVICE, ClusterDeployment
-from tests.cluster.figures import Figures
-from tests.cluster.running import DEFINITIONS, Cluster
+from tests.cluster.running import Cluster
 from tests.cluster.stage import Stage
 from tests.engine.deployments import TOKEN, shipped_config
 

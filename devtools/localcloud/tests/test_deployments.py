@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from localcloud.cloud import LocalCloud
+from localcloud.testing.programs import Program, output_of
 from localcloud.workspace import PLACEHOLDER_TOKEN
-from tests.localcloud.conftest import Program, output_of
 
 pytestmark = pytest.mark.engine
 

@@ -1,13 +1,9 @@
 """Figures that the tests measure on the way: seconds, GiB, requests sent and lost."""
 
 import contextlib
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator
-
-from rich.console import Console
-from rich.table import Table
 
 # To measure hundreds of processes takes a second of a processor.
 MEMORY_EVERY_SECONDS = 30.0
@@ -52,9 +48,5 @@ class Figures:
 
 def table(rows: list[tuple[str, str]]) -> str:
     """The rows as people read them."""
-    grid = Table("figure", "measured")
-    for row in rows:
-        grid.add_row(*row)
-    text = io.StringIO()
-    Console(file=text, width=110).print(grid)
-    return text.getvalue()
+    width = max(len(name) for name, _ in rows)
+    return "".join(f"{name:{width}}  {value}\n" for name, value in rows)

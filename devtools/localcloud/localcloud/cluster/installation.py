@@ -17,10 +17,9 @@ from typing import Final, TextIO
 from localcloud.cluster import etcd_data
 from localcloud.cluster.cluster import Installation
 from localcloud.go_build import BuildError, GoProgram, build, module_folder, module_key
-from localcloud.store import locked
+from localcloud.store import CHECKOUT, locked
 
 HERE: Final = Path(__file__).parent
-CHECKOUT: Final = HERE.parent.parent
 KUBERNETES: Final = HERE / "go" / "kubernetes"
 KUBERAY: Final = HERE / "go" / "kuberay"
 PROVIDER: Final = HERE / "go" / "kubernetes-provider"

@@ -89,8 +89,9 @@ def test_the_proxy_has_kuberays_files_and_reaches_nothing_else(tmp_path: Path) -
                 status, text = await get(f"https://{CRDS_HOST}{base}/other.yaml")
                 assert status == 404
                 assert "other.yaml" in text
-                with pytest.raises(aiohttp.ClientHttpProxyError, match=r"does not reach pypi\.org"):
-                    await get("https://pypi.org/simple")
+                refusal = r"does not reach packages\.example"
+                with pytest.raises(aiohttp.ClientHttpProxyError, match=refusal):
+                    await get("https://packages.example/simple")
         finally:
             await downloads.stop()
 

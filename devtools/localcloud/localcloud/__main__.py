@@ -15,7 +15,7 @@ from pathlib import Path
 
 from localcloud.cloud import TOKEN_VARIABLE, LocalCloud, Project
 from localcloud.engine import SHIM_MARK, EngineError
-from localcloud.store import CHECKOUT, default_home, write_atomically
+from localcloud.store import CHECKOUT, SOURCE, default_home, write_atomically
 from localcloud.workspace import PLACEHOLDER_TOKEN, WorkspaceError
 
 
@@ -103,7 +103,7 @@ def _shell(project: Project) -> int:
     project.cloud.install()
     shim = home / "shell" / "pulumi"
     code = (
-        f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); "
         "from localcloud.__main__ import main; sys.exit(main(['--', *sys.argv[1:]]))"
     )
     write_atomically(shim, f'#!/bin/sh\n{SHIM_MARK}\nexec "{sys.executable}" -P -c "{code}" "$@"\n')

@@ -1,6 +1,5 @@
 """Starting and stopping the local cluster, also when it goes wrong."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -22,9 +21,7 @@ from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.lifecycle import down, up
 from localcloud.cluster.state import ClusterState
 from localcloud.go_build import BuildError, GoProgram, build
-from tests.cluster.deployed import NAMESPACE
-from tests.cluster.running import Cluster, eventually
-from tests.cluster.service import Service
+from localcloud.testing.running_cluster import RunningCluster, eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -57,21 +54,11 @@ def nothing_left(state: ClusterState) -> bool:
     return not processes.marked(state.mark) and state.supervisor() is None
 
 
-def test_up_twice_is_one_cluster(cluster: Cluster) -> None:
-    assert up(cluster.state.folder.parent, serve_port=0, dashboard_port=0) == cluster.state
-    assert oct(Path(cluster.state.kubeconfig).stat().st_mode & 0o777) == "0o600"
-
-
-def test_everything_listens_on_loopback_only(cluster: Cluster, deployed_service: Service) -> None:
-    """Ray's processes too, which serve two models here."""
-    listening: dict[str, set[str]] = {}
-    for process in [*cluster.processes(), psutil.Process(cluster.state.pid)]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            connections = process.net_connections("inet")
-            addresses = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
-            listening.setdefault(process.name(), set()).update(addresses)
-    assert listening["raylet"]
-    assert set().union(*listening.values()) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+def test_up_twice_is_one_cluster(local_cluster: RunningCluster) -> None:
+    assert (
+        up(local_cluster.state.folder.parent, serve_port=0, dashboard_port=0) == local_cluster.state
+    )
+    assert oct(Path(local_cluster.state.kubeconfig).stat().st_mode & 0o777) == "0o600"
 
 
 def test_a_killed_supervisor_leaves_nothing_that_the_next_up_does_not_clean(
@@ -114,25 +101,9 @@ def test_an_up_that_is_ended_half_way_leaves_nothing(tmp_path: Path, number: int
     eventually(lambda: nothing_left(state), "everything is gone", seconds=30)
 
 
-def test_a_pod_that_somebody_calls_not_ready_is_told_as_it_is(
-    cluster: Cluster, deployed_service: Service
-) -> None:
-    """As the node controller does while the API server is too busy to hear of a node."""
-    (head,) = cluster.ray_pods("headgroup")
-    path = f"{NAMESPACE}/pods/{head['metadata']['name']}"
-    not_ready = {"type": "Ready", "status": "False", "reason": "NodeNotReady"}
-    cluster.api(lambda api: api.patch_status(path, {"conditions": [not_ready]}))
-
-    def is_ready() -> bool:
-        conditions = cluster.get(path)["status"]["conditions"]
-        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-    eventually(is_ready, "the pod is ready again", seconds=10)
-
-
-def test_a_program_that_dies_is_started_again(cluster: Cluster) -> None:
+def test_a_program_that_dies_is_started_again(local_cluster: RunningCluster) -> None:
     def schedulers() -> list[psutil.Process]:
-        return [p for p in cluster.processes() if p.name() == "kube-scheduler"]
+        return [p for p in local_cluster.processes() if p.name() == "kube-scheduler"]
 
     (scheduler,) = schedulers()
     scheduler.kill()

@@ -1,16 +1,13 @@
 """Small Pulumi programs in local clouds of their own."""
 
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from localcloud.cloud import LocalCloud, Project
-
-CHECKOUT = Path(__file__).parents[2]
-Program = Callable[..., Project]
+from localcloud.store import CHECKOUT
+from localcloud.testing.programs import Program
 
 
 @pytest.fixture
@@ -44,8 +41,3 @@ def provider_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("GOOGLE_PROJECT", "GOOGLE_REGION", "GOOGLE_ZONE", "KUBECONFIG"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
-
-
-def output_of(done: Any) -> str:
-    """All that a command printed."""
-    return str(done.stdout + done.stderr)

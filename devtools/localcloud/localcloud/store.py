@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHECKOUT: Final = Path(__file__).parent.parent
+# Where `import localcloud` finds this package, and the repository that it is a part of.
+SOURCE: Final = Path(__file__).parents[1]
+CHECKOUT: Final = Path(__file__).parents[3]
 HOME_VARIABLE = "RAY_LLM_LOCALCLOUD"
 CACHE_VARIABLE = "RAY_LLM_LOCALCLOUD_CACHE"
 RUN_VARIABLE = "RAY_LLM_LOCALCLOUD_RUN"

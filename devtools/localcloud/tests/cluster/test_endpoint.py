@@ -10,16 +10,16 @@ import aiohttp
 import pytest
 
 from localcloud.cluster.kubernetes_api import Object
-from tests.cluster.running import Cluster
+from localcloud.testing.running_cluster import RunningCluster
 
 pytestmark = pytest.mark.cluster
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-def send(cluster: Cluster, method: str, path: str, body: Object) -> tuple[int, str]:
+def send(local_cluster: RunningCluster, method: str, path: str, body: Object) -> tuple[int, str]:
     """One write as Pulumi's provider sends it, which asks only to be warned of unknown fields."""
-    folder = cluster.state.control_plane
+    folder = local_cluster.state.control_plane
     endpoint = json.loads((folder / "endpoint.json").read_text(encoding="utf-8"))
     credential = json.loads((folder / "exec-credential.json").read_text(encoding="utf-8"))
     authority = base64.b64decode(endpoint["certificate"]).decode()
@@ -48,18 +48,18 @@ def config_map(name: str, **more: Any) -> Object:
 
 @pytest.mark.parametrize(("method", "suffix"), [("POST", ""), ("PATCH", "/strict")])
 def test_a_field_that_kubernetes_does_not_know_is_refused(
-    cluster: Cluster, method: str, suffix: str
+    local_cluster: RunningCluster, method: str, suffix: str
 ) -> None:
     misspelt = config_map("strict", dataa={"a": "b"})
-    status, text = send(cluster, method, CONFIG_MAPS + suffix, misspelt)
+    status, text = send(local_cluster, method, CONFIG_MAPS + suffix, misspelt)
     assert status in (400, 422, 500), text
     assert "dataa" in text
-    assert cluster.items(f"{CONFIG_MAPS}?fieldSelector=metadata.name%3Dstrict") == []
+    assert local_cluster.items(f"{CONFIG_MAPS}?fieldSelector=metadata.name%3Dstrict") == []
 
 
-def test_what_is_right_passes(cluster: Cluster) -> None:
+def test_what_is_right_passes(local_cluster: RunningCluster) -> None:
     path = f"{CONFIG_MAPS}/right"
-    status, text = send(cluster, "PATCH", path, config_map("right", data={"a": "b"}))
+    status, text = send(local_cluster, "PATCH", path, config_map("right", data={"a": "b"}))
     assert status == 201, text
-    assert cluster.get(path)["data"] == {"a": "b"}
-    cluster.delete(path)
+    assert local_cluster.get(path)["data"] == {"a": "b"}
+    local_cluster.delete(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.cluster.cluster import STANDINS
-from tests.cluster.running import eventually
+from localcloud.testing.running_cluster import eventually
 
 WATCHER = STANDINS / "watch_processes.py"
 # Starts children and becomes their watcher, as `ray start` does. A shell in its place would take

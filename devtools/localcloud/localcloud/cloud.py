@@ -27,6 +27,7 @@ from localcloud.store import (
     CHECKOUT,
     HOME_VARIABLE,
     RUN_VARIABLE,
+    SOURCE,
     CloudStore,
     Journal,
     default_home,
@@ -326,7 +327,7 @@ def _with_absolute_paths(arguments: Sequence[str]) -> list[str]:
 def module_code(module: str) -> str:
     """Python code that runs a module of this checkout, instead of what is in the folder."""
     return (
-        f"import sys; sys.path[0] = {str(CHECKOUT)!r}; "
+        f"import sys; sys.path[0] = {str(SOURCE)!r}; "
         f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=False)"
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.cloud import LocalCloud, Project
-from tests.localcloud.conftest import output_of
+from localcloud.testing.programs import output_of
 
 pytestmark = pytest.mark.engine
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.providers import diff, wire
-from localcloud.store import write_atomically
+from localcloud.store import SOURCE, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,9 +139,8 @@ def _extracted_elsewhere(module: str, args_class: str) -> str:
     """`_extract` in a process that may import the SDK; this one may not have pulumi."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); "
     code += "from localcloud.providers.schema import main; main(*sys.argv[2:])"
-    checkout = str(Path(__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code, checkout, module, args_class],
+        [sys.executable, "-P", "-c", code, str(SOURCE), module, args_class],
         capture_output=True,
         text=True,
         check=False,

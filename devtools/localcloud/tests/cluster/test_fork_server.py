@@ -28,7 +28,7 @@ from localcloud.cluster.forks import (
 )
 from localcloud.cluster.forks.fork_client import ENVIRONMENT_BYTES
 from localcloud.cluster.state import ClusterState
-from tests.cluster.running import eventually
+from localcloud.testing.running_cluster import eventually
 
 # A server that imports nothing for its forks.
 SERVE = """

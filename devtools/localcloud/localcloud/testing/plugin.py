@@ -1,0 +1,72 @@
+"""A pytest plugin: one local cluster for each test process, and the figures measured on it.
+
+Whoever installs the package has it. Every test run loads it, so what takes long to import is
+imported by the fixtures.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.testing.figures import Figures, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.testing.running_cluster import RunningCluster
+
+COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> Figures:
+    """What is measured on the way; printed as a table at the end."""
+    return Figures(pytestconfig.stash.setdefault(COLLECTED, []))
+
+
+@pytest.fixture(scope="session")
+def local_cluster(
+    tmp_path_factory: pytest.TempPathFactory, figures: Figures
+) -> Iterator[RunningCluster]:
+    """The cluster of this test process, for as long as that runs."""
+    from localcloud.cluster import processes
+    from localcloud.cluster.lifecycle import down, up
+    from localcloud.testing.running_cluster import RunningCluster
+
+    home = tmp_path_factory.mktemp("cluster-home")
+    with figures.timed("cluster start, once built"):
+        state = up(home, serve_port=0, dashboard_port=0, owner=os.getpid())
+    try:
+        running = RunningCluster(state)
+        with figures.peak_memory("peak memory of a cluster and its stack", running.memory_bytes):
+            yield running
+    finally:
+        down(home)
+        assert processes.marked(state.mark) == []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send a worker's figures to the process that prints them."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["figures"] = session.config.stash.get(COLLECTED, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take a worker's figures."""
+    collected = node.config.stash.setdefault(COLLECTED, [])
+    collected += [(name, value) for name, value in node.workeroutput.get("figures", [])]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the figures, if there are any."""
+    rows = config.stash.get(COLLECTED, [])
+    if rows:
+        terminalreporter.section("figures")
+        terminalreporter.write(table(rows))

@@ -1,0 +1,120 @@
+"""A running cluster as tests see it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import psutil
+import yaml
+
+from localcloud.cluster import processes
+from localcloud.cluster.etcd_data import read_definitions
+from localcloud.cluster.installation import installed
+from localcloud.cluster.kubernetes_api import ApiError, Credentials, KubernetesApi, Object
+from localcloud.cluster.state import ClusterState
+
+T = TypeVar("T")
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def eventually(ask: Callable[[], T | None], what: str, *, seconds: float) -> T:
+    """The first true answer within so many seconds; an error of `ask` counts as no answer."""
+    deadline = time.monotonic() + seconds
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = ask()
+            if last:
+                return last
+        except (OSError, LookupError, ApiError, aiohttp.ClientError, psutil.Error) as error:
+            last = error
+        time.sleep(0.5)
+    raise AssertionError(f"not within {seconds:.0f} s: {what} (last: {last!r})")
+
+
+class RunningCluster:
+    """A running cluster, as tests see it."""
+
+    def __init__(self, state: ClusterState):
+        self.state = state
+        config = yaml.safe_load(Path(state.kubeconfig).read_text())
+        self.credentials = Credentials(
+            state.api_server,
+            config["users"][0]["user"]["token"],
+            Path(state.kubeconfig).parent / "certs" / "apiserver.crt",
+        )
+
+    def api(self, call: Callable[[KubernetesApi], Any]) -> Any:
+        """One call of the API client, from synchronous code."""
+
+        async def once() -> Any:
+            async with KubernetesApi(self.credentials) as api:
+                return await call(api)
+
+        return asyncio.run(once())
+
+    def apply(self, *objects: Object) -> None:
+        async def each(api: KubernetesApi) -> None:
+            for obj in objects:
+                await api.apply(obj)
+
+        self.api(each)
+
+    def install_kuberay(self) -> None:
+        """KubeRay's resource definitions, where a stack that brought its own took them with it."""
+        if not self.items(DEFINITIONS):
+            self.apply(*read_definitions(installed().crds))
+
+    def get(self, path: str) -> Any:
+        return self.api(lambda api: api.get(path))
+
+    def items(self, path: str) -> list[Object]:
+        found: list[Object] = self.get(path)["items"]
+        return found
+
+    def delete(self, path: str) -> None:
+        self.api(lambda api: api.delete(path))
+
+    def nodes(self, pool: str) -> list[Object]:
+        return self.items(f"/api/v1/nodes?labelSelector=cloud.google.com/gke-nodepool%3D{pool}")
+
+    def node_pool(self, pool: Object) -> None:
+        folder = self.state.folder / "node-pools"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{pool['name']}.json").write_text(json.dumps(pool))
+
+    def engine_faults(self, faults: dict[str, Any]) -> None:
+        (self.state.folder / "engine-faults.json").write_text(json.dumps(faults))
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that the cluster runs."""
+        return processes.marked(self.state.mark)
+
+    def processes_of(self, pod: Object) -> list[psutil.Process]:
+        return processes.marked(self.state.mark, HOSTNAME=pod["metadata"]["name"])
+
+    def memory_bytes(self) -> int:
+        total = 0
+        for process in self.processes():
+            try:
+                full = process.memory_full_info()
+                total += getattr(full, "pss", full.rss)
+            except psutil.Error:
+                continue
+        return total
+
+    def patch(self, path: str, body: Object, manager: str) -> Any:
+        """A merge patch, as `kubectl edit` sends it, under another field manager's name."""
+        return self.api(
+            lambda api: api.request(
+                "PATCH",
+                path,
+                body,
+                content_type="application/merge-patch+json",
+                params={"fieldManager": manager},
+            )
+        )

@@ -1,0 +1,41 @@
+"""The pods of a real service, as the local cluster runs them."""
+
+import contextlib
+
+import psutil
+import pytest
+
+from localcloud.testing.running_cluster import eventually
+from tests.cluster.deployed import NAMESPACE
+from tests.cluster.running import Cluster
+from tests.cluster.service import Service
+
+pytestmark = pytest.mark.cluster
+
+
+def test_everything_listens_on_loopback_only(cluster: Cluster, deployed_service: Service) -> None:
+    """Ray's processes too, which serve two models here."""
+    listening: dict[str, set[str]] = {}
+    for process in [*cluster.processes(), psutil.Process(cluster.state.pid)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            connections = process.net_connections("inet")
+            addresses = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+            listening.setdefault(process.name(), set()).update(addresses)
+    assert listening["raylet"]
+    assert set().union(*listening.values()) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_a_pod_that_somebody_calls_not_ready_is_told_as_it_is(
+    cluster: Cluster, deployed_service: Service
+) -> None:
+    """As the node controller does while the API server is too busy to hear of a node."""
+    (head,) = cluster.ray_pods("headgroup")
+    path = f"{NAMESPACE}/pods/{head['metadata']['name']}"
+    not_ready = {"type": "Ready", "status": "False", "reason": "NodeNotReady"}
+    cluster.api(lambda api: api.patch_status(path, {"conditions": [not_ready]}))
+
+    def is_ready() -> bool:
+        conditions = cluster.get(path)["status"]["conditions"]
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+    eventually(is_ready, "the pod is ready again", seconds=10)
