@@ -168,7 +168,7 @@ class ModelPlan:
     derived: names of the fields that the program chose, not the stack file.
     """
 
-    index: int
+    path: str
     name: str
     family: str
     source: str
@@ -184,7 +184,6 @@ class ModelPlan:
     max_num_batched_tokens: int
     enforce_eager: bool
     v0_engine: bool
-    gated: bool
     replicas: Replicas
     routers: Replicas
     engine: Mapping[str, object] = field(default_factory=dict)

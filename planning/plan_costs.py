@@ -4,7 +4,7 @@
 730 hours; None stands for a price that nobody knows, never for zero.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -102,6 +102,7 @@ class CpuPoolCost:
 class StackCost:
     """What a stack costs a month at list prices, disks and traffic excluded.
 
+    pools: by the pool's id; models: by the served name.
     cpu_pool, cluster_fee: None for an adopted cluster, whose owner pays them anyway.
     price_date: of the catalogue's prices; overridden: the keys that the stack prices itself.
     """
@@ -110,29 +111,30 @@ class StackCost:
     overridden: tuple[str, ...]
     load_factor: Decimal
     monthly_budget: Decimal | None
-    pools: tuple[PoolCost, ...]
-    models: tuple[ModelCost, ...]
+    pools: Mapping[str, PoolCost]
+    models: Mapping[str, ModelCost]
     cpu_pool: CpuPoolCost | None
     cluster_fee: Levels | None
 
     @property
     def unpriced(self) -> tuple[str, ...]:
         """Pools whose price is not known and that the totals therefore leave out."""
-        gpu_pools = [pool.pool for pool in self.pools if pool.monthly is None]
+        gpu_pools = [pool.pool for pool in self.pools.values() if pool.monthly is None]
         cpu_pool = self.cpu_pool
         return (*gpu_pools, *([cpu_pool.pool] if cpu_pool and cpu_pool.monthly is None else []))
 
     @property
     def total(self) -> Levels:
         """The sum of all that has a known price."""
-        parts = [pool.monthly for pool in self.pools]
+        parts = [pool.monthly for pool in self.pools.values()]
         parts += [self.cpu_pool.monthly if self.cpu_pool else None, self.cluster_fee]
         return Levels.total(part for part in parts if part is not None)
 
     def total_if(self, spot: bool) -> Levels | None:
         """The total with every GPU pool on spot, or on demand; None where a price is unknown."""
         parts = [
-            pool.monthly if pool.spot is spot else pool.monthly_otherwise for pool in self.pools
+            pool.monthly if pool.spot is spot else pool.monthly_otherwise
+            for pool in self.pools.values()
         ]
         if None in parts or (self.cpu_pool and self.cpu_pool.monthly is None):
             return None
@@ -142,7 +144,7 @@ class StackCost:
     @property
     def gpus_idle(self) -> Levels:
         """GPUs paid for that no replica uses, over all pools."""
-        return Levels.total(pool.gpus_idle for pool in self.pools)
+        return Levels.total(pool.gpus_idle for pool in self.pools.values())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -210,7 +210,7 @@ def _model_plan(
     if deployment.gpu is None:
         derived.add("pool")
     plan = ModelPlan(
-        index=entry.index,
+        path=entry.path,
         name=deployment.served_name,
         family=checkpoint.family,
         source=checkpoint.source,
@@ -226,7 +226,6 @@ def _model_plan(
         max_num_batched_tokens=batching.max_num_batched_tokens,
         enforce_eager=batching.enforce_eager,
         v0_engine=chosen.precision.v0_engine,
-        gated=checkpoint.gated,
         replicas=range_,
         routers=router_replicas(range_),
         engine=dict(spec.arguments.engine),

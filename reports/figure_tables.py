@@ -29,8 +29,8 @@ def cost_table(plan: Plan) -> Table:
     columns = ("USD a month", "GPUs paid", "not used", "minimum", "typical", "maximum")
     table = plain_table(columns, right=columns[1:])
     cost = plan.cost
-    shares = dict(zip((model.name for model in plan.models), cost.models, strict=True))
-    for pool in cost.pools:
+    shares = cost.models
+    for pool in cost.pools.values():
         table.add_row(
             pool.pool + (" (spot)" if pool.spot else ""),
             _range(pool.gpus_paid),
@@ -44,14 +44,14 @@ def cost_table(plan: Plan) -> Table:
         table.add_row(f"{cost.cpu_pool.pool} (CPU)", "", "", *_money(cost.cpu_pool.monthly))
     if cost.cluster_fee is not None:
         table.add_row("GKE's fee for the cluster", "", "", *_money(cost.cluster_fee))
-    paid = Levels.total(pool.gpus_paid for pool in cost.pools)
+    paid = Levels.total(pool.gpus_paid for pool in cost.pools.values())
     known = " (known prices)" if cost.unpriced else ""
     table.add_row(
         f"total{known}", _range(paid), _range(cost.gpus_idle), *_money(cost.total), style="bold"
     )
     for spot, words in ((False, "on demand"), (True, "on spot")):
         otherwise = cost.total_if(spot)
-        if otherwise is not None and any(pool.spot is not spot for pool in cost.pools):
+        if otherwise is not None and any(pool.spot is not spot for pool in cost.pools.values()):
             table.add_row(f"total, all {words}", "", "", *_money(otherwise))
     return table
 

@@ -110,7 +110,7 @@ def _pool(
     plan: Plan, pool: PoolPlan, marks: dict[str, _Mark], y: int
 ) -> tuple[list[svg.Element], int]:
     models = [model for model in plan.models if model.pool == pool.id]
-    cost = next(cost for cost in plan.cost.pools if cost.pool == pool.id)
+    cost = plan.cost.pools[pool.id]
     zones = ", ".join(zone.rsplit("-", 1)[1] for zone in pool.zones)
     gpus = f"{pool.tier.gpu_count} x {pool.tier.gpu_name}, zones {zones}"
     spot = " (spot)" if pool.spot else ""

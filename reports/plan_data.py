@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 
 from planning.budget.idle_gpus import idle_gpus
 from planning.plan import ModelPlan, Plan, PoolPlan
-from planning.plan_costs import Levels
+from planning.plan_costs import Levels, PoolCost
 
 # Raised when a key goes or changes its meaning, so that an older output is not misread.
 VERSION: Final = 1
@@ -168,8 +168,8 @@ def plan_summary(plan: Plan) -> PlanSummary:
             "image": release.image,
             "kuberayInstall": str(release.install),
         },
-        models=[_model(plan, index) for index in range(len(plan.models))],
-        gpuPools=[_pool(plan, index) for index in range(len(plan.pools))],
+        models=[_model(plan, model) for model in plan.models],
+        gpuPools=[_pool(pool, plan.cost.pools[pool.id]) for pool in plan.pools],
         cost=CostSummary(
             priceDate=cost.price_date.isoformat(),
             pricesOfStack=list(cost.overridden),
@@ -196,8 +196,7 @@ def plan_summary(plan: Plan) -> PlanSummary:
     )
 
 
-def _model(plan: Plan, index: int) -> ModelSummary:
-    model, cost = plan.models[index], plan.cost.models[index]
+def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
     return ModelSummary(
         name=model.name,
         source=model.source,
@@ -212,7 +211,7 @@ def _model(plan: Plan, index: int) -> ModelSummary:
         configuration=_configuration(model),
         longestContext=None if model.fit is None else model.fit.longest_context,
         endpoint=plan.service.endpoint(model),
-        monthlyUsd=_usd(cost.monthly),
+        monthlyUsd=_usd(plan.cost.models[model.name].monthly),
     )
 
 
@@ -235,8 +234,7 @@ def _configuration(model: ModelPlan) -> dict[str, Any]:
     }
 
 
-def _pool(plan: Plan, index: int) -> PoolSummary:
-    pool, cost = plan.pools[index], plan.cost.pools[index]
+def _pool(pool: PoolPlan, cost: PoolCost) -> PoolSummary:
     return PoolSummary(
         id=pool.id,
         tier=pool.tier.id,

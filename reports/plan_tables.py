@@ -109,7 +109,8 @@ def _pools(plan: Plan) -> Table:
         ("pool", "machine", "GPUs", "zones", "nodes needed", "max", "USD/h", "as spot"),
         right={"nodes needed", "max", "USD/h", "as spot"},
     )
-    for pool, cost in zip(plan.pools, plan.cost.pools, strict=True):
+    for pool in plan.pools:
+        cost = plan.cost.pools[pool.id]
         table.add_row(
             pool.id,
             pool.machine_type + (" (spot)" if pool.spot else ""),

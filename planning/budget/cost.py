@@ -41,11 +41,11 @@ def stack_cost(
         overridden=tuple(settings.prices),
         load_factor=settings.load_factor,
         monthly_budget=settings.monthly_budget,
-        pools=tuple(pool_costs.values()),
-        models=tuple(
-            _model_cost(settings, model, pool_costs[model.pool], wanted[model.pool])
+        pools=pool_costs,
+        models={
+            model.name: _model_cost(settings, model, pool_costs[model.pool], wanted[model.pool])
             for model in models
-        ),
+        },
         cpu_pool=None if existing else _cpu_pool_cost(settings, models, head, routers),
         cluster_fee=None if existing else fee,
     )
@@ -91,7 +91,11 @@ def budget_problems(cost: StackCost) -> Iterable[Problem]:
 
 def _dearest(cost: StackCost) -> str:
     """The pool that costs most at the minimum: where to look first."""
-    priced = [(pool.monthly.minimum, pool.pool) for pool in cost.pools if pool.monthly is not None]
+    priced = [
+        (pool.monthly.minimum, pool.pool)
+        for pool in cost.pools.values()
+        if pool.monthly is not None
+    ]
     usd, pool = max(priced, default=(Decimal(0), "the cluster"))
     return f"most of it, {usd:,.0f}, for {pool}"
 

@@ -34,7 +34,8 @@ def idle_gpus(plan: Plan) -> tuple[IdleGpus, ...]:
 
 
 def _of_pools(plan: Plan) -> Iterable[IdleGpus]:
-    for pool, cost in zip(plan.pools, plan.cost.pools, strict=True):
+    for pool in plan.pools:
+        cost = plan.cost.pools[pool.id]
         idle = int(cost.gpus_idle.minimum)
         if idle:
             yield IdleGpus(

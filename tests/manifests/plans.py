@@ -38,7 +38,7 @@ def replicas(low: int = 1, high: int = 4, **changes: Any) -> Replicas:
 
 def model(name: str = "qwen2.5-7b-instruct", pool: str = "l4", **changes: Any) -> ModelPlan:
     values: dict[str, Any] = {
-        "index": 0,
+        "path": "ray-llm:models[0]",
         "name": name,
         "family": "qwen2.5",
         "source": "Qwen/Qwen2.5-7B-Instruct",
@@ -54,7 +54,6 @@ def model(name: str = "qwen2.5-7b-instruct", pool: str = "l4", **changes: Any) -
         "max_num_batched_tokens": 8192,
         "enforce_eager": False,
         "v0_engine": False,
-        "gated": False,
         "replicas": replicas(),
         "routers": replicas(1, 8, target_ongoing_requests=200, max_ongoing_requests=1000),
     }
@@ -84,7 +83,6 @@ def tensor_parallel_model(**changes: Any) -> ModelPlan:
             "family": "llama-3.3",
             "source": "meta-llama/Llama-3.3-70B-Instruct",
             "tensor_parallel_size": 2,
-            "gated": True,
             **changes,
         },
     )
@@ -164,13 +162,15 @@ def plan(
             overridden=(),
             load_factor=Decimal(1),
             monthly_budget=None,
-            pools=(),
-            models=(),
+            pools={},
+            models={},
             cpu_pool=None,
             cluster_fee=None,
         ),
         "quota": (),
     }
     made = Plan(**{**values, **changes})
-    indexed = tuple(replace(item, index=index) for index, item in enumerate(made.models))
-    return replace(made, models=indexed)
+    numbered = tuple(
+        replace(item, path=f"ray-llm:models[{index}]") for index, item in enumerate(made.models)
+    )
+    return replace(made, models=numbered)

@@ -148,10 +148,11 @@ def test_engines_get_numbers_that_they_accept(values: Values) -> None:
 @given(stacks())
 def test_spot_is_only_for_models_that_name_it(values: Values) -> None:
     plan = planned(values)
-    named = [entry.get("gpu") for entry in values["ray-llm:models"]]
+    entries = enumerate(values["ray-llm:models"])
+    named = {f"ray-llm:models[{index}]": entry.get("gpu") for index, entry in entries}
     for model in plan.models:
         pool = plan.pool(model.pool)
-        assert not pool.spot or named[model.index] == pool.id
+        assert not pool.spot or named[model.path] == pool.id
 
 
 @thorough
@@ -166,7 +167,7 @@ def by_name(plan: Plan) -> dict[str, ModelPlan]:
 
 def decided(model: ModelPlan) -> dict[str, object]:
     """All that was decided of a model, without its place in the file."""
-    return {key: value for key, value in vars(model).items() if key != "index"}
+    return {key: value for key, value in vars(model).items() if key != "path"}
 
 
 @thorough

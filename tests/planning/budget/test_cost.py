@@ -1,6 +1,8 @@
 """What a stack costs: nodes times hours times price, shares, overrides, budget."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import TypeVar
 
 import pytest
 
@@ -16,10 +18,16 @@ from tests.planning.small_stacks import planned, rules, small, stops, two_gpus, 
 L4_HOUR = prices().hourly("l4", "us-central1")
 assert L4_HOUR is not None
 
+Row = TypeVar("Row")
+
+
+def first(rows: Mapping[str, Row]) -> Row:
+    return next(iter(rows.values()))
+
 
 def test_a_pool_costs_its_nodes_at_every_level() -> None:
     plan = planned([small(replicas={"min": 1, "max": 4})], gpuPools=["l4"], loadFactor=0.5)
-    pool = plan.cost.pools[0]
+    pool = first(plan.cost.pools)
     assert pool.monthly is not None
     assert pool.monthly.minimum == L4_HOUR * HOURS_PER_MONTH
     assert pool.monthly.typical == L4_HOUR * HOURS_PER_MONTH * Decimal("2.5")
@@ -38,7 +46,7 @@ def test_spot_pools_pay_the_spot_price_and_tell_the_other_one() -> None:
         [small("l4-spot", replicas={"min": 1, "max": 1})],
         gpuPools=[{"tier": "l4", "spot": True}],
     )
-    pool = plan.cost.pools[0]
+    pool = first(plan.cost.pools)
     spot = prices().hourly("l4", "us-central1", spot=True)
     assert spot is not None
     assert pool.monthly is not None
@@ -65,7 +73,7 @@ def test_totals_are_told_for_all_on_demand_and_all_on_spot() -> None:
 
 def test_pool_minimum_is_paid_for_without_a_model() -> None:
     plan = planned([small("t4")], gpuPools=["t4", {"tier": "l4", "minNodes": 2}])
-    l4 = plan.cost.pools[1]
+    l4 = plan.cost.pools["l4"]
     assert l4.monthly is not None
     assert l4.monthly.minimum == L4_HOUR * HOURS_PER_MONTH * 2
     assert l4.gpus_idle.minimum == 2
@@ -77,7 +85,7 @@ def test_the_pool_maximum_caps_what_the_models_can_cost() -> None:
         [small(replicas={"min": 1, "max": 8}), small(name="b", replicas={"min": 1, "max": 8})],
         gpuPools=[{"tier": "l4", "maxNodes": 4}],
     )
-    pool, shares = plan.cost.pools[0], plan.cost.models
+    pool, shares = first(plan.cost.pools), tuple(plan.cost.models.values())
     assert pool.monthly is not None
     assert pool.monthly.maximum == L4_HOUR * HOURS_PER_MONTH * 4
     assert sum(share.monthly.maximum for share in shares if share.monthly) == pool.monthly.maximum
@@ -85,7 +93,7 @@ def test_the_pool_maximum_caps_what_the_models_can_cost() -> None:
 
 def test_shares_and_idle_gpus_make_up_the_pool() -> None:
     plan = planned([small("l4-x2", replicas={"min": 1, "max": 2})], gpuPools=["l4-x2"])
-    pool, share = plan.cost.pools[0], plan.cost.models[0].monthly
+    pool, share = first(plan.cost.pools), first(plan.cost.models).monthly
     assert pool.monthly is not None
     assert share is not None
     assert pool.gpus_idle.minimum == 1
@@ -167,8 +175,8 @@ def test_a_region_without_prices_is_told_as_unknown_and_not_as_zero() -> None:
     zone = {"name": "llm", "zones": ["africa-south9-a"]}
     pools = [{"tier": "l4", "zones": ["africa-south9-a"]}]
     plan = planned([small()], region="africa-south9", cluster=zone, gpuPools=pools)
-    assert plan.cost.pools[0].monthly is None
-    assert plan.cost.models[0].monthly is None
+    assert first(plan.cost.pools).monthly is None
+    assert first(plan.cost.models).monthly is None
     assert plan.cost.unpriced == ("l4", "app-pool")
     assert plan.cost.total_if(spot=True) is None
 
