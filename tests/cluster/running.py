@@ -7,8 +7,8 @@ from typing import Any
 
 import psutil
 
+from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.kubernetes_api import Object
-from localcloud.cluster.state import ClusterState
 from localcloud.testing.running_cluster import RunningCluster
 
 # What the product calls the Service that answers, as a pod of the cluster sees it.

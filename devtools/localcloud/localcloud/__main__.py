@@ -66,7 +66,7 @@ def _cloud_here(token: str | None) -> LocalCloud:
     home = default_home()
     if (home / "cluster" / "cluster.json").exists():
         from localcloud.cluster.cluster_cloud import ClusterCloud
-        from localcloud.cluster.state import ClusterState
+        from localcloud.cluster.cluster_state import ClusterState
 
         state = ClusterState.read(home / "cluster")
         if state and state.ready and state.supervisor():

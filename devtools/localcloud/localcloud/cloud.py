@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.engine import HOST_VARIABLE, engine
 from localcloud.faults import FAULTS_VARIABLE
+from localcloud.served_project import served_project
 from localcloud.store import (
     CACHE_VARIABLE,
     CHECKOUT,
@@ -48,8 +49,9 @@ _PATH_FLAGS: Final = ("--file", "--save-plan", "--plan", "--out", "--from")
 class LocalCloud:
     """One local cloud in one folder.
 
-    `token` is the Hugging Face token that stack files get which have none; the
-    default is a placeholder, None leaves it out.
+    `token` is the token that stack files get which have none, under the config key
+    `token_key` (default: the served project's); the default is a placeholder, None
+    leaves it out.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class LocalCloud:
         *,
         engine_cache: Path | None = None,
         token: str | None = PLACEHOLDER_TOKEN,
+        token_key: str | None = None,
     ) -> None:
         self.home = (home or default_home()).resolve()
         self.engine_cache = engine_cache or (CHECKOUT / ".localcloud" if home else self.home)
         self.token = token
+        self.token_key = token_key or served_project().token_key
 
     def engine(self) -> Path:
         """The pulumi CLI, built first if there is none. Raises EngineError."""
@@ -257,7 +261,7 @@ class Project:
         cache = self.cloud.engine_cache if token == PLACEHOLDER_TOKEN else self.cloud.home
         secret = local_secret(pulumi, cache, token or PLACEHOLDER_TOKEN, variables)
         with locked(self.workspace.folder / ".sync.lock"):
-            self.workspace.sync(secret, with_token=bool(token))
+            self.workspace.sync(secret, token_key=self.cloud.token_key if token else None)
             command = [str(pulumi), "-C", str(self.workspace.folder)]
             self._require_stack(command, variables, arguments)
         words = [word for word in arguments if not word.startswith("-")]

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLACEHOLDER_TOKEN: Final = "hf_LocalCloudPlaceholderNoRealToken"  # noqa: S105 - public on purpose
-TOKEN_KEY: Final = "ray-llm:huggingFaceToken"  # noqa: S105 - a config key
 _STACK_FILE: Final = re.compile(r"Pulumi\.(?P<stack>[\w.-]+)\.ya?ml")
 _ENCRYPTION: Final = re.compile(
     r"^(encryptionsalt|secretsprovider|encryptedkey):.*(\n[ \t]+.*)*\n?", re.MULTILINE
@@ -57,14 +56,14 @@ class Workspace:
         self.folder = home / "projects" / f"{self.name}-{digest}"
         self.state = self.folder / "state"
 
-    def sync(self, secret: LocalSecret, *, with_token: bool) -> None:
-        """Bring the copies in line with the project's files."""
+    def sync(self, secret: LocalSecret, *, token_key: str | None) -> None:
+        """Bring the copies in line with the project's files; see `localized`."""
         self.state.mkdir(parents=True, exist_ok=True)
         _write_if_changed(self.folder / "Pulumi.yaml", yaml.safe_dump(self._generated()))
         originals = self.stack_files()
         for stack, original in originals.items():
             text = original.read_text(encoding="utf-8")
-            copy = localized(text, secret, with_token=with_token)
+            copy = localized(text, secret, token_key=token_key)
             _write_if_changed(self.folder / f"Pulumi.{stack}.yaml", copy)
         for copied in self.folder.glob("Pulumi.*.yaml"):
             match = _STACK_FILE.fullmatch(copied.name)
@@ -112,34 +111,34 @@ def _project_file(project: Path) -> tuple[str, dict[str, Any]]:
         raise WorkspaceError(msg) from error
 
 
-def localized(text: str, secret: LocalSecret, *, with_token: bool) -> str:
+def localized(text: str, secret: LocalSecret, *, token_key: str | None) -> str:
     """A stack file's text under the local key, its secrets replaced by the placeholder.
 
-    The text is edited, not parsed and written again, so that pulumi's messages
-    about it stay true to what its author wrote.
+    A file without the config key `token_key` gets it. The text is edited, not parsed and
+    written again, so that pulumi's messages about it stay true to what its author wrote.
     """
     if text and not text.endswith("\n"):
         text += "\n"
     text = _ENCRYPTION.sub("", text)
     text = _SECURE.sub(lambda m: f"{m[1]}{secret.ciphertext}", text)
-    if with_token and TOKEN_KEY not in re.sub(r"#.*", "", text):
-        text = _with_token(text, secret)
+    if token_key and token_key not in re.sub(r"#.*", "", text):
+        text = _with_token(text, secret, token_key)
     return f"{text}encryptionsalt: {secret.salt}\n"
 
 
-def _with_token(text: str, secret: LocalSecret) -> str:
+def _with_token(text: str, secret: LocalSecret, key: str) -> str:
     block = _CONFIG_BLOCK.search(text)
     if block is not None:
         following = text[block.end() :]
         indent = re.match(r"[ \t]*", following)
         margin = indent[0] if indent and indent[0] else "  "
-        token = f"{margin}{TOKEN_KEY}:\n{margin}  secure: {secret.ciphertext}\n"
+        token = f"{margin}{key}:\n{margin}  secure: {secret.ciphertext}\n"
         return f"{text[: block.end()]}{token}{following}"
     if re.search(r"^config:", text, re.MULTILINE) is None:
-        return f"{text}config:\n  {TOKEN_KEY}:\n    secure: {secret.ciphertext}\n"
+        return f"{text}config:\n  {key}:\n    secure: {secret.ciphertext}\n"
     try:
         content = yaml.safe_load(text)
-        content["config"] = {**(content["config"] or {}), TOKEN_KEY: {"secure": secret.ciphertext}}
+        content["config"] = {**(content["config"] or {}), key: {"secure": secret.ciphertext}}
     except (yaml.YAMLError, TypeError):
         return text  # pulumi says what is wrong with it
     dumped: str = yaml.safe_dump(content)

@@ -12,7 +12,7 @@ from localcloud.testing.programs import Program
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> LocalCloud:
-    return LocalCloud(tmp_path / "cloud")
+    return LocalCloud(tmp_path / "cloud", token_key="app:token")
 
 
 @pytest.fixture

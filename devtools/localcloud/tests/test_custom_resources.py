@@ -15,7 +15,8 @@ SAMPLE = Path(__file__).parent / "sample"
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return LocalCloud(tmp_path_factory.mktemp("sample")).project(SAMPLE)
+    cloud = LocalCloud(tmp_path_factory.mktemp("sample"), token_key="app:token")
+    return cloud.project(SAMPLE)
 
 
 @pytest.fixture(scope="module")

@@ -200,7 +200,7 @@ def test_a_secret_stands_nowhere_in_plain(tmp_path: Path, program: Program) -> N
     project = program(
         NAMESPACE
         + """
-    token = pulumi.Config("ray-llm").require_secret("huggingFaceToken")
+    token = pulumi.Config("app").require_secret("token")
     secret = k8s.core.v1.Secret("token", metadata={"namespace": "ai"},
         string_data={"token": token}, opts=pulumi.ResourceOptions(depends_on=[ai]))
     pulumi.export("data", secret.data)
@@ -275,8 +275,8 @@ def test_the_token_arrives_as_a_secret_and_a_placeholder(program: Program) -> No
         """
         import pulumi
         from pulumi.runtime.config import is_config_secret
-        pulumi.export("is_secret", is_config_secret("ray-llm:huggingFaceToken"))
-        pulumi.export("token", pulumi.Config("ray-llm").require_secret("huggingFaceToken"))
+        pulumi.export("is_secret", is_config_secret("app:token"))
+        pulumi.export("token", pulumi.Config("app").require_secret("token"))
         """
     )
     assert project.pulumi("up", "--stack", "dev", "--skip-preview").returncode == 0

@@ -208,7 +208,7 @@ def test_a_namespace_takes_its_objects_along(kubernetes: KubernetesProvider) -> 
 def test_a_kind_without_crd_has_no_match(
     kubernetes: KubernetesProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("localcloud.providers.kubernetes.api._NO_MATCH_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("localcloud.providers.kubernetes.stored_api._NO_MATCH_PAUSE_SECONDS", 0)
     obj = {"apiVersion": "ray.io/v1", "kind": "RayService", "metadata": {"name": "r"}}
     with pytest.raises(ProviderError, match='no matches for kind "RayService"'):
         kubernetes.create(resource("kubernetes:ray.io/v1:RayService"), obj, preview=False)

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import trustme
 
-from localcloud.cluster.downloads import CHARTS_HOST, CRDS_HOST, Downloads, kuberay_files
+from localcloud.cluster.fake_github import CHARTS_HOST, CRDS_HOST, FakeGitHub, kuberay_files
 from localcloud.cluster.ports import free_port
 from localcloud.providers.gcp.provider import CLUSTER, CONTROL_PLANE_VARIABLE, GcpProvider
 from localcloud.providers.server import ProviderError, Resource
@@ -73,8 +73,8 @@ def test_the_proxy_has_kuberays_files_and_reaches_nothing_else(tmp_path: Path) -
 
     async def ask() -> None:
         authority, port = trustme.CA(), free_port()
-        downloads = Downloads(kuberay_files(tmp_path, "1.6.2"))
-        await downloads.start(authority, port, free_port())
+        github = FakeGitHub(kuberay_files(tmp_path, "1.6.2"))
+        await github.start(authority, port, free_port())
         trusting = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
         proxy = f"http://127.0.0.1:{port}"
         try:
@@ -93,6 +93,6 @@ def test_the_proxy_has_kuberays_files_and_reaches_nothing_else(tmp_path: Path) -
                 with pytest.raises(aiohttp.ClientHttpProxyError, match=refusal):
                     await get("https://packages.example/simple")
         finally:
-            await downloads.stop()
+            await github.stop()
 
     asyncio.run(ask())

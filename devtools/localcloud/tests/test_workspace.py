@@ -10,6 +10,7 @@ from localcloud.workspace import LocalSecret, Workspace, WorkspaceError, localiz
 
 SECRET = LocalSecret(salt="v1:local", ciphertext="v1:cipher")
 TOKEN = {"secure": "v1:cipher"}
+KEY = "app:token"
 
 
 @pytest.mark.parametrize(
@@ -24,24 +25,24 @@ TOKEN = {"secure": "v1:cipher"}
     ],
 )
 def test_a_copy_has_the_local_key_and_the_placeholder_token(text: str) -> None:
-    assert yaml.safe_load(localized(text, SECRET, with_token=True)) == {
-        "config": {"a:b": 1, "ray-llm:huggingFaceToken": TOKEN},
+    assert yaml.safe_load(localized(text, SECRET, token_key=KEY)) == {
+        "config": {"a:b": 1, KEY: TOKEN},
         "encryptionsalt": "v1:local",
     }
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "config:\n", "config: {}\n"])
 def test_an_empty_stack_file_has_only_the_token(text: str) -> None:
-    copy = yaml.safe_load(localized(text, SECRET, with_token=True))
-    assert copy["config"] == {"ray-llm:huggingFaceToken": TOKEN}
+    copy = yaml.safe_load(localized(text, SECRET, token_key=KEY))
+    assert copy["config"] == {KEY: TOKEN}
 
 
 def test_a_real_users_secrets_are_replaced() -> None:
     text = (
-        "encryptionsalt: v1:theirs\nconfig:\n  ray-llm:huggingFaceToken:\n    secure: v1:real\n"
+        "encryptionsalt: v1:theirs\nconfig:\n  app:token:\n    secure: v1:real\n"
         "  other:\n    inner: {secure: v1:more}\n"
     )
-    copy = localized(text, SECRET, with_token=True)
+    copy = localized(text, SECRET, token_key=KEY)
     assert "real" not in copy
     assert "more" not in copy
     assert "theirs" not in copy
@@ -49,7 +50,7 @@ def test_a_real_users_secrets_are_replaced() -> None:
 
 
 def test_a_token_can_be_left_out() -> None:
-    copy = localized("config:\n  a:b: 1\n", SECRET, with_token=False)
+    copy = localized("config:\n  a:b: 1\n", SECRET, token_key=None)
     assert yaml.safe_load(copy)["config"] == {"a:b": 1}
 
 
@@ -59,9 +60,9 @@ def test_copies_follow_their_originals(tmp_path: Path) -> None:
     (project / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
     (project / "Pulumi.dev.yaml").write_text("config:\n  a: 1\n")
     workspace = Workspace(tmp_path / "home", project)
-    workspace.sync(SECRET, with_token=False)
+    workspace.sync(SECRET, token_key=None)
     (project / "Pulumi.dev.yaml").rename(project / "Pulumi.prod.yaml")
-    workspace.sync(SECRET, with_token=False)
+    workspace.sync(SECRET, token_key=None)
     assert sorted(path.name for path in workspace.folder.glob("Pulumi*")) == [
         "Pulumi.prod.yaml",
         "Pulumi.yaml",

@@ -22,11 +22,12 @@ import trustme
 
 from localcloud.cluster import forks, processes
 from localcloud.cluster.control_plane import ControlPlane, write_stages
-from localcloud.cluster.downloads import Downloads, kuberay_files
+from localcloud.cluster.fake_github import FakeGitHub, kuberay_files
 from localcloud.cluster.gke_endpoint import GkeEndpoint
 from localcloud.cluster.gke_pools import recorded_pools
-from localcloud.cluster.kubelet import Kubelet, Machine
+from localcloud.cluster.kubelet import Kubelet
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, is_ready
+from localcloud.cluster.machine import Machine
 from localcloud.cluster.node_pools import NodePools
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.ports import free_port
@@ -106,7 +107,7 @@ class LocalCluster:
         self.report = report
         self.plane = ControlPlane.create(installation.binaries, settings.folder / "control-plane")
         self.proxy_port = free_port()
-        self.downloads_port = free_port()
+        self.github_port = free_port()
         self.stopping = asyncio.Event()
         self.failure: BaseException | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -208,9 +209,9 @@ class LocalCluster:
         await endpoint.start(authority, self.plane.endpoint, self.plane.exec_credential)
         self._stack.push_async_callback(endpoint.stop)
         files = kuberay_files(self.installation.crds, self.installation.kuberay_version)
-        downloads = Downloads(files)
-        await downloads.start(authority, self.downloads_port, free_port())
-        self._stack.push_async_callback(downloads.stop)
+        github = FakeGitHub(files)
+        await github.start(authority, self.github_port, free_port())
+        self._stack.push_async_callback(github.stop)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

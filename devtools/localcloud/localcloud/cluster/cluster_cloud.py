@@ -2,7 +2,7 @@
 
 The Kubernetes provider is Pulumi's own here, not a stand-in: it signs in through
 `gke-gcloud-auth-plugin`, as on GKE, and what it downloads of KubeRay comes out
-of `downloads.py`. Google is stood in for as without a cluster, but tells this
+of `fake_github.py`. Google is stood in for as without a cluster, but tells this
 control plane's address. Records and state live and end with the cluster.
 """
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from localcloud.cloud import LocalCloud, module_code, python_script, write_executable
 from localcloud.cluster import forks
+from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.forks import pulumi_forks
-from localcloud.cluster.state import ClusterState
 from localcloud.providers.gcp.provider import CONTROL_PLANE_VARIABLE
 from localcloud.workspace import PLACEHOLDER_TOKEN
 
@@ -55,7 +55,7 @@ class ClusterCloud(LocalCloud):
             return super().plugin_script(name)
         helm = self.home / "helm"
         variables = {
-            "HTTPS_PROXY": self.state.downloads,
+            "HTTPS_PROXY": self.state.github,
             "NO_PROXY": "127.0.0.1",
             "SSL_CERT_FILE": str(self.state.control_plane / "authority.pem"),
             "HELM_CACHE_HOME": str(helm / "cache"),

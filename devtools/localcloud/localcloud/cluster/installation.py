@@ -17,6 +17,7 @@ from typing import Final, TextIO
 from localcloud.cluster import etcd_data
 from localcloud.cluster.cluster import Installation
 from localcloud.go_build import BuildError, GoProgram, build, module_folder, module_key
+from localcloud.served_project import served_project
 from localcloud.store import CHECKOUT, locked
 
 HERE: Final = Path(__file__).parent
@@ -25,7 +26,6 @@ KUBERAY: Final = HERE / "go" / "kuberay"
 PROVIDER: Final = HERE / "go" / "kubernetes-provider"
 KUBERNETES_VERSION: Final = "v1.36.3"
 KUBERAY_VERSION: Final = "1.6.2"
-VLLM_VERSION: Final = "0.10.0"
 _STAMP: Final = "k8s.io/component-base/version"
 _LDFLAGS: Final = (
     f"-s -w -X {_STAMP}.gitVersion={KUBERNETES_VERSION} -X {_STAMP}.gitMajor=1 "
@@ -70,7 +70,7 @@ def installed() -> Installation:
         stages=programs / "stages",
         provider=folder / f"provider-{provider}",
         ray=folder / f"ray-py{python}-{lock}",
-        vllm_arguments=CHECKOUT / "models" / "catalog" / "vllm" / f"{VLLM_VERSION}.yaml",
+        vllm_arguments=served_project().vllm_arguments,
     )
 
 

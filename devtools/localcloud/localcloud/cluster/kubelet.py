@@ -8,33 +8,15 @@ hooks, startup probes and sidecar init containers.
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from localcloud.cluster.control_plane import REAL_POD_LABELS
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, Store
+from localcloud.cluster.machine import Machine
 from localcloud.cluster.pod import Pod
 from localcloud.cluster.pod_network import PodNetwork
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What every pod on this machine shares."""
-
-    ray: Path
-    standins: Path
-    vllm_arguments: Path
-    fork_server: Path
-    pods: Path
-    logs: Path
-    temp: Path
-    faults: Path
-    mark: str
-    proxy_port: int
-    api_port: int
 
 
 class Kubelet:

@@ -10,9 +10,9 @@ import psutil
 
 from localcloud.cluster import processes
 from localcloud.cluster.cluster import ClusterError
+from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.installation import install
 from localcloud.cluster.ports import is_free
-from localcloud.cluster.state import ClusterState
 from localcloud.cluster.supervisor import FAILED, READY
 from localcloud.store import locked
 

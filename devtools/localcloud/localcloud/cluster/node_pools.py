@@ -27,8 +27,15 @@ from typing import Any
 
 import aiohttp
 
-from localcloud.cluster.fitting import Resources, fits, pod_requests, quantities, subtract, suits
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, Store
+from localcloud.cluster.scheduler_filters import (
+    Resources,
+    admits,
+    fits,
+    pod_requests,
+    quantities,
+    subtract,
+)
 
 # GKE waits for ten minutes.
 IDLE_SECONDS = 5.0
@@ -187,7 +194,7 @@ class NodePools:
         for pod in self._unschedulable():
             request = pod_requests(pod)
             for index, (node, free) in enumerate(room):
-                if suits(pod, node) and fits(request, free):
+                if admits(pod, node) and fits(request, free):
                     room[index] = (node, subtract(free, request))
                     break
             else:
@@ -195,7 +202,7 @@ class NodePools:
                     sample = pool.node(0, pool.zones[0])
                     free = quantities(sample["status"]["allocatable"])
                     full = len(members[pool.name]) + wanted[pool] >= pool.maximum
-                    if not full and suits(pod, sample) and fits(request, free):
+                    if not full and admits(pod, sample) and fits(request, free):
                         wanted[pool] += 1
                         room.append((sample, subtract(free, request)))
                         break

@@ -10,6 +10,7 @@ import aiohttp
 
 from localcloud.cluster import containers, processes
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
+from localcloud.cluster.machine import Machine
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.probes import Probe
 from localcloud.cluster.ray_node import (
@@ -21,8 +22,6 @@ from localcloud.cluster.ray_node import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from localcloud.cluster.kubelet import Machine
 
 # A kubelet kills what is left as soon as a container's first process has ended; Ray's others, which
 # that one would tell to end, are told here and get a moment for it.
@@ -62,7 +61,7 @@ class Container:
 class Pod:
     """Runs a pod from its specification until it ends or is stopped."""
 
-    def __init__(self, api: KubernetesApi, network: PodNetwork, machine: "Machine", obj: Object):
+    def __init__(self, api: KubernetesApi, network: PodNetwork, machine: Machine, obj: Object):
         self.api = api
         self.network = network
         self.machine = machine

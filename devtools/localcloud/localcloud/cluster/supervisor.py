@@ -20,8 +20,8 @@ from pathlib import Path
 import psutil
 
 from localcloud.cluster.cluster import ClusterError, Installation, LocalCluster, Settings
+from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.ports import free_port
-from localcloud.cluster.state import ClusterState
 
 READY = "READY"
 FAILED = "FAILED "
@@ -84,7 +84,7 @@ async def supervise(
             serve=f"http://127.0.0.1:{serve_port}",
             dashboard=f"http://127.0.0.1:{dashboard_port}",
             proxy=f"http://127.0.0.1:{cluster.proxy_port}",
-            downloads=f"http://127.0.0.1:{cluster.downloads_port}",
+            github=f"http://127.0.0.1:{cluster.github_port}",
             provider=str(installation.provider / "pulumi-resource-kubernetes"),
         ).write()
         report(READY)

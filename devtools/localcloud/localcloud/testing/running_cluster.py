@@ -12,10 +12,10 @@ import psutil
 import yaml
 
 from localcloud.cluster import processes
+from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.etcd_data import read_definitions
 from localcloud.cluster.installation import installed
 from localcloud.cluster.kubernetes_api import ApiError, Credentials, KubernetesApi, Object
-from localcloud.cluster.state import ClusterState
 
 T = TypeVar("T")
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

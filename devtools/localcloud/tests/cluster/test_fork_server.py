@@ -20,6 +20,7 @@ from localcloud.cloud import write_executable
 from localcloud.cluster import processes
 from localcloud.cluster.cluster import STANDINS
 from localcloud.cluster.cluster_cloud import ClusterCloud
+from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.forks import (
     FOLDER,
     pulumi_forks,
@@ -27,7 +28,6 @@ from localcloud.cluster.forks import (
     server_command,
 )
 from localcloud.cluster.forks.fork_client import ENVIRONMENT_BYTES
-from localcloud.cluster.state import ClusterState
 from localcloud.testing.running_cluster import eventually
 
 # A server that imports nothing for its forks.

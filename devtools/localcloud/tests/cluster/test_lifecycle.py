@@ -18,8 +18,8 @@ import pytest
 
 from localcloud.cluster import etcd_data, installation, processes
 from localcloud.cluster.cluster import ClusterError
+from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.lifecycle import down, up
-from localcloud.cluster.state import ClusterState
 from localcloud.go_build import BuildError, GoProgram, build
 from localcloud.testing.running_cluster import RunningCluster, eventually
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from localcloud.cluster.fitting import fits, pod_requests, quantities, quantity, suits
 from localcloud.cluster.gke_pools import allocatable, recorded_pools
 from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
 from localcloud.cluster.node_pools import NodePool, NodePools
+from localcloud.cluster.scheduler_filters import admits, fits, pod_requests, quantities, quantity
 
 
 def gpu_pool(**changes: Any) -> NodePool:
@@ -104,8 +104,8 @@ def test_node_affinity_is_understood() -> None:
         return gpu_pod("a", affinity={"nodeAffinity": required})
 
     node = {"metadata": {"labels": {"zone": "a"}}, "spec": {}}
-    assert suits(affinity("In", ["a", "b"]), node)
-    assert not suits(affinity("NotIn", ["a"]), node)
+    assert admits(affinity("In", ["a", "b"]), node)
+    assert not admits(affinity("NotIn", ["a"]), node)
 
 
 def test_allocatable_is_googles_formula_less_the_daemonsets() -> None:

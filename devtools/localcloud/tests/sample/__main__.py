@@ -1,4 +1,4 @@
-"""A cluster, a pool and a RayService: what the product creates, in small."""
+"""A cluster, a pool and a RayService: what a program for Ray on GKE creates, in small."""
 
 import json
 
@@ -7,7 +7,7 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
 config = pulumi.Config()
-token = pulumi.Config("ray-llm").require_secret("huggingFaceToken")
+token = pulumi.Config("app").require_secret("token")
 crd_base = (
     "https://raw.githubusercontent.com/ray-project/kuberay/v1.6.2/ray-operator/config/crd/bases"
 )

@@ -19,7 +19,7 @@ from localcloud.providers.wire import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcloud.providers.kubernetes.api import StoredApi
+    from localcloud.providers.kubernetes.stored_api import StoredApi
 
 RELEASE: Final = "kubernetes:helm.sh/v3:Release"
 _API: Final = "helm.sh/v3"

@@ -19,8 +19,8 @@ import yaml
 from localcloud.faults import recorded
 from localcloud.providers import diff
 from localcloud.providers.kubernetes import helm, objects, yaml_components
-from localcloud.providers.kubernetes.api import StoredApi
 from localcloud.providers.kubernetes.objects import ObjectRef
+from localcloud.providers.kubernetes.stored_api import StoredApi
 from localcloud.providers.schema import Schema, has_module
 from localcloud.providers.server import Diff, Failure, Provider, ProviderError, Resource
 from localcloud.providers.wire import Secret, Unknown, has_unknown, known_part

@@ -64,7 +64,7 @@ def _requests(container: Object) -> dict[str, str]:
     return {**resources.get("limits", {}), **resources.get("requests", {})}
 
 
-def suits(pod: Object, node: Object) -> bool:
+def admits(pod: Object, node: Object) -> bool:
     """Whether the node's labels and taints let the pod in."""
     labels = node["metadata"].get("labels", {})
     selector = pod["spec"].get("nodeSelector", {})

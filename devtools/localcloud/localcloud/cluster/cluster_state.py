@@ -31,7 +31,7 @@ class ClusterState:
     serve: str = ""
     dashboard: str = ""
     proxy: str = ""
-    downloads: str = ""
+    github: str = ""
     provider: str = ""
 
     @property

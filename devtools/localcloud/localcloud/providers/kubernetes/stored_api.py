@@ -1,9 +1,7 @@
-"""The Kubernetes API as the provider uses it, and its file-backed stand-in.
+"""The Kubernetes API that the provider stand-in talks to: each cluster's objects in a file.
 
-`KubernetesApi` is the seam: the provider only knows these methods. `StoredApi`
-keeps the objects of each cluster in the local cloud's store and refuses what an
-API server refuses: objects in a namespace that is not there, kinds without a
-CRD, unknown fields, conflicts between field managers.
+It refuses what an API server refuses: objects in a namespace that is not there,
+kinds without a CRD, unknown fields, conflicts between field managers.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.providers import diff
 from localcloud.providers.gcp.provider import CLUSTER, endpoint_of
@@ -31,28 +29,6 @@ _NO_MATCH_PAUSE_SECONDS: Final = 0.2
 
 class NoMatchError(ProviderError):
     """No CRD defines this kind (yet)."""
-
-
-class KubernetesApi(Protocol):
-    """What the provider asks of a cluster."""
-
-    def problems(self, obj: dict[str, Any]) -> Iterator[objects.Problem]:
-        """What the API server would refuse in an object, by schema alone."""
-
-    def is_namespaced(self, api_version: str, kind: str) -> bool:
-        """Whether objects of a kind live in a namespace."""
-
-    def get(self, ref: ObjectRef) -> dict[str, Any] | None:
-        """The live object, Secret values as digests, or None."""
-
-    def create(self, ref: ObjectRef, obj: dict[str, Any], *, upsert: bool) -> dict[str, Any]:
-        """Create and wait; returns the live object."""
-
-    def apply(self, ref: ObjectRef, obj: dict[str, Any], *, force: bool) -> dict[str, Any]:
-        """Server-side apply and wait; returns the live object."""
-
-    def delete(self, ref: ObjectRef) -> None:
-        """Delete in the foreground; absent objects are no error."""
 
 
 class StoredApi:

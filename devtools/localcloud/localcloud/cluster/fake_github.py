@@ -1,4 +1,4 @@
-"""What a stack downloads of KubeRay, without the network: its CRDs and its chart.
+"""A fake GitHub: what a stack downloads of KubeRay, its CRDs and its chart, without the network.
 
 Programs name the CRDs by their address on raw.githubusercontent.com and the chart
 by that of its repository on ray-project.github.io. Whoever uses this proxy and
@@ -61,7 +61,7 @@ def kuberay_files(crds: Path, version: str) -> dict[tuple[str, str], bytes]:
     return {**files, (CHARTS_HOST, f"{_CHART_FOLDER}/index.yaml"): index}
 
 
-class Downloads:
+class FakeGitHub:
     """A proxy for HTTPS that answers for GitHub, with the files that it is given."""
 
     def __init__(self, files: dict[tuple[str, str], bytes]):
