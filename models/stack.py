@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -22,13 +23,14 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY, ray_service_name_limit
+
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 # A served name is a route, an application, a ConfigMap key and the `model` field of a request.
 _SERVED_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
 
-RAY_SERVICE_NAME_LIMIT = 47  # KubeRay's own check (ray-operator controllers, ValidateRayService)
 GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
 SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
 
@@ -48,21 +50,26 @@ class InvalidValueError(ValueError):
 
 def dns_1035_label(limit: int) -> AfterValidator:
     """A validator for names of Kubernetes Services: a DNS-1035 label of at most `limit`."""
+    return AfterValidator(partial(_dns_1035_label, limit))
 
-    def check(name: str) -> str:
-        if len(name) > limit:
-            raise InvalidValueError(
-                f"has {len(name)} characters, more than the {limit} that are allowed",
-                f"Shorten it to {limit} characters or fewer",
-            )
-        if not _DNS_1035.fullmatch(name):
-            raise InvalidValueError(
-                "is not a DNS-1035 label",
-                "Use lower case letters, digits and '-', a letter first, no '-' last",
-            )
-        return name
 
-    return AfterValidator(check)
+def _dns_1035_label(limit: int, name: str) -> str:
+    if len(name) > limit:
+        raise InvalidValueError(
+            f"has {len(name)} characters, more than the {limit} that are allowed",
+            f"Shorten it to {limit} characters or fewer",
+        )
+    if not _DNS_1035.fullmatch(name):
+        raise InvalidValueError(
+            "is not a DNS-1035 label",
+            "Use lower case letters, digits and '-', a letter first, no '-' last",
+        )
+    return name
+
+
+def _ray_service_name(name: str) -> str:
+    """The limit is a fact of the catalogue, which is read only when a name is checked."""
+    return _dns_1035_label(ray_service_name_limit(), name)
 
 
 def _served_name(name: str) -> str:
@@ -93,7 +100,7 @@ def _zone(zone: str) -> str:
 
 GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
-RayServiceName = Annotated[str, dns_1035_label(RAY_SERVICE_NAME_LIMIT)]
+RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
 ServedName = Annotated[str, AfterValidator(_served_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
 # Not strict, so that the file's lists become the tuples that a frozen object needs.
@@ -285,8 +292,8 @@ class Versions(Settings):
     image: an image of one's own; it must hold this Ray and, unless said, this release's vLLM.
     """
 
-    ray: NonEmpty = "2.49.1"
-    kuberay: NonEmpty = "1.6.2"
+    ray: NonEmpty = DEFAULT_RAY
+    kuberay: NonEmpty = DEFAULT_KUBERAY
     vllm: NonEmpty | None = None
     image: NonEmpty | None = None
 

@@ -17,6 +17,7 @@ from models.catalog.releases import (
     kuberay_releases,
     oldest_ray,
     ray_releases,
+    ray_service_name_limit,
 )
 from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_behaviour
 from models.catalog.vllm_release import (
@@ -58,6 +59,7 @@ __all__ = [
     "prices",
     "quantization_methods",
     "ray_releases",
+    "ray_service_name_limit",
     "regions",
     "release_number",
     "serving_arguments",
