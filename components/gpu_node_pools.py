@@ -98,6 +98,7 @@ class GpuNodePools(pulumi.ComponentResource):
                 ),
                 node_config=node_config(
                     machine_type=pool.machine_type,
+                    boot_disk_type=pool.boot_disk_type,
                     boot_disk_gb=pool.boot_disk_gb,
                     spot=pool.spot,
                     service_account=args.node_service_account,

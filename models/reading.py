@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.problems import Problem
-from models.spelling import nearest as nearest
+from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
+from models.spelling import nearest
 from models.stack import (
     ClusterSettings,
     Defaults,

@@ -32,6 +32,7 @@ _SERVED_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
 
 GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
+GKE_POOL_NODE_LIMIT = 1000  # nodes of a pool in a zone, GKE quotas and limits
 SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
 
 # Our assumption for a typical month, not a measurement: traffic of people is some ten busy hours on
@@ -109,7 +110,7 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)
 # The largest count that any field of ours may hold: beyond it a typing mistake is certain, and
 # Kubernetes' int32 fields would overflow.
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-NodeCount = Annotated[int, Field(ge=0, le=1000)]  # GKE: at most 1,000 nodes a pool and zone
+NodeCount = Annotated[int, Field(ge=0, le=GKE_POOL_NODE_LIMIT)]
 ReplicaCount = Annotated[int, Field(ge=0, le=1000)]
 UsdPerHour = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
 
@@ -150,7 +151,7 @@ class CpuPoolSettings(Settings):
     name: GkeName = "app-pool"
     machine_type: NonEmpty = "e2-standard-8"
     min_nodes: NodeCount = 1
-    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 10
+    max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 10
 
     @model_validator(mode="after")
     def _ordered(self) -> "CpuPoolSettings":
@@ -202,7 +203,7 @@ class GpuPoolSettings(Settings):
     machine_type: NonEmpty | None = None
     zones: Zones | None = None
     min_nodes: NodeCount = 0
-    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 5
+    max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
 
     @property

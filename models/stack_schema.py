@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from models.amounts import quota_metrics
 from models.catalog import (
     gpu_tiers,
     kuberay_releases,
     llms,
     machine_types,
+    quota_metrics,
     ray_releases,
     regions,
     vllm_versions,

@@ -6,8 +6,20 @@ the functions load one file each, once, into frozen models.
 
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
-from models.catalog.machine_types import MachineType, machine_types
+from models.catalog.machine_types import (
+    USUAL_BOOT_DISK,
+    BootDisk,
+    MachineType,
+    disk_quotas,
+    machine_types,
+)
 from models.catalog.prices import HourlyPrice, PriceList, prices
+from models.catalog.quota_metrics import (
+    CPUS_ALL_REGIONS,
+    GPUS_ALL_REGIONS,
+    SSD_TOTAL_GB,
+    quota_metrics,
+)
 from models.catalog.release_number import release_number
 from models.catalog.releases import (
     DEFAULT_KUBERAY,
@@ -34,8 +46,13 @@ from models.catalog.vllm_release import (
 from models.catalog.zones import Region, regions, zone_table, zones_with
 
 __all__ = [
+    "CPUS_ALL_REGIONS",
     "DEFAULT_KUBERAY",
     "DEFAULT_RAY",
+    "GPUS_ALL_REGIONS",
+    "SSD_TOTAL_GB",
+    "USUAL_BOOT_DISK",
+    "BootDisk",
     "EngineArgument",
     "GpuTier",
     "HourlyPrice",
@@ -48,6 +65,7 @@ __all__ = [
     "Region",
     "VllmBehaviour",
     "behaviour_rows",
+    "disk_quotas",
     "engine_arguments",
     "float16_refused",
     "front_end_arguments",
@@ -58,6 +76,7 @@ __all__ = [
     "oldest_ray",
     "prices",
     "quantization_methods",
+    "quota_metrics",
     "ray_releases",
     "ray_service_name_limit",
     "regions",

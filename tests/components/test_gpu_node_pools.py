@@ -1,7 +1,6 @@
 """The GPU node pools as GKE needs them, and which of their fields replace a pool."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -123,13 +122,10 @@ def test_pods_get_no_access_to_the_nodes_identity(recorded: Recording) -> None:
     ],
 )
 def test_boot_disk_is_one_that_the_machine_can_attach(
-    record: Record, plan: Plan, tier: str, zone: str, disk: str
+    record: Record, tier: str, zone: str, disk: str
 ) -> None:
-    from models.catalog.gpu_tiers import gpu_tiers
-
-    row = gpu_tiers()[tier]
-    pool = replace(plan.pools[0], id=tier, tier=row, machine_type=row.machine_type, zones=(zone,))
-    recording = record(lambda: pools_of(plan, pools=[pool]))
+    pool = GpuPoolSettings(tier=tier, spot=True, zones=(zone,))
+    recording = record(lambda: pools_of(plan_of(gpu_pools=(pool,), models=())))
     assert recording.one(NODE_POOL).inputs["nodeConfig"]["diskType"] == disk
 
 
