@@ -14,7 +14,8 @@ import pulumi
 from pulumi.runtime import config as engine_config
 
 from components.checked_plan import plan_or_stop
-from models.reading import NAMESPACE, TOKEN_KEY, Reading, read_stack
+from models.reading import NAMESPACE, Reading, read_stack
+from models.stack_keys import TOKEN_KEY
 from planning.plan import Plan
 from reports.plan_tables import plan_table
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -21,7 +22,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 
 from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY, ray_service_name_limit
 
@@ -278,6 +279,11 @@ class ModelDeployment(ScalingSettings):
     engine: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
+    def stated_by_key(self) -> Mapping[str, object]:
+        """The values of the keys that mean an engine argument; None for a key that is left out."""
+        return {key: getattr(self, to_snake(key)) for key in ENGINE_ARGUMENT_OF_KEY}
+
+    @property
     def served_name(self) -> str:
         """The name in requests, routes and application; of a source its last part."""
         if self.name:
@@ -285,6 +291,17 @@ class ModelDeployment(ScalingSettings):
         if self.model:
             return self.model
         return (self.source or "").rstrip("/").rsplit("/", 1)[-1].lower()
+
+
+# Keys of a model and the vLLM engine arguments of the same meaning.
+ENGINE_ARGUMENT_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "contextLength": "max_model_len",
+        "tensorParallelSize": "tensor_parallel_size",
+        "dtype": "dtype",
+        "quantization": "quantization",
+    }
+)
 
 
 class Versions(Settings):
@@ -332,16 +349,16 @@ class StackSettings(Settings):
     stack: str
     project: NonEmpty
     region: NonEmpty
-    cluster: ClusterSettings
     has_hugging_face_token: bool
-    gpu_pools: tuple[GpuPoolSettings, ...]
-    models: tuple[ModelDeployment, ...]
+    cluster: ClusterSettings
     defaults: Defaults = Defaults()
     versions: Versions = Versions()
     kube_ray: KubeRaySettings = KubeRaySettings()
     service: ServiceSettings = ServiceSettings()
+    gpu_pools: tuple[GpuPoolSettings, ...]
+    models: tuple[ModelDeployment, ...]
     quotas: Mapping[str, int] = Field(default_factory=dict)
     prices: Mapping[str, PriceSettings] = Field(default_factory=dict)
     monthly_budget: Decimal | None = None
-    accept: tuple[str, ...] = ()
     load_factor: Decimal = TYPICAL_LOAD_FACTOR
+    accept: tuple[str, ...] = ()

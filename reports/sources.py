@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, cast
 
-from models.reading import NAMESPACE, TOKEN_KEY, read_stack
+from models.reading import NAMESPACE, read_stack
 from models.stack_file import read_stack_file
+from models.stack_keys import TOKEN_KEY
 from planning.plan import Plan
 from planning.planner import make_plan
 from reports.plan_data import VERSION, PlanSummary, plan_summary

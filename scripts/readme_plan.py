@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from models.problems import StackError
-from models.reading import NAMESPACE, TOKEN_KEY, read_stack
+from models.reading import NAMESPACE, read_stack
 from models.stack_file import read_stack_file
+from models.stack_keys import TOKEN_KEY
 from planning.plan import Plan
 from planning.planner import make_plan
 from reports.picture import plan_picture

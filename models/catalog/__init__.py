@@ -31,6 +31,7 @@ from models.catalog.releases import (
     ray_releases,
     ray_service_name_limit,
 )
+from models.catalog.replacing_fields import REPLACING_POOL_FIELDS
 from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_behaviour
 from models.catalog.vllm_release import (
     EngineArgument,
@@ -50,6 +51,7 @@ __all__ = [
     "DEFAULT_KUBERAY",
     "DEFAULT_RAY",
     "GPUS_ALL_REGIONS",
+    "REPLACING_POOL_FIELDS",
     "SSD_TOTAL_GB",
     "USUAL_BOOT_DISK",
     "BootDisk",

@@ -7,8 +7,8 @@ import pulumi
 import pytest
 
 from components import GkeCluster, GkeClusterArgs, GpuNodePools, GpuNodePoolsArgs
-from components.gpu_node_pools import REPLACING_FIELDS
 from localcloud.providers.gcp.gke import forces_new
+from models.catalog import REPLACING_POOL_FIELDS
 from models.stack import GpuPoolSettings
 from planning.plan import Plan
 from tests.components.programs import Record, Recording, plan_of
@@ -159,9 +159,9 @@ def test_documented_replacing_fields_are_those_of_the_provider(recorded: Recordi
     for pool in _pools(recorded):
         for path in _leaves(pool.inputs):
             if forces_new(NODE_POOL_TYPE, path) and path != "initialNodeCount":
-                replacing.add(next((f for f in REPLACING_FIELDS if path.startswith(f)), path))
+                replacing.add(next((f for f in REPLACING_POOL_FIELDS if path.startswith(f)), path))
     # serviceAccount is set only where a program gives one.
-    assert replacing | {"nodeConfig.serviceAccount"} == set(REPLACING_FIELDS)
+    assert replacing | {"nodeConfig.serviceAccount"} == set(REPLACING_POOL_FIELDS)
     assert forces_new(NODE_POOL_TYPE, "nodeConfig.serviceAccount")
 
 
