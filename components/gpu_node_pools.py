@@ -14,7 +14,7 @@ from pulumi_gcp import container
 
 from components.node_config import NODE_POOL_IGNORED, node_config
 from manifests.worker_group import GPU_TYPE_TAINT
-from planning.plan import PoolPlan
+from planning import PoolPlan
 
 REPLACING_FIELDS: Final = (
     "cluster",

@@ -10,8 +10,7 @@ from typing import Any
 from models.problems import StackError
 from models.reading import NAMESPACE, TOKEN_KEY, read_stack
 from models.stack_file import read_stack_file
-from planning.plan import Plan
-from planning.planner import make_plan
+from planning import Plan, make_plan
 from reports.picture import plan_picture
 from reports.plan_tables import plan_table
 

@@ -11,7 +11,7 @@ from components import GkeCluster, GkeClusterArgs, GpuNodePools, GpuNodePoolsArg
 from components.gpu_node_pools import REPLACING_FIELDS
 from localcloud.providers.gcp.gke import forces_new
 from models.stack import GpuPoolSettings
-from planning.plan import Plan
+from planning import Plan
 from tests.components.programs import Record, Recording, plan_of
 
 NODE_POOL = "container/nodePool:NodePool"

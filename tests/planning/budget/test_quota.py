@@ -8,9 +8,8 @@ import yaml
 from components.node_config import boot_disk_type
 from models.catalog import machine_types
 from models.problems import Severity
+from planning import Plan, QuotaNeed
 from planning.budget.quota import counts_as_ssd
-from planning.plan import Plan
-from planning.plan_costs import QuotaNeed
 from reports.gcloud_quotas import QuotaJsonError, quota_section
 from tests.planning.small_stacks import planned, rules, small, stops, two_gpus
 
