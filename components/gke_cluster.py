@@ -14,7 +14,7 @@ from pulumi_gcp import container
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
 from models.stack import KubeRayInstall
-from planning.plan import ClusterPlan, Plan
+from planning import ClusterPlan, Plan
 
 # What a provider may do without our say: the removed default pool shows up again as a difference
 # in these, and a difference in them would replace the whole cluster

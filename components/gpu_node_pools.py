@@ -15,7 +15,7 @@ from pulumi_gcp import container
 
 from components.node_config import NODE_POOL_IGNORED, node_config
 from manifests.worker_group import GPU_TYPE_TAINT
-from planning.plan import PoolPlan
+from planning import PoolPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from pulumi.runtime import config as engine_config
 from components.checked_plan import plan_or_stop
 from models.reading import NAMESPACE, Reading, read_stack
 from models.stack_keys import TOKEN_KEY
-from planning.plan import Plan
+from planning import Plan
 from reports.plan_tables import plan_table
 
 _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"

@@ -7,8 +7,7 @@ from typing import Final
 from rich import box
 from rich.table import Table
 
-from planning.plan import Plan
-from planning.plan_costs import Levels, StackCost
+from planning import Levels, Plan, StackCost
 
 QUOTA_NOTE: Final = (
     "Quota: upgrade is twice the minimum, because a change of image or Ray version starts a second "

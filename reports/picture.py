@@ -10,8 +10,7 @@ from typing import Final
 
 import svg
 
-from planning.plan import ModelPlan, Plan, PoolPlan
-from planning.plan_costs import Levels
+from planning import Levels, ModelPlan, Plan, PoolPlan
 
 _WIDTH: Final = 1104
 _MARGIN: Final = 28

@@ -10,8 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from planning.budget.idle_gpus import idle_gpus
-from planning.plan import GIB, ModelPlan, Plan, PoolPlan
+from planning import GIB, ModelPlan, Plan, PoolPlan, idle_gpus
 from reports.figure_tables import (
     QUOTA_NOTE,
     cost_table,

@@ -14,8 +14,7 @@ from typing import Any, cast
 from models.reading import NAMESPACE, read_stack
 from models.stack_file import read_stack_file
 from models.stack_keys import TOKEN_KEY
-from planning.plan import Plan
-from planning.planner import make_plan
+from planning import Plan, make_plan
 from reports.plan_data import VERSION, PlanSummary, plan_summary
 
 _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"

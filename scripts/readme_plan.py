@@ -11,8 +11,7 @@ from models.problems import StackError
 from models.reading import NAMESPACE, read_stack
 from models.stack_file import read_stack_file
 from models.stack_keys import TOKEN_KEY
-from planning.plan import Plan
-from planning.planner import make_plan
+from planning import Plan, make_plan
 from reports.picture import plan_picture
 from reports.plan_tables import plan_table
 

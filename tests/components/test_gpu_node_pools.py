@@ -10,7 +10,7 @@ from components import GkeCluster, GkeClusterArgs, GpuNodePools, GpuNodePoolsArg
 from localcloud.providers.gcp.gke import forces_new
 from models.catalog import REPLACING_POOL_FIELDS
 from models.stack import GpuPoolSettings
-from planning.plan import Plan
+from planning import Plan
 from tests.components.programs import Record, Recording, plan_of
 
 NODE_POOL = "container/nodePool:NodePool"

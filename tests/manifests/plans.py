@@ -8,7 +8,7 @@ from typing import Any
 from models.catalog.gpu_tiers import gpu_tiers
 from models.catalog.releases import kuberay_releases, ray_releases
 from models.stack import KubeRayInstall
-from planning.plan import (
+from planning import (
     ClusterPlan,
     CpuPoolPlan,
     ModelPlan,
@@ -19,8 +19,8 @@ from planning.plan import (
     Replicas,
     RouterGroupPlan,
     ServicePlan,
+    StackCost,
 )
-from planning.plan_costs import StackCost
 
 
 def replicas(low: int = 1, high: int = 4, **changes: Any) -> Replicas:

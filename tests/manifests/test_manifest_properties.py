@@ -14,7 +14,7 @@ from manifests.ray_service import ray_cluster_config, ray_service
 from manifests.serve_config import serve_config, serve_config_text
 from models.catalog import ray_service_name_limit
 from models.problems import StackError
-from planning.plan import Plan
+from planning import Plan
 from tests.manifests.kuberay_hash import hashed
 from tests.planning.stacks import Values, planned, stacks
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from models.catalog import llms, machine_types, ray_service_name_limit, zones_with
 from models.problems import Problem, StackError
 from models.stack import GKE_NAME_LIMIT, SERVED_NAME_LIMIT
+from planning import ModelPlan, Plan, PoolPlan
 from planning.infrastructure.allocatable import DAEMONSET_CPU, DAEMONSET_MEMORY_GIB, allocatable
-from planning.plan import ModelPlan, Plan, PoolPlan
 from tests.planning.stacks import REGION, Values, planned, pools, stack, stacks
 
 thorough = settings(

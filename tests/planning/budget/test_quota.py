@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 from models.problems import Severity
-from planning.plan import Plan
-from planning.plan_costs import QuotaNeed
+from planning import Plan, QuotaNeed
 from reports.gcloud_quotas import QuotaJsonError, quota_section
 from tests.planning.small_stacks import planned, rules, small, stops, two_gpus
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from models.catalog import llms, vllm_behaviour
-from planning.plan import GIB, MemoryFit
+from planning import GIB, MemoryFit
 from planning.sizing.memory.estimate import memory_fit, token_bytes
 from planning.sizing.memory.vllm_accounting import MemoryInputs, accounting
 
