@@ -8,14 +8,17 @@ from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.machine_types import MachineType, machine_types
 from models.catalog.prices import HourlyPrice, PriceList, prices
+from models.catalog.release_number import release_number
 from models.catalog.releases import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
     KubeRayRelease,
     RayRelease,
     kuberay_releases,
+    oldest_ray,
     ray_releases,
 )
+from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_behaviour
 from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
@@ -42,6 +45,8 @@ __all__ = [
     "QuantizationMethod",
     "RayRelease",
     "Region",
+    "VllmBehaviour",
+    "behaviour_rows",
     "engine_arguments",
     "float16_refused",
     "front_end_arguments",
@@ -49,12 +54,15 @@ __all__ = [
     "kuberay_releases",
     "llms",
     "machine_types",
+    "oldest_ray",
     "prices",
     "quantization_methods",
     "ray_releases",
     "regions",
+    "release_number",
     "serving_arguments",
     "supported_architectures",
+    "vllm_behaviour",
     "vllm_versions",
     "zone_table",
     "zones_with",

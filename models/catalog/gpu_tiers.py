@@ -40,6 +40,11 @@ class GpuTier(BaseModel):
     quota_metric: str
     spot_quota_metric: str
 
+    @property
+    def capability(self) -> int:
+        """The compute capability as vLLM writes it: 75 for 7.5."""
+        return self.compute_capability[0] * 10 + self.compute_capability[1]
+
 
 @cache
 def gpu_tiers() -> Mapping[str, GpuTier]:

@@ -4,7 +4,7 @@ Rows are in releases.yaml. This module only holds data; which combinations are r
 or warned about is decided in planning.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -94,6 +94,11 @@ def ray_releases() -> Mapping[str, RayRelease]:
     """Return the Ray releases by version, oldest first."""
     rows = [RayRelease.model_validate(row) for row in _data()["ray"]]
     return MappingProxyType({row.ray: row for row in rows})
+
+
+def oldest_ray(suits: Callable[[RayRelease], bool]) -> str | None:
+    """Return the oldest Ray of the table that suits, for a way out; None if none does."""
+    return next((row.ray for row in ray_releases().values() if suits(row)), None)
 
 
 @cache

@@ -5,7 +5,7 @@ All sums are for one GPU of a replica, in bytes. The formula is vLLM's own accou
 others hold outside PyTorch are taken from it, and the rest becomes KV cache. The CUDA context
 and, before vLLM 0.21, the CUDA graphs live in what the budget leaves of the GPU.
 
-Constants called fitted are fitted to public load logs: tests/planning/memory_points.yaml.
+Constants called fitted are fitted to public load logs: tests/planning/sizing/memory_points.yaml.
 """
 
 import math
