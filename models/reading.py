@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
-from models.problems import Problem
+from models.problems import Problem, Severity
+from models.rules import RULES, acceptable_rules
 from models.spelling import nearest as nearest
 from models.stack import (
     ClusterSettings,
@@ -268,15 +269,41 @@ def _section(
 
 
 def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, ...]:
-    """The rules in an `accept` list."""
-    remedy = "List ids of rules as the warnings and docs/rules name them"
+    """The rules in an `accept` list that can be accepted."""
+    remedy = "List ids of rules; a warning ends with the id of its rule"
     if not isinstance(value, list | tuple):
         problems.append(not_a(value, path, "a list", remedy))
         return ()
+    accepted: list[str] = []
     for index, rule in enumerate(value):
+        where = f"{path}[{index}]"
         if not isinstance(rule, str):
-            problems.append(not_a(rule, f"{path}[{index}]", "the id of a rule", remedy))
-    return tuple(rule for rule in value if isinstance(rule, str))
+            problems.append(not_a(rule, where, "the id of a rule", remedy))
+        elif rule not in RULES:
+            problems.append(
+                Problem(
+                    path=where,
+                    value=rule,
+                    reason="is not the id of a rule",
+                    remedy=nearest(rule, acceptable_rules()).strip() or remedy,
+                    rule="accept-unknown",
+                )
+            )
+        elif not RULES[rule].acceptable:
+            problems.append(
+                Problem(
+                    path=where,
+                    value=rule,
+                    reason="stops the preview, and only warnings can be accepted"
+                    if Severity.STOP in RULES[rule].severities
+                    else "is always shown and cannot be accepted",
+                    remedy="Leave it out, and change what its problem names",
+                    rule="accept-stop",
+                )
+            )
+        else:
+            accepted.append(rule)
+    return tuple(accepted)
 
 
 def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:

@@ -61,6 +61,24 @@ def test_other_programs_keys_are_left_alone() -> None:
     assert read_stack("dev", values).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("accepted", "message"),
+    [
+        ("eager-mod", "eager-mod is not the id of a rule. Did you mean eager-mode?"),
+        ("xyz", "xyz is not the id of a rule. List ids of rules"),
+        ("memory-fit", "memory-fit stops the preview, and only warnings can be accepted."),
+        ("rollout-pool-replaced", "rollout-pool-replaced is always shown and cannot be accepted."),
+        (5, "5 is not the id of a rule."),
+    ],
+)
+def test_only_rules_that_warn_can_be_accepted(accepted: object, message: str) -> None:
+    reading = read(accept=["eager-mode", accepted])
+    (problem,) = reading.problems
+    assert problem.sentence().startswith(f"ray-llm:accept[1]: {message}")
+    assert reading.settings is not None
+    assert reading.settings.accept == ("eager-mode",)
+
+
 def test_settings_of_a_program_are_read_as_they_are() -> None:
     settings = read().settings
     assert settings is not None
