@@ -16,6 +16,7 @@ from models.spelling import nearest as nearest
 from models.stack import (
     ClusterSettings,
     Defaults,
+    Entry,
     GpuPoolSettings,
     KubeRaySettings,
     ModelDeployment,
@@ -43,7 +44,7 @@ _FIGURES: Final = ("quotas", "prices", "monthlyBudget", "loadFactor")
 _ACCEPT: Final = "accept"
 _KEYS: Final = (TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES, _ACCEPT)
 
-Entry = TypeVar("Entry", bound=Settings)
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,6 @@ class Reading:
     settings: None where there is nothing to read. Where project, region or cluster could not be
     read, that is a problem and no plan comes of it, but the rest is there to be checked: the
     region is then empty, and rules about zones say nothing.
-    model_indexes: the place in the file of each entry of `settings.models`.
-    pool_indexes: the same for `settings.gpu_pools`; empty where the file lists no pools.
     pools_complete: False where a pool was left out, so that its absence proves nothing.
     directory: where paths in the stack file start.
     """
@@ -62,8 +61,6 @@ class Reading:
     origin: str
     settings: StackSettings | None
     problems: tuple[Problem, ...]
-    model_indexes: tuple[int, ...]
-    pool_indexes: tuple[int, ...]
     pools_complete: bool
     directory: Path
 
@@ -97,8 +94,6 @@ def read_stack(
             origin=origin,
             settings=None,
             problems=(problem,),
-            model_indexes=(),
-            pool_indexes=(),
             pools_complete=False,
             directory=directory,
         )
@@ -128,15 +123,12 @@ def read_stack(
                 rule="missing-key",
             )
         )
-    pools, pool_indexes, pools_complete = _entries(
+    pools, pools_complete = _entries(
         GpuPoolSettings, "tier", readable.get("gpuPools", list(DEFAULT_POOLS)), "gpuPools", problems
     )
     models: tuple[ModelDeployment, ...] = ()
-    model_indexes: tuple[int, ...] = ()
     if "models" in readable:
-        models, model_indexes, _ = _entries(
-            ModelDeployment, "model", readable["models"], "models", problems
-        )
+        models, _ = _entries(ModelDeployment, "model", readable["models"], "models", problems)
     elif "models" not in ours:
         problems.append(
             Problem(
@@ -154,6 +146,7 @@ def read_stack(
         cluster=sections.get("cluster") or ClusterSettings.model_construct(name="", zones=()),
         has_hugging_face_token=has_token,
         gpu_pools=pools,
+        pools_are_default="gpuPools" not in ours,
         models=models,
         defaults=sections.get("defaults", Defaults()),
         versions=sections.get("versions", Versions()),
@@ -166,8 +159,6 @@ def read_stack(
         origin=origin,
         settings=settings,
         problems=tuple(problems),
-        model_indexes=model_indexes,
-        pool_indexes=pool_indexes if "gpuPools" in ours else (),
         pools_complete=pools_complete,
         directory=directory,
     )
@@ -179,8 +170,6 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
         origin=f"stack {settings.stack}",
         settings=settings,
         problems=(),
-        model_indexes=tuple(range(len(settings.models))),
-        pool_indexes=tuple(range(len(settings.gpu_pools))),
         pools_complete=True,
         directory=directory,
     )
@@ -339,13 +328,13 @@ def _prices(value: object, path: str, problems: list[Problem]) -> dict[str, Sett
 
 
 def _entries(
-    kind: type[Entry], shorthand: str, value: object, key: str, problems: list[Problem]
-) -> tuple[tuple[Entry, ...], tuple[int, ...], bool]:
-    """The readable entries of a list, their indexes in the file, and whether all were readable."""
+    kind: type[AnyEntry], shorthand: str, value: object, key: str, problems: list[Problem]
+) -> tuple[tuple[AnyEntry, ...], bool]:
+    """The readable entries of a list, and whether all were readable."""
     path = f"{NAMESPACE}:{key}"
     if not isinstance(value, list | tuple):
         problems.append(not_a(value, path, "a list", "Write one `- ...` line an entry"))
-        return (), (), False
+        return (), False
     if not value:
         problems.append(
             Problem(
@@ -360,9 +349,8 @@ def _entries(
                 rule="empty-list",
             )
         )
-        return (), (), False
-    entries: list[Entry] = []
-    indexes: list[int] = []
+        return (), False
+    entries: list[AnyEntry] = []
     for index, item in enumerate(value):
         where = f"{path}[{index}]"
         fields = {shorthand: item} if isinstance(item, str) else item
@@ -373,6 +361,5 @@ def _entries(
         entry, found = validated(kind, fields, where)
         problems += found
         if entry is not None:
-            entries.append(entry)
-            indexes.append(index)
-    return tuple(entries), tuple(indexes), len(entries) == len(value)
+            entries.append(entry.at(where))
+    return tuple(entries), len(entries) == len(value)

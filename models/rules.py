@@ -106,22 +106,22 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "boot-disk",
         "Weights and image together larger than the node's boot disk.",
-        "planning/planner.py",
+        "planning/checks/boot_disk.py",
     ),
     _warning(
         "budget-at-maximum",
         "The stack costs more than `monthlyBudget` with all models at their maximum all month.",
-        "planning/budget/cost.py",
+        "planning/checks/budget.py",
     ),
     _stop(
         "budget-exceeded",
         "The stack costs more than `monthlyBudget` with all models at their minimum.",
-        "planning/budget/cost.py",
+        "planning/checks/budget.py",
     ),
     _warning(
         "budget-unknown-price",
         "A pool without a known price in this region, so the budget was compared without it.",
-        "planning/budget/cost.py",
+        "planning/checks/budget.py",
     ),
     _stop(
         "config-json",
@@ -184,7 +184,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _warning(
         "downscale-short",
         "A `downscaleDelaySeconds` below a minute.",
-        "planning/sizing/autoscaling.py",
+        "planning/checks/autoscaling.py",
     ),
     _warning("eager-mode", "`enforce_eager: true`.", "planning/checks/engine_performance.py"),
     _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
@@ -439,7 +439,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _warning(
         "pool-below-upgrade",
         "A pool without room for a second RayCluster.",
-        "planning/budget/quota.py",
+        "planning/checks/gpu_pool.py",
     ),
     _warning(
         "pool-min-nodes",
@@ -484,27 +484,27 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _warning(
         "quota-below-maximum",
         "A quota below what the models need at their maximum.",
-        "planning/budget/quota.py",
+        "planning/checks/quota.py",
     ),
     _stop(
         "quota-below-minimum",
         "A quota below what the stack needs at its minimum.",
-        "planning/budget/quota.py",
+        "planning/checks/quota.py",
     ),
     _stop(
         "quota-below-peak",
         "A quota below what the pools take at the `maxNodes` that the stack file states.",
-        "planning/budget/quota.py",
+        "planning/checks/quota.py",
     ),
     _warning(
         "quota-below-upgrade",
         "A quota without room for a second RayCluster.",
-        "planning/budget/quota.py",
+        "planning/checks/quota.py",
     ),
     _warning(
         "quota-unlisted",
         "`quotas` lists GPUs and leaves out one that the stack uses.",
-        "planning/budget/quota.py",
+        "planning/checks/quota.py",
     ),
     _stop(
         "release-combination",
@@ -564,12 +564,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "rope-scaling",
         "A RoPE scaling without the fields that its type needs.",
-        "planning/sizing/rope_scaling.py",
+        "planning/checks/rope_scaling.py",
     ),
     _warning(
         "scale-to-zero-broken",
         "`min: 0` on a Ray release whose ingress wakes every model.",
-        "planning/sizing/autoscaling.py",
+        "planning/checks/autoscaling.py",
     ),
     _stop(
         "source-undescribed",

@@ -16,6 +16,7 @@ from models.catalog import (
 )
 from models.problems import Problem
 from models.spelling import nearest
+from planning.checks.contexts import EntryContext
 
 # Arguments that the program sets, and where a user sets them instead.
 _OWNED: Final[Mapping[str, str]] = {
@@ -52,17 +53,15 @@ _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
 }
 
 
-def engine_argument_problems(
-    engine: Mapping[str, Any], path: str, vllm_version: str
-) -> Iterable[Problem]:
-    """What vLLM would refuse, or Ray would take and ignore, in `engine`.
-
-    path: the model's place in the file.
-    """
+def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
+    """What vLLM would refuse, or Ray would take and ignore, in `engine`."""
+    vllm_version = context.vllm
+    if vllm_version is None:
+        return
     known = {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
     front_end = front_end_arguments(vllm_version)
-    for name, value in engine.items():
-        where = f"{path}.engine.{name}"
+    for name, value in context.engine.items():
+        where = f"{context.path}.engine.{name}"
         if name in _OWNED:
             yield Problem(
                 path=where,

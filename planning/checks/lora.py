@@ -4,20 +4,24 @@ Adapters need a `lora_config` with a bucket beside the engine arguments; this pr
 so that what `enable_lora` reserves is never used.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from models.catalog import vllm_behaviour
-from models.problems import Problem, Severity
+from models.problems import Problem
+from planning.checks.contexts import EntryContext
 
 _NEEDS_ENABLE: Final = ("max_lora_rank", "max_loras", "max_cpu_loras", "lora_dtype", "lora_modules")
 
 
-def lora_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[Problem]:
+def lora_problems(context: EntryContext) -> Iterable[Problem]:
     """What is wrong with a model's LoRA arguments. https://github.com/vllm-project/vllm/issues/2847
 
     Ray Serve LLM answers 404 for an adapter of a model without lora_config (router.py, 2.49.1).
     """
+    engine, path, vllm = context.engine, context.path, context.vllm
+    if vllm is None:
+        return
     rank = engine.get("max_lora_rank")
     ranks = vllm_behaviour(vllm).lora_ranks
     if isinstance(rank, int) and ranks is not None and rank not in ranks:
@@ -47,7 +51,6 @@ def lora_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[P
             "one would be answered 404",
             remedy="Leave it out, and serve the merged model as a source",
             rule="lora-unreachable",
-            severity=Severity.WARN,
         )
     else:
         for name in _NEEDS_ENABLE:
@@ -58,5 +61,4 @@ def lora_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[P
                     reason="has no effect without enable_lora, and this program serves no adapters",
                     remedy="Leave it out",
                     rule="lora-unreachable",
-                    severity=Severity.WARN,
                 )

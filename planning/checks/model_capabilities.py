@@ -6,14 +6,14 @@ from typing import Any
 from models.architecture import LlmArchitecture
 from models.catalog import vllm_behaviour
 from models.problems import Problem, Severity
+from planning.checks.contexts import EntryContext
 
 
-def model_argument_problems(
-    engine: Mapping[str, Any], architecture: LlmArchitecture | None, path: str, vllm: str
-) -> Iterable[Problem]:
+def model_capability_problems(context: EntryContext) -> Iterable[Problem]:
     """What a model's engine arguments ask of it that it cannot do or should not be allowed."""
-    if architecture is not None:
-        yield from _multimodal(engine, architecture, path, vllm)
+    engine, path, architecture = context.engine, context.path, context.architecture
+    if context.vllm is not None and architecture is not None:
+        yield from _multimodal(engine, architecture, path, context.vllm)
         yield from _experts(engine, architecture, path)
     yield from _tools(engine, path)
     if engine.get("trust_remote_code") is True:
@@ -24,7 +24,6 @@ def model_argument_problems(
             "models of vLLM's own registry do not need it",
             remedy="Leave it out, or pin the code with revision and code_revision",
             rule="trust-remote-code",
-            severity=Severity.WARN,
         )
 
 

@@ -1,18 +1,18 @@
 """Speculative decoding: what each vLLM release can do of it, from its SpeculativeConfig."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from models.catalog import llms, oldest_ray, vllm_behaviour
 from models.problems import Problem
+from planning.checks.contexts import EntryContext, PlacedContext
 
 
-def speculative_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[Problem]:
+def speculative_config_problems(context: EntryContext) -> Iterable[Problem]:
     """What vLLM would refuse in `speculative_config`, whatever the GPU."""
-    config = engine.get("speculative_config")
-    if not isinstance(config, Mapping) or not config:
+    vllm, config = context.vllm, context.engine.get("speculative_config")
+    if vllm is None or not isinstance(config, Mapping) or not config:
         return
-    where = f"{path}.engine.speculative_config"
+    where = f"{context.path}.engine.speculative_config"
     method, draft = config.get("method"), config.get("model")
     tokens = config.get("num_speculative_tokens")
     if method is None and draft is None:
@@ -50,13 +50,11 @@ def speculative_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Ite
         )
 
 
-def speculative_engine_problems(
-    engine: Mapping[str, Any], path: str, v0_engine: bool
-) -> Iterable[Problem]:
+def speculative_engine_problems(context: PlacedContext) -> Iterable[Problem]:
     """The V0 engine of vLLM 0.10 has none left (platforms/cuda.py raises)."""
-    if engine.get("speculative_config") and v0_engine:
+    if context.engine.get("speculative_config") and context.model.v0_engine:
         yield Problem(
-            path=f"{path}.engine.speculative_config",
+            path=f"{context.path}.engine.speculative_config",
             reason="is not supported by the V0 engine, which is the one that this GPU or KV cache "
             "dtype needs",
             remedy="Leave it out, or use an L4 or newer GPU",
