@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from pydantic.alias_generators import to_snake
+
 from models.problems import Problem
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.spelling import nearest
 from models.stack import (
     ClusterSettings,
-    Defaults,
     GpuPoolSettings,
-    KubeRaySettings,
     ModelDeployment,
     PriceSettings,
-    ServiceSettings,
     Settings,
     StackSettings,
-    Versions,
 )
 from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
@@ -30,6 +28,12 @@ from models.validation import keys_of, not_a, validated
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
+# The keys that every stack needs, and what to write if one is missing.
+REQUIRED: Final[Mapping[str, str]] = {
+    "cluster": "Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
+    "models": "List the models to serve, one name of the catalogue a line at least",
+}
+
 Entry = TypeVar("Entry", bound=Settings)
 
 
@@ -74,47 +78,20 @@ def read_stack(
         if key.startswith(f"{NAMESPACE}:")
     }
     if not ours:
-        problem = Problem(
-            path=NAMESPACE,
-            reason="the stack file has no such section",
-            remedy="Add ray-llm:cluster and ray-llm:models; README.md explains both",
-            rule="stack-empty",
-        )
-        return Reading(
-            origin=origin,
-            settings=None,
-            problems=(problem,),
-            model_indexes=(),
-            pool_indexes=(),
-            pools_complete=False,
-            directory=directory,
-        )
-    problems: list[Problem] = [*_unknown_keys(ours), *_misspelt_namespaces(values)]
-    problems += _misplaced_secrets(ours, secret_keys)
-    has_token = TOKEN_KEY in ours
-    problems += _token_problems(ours, secret_keys)
+        return _nothing_to_read(origin, directory)
+    problems: list[Problem] = [
+        *_unknown_keys(ours),
+        *_misspelt_namespaces(values),
+        *_misplaced_secrets(ours, secret_keys),
+        *_token_problems(ours, secret_keys),
+    ]
     readable = {
         key: value for key, value in ours.items() if f"{NAMESPACE}:{key}" not in secret_keys
     }
-
     project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
-    sections: dict[str, Any] = {}
-    for key, section in SECTIONS.items():
-        if key not in readable:
-            continue
-        read = _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
-        if read is not None:
-            sections[key] = read
-    if "cluster" not in ours:
-        problems.append(
-            Problem(
-                path=f"{NAMESPACE}:cluster",
-                reason="is missing",
-                remedy="Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
-                rule="missing-key",
-            )
-        )
+    sections = _sections(readable, problems)
+    problems += _missing("cluster", ours)
     pools, pool_indexes, pools_complete = _entries(
         GpuPoolSettings, "tier", readable.get("gpuPools", list(DEFAULT_POOLS)), "gpuPools", problems
     )
@@ -124,30 +101,17 @@ def read_stack(
         models, model_indexes, _ = _entries(
             ModelDeployment, "model", readable["models"], "models", problems
         )
-    elif "models" not in ours:
-        problems.append(
-            Problem(
-                path=f"{NAMESPACE}:models",
-                reason="is missing",
-                remedy="List the models to serve, one name of the catalogue a line at least",
-                rule="missing-key",
-            )
-        )
+    problems += _missing("models", ours)
     figures = _figures(readable, problems)
     settings = StackSettings.model_construct(
         stack=stack,
         project=project or "",
         region=(region or "") if "cluster" in sections else "",
-        cluster=sections.get("cluster") or ClusterSettings.model_construct(name="", zones=()),
-        has_hugging_face_token=has_token,
+        has_hugging_face_token=TOKEN_KEY in ours,
         gpu_pools=pools,
         models=models,
-        defaults=sections.get("defaults", Defaults()),
-        versions=sections.get("versions", Versions()),
-        kube_ray=sections.get("kubeRay", KubeRaySettings()),
-        service=sections.get("service", ServiceSettings()),
         accept=_accepted(readable.get("accept", []), f"{NAMESPACE}:accept", problems),
-        **figures,
+        **{"cluster": ClusterSettings.model_construct(name="", zones=()), **sections, **figures},
     )
     return Reading(
         origin=origin,
@@ -171,6 +135,44 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
         pools_complete=True,
         directory=directory,
     )
+
+
+def _nothing_to_read(origin: str, directory: Path) -> Reading:
+    problem = Problem(
+        path=NAMESPACE,
+        reason="the stack file has no such section",
+        remedy="Add ray-llm:cluster and ray-llm:models; README.md explains both",
+        rule="stack-empty",
+    )
+    return Reading(
+        origin=origin,
+        settings=None,
+        problems=(problem,),
+        model_indexes=(),
+        pool_indexes=(),
+        pools_complete=False,
+        directory=directory,
+    )
+
+
+def _sections(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """The readable sections by their field of StackSettings; its defaults replace the others."""
+    read = {
+        to_snake(key): _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
+        for key, section in SECTIONS.items()
+        if key in readable
+    }
+    return {field: section for field, section in read.items() if section is not None}
+
+
+def _missing(key: str, ours: Mapping[str, Any]) -> Iterable[Problem]:
+    if key not in ours:
+        yield Problem(
+            path=f"{NAMESPACE}:{key}",
+            reason="is missing",
+            remedy=REQUIRED[key],
+            rule="missing-key",
+        )
 
 
 def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:

@@ -19,7 +19,7 @@ from models.catalog import (
     regions,
     vllm_versions,
 )
-from models.reading import NAMESPACE
+from models.reading import NAMESPACE, REQUIRED
 from models.stack import (
     GpuPoolSettings,
     ModelDeployment,
@@ -53,8 +53,7 @@ def stack_schema() -> dict[str, Any]:
                 "required": [
                     "gcp:project",
                     "gcp:region",
-                    f"{NAMESPACE}:cluster",
-                    f"{NAMESPACE}:models",
+                    *(f"{NAMESPACE}:{key}" for key in REQUIRED),
                 ],
                 "properties": {
                     "gcp:project": {"type": "string", "minLength": 1},
