@@ -232,9 +232,14 @@ class ServicePlan:
         """The Kubernetes Service of the Ray head with the dashboard (KubeRay's naming)."""
         return f"{self.name}-head-svc"
 
+    @property
+    def url(self) -> str:
+        """The URL below which all models answer inside the cluster."""
+        return f"http://{self.serve_service}.{self.namespace}:{self.port}"
+
     def endpoint(self, model: ModelPlan) -> str:
         """The OpenAI-compatible base URL of a model inside the cluster."""
-        return f"http://{self.serve_service}.{self.namespace}:{self.port}{model.route}/v1"
+        return f"{self.url}{model.route}/v1"
 
 
 @dataclass(frozen=True, kw_only=True)

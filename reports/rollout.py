@@ -32,7 +32,7 @@ class Rollout(StrEnum):
 
 POOL_FIELDS: Final[Mapping[str, Rollout]] = {
     **dict.fromkeys(chain(*REPLACING_POOL_FIELDS.values()), Rollout.POOL_REPLACED),
-    # The pods of a spot node end sooner, which stands in the RayClusterSpec.
+    # Pods on spot nodes get a shorter grace period, which is a field of the RayClusterSpec.
     "spot": Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
     "machineType": Rollout.NODES,
     "bootDiskGb": Rollout.NODES,
@@ -60,7 +60,7 @@ CPU_POOL_FIELDS: Final[Mapping[str, Rollout]] = {
 VERSIONS: Final[Mapping[str, Rollout]] = {
     "ray": Rollout.SECOND_CLUSTER,
     "image": Rollout.SECOND_CLUSTER,
-    # Says what the image holds; the image itself stands on its own line.
+    # This is the version in the image; a change of the image itself is a line of its own.
     "vllm": Rollout.REPLICAS,
     "kuberay": Rollout.OPERATOR,
     "kuberayInstall": Rollout.OPERATOR,
