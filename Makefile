@@ -110,7 +110,7 @@ lint-workflow: ## the GitHub Actions workflows, shipped and own, by actionlint a
 	@.venv/bin/zizmor --offline --no-progress --quiet examples/ci/*.yml .github/workflows/*.yml
 
 schema: env ## write the stack file's JSON Schema anew, after a change of models/
-	@$(PY) -m planning schema --out schemas/stack.schema.json
+	@.venv/bin/ray-llm schema --out schemas/stack.schema.json
 
 format: env ## rewrite the code in the project's format
 	@.venv/bin/ruff check --fix --quiet . || true

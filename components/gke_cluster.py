@@ -188,13 +188,13 @@ class GkeCluster(pulumi.ComponentResource):
                 location=args.cluster.location,
                 cluster=cluster.name,
                 node_locations=list(zones),
-                # Counted per zone: one each, unless that alone were above the maximum.
-                initial_node_count=1 if len(zones) <= plan.max_nodes else 0,
+                initial_node_count=args.cluster.initial_cpu_nodes_per_zone,
                 autoscaling=container.NodePoolAutoscalingArgs(
                     total_min_node_count=plan.min_nodes, total_max_node_count=plan.max_nodes
                 ),
                 node_config=node_config(
                     machine_type=plan.machine_type,
+                    boot_disk_type=plan.boot_disk_type,
                     boot_disk_gb=plan.boot_disk_gb,
                     service_account=args.node_service_account,
                 ),

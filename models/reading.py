@@ -9,40 +9,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
+from pydantic.alias_generators import to_snake
+
 from models.problems import Problem, Severity
+from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.rules import RULES, acceptable_rules
-from models.spelling import nearest as nearest
+from models.spelling import nearest
 from models.stack import (
     ClusterSettings,
-    Defaults,
     Entry,
     GpuPoolSettings,
-    KubeRaySettings,
     ModelDeployment,
     PriceSettings,
-    ServiceSettings,
     Settings,
     StackSettings,
-    Versions,
 )
+from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
-TOKEN_KEY: Final = "huggingFaceToken"  # noqa: S105 - the name of a key
-_SECTIONS: Final[Mapping[str, type[Settings]]] = {
-    "cluster": ClusterSettings,
-    "defaults": Defaults,
-    "versions": Versions,
-    "kubeRay": KubeRaySettings,
-    "service": ServiceSettings,
+# The keys that every stack needs, and what to write if one is missing.
+REQUIRED: Final[Mapping[str, str]] = {
+    "cluster": "Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
+    "models": "List the models to serve, one name of the catalogue a line at least",
 }
-_LISTS: Final = ("gpuPools", "models")
-_FIGURES: Final = ("quotas", "prices", "monthlyBudget", "loadFactor")
-_ACCEPT: Final = "accept"
-_KEYS: Final = (TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES, _ACCEPT)
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
@@ -84,76 +76,38 @@ def read_stack(
         if key.startswith(f"{NAMESPACE}:")
     }
     if not ours:
-        problem = Problem(
-            path=NAMESPACE,
-            reason="the stack file has no such section",
-            remedy="Add ray-llm:cluster and ray-llm:models; README.md explains both",
-            rule="stack-empty",
-        )
-        return Reading(
-            origin=origin,
-            settings=None,
-            problems=(problem,),
-            pools_complete=False,
-            directory=directory,
-        )
-    problems: list[Problem] = [*_unknown_keys(ours), *_misspelt_namespaces(values)]
-    problems += _misplaced_secrets(ours, secret_keys)
-    has_token = TOKEN_KEY in ours
-    problems += _token_problems(ours, secret_keys)
+        return _nothing_to_read(origin, directory)
+    problems: list[Problem] = [
+        *_unknown_keys(ours),
+        *_misspelt_namespaces(values),
+        *_misplaced_secrets(ours, secret_keys),
+        *_token_problems(ours, secret_keys),
+    ]
     readable = {
         key: value for key, value in ours.items() if f"{NAMESPACE}:{key}" not in secret_keys
     }
-
     project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
-    sections: dict[str, Any] = {}
-    for key, section in _SECTIONS.items():
-        if key not in readable:
-            continue
-        read = _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
-        if read is not None:
-            sections[key] = read
-    if "cluster" not in ours:
-        problems.append(
-            Problem(
-                path=f"{NAMESPACE}:cluster",
-                reason="is missing",
-                remedy="Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
-                rule="missing-key",
-            )
-        )
+    sections = _sections(readable, problems)
+    problems += _missing("cluster", ours)
     pools, pools_complete = _entries(
         GpuPoolSettings, "tier", readable.get("gpuPools", list(DEFAULT_POOLS)), "gpuPools", problems
     )
     models: tuple[ModelDeployment, ...] = ()
     if "models" in readable:
         models, _ = _entries(ModelDeployment, "model", readable["models"], "models", problems)
-    elif "models" not in ours:
-        problems.append(
-            Problem(
-                path=f"{NAMESPACE}:models",
-                reason="is missing",
-                remedy="List the models to serve, one name of the catalogue a line at least",
-                rule="missing-key",
-            )
-        )
+    problems += _missing("models", ours)
     figures = _figures(readable, problems)
     settings = StackSettings.model_construct(
         stack=stack,
         project=project or "",
         region=(region or "") if "cluster" in sections else "",
-        cluster=sections.get("cluster") or ClusterSettings.model_construct(name="", zones=()),
-        has_hugging_face_token=has_token,
-        gpu_pools=pools,
+        has_hugging_face_token=TOKEN_KEY in ours,
         pools_are_default="gpuPools" not in ours,
+        gpu_pools=pools,
         models=models,
-        defaults=sections.get("defaults", Defaults()),
-        versions=sections.get("versions", Versions()),
-        kube_ray=sections.get("kubeRay", KubeRaySettings()),
-        service=sections.get("service", ServiceSettings()),
-        accept=_accepted(readable.get(_ACCEPT, []), f"{NAMESPACE}:{_ACCEPT}", problems),
-        **figures,
+        accept=_accepted(readable.get("accept", []), f"{NAMESPACE}:accept", problems),
+        **{"cluster": ClusterSettings.model_construct(name="", zones=()), **sections, **figures},
     )
     return Reading(
         origin=origin,
@@ -175,11 +129,47 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
     )
 
 
+def _nothing_to_read(origin: str, directory: Path) -> Reading:
+    problem = Problem(
+        path=NAMESPACE,
+        reason="the stack file has no such section",
+        remedy="Add ray-llm:cluster and ray-llm:models; README.md explains both",
+        rule="stack-empty",
+    )
+    return Reading(
+        origin=origin,
+        settings=None,
+        problems=(problem,),
+        pools_complete=False,
+        directory=directory,
+    )
+
+
+def _sections(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """The readable sections by their field of StackSettings; its defaults replace the others."""
+    read = {
+        to_snake(key): _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
+        for key, section in SECTIONS.items()
+        if key in readable
+    }
+    return {field: section for field, section in read.items() if section is not None}
+
+
+def _missing(key: str, ours: Mapping[str, Any]) -> Iterable[Problem]:
+    if key not in ours:
+        yield Problem(
+            path=f"{NAMESPACE}:{key}",
+            reason="is missing",
+            remedy=REQUIRED[key],
+            rule="missing-key",
+        )
+
+
 def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:
     for key, value in ours.items():
-        if key not in _KEYS:
+        if key not in KEYS:
             reason = "is not a key of this program"
-            yield unknown_key(f"{NAMESPACE}:{key}", key, _KEYS, value, reason)
+            yield unknown_key(f"{NAMESPACE}:{key}", key, KEYS, value, reason)
 
 
 def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
@@ -197,7 +187,7 @@ def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
     for key in ours:
-        if key in _KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
+        if key in KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
             yield Problem(
                 path=f"{NAMESPACE}:{key}",
                 reason="is or holds an encrypted value, and the plan shows this section in plain",

@@ -346,7 +346,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "invalid-value",
         "A value of the right type that cannot be meant: a name that is too long or not "
         "DNS-safe, a maximum below its minimum, a number out of range.",
-        "models/amounts.py",
+        "models/quotas_and_prices.py",
         "models/validation.py",
         "planning/checks/served_names.py",
         "planning/infrastructure/node_pools.py",
@@ -650,7 +650,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "unknown-key",
         "A key that this program does not have.",
-        "models/amounts.py",
+        "models/quotas_and_prices.py",
         "models/reading.py",
         "models/unknown_keys.py",
     ),
@@ -665,7 +665,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "wrong-type",
         "A value of the wrong type: a text for a number, a list for a mapping.",
-        "models/amounts.py",
+        "models/quotas_and_prices.py",
         "models/reading.py",
         "models/validation.py",
     ),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from models.catalog import GpuTier, KubeRayRelease, RayRelease
+from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
 from models.stack import KubeRayInstall
 from planning.plan_costs import QuotaNeed, StackCost
@@ -44,6 +44,7 @@ class PoolPlan:
     zones: tuple[str, ...]
     min_nodes: int
     max_nodes: int
+    boot_disk_type: BootDisk
     boot_disk_gb: int
     pod: PodResources
     max_workers: int
@@ -60,6 +61,7 @@ class CpuPoolPlan:
     machine_type: str
     min_nodes: int
     max_nodes: int
+    boot_disk_type: BootDisk
     boot_disk_gb: int
 
 
@@ -77,6 +79,11 @@ class ClusterPlan:
     network: str | None
     subnetwork: str | None
     cpu_pool: CpuPoolPlan
+
+    @property
+    def initial_cpu_nodes_per_zone(self) -> int:
+        """With how many nodes in each zone the CPU pool is created: one, if its maximum allows."""
+        return 1 if len(self.zones) <= self.cpu_pool.max_nodes else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,9 +234,14 @@ class ServicePlan:
         """The Kubernetes Service of the Ray head with the dashboard (KubeRay's naming)."""
         return f"{self.name}-head-svc"
 
+    @property
+    def url(self) -> str:
+        """The URL below which all models answer inside the cluster."""
+        return f"http://{self.serve_service}.{self.namespace}:{self.port}"
+
     def endpoint(self, model: ModelPlan) -> str:
         """The OpenAI-compatible base URL of a model inside the cluster."""
-        return f"http://{self.serve_service}.{self.namespace}:{self.port}{model.route}/v1"
+        return f"{self.url}{model.route}/v1"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from models.amounts import SSD_TOTAL_GB
+from models.catalog import SSD_TOTAL_GB
 from models.problems import Problem
 from planning.checks.contexts import StackContext
 from planning.plan_costs import QuotaNeed

@@ -4,7 +4,7 @@ Combinations come from the release table; one outside it is refused, because wha
 writes differs between releases.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from models.catalog import (
     KubeRayRelease,
@@ -98,15 +98,22 @@ def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -
     yield from _vllm_beside(ray, versions)
     if not ray.tested:
         tested = [row.ray for row in ray_releases().values() if row.tested]
-        yield Problem(
-            path=f"{_PATH}.ray",
-            value=ray.ray,
-            reason=f"is in the release table, but only {' and '.join(tested)} "
-            f"{'is' if len(tested) == 1 else 'are'} run by this project's tests",
-            remedy="Try it on a development stack first",
-            rule="release-untested",
-            severity=Severity.WARN,
-        )
+        yield _untested("ray", ray.ray, tested)
+    if not kuberay.tested:
+        tested = [row.version for row in kuberay_releases().values() if row.tested]
+        yield _untested("kuberay", kuberay.version, tested)
+
+
+def _untested(key: str, version: str, tested: Sequence[str]) -> Problem:
+    return Problem(
+        path=f"{_PATH}.{key}",
+        value=version,
+        reason=f"is in the release table, but only {' and '.join(tested)} "
+        f"{'is' if len(tested) == 1 else 'are'} run by this project's tests",
+        remedy="Try it on a development stack first",
+        rule="release-untested",
+        severity=Severity.WARN,
+    )
 
 
 def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
