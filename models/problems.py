@@ -1,7 +1,7 @@
-"""Problems of a stack file: found one by one, told all at once.
+"""Problems of a stack file: found one by one, reported all at once.
 
 Every check of the project returns `Problem`s instead of raising, so that one preview names
-everything there is to change. `StackError` carries them to the place that ends the run.
+everything that has to change. `StackError` carries them to the code that ends the run.
 """
 
 import re
@@ -29,9 +29,9 @@ class Problem:
     """One thing to change in a stack file.
 
     path: the path in the file, `ray-llm:models[1].contextLength`.
-    value: what stands there, as it should be shown; None where there is nothing to show.
-    reason: why that cannot work, as the rest of a sentence that starts with the value.
-    remedy: what to write instead, a sentence of its own.
+    value: the value there, as it should be shown; None if there is nothing to show.
+    reason: why the value cannot work, as the rest of a sentence that starts with it.
+    remedy: what to write instead, a whole sentence.
     rule: the id of its rule, one of models/rules.py.
     severity: one of its rule's severities; left out, the first of them.
 
@@ -77,7 +77,7 @@ def without_secrets(text: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as a person would write it in the file, cut where it would drown the sentence."""
+    """A value as a person would write it in the file, cut if it is too long for a sentence."""
     if isinstance(value, bool):
         text = str(value).lower()
     elif isinstance(value, str):
@@ -102,7 +102,7 @@ def _printable(text: str) -> str:
 
 
 class StackError(Exception):
-    """A stack file that cannot be deployed; its text names every problem on a line of its own."""
+    """A stack file that cannot be deployed; its text has one line for every problem."""
 
     def __init__(self, origin: str, problems: Iterable[Problem]) -> None:
         self.origin = origin

@@ -11,7 +11,7 @@ _SHORTEST_DOWNSCALE_SECONDS: Final = 60
 
 
 def scale_to_zero_problems(context: PlacedContext) -> Iterable[Problem]:
-    """A warning where this Ray release wakes every model at start and keeps one replica."""
+    """A warning if this Ray release wakes every model at start and keeps one replica."""
     ray = context.spec.release.ray
     if context.model.replicas.min == 0 and ray.scale_to_zero_broken:
         older = oldest_ray(lambda row: not row.scale_to_zero_broken)
@@ -26,7 +26,7 @@ def scale_to_zero_problems(context: PlacedContext) -> Iterable[Problem]:
 
 
 def downscale_problems(context: PlacedContext) -> Iterable[Problem]:
-    """A warning where replicas go faster than they come: a start takes minutes (Ray's own: 600 s).
+    """A warning if replicas go faster than they start, which takes minutes (Ray's default: 600 s).
 
     https://docs.ray.io/en/latest/serve/advanced-guides/advanced-autoscaling.html
     """
@@ -36,8 +36,8 @@ def downscale_problems(context: PlacedContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{context.path}.downscaleDelaySeconds",
             value=stated,
-            reason="takes a replica away after a pause that traffic has all the time, and the next "
+            reason="removes a replica after a pause that is common in any traffic, and the next "
             "one needs minutes for node, image and weights",
-            remedy="Leave it out (600), or use 60 and more",
+            remedy="Leave it out (600), or use 60 or more",
             rule="downscale-short",
         )

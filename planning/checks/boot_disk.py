@@ -8,7 +8,7 @@ from planning.infrastructure.node_pools import IMAGE_GB
 
 
 def boot_disk_problems(context: PlacedContext) -> Iterable[Problem]:
-    """Weights that do not fit beside the image, which a node downloads them next to."""
+    """Weights that do not fit on the disk together with the image."""
     checkpoint, pool = context.spec.checkpoint, context.pool
     if checkpoint.checkpoint_bytes is None:
         return
@@ -17,8 +17,9 @@ def boot_disk_problems(context: PlacedContext) -> Iterable[Problem]:
         yield Problem(
             path=context.path,
             value=checkpoint.source,
-            reason=f"downloads {checkpoint.checkpoint_bytes / 1e9:.0f} GB of weights beside some "
-            f"{IMAGE_GB} GB of image, and a node of {pool.id} has a disk of {pool.boot_disk_gb} GB",
+            reason=f"downloads {checkpoint.checkpoint_bytes / 1e9:.0f} GB of weights, the "
+            f"image takes some {IMAGE_GB} GB, and a node of {pool.id} has a disk of "
+            f"{pool.boot_disk_gb} GB",
             remedy=f"Set bootDiskGb: {-(-int(needed + 1) // 50) * 50} on the pool",
             rule="boot-disk",
         )

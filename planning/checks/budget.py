@@ -9,7 +9,7 @@ from planning.plan_costs import StackCost
 
 
 def budget_problems(context: StackContext) -> Iterable[Problem]:
-    """A stop where the budget is exceeded at the minimum, a warning where at the maximum."""
+    """A stop if the minimum exceeds the budget, a warning if the maximum does."""
     cost, budget = context.cost, context.settings.monthly_budget
     if cost is None or budget is None:
         return
@@ -28,7 +28,8 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
             path=path,
             value=f"{budget:f}",
             reason=f"is below the {total.maximum:,.0f} USD that the stack would cost a month with "
-            f"all models at their maximum all the time; typical are {total.typical:,.0f} USD",
+            f"all models at their maximum all the time; a typical month "
+            f"costs {total.typical:,.0f} USD",
             remedy="Lower replicas.max or maxNodes to make it certain, or accept the risk",
             rule="budget-at-maximum",
         )

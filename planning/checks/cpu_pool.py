@@ -1,4 +1,4 @@
-"""Whether the CPU pool can be what it is asked to be: plain machines, and enough of them."""
+"""Whether the CPU pool has machines without GPUs, and enough of them."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -60,7 +60,7 @@ def router_capacity_problems(context: StackContext) -> Iterable[Problem]:
             path=path,
             value=pool.max_nodes,
             reason=f"is below the {high} nodes of {pool.machine_type} that the routers need with "
-            "all models at their maximum: requests would wait for a router before a GPU",
+            "all models at their maximum: requests would wait for a router although GPUs are free",
             remedy=f"Use {high}, or accept the cap",
             rule="cpu-pool-below-maximum",
         )

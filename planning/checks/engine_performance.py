@@ -1,4 +1,4 @@
-"""Engine settings that work and cost: habits from guides that vLLM has outgrown. Warnings only."""
+"""Engine settings that work but cost speed: advice of guides that vLLM has outgrown."""
 
 from collections.abc import Iterable
 
@@ -8,13 +8,13 @@ from planning.sizing.stated_arguments import StatedArguments
 
 
 def performance_problems(context: PlacedContext) -> Iterable[Problem]:
-    """What a model's engine would do better without."""
+    """Warnings about engine arguments that a model does better without."""
     yield from _batch(context.spec.arguments)
     yield from _redundant(context)
 
 
 def _batch(arguments: StatedArguments) -> Iterable[Problem]:
-    """A batch of one serialises requests: latency grows with each one that waits.
+    """A batch of one serialises requests: latency grows with each request that waits.
 
     https://docs.vllm.ai/en/latest/configuration/optimization.html
     """
@@ -33,20 +33,20 @@ def _batch(arguments: StatedArguments) -> Iterable[Problem]:
             value=True,
             reason="shortens the start and slows every token: without CUDA graphs small batches "
             "wait for the CPU",
-            remedy="Leave it out, or use profile: memory where the graphs' memory is needed",
+            remedy="Leave it out, or use profile: memory if the graphs' memory is needed",
             rule="eager-mode",
         )
 
 
 def _redundant(context: PlacedContext) -> Iterable[Problem]:
-    """Arguments that change nothing where they are: EngineArgs._set_default_args_v1, vLLM 0.10."""
+    """Arguments that change nothing here: EngineArgs._set_default_args_v1, vLLM 0.10."""
     idle: dict[str, str] = {}
     if not context.model.v0_engine:
         idle["enable_prefix_caching"] = "is what the V1 engine does anyway"
         idle["enable_chunked_prefill"] = "is what the V1 engine does anyway"
     if context.model.tensor_parallel_size == 1:
-        idle["disable_custom_all_reduce"] = "concerns GPUs that talk to each other, and the model "
-        idle["disable_custom_all_reduce"] += "runs on one"
+        idle["disable_custom_all_reduce"] = "concerns GPUs that exchange data, and the model runs "
+        idle["disable_custom_all_reduce"] += "on one GPU"
     for name, reason in idle.items():
         if context.engine.get(name) is True:
             yield Problem(

@@ -28,14 +28,14 @@ def capacity_problems(context: StackContext) -> Iterable[Problem]:
                 path=path,
                 value=pool.max_nodes,
                 reason=f"is below the {pool.nodes_at_max} nodes of {pool.id} that {names} need "
-                "with all at their maximum replicas: under full load some replicas will wait",
+                "at their maximum replicas: under full load some replicas will wait",
                 remedy=f"Use {pool.nodes_at_max}, or accept the cap",
                 rule="pool-below-maximum",
             )
 
 
 def idle_minimum_problems(context: StackContext) -> Iterable[Problem]:
-    """A warning where minNodes keeps GPU nodes that no model needs: scaling to zero is off then.
+    """A warning if minNodes keeps GPU nodes that no model needs: the pool never scales to zero.
 
     https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler: a pool never goes
     below its minimum, idle or not.
@@ -68,7 +68,7 @@ def upgrade_problems(context: StackContext) -> Iterable[Problem]:
                 reason=f"is below {twice}, twice the {pool.nodes_at_min} nodes of {pool.id} that "
                 "are always up: a change of image or Ray version starts a second RayCluster, which "
                 "would wait for nodes",
-                remedy=f"Use {twice}, or lower replicas.min for the time of such a change",
+                remedy=f"Use {twice}, or lower replicas.min during such a change",
                 rule="pool-below-upgrade",
             )
 

@@ -1,4 +1,4 @@
-"""Host memory and CPUs of a GPU node: what engines ask of them beside the GPUs."""
+"""Host memory and CPUs of a GPU node: what engines need of them in addition to the GPUs."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -14,7 +14,7 @@ _REPLICA_CPUS: Final = 1  # what a replica asks Ray for, manifests/serve_config.
 
 
 def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
-    """Swap space and offloaded weights, each given a GPU, against the memory of the node.
+    """Swap space and offloaded weights, which count for each GPU, against the node's memory.
 
     https://github.com/Ksuriuri/index-tts-vllm/issues/99; weights that are offloaded stay in the
     pod, whose limit is what a node leaves (https://docs.vllm.ai/en/latest/api/vllm/config/).
@@ -27,8 +27,8 @@ def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{context.path}.engine.swap_space",
             value=engine["swap_space"],
-            reason=f"GiB for each of {gpus} GPUs are more than vLLM takes of the "
-            f"{machine.memory_gib:g} GiB of {machine.id}",
+            reason=f"GiB for each of {gpus} GPUs are more than vLLM accepts on "
+            f"{machine.id} with {machine.memory_gib:g} GiB",
             remedy=f"Use at most {most}, or leave it out (4)",
             rule="swap-space",
         )
@@ -68,14 +68,14 @@ def host_cpu_problems(context: StackContext) -> Iterable[Problem]:
                 path=f"{pool.path}.machineType",
                 value=pool.machine_type,
                 reason=f"leaves {pool.pod.cpu} CPUs for pods, and {replicas} replicas fit its "
-                f"{pool.tier.gpu_count} GPUs, a CPU each: the others would idle",
+                f"{pool.tier.gpu_count} GPUs and take one CPU each: some GPUs would idle",
                 remedy=f"Use {pool.tier.machine_type}",
                 rule="node-cpus",
             )
 
 
 def _gib(value: object) -> float:
-    """GiB as given; what is no number counts as none, and what is absurd as very much."""
+    """The value in GiB; 0 if it is not a number, and at most an absurdly large one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
     return float(max(0, min(value, _ABSURD_GIB)))

@@ -1,4 +1,4 @@
-"""Whether the RayService and the ConfigMaps still fit into what the Kubernetes API stores.
+"""Whether the RayService and the ConfigMaps fit into what the Kubernetes API stores.
 
 serveConfigV2 holds every model's configuration, and KubeRay adds each application's state to the
 same object. The API server's store takes requests of up to 1.5 MiB (etcd --max-request-bytes),
@@ -69,7 +69,7 @@ def object_size_problems(context: StackContext) -> Iterable[Problem]:
             value=f"{len(models)} models",
             reason=f"make a RayService of {with_status / 1024**2:.1f} MiB with its status, and the "
             "Kubernetes API stores 1.5 MiB at most",
-            remedy="Spread the models over several stacks before more are added",
+            remedy="Spread the models over several stacks before you add more",
             rule="object-size-near",
         )
     families: dict[str, list[ModelPlan]] = {}

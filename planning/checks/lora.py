@@ -1,7 +1,7 @@
 """LoRA: which of its engine arguments vLLM takes, and that no adapter can be reached here.
 
-Adapters need a `lora_config` with a bucket beside the engine arguments; this program writes none,
-so that what `enable_lora` reserves is never used.
+Adapters need a `lora_config` with a bucket in addition to the engine arguments. This program writes
+none, so the memory that `enable_lora` reserves is never used.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{path}.engine.max_lora_rank",
             value=rank,
-            reason=f"is not a rank that vLLM {vllm} allocates for: "
+            reason=f"is not a rank that vLLM {vllm} supports: "
             f"{', '.join(str(known) for known in ranks)}",
             remedy=f"Use {larger[0] if larger else ranks[-1]}",
             rule="lora-rank",
@@ -48,7 +48,7 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
             path=f"{path}.engine.enable_lora",
             value=True,
             reason="reserves memory for LoRA adapters, and this program serves none: a request for "
-            "one would be answered 404",
+            "an adapter would get a 404",
             remedy="Leave it out, and serve the merged model as a source",
             rule="lora-unreachable",
         )

@@ -10,7 +10,7 @@ from planning.checks.contexts import EntryContext
 
 
 def model_capability_problems(context: EntryContext) -> Iterable[Problem]:
-    """What a model's engine arguments ask of it that it cannot do or should not be allowed."""
+    """Arguments for something that the model cannot do, or should not be allowed to do."""
     engine, path, architecture = context.engine, context.path, context.architecture
     if context.vllm is not None and architecture is not None:
         yield from _multimodal(engine, architecture, path, context.vllm)
@@ -20,8 +20,8 @@ def model_capability_problems(context: EntryContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{path}.engine.trust_remote_code",
             value=True,
-            reason="runs Python from the model's repository on the node, beside the token, and "
-            "models of vLLM's own registry do not need it",
+            reason="runs Python from the model's repository on the node, which also has the token, "
+            "and models in vLLM's own registry do not need it",
             remedy="Leave it out, or pin the code with revision and code_revision",
             rule="trust-remote-code",
         )
@@ -59,7 +59,7 @@ def _experts(
 
 
 def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
-    """OpenAIServingChat.__init__ refuses the one without the other; a parser alone does nothing.
+    """OpenAIServingChat.__init__ refuses tool choice without a parser; a parser alone does nothing.
 
     https://github.com/vllm-project/vllm/issues/9986, https://github.com/vllm-project/vllm/issues/55754
     """
@@ -77,8 +77,8 @@ def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
         yield Problem(
             path=f"{path}.engine.tool_call_parser",
             value=parser,
-            reason="is not used without enable_auto_tool_choice: requests with tools are answered "
-            "400",
+            reason="is not used without enable_auto_tool_choice: requests with tools would get "
+            "a 400",
             remedy="Add enable_auto_tool_choice: true",
             rule="tool-parser",
             severity=Severity.WARN,

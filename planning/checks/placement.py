@@ -1,4 +1,4 @@
-"""Placements that work and cost: a GPU far too large, or a model that one preemption takes down."""
+"""Placements that cost too much or fail easily: an oversized GPU, a single replica on spot."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -10,12 +10,12 @@ from planning.infrastructure.pool_price import PoolChoice
 from planning.plan import ModelPlan
 from planning.sizing.model_sizing import ModelSpec, size_model
 
-# Below this a dearer pool may have its reasons: speed, or room that is there anyway.
+# Below this there may be reasons for a dearer pool: speed, or GPUs that are paid for anyway.
 _TIMES_DEARER: Final = Decimal(3)
 
 
 def placement_problems(context: PlacedContext) -> Iterable[Problem]:
-    """What a model's stated pool costs beside what the stack lists."""
+    """Warnings about the pool that a model is on, compared with the others of the stack."""
     spec, model, chosen = context.spec, context.model, PoolChoice.of(context.pool)
     if spec.deployment.gpu is not None:
         pools = [PoolChoice.of(pool) for pool in context.pools]
@@ -24,9 +24,9 @@ def placement_problems(context: PlacedContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{model.path}.replicas",
             value="max 1",
-            reason=f"leaves one replica on {chosen.id}, and spot nodes leave at 30 s notice: the "
-            "model is gone until another node has come and loaded it",
-            remedy="Use min 2, or a pool on demand",
+            reason=f"puts the only replica on {chosen.id}, and Google takes spot nodes back at "
+            "30 s notice: the model is down until another node has started and loaded it",
+            remedy="Use min 2, or an on-demand pool",
             rule="spot-single-replica",
         )
 

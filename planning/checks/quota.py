@@ -9,9 +9,9 @@ from planning.plan_costs import QuotaNeed
 
 
 def quota_problems(context: StackContext) -> Iterable[Problem]:
-    """Stops where the minimum or a stated maximum exceeds a limit, else warnings.
+    """Stops if the minimum or a stated maximum exceeds a limit, else warnings.
 
-    A maxNodes in the stack file is a promise to grow that far; a maximum that was derived is not.
+    A maxNodes in the stack file is a promise to grow that far; a derived maximum is not.
     """
     some_gpus_listed = any(
         need.limit is not None and need.metric.endswith("_GPUS") for need in context.quota
@@ -27,7 +27,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 path=path,
                 value=need.limit,
                 reason=f"is below the {need.minimum} that the stack needs with all models at their "
-                "minimum: GKE would make the pools and their pods would wait for ever",
+                "minimum: GKE would create the pools, and some pods would never start",
                 remedy=f"{_raise(need.metric, need.peak)} or use fewer replicas",
                 rule="quota-below-minimum",
             )
@@ -54,7 +54,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 path=path,
                 value=need.limit,
                 reason=f"is below the {need.upgrade} that a change of image, Ray version or pools "
-                "needs, because a second RayCluster then starts beside the first",
+                "needs, because a second RayCluster then starts next to the first",
                 remedy=f"{_raise(need.metric, need.upgrade)} or scale down before such a change",
                 rule="quota-below-upgrade",
             )
@@ -63,7 +63,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
 def _unlisted(need: QuotaNeed, path: str) -> Problem:
     """A GPU's quota that the section leaves out, though it lists those of other GPUs.
 
-    Each kind of GPU, and spot beside on demand, has a quota of its own:
+    Each kind of GPU has its own quota, one for on-demand and one for spot:
     https://cloud.google.com/compute/resource-usage#gpu_quota
     """
     return Problem(

@@ -9,7 +9,7 @@ from planning.sizing.rope_scaling import rope_scaling_of
 
 
 def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
-    """What vLLM would miss in the override.
+    """What vLLM requires and the override lacks.
 
     patch_rope_scaling_dict wants a type (https://github.com/runpod-workers/worker-vllm/issues/257),
     get_rope the type's own fields.
@@ -24,8 +24,8 @@ def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
     if kind is None:
         yield Problem(
             path=where,
-            reason="has no rope_type, which vLLM wants first of all",
-            remedy="Add rope_type: yarn, or take rope_scaling as the model's card writes it",
+            reason="has no rope_type, which vLLM requires",
+            remedy="Add rope_type: yarn, or copy rope_scaling from the model's card",
             rule="rope-scaling",
         )
         return

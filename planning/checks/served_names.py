@@ -1,4 +1,4 @@
-"""Names that must differ: served names are routes, applications and ConfigMap keys at once."""
+"""Names that must differ: a served name is also a route, an application and a ConfigMap key."""
 
 from collections.abc import Iterable
 
@@ -21,8 +21,8 @@ def name_problems(context: StackContext) -> Iterable[Problem]:
             yield Problem(
                 path=f"{path}.name" if model.name else path,
                 value=name,
-                reason=f"is the name and route of {first[name]} as well",
-                remedy="Give one of them a name of its own: name: <served name>",
+                reason=f"is already the name and route of {first[name]}",
+                remedy="Give one of them another name: name: <served name>",
                 rule="name-twice",
             )
         else:

@@ -25,7 +25,7 @@ def speculative_config_problems(context: EntryContext) -> Iterable[Problem]:
     if tokens is None and (method in ("ngram", "[ngram]") or draft in ("ngram", "[ngram]")):
         yield Problem(
             path=where,
-            reason="lacks num_speculative_tokens, how many tokens are guessed at once",
+            reason="lacks num_speculative_tokens, the number of tokens that are guessed at once",
             remedy="Add num_speculative_tokens: 4",
             rule="speculative-config",
         )
@@ -42,8 +42,7 @@ def speculative_config_problems(context: EntryContext) -> Iterable[Problem]:
         yield Problem(
             path=where,
             value=str(draft or method),
-            reason=f"is an ordinary model as a draft, which vLLM {vllm} has not implemented on its "
-            "V1 engine",
+            reason=f"is an ordinary model, and the V1 engine of vLLM {vllm} takes none as a draft",
             remedy=f"Use method: ngram, {'an' if newer else 'or an'} EAGLE head"
             f"{f', or Ray {newer} or newer' if newer else ''}",
             rule="speculative-draft-model",
@@ -51,19 +50,18 @@ def speculative_config_problems(context: EntryContext) -> Iterable[Problem]:
 
 
 def speculative_engine_problems(context: PlacedContext) -> Iterable[Problem]:
-    """The V0 engine of vLLM 0.10 has none left (platforms/cuda.py raises)."""
+    """The V0 engine of vLLM 0.10 has no speculative decoding (platforms/cuda.py raises)."""
     if context.engine.get("speculative_config") and context.model.v0_engine:
         yield Problem(
             path=f"{context.path}.engine.speculative_config",
-            reason="is not supported by the V0 engine, which is the one that this GPU or KV cache "
-            "dtype needs",
+            reason="is not supported by the V0 engine, which this GPU or KV cache dtype needs",
             remedy="Leave it out, or use an L4 or newer GPU",
             rule="speculative-v0",
         )
 
 
 def _is_draft_model(method: object, draft: object) -> bool:
-    """Whether vLLM would take the draft for an ordinary model: it says so, or it is a known one."""
+    """Whether vLLM would load the draft as an ordinary model: stated so, or known as one."""
     if method is not None:
         return method == "draft_model"
     return isinstance(draft, str) and draft in {row.source for row in llms().values()}

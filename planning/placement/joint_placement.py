@@ -1,8 +1,8 @@
-"""Moves models that name no pool so that all together cost least.
+"""Moves models that name no pool, so that all models together cost least.
 
-Each has found its own cheapest pool before. Together they may still leave GPUs of a node idle
-that another could use; then the alternatives are weighed for all at once. A model may move when
-another one comes or goes: `gpu:` keeps it where it is.
+Before, each model has found the pool that is cheapest for it alone. Together they may still leave
+GPUs of a node idle that another model could use; then the alternatives are compared for all models
+at once. A model may move if another model is added or removed; `gpu:` keeps it in place.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from planning.placement.cheapest_pool import Placement
 from planning.plan import PoolPlan
 from planning.sizing.model_sizing import ModelSpec, size_model
 
-# Of more models than this only the smallest are asked where else they fit: gaps are small.
+# Of more models than this only the smallest may move: the gaps to fill are small.
 _MOVABLE: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedModel:
-    """A model on a pool, with its replicas and what its configuration there warns of."""
+    """A model on a pool, with its replicas and what its sizing there warns of."""
 
     spec: ModelSpec
     placement: Placement
@@ -40,7 +40,7 @@ class PlacedModel:
 def jointly(
     placed: Sequence[PlacedModel], pools: Sequence[PoolPlan], load_factor: Decimal
 ) -> tuple[PlacedModel, ...]:
-    """The same models in the same order, some of them on another pool where that costs less."""
+    """The same models in the same order, some of them on another pool if that costs less."""
     bins = [_bin(pool) for pool in pools]
     numbers = {pool.id: number for number, pool in enumerate(pools)}
     here = [_item(model, [(numbers[model.placement.pool], model)]) for model in placed]
@@ -89,7 +89,7 @@ def _item(model: PlacedModel, choices: Sequence[tuple[int, PlacedModel]]) -> Ite
 def _options(
     model: PlacedModel, pools: Sequence[PoolPlan], numbers: dict[str, int]
 ) -> list[tuple[int, PlacedModel]]:
-    """Where the model would run as well as where it is: the same context, no more doubt."""
+    """The pools on which the model runs with the same context and no more doubt."""
     current = model.placement.sizing
     priced = pools[numbers[model.placement.pool]].node_usd_per_hour is not None
     options = [(numbers[model.placement.pool], model)]
