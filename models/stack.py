@@ -77,9 +77,9 @@ def _ray_service_name(name: str) -> str:
 def _served_name(name: str) -> str:
     if ":" in name:
         raise InvalidValueError(
-            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so that "
-            "every request would be answered 404",
-            f"Write {name.replace(':', '-')} for instance",
+            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so "
+            "every request would get a 404",
+            f"Write for example {name.replace(':', '-')}",
         )
     if len(name) > SERVED_NAME_LIMIT:
         raise InvalidValueError(
@@ -189,7 +189,7 @@ class ClusterSettings(Settings):
         if not self.existing and (self.context or self.location):
             said = "context" if self.context else "location"
             raise InvalidValueError(
-                f"{said} belongs to an adopted cluster and existing is not true",
+                f"{said} is only for an adopted cluster, and existing is not true",
                 f"Set existing: true or leave out {said}",
             )
         return self

@@ -79,7 +79,7 @@ def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
         number = sign * float(digits)
     except ValueError:
         raise yaml.constructor.ConstructorError(
-            None, None, f"{text} is no number", node.start_mark
+            None, None, f"{text} is not a number", node.start_mark
         ) from None
     return int(number) if math.isfinite(number) and number.is_integer() else number
 
@@ -93,7 +93,7 @@ def _mapping_without_doubles(loader: _Loader, node: yaml.MappingNode) -> dict[An
             )
         if (key_node.tag, key_node.value) in own:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
+                None, None, f"the key {key_node.value!r} is written twice", key_node.start_mark
             )
         own.add((key_node.tag, key_node.value))
     loader.flatten_mapping(node)  # merged keys come first, so that own ones win
@@ -147,7 +147,7 @@ def parse_stack_file(text: str, path: Path) -> StackFile:
     except (yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError) as error:
         where = _where(error)
         raise StackFileError(
-            f"{path.name}: cannot be read as YAML{where}. Mend the line and try again."
+            f"{path.name}: cannot be read as YAML{where}. Correct the line and try again."
         ) from None
     config = {} if document is None else document
     if isinstance(config, dict):
@@ -164,7 +164,8 @@ def parse_stack_file(text: str, path: Path) -> StackFile:
         key = name if isinstance(name, str) and ":" in name else f"{NAMESPACE}:{name}"
         if key in values:
             raise StackFileError(
-                f"{path.name}: config.{name} stands twice, once with the namespace {NAMESPACE}. "
+                f"{path.name}: config.{name} is written twice, once with the "
+                f"namespace {NAMESPACE}. "
                 "Keep one of the two."
             )
         holds_secret = any(_is_secure(item) for item in _nodes(value))

@@ -106,7 +106,7 @@ def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
                 path=path,
                 value=need.limit,
                 reason=f"is below the {need.minimum} that the stack needs with all models at their "
-                "minimum: GKE would make the pools and their pods would wait for ever",
+                "minimum: GKE would create the pools, but their pods would never start",
                 remedy=f"{_raise(need.metric, need.peak)} or use fewer replicas",
                 rule="quota-below-minimum",
             )

@@ -98,8 +98,8 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
         yield Problem(
             path="gcp:region",
             value=settings.region,
-            reason=f"is not in the catalogue, which knows the zones of {', '.join(regions())}",
-            remedy="Make sure yourself that its zones offer the GPUs of the pools",
+            reason=f"is not a region of the catalogue, which knows {', '.join(regions())}",
+            remedy="Check that its zones offer the GPUs of the pools",
             rule="zones-unknown",
             severity=Severity.WARN,
         )

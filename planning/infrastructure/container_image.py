@@ -51,15 +51,15 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             path=path,
             value=image,
             reason=f"holds Ray {version[1]}, and the configuration is written for Ray {ray.ray}",
-            remedy=f"Use ray: {version[1]} where the release table has it, or {ray.image}",
+            remedy=f"Use versions.ray: {version[1]} if the release table has it, or {ray.image}",
             rule="image-version",
         )
     elif not digest and tag.split("-")[0] in _MOVING:
         yield Problem(
             path=path,
             value=image,
-            reason="names an image that changes under its name: nodes that start later may run "
-            "another Ray than the head, and an update of it rolls nothing out",
+            reason="names an image that can change under the same tag: nodes that start later may "
+            "run another Ray than the head, and a new image is not rolled out",
             remedy="Give a tag with a version, or a digest",
             rule="image-unpinned",
             severity=Severity.WARN,

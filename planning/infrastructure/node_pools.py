@@ -180,15 +180,15 @@ def _name_problems(
             path=f"{path}.name",
             value=pool.id,
             reason=f"is the name {taken[pool.id]}",
-            remedy="Give the pool another name, or none: its tier's",
+            remedy="Give the pool another name, or leave name out to use its tier's",
             rule="pool-twice",
         )
     if pool.id in seen:
         yield Problem(
             path=path,
             value=pool.id,
-            reason="is the name of an earlier pool as well",
-            remedy="Give one of them a name of its own: name: <pool>",
+            reason="is also the name of an earlier pool",
+            remedy="Give one of them another name: name: <pool>",
             rule="pool-twice",
         )
     if len(pool.id) > GKE_NAME_LIMIT:
@@ -207,8 +207,8 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
         yield Problem(
             path=path,
             value=pool.id,
-            reason=f"cannot be had {'as spot' if pool.spot else 'on demand'}: Google sells "
-            f"{tier.machine_type} as {' or '.join(sorted(tier.provisioning))} only",
+            reason=f"is not available {'as spot' if pool.spot else 'on demand'}: Google sells "
+            f"{tier.machine_type} only as {' or '.join(sorted(tier.provisioning))}",
             remedy="Set spot: true" if "spot" in tier.provisioning else "Choose another tier",
             rule="tier-provisioning",
         )
@@ -237,7 +237,7 @@ def _zones(
             value=pool.id,
             reason=f"could not be checked: the catalogue does not know the zones of "
             f"{settings.region} (it knows {', '.join(regions())})",
-            remedy=f"Make sure that {', '.join(stated)} offer {tier.accelerator_type}",
+            remedy=f"Check that {', '.join(stated)} offer {tier.accelerator_type}",
             rule="zones-unknown",
             severity=Severity.WARN,
         )

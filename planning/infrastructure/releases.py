@@ -47,7 +47,7 @@ def release_plan(
             Problem(
                 path=f"{_PATH}.vllm",
                 value=versions.vllm,
-                reason="says what an image of your own holds, and no image is given",
+                reason="says which vLLM your own image holds, but no image is given",
                 remedy="Give versions.image as well, or leave vllm out",
                 rule="release-image",
             )
@@ -125,7 +125,7 @@ def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
     yield Problem(
         path=f"{_PATH}.vllm",
         value=stated,
-        reason=f"is older than vLLM {ray.vllm}, the least that Ray {ray.ray} asks for"
+        reason=f"is older than vLLM {ray.vllm}, the oldest that Ray {ray.ray} accepts"
         if older
         else f"is newer than vLLM {ray.vllm}, with which Ray {ray.ray} was released: its LLM "
         "server imports parts of vLLM that move between releases",

@@ -123,9 +123,9 @@ def downscale_problems(
         yield Problem(
             path=f"{path}.downscaleDelaySeconds",
             value=stated,
-            reason="takes a replica away after a pause that traffic has all the time, and the next "
-            "one needs minutes for node, image and weights",
-            remedy="Leave it out (600), or use 60 and more",
+            reason="removes a replica after a pause that is normal in traffic, and the next one "
+            "needs minutes for node, image and weights",
+            remedy="Leave it out (600), or use 60 or more",
             rule="downscale-short",
             severity=Severity.WARN,
         )

@@ -183,7 +183,7 @@ def _of_source(
             path=f"{path}.configFile",
             value=deployment.config_file,
             reason=f"does not describe a model: {reason.rstrip('.')}",
-            remedy=remedy or "Take the config.json that stands beside the model's weights",
+            remedy=remedy or "Use the config.json next to the model's weights",
             rule="config-json",
         )
         return None, (problem,)

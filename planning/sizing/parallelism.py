@@ -73,8 +73,9 @@ def parallelism_problems(
         yield Problem(
             path=path,
             value=asked,
-            reason=f"GPUs a replica are more than the {tier.gpu_count} of a node of {tier.id}",
-            remedy=f"Use at most {tier.gpu_count}, or a pool with more GPUs a node",
+            reason=f"GPUs for each replica are more than the {tier.gpu_count} of a node of "
+            f"{tier.id}",
+            remedy=f"Use at most {tier.gpu_count}, or a pool with more GPUs per node",
             rule="tensor-parallel-node",
         )
     reason = obstacle(checkpoint, tensor) if tensor else None

@@ -270,8 +270,8 @@ def _kv_problems(
         yield Problem(
             path=path,
             value=kv_dtype,
-            reason=f"is not on the V1 engine for {tier.gpu_name} in this vLLM, so the model runs "
-            "on the older V0 engine, without prefix caching",
+            reason=f"is not supported by the V1 engine on {tier.gpu_name} in this vLLM, so the "
+            "model runs on the older V0 engine, without prefix caching",
             remedy=f"Leave it out, or use an H100{f' or Ray {newer} on an L4' if newer else ''}",
             rule="fp8-kv-v0",
             severity=Severity.WARN,

@@ -39,8 +39,8 @@ def rope_scaling_problems(engine: Mapping[str, Any], path: str, vllm: str) -> It
     if kind is None:
         yield Problem(
             path=where,
-            reason="has no rope_type, which vLLM wants first of all",
-            remedy="Add rope_type: yarn, or take rope_scaling as the model's card writes it",
+            reason="has no rope_type, which vLLM requires",
+            remedy="Add rope_type: yarn, or copy rope_scaling from the model card",
             rule="rope-scaling",
         )
         return

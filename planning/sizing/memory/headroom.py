@@ -46,8 +46,8 @@ def _doubt(
         if arguments.get("max_model_len") is not None
         else f"a context of {tokens} tokens",
         reason=f"may not fit: it needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache "
-        f"per sequence, {tier.id} leaves {gib(fit.kv_available_bytes)} GiB, and that estimate is "
-        f"good to {gib(fit.margin_bytes, up=True)} GiB",
+        f"per sequence, {tier.id} leaves {gib(fit.kv_available_bytes)} GiB, and the estimate can "
+        f"be off by {gib(fit.margin_bytes, up=True)} GiB",
         remedy=way_out,
         rule=_RULE_DOUBT,
         severity=Severity.WARN,
@@ -71,7 +71,7 @@ def _outside(
             path=path,
             value=utilization,
             reason=f"leaves {gib(fit.outside_bytes)} GiB of {tier.gpu_name}, less than the CUDA "
-            "context takes, so vLLM finds less free memory than it is told to use",
+            "context takes, so vLLM finds less free memory than it may use",
             remedy="Use at most 0.95",
             rule=_RULE_CONTEXT,
         )
