@@ -62,7 +62,7 @@ def _number(value: object) -> Decimal | None:
 def read_scalar(
     read: Callable[[object], Decimal], value: object, path: str
 ) -> tuple[Decimal | None, tuple[Problem, ...]]:
-    """A scalar through `amount` or `share`; None with the problem where it is neither."""
+    """A scalar through `amount` or `share`; None with the problem if it is neither."""
     try:
         return read(value), ()
     except InvalidValueError as error:

@@ -41,13 +41,13 @@ Entry = TypeVar("Entry", bound=Settings)
 class Reading:
     """What could be read of a stack, and what could not.
 
-    settings: None where there is nothing to read. Where project, region or cluster could not be
-    read, that is a problem and no plan comes of it, but the rest is there to be checked: the
-    region is then empty, and rules about zones say nothing.
+    settings: None if there is nothing to read. If project, region or cluster could not be read,
+    a problem says so and there is no plan, but the rest is still checked: the region is then
+    empty, and rules about zones say nothing.
     model_indexes: the place in the file of each entry of `settings.models`.
     pool_indexes: the same for `settings.gpu_pools`; empty where the file lists no pools.
     pools_complete: False where a pool was left out, so that its absence proves nothing.
-    directory: where paths in the stack file start.
+    directory: paths in the stack file are relative to it.
     """
 
     origin: str

@@ -1,4 +1,4 @@
-"""Container images: what a name and a tag tell of what is inside, before a node pulls 10 GB."""
+"""What the name and tag of a container image say about its content, before a node pulls 10 GB."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _MOVING: Final = frozenset({"", "latest", "nightly", "main", "dev"})
 
 
 def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
-    """What an image's name says against it, for a cluster of this Ray release."""
+    """Reasons in an image's name not to use it for a cluster of this Ray release."""
     name, _, digest = image.partition("@")
     repository, tag = _split(name)
     ending = "/".join(repository.split("/")[-2:])
@@ -67,7 +67,7 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Repository without registry's port confusion, and tag; the tag empty where there is none."""
+    """Split an image into repository and tag ("" if none); a registry's port is not a tag."""
     head, slash, last = name.rpartition("/")
     repository, _, tag = last.partition(":")
     return f"{head}{slash}{repository}", tag

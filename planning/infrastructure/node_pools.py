@@ -245,7 +245,7 @@ def _zones(
     if pool.zones is not None:
         return stated, tuple(_zone_problems(pool.zones, offered, settings.region, tier, path))
     if not _has_zone_of_region(settings):
-        return stated, ()  # which has been said of the cluster
+        return stated, ()  # the problem of the cluster's zones says so
     common = tuple(zone for zone in stated if zone in offered)
     if common:
         return common, ()

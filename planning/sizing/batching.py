@@ -8,8 +8,8 @@
 | memory     | 16        | 2048          | 0.95   | eager, no CUDA graphs: longest context a GPU |
 
 The guide's `max_num_seqs: 1` for latency serialises requests, and its low utilization leaves
-reserved memory unused; neither is done here. Where the numbers were derived, not stated, they
-are stepped down until the context fits.
+reserved memory unused; neither is done here. Numbers that the stack
+file does not state are lowered step by step until the context fits.
 """
 
 from collections.abc import Iterable

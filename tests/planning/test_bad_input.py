@@ -95,7 +95,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "tier that is not sold on demand": (
         stack(gpuPools=["h100-80gb"]),
-        "ray-llm:gpuPools[0]: h100-80gb is not available on demand: Google sells a3-highgpu-1g only "
+        "ray-llm:gpuPools[0]: h100-80gb is not available on demand: Google sells a3-highgpu-1g "
+        "only "
         "as flex-start or spot. Set spot: true.",
     ),
     "unknown model": (
@@ -184,7 +185,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "pool named like the CPU pool": (
         stack(gpuPools=[{"tier": "l4", "name": "app-pool"}]),
-        "ray-llm:gpuPools[0].name: app-pool is the name of the CPU pool (cluster.cpuPool). Give the pool another name, or leave name out to use its tier's.",
+        "ray-llm:gpuPools[0].name: app-pool is the name of the CPU pool (cluster.cpuPool). Give "
+        "the pool another name, or leave name out to use its tier's.",
     ),
     "pool named like the routers' group": (
         stack(gpuPools=[{"tier": "l4", "name": "routers"}]),
@@ -333,7 +335,8 @@ CASES: dict[str, tuple[Values, str]] = {
             [{"model": "qwen2.5-1.5b-instruct", "gpu": "l4-x2", "tensorParallelSize": 4}],
             ("l4-x2",),
         ),
-        "ray-llm:models[0].tensorParallelSize: 4 GPUs for each replica are more than the 2 of a node of "
+        "ray-llm:models[0].tensorParallelSize: 4 GPUs for each replica are more than the 2 of a "
+        "node of "
         "l4-x2. Use at most 2, or a pool with more GPUs per node.",
     ),
     "a key that contradicts its engine argument": (
@@ -416,7 +419,8 @@ CASES: dict[str, tuple[Values, str]] = {
     "plain-text token": (
         stack(huggingFaceToken="hf_abcdefghijklmnopqrst"),
         "ray-llm:huggingFaceToken: is in plain text in the stack file. Run `pulumi config set "
-        "--secret ray-llm:huggingFaceToken` and paste the token there; revoke the token that was written here.",
+        "--secret ray-llm:huggingFaceToken` and paste the token there; revoke the token that was "
+        "written here.",
     ),
     "empty token": (
         stack(huggingFaceToken=""),
@@ -573,7 +577,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a vLLM version without an image": (
         stack(versions={"vllm": "0.10.0"}),
-        "ray-llm:versions.vllm: 0.10.0 says which vLLM your own image holds, but no image is given. Give versions.image as well, or leave vllm out.",
+        "ray-llm:versions.vllm: 0.10.0 says which vLLM your own image holds, but no image is "
+        "given. Give versions.image as well, or leave vllm out.",
     ),
     "a model that the pinned vLLM does not know": (
         stack([{"model": "gpt-oss-20b", "gpu": "a100-80gb"}], ("a100-80gb",)),
