@@ -11,11 +11,13 @@ from typing import Any, Final, TypeVar
 
 from pydantic.alias_generators import to_snake
 
-from models.problems import Problem
+from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
+from models.rules import RULES, acceptable_rules
 from models.spelling import nearest
 from models.stack import (
     ClusterSettings,
+    Entry,
     GpuPoolSettings,
     ModelDeployment,
     PriceSettings,
@@ -34,7 +36,7 @@ REQUIRED: Final[Mapping[str, str]] = {
     "models": "List at least one model to serve, such as - qwen2.5-0.5b-instruct",
 }
 
-Entry = TypeVar("Entry", bound=Settings)
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +46,6 @@ class Reading:
     settings: None if there is nothing to read. If project, region or cluster could not be read,
     a problem says so and there is no plan, but the rest is still checked: the region is then
     empty, and rules about zones say nothing.
-    model_indexes: the place in the file of each entry of `settings.models`.
-    pool_indexes: the same for `settings.gpu_pools`; empty where the file lists no pools.
     pools_complete: False where a pool was left out, so that its absence proves nothing.
     directory: paths in the stack file are relative to it.
     """
@@ -53,8 +53,6 @@ class Reading:
     origin: str
     settings: StackSettings | None
     problems: tuple[Problem, ...]
-    model_indexes: tuple[int, ...]
-    pool_indexes: tuple[int, ...]
     pools_complete: bool
     directory: Path
 
@@ -92,15 +90,12 @@ def read_stack(
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
     sections = _sections(readable, problems)
     problems += _missing("cluster", ours)
-    pools, pool_indexes, pools_complete = _entries(
+    pools, pools_complete = _entries(
         GpuPoolSettings, "tier", readable.get("gpuPools", list(DEFAULT_POOLS)), "gpuPools", problems
     )
     models: tuple[ModelDeployment, ...] = ()
-    model_indexes: tuple[int, ...] = ()
     if "models" in readable:
-        models, model_indexes, _ = _entries(
-            ModelDeployment, "model", readable["models"], "models", problems
-        )
+        models, _ = _entries(ModelDeployment, "model", readable["models"], "models", problems)
     problems += _missing("models", ours)
     figures = _figures(readable, problems)
     settings = StackSettings.model_construct(
@@ -108,6 +103,7 @@ def read_stack(
         project=project or "",
         region=(region or "") if "cluster" in sections else "",
         has_hugging_face_token=TOKEN_KEY in ours,
+        pools_are_default="gpuPools" not in ours,
         gpu_pools=pools,
         models=models,
         accept=_accepted(readable.get("accept", []), f"{NAMESPACE}:accept", problems),
@@ -117,8 +113,6 @@ def read_stack(
         origin=origin,
         settings=settings,
         problems=tuple(problems),
-        model_indexes=model_indexes,
-        pool_indexes=pool_indexes if "gpuPools" in ours else (),
         pools_complete=pools_complete,
         directory=directory,
     )
@@ -130,8 +124,6 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
         origin=f"stack {settings.stack}",
         settings=settings,
         problems=(),
-        model_indexes=tuple(range(len(settings.models))),
-        pool_indexes=tuple(range(len(settings.gpu_pools))),
         pools_complete=True,
         directory=directory,
     )
@@ -148,8 +140,6 @@ def _nothing_to_read(origin: str, directory: Path) -> Reading:
         origin=origin,
         settings=None,
         problems=(problem,),
-        model_indexes=(),
-        pool_indexes=(),
         pools_complete=False,
         directory=directory,
     )
@@ -259,15 +249,41 @@ def _section(
 
 
 def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, ...]:
-    """The rules in an `accept` list."""
-    remedy = "List ids of rules as the warnings and docs/rules name them"
+    """The rules in an `accept` list that can be accepted."""
+    remedy = "List ids of rules; a warning ends with the id of its rule"
     if not isinstance(value, list | tuple):
         problems.append(not_a(value, path, "a list", remedy))
         return ()
+    accepted: list[str] = []
     for index, rule in enumerate(value):
+        where = f"{path}[{index}]"
         if not isinstance(rule, str):
-            problems.append(not_a(rule, f"{path}[{index}]", "the id of a rule", remedy))
-    return tuple(rule for rule in value if isinstance(rule, str))
+            problems.append(not_a(rule, where, "the id of a rule", remedy))
+        elif rule not in RULES:
+            problems.append(
+                Problem(
+                    path=where,
+                    value=rule,
+                    reason="is not the id of a rule",
+                    remedy=nearest(rule, acceptable_rules()).strip() or remedy,
+                    rule="accept-unknown",
+                )
+            )
+        elif not RULES[rule].acceptable:
+            problems.append(
+                Problem(
+                    path=where,
+                    value=rule,
+                    reason="stops the preview, and only warnings can be accepted"
+                    if Severity.STOP in RULES[rule].severities
+                    else "is always shown and cannot be accepted",
+                    remedy="Leave it out, and change what its problem names",
+                    rule="accept-stop",
+                )
+            )
+        else:
+            accepted.append(rule)
+    return tuple(accepted)
 
 
 def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
@@ -303,13 +319,13 @@ def _prices(value: object, path: str, problems: list[Problem]) -> dict[str, Sett
 
 
 def _entries(
-    kind: type[Entry], shorthand: str, value: object, key: str, problems: list[Problem]
-) -> tuple[tuple[Entry, ...], tuple[int, ...], bool]:
-    """The readable entries of a list, their indexes in the file, and whether all were readable."""
+    kind: type[AnyEntry], shorthand: str, value: object, key: str, problems: list[Problem]
+) -> tuple[tuple[AnyEntry, ...], bool]:
+    """The readable entries of a list, and whether all were readable."""
     path = f"{NAMESPACE}:{key}"
     if not isinstance(value, list | tuple):
         problems.append(not_a(value, path, "a list", "Write one `- ...` line for each entry"))
-        return (), (), False
+        return (), False
     if not value:
         problems.append(
             Problem(
@@ -325,9 +341,8 @@ def _entries(
                 rule="empty-list",
             )
         )
-        return (), (), False
-    entries: list[Entry] = []
-    indexes: list[int] = []
+        return (), False
+    entries: list[AnyEntry] = []
     for index, item in enumerate(value):
         where = f"{path}[{index}]"
         fields = {shorthand: item} if isinstance(item, str) else item
@@ -338,6 +353,5 @@ def _entries(
         entry, found = validated(kind, fields, where)
         problems += found
         if entry is not None:
-            entries.append(entry)
-            indexes.append(index)
-    return tuple(entries), tuple(indexes), len(entries) == len(value)
+            entries.append(entry.at(where))
+    return tuple(entries), len(entries) == len(value)

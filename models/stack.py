@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,10 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PrivateAttr,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel, to_snake
@@ -130,6 +133,23 @@ class Settings(BaseModel):
     )
 
 
+class Entry(Settings):
+    """Base of a list's entries: an entry knows its path in the stack file."""
+
+    _path: str = PrivateAttr()
+
+    @property
+    def path(self) -> str:
+        """The path in the file, `ray-llm:models[2]`; the list's own outside of a stack."""
+        return self._path
+
+    def at(self, path: str) -> Self:
+        """A copy of the entry at that path."""
+        entry = self.model_copy()
+        entry._path = path
+        return entry
+
+
 class Profile(StrEnum):
     """What a model is tuned for; planning/sizing/batching.py says what each one sets."""
 
@@ -195,8 +215,10 @@ class ClusterSettings(Settings):
         return self
 
 
-class GpuPoolSettings(Settings):
+class GpuPoolSettings(Entry):
     """One GPU node pool: a tier of the catalogue, on demand or spot."""
+
+    _path: str = PrivateAttr("ray-llm:gpuPools")
 
     tier: NonEmpty
     spot: bool = False
@@ -255,13 +277,15 @@ class Defaults(ScalingSettings):
     context_length: Count | None = None
 
 
-class ModelDeployment(ScalingSettings):
+class ModelDeployment(Entry, ScalingSettings):
     """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
 
     config_file: path of the model's config.json, relative to the stack file.
     weight_gib: size of the checkpoint's tensors in GiB.
     engine: vLLM engine arguments by vLLM's own names.
     """
+
+    _path: str = PrivateAttr("ray-llm:models")
 
     model: NonEmpty | None = None
     source: NonEmpty | None = None
@@ -342,6 +366,8 @@ class PriceSettings(Settings):
 class StackSettings(Settings):
     """A whole stack: the sections of `ray-llm:` and the two Google Cloud keys it needs.
 
+    pools_are_default: whether the stack file lists no pools; a default pool whose GPU the zones
+    lack is left out.
     quotas: limits of the project by Compute Engine quota metric; empty if none are compared.
     prices: by GPU tier or machine type, in place of list prices.
     monthly_budget: USD a month that the stack may cost at its minimum.
@@ -353,6 +379,7 @@ class StackSettings(Settings):
     project: NonEmpty
     region: NonEmpty
     has_hugging_face_token: bool
+    pools_are_default: bool = False
     cluster: ClusterSettings
     defaults: Defaults = Defaults()
     versions: Versions = Versions()
@@ -365,3 +392,10 @@ class StackSettings(Settings):
     monthly_budget: Decimal | None = None
     load_factor: Decimal = TYPICAL_LOAD_FACTOR
     accept: tuple[str, ...] = ()
+
+    @field_validator("gpu_pools", "models")
+    @classmethod
+    def _with_paths(cls, entries: tuple[Entry, ...], info: ValidationInfo) -> tuple[Entry, ...]:
+        """The entries at the paths that they would have in a stack file."""
+        key = to_camel(str(info.field_name))
+        return tuple(entry.at(f"ray-llm:{key}[{index}]") for index, entry in enumerate(entries))

@@ -20,6 +20,7 @@ from models.catalog import (
     vllm_versions,
 )
 from models.reading import NAMESPACE, REQUIRED
+from models.rules import acceptable_rules
 from models.stack import (
     GpuPoolSettings,
     ModelDeployment,
@@ -129,7 +130,7 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
         "accept": {
             "description": "Ids of rules whose warnings are known and accepted; see docs/rules.",
             "type": "array",
-            "items": {"type": "string"},
+            "items": {"type": "string", "enum": list(acceptable_rules())},
         },
     }
 

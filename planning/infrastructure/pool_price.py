@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from models.catalog import GpuTier, gpu_tiers, prices
+from planning.plan import PoolPlan
 
 Rank = tuple[Decimal, int, Decimal]
 
@@ -20,6 +21,16 @@ class PoolChoice:
     tier: GpuTier
     spot: bool
     node_usd_per_hour: Decimal | None
+
+    @classmethod
+    def of(cls, pool: PoolPlan) -> "PoolChoice":
+        """A pool of the stack."""
+        return cls(
+            id=pool.id,
+            tier=pool.tier,
+            spot=pool.spot,
+            node_usd_per_hour=pool.node_usd_per_hour,
+        )
 
     def rank(self, gpus: int) -> Rank:
         """Cheapest replica first, then the smaller node; a pool without a price comes last."""

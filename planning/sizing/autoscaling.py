@@ -9,8 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import RayRelease, oldest_ray
-from models.problems import Problem, Severity
+from models.problems import Problem
 from models.stack import Defaults, ModelDeployment
 from planning.plan import Replicas
 
@@ -21,7 +20,6 @@ _TARGET_ONGOING_REQUESTS: Final = 50
 # longer before asking for it has no benefit.
 _UPSCALE_DELAY_SECONDS: Final = 10
 _DOWNSCALE_DELAY_SECONDS: Final = 600
-_SHORTEST_DOWNSCALE_SECONDS: Final = 60
 # A router only parses and forwards: one serves several engines.
 _ROUTER_TARGET_ONGOING_REQUESTS: Final = 100
 _MAX_ROUTERS_FOR_AVAILABILITY: Final = 2
@@ -94,41 +92,6 @@ def router_replicas(model: Replicas) -> Replicas:
         upscale_delay_seconds=_UPSCALE_DELAY_SECONDS,
         downscale_delay_seconds=_DOWNSCALE_DELAY_SECONDS,
     )
-
-
-def scale_to_zero_problems(replicas_min: int, ray: RayRelease, path: str) -> Iterable[Problem]:
-    """A warning if this Ray release wakes every model at start and keeps one replica."""
-    if replicas_min == 0 and ray.scale_to_zero_broken:
-        older = oldest_ray(lambda row: not row.scale_to_zero_broken)
-        yield Problem(
-            path=f"{path}.replicas",
-            value="min 0",
-            reason=f"does not reach zero on Ray {ray.ray}: its ingress wakes every model and one "
-            "replica stays (ray-project/ray#59076), so a GPU is paid for all day",
-            remedy=f"Use versions.ray: {older}" if older else "Use replicas.min: 1",
-            rule="scale-to-zero-broken",
-            severity=Severity.WARN,
-        )
-
-
-def downscale_problems(
-    deployment: ModelDeployment, model: Replicas, path: str
-) -> Iterable[Problem]:
-    """A warning if replicas are removed faster than they start, which takes minutes (Ray: 600 s).
-
-    https://docs.ray.io/en/latest/serve/advanced-guides/advanced-autoscaling.html
-    """
-    stated = deployment.downscale_delay_seconds
-    if stated is not None and stated < _SHORTEST_DOWNSCALE_SECONDS and model.min < model.max:
-        yield Problem(
-            path=f"{path}.downscaleDelaySeconds",
-            value=stated,
-            reason="removes a replica after a pause that is normal in traffic, and the next one "
-            "needs minutes for node, image and weights",
-            remedy="Leave it out (600), or use 60 or more",
-            rule="downscale-short",
-            severity=Severity.WARN,
-        )
 
 
 def _target_problems(stated: int | None, max_num_seqs: int, path: str) -> Iterable[Problem]:

@@ -131,12 +131,12 @@ CASES: dict[str, tuple[Values, str]] = {
     # Names
     "one model twice": (
         stack([MODEL, MODEL]),
-        f"ray-llm:models[1]: {MODEL} is the name and route of models[0] as well. Give one of them "
-        "a name of its own: name: <served name>.",
+        f"ray-llm:models[1]: {MODEL} is already the name and route of models[0]. Give one of "
+        "them another name: name: <served name>.",
     ),
     "one name twice": (
         stack([{"model": "qwen3-4b", "name": "chat"}, {"model": "qwen3-8b", "name": "chat"}]),
-        "ray-llm:models[1].name: chat is the name and route of models[0] as well.",
+        "ray-llm:models[1].name: chat is already the name and route of models[0].",
     ),
     "RayService name of 48 characters": (
         stack(service={"name": "a" * 48}),
@@ -249,8 +249,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no pool named beside spot pools only": (
         stack(gpuPools=[{"tier": "l4", "spot": True}]),
-        "ray-llm:models[0]: names no pool, and the stack lists spot pools only. Give gpu: l4-spot "
-        "to accept spot, or list a pool on demand.",
+        "ray-llm:models[0]: names no pool, and the stack lists spot pools only. Set gpu: l4-spot "
+        "to accept spot, or list an on-demand pool.",
     ),
     # Context and memory
     "context beyond the model's own": (
@@ -352,21 +352,21 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "model as an engine argument": (
         engine(model="x"),
-        "ray-llm:models[0].engine.model: is set by this program. Give the key model or source",
+        "ray-llm:models[0].engine.model: is set by this program. Set model or source in the",
     ),
     "served_model_name as an engine argument": (
         engine(served_model_name="x"),
-        "ray-llm:models[0].engine.served_model_name: is set by this program. Give the key name",
+        "ray-llm:models[0].engine.served_model_name: is set by this program. Set name in the",
     ),
     "num_gpus as an engine argument": (
         engine(num_gpus=2),
-        "ray-llm:models[0].engine.num_gpus: is set by this program. Give the key "
-        "tensorParallelSize of the entry",
+        "ray-llm:models[0].engine.num_gpus: is set by this program. Set "
+        "tensorParallelSize in the entry",
     ),
     "the HTTP server's api_key": (
         engine(api_key="hush"),
         "ray-llm:models[0].engine.api_key: belongs to vLLM's own HTTP server, which Ray Serve "
-        "never starts: it would be taken without a word and have no effect. Leave it out;",
+        "never starts: it would be accepted without an error and have no effect. Leave it out;",
     ),
     "a quoted number": (
         engine(max_num_seqs="8"),
@@ -379,8 +379,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "an engine count of 0": (
         engine(max_num_seqs=0),
-        "ray-llm:models[0].engine.max_num_seqs: 0 is below 1. Use a number from 1 on, or leave "
-        "max_num_seqs out.",
+        "ray-llm:models[0].engine.max_num_seqs: 0 is below 1. Use a number from 1 to "
+        "1000000000, or leave max_num_seqs out.",
     ),
     "a negative engine count": (
         engine(tensor_parallel_size=-2),
@@ -397,7 +397,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a choice that vLLM does not have": (
         engine(dtype="bf16"),
-        "ray-llm:models[0].engine.dtype: bf16 is not a choice that vLLM has for dtype. Did you "
+        "ray-llm:models[0].engine.dtype: bf16 is not a value that vLLM accepts for dtype. Did you "
         "mean bfloat16? Use one of auto, half, float16, bfloat16, float, float32.",
     ),
     "fewer tokens a step than sequences": (
@@ -490,8 +490,9 @@ CASES: dict[str, tuple[Values, str]] = {
             [{"model": "qwen2.5-14b-instruct", "gpu": "l4-x2"}],
             [{"tier": "l4-x2", "bootDiskGb": 60}],
         ),
-        "ray-llm:models[0]: Qwen/Qwen2.5-14B-Instruct downloads 30 GB of weights beside some 40 GB "
-        "of image, and a node of l4-x2 has a disk of 60 GB. Set bootDiskGb: 100 on the pool.",
+        "ray-llm:models[0]: Qwen/Qwen2.5-14B-Instruct downloads 30 GB of weights, the image "
+        "takes some 40 GB, and a node of l4-x2 has a disk of 60 GB. Set bootDiskGb: 100 on the "
+        "pool.",
     ),
     # Types
     "models as a text": (

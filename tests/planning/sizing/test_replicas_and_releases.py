@@ -91,7 +91,7 @@ def test_the_default_release_is_the_tested_one_and_warns_of_nothing() -> None:
 def test_a_release_that_no_test_runs_warns(key: str, version: str, tested: str) -> None:
     assert warnings(stack(gpuPools=["l4"], versions={key: version})) == [
         f"ray-llm:versions.{key}: {version} is in the release table, but only {tested} is run by "
-        "this project's tests. Try it on a development stack first."
+        "this project's tests. Try it on a development stack first. [release-untested]"
     ]
 
 
