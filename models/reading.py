@@ -33,7 +33,7 @@ DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
 # The keys that every stack needs, and what to write if one is missing.
 REQUIRED: Final[Mapping[str, str]] = {
     "cluster": "Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
-    "models": "List the models to serve, one name of the catalogue a line at least",
+    "models": "List at least one model to serve, such as - qwen2.5-0.5b-instruct",
 }
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
@@ -43,11 +43,11 @@ AnyEntry = TypeVar("AnyEntry", bound=Entry)
 class Reading:
     """What could be read of a stack, and what could not.
 
-    settings: None where there is nothing to read. Where project, region or cluster could not be
-    read, that is a problem and no plan comes of it, but the rest is there to be checked: the
-    region is then empty, and rules about zones say nothing.
+    settings: None if there is nothing to read. If project, region or cluster could not be read,
+    a problem says so and there is no plan, but the rest is still checked: the region is then
+    empty, and rules about zones say nothing.
     pools_complete: False where a pool was left out, so that its absence proves nothing.
-    directory: where paths in the stack file start.
+    directory: paths in the stack file are relative to it.
     """
 
     origin: str
@@ -190,7 +190,8 @@ def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> 
         if key in KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
             yield Problem(
                 path=f"{NAMESPACE}:{key}",
-                reason="is or holds an encrypted value, and the plan shows this section in plain",
+                reason="is or holds an encrypted value, and the plan shows this section as plain "
+                "text",
                 remedy=f"Keep secrets in {NAMESPACE}:{TOKEN_KEY} only",
                 rule="misplaced-secret",
             )
@@ -206,14 +207,14 @@ def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Ite
         yield Problem(
             path=f"{NAMESPACE}:{TOKEN_KEY}",
             reason="is empty",
-            remedy=f"{remedy}, or leave the key out where no model is gated",
+            remedy=f"{remedy}, or leave the key out if no model is gated",
             rule="missing-key",
         )
     else:
         yield Problem(
             path=f"{NAMESPACE}:{TOKEN_KEY}",
-            reason="stands in plain text in the stack file",
-            remedy=f"{remedy}; revoke the one that was written down",
+            reason="is in plain text in the stack file",
+            remedy=f"{remedy}; revoke the token that was written here",
             rule="plain-token",
         )
 
@@ -323,7 +324,7 @@ def _entries(
     """The readable entries of a list, and whether all were readable."""
     path = f"{NAMESPACE}:{key}"
     if not isinstance(value, list | tuple):
-        problems.append(not_a(value, path, "a list", "Write one `- ...` line an entry"))
+        problems.append(not_a(value, path, "a list", "Write one `- ...` line for each entry"))
         return (), False
     if not value:
         problems.append(
@@ -335,7 +336,8 @@ def _entries(
                 else "is empty, so no model could run anywhere",
                 remedy="List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"
                 if key == "models"
-                else f"List at least one tier, or leave {key} out for {', '.join(DEFAULT_POOLS)}",
+                else f"List at least one tier, or leave {key} out to get "
+                f"{', '.join(DEFAULT_POOLS)}",
                 rule="empty-list",
             )
         )

@@ -2,7 +2,7 @@
 
 Field names are the file's camelCase keys in snake_case. Everything is frozen, unknown keys are
 refused, and numbers are never read from text. What is left out stays None and is derived in
-planning/, where the plan shows it.
+planning/, and the plan shows it.
 """
 
 import re
@@ -39,13 +39,13 @@ GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
 GKE_POOL_NODE_LIMIT = 1000  # nodes of a pool in a zone, GKE quotas and limits
 SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
 
-# Our assumption for a typical month, not a measurement: traffic of people is some ten busy hours on
-# five of seven days, 30 % of the hours. `ray-llm:loadFactor` states a better one.
+# An assumption about a typical month, not a measurement: people are busy for some ten hours on five
+# of seven days, 30 % of the hours. `ray-llm:loadFactor` replaces it.
 TYPICAL_LOAD_FACTOR: Final = Decimal("0.3")
 
 
 class InvalidValueError(ValueError):
-    """A value of the right type that cannot be meant, with the way out."""
+    """A value of the right type that cannot be intended, with the way out."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
@@ -80,9 +80,9 @@ def _ray_service_name(name: str) -> str:
 def _served_name(name: str) -> str:
     if ":" in name:
         raise InvalidValueError(
-            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so that "
-            "every request would be answered 404",
-            f"Write {name.replace(':', '-')} for instance",
+            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so "
+            "every request would get a 404",
+            f"Write for example {name.replace(':', '-')}",
         )
     if len(name) > SERVED_NAME_LIMIT:
         raise InvalidValueError(
@@ -207,10 +207,10 @@ class ClusterSettings(Settings):
         if len(set(self.zones)) != len(self.zones):
             raise InvalidValueError("names a zone twice in zones", "Keep each zone once")
         if not self.existing and (self.context or self.location):
-            said = "context" if self.context else "location"
+            key = "context" if self.context else "location"
             raise InvalidValueError(
-                f"{said} belongs to an adopted cluster and existing is not true",
-                f"Set existing: true or leave out {said}",
+                f"{key} is only for an adopted cluster, and existing is not true",
+                f"Set existing: true or leave out {key}",
             )
         return self
 
@@ -262,7 +262,7 @@ class ReplicaSettings(Settings):
 
 
 class ScalingSettings(Settings):
-    """The autoscaling habits that a model and the stack's `defaults` share."""
+    """The autoscaling settings that a model and the stack's `defaults` have in common."""
 
     replicas: ReplicaSettings = ReplicaSettings()
     target_ongoing_requests: Count | None = None
@@ -272,7 +272,7 @@ class ScalingSettings(Settings):
 
 
 class Defaults(ScalingSettings):
-    """The environment's habits, for every model that does not say otherwise."""
+    """Settings of the stack for every model that does not give its own."""
 
     context_length: Count | None = None
 
@@ -331,9 +331,10 @@ _STATING_FIELDS: Final = {key: to_snake(key) for key in ENGINE_ARGUMENT_OF_KEY}
 
 
 class Versions(Settings):
-    """What runs: a Ray release with its image, and the KubeRay release beside it.
+    """What runs: a Ray release with its image, and a KubeRay release.
 
-    image: an image of one's own; it must hold this Ray and, unless said, this release's vLLM.
+    image: the user's own image; it must hold this Ray and, unless `vllm` says otherwise, the vLLM
+    of this release.
     """
 
     ray: NonEmpty = DEFAULT_RAY
@@ -349,7 +350,7 @@ class KubeRaySettings(Settings):
 
 
 class ServiceSettings(Settings):
-    """The RayService and where it lives."""
+    """The RayService and its namespace."""
 
     name: RayServiceName = "llm-serving"
     namespace: NamespaceName = "ai"
@@ -367,11 +368,11 @@ class StackSettings(Settings):
 
     pools_are_default: whether the stack file lists no pools; a default pool whose GPU the zones
     lack is left out.
-    quotas: limits of the project by Compute Engine quota metric; empty where none are compared.
+    quotas: limits of the project by Compute Engine quota metric; empty if none are compared.
     prices: by GPU tier or machine type, in place of list prices.
     monthly_budget: USD a month that the stack may cost at its minimum.
     accept: ids of rules whose warnings are known and accepted.
-    load_factor: where between minimum and maximum the replicas stand over a typical month.
+    load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
     """
 
     stack: str

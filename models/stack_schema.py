@@ -136,7 +136,7 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
 
 
 def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
-    """The definitions with the catalogue's names where only those are accepted."""
+    """The definitions, with the catalogue's names for fields that accept only those."""
     known: dict[tuple[str, str], list[str]] = {
         ("GpuPoolSettings", "tier"): list(gpu_tiers()),
         ("GpuPoolSettings", "machineType"): list(machine_types()),

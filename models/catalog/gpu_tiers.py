@@ -1,6 +1,6 @@
 """GPU tiers: a GPU model and how many of them one machine carries (`l4`, `l4-x2`).
 
-Rows are in gpu_tiers.yaml, one a GPU; this module spreads them over the counts.
+Rows are in gpu_tiers.yaml, one for each GPU model; this module makes a tier of each count.
 The first machine of a count is the tier's default.
 """
 

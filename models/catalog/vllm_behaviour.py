@@ -1,4 +1,4 @@
-"""How a vLLM release behaves where a plan depends on it, by the name of the fact.
+"""How vLLM releases behave, as far as a plan depends on it, by the name of the fact.
 
 Rows are in vllm_behaviour.yaml, each with the release that changed it and its source. Nothing
 outside this module compares vLLM versions.

@@ -164,15 +164,15 @@ def _name_problems(
             path=f"{path}.name",
             value=pool.id,
             reason=f"is the name {taken[pool.id]}",
-            remedy="Give the pool another name, or none: its tier's",
+            remedy="Give the pool another name, or leave name out to use its tier's",
             rule="pool-twice",
         )
     if pool.id in seen:
         yield Problem(
             path=path,
             value=pool.id,
-            reason="is the name of an earlier pool as well",
-            remedy="Give one of them a name of its own: name: <pool>",
+            reason="is also the name of an earlier pool",
+            remedy="Give one of them another name: name: <pool>",
             rule="pool-twice",
         )
     if len(pool.id) > GKE_NAME_LIMIT:
@@ -191,8 +191,8 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
         yield Problem(
             path=path,
             value=pool.id,
-            reason=f"cannot be had {'as spot' if pool.spot else 'on demand'}: Google sells "
-            f"{tier.machine_type} as {' or '.join(sorted(tier.provisioning))} only",
+            reason=f"is not available {'as spot' if pool.spot else 'on demand'}: Google sells "
+            f"{tier.machine_type} only as {' or '.join(sorted(tier.provisioning))}",
             remedy="Set spot: true" if "spot" in tier.provisioning else "Choose another tier",
             rule="tier-provisioning",
         )
@@ -221,7 +221,7 @@ def _zones(
             value=pool.id,
             reason=f"could not be checked: the catalogue does not know the zones of "
             f"{settings.region} (it knows {', '.join(regions())})",
-            remedy=f"Make sure that {', '.join(stated)} offer {tier.accelerator_type}",
+            remedy=f"Check that {', '.join(stated)} offer {tier.accelerator_type}",
             rule="zones-unknown",
             severity=Severity.WARN,
         )
@@ -229,7 +229,7 @@ def _zones(
     if pool.zones is not None:
         return stated, tuple(_zone_problems(pool.zones, offered, settings.region, tier, path))
     if not _has_zone_of_region(settings):
-        return stated, ()  # which has been said of the cluster
+        return stated, ()  # the problem of the cluster's zones says so
     common = tuple(zone for zone in stated if zone in offered)
     if common:
         return common, ()

@@ -1,6 +1,6 @@
-"""A pool as placement sees it, and how dear a replica is on it.
+"""A pool as placement sees it, and what a replica costs on it.
 
-Cost is that of the GPUs a replica takes, at list price: half of a two-GPU node for one GPU.
+A replica costs as much as its share of the node's GPUs: half of a two-GPU node for one GPU.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ Rank = tuple[Decimal, int, Decimal]
 
 @dataclass(frozen=True, kw_only=True)
 class PoolChoice:
-    """A pool as placement sees it; price of one node in USD per hour, None where unknown."""
+    """A pool as placement sees it; price of one node in USD per hour, None if unknown."""
 
     id: str
     tier: GpuTier

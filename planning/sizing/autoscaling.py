@@ -2,7 +2,7 @@
 
 `target_ongoing_requests` is the load of one replica above which Serve adds another. It must be
 reachable: below `max_ongoing_requests`, which caps what Serve hands to a replica, and not above
-`max_num_seqs`, beyond which requests queue inside the engine where autoscaling is too late.
+`max_num_seqs`, because requests beyond it queue inside the engine, which autoscaling does not see.
 """
 
 import math
@@ -17,7 +17,7 @@ _MIN: Final = 1
 _MAX: Final = 2
 _TARGET_ONGOING_REQUESTS: Final = 50
 # Ray Serve's own default is 30 s to scale up; an LLM replica takes minutes to start, so waiting
-# longer before it is asked for helps nobody.
+# longer before asking for it has no benefit.
 _UPSCALE_DELAY_SECONDS: Final = 10
 _DOWNSCALE_DELAY_SECONDS: Final = 600
 # A router only parses and forwards: one serves several engines.
@@ -28,14 +28,14 @@ _MAX_ROUTERS_FOR_AVAILABILITY: Final = 2
 def replicas(
     deployment: ModelDeployment, defaults: Defaults, path: str, max_num_seqs: int
 ) -> tuple[Replicas | None, tuple[Problem, ...]]:
-    """The replicas of a model; None with the reason where the range is empty."""
+    """The replicas of a model; None with the reason if the range is empty."""
     low, high, problems = replica_range(deployment, defaults, path)
     if problems:
         return None, problems
     stated = deployment.target_ongoing_requests
-    # The environment's habit gives way to a model with a small batch; a stated target does not.
-    habit = defaults.target_ongoing_requests or _TARGET_ONGOING_REQUESTS
-    target = stated or min(habit, max_num_seqs)
+    # The stack's default is lowered for a model with a small batch; the model's own target is not.
+    default = defaults.target_ongoing_requests or _TARGET_ONGOING_REQUESTS
+    target = stated or min(default, max_num_seqs)
     upscale = _first(deployment.upscale_delay_seconds, defaults.upscale_delay_seconds)
     downscale = _first(deployment.downscale_delay_seconds, defaults.downscale_delay_seconds)
     return Replicas(
@@ -54,9 +54,9 @@ def replica_range(
     deployment: ModelDeployment, defaults: Defaults, path: str
 ) -> tuple[int, int, tuple[Problem, ...]]:
     """Minimum and maximum of a model's replicas, and a contradiction between the two."""
-    own, habit = deployment.replicas, defaults.replicas
-    low = _first(own.min, habit.min)
-    high = _first(own.max, habit.max)
+    own, default = deployment.replicas, defaults.replicas
+    low = _first(own.min, default.min)
+    high = _first(own.max, default.max)
     if low is None and high is None:
         return _MIN, _MAX, ()
     if high is None:
@@ -65,12 +65,12 @@ def replica_range(
         return min(_MIN, high), high, ()
     if low <= high:
         return low, high, ()
-    said_min = own.min is not None
+    own_min = own.min is not None
     problem = Problem(
         path=f"{path}.replicas",
-        value=f"min {low}" if said_min else f"max {high}",
+        value=f"min {low}" if own_min else f"max {high}",
         reason=f"is above the max {high} of ray-llm:defaults"
-        if said_min
+        if own_min
         else f"is below the min {low} of ray-llm:defaults",
         remedy="Give both min and max",
         rule="replica-range",
@@ -79,7 +79,7 @@ def replica_range(
 
 
 def router_replicas(model: Replicas) -> Replicas:
-    """The routers in front of a model: asleep with it, two where it is meant to stay up."""
+    """The routers in front of a model: none while it sleeps, two if it has to stay available."""
     low = min(model.min, _MAX_ROUTERS_FOR_AVAILABILITY)
     inputs = model.max * model.max_ongoing_requests
     high = max(low, 1, math.ceil(inputs / _ROUTER_TARGET_ONGOING_REQUESTS))

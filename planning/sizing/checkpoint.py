@@ -1,8 +1,7 @@
 """What a model entry serves: a row of the catalogue, or a checkpoint the user describes.
 
 A model outside the catalogue gives its `source` and either its config.json and weight size, so
-that everything is checked, or an explicit `checkFit: false` and a `gpu`, so that nobody believes
-it was.
+that everything is checked, or an explicit `checkFit: false` and a `gpu`, which say that nothing is.
 """
 
 from collections.abc import Mapping
@@ -32,9 +31,9 @@ _GATED: Final = ("meta-llama/", "google/gemma-2", "google/gemma-3", "google/gemm
 class Checkpoint:
     """The weights behind a served model.
 
-    weight_bytes: what vLLM allocates for them at tensor parallelism 1; None where unknown.
-    checkpoint_bytes: what is downloaded to a node; None where unknown.
-    architecture: None where the user described the model by name only (`checkFit: false`).
+    weight_bytes: what vLLM allocates for them at tensor parallelism 1; None if unknown.
+    checkpoint_bytes: what is downloaded to a node; None if unknown.
+    architecture: None if the user described the model by name only (`checkFit: false`).
     """
 
     source: str
@@ -51,7 +50,7 @@ def checkpoint_of(
 ) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
     """The checkpoint of one model entry, or what keeps it from being known.
 
-    directory: where the path in `configFile` starts.
+    directory: the path in `configFile` is relative to it.
     """
     if deployment.model is not None and deployment.source is not None:
         problem = Problem(
@@ -183,7 +182,7 @@ def _of_source(
             path=f"{path}.configFile",
             value=deployment.config_file,
             reason=f"does not describe a model: {reason.rstrip('.')}",
-            remedy=remedy or "Take the config.json that stands beside the model's weights",
+            remedy=remedy or "Use the config.json next to the model's weights",
             rule="config-json",
         )
         return None, (problem,)

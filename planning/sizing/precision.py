@@ -1,4 +1,4 @@
-"""In which numbers a model computes: dtype, quantization, KV cache and which vLLM engine.
+"""In which numbers a model computes: dtype, quantization, KV cache; and on which vLLM engine.
 
 Each rule is vLLM's own check at engine start, made before a GPU is paid for.
 """
@@ -24,17 +24,17 @@ from planning.sizing.stated_arguments import StatedArguments
 _BFLOAT16_CAPABILITY = (8, 0)  # CUDA C++ programming guide: bfloat16 arithmetic since Ampere
 # Methods that quantize 16-bit weights while they load; bits of a linear layer's weight.
 _IN_FLIGHT_BITS = {"fp8": 8, "bitsandbytes": 4.5}  # 4 bit and one absmax a block of 64
-# Names by which the same checkpoint format goes in `quantization`.
+# Values of `quantization` that mean the same format of a checkpoint.
 _SAME_FORMAT = {"awq_marlin": "awq", "gptq_marlin": "gptq"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """What was decided.
+    """In which numbers a model computes, and on which engine.
 
-    argument: the `quantization` that vLLM is told; None leaves it to the checkpoint.
+    argument: the `quantization` that vLLM is given; None leaves it to the checkpoint.
     shown: how the weights are stored or loaded, for people.
-    weight_bytes: bytes of all weights as loaded; None where the checkpoint is not described.
+    weight_bytes: bytes of all weights as loaded; None if the checkpoint is not described.
     """
 
     dtype: str
@@ -55,7 +55,7 @@ def choose_precision(
     stored = checkpoint.quantization.method if checkpoint.quantization else None
     in_flight = asked if stored is None and asked in _IN_FLIGHT_BITS else None
     # Nothing is known of a checkpoint that is not described: what was asked for is passed on.
-    told = asked if checkpoint.architecture is None else in_flight
+    passed_on = asked if checkpoint.architecture is None else in_flight
     problems = [
         *_dtype_problems(dtype, checkpoint, arguments, tier, release),
         *_quantization_problems(asked, checkpoint, dtype, arguments, tier, release),
@@ -76,8 +76,8 @@ def choose_precision(
         )
     return Precision(
         dtype=dtype,
-        argument=told,
-        shown=stored or told,
+        argument=passed_on,
+        shown=stored or passed_on,
         weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
         kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
@@ -180,7 +180,7 @@ def _quantization_problems(
         )
         return
     if asked is not None and stored is not None:
-        yield from _beside_checkpoint(str(asked), stored, path, tier)
+        yield from _contradiction(str(asked), stored, path, tier)
     if stored is not None and stored not in methods:
         if not _is_known_architecture(checkpoint, release):
             return  # a model too new for this vLLM: that says it all
@@ -236,7 +236,7 @@ def _in_flight_methods(methods: Mapping[str, QuantizationMethod], tier: GpuTier)
     )
 
 
-def _beside_checkpoint(asked: str, stored: str, path: str, tier: GpuTier) -> Iterable[Problem]:
+def _contradiction(asked: str, stored: str, path: str, tier: GpuTier) -> Iterable[Problem]:
     if _SAME_FORMAT.get(asked, asked) != stored:
         yield Problem(
             path=path,
@@ -270,8 +270,8 @@ def _kv_problems(
         yield Problem(
             path=path,
             value=kv_dtype,
-            reason=f"is not on the V1 engine for {tier.gpu_name} in this vLLM, so the model runs "
-            "on the older V0 engine, without prefix caching",
+            reason=f"is not supported by the V1 engine on {tier.gpu_name} in this vLLM, so the "
+            "model runs on the older V0 engine, without prefix caching",
             remedy=f"Leave it out, or use an H100{f' or Ray {newer} on an L4' if newer else ''}",
             rule="fp8-kv-v0",
             severity=Severity.WARN,

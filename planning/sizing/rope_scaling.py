@@ -1,7 +1,7 @@
 """RoPE scaling: the override of a model's position embeddings that stretches its context.
 
-It is an engine argument of its own up to vLLM 0.11 and lives in `hf_overrides` in all releases. A
-field that is missing fails when the model is built, on the GPU node.
+Up to vLLM 0.11 there is an engine argument `rope_scaling`; all releases take it in `hf_overrides`.
+If a field is missing, vLLM fails when it builds the model, on the GPU node.
 """
 
 from collections.abc import Mapping

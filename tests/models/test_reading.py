@@ -46,8 +46,8 @@ def test_only_the_token_may_be_encrypted(key: str) -> None:
     reading = read(frozenset({f"ray-llm:{key}"}), **{key: None})
     (problem,) = reading.problems
     assert problem.sentence() == (
-        f"ray-llm:{key}: is or holds an encrypted value, and the plan shows this section in "
-        "plain. Keep secrets in ray-llm:huggingFaceToken only."
+        f"ray-llm:{key}: is or holds an encrypted value, and the plan shows this section as plain "
+        f"text. Keep secrets in ray-llm:huggingFaceToken only."
     )
 
 

@@ -95,8 +95,9 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "tier that is not sold on demand": (
         stack(gpuPools=["h100-80gb"]),
-        "ray-llm:gpuPools[0]: h100-80gb cannot be had on demand: Google sells a3-highgpu-1g as "
-        "flex-start or spot only. Set spot: true.",
+        "ray-llm:gpuPools[0]: h100-80gb is not available on demand: Google sells a3-highgpu-1g "
+        "only "
+        "as flex-start or spot. Set spot: true.",
     ),
     "unknown model": (
         stack(["qwen2.5-7b"]),
@@ -169,8 +170,8 @@ CASES: dict[str, tuple[Values, str]] = {
     "colon in a served name": (
         one(name="llama:8b"),
         "ray-llm:models[0].name: llama:8b contains a ':', which Ray Serve LLM reads as base model "
-        "and LoRA adapter, so that every request would be answered 404. Write llama-8b for "
-        "instance.",
+        "and LoRA adapter, so every request would get a 404. Write for example "
+        "llama-8b.",
     ),
     "source that yields no served name": (
         stack([{"source": "acme/My_Model", "gpu": "l4", "checkFit": False, "contextLength": 4096}]),
@@ -180,12 +181,12 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "one pool twice": (
         stack(gpuPools=["l4", "l4"]),
-        "ray-llm:gpuPools[1]: l4 is the name of an earlier pool as well. Give one of them a name",
+        "ray-llm:gpuPools[1]: l4 is also the name of an earlier pool. Give one of them another",
     ),
     "pool named like the CPU pool": (
         stack(gpuPools=[{"tier": "l4", "name": "app-pool"}]),
         "ray-llm:gpuPools[0].name: app-pool is the name of the CPU pool (cluster.cpuPool). Give "
-        "the pool another name, or none: its tier's.",
+        "the pool another name, or leave name out to use its tier's.",
     ),
     "pool named like the routers' group": (
         stack(gpuPools=[{"tier": "l4", "name": "routers"}]),
@@ -334,8 +335,9 @@ CASES: dict[str, tuple[Values, str]] = {
             [{"model": "qwen2.5-1.5b-instruct", "gpu": "l4-x2", "tensorParallelSize": 4}],
             ("l4-x2",),
         ),
-        "ray-llm:models[0].tensorParallelSize: 4 GPUs a replica are more than the 2 of a node of "
-        "l4-x2. Use at most 2, or a pool with more GPUs a node.",
+        "ray-llm:models[0].tensorParallelSize: 4 GPUs for each replica are more than the 2 of a "
+        "node of "
+        "l4-x2. Use at most 2, or a pool with more GPUs per node.",
     ),
     "a key that contradicts its engine argument": (
         one(contextLength=4096, engine={"max_model_len": 8192}),
@@ -405,7 +407,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "fewer tokens a step than the context on V0": (
         on("t4", contextLength=8192, engine={"max_num_batched_tokens": 4096}),
         "ray-llm:models[0].engine.max_num_batched_tokens: 4096 is below the context length 8192, "
-        "and the V0 engine takes prompts whole. Use at least 8192, leave it out, or shorten",
+        "and the V0 engine does not split prompts. Use at least 8192, leave it out, or shorten",
     ),
     # Tokens
     "gated model without a token": (
@@ -416,9 +418,9 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "plain-text token": (
         stack(huggingFaceToken="hf_abcdefghijklmnopqrst"),
-        "ray-llm:huggingFaceToken: stands in plain text in the stack file. Run `pulumi config set "
-        "--secret ray-llm:huggingFaceToken` and paste the token there; revoke the one that was "
-        "written down.",
+        "ray-llm:huggingFaceToken: is in plain text in the stack file. Run `pulumi config set "
+        "--secret ray-llm:huggingFaceToken` and paste the token there; revoke the token that was "
+        "written here.",
     ),
     "empty token": (
         stack(huggingFaceToken=""),
@@ -474,7 +476,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "context of a cluster that is not adopted": (
         stack(cluster={**CLUSTER, "context": "gke"}),
-        "ray-llm:cluster: context belongs to an adopted cluster and existing is not true. Set "
+        "ray-llm:cluster: context is only for an adopted cluster, and existing is not true. Set "
         "existing: true or leave out context.",
     ),
     # Machines
@@ -489,20 +491,21 @@ CASES: dict[str, tuple[Values, str]] = {
             [{"tier": "l4-x2", "bootDiskGb": 60}],
         ),
         "ray-llm:models[0]: Qwen/Qwen2.5-14B-Instruct downloads 30 GB of weights, the image "
-        "takes some 40 GB, and a node of l4-x2 has a disk of 60 GB. Set bootDiskGb: 100 on the pool.",
+        "takes some 40 GB, and a node of l4-x2 has a disk of 60 GB. Set bootDiskGb: 100 on the "
+        "pool.",
     ),
     # Types
     "models as a text": (
         stack("qwen3-4b"),
-        "ray-llm:models: qwen3-4b is not a list. Write one `- ...` line an entry.",
+        "ray-llm:models: qwen3-4b is not a list. Write one `- ...` line for each entry.",
     ),
     "pools as a mapping": (
         stack(gpuPools={"l4": {}}),
-        "ray-llm:gpuPools: a mapping is not a list. Write one `- ...` line an entry.",
+        "ray-llm:gpuPools: a mapping is not a list. Write one `- ...` line for each entry.",
     ),
     "models without a value": (
         stack(models=None),
-        "ray-llm:models: has no value, which is not a list. Write one `- ...` line an entry.",
+        "ray-llm:models: has no value, which is not a list. Write one `- ...` line for each entry.",
     ),
     "no models": (
         stack([]),
@@ -512,7 +515,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "no pools": (
         stack(gpuPools=[]),
         "ray-llm:gpuPools: [] is empty, so no model could run anywhere. List at least one tier, or "
-        "leave gpuPools out for t4, l4, l4-x2, a100-80gb-x2.",
+        "leave gpuPools out to get t4, l4, l4-x2, a100-80gb-x2.",
     ),
     "no zones": (
         stack(cluster={"name": "llm-test", "zones": []}),
@@ -575,7 +578,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a vLLM version without an image": (
         stack(versions={"vllm": "0.10.0"}),
-        "ray-llm:versions.vllm: 0.10.0 says what an image of your own holds, and no image is "
+        "ray-llm:versions.vllm: 0.10.0 says which vLLM your own image holds, but no image is "
         "given. Give versions.image as well, or leave vllm out.",
     ),
     "a model that the pinned vLLM does not know": (
@@ -602,7 +605,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no models key": (
         {key: value for key, value in stack().items() if key != "ray-llm:models"},
-        "ray-llm:models: is missing. List the models to serve,",
+        "ray-llm:models: is missing. List at least one model to serve",
     ),
 }
 
