@@ -459,27 +459,27 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "quantization-capability",
         "A quantization method or scheme that needs a newer GPU.",
-        "planning/sizing/precision.py",
+        "planning/sizing/quantization.py",
     ),
     _stop(
         "quantization-checkpoint",
         "A method that contradicts the checkpoint, or needs one that was quantized that way.",
-        "planning/sizing/precision.py",
+        "planning/sizing/quantization.py",
     ),
     _stop(
         "quantization-dtype",
         "A dtype in which the quantization method does not compute.",
-        "planning/sizing/precision.py",
+        "planning/sizing/quantization.py",
     ),
     _warning(
         "quantization-marlin",
         "`quantization: awq` or `gptq` on a GPU that has the Marlin kernels.",
-        "planning/sizing/precision.py",
+        "planning/sizing/quantization.py",
     ),
     _stop(
         "quantization-unknown",
         "A quantization method that this vLLM does not have.",
-        "planning/sizing/precision.py",
+        "planning/sizing/quantization.py",
     ),
     _warning(
         "quota-below-maximum",

@@ -44,6 +44,11 @@ class GpuTier(BaseModel):
         """The compute capability as vLLM writes it: 75 for 7.5."""
         return self.compute_capability[0] * 10 + self.compute_capability[1]
 
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether it computes in bfloat16: since Ampere (CUDA C++ programming guide)."""
+        return self.compute_capability >= (8, 0)
+
 
 @cache
 def gpu_tiers() -> Mapping[str, GpuTier]:

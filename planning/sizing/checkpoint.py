@@ -16,7 +16,7 @@ from models.architecture import (
     Quantization,
     architecture_from_config_json,
 )
-from models.catalog import LlmRow, llms
+from models.catalog import LlmRow, llms, supported_architectures
 from models.problems import Problem
 from models.spelling import nearest
 from models.stack import ModelDeployment
@@ -43,6 +43,11 @@ class Checkpoint:
     weight_bytes: int | None
     checkpoint_bytes: int | None
     gated: bool
+
+    def is_known_to(self, vllm: str) -> bool:
+        """Whether a vLLM version has this architecture; True if it is not described."""
+        name = self.architecture.architecture if self.architecture else None
+        return name is None or name in supported_architectures(vllm)
 
 
 def checkpoint_of(
