@@ -22,7 +22,7 @@ def quota_limit(value: object) -> int:
         raise InvalidValueError("is not a number", "Write the limit in digits without quotes")
     if not 0 <= value <= _LARGEST or value != int(value):
         raise InvalidValueError(
-            "is not a whole number from 0 on",
+            "is not a whole number of 0 or more",
             "Write the limit in digits; leave out a quota without a limit",
         )
     return int(value)
@@ -44,7 +44,7 @@ def share(value: object) -> Decimal:
     number = _number(value)
     if number is not None and 0 <= number <= 1:
         return number
-    raise InvalidValueError("is not a share from 0 to 1", "Write 0.4 for instance")
+    raise InvalidValueError("is not a number from 0 to 1", "Write for example 0.4")
 
 
 def _number(value: object) -> Decimal | None:
@@ -62,7 +62,7 @@ def _number(value: object) -> Decimal | None:
 def read_scalar(
     read: Callable[[object], Decimal], value: object, path: str
 ) -> tuple[Decimal | None, tuple[Problem, ...]]:
-    """A scalar through `amount` or `share`; None with the problem where it is neither."""
+    """A scalar through `amount` or `share`; None with the problem if it is neither."""
     try:
         return read(value), ()
     except InvalidValueError as error:
@@ -92,7 +92,11 @@ def unknown_price_keys(keys: Iterable[object], path: str) -> Iterable[Problem]:
     known = (*gpu_tiers(), *machine_types())
     for key in keys:
         if key not in known:
-            hint = "A spot price is the key spot of its tier" if str(key).endswith("-spot") else ""
+            hint = (
+                "Write a spot price as the key spot of its tier"
+                if str(key).endswith("-spot")
+                else ""
+            )
             yield _unknown(f"{path}.{key}", str(key), known, "GPU tier or machine type", hint)
 
 

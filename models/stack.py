@@ -2,7 +2,7 @@
 
 Field names are the file's camelCase keys in snake_case. Everything is frozen, unknown keys are
 refused, and numbers are never read from text. What is left out stays None and is derived in
-planning/, where the plan shows it.
+planning/, and the plan shows it.
 """
 
 import re
@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,10 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PrivateAttr,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel, to_snake
@@ -36,13 +39,13 @@ GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
 GKE_POOL_NODE_LIMIT = 1000  # nodes of a pool in a zone, GKE quotas and limits
 SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
 
-# Our assumption for a typical month, not a measurement: traffic of people is some ten busy hours on
-# five of seven days, 30 % of the hours. `ray-llm:loadFactor` states a better one.
+# An assumption about a typical month, not a measurement: people are busy for some ten hours on five
+# of seven days, 30 % of the hours. `ray-llm:loadFactor` replaces it.
 TYPICAL_LOAD_FACTOR: Final = Decimal("0.3")
 
 
 class InvalidValueError(ValueError):
-    """A value of the right type that cannot be meant, with the way out."""
+    """A value of the right type that cannot be intended, with the way out."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
@@ -77,9 +80,9 @@ def _ray_service_name(name: str) -> str:
 def _served_name(name: str) -> str:
     if ":" in name:
         raise InvalidValueError(
-            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so that "
-            "every request would be answered 404",
-            f"Write {name.replace(':', '-')} for instance",
+            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so "
+            "every request would get a 404",
+            f"Write for example {name.replace(':', '-')}",
         )
     if len(name) > SERVED_NAME_LIMIT:
         raise InvalidValueError(
@@ -128,6 +131,23 @@ class Settings(BaseModel):
         validate_by_alias=True,
         protected_namespaces=(),
     )
+
+
+class Entry(Settings):
+    """Base of a list's entries: an entry knows its path in the stack file."""
+
+    _path: str = PrivateAttr()
+
+    @property
+    def path(self) -> str:
+        """The path in the file, `ray-llm:models[2]`; the list's own outside of a stack."""
+        return self._path
+
+    def at(self, path: str) -> Self:
+        """A copy of the entry at that path."""
+        entry = self.model_copy()
+        entry._path = path
+        return entry
 
 
 class Profile(StrEnum):
@@ -187,16 +207,18 @@ class ClusterSettings(Settings):
         if len(set(self.zones)) != len(self.zones):
             raise InvalidValueError("names a zone twice in zones", "Keep each zone once")
         if not self.existing and (self.context or self.location):
-            said = "context" if self.context else "location"
+            key = "context" if self.context else "location"
             raise InvalidValueError(
-                f"{said} belongs to an adopted cluster and existing is not true",
-                f"Set existing: true or leave out {said}",
+                f"{key} is only for an adopted cluster, and existing is not true",
+                f"Set existing: true or leave out {key}",
             )
         return self
 
 
-class GpuPoolSettings(Settings):
+class GpuPoolSettings(Entry):
     """One GPU node pool: a tier of the catalogue, on demand or spot."""
+
+    _path: str = PrivateAttr("ray-llm:gpuPools")
 
     tier: NonEmpty
     spot: bool = False
@@ -240,7 +262,7 @@ class ReplicaSettings(Settings):
 
 
 class ScalingSettings(Settings):
-    """The autoscaling habits that a model and the stack's `defaults` share."""
+    """The autoscaling settings that a model and the stack's `defaults` have in common."""
 
     replicas: ReplicaSettings = ReplicaSettings()
     target_ongoing_requests: Count | None = None
@@ -250,18 +272,20 @@ class ScalingSettings(Settings):
 
 
 class Defaults(ScalingSettings):
-    """The environment's habits, for every model that does not say otherwise."""
+    """Settings of the stack for every model that does not give its own."""
 
     context_length: Count | None = None
 
 
-class ModelDeployment(ScalingSettings):
+class ModelDeployment(Entry, ScalingSettings):
     """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
 
     config_file: path of the model's config.json, relative to the stack file.
     weight_gib: size of the checkpoint's tensors in GiB.
     engine: vLLM engine arguments by vLLM's own names.
     """
+
+    _path: str = PrivateAttr("ray-llm:models")
 
     model: NonEmpty | None = None
     source: NonEmpty | None = None
@@ -281,7 +305,7 @@ class ModelDeployment(ScalingSettings):
     @property
     def stated_by_key(self) -> Mapping[str, object]:
         """The values of the keys that mean an engine argument; None for a key that is left out."""
-        return {key: getattr(self, to_snake(key)) for key in ENGINE_ARGUMENT_OF_KEY}
+        return {key: getattr(self, field) for key, field in _STATING_FIELDS.items()}
 
     @property
     def served_name(self) -> str:
@@ -303,11 +327,14 @@ ENGINE_ARGUMENT_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_STATING_FIELDS: Final = {key: to_snake(key) for key in ENGINE_ARGUMENT_OF_KEY}
+
 
 class Versions(Settings):
-    """What runs: a Ray release with its image, and the KubeRay release beside it.
+    """What runs: a Ray release with its image, and a KubeRay release.
 
-    image: an image of one's own; it must hold this Ray and, unless said, this release's vLLM.
+    image: the user's own image; it must hold this Ray and, unless `vllm` says otherwise, the vLLM
+    of this release.
     """
 
     ray: NonEmpty = DEFAULT_RAY
@@ -323,7 +350,7 @@ class KubeRaySettings(Settings):
 
 
 class ServiceSettings(Settings):
-    """The RayService and where it lives."""
+    """The RayService and its namespace."""
 
     name: RayServiceName = "llm-serving"
     namespace: NamespaceName = "ai"
@@ -339,17 +366,20 @@ class PriceSettings(Settings):
 class StackSettings(Settings):
     """A whole stack: the sections of `ray-llm:` and the two Google Cloud keys it needs.
 
-    quotas: limits of the project by Compute Engine quota metric; empty where none are compared.
+    pools_are_default: whether the stack file lists no pools; a default pool whose GPU the zones
+    lack is left out.
+    quotas: limits of the project by Compute Engine quota metric; empty if none are compared.
     prices: by GPU tier or machine type, in place of list prices.
     monthly_budget: USD a month that the stack may cost at its minimum.
     accept: ids of rules whose warnings are known and accepted.
-    load_factor: where between minimum and maximum the replicas stand over a typical month.
+    load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
     """
 
     stack: str
     project: NonEmpty
     region: NonEmpty
     has_hugging_face_token: bool
+    pools_are_default: bool = False
     cluster: ClusterSettings
     defaults: Defaults = Defaults()
     versions: Versions = Versions()
@@ -362,3 +392,10 @@ class StackSettings(Settings):
     monthly_budget: Decimal | None = None
     load_factor: Decimal = TYPICAL_LOAD_FACTOR
     accept: tuple[str, ...] = ()
+
+    @field_validator("gpu_pools", "models")
+    @classmethod
+    def _with_paths(cls, entries: tuple[Entry, ...], info: ValidationInfo) -> tuple[Entry, ...]:
+        """The entries at the paths that they would have in a stack file."""
+        key = to_camel(str(info.field_name))
+        return tuple(entry.at(f"ray-llm:{key}[{index}]") for index, entry in enumerate(entries))

@@ -7,8 +7,15 @@ from typing import Final
 from models.stack import Settings, StackSettings
 
 TOKEN_KEY: Final = "huggingFaceToken"  # noqa: S105 - the name of a key
-# Known without a key of ours: the stack's name, and what `gcp:` keys and the token's key say.
-_WITHOUT_KEY: Final = ("stack", "project", "region", "has_hugging_face_token")
+# Known without a key of ours: the stack's name, what `gcp:` keys and the token's key say, and
+# whether gpuPools is there.
+_WITHOUT_KEY: Final = (
+    "stack",
+    "project",
+    "region",
+    "has_hugging_face_token",
+    "pools_are_default",
+)
 _FIELDS: Final = {
     field.alias or name: field
     for name, field in StackSettings.model_fields.items()

@@ -19,7 +19,8 @@ from models.catalog import (
     regions,
     vllm_versions,
 )
-from models.reading import NAMESPACE
+from models.reading import NAMESPACE, REQUIRED
+from models.rules import acceptable_rules
 from models.stack import (
     GpuPoolSettings,
     ModelDeployment,
@@ -53,8 +54,7 @@ def stack_schema() -> dict[str, Any]:
                 "required": [
                     "gcp:project",
                     "gcp:region",
-                    f"{NAMESPACE}:cluster",
-                    f"{NAMESPACE}:models",
+                    *(f"{NAMESPACE}:{key}" for key in REQUIRED),
                 ],
                 "properties": {
                     "gcp:project": {"type": "string", "minLength": 1},
@@ -130,13 +130,13 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
         "accept": {
             "description": "Ids of rules whose warnings are known and accepted; see docs/rules.",
             "type": "array",
-            "items": {"type": "string"},
+            "items": {"type": "string", "enum": list(acceptable_rules())},
         },
     }
 
 
 def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
-    """The definitions with the catalogue's names where only those are accepted."""
+    """The definitions, with the catalogue's names for fields that accept only those."""
     known: dict[tuple[str, str], list[str]] = {
         ("GpuPoolSettings", "tier"): list(gpu_tiers()),
         ("GpuPoolSettings", "machineType"): list(machine_types()),

@@ -29,12 +29,14 @@ class PodResources:
 class PoolPlan:
     """One GPU node pool with the worker group that runs on it, one pod a node.
 
+    path: where the stack file lists the pool, `ray-llm:gpuPools[1]`.
     id: the node pool, the worker group, the Ray custom resource and what `gpu:` names.
     max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
     nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.
-    node_usd_per_hour: list price of one node in this region; None where the price is not known.
+    node_usd_per_hour: list price of one node in this region; None if the price is not known.
     """
 
+    path: str
     id: str
     tier: GpuTier
     machine_type: str
@@ -119,7 +121,7 @@ class MemoryFit:
 
     graph_bytes: CUDA graphs, taken from the budget or from outside it, as `graphs_in_budget` says.
     outside_bytes: what the budget leaves of the GPU, for the CUDA context and the graphs.
-    longest_context: tokens of one sequence that would fit; 0 where not even weights do.
+    longest_context: tokens of one sequence that would fit; 0 if not even the weights do.
     sure_context: tokens of one sequence that would fit without doubt.
     concurrent_sequences: full-length sequences that fit at once.
     margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
@@ -148,7 +150,7 @@ class MemoryFit:
     def doubtful(self) -> bool:
         """Whether the verdict lies within the error of the estimate, on either side.
 
-        Not where nothing at all is left for KV cache: nobody should rely on the error alone.
+        False if nothing at all is left for KV cache: a plan must not rely on the error alone.
         """
         return self.kv_available_bytes > 0 and abs(self.left_bytes) < self.margin_bytes
 
@@ -159,19 +161,19 @@ class MemoryFit:
 
     @property
     def left_bytes(self) -> int:
-        """KV cache left beside one full-length sequence; negative where it does not fit."""
+        """KV cache that one full-length sequence leaves free; negative if it does not fit."""
         return self.kv_available_bytes - self.kv_per_sequence_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPlan:
-    """One model as it will run: an application of its own at its own route.
+    """One model as it will run: one application with its own route.
 
     source: what vLLM loads, a Hugging Face repository, a path or a bucket URI.
-    quantization: the method vLLM is told; None leaves it to what the checkpoint says.
+    quantization: the method that vLLM is given; None leaves it to the checkpoint.
     quantization_shown: how the weights are stored or loaded, for people.
     engine: vLLM engine arguments that the user gave beyond those decided here.
-    fit: None where the user turned the check off.
+    fit: None if the user turned the check off.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -273,7 +275,7 @@ class Plan:
     warnings: tuple[Problem, ...] = ()
 
     def pool(self, pool_id: str) -> PoolPlan:
-        """The pool of that id; KeyError where the plan has none."""
+        """The pool of that id; KeyError if the plan has none."""
         for pool in self.pools:
             if pool.id == pool_id:
                 return pool

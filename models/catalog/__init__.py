@@ -1,6 +1,6 @@
 """The catalogue: everything the program knows about LLMs, GPUs, machines, prices and releases.
 
-Facts are data, in YAML files beside these modules, each with its date and sources;
+Facts are data, in YAML files next to these modules, each with its date and sources;
 the functions load one file each, once, into frozen models.
 """
 

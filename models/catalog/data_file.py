@@ -1,4 +1,4 @@
-"""Reads YAML files of facts, which stand beside the modules.
+"""Reads YAML files of facts, which are next to the modules.
 
 libyaml's parser is used if PyYAML was built with it: it is some ten times faster, and the
 catalogue is read on every preview. Whoever reads a file caches it; nothing is read at import.

@@ -1,6 +1,6 @@
 """GPU tiers: a GPU model and how many of them one machine carries (`l4`, `l4-x2`).
 
-Rows are in gpu_tiers.yaml, one a GPU; this module spreads them over the counts.
+Rows are in gpu_tiers.yaml, one for each GPU model; this module makes a tier of each count.
 The first machine of a count is the tier's default.
 """
 
@@ -43,6 +43,11 @@ class GpuTier(BaseModel):
     def capability(self) -> int:
         """The compute capability as vLLM writes it: 75 for 7.5."""
         return self.compute_capability[0] * 10 + self.compute_capability[1]
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether it computes in bfloat16: since Ampere (CUDA C++ programming guide)."""
+        return self.compute_capability >= (8, 0)
 
 
 @cache

@@ -29,7 +29,7 @@ class HourlyPrice(BaseModel):
 
 
 class PriceList(BaseModel):
-    """All prices, with the day they were read and where."""
+    """All prices, with their source and the day on which they were read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,7 +62,7 @@ class PriceList(BaseModel):
         *,
         machine_type: str | None = None,
     ) -> Decimal | None:
-        """Return USD per hour of one node, or None where the list has no such price."""
+        """Return USD per hour of one node, or None if the list has no such price."""
         row = self.row(tier_or_machine, region, machine_type)
         if row is None:
             return None

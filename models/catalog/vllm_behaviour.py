@@ -1,7 +1,7 @@
-"""How a vLLM release behaves where a plan depends on it, by the name of the fact.
+"""How vLLM releases behave, as far as a plan depends on it, by the name of the fact.
 
-Rows are in vllm_behaviour.yaml, each with the release that changed it and its source. Nothing
-outside this module compares vLLM versions.
+Rows are in vllm_behaviour.yaml, each with the release that changed it and its source. Code
+asks for a fact by its name and compares no versions.
 """
 
 from collections.abc import Mapping

@@ -5,19 +5,17 @@ its node's boot disk against SSD_TOTAL_GB (pd-balanced counts as SSD); vCPUs of 
 N2 against theirs. GKE creates a pool whose quota is missing without a word: its pods then wait.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from models.catalog import (
     CPUS_ALL_REGIONS,
     GPUS_ALL_REGIONS,
-    SSD_TOTAL_GB,
     disk_quotas,
     machine_types,
     quota_metrics,
 )
-from models.problems import Problem, Severity
 from models.stack import StackSettings
 from planning.budget.cost import cpu_nodes
 from planning.plan import (
@@ -54,16 +52,18 @@ def quota_needs(
     settings: StackSettings,
     cluster: ClusterPlan,
     pools: Sequence[PoolPlan],
-    stated_maxima: frozenset[str],
     models: Sequence[ModelPlan],
     head: PodResources,
     routers: RouterGroupPlan,
 ) -> tuple[QuotaNeed, ...]:
     """What the stack needs of each quota that it uses or that the stack file gives a limit for.
 
-    stated_maxima: the ids of the pools whose maxNodes the stack file states. A maximum that nobody
-    chose is no promise: there the models' own maxima are the peak.
+    A maxNodes that the stack file states is a promise to grow that far. For a pool without one, the
+    models' own maxima are the peak.
     """
+    stated_maxima = frozenset(
+        pool.id for pool in settings.gpu_pools if "max_nodes" in pool.model_fields_set
+    )
     rows = _nodes(cluster, pools, stated_maxima, models, head, routers)
     used = {metric for row in rows for metric in row.per_node} | set(settings.quotas)
     metrics = [metric for metric in quota_metrics() if metric in used]
@@ -85,99 +85,6 @@ def _need(metric: str, rows: Sequence[_Nodes], limit: int | None) -> QuotaNeed:
         peak=sum(row.peak * count for row, count in pairs),
         limit=limit,
     )
-
-
-def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
-    """Stops where the minimum or a stated maximum exceeds a limit, else warnings.
-
-    A maxNodes in the stack file is a promise to grow that far; a maximum that was derived is not.
-    """
-    some_gpus_listed = any(
-        need.limit is not None and need.metric.endswith("_GPUS") for need in needs
-    )
-    for need in needs:
-        path = f"ray-llm:quotas.{need.metric}"
-        if need.limit is None:
-            if some_gpus_listed and need.metric.endswith("_GPUS"):
-                yield _unlisted(need, path)
-            continue
-        if need.minimum > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.minimum} that the stack needs with all models at their "
-                "minimum: GKE would make the pools and their pods would wait for ever",
-                remedy=f"{_raise(need.metric, need.peak)} or use fewer replicas",
-                rule="quota-below-minimum",
-            )
-        elif need.stated > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.stated} that the pools take at their maxNodes, so "
-                "nodes would fail to start under load",
-                remedy=f"{_raise(need.metric, need.stated)} or lower {_what_to_lower(need.metric)}",
-                rule="quota-below-peak",
-            )
-        elif need.peak > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.peak} that the models need with all at their maximum "
-                "replicas: under full load some replicas will wait",
-                remedy=f"{_raise(need.metric, need.peak)} or accept the cap",
-                rule="quota-below-maximum",
-                severity=Severity.WARN,
-            )
-        elif need.upgrade > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.upgrade} that a change of image, Ray version or pools "
-                "needs, because a second RayCluster then starts beside the first",
-                remedy=f"{_raise(need.metric, need.upgrade)} or scale down before such a change",
-                rule="quota-below-upgrade",
-                severity=Severity.WARN,
-            )
-
-
-def _unlisted(need: QuotaNeed, path: str) -> Problem:
-    """A GPU's quota that the section leaves out, though it lists those of other GPUs.
-
-    Each kind of GPU, and spot beside on demand, has a quota of its own:
-    https://cloud.google.com/compute/resource-usage#gpu_quota
-    """
-    return Problem(
-        path=path,
-        reason=f"is not given, and the stack needs {need.peak} of it at its maximum: the quotas of "
-        "other GPUs do not count for it",
-        remedy="Add it; `python -m reports quotas` writes the section from gcloud's description",
-        rule="quota-unlisted",
-        severity=Severity.WARN,
-    )
-
-
-def upgrade_problems(pools: Sequence[PoolPlan], indexes: Sequence[int]) -> Iterable[Problem]:
-    """A warning for each pool whose maximum has no room for a second RayCluster.
-
-    A change of the cluster's pods starts a second RayCluster, and the first one serves until the
-    second does: both want their minimum from the same pool. Without room the second waits, and so
-    does the change.
-    indexes: the place in the file of each pool.
-    """
-    for pool, index in zip(pools, indexes, strict=True):
-        twice = 2 * pool.nodes_at_min
-        if pool.nodes_at_min <= pool.max_nodes < twice:
-            yield Problem(
-                path=f"ray-llm:gpuPools[{index}].maxNodes",
-                value=pool.max_nodes,
-                reason=f"is below {twice}, twice the {pool.nodes_at_min} nodes of {pool.id} that "
-                "are always up: a change of image or Ray version starts a second RayCluster, which "
-                "would wait for nodes",
-                remedy=f"Use {twice}, or lower replicas.min for the time of such a change",
-                rule="pool-below-upgrade",
-                severity=Severity.WARN,
-            )
 
 
 def _nodes(
@@ -251,14 +158,3 @@ def _per_node(pool: PoolPlan | CpuPoolPlan) -> Mapping[str, int]:
         if machine.vcpu_quota is not None:
             counts[machine.vcpu_quota] = machine.vcpus
     return counts
-
-
-def _raise(metric: str, needed: int) -> str:
-    where = "for the project" if metric.endswith("_ALL_REGIONS") else "in this region"
-    return f"Ask Google for {needed} of {metric} {where}"
-
-
-def _what_to_lower(metric: str) -> str:
-    return (
-        "maxNodes or bootDiskGb of the pools" if metric == SSD_TOTAL_GB else "maxNodes of the pools"
-    )

@@ -14,14 +14,14 @@ from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, Rou
 # KubeRay's own advice is 8 GiB and more for it.
 HEAD: Final = PodResources(cpu=3, memory_gib=12)
 # A pod of the router group: a router takes one CPU and well under a GiB. With the head it fits
-# on one e2-standard-8 beside KubeRay, so that an idle stack keeps one CPU node.
+# on one e2-standard-8 with KubeRay, so that an idle stack keeps one CPU node.
 ROUTERS: Final = PodResources(cpu=3, memory_gib=8)
 ROUTER_GROUP_ID: Final = "routers"
 _CPU_BOOT_DISK_GB: Final = 100  # the Ray image and the system; no weights come here
 
 
 def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, ...]]:
-    """The cluster as it will be made or adopted, and what is wrong with what was said of it."""
+    """The cluster that will be created or adopted, and what is wrong with its settings."""
     cluster = settings.cluster
     cpu_pool = cluster.cpu_pool
     machine = machine_types().get(cpu_pool.machine_type)
@@ -98,8 +98,8 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
         yield Problem(
             path="gcp:region",
             value=settings.region,
-            reason=f"is not in the catalogue, which knows the zones of {', '.join(regions())}",
-            remedy="Make sure yourself that its zones offer the GPUs of the pools",
+            reason=f"is not a region of the catalogue, which knows {', '.join(regions())}",
+            remedy="Check that its zones offer the GPUs of the pools",
             rule="zones-unknown",
             severity=Severity.WARN,
         )

@@ -8,8 +8,8 @@
 | memory     | 16        | 2048          | 0.95   | eager, no CUDA graphs: longest context a GPU |
 
 The guide's `max_num_seqs: 1` for latency serialises requests, and its low utilization leaves
-reserved memory unused; neither is done here. Where the numbers were derived, not stated, they
-are stepped down until the context fits.
+reserved memory unused; neither is done here. Numbers that the stack
+file does not state are lowered step by step until the context fits.
 """
 
 from collections.abc import Iterable
@@ -140,8 +140,8 @@ def batching_problems(
             yield Problem(
                 path=arguments.path_of("max_num_batched_tokens"),
                 value=tokens,
-                reason=f"is below the context length {max_model_len}, and the V0 engine takes "
-                "prompts whole",
+                reason=f"is below the context length {max_model_len}, and the V0 engine does "
+                "not split prompts",
                 remedy=f"Use at least {max_model_len}, leave it out, or shorten contextLength",
                 rule="batched-tokens-context",
             )
@@ -149,7 +149,7 @@ def batching_problems(
         yield Problem(
             path=arguments.path_of("gpu_memory_utilization"),
             value=utilization,
-            reason="leaves most of a GPU unused that the replica has to itself",
+            reason="leaves most of the GPU unused, and no other replica can use it",
             remedy="Leave it out (0.9)",
             rule="utilization-low",
             severity=Severity.WARN,

@@ -91,6 +91,7 @@ def tensor_parallel_model(**changes: Any) -> ModelPlan:
 def pool(tier: str, *, spot: bool = False, **changes: Any) -> PoolPlan:
     row = gpu_tiers()[tier]
     values: dict[str, Any] = {
+        "path": "ray-llm:gpuPools[0]",
         "id": f"{tier}-spot" if spot else tier,
         "tier": row,
         "machine_type": row.machine_type,

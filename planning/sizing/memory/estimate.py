@@ -1,4 +1,4 @@
-"""Does a model fit on a GPU: weights, activations, the runtime's share, KV cache, CUDA graphs.
+"""Whether a model fits on a GPU: weights, activations, the runtime's share, KV cache, CUDA graphs.
 
 All sums are for one GPU of a replica, in bytes. The formula is vLLM's own accounting:
 `utilization x memory` is the budget; weights, the peak of a profiling run and what NCCL and
@@ -40,12 +40,12 @@ _PADDED_SHARDS: Final = 0.045
 # Gemma 3 with its vision tower loads 0.36 to 0.61 GiB above its checkpoint's tensors; fitted.
 _GEMMA_VISION_BYTES: Final = int(0.55 * GIB)
 # Held outside PyTorch by each of several GPUs; fitted: 0.3 to 0.43 GiB, 0.55 on Hopper, and 2.1
-# where all-reduce is fused there.
+# if all-reduce is fused there.
 _PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
 _HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
 _FUSED_RUNTIME_BYTES: Final = int(2.2 * GIB)
 _HOPPER: Final = (9, 0)
-# The CUDA context, in place before vLLM looks: 0.38 to 0.61 GiB ("Free memory on device").
+# The CUDA context, which exists before vLLM measures: 0.38 to 0.61 GiB ("Free memory on device").
 CONTEXT_BYTES: Final = int(0.5 * GIB)
 LEAST_CONTEXT_BYTES: Final = int(0.3 * GIB)
 # CUDA graphs, for each captured size and layer, and for the first capture. Fitted to vLLM's
@@ -110,7 +110,7 @@ def weight_bytes_per_gpu(inputs: MemoryInputs) -> int:
 
 
 def graph_bytes(inputs: MemoryInputs) -> int:
-    """CUDA graphs of one GPU; 0 where the engine runs eagerly."""
+    """CUDA graphs of one GPU; 0 if the engine runs eagerly."""
     if inputs.enforce_eager:
         return 0
     limits = (inputs.max_num_seqs, inputs.max_num_batched_tokens)

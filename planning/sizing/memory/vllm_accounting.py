@@ -67,7 +67,7 @@ class Accounting:
 def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Accounting:
     """The accounting of a vLLM version such as 0.10.0.
 
-    hybrid_kv_cache: False where the stack turns V1's hybrid KV cache manager off.
+    hybrid_kv_cache: False if the stack turns V1's hybrid KV cache manager off.
     """
     facts = vllm_behaviour(vllm)
     runtime_gib = facts.v0_runtime_gib if v0_engine else facts.runtime_gib
@@ -123,7 +123,7 @@ class MemoryInputs:
 
     @property
     def value_bytes(self) -> int:
-        """Bytes of one activation: 4 where all is computed in float32."""
+        """Bytes of one activation: 4 if the model computes in float32."""
         return max(2, self.kv_value_bytes)
 
     @property
