@@ -212,7 +212,7 @@ class ModelPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ServicePlan:
-    """The RayService, the namespace it lives in and how it is called.
+    """The RayService, its namespace, and how requests reach it.
 
     request_timeout_seconds: how long a request may take; a first one to a model at zero replicas
     waits for a node, the image and the weights.
