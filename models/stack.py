@@ -112,6 +112,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        defer_build=True,  # StackSettings, the largest, is never validated as a whole
         extra="forbid",
         strict=True,
         alias_generator=to_camel,

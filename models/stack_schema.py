@@ -119,7 +119,7 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "items": {"anyOf": [model, references[ModelDeployment, _MODE]]},
         },
         "quotas": {
-            "description": "Limits of the project, from `python -m reports quotas`.",
+            "description": "Limits of the project, from `ray-llm quotas`.",
             "type": "object",
             "properties": metrics,
             "additionalProperties": False,

@@ -15,9 +15,10 @@ from typing import Any
 from models.amounts import quota_limit, quota_metrics
 from models.reading import NAMESPACE
 from models.stack import InvalidValueError
+from reports.sources import SourceError
 
 
-class QuotaJsonError(Exception):
+class QuotaJsonError(SourceError):
     """Text that is not gcloud's description of a region or a project; its text says why."""
 
 

@@ -235,7 +235,10 @@ def _cpu_pool(plan: Plan, y: int) -> tuple[list[svg.Element], int]:
     elements.append(_text(_MARGIN, y + 28, pool.name, size=17, weight="bold"))
     nodes = cost.nodes if cost else None
     low, high = (int(nodes.minimum), int(nodes.maximum)) if nodes else (0, 0)
-    lines = [pool.machine_type, f"{span(low, high, ' to ')} of at most {pool.max_nodes} nodes needed"]
+    lines = [
+        pool.machine_type,
+        f"{span(low, high, ' to ')} of at most {pool.max_nodes} nodes needed",
+    ]
     lines.append(_monthly(cost.monthly if cost else None))
     elements += [
         _text(_MARGIN, y + 49 + 18 * number, line, size=13, colour=_GREY)

@@ -69,7 +69,9 @@ def comment(content: CommentContent) -> str:
     return text if len(text) <= LIMIT else f"{text[:LIMIT]}\n\n{_CUT}\n"
 
 
-_CUT: Final = "<sub>Cut: GitHub accepts no longer comment. The log of the workflow has all of it.</sub>"
+_CUT: Final = (
+    "<sub>Cut: GitHub accepts no longer comment. The log of the workflow has all of it.</sub>"
+)
 
 
 def _joined(parts: Iterable[str]) -> str:

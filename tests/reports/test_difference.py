@@ -37,13 +37,13 @@ def test_the_same_plan_has_no_difference() -> None:
     assert "does not change" in difference_markdown(found)
 
 
-def test_a_model_that_comes_is_in_place() -> None:
+def test_adding_a_model_is_in_place() -> None:
     found = changed({}, {"models": [small(), two_gpus(name="b")]})
     assert [model["name"] for model in found.models_added] == ["b"]
     assert kinds(found) == {Rollout.AT_ONCE}
 
 
-def test_a_model_that_goes_is_in_place() -> None:
+def test_removing_a_model_is_in_place() -> None:
     found = changed({"models": [small(), small(name="b")]}, {})
     assert [model["name"] for model in found.models_removed] == ["b"]
     assert kinds(found) == {Rollout.AT_ONCE}
@@ -108,7 +108,7 @@ def test_another_gpu_under_the_same_pool_name_replaces_the_pool() -> None:
     new = {"models": [small("pool")], "gpuPools": [{"tier": "t4", "name": "pool"}]}
     found = changed(old, new)
     assert Rollout.POOL_REPLACED in kinds(found)
-    assert "Down meanwhile" in difference_markdown(found)
+    assert "Downtime" in difference_markdown(found)
 
 
 @pytest.mark.parametrize(

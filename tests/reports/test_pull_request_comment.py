@@ -68,8 +68,8 @@ def test_a_change_is_told_with_verdict_difference_and_resources(
     assert code == DEPLOYABLE
     assert text.startswith("<!-- ray-llm plan: recorded -->\n")
     assert "✅ Stack `recorded` can be deployed" in text
-    assert "comes: `qwen2.5-14b-instruct`" in text
-    assert "goes: `qwen2.5-0.5b-instruct`" in text
+    assert "added: `qwen2.5-14b-instruct`" in text
+    assert "removed: `qwen2.5-0.5b-instruct`" in text
     assert "**replace** `gpu-pools-l4`" in text
     assert "nodeConfig.spot" in text
     assert "For commit abc123." in text
@@ -246,6 +246,6 @@ def test_the_workflow_asks_for_no_more_than_it_uses() -> None:
 
 def test_the_workflow_calls_commands_that_there_are() -> None:
     script = workflow_script("Write the comment")
-    assert "python -m reports comment" in script
+    assert "ray-llm comment" in script
     for option in ("--stack", "--base", "--preview", "--commit"):
         assert option in script
