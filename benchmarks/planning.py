@@ -19,8 +19,7 @@ from manifests.ray_service import ray_service
 from manifests.smoke_test.job import ask_models_job
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
-from planning.plan import Plan
-from planning.planner import make_plan
+from planning import Plan, make_plan
 
 SIZES = (1, 10, 100, 1000)
 RUNS = 5

@@ -9,9 +9,7 @@ import pulumi
 from models.problems import StackError, stops
 from models.reading import Reading, reading_of
 from models.stack import StackSettings
-from planning.infrastructure.node_pools import pool_decisions
-from planning.plan import Plan, PoolPlan
-from planning.planner import make_plan
+from planning import Plan, PoolPlan, gpu_pools, make_plan
 
 
 def plan_or_stop(stack: StackSettings | Reading) -> Plan:
@@ -30,11 +28,13 @@ def plan_or_stop(stack: StackSettings | Reading) -> Plan:
 
 
 def gpu_pools_or_stop(settings: StackSettings) -> tuple[PoolPlan, ...]:
-    """The GPU pools of settings whose models, if any, are deployed by others.
+    """The GPU pools of settings whose models, if any, are deployed by others; shows their warnings.
 
     Raises pulumi.RunError.
     """
-    decisions, problems = pool_decisions(settings, tuple(range(len(settings.gpu_pools))))
+    pools, problems = gpu_pools(settings)
     if stops(problems):
         raise pulumi.RunError(str(StackError(f"stack {settings.stack}", stops(problems))))
-    return tuple(decision.plan for decision in decisions)
+    for warning in problems:
+        pulumi.warn(warning.sentence())
+    return pools

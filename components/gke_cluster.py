@@ -14,7 +14,7 @@ from pulumi_gcp import container
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
 from models.stack import KubeRayInstall
-from planning.plan import ClusterPlan, Plan
+from planning import ClusterPlan, Plan
 
 # What a provider may do without our say: the removed default pool shows up again as a difference
 # in these, and a difference in them would replace the whole cluster
@@ -188,13 +188,13 @@ class GkeCluster(pulumi.ComponentResource):
                 location=args.cluster.location,
                 cluster=cluster.name,
                 node_locations=list(zones),
-                # Counted per zone: one each, unless that alone were above the maximum.
-                initial_node_count=1 if len(zones) <= plan.max_nodes else 0,
+                initial_node_count=args.cluster.initial_cpu_nodes_per_zone,
                 autoscaling=container.NodePoolAutoscalingArgs(
                     total_min_node_count=plan.min_nodes, total_max_node_count=plan.max_nodes
                 ),
                 node_config=node_config(
                     machine_type=plan.machine_type,
+                    boot_disk_type=plan.boot_disk_type,
                     boot_disk_gb=plan.boot_disk_gb,
                     service_account=args.node_service_account,
                 ),

@@ -1,39 +1,21 @@
 """`GpuNodePools`: the GPU node pools of a plan, each growing from zero nodes and back.
 
 Works on any GKE cluster, given by name. The cluster must have a pool without GPUs before the
-first of these exists: GKE taints GPU nodes and lets GPU pods tolerate that only then.
+first of these exists: GKE taints GPU nodes and lets GPU pods tolerate that only then. Which fields
+replace a pool is in models/catalog/replacing_fields.py.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Literal
 
 import pulumi
 from pulumi_gcp import container
 
 from components.node_config import NODE_POOL_IGNORED, node_config
 from manifests.worker_group import GPU_TYPE_TAINT
-from planning.plan import PoolPlan
-
-REPLACING_FIELDS: Final = (
-    "cluster",
-    "location",
-    "name",
-    "nodeConfig.guestAccelerators",
-    "nodeConfig.oauthScopes",
-    "nodeConfig.serviceAccount",
-    "nodeConfig.shieldedInstanceConfig",
-    "nodeConfig.spot",
-    "project",
-)
-"""The fields set here whose change makes GKE replace a pool.
-
-The pool has a name of its own, so the old one is deleted before the new one is made: its models
-are down meanwhile. Everything else changes in place, sizes and zones at once, the others node by
-node. Source: ForceNew in terraform-provider-google, `resource_container_node_pool.go` and
-`node_config.go`.
-"""
+from planning import PoolPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +80,7 @@ class GpuNodePools(pulumi.ComponentResource):
                 ),
                 node_config=node_config(
                     machine_type=pool.machine_type,
+                    boot_disk_type=pool.boot_disk_type,
                     boot_disk_gb=pool.boot_disk_gb,
                     spot=pool.spot,
                     service_account=args.node_service_account,

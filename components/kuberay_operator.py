@@ -12,7 +12,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from models.stack import KubeRayInstall
-from planning.plan import Plan
+from planning import Plan
 
 CHART_REPOSITORY: Final = "https://ray-project.github.io/kuberay-helm/"
 CRD_BASE_URL: Final = (

@@ -28,7 +28,7 @@ from manifests.smoke_test.job import (
     ask_models_job,
     asked_by,
 )
-from planning.plan import Plan
+from planning import Plan
 
 SEEN_TIMEOUT_SECONDS: Final = 600
 """For KubeRay to look at a new RayService, also where its operator is just being restarted."""

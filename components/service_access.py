@@ -7,7 +7,7 @@ commands go through `kubectl port-forward` and the caller's own rights in the cl
 import json
 import shlex
 
-from planning.plan import Plan
+from planning import Plan
 
 
 def endpoints(plan: Plan) -> dict[str, str]:

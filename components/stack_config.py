@@ -14,8 +14,9 @@ import pulumi
 from pulumi.runtime import config as engine_config
 
 from components.checked_plan import plan_or_stop
-from models.reading import NAMESPACE, TOKEN_KEY, Reading, read_stack
-from planning.plan import Plan
+from models.reading import NAMESPACE, Reading, read_stack
+from models.stack_keys import TOKEN_KEY
+from planning import Plan
 from reports.plan_data import plan_summary
 from reports.plan_text import plan_text
 

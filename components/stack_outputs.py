@@ -7,7 +7,7 @@ import pulumi
 
 from components.gke_cluster import GkeCluster
 from components.ray_llm_service import RayLlmService
-from planning.plan import Plan
+from planning import Plan
 from reports.plan_data import plan_summary
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from manifests.namespace import labels
 from manifests.serve_config import llm_config
 from manifests.yaml_text import yaml_text
-from planning.plan import Plan
+from planning import Plan
 
 FAMILY_LABEL = "ray-llm/model-family"
 NAME_PREFIX = "llm-configs-"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from manifests.namespace import labels
-from planning.plan import Plan
+from planning import Plan
 
 SECRET_NAME = "huggingface-secret"  # noqa: S105 - the name of the Secret
 SECRET_KEY = "token"  # noqa: S105 - the name of its key

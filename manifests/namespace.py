@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from planning.plan import Plan
+from planning import Plan
 
 
 def labels(plan: Plan, component: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from manifests.worker_group import (
     router_group,
     serve_env,
 )
-from planning.plan import Plan
+from planning import Plan
 
 # A worker without a replica stays this long: an edit that failed and is put right within some
 # minutes finds the node, and the weights that it has downloaded, still there.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manifests.yaml_text import yaml_text
-from planning.plan import ModelPlan, Plan, Replicas
+from planning import ModelPlan, Plan, Replicas
 
 IMPORT_PATH = "ray.serve.llm:build_openai_app"
 # The router answers its own timeout in OpenAI's form; the proxy's comes after it, as a last resort.

@@ -19,7 +19,7 @@ import json
 from typing import Any
 
 from manifests.hugging_face_secret import SECRET_KEY, SECRET_NAME
-from planning.plan import Plan, PodResources, PoolPlan
+from planning import Plan, PodResources, PoolPlan
 
 GKE_NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 GPU_TAINT = "nvidia.com/gpu"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.problems import Problem
-from models.spelling import nearest as nearest
+from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
+from models.spelling import nearest
 from models.stack import (
     ClusterSettings,
     Defaults,
@@ -24,24 +24,12 @@ from models.stack import (
     StackSettings,
     Versions,
 )
+from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
-TOKEN_KEY: Final = "huggingFaceToken"  # noqa: S105 - the name of a key
-_SECTIONS: Final[Mapping[str, type[Settings]]] = {
-    "cluster": ClusterSettings,
-    "defaults": Defaults,
-    "versions": Versions,
-    "kubeRay": KubeRaySettings,
-    "service": ServiceSettings,
-}
-_LISTS: Final = ("gpuPools", "models")
-_FIGURES: Final = ("quotas", "prices", "monthlyBudget", "loadFactor")
-_ACCEPT: Final = "accept"
-_KEYS: Final = (TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES, _ACCEPT)
-
 Entry = TypeVar("Entry", bound=Settings)
 
 
@@ -112,7 +100,7 @@ def read_stack(
     project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
     sections: dict[str, Any] = {}
-    for key, section in _SECTIONS.items():
+    for key, section in SECTIONS.items():
         if key not in readable:
             continue
         read = _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
@@ -158,7 +146,7 @@ def read_stack(
         versions=sections.get("versions", Versions()),
         kube_ray=sections.get("kubeRay", KubeRaySettings()),
         service=sections.get("service", ServiceSettings()),
-        accept=_accepted(readable.get(_ACCEPT, []), f"{NAMESPACE}:{_ACCEPT}", problems),
+        accept=_accepted(readable.get("accept", []), f"{NAMESPACE}:accept", problems),
         **figures,
     )
     return Reading(
@@ -187,9 +175,9 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
 
 def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:
     for key, value in ours.items():
-        if key not in _KEYS:
+        if key not in KEYS:
             reason = "is not a key of this program"
-            yield unknown_key(f"{NAMESPACE}:{key}", key, _KEYS, value, reason)
+            yield unknown_key(f"{NAMESPACE}:{key}", key, KEYS, value, reason)
 
 
 def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
@@ -207,7 +195,7 @@ def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
     for key in ours:
-        if key in _KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
+        if key in KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
             yield Problem(
                 path=f"{NAMESPACE}:{key}",
                 reason="is or holds an encrypted value, and the plan shows this section in plain",

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -20,7 +22,9 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
+
+from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY, ray_service_name_limit
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -28,8 +32,8 @@ _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SERVED_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
 
-RAY_SERVICE_NAME_LIMIT = 47  # KubeRay's own check (ray-operator controllers, ValidateRayService)
 GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
+GKE_POOL_NODE_LIMIT = 1000  # nodes of a pool in a zone, GKE quotas and limits
 SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
 
 # Our assumption for a typical month, not a measurement: traffic of people is some ten busy hours on
@@ -48,21 +52,26 @@ class InvalidValueError(ValueError):
 
 def dns_1035_label(limit: int) -> AfterValidator:
     """A validator for names of Kubernetes Services: a DNS-1035 label of at most `limit`."""
+    return AfterValidator(partial(_dns_1035_label, limit))
 
-    def check(name: str) -> str:
-        if len(name) > limit:
-            raise InvalidValueError(
-                f"has {len(name)} characters, more than the {limit} that are allowed",
-                f"Shorten it to {limit} characters or fewer",
-            )
-        if not _DNS_1035.fullmatch(name):
-            raise InvalidValueError(
-                "is not a DNS-1035 label",
-                "Use lower case letters, digits and '-', a letter first, no '-' last",
-            )
-        return name
 
-    return AfterValidator(check)
+def _dns_1035_label(limit: int, name: str) -> str:
+    if len(name) > limit:
+        raise InvalidValueError(
+            f"has {len(name)} characters, more than the {limit} that are allowed",
+            f"Shorten it to {limit} characters or fewer",
+        )
+    if not _DNS_1035.fullmatch(name):
+        raise InvalidValueError(
+            "is not a DNS-1035 label",
+            "Use lower case letters, digits and '-', a letter first, no '-' last",
+        )
+    return name
+
+
+def _ray_service_name(name: str) -> str:
+    """The limit is a fact of the catalogue, which is read only when a name is checked."""
+    return _dns_1035_label(ray_service_name_limit(), name)
 
 
 def _served_name(name: str) -> str:
@@ -93,7 +102,7 @@ def _zone(zone: str) -> str:
 
 GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
-RayServiceName = Annotated[str, dns_1035_label(RAY_SERVICE_NAME_LIMIT)]
+RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
 ServedName = Annotated[str, AfterValidator(_served_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
 # Not strict, so that the file's lists become the tuples that a frozen object needs.
@@ -102,7 +111,7 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)
 # The largest count that any field of ours may hold: beyond it a typing mistake is certain, and
 # Kubernetes' int32 fields would overflow.
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-NodeCount = Annotated[int, Field(ge=0, le=1000)]  # GKE: at most 1,000 nodes a pool and zone
+NodeCount = Annotated[int, Field(ge=0, le=GKE_POOL_NODE_LIMIT)]
 ReplicaCount = Annotated[int, Field(ge=0, le=1000)]
 UsdPerHour = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
 
@@ -144,7 +153,7 @@ class CpuPoolSettings(Settings):
     name: GkeName = "app-pool"
     machine_type: NonEmpty = "e2-standard-8"
     min_nodes: NodeCount = 1
-    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 10
+    max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 10
 
     @model_validator(mode="after")
     def _ordered(self) -> "CpuPoolSettings":
@@ -196,7 +205,7 @@ class GpuPoolSettings(Settings):
     machine_type: NonEmpty | None = None
     zones: Zones | None = None
     min_nodes: NodeCount = 0
-    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 5
+    max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
 
     @property
@@ -271,6 +280,11 @@ class ModelDeployment(ScalingSettings):
     engine: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
+    def stated_by_key(self) -> Mapping[str, object]:
+        """The values of the keys that mean an engine argument; None for a key that is left out."""
+        return {key: getattr(self, to_snake(key)) for key in ENGINE_ARGUMENT_OF_KEY}
+
+    @property
     def served_name(self) -> str:
         """The name in requests, routes and application; of a source its last part."""
         if self.name:
@@ -280,14 +294,25 @@ class ModelDeployment(ScalingSettings):
         return (self.source or "").rstrip("/").rsplit("/", 1)[-1].lower()
 
 
+# Keys of a model and the vLLM engine arguments of the same meaning.
+ENGINE_ARGUMENT_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "contextLength": "max_model_len",
+        "tensorParallelSize": "tensor_parallel_size",
+        "dtype": "dtype",
+        "quantization": "quantization",
+    }
+)
+
+
 class Versions(Settings):
     """What runs: a Ray release with its image, and the KubeRay release beside it.
 
     image: an image of one's own; it must hold this Ray and, unless said, this release's vLLM.
     """
 
-    ray: NonEmpty = "2.49.1"
-    kuberay: NonEmpty = "1.6.2"
+    ray: NonEmpty = DEFAULT_RAY
+    kuberay: NonEmpty = DEFAULT_KUBERAY
     vllm: NonEmpty | None = None
     image: NonEmpty | None = None
 
@@ -325,16 +350,16 @@ class StackSettings(Settings):
     stack: str
     project: NonEmpty
     region: NonEmpty
-    cluster: ClusterSettings
     has_hugging_face_token: bool
-    gpu_pools: tuple[GpuPoolSettings, ...]
-    models: tuple[ModelDeployment, ...]
+    cluster: ClusterSettings
     defaults: Defaults = Defaults()
     versions: Versions = Versions()
     kube_ray: KubeRaySettings = KubeRaySettings()
     service: ServiceSettings = ServiceSettings()
+    gpu_pools: tuple[GpuPoolSettings, ...]
+    models: tuple[ModelDeployment, ...]
     quotas: Mapping[str, int] = Field(default_factory=dict)
     prices: Mapping[str, PriceSettings] = Field(default_factory=dict)
     monthly_budget: Decimal | None = None
-    accept: tuple[str, ...] = ()
     load_factor: Decimal = TYPICAL_LOAD_FACTOR
+    accept: tuple[str, ...] = ()

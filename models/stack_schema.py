@@ -9,44 +9,33 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from models.amounts import quota_metrics
 from models.catalog import (
     gpu_tiers,
     kuberay_releases,
     llms,
     machine_types,
+    quota_metrics,
     ray_releases,
     regions,
     vllm_versions,
 )
 from models.reading import NAMESPACE
 from models.stack import (
-    ClusterSettings,
-    Defaults,
     GpuPoolSettings,
-    KubeRaySettings,
     ModelDeployment,
     PriceSettings,
-    ServiceSettings,
     Settings,
-    Versions,
 )
+from models.stack_keys import SECTIONS, TOKEN_KEY
 
 _MODE: Final[JsonSchemaMode] = "validation"
-_SECTIONS: Final[dict[str, type[Settings]]] = {
-    "cluster": ClusterSettings,
-    "defaults": Defaults,
-    "versions": Versions,
-    "kubeRay": KubeRaySettings,
-    "service": ServiceSettings,
-}
 _ENTRIES: Final[tuple[type[Settings], ...]] = (GpuPoolSettings, ModelDeployment, PriceSettings)
 
 
 def stack_schema() -> dict[str, Any]:
     """The schema of `Pulumi.<stack>.yaml`."""
     references, definitions = models_json_schema(
-        [(settings, _MODE) for settings in (*_SECTIONS.values(), *_ENTRIES)],
+        [(settings, _MODE) for settings in (*SECTIONS.values(), *_ENTRIES)],
         by_alias=True,
         ref_template="#/definitions/{model}",
         schema_generator=GenerateJsonSchema,
@@ -97,9 +86,9 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
     number = {"type": "number", "exclusiveMinimum": 0}
     text = {"type": "string", "pattern": r"^\s*[0-9]*\.?[0-9]+\s*$"}
     return {
-        **{key: references[section, _MODE] for key, section in _SECTIONS.items()},
-        "huggingFaceToken": {
-            "description": "Encrypted, by `pulumi config set --secret ray-llm:huggingFaceToken`.",
+        **{key: references[section, _MODE] for key, section in SECTIONS.items()},
+        TOKEN_KEY: {
+            "description": f"Encrypted, by `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}`.",
             "type": "object",
             "properties": {"secure": {"type": "string"}},
             "required": ["secure"],

@@ -10,11 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import yaml
-
-from models.catalog import engine_arguments, vllm_versions
+from models.catalog import data_file, engine_arguments, vllm_versions
 from models.problems import Problem
 from models.spelling import nearest
+from models.stack import ENGINE_ARGUMENT_OF_KEY
 
 # Values that tell what a key is about, whatever it is called.
 _SERVICE_TYPES: Final = ("LoadBalancer", "NodePort", "ExternalName")
@@ -33,13 +32,8 @@ _HOLDERS: Final = frozenset(
         "workergroupspecs",
     }
 )
-_FILE: Final = Path(__file__).with_name("keys_of_other_tools.yaml")
-# vLLM's arguments that a key of ours means.
-_OUR_KEY: Final[Mapping[str, str]] = {
-    "max_model_len": "contextLength",
-    "tensor_parallel_size": "tensorParallelSize",
-    "dtype": "dtype",
-    "quantization": "quantization",
+_KEY_OF_ENGINE_ARGUMENT: Final[Mapping[str, str]] = {
+    argument: key for key, argument in ENGINE_ARGUMENT_OF_KEY.items()
 }
 
 
@@ -78,7 +72,7 @@ def unknown_key(
         )
     argument = None if _same(key, names) else _engine_argument(key)
     if argument is not None and "engine" in names:
-        ours = _OUR_KEY.get(argument)
+        ours = _KEY_OF_ENGINE_ARGUMENT.get(argument)
         return Problem(
             path=path,
             reason=f"{reason}, because {argument} is an argument of vLLM's engine",
@@ -100,7 +94,7 @@ def rules_of_other_tools() -> tuple[str, ...]:
 
 @cache
 def _keys_of_other_tools() -> Mapping[str, KeyOfOtherTool]:
-    rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    rows = data_file.read("keys_of_other_tools.yaml", Path(__file__).parent)
     return {
         _folded(key): KeyOfOtherTool(rule=row["rule"], reason=row["reason"], remedy=row["remedy"])
         for row in rows

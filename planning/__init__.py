@@ -1,1 +1,49 @@
-"""Pure decisions: from what a stack says to a `Plan` of what will be deployed."""
+"""Pure decisions: from what a stack says to a `Plan` of what will be deployed.
+
+This is all of planning that other folders import. Inside, `planner` brings the rooms together:
+`infrastructure` (releases, cluster, pools), `sizing` (one model on one GPU tier), `placement`
+(which pool), `budget` (cost and quota) and `checks` (what works badly or not at all).
+"""
+
+from planning.budget.idle_gpus import IdleGpus, idle_gpus
+from planning.plan import (
+    GIB,
+    ClusterPlan,
+    CpuPoolPlan,
+    MemoryFit,
+    ModelPlan,
+    Plan,
+    PodResources,
+    PoolPlan,
+    ReleasePlan,
+    Replicas,
+    RouterGroupPlan,
+    ServicePlan,
+)
+from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, QuotaNeed, StackCost
+from planning.planner import gpu_pools, make_plan
+
+__all__ = [
+    "GIB",
+    "ClusterPlan",
+    "CpuPoolCost",
+    "CpuPoolPlan",
+    "IdleGpus",
+    "Levels",
+    "MemoryFit",
+    "ModelCost",
+    "ModelPlan",
+    "Plan",
+    "PodResources",
+    "PoolCost",
+    "PoolPlan",
+    "QuotaNeed",
+    "ReleasePlan",
+    "Replicas",
+    "RouterGroupPlan",
+    "ServicePlan",
+    "StackCost",
+    "gpu_pools",
+    "idle_gpus",
+    "make_plan",
+]

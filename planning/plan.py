@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from models.catalog import GpuTier, KubeRayRelease, RayRelease
+from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
 from models.stack import KubeRayInstall
 from planning.plan_costs import QuotaNeed, StackCost
@@ -42,6 +42,7 @@ class PoolPlan:
     zones: tuple[str, ...]
     min_nodes: int
     max_nodes: int
+    boot_disk_type: BootDisk
     boot_disk_gb: int
     pod: PodResources
     max_workers: int
@@ -58,6 +59,7 @@ class CpuPoolPlan:
     machine_type: str
     min_nodes: int
     max_nodes: int
+    boot_disk_type: BootDisk
     boot_disk_gb: int
 
 
@@ -75,6 +77,11 @@ class ClusterPlan:
     network: str | None
     subnetwork: str | None
     cpu_pool: CpuPoolPlan
+
+    @property
+    def initial_cpu_nodes_per_zone(self) -> int:
+        """With how many nodes in each zone the CPU pool is created: one, if its maximum allows."""
+        return 1 if len(self.zones) <= self.cpu_pool.max_nodes else 0
 
 
 @dataclass(frozen=True, kw_only=True)

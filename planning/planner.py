@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.problems import Problem, StackError, stops
+from models.problems import Problem, Severity, StackError, stops
 from models.reading import Reading
 from models.stack import ModelDeployment, StackSettings
 from planning.budget.cost import budget_problems, stack_cost
@@ -108,6 +108,21 @@ def make_plan(reading: Reading) -> Plan:
         quota=quota,
         warnings=not_accepted(settings.accept, problems),
     )
+
+
+def gpu_pools(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Problem, ...]]:
+    """The GPU pools of settings whose models, if any, are deployed by others.
+
+    The pools have no node counts, because no models were placed. Beside them comes what is wrong
+    with them, warnings included; `ray-llm:accept` leaves out those that are known.
+    """
+    decisions, problems = pool_decisions(settings, tuple(range(len(settings.gpu_pools))))
+    told = [
+        problem
+        for problem in problems
+        if problem.severity is Severity.STOP or problem.rule not in settings.accept
+    ]
+    return tuple(decision.plan for decision in decisions), tuple(told)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from planning.plan import GIB
+from planning import GIB
 from reports.plan_data import Amounts
 
 UNKNOWN: Final = "unknown"  # a price that the catalogue does not have

@@ -12,7 +12,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from models.amounts import quota_limit, quota_metrics
+from models.catalog import quota_metrics
+from models.quotas_and_prices import quota_limit
 from models.reading import NAMESPACE
 from models.stack import InvalidValueError
 from reports.sources import SourceError

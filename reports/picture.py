@@ -10,8 +10,7 @@ from typing import Final
 
 import svg
 
-from planning.plan import ModelPlan, Plan, PoolPlan
-from planning.plan_costs import Levels
+from planning import Levels, ModelPlan, Plan, PoolPlan
 from reports.formatting import span, usd, zone_letters
 
 _WIDTH: Final = 1104

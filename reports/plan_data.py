@@ -7,9 +7,7 @@ the stack file has one. Money is USD a month, rounded to cents; null is a price 
 from decimal import Decimal
 from typing import Any, Final, TypedDict
 
-from planning.budget.idle_gpus import idle_gpus
-from planning.plan import MemoryFit, ModelPlan, Plan, PoolPlan
-from planning.plan_costs import Levels, PoolCost
+from planning import Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
 VERSION: Final = 1

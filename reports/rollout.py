@@ -2,14 +2,16 @@
 
 KubeRay updates a RayService in place for its serve config and for a worker group appended at the
 end, and does not compare the groups' numbers of workers; everything else in the RayClusterSpec
-starts a second RayCluster (ray-operator, controllers/ray/rayservice_controller.go). GKE replaces a
-node pool for the fields that terraform-provider-google marks ForceNew in
-resource_container_node_pool.go.
+starts a second RayCluster (ray-operator, controllers/ray/rayservice_controller.go). The fields for
+which GKE replaces a node pool are the catalogue's.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Final
+
+from models.catalog import REPLACING_POOL_FIELDS
 
 
 class Rollout(StrEnum):
@@ -31,9 +33,7 @@ class Rollout(StrEnum):
 
 
 POOL_FIELDS: Final[Mapping[str, Rollout]] = {
-    "tier": Rollout.POOL_REPLACED,
-    "accelerator": Rollout.POOL_REPLACED,
-    "gpusPerNode": Rollout.POOL_REPLACED,
+    **dict.fromkeys(chain(*REPLACING_POOL_FIELDS.values()), Rollout.POOL_REPLACED),
     # Pods on spot nodes get a shorter grace period, which is a field of the RayClusterSpec.
     "spot": Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
     "machineType": Rollout.NODES,

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from models.reading import NAMESPACE, TOKEN_KEY, read_stack
+from models.reading import NAMESPACE, read_stack
 from models.stack_file import read_stack_file
-from planning.plan import Plan
-from planning.planner import make_plan
+from models.stack_keys import TOKEN_KEY
+from planning import Plan, make_plan
 from reports.plan_data import VERSION, PlanSummary, plan_summary
 
 _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"

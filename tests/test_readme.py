@@ -7,7 +7,7 @@ import pytest
 from benchmarks.config_lines import model_lines
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
-from planning.planner import make_plan
+from planning import make_plan
 from reports.picture import plan_picture
 from scripts.readme_plan import CHECKOUT, PICTURE, README, prod_plan, refreshed
 

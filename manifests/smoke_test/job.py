@@ -15,7 +15,7 @@ from manifests.ray_service import ray_cluster_config
 from manifests.serve_config import serve_config_text
 from manifests.smoke_test.script import ASKED_BY
 from manifests.worker_group import GKE_NODE_POOL_LABEL
-from planning.plan import Plan
+from planning import Plan
 
 NAME = "ask-models"
 # An hour: a node, the image (some 10 GB) and 140 GB of weights at 100 MB/s are half of it.

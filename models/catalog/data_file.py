@@ -1,7 +1,8 @@
-"""Reads the catalogue's YAML files, which lie in this folder.
+"""Reads YAML files of facts, which lie beside the modules.
 
-Parsing them takes a tenth of the time of a plan, so what was parsed is kept in `__pycache__`, as
-Python keeps compiled modules there: by a hash of the file, and only if that folder can be written.
+Parsing those of the catalogue takes a tenth of the time of a plan. So what was parsed is kept in
+`__pycache__`, as Python keeps compiled modules there: with a hash of the file, and only if the
+folder can be written. Callers cache what they read; nothing is read at import.
 """
 
 import contextlib
@@ -10,36 +11,37 @@ import pickle
 import sys
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
-_FOLDER = Path(__file__).parent
+_FOLDER: Final = Path(__file__).parent
 # libyaml's parser if PyYAML was built with it: it is some ten times faster.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read(name: str) -> Any:
-    """Return the parsed content of `models/catalog/<name>`."""
-    path = _FOLDER / name
+def read(name: str, folder: Path = _FOLDER) -> Any:
+    """Return the parsed content of a YAML file, of the catalogue unless a folder is given."""
+    path = folder / name
     source = path.read_bytes()
-    kept = Path(util.cache_from_source(str(path))).with_suffix(".pickle")
     source_hash = util.source_hash(source)
+    kept_at = Path(util.cache_from_source(str(path))).with_suffix(".pickle")
     try:
-        kept_hash, content = pickle.loads(kept.read_bytes())  # noqa: S301 - trusted like a .pyc
-    except (OSError, EOFError, ValueError, TypeError, pickle.UnpicklingError):
-        kept_hash = None
-    if kept_hash != source_hash:
-        content = yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader either way
-        _keep(kept, pickle.dumps((source_hash, content)))
+        kept = kept_at.read_bytes()
+    except OSError:
+        kept = b""
+    if kept.startswith(source_hash):
+        return pickle.loads(kept[len(source_hash) :])  # noqa: S301 - trusted as a .pyc is
+    content = yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader either way
+    if not sys.dont_write_bytecode:
+        _keep(kept_at, source_hash + pickle.dumps(content))
     return content
 
 
-def _keep(path: Path, pickled: bytes) -> None:
-    if sys.dont_write_bytecode:
-        return
+def _keep(path: Path, content: bytes) -> None:
+    """Written whole or not at all, because other processes may read it meanwhile."""
     unfinished = path.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        unfinished.write_bytes(pickled)
+        unfinished.write_bytes(content)
         unfinished.replace(path)

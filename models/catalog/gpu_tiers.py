@@ -35,10 +35,14 @@ class GpuTier(BaseModel):
     compute_capability: tuple[int, int]
     machine_type: str
     machine_types: tuple[str, ...]
-    ray_accelerator_type: str
     provisioning: frozenset[Provisioning]
     quota_metric: str
     spot_quota_metric: str
+
+    @property
+    def capability(self) -> int:
+        """The compute capability as vLLM writes it: 75 for 7.5."""
+        return self.compute_capability[0] * 10 + self.compute_capability[1]
 
 
 @cache
@@ -64,7 +68,6 @@ def _tier(gpu: Mapping[str, Any], count: int, machines: list[str]) -> GpuTier:
         compute_capability=tuple(gpu["compute_capability"]),
         machine_type=machines[0],
         machine_types=tuple(machines),
-        ray_accelerator_type=gpu["ray_accelerator_type"],
         provisioning=frozenset(provisioning),
         quota_metric=gpu["quota"],
         spot_quota_metric=f"PREEMPTIBLE_{gpu['quota']}",

@@ -9,25 +9,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from models.amounts import (
-    CPU_METRIC_OF_SERIES,
+from models.catalog import (
     CPUS_ALL_REGIONS,
     GPUS_ALL_REGIONS,
     SSD_TOTAL_GB,
+    disk_quotas,
+    machine_types,
     quota_metrics,
 )
-from models.catalog import machine_types
 from models.problems import Problem, Severity
 from models.stack import StackSettings
 from planning.budget.cost import cpu_nodes
-from planning.plan import ClusterPlan, ModelPlan, PodResources, PoolPlan, RouterGroupPlan
+from planning.plan import (
+    ClusterPlan,
+    CpuPoolPlan,
+    ModelPlan,
+    PodResources,
+    PoolPlan,
+    RouterGroupPlan,
+)
 from planning.plan_costs import QuotaNeed
 
 # The CPU pool upgrades with one node more than it has (max_surge 1); GPU pools with none.
 _CPU_POOL_SURGE: Final = 1
-# Series whose boot disks are Hyperdisk, which counts elsewhere; the others boot from pd-balanced.
-# https://cloud.google.com/compute/docs/disks/hyperdisks#machine-type-support
-_HYPERDISK_ONLY: Final = ("a3-ultragpu-", "a4-", "g4-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +200,7 @@ def _nodes(
             sum(model.routers.max for model in models),
         )
     )
-    # The pool starts with a node in each zone, where its maximum allows that.
-    initial = len(cluster.zones) if len(cluster.zones) <= cpu_pool.max_nodes else 0
+    initial = cluster.initial_cpu_nodes_per_zone * len(cluster.zones)
     minimum = max(cpu_pool.min_nodes, initial, min(low, cpu_pool.max_nodes))
     upgrade = max(minimum, min(double + 1, cpu_pool.max_nodes))
     rows.append(
@@ -208,7 +211,7 @@ def _nodes(
             upgrade=upgrade + _CPU_POOL_SURGE,
             stated=minimum,
             peak=max(minimum, min(high, cpu_pool.max_nodes)),
-            per_node=_per_node(cpu_pool.machine_type, cpu_pool.boot_disk_gb),
+            per_node=_per_node(cpu_pool),
         )
     )
     return rows
@@ -231,24 +234,22 @@ def _gpu_pool(pool: PoolPlan, maximum_is_stated: bool, models: Sequence[ModelPla
         per_node={
             metric: gpus,
             GPUS_ALL_REGIONS: gpus,
-            **_per_node(pool.machine_type, pool.boot_disk_gb),
+            **_per_node(pool),
         },
     )
 
 
-def counts_as_ssd(machine_type: str) -> bool:
-    """Whether a node's boot disk is a balanced persistent disk."""
-    return not machine_type.startswith(_HYPERDISK_ONLY)
-
-
-def _per_node(machine_type: str, boot_disk_gb: int) -> Mapping[str, int]:
-    """What a node counts for beside its GPUs."""
-    counts = {SSD_TOTAL_GB: boot_disk_gb} if counts_as_ssd(machine_type) else {}
-    vcpus = machine_types()[machine_type].vcpus if machine_type in machine_types() else 0
-    metric = CPU_METRIC_OF_SERIES.get(machine_type.partition("-")[0])
-    if metric is not None:
-        counts[metric] = vcpus
-    counts[CPUS_ALL_REGIONS] = vcpus
+def _per_node(pool: PoolPlan | CpuPoolPlan) -> Mapping[str, int]:
+    """What a node counts for apart from its GPUs."""
+    counts: dict[str, int] = {}
+    disk_quota = disk_quotas()[pool.boot_disk_type]
+    if disk_quota is not None:
+        counts[disk_quota] = pool.boot_disk_gb
+    machine = machine_types().get(pool.machine_type)
+    if machine is not None:
+        counts[CPUS_ALL_REGIONS] = machine.vcpus
+        if machine.vcpu_quota is not None:
+            counts[machine.vcpu_quota] = machine.vcpus
     return counts
 
 

@@ -20,9 +20,9 @@ def engine_problems(
 ) -> Iterable[Problem]:
     """Arguments that contradict one another or the model, whatever the GPU."""
     yield from lora_problems(engine, path, vllm)
-    yield from rope_scaling_problems(engine, path)
+    yield from rope_scaling_problems(engine, path, vllm)
     yield from speculative_problems(engine, path, vllm)
-    yield from model_argument_problems(engine, checkpoint.architecture, path)
+    yield from model_argument_problems(engine, checkpoint.architecture, path, vllm)
 
 
 def placed_engine_problems(

@@ -7,11 +7,9 @@ so that what `enable_lora` reserves is never used.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from models.catalog import engine_arguments
+from models.catalog import vllm_behaviour
 from models.problems import Problem, Severity
 
-# LoRAConfig.__post_init__ in vLLM 0.10 and 0.11; newer releases state them as choices.
-_RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
 _NEEDS_ENABLE: Final = ("max_lora_rank", "max_loras", "max_cpu_loras", "lora_dtype", "lora_modules")
 
 
@@ -21,16 +19,15 @@ def lora_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[P
     Ray Serve LLM answers 404 for an adapter of a model without lora_config (router.py, 2.49.1).
     """
     rank = engine.get("max_lora_rank")
-    argument = engine_arguments(vllm).get("max_lora_rank")
-    stated_by_vllm = argument is not None and argument.choices is not None
-    if isinstance(rank, int) and rank not in _RANKS and not stated_by_vllm:
-        larger = [known for known in _RANKS if known >= rank]
+    ranks = vllm_behaviour(vllm).lora_ranks
+    if isinstance(rank, int) and ranks is not None and rank not in ranks:
+        larger = [known for known in ranks if known >= rank]
         yield Problem(
             path=f"{path}.engine.max_lora_rank",
             value=rank,
             reason=f"is not a rank that vLLM {vllm} allocates for: "
-            f"{', '.join(str(known) for known in _RANKS)}",
-            remedy=f"Use {larger[0] if larger else _RANKS[-1]}",
+            f"{', '.join(str(known) for known in ranks)}",
+            remedy=f"Use {larger[0] if larger else ranks[-1]}",
             rule="lora-rank",
         )
     loras, on_host = engine.get("max_loras", 1), engine.get("max_cpu_loras")

@@ -1,26 +1,19 @@
 """Engine arguments that only some models can take, and those that open the node to the model."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from models.architecture import LlmArchitecture
+from models.catalog import vllm_behaviour
 from models.problems import Problem, Severity
-
-# ModelConfig._init_multimodal_config of vLLM 0.10: ValueError for a model without these inputs.
-_MULTIMODAL: Final = (
-    "limit_mm_per_prompt",
-    "mm_processor_kwargs",
-    "disable_mm_preprocessor_cache",
-    "interleave_mm_strings",
-)
 
 
 def model_argument_problems(
-    engine: Mapping[str, Any], architecture: LlmArchitecture | None, path: str
+    engine: Mapping[str, Any], architecture: LlmArchitecture | None, path: str, vllm: str
 ) -> Iterable[Problem]:
     """What a model's engine arguments ask of it that it cannot do or should not be allowed."""
     if architecture is not None:
-        yield from _multimodal(engine, architecture, path)
+        yield from _multimodal(engine, architecture, path, vllm)
         yield from _experts(engine, architecture, path)
     yield from _tools(engine, path)
     if engine.get("trust_remote_code") is True:
@@ -36,12 +29,12 @@ def model_argument_problems(
 
 
 def _multimodal(
-    engine: Mapping[str, Any], architecture: LlmArchitecture, path: str
+    engine: Mapping[str, Any], architecture: LlmArchitecture, path: str, vllm: str
 ) -> Iterable[Problem]:
     """https://github.com/vllm-project/vllm/issues/17634 and /17801: refused at start-up."""
     if architecture.multimodal:
         return
-    for name in _MULTIMODAL:
+    for name in vllm_behaviour(vllm).multimodal_arguments:
         if engine.get(name):
             yield Problem(
                 path=f"{path}.engine.{name}",

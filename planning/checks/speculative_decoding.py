@@ -1,14 +1,10 @@
 """Speculative decoding: what each vLLM release can do of it, from its SpeculativeConfig."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from models.catalog import llms
+from models.catalog import llms, oldest_ray, vllm_behaviour
 from models.problems import Problem
-from planning.infrastructure.releases import release_number
-
-# vllm-project/vllm#24322 brought draft models to the V1 engine; before, NotImplementedError.
-_DRAFT_MODELS_SINCE: Final = (0, 14)
 
 
 def speculative_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[Problem]:
@@ -41,13 +37,15 @@ def speculative_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Ite
             remedy="Use 1 or more",
             rule="speculative-config",
         )
-    if release_number(vllm) < _DRAFT_MODELS_SINCE and _is_draft_model(method, draft):
+    if not vllm_behaviour(vllm).draft_models and _is_draft_model(method, draft):
+        newer = oldest_ray(lambda row: vllm_behaviour(row.vllm).draft_models)
         yield Problem(
             path=where,
             value=str(draft or method),
             reason=f"is an ordinary model as a draft, which vLLM {vllm} has not implemented on its "
             "V1 engine",
-            remedy="Use method: ngram, an EAGLE head, or Ray 2.54.1 or newer",
+            remedy=f"Use method: ngram, {'an' if newer else 'or an'} EAGLE head"
+            f"{f', or Ray {newer} or newer' if newer else ''}",
             rule="speculative-draft-model",
         )
 

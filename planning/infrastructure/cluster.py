@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from models.catalog import machine_types, regions
+from models.catalog import USUAL_BOOT_DISK, machine_types, regions
 from models.problems import Problem, Severity
 from models.spelling import nearest
-from models.stack import StackSettings
+from models.stack import GKE_POOL_NODE_LIMIT, StackSettings
 from planning.infrastructure.allocatable import allocatable
 from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
 
@@ -24,6 +24,7 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
     """The cluster as it will be made or adopted, and what is wrong with what was said of it."""
     cluster = settings.cluster
     cpu_pool = cluster.cpu_pool
+    machine = machine_types().get(cpu_pool.machine_type)
     plan = ClusterPlan(
         name=cluster.name,
         location=cluster.location or settings.region,
@@ -39,6 +40,7 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
             machine_type=cpu_pool.machine_type,
             min_nodes=cpu_pool.min_nodes,
             max_nodes=cpu_pool.max_nodes,
+            boot_disk_type=USUAL_BOOT_DISK if machine is None else machine.boot_disk,
             boot_disk_gb=_CPU_BOOT_DISK_GB,
         ),
     )
@@ -56,7 +58,7 @@ def router_group(models: Sequence[ModelPlan]) -> RouterGroupPlan:
         resource=ROUTER_GROUP_ID,
         slots_per_pod=ROUTERS.cpu,
         pod=ROUTERS,
-        max_workers=1000,
+        max_workers=GKE_POOL_NODE_LIMIT,
         pods_at_min=-(-sum(model.routers.min for model in models) // ROUTERS.cpu),
     )
 

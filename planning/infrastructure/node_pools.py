@@ -13,7 +13,7 @@ from models.catalog import (
 )
 from models.problems import Problem, Severity, stops
 from models.spelling import nearest
-from models.stack import GKE_NAME_LIMIT, GpuPoolSettings, StackSettings
+from models.stack import GKE_NAME_LIMIT, GKE_POOL_NODE_LIMIT, GpuPoolSettings, StackSettings
 from planning.infrastructure.allocatable import ray_pod
 from planning.infrastructure.bin_packing import nodes_for
 from planning.infrastructure.cluster import ROUTER_GROUP_ID
@@ -21,9 +21,6 @@ from planning.infrastructure.node_prices import gpu_node_price
 from planning.infrastructure.pool_price import PoolChoice
 from planning.plan import PoolPlan
 
-# A group's maximum is no cap: KubeRay ignores a change of it on a live cluster, so it stands at
-# the most nodes that GKE allows in a pool and zone, and the node pool's own maximum is the cap.
-MAX_WORKERS: Final = 1000
 # The image of Ray with vLLM unpacks to some 30 GB; the rest is for weights.
 IMAGE_GB: Final = 40
 _SMALLEST_BOOT_DISK_GB: Final = 200
@@ -96,9 +93,12 @@ def pool_decisions(
                     zones=zones,
                     min_nodes=pool.min_nodes,
                     max_nodes=pool.max_nodes,
+                    boot_disk_type=machine.boot_disk,
                     boot_disk_gb=pool.boot_disk_gb or _boot_disk_gb(tier),
                     pod=ray_pod(machine, tier),
-                    max_workers=MAX_WORKERS,
+                    # No cap: KubeRay ignores a change of it on a live cluster, so it is what GKE
+                    # allows at most, and the node pool's own maximum is the cap.
+                    max_workers=GKE_POOL_NODE_LIMIT,
                     nodes_at_min=0,
                     nodes_at_max=0,
                     node_usd_per_hour=gpu_node_price(

@@ -6,7 +6,14 @@ writes differs between releases.
 
 from collections.abc import Iterable
 
-from models.catalog import KubeRayRelease, RayRelease, kuberay_releases, ray_releases, vllm_versions
+from models.catalog import (
+    KubeRayRelease,
+    RayRelease,
+    kuberay_releases,
+    ray_releases,
+    release_number,
+    vllm_versions,
+)
 from models.problems import Problem, Severity
 from models.stack import KubeRayInstall, Versions
 from planning.infrastructure.container_image import image_problems
@@ -90,10 +97,12 @@ def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -
         yield from image_problems(versions.image, ray, f"{_PATH}.image")
     yield from _vllm_beside(ray, versions)
     if not ray.tested:
+        tested = [row.ray for row in ray_releases().values() if row.tested]
         yield Problem(
             path=f"{_PATH}.ray",
             value=ray.ray,
-            reason="is in the release table, but only 2.49.1 is run by this project's tests",
+            reason=f"is in the release table, but only {' and '.join(tested)} "
+            f"{'is' if len(tested) == 1 else 'are'} run by this project's tests",
             remedy="Try it on a development stack first",
             rule="release-untested",
             severity=Severity.WARN,
@@ -119,8 +128,3 @@ def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
         rule="release-vllm",
         severity=Severity.STOP if older else Severity.WARN,
     )
-
-
-def release_number(version: str) -> tuple[int, ...]:
-    """A release of the table as numbers, so that 0.9.2 is older than 0.10.0."""
-    return tuple(int(part) for part in version.split("."))

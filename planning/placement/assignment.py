@@ -195,13 +195,3 @@ class _State:
         typical = (_SCALE - self._factor) * paid_low + self._factor * paid_high
         money = round(bin_.usd_per_hour * _SCALE) * typical
         return (max(0, low - bin_.max_nodes), money, max(0, high - bin_.max_nodes))
-
-
-def total_cost(
-    chosen: Sequence[int], items: Sequence[Item], bins: Sequence[NodeBin], load_factor: float
-) -> Cost:
-    """What an assignment costs, to compare it with others."""
-    state = _State(items, bins, load_factor)
-    for index, option in enumerate(chosen):
-        state.put(index, (state.cost, option))
-    return state.cost

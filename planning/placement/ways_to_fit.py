@@ -11,11 +11,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-from models.catalog import GpuTier, llms
+from models.catalog import GpuTier, llms, vllm_behaviour
 from models.problems import Problem, stops
 from planning.infrastructure.pool_price import PoolChoice, catalogue_choices
 from planning.plan import MemoryFit
-from planning.sizing.batching import V0_WHOLE_PROMPT_TOKENS
+from planning.sizing.batching import FEWEST_SEQUENCES, FEWEST_TOKENS, V0_WHOLE_PROMPT_TOKENS
 from planning.sizing.checkpoint import checkpoint_of
 from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
 from planning.sizing.memory.headroom import gib
@@ -24,9 +24,6 @@ from planning.sizing.stated_arguments import DECIDED, StatedArgument
 
 # The rest of the GPU is for the CUDA context and CUDA graphs.
 _UTILIZATIONS: Final = (0.9, 0.95)
-_FP8_CAPABILITY: Final = (8, 9)
-_FEWEST_SEQUENCES: Final = 16
-_FEWEST_TOKENS: Final = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +123,8 @@ def _changes(spec: ModelSpec, miss: ModelSizing) -> Iterator[_Change]:
     """Engine new_values to try. Where numbers are derived, planning has stepped them down."""
     arguments = spec.arguments
     for argument, fewest in (
-        ("max_num_seqs", _FEWEST_SEQUENCES),
-        ("max_num_batched_tokens", _FEWEST_TOKENS),
+        ("max_num_seqs", FEWEST_SEQUENCES),
+        ("max_num_batched_tokens", FEWEST_TOKENS),
     ):
         fewer = (arguments.get(argument) or 0) // 2
         while fewer >= fewest:
@@ -136,7 +133,8 @@ def _changes(spec: ModelSpec, miss: ModelSizing) -> Iterator[_Change]:
     for utilization in _UTILIZATIONS:
         if utilization > miss.batching.gpu_memory_utilization:
             yield _change("gpu_memory_utilization", utilization)
-    if "kv_cache_dtype" not in arguments.engine and miss.tier.compute_capability >= _FP8_CAPABILITY:
+    least = vllm_behaviour(spec.release.vllm).fp8_kv_cache_capability
+    if "kv_cache_dtype" not in arguments.engine and miss.tier.capability >= least:
         yield _change("kv_cache_dtype", "fp8")
     tensor = arguments.get("tensor_parallel_size")
     pipeline = arguments.get("pipeline_parallel_size") or 1

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import RayRelease
+from models.catalog import RayRelease, oldest_ray
 from models.problems import Problem, Severity
 from models.stack import Defaults, ModelDeployment
 from planning.plan import Replicas
@@ -99,12 +99,13 @@ def router_replicas(model: Replicas) -> Replicas:
 def scale_to_zero_problems(replicas_min: int, ray: RayRelease, path: str) -> Iterable[Problem]:
     """A warning where this Ray release wakes every model at start and keeps one replica."""
     if replicas_min == 0 and ray.scale_to_zero_broken:
+        older = oldest_ray(lambda row: not row.scale_to_zero_broken)
         yield Problem(
             path=f"{path}.replicas",
             value="min 0",
             reason=f"does not reach zero on Ray {ray.ray}: its ingress wakes every model and one "
             "replica stays (ray-project/ray#59076), so a GPU is paid for all day",
-            remedy="Use versions.ray: 2.49.1",
+            remedy=f"Use versions.ray: {older}" if older else "Use replicas.min: 1",
             rule="scale-to-zero-broken",
             severity=Severity.WARN,
         )

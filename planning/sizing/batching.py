@@ -23,8 +23,9 @@ from planning.sizing.stated_arguments import StatedArguments
 
 # Up to this length V0 does not chunk prompts (vLLM 0.10, EngineArgs._set_default_args_v0).
 V0_WHOLE_PROMPT_TOKENS: Final = 32768
-_FEWEST_SEQUENCES: Final = 16
-_FEWEST_TOKENS: Final = 2048
+# The smallest batch that is tried: below it a GPU is wasted on a few requests.
+FEWEST_SEQUENCES: Final = 16
+FEWEST_TOKENS: Final = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +106,9 @@ def _steps(
             enforce_eager=wanted.enforce_eager if eager is None else eager,
         )
         steps[step] = None
-        if stated_tokens is None and tokens > _FEWEST_TOKENS:
+        if stated_tokens is None and tokens > FEWEST_TOKENS:
             tokens //= 2
-        elif stated_sequences is None and sequences > _FEWEST_SEQUENCES:
+        elif stated_sequences is None and sequences > FEWEST_SEQUENCES:
             sequences //= 2
         else:
             return tuple(steps)

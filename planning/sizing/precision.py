@@ -9,24 +9,19 @@ from dataclasses import dataclass
 from models.catalog import (
     GpuTier,
     QuantizationMethod,
+    RayRelease,
     float16_refused,
+    oldest_ray,
     quantization_methods,
     supported_architectures,
+    vllm_behaviour,
 )
 from models.problems import Problem, Severity
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.stated_arguments import StatedArguments
 
-_BFLOAT16_CAPABILITY = (8, 0)  # also what the V1 engine of vLLM 0.10 asks for
-_FP8_KV_CAPABILITY = (8, 9)
-# vLLM 0.10.0 has fp8 KV cache on its V1 engine for FlashAttention 3 only, so on Hopper, and falls
-# back to V0 elsewhere (EngineArgs._is_v1_supported_oracle, is_kv_cache_dtype_supported).
-_FP8_KV_V1_CAPABILITY = (9, 0)
-# Least capability of the schemes of compressed-tensors by its `format`, which says how weights are
-# packed: CompressedTensorsWNA16, W4A16Sparse24, W8A8Fp8 with W8A16Fp8 as its way out, W8A8Int8.
-_SCHEME_CAPABILITY = {"pack-quantized": 80, "marlin-24": 80, "float-quantized": 80}
-_SCHEME_CAPABILITY |= {"naive-quantized": 80, "int-quantized": 75}
+_BFLOAT16_CAPABILITY = (8, 0)  # CUDA C++ programming guide: bfloat16 arithmetic since Ampere
 # Methods that quantize 16-bit weights while they load; bits of a linear layer's weight.
 _IN_FLIGHT_BITS = {"fp8": 8, "bitsandbytes": 4.5}  # 4 bit and one absmax a block of 64
 # Names by which the same checkpoint format goes in `quantization`.
@@ -54,10 +49,7 @@ def choose_precision(
     checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
 ) -> tuple[Precision, tuple[Problem, ...]]:
     """Dtype, quantization and engine of a model on one GPU tier."""
-    v0_engine = release.ray.supports_v0_engine and (
-        tier.compute_capability < _BFLOAT16_CAPABILITY
-        or (_has_fp8_kv(arguments) and tier.compute_capability < _FP8_KV_V1_CAPABILITY)
-    )
+    v0_engine = _runs_v0_engine(arguments, tier, release.ray)
     dtype = _dtype(checkpoint, arguments, tier)
     asked = arguments.get("quantization")
     stored = checkpoint.quantization.method if checkpoint.quantization else None
@@ -67,16 +59,17 @@ def choose_precision(
     problems = [
         *_dtype_problems(dtype, checkpoint, arguments, tier, release),
         *_quantization_problems(asked, checkpoint, dtype, arguments, tier, release),
-        *_kv_problems(arguments, tier, v0_engine),
+        *_kv_problems(arguments, tier, release, v0_engine),
         *_architecture_problems(checkpoint, arguments, release),
     ]
-    if tier.compute_capability < _BFLOAT16_CAPABILITY and not v0_engine:
+    if tier.capability < vllm_behaviour(release.vllm).v1_engine_capability and not v0_engine:
+        older = oldest_ray(lambda row: row.supports_v0_engine)
         problems.append(
             Problem(
                 path=arguments.path,
                 reason=f"runs on {tier.gpu_name} (compute capability {_dotted(tier)}) with vLLM "
                 f"{release.vllm}, whose only engine is reported both to work and to fail there",
-                remedy="Use versions.ray: 2.49.1, or a newer GPU",
+                remedy=f"Use {f'versions.ray: {older}, or ' if older else ''}a newer GPU",
                 rule="old-gpu-new-vllm",
                 severity=Severity.WARN,
             )
@@ -89,6 +82,17 @@ def choose_precision(
         kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
     ), tuple(problems)
+
+
+def _runs_v0_engine(arguments: StatedArguments, tier: GpuTier, ray: RayRelease) -> bool:
+    """Whether vLLM falls back to its V0 engine, for the GPU or for an fp8 KV cache."""
+    if not ray.supports_v0_engine:
+        return False
+    facts = vllm_behaviour(ray.vllm)
+    least = facts.v1_engine_capability
+    if _has_fp8_kv(arguments):
+        least = max(least, facts.preferred_fp8_kv_cache_capability)
+    return tier.capability < least
 
 
 def _dotted(tier: GpuTier) -> str:
@@ -192,12 +196,12 @@ def _quantization_problems(
     method = methods.get(stored or str(asked))
     if method is None:
         return
-    capability = _capability(tier)
     scheme = checkpoint.quantization.scheme if checkpoint.quantization else None
     least = method.min_capability or 0
     if method.name == "compressed-tensors" and scheme is not None:
-        least = max(least, _SCHEME_CAPABILITY.get(scheme, 0))
-    if least > capability:
+        schemes = vllm_behaviour(release.vllm).compressed_tensors_capability
+        least = max(least, schemes.get(scheme, 0))
+    if least > tier.capability:
         yield Problem(
             path=path,
             value=method.name,
@@ -208,7 +212,7 @@ def _quantization_problems(
         )
     faster = f"{method.name}_marlin"
     kernel = methods.get(faster)
-    marlin = kernel is not None and (kernel.min_capability or 0) <= capability
+    marlin = kernel is not None and (kernel.min_capability or 0) <= tier.capability
     if method.activation_dtypes is not None and dtype not in method.activation_dtypes:
         dtypes = (kernel.activation_dtypes if marlin and kernel else None) or ()
         if dtype in dtypes or _needs_newer_gpu(dtype, tier):
@@ -223,16 +227,12 @@ def _quantization_problems(
         )
 
 
-def _capability(tier: GpuTier) -> int:
-    return tier.compute_capability[0] * 10 + tier.compute_capability[1]
-
-
 def _in_flight_methods(methods: Mapping[str, QuantizationMethod], tier: GpuTier) -> str:
     """The methods that need no quantized checkpoint and run on this tier."""
     return " or ".join(
         name
         for name in _IN_FLIGHT_BITS
-        if name in methods and (methods[name].min_capability or 0) <= _capability(tier)
+        if name in methods and (methods[name].min_capability or 0) <= tier.capability
     )
 
 
@@ -257,30 +257,41 @@ def _beside_checkpoint(asked: str, stored: str, path: str, tier: GpuTier) -> Ite
         )
 
 
-def _kv_problems(arguments: StatedArguments, tier: GpuTier, v0_engine: bool) -> Iterable[Problem]:
+def _kv_problems(
+    arguments: StatedArguments, tier: GpuTier, release: ReleasePlan, v0_engine: bool
+) -> Iterable[Problem]:
     if not _has_fp8_kv(arguments):
         return
     path = f"{arguments.path}.engine.kv_cache_dtype"
     kv_dtype = arguments.engine["kv_cache_dtype"]
-    if v0_engine and tier.compute_capability >= _BFLOAT16_CAPABILITY:
+    facts = vllm_behaviour(release.vllm)
+    if v0_engine and tier.capability >= facts.v1_engine_capability:
+        newer = oldest_ray(_has_fp8_kv_on_v1)
         yield Problem(
             path=path,
             value=kv_dtype,
             reason=f"is not on the V1 engine for {tier.gpu_name} in this vLLM, so the model runs "
             "on the older V0 engine, without prefix caching",
-            remedy="Leave it out, or use an H100 or Ray 2.51.2 on an L4",
+            remedy=f"Leave it out, or use an H100{f' or Ray {newer} on an L4' if newer else ''}",
             rule="fp8-kv-v0",
             severity=Severity.WARN,
         )
-    elif not v0_engine and tier.compute_capability < _FP8_KV_CAPABILITY:
+    elif not v0_engine and tier.capability < facts.fp8_kv_cache_capability:
         yield Problem(
             path=path,
             value=kv_dtype,
-            reason=f"needs compute capability 8.9 on the V1 engine and {tier.gpu_name} "
+            reason=f"needs compute capability {facts.fp8_kv_cache_capability / 10:.1f} on the V1 "
+            f"engine and {tier.gpu_name} "
             f"({tier.id}) has {_dotted(tier)}",
             remedy="Leave kv_cache_dtype out, or use an L4 or H100",
             rule="fp8-kv-capability",
         )
+
+
+def _has_fp8_kv_on_v1(ray: RayRelease) -> bool:
+    """Whether an fp8 KV cache runs on the V1 engine wherever the GPU has fp8, as an L4 does."""
+    facts = vllm_behaviour(ray.vllm)
+    return facts.preferred_fp8_kv_cache_capability <= facts.fp8_kv_cache_capability
 
 
 def _has_fp8_kv(arguments: StatedArguments) -> bool:

@@ -5,29 +5,10 @@ field that is missing fails when the model is built, on the GPU node.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
+from models.catalog import vllm_behaviour
 from models.problems import Problem
-
-# vllm/model_executor/layers/rotary_embedding.py, get_rope: fields read without a default.
-_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "default": (),
-    "linear": ("factor",),
-    "ntk": ("factor",),
-    "dynamic": ("factor",),
-    "yarn": ("factor", "original_max_position_embeddings"),
-    "deepseek_yarn": ("factor", "original_max_position_embeddings"),
-    "longrope": ("short_factor", "long_factor", "original_max_position_embeddings"),
-    "su": ("short_factor", "long_factor", "original_max_position_embeddings"),
-    "llama3": (
-        "factor",
-        "low_freq_factor",
-        "high_freq_factor",
-        "original_max_position_embeddings",
-    ),
-    "mrope": ("mrope_section",),
-    "mllama4": (),
-}
 
 
 def rope_scaling_of(engine: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -43,7 +24,7 @@ def rope_scaling_of(engine: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**scaling, "rope_type": scaling["type"]}
 
 
-def rope_scaling_problems(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
+def rope_scaling_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[Problem]:
     """What vLLM would miss in the override.
 
     patch_rope_scaling_dict wants a type (https://github.com/runpod-workers/worker-vllm/issues/257),
@@ -71,13 +52,14 @@ def rope_scaling_problems(engine: Mapping[str, Any], path: str) -> Iterable[Prob
             remedy="Keep rope_type alone",
             rule="rope-scaling",
         )
-    fields = _FIELDS.get(str(kind))
+    types = vllm_behaviour(vllm).rope_scaling_fields
+    fields = types.get(str(kind))
     if fields is None:
         yield Problem(
             path=f"{where}.rope_type",
             value=str(kind),
             reason="is not a kind of RoPE scaling that vLLM knows",
-            remedy=f"Use one of {', '.join(_FIELDS)}",
+            remedy=f"Use one of {', '.join(types)}",
             rule="rope-scaling",
         )
         return

@@ -10,19 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from models.problems import Problem
-from models.stack import ModelDeployment
+from models.stack import ENGINE_ARGUMENT_OF_KEY, ModelDeployment
 
-# Stack key -> engine argument that means the same.
-_SAME_MEANING: Final[Mapping[str, str]] = {
-    "contextLength": "max_model_len",
-    "tensorParallelSize": "tensor_parallel_size",
-    "dtype": "dtype",
-    "quantization": "quantization",
-}
 # Engine arguments that planning decides; the rest pass through untouched.
 DECIDED: Final = frozenset(
     {
-        *_SAME_MEANING.values(),
+        *ENGINE_ARGUMENT_OF_KEY.values(),
         "pipeline_parallel_size",
         "gpu_memory_utilization",
         "max_num_seqs",
@@ -66,12 +59,7 @@ def stated_arguments(
     deployment: ModelDeployment, path: str
 ) -> tuple[StatedArguments, tuple[Problem, ...]]:
     """The statements of one model, and contradictions between a key and its engine argument."""
-    by_key = {
-        "contextLength": deployment.context_length,
-        "tensorParallelSize": deployment.tensor_parallel_size,
-        "dtype": deployment.dtype,
-        "quantization": deployment.quantization,
-    }
+    by_key = deployment.stated_by_key
     by_argument: dict[str, StatedArgument] = {
         argument: StatedArgument(
             value=deployment.engine[argument], path=f"{path}.engine.{argument}"
@@ -80,7 +68,7 @@ def stated_arguments(
         if argument in DECIDED and deployment.engine[argument] is not None
     }
     problems = tuple(_contradictions(by_key, by_argument, path))
-    for key, argument in _SAME_MEANING.items():
+    for key, argument in ENGINE_ARGUMENT_OF_KEY.items():
         if by_key[key] is not None:
             by_argument[argument] = StatedArgument(value=by_key[key], path=f"{path}.{key}")
     passed_on = {
@@ -92,7 +80,7 @@ def stated_arguments(
 def _contradictions(
     by_key: Mapping[str, Any], by_argument: Mapping[str, StatedArgument], path: str
 ) -> Iterable[Problem]:
-    for key, argument in _SAME_MEANING.items():
+    for key, argument in ENGINE_ARGUMENT_OF_KEY.items():
         value, statement = by_key[key], by_argument.get(argument)
         if value is not None and statement is not None and statement.value != value:
             yield Problem(

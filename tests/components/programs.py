@@ -25,8 +25,7 @@ from models.stack import (
     ReplicaSettings,
     StackSettings,
 )
-from planning.plan import Plan
-from planning.planner import make_plan
+from planning import Plan, make_plan
 
 CLUSTER = ClusterSettings(
     name="llm-test", zones=("us-central1-a", "us-central1-c"), deletion_protection=False

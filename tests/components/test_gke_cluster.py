@@ -9,7 +9,7 @@ from pulumi.runtime import rpc
 from components import GkeCluster, GkeClusterArgs
 from components.kubeconfig import gke_context
 from models.stack import KubeRayInstall
-from planning.plan import Plan
+from planning import Plan
 from tests.components.programs import Record, plan_of, with_kuberay
 
 CLUSTER = "container/cluster:Cluster"

@@ -9,7 +9,7 @@ from components import KubeRayOperator, KubeRayOperatorArgs
 from components.kuberay_operator import CRD_BASE_URL, crd_urls
 from models.catalog.releases import kuberay_releases
 from models.stack import KubeRayInstall
-from planning.plan import Plan
+from planning import Plan
 from tests.components.programs import Record, with_kuberay
 
 RELEASE = "helm.sh/v3:Release"

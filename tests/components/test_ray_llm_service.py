@@ -15,7 +15,7 @@ from manifests.config_maps import config_maps
 from manifests.ray_service import ray_service
 from manifests.smoke_test.job import ACTIVE_DEADLINE_SECONDS, ask_models_access, ask_models_job
 from models.stack import ModelDeployment
-from planning.plan import Plan
+from planning import Plan
 from tests.components.programs import Record, Recording, Registration, plan_of
 
 TOKEN = "hf_QfYvTz0123456789"

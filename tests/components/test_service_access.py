@@ -10,7 +10,7 @@ from components.service_access import (
     first_curl_command,
     port_forward_command,
 )
-from planning.plan import Plan
+from planning import Plan
 
 
 def test_every_model_has_an_endpoint_at_its_route(plan: Plan) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from models.catalog.gpu_tiers import gpu_tiers
 from models.catalog.releases import kuberay_releases, ray_releases
 from models.stack import KubeRayInstall
-from planning.plan import (
+from planning import (
     ClusterPlan,
     CpuPoolPlan,
     ModelPlan,
@@ -19,8 +19,8 @@ from planning.plan import (
     Replicas,
     RouterGroupPlan,
     ServicePlan,
+    StackCost,
 )
-from planning.plan_costs import StackCost
 
 
 def replicas(low: int = 1, high: int = 4, **changes: Any) -> Replicas:
@@ -98,6 +98,7 @@ def pool(tier: str, *, spot: bool = False, **changes: Any) -> PoolPlan:
         "zones": ("us-central1-a",),
         "min_nodes": 0,
         "max_nodes": 5,
+        "boot_disk_type": "pd-balanced",
         "boot_disk_gb": 200,
         "pod": PodResources(cpu=6, memory_gib=24, gpus=row.gpu_count),
         "max_workers": 1000,
@@ -133,6 +134,7 @@ def plan(
                 machine_type="e2-standard-8",
                 min_nodes=1,
                 max_nodes=6,
+                boot_disk_type="pd-balanced",
                 boot_disk_gb=100,
             ),
         ),

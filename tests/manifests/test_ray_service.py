@@ -10,7 +10,7 @@ import yaml
 
 from manifests.ray_service import ray_cluster_config, ray_service
 from models.catalog.releases import ray_releases
-from planning.plan import ModelPlan
+from planning import ModelPlan
 from tests.manifests.kuberay_hash import hashed
 from tests.manifests.plans import model, plan, pool, replicas, t4_model, tensor_parallel_model
 

@@ -9,7 +9,7 @@ import yaml
 from manifests.config_maps import config_maps
 from manifests.smoke_test import script
 from manifests.smoke_test.job import ask_models_access, ask_models_job, configuration_hash
-from planning.plan import Plan
+from planning import Plan
 from tests.manifests.plans import model, plan, pool, t4_model, tensor_parallel_model
 
 

@@ -16,7 +16,7 @@ from manifests.config_maps import config_maps
 from manifests.serve_config import llm_config
 from manifests.smoke_test import script
 from manifests.smoke_test.job import ask_models_job
-from planning.plan import ModelPlan
+from planning import ModelPlan
 from tests.manifests.plans import model, plan, replicas
 
 Answer = tuple[int, Any]

@@ -34,7 +34,7 @@ from rich.table import Table
 from models.problems import Problem, Severity, StackError
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
-from planning.planner import make_plan
+from planning import make_plan
 from reports.difference import difference
 from reports.plan_data import plan_summary
 from reports.rollout_warnings import rollout_problems

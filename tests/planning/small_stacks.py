@@ -9,8 +9,7 @@ import yaml
 
 from models.problems import Problem, StackError
 from models.reading import Reading, read_stack
-from planning.plan import Plan
-from planning.planner import make_plan
+from planning import Plan, make_plan
 
 
 def values(models: Sequence[Any], region: str = "us-central1", **keys: Any) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from models.catalog import gpu_tiers, llms, zones_with
 from models.problems import StackError
 from models.reading import Reading, read_stack
-from planning.plan import Plan
-from planning.planner import make_plan
+from planning import Plan, make_plan
 
 Values = dict[str, Any]
 

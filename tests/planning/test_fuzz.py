@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from models.problems import StackError
 from models.reading import read_stack
 from models.stack_file import StackFileError, parse_stack_file
-from planning.planner import make_plan
+from planning import make_plan
 from tests.planning.stacks import MODEL, TOKEN_KEY, ZONES, Values, planned
 
 EXAMPLES = int(os.environ.get("RAY_LLM_FUZZ_EXAMPLES", "2000"))

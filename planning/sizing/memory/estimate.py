@@ -5,10 +5,11 @@ All sums are for one GPU of a replica, in bytes. The formula is vLLM's own accou
 others hold outside PyTorch are taken from it, and the rest becomes KV cache. The CUDA context
 and, before vLLM 0.21, the CUDA graphs live in what the budget leaves of the GPU.
 
-Constants called fitted are fitted to public load logs: tests/planning/memory_points.yaml.
+Constants called fitted are fitted to public load logs: tests/planning/sizing/memory_points.yaml.
 """
 
 import math
+from functools import lru_cache
 from typing import Final
 
 from models.architecture import AttentionKind
@@ -59,6 +60,7 @@ _MARGIN_BYTES: Final = int(0.15 * GIB)
 _MARGIN_SHARE: Final = 0.1
 
 
+@lru_cache(maxsize=4096)  # asked again by each check, and by each model of the same architecture
 def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
     weights = weight_bytes_per_gpu(inputs)

@@ -12,6 +12,7 @@ from models.catalog import GpuTier
 from models.problems import Problem, Severity
 from planning.plan import GIB, MemoryFit
 from planning.sizing.batching import Batching
+from planning.sizing.context_length import STEP_TOKENS
 from planning.sizing.memory.estimate import CONTEXT_BYTES, LEAST_CONTEXT_BYTES
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -36,8 +37,9 @@ def _doubt(
     if not fit.doubtful:
         return
     way_out = "Try it before you rely on it, or give it more memory"
-    if fit.sure_context >= 1024:
-        way_out = f"Use at most {fit.sure_context // 1024 * 1024} to be sure, or try it"
+    sure = fit.sure_context // STEP_TOKENS * STEP_TOKENS
+    if sure:
+        way_out = f"Use at most {sure} to be sure, or try it"
     yield Problem(
         path=arguments.path_of("max_model_len"),
         value=tokens

@@ -9,10 +9,9 @@ import pytest
 from models.catalog import prices
 from models.problems import Severity, StackError
 from models.reading import read_stack
+from planning import idle_gpus, make_plan
 from planning.budget.cost import HOURS_PER_MONTH, cpu_nodes
-from planning.budget.idle_gpus import idle_gpus
 from planning.infrastructure.cluster import HEAD, router_group
-from planning.planner import make_plan
 from tests.planning.small_stacks import planned, rules, small, stops, two_gpus, values
 
 L4_HOUR = prices().hourly("l4", "us-central1")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.architecture import Attention, AttentionKind, LlmArchitecture
 from models.catalog import llms
-from planning.plan import GIB, MemoryFit
+from planning import GIB, MemoryFit
 from planning.sizing.memory.activations import activation_bytes
 from planning.sizing.memory.estimate import graph_bytes, memory_fit, weight_bytes_per_gpu
 from planning.sizing.memory.kv_cache import BLOCK_TOKENS, kv_bytes, longest_context

@@ -5,7 +5,7 @@ from statistics import median
 import pytest
 
 from models.catalog import llms
-from planning.plan import GIB
+from planning import GIB
 from planning.sizing.memory.estimate import token_bytes
 from planning.sizing.memory.kv_cache import kv_bytes
 from tests.planning.sizing.memory_calibration import (

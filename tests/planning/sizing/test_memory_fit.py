@@ -14,8 +14,7 @@ import pytest
 from models.catalog import llms
 from models.problems import Severity, StackError
 from models.reading import read_stack
-from planning.plan import GIB, ModelPlan, Plan
-from planning.planner import make_plan
+from planning import GIB, ModelPlan, Plan, make_plan
 from tests.planning.stacks import TOKEN_KEY, Values, stack
 
 POOLS = ("t4", "l4", "l4-x2", "a100-80gb", "a100-80gb-x2")

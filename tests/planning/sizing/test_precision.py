@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from planning.plan import ModelPlan
+from planning import ModelPlan
 from tests.planning.stacks import MODEL, planned, stack, warnings
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.catalog import kuberay_releases, ray_releases
-from planning.plan import ModelPlan
+from planning import ModelPlan
 from tests.planning.stacks import MODEL, Values, planned, stack, warnings
 
 

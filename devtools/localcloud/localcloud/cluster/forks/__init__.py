@@ -19,7 +19,7 @@ def server_command(
     python: Path, script: Path, socket: Path, environment: dict[str, str]
 ) -> tuple[list[str | Path], dict[str, str]]:
     """Command and environment of a fork server; `script` is what calls `fork_server.main`."""
-    argv = [python, script, socket, " " * TITLE_BYTES]
+    argv: list[str | Path] = [python, script, socket, " " * TITLE_BYTES]
     # In this order, as fork_server.py wants it.
     return argv, {"LANG": "C.UTF-8", **environment, "ROOM": " " * ENVIRONMENT_BYTES}
 
