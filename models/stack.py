@@ -282,7 +282,7 @@ class ModelDeployment(ScalingSettings):
     @property
     def stated_by_key(self) -> Mapping[str, object]:
         """The values of the keys that mean an engine argument; None for a key that is left out."""
-        return {key: getattr(self, to_snake(key)) for key in ENGINE_ARGUMENT_OF_KEY}
+        return {key: getattr(self, field) for key, field in _FIELD_OF_KEY.items()}
 
     @property
     def served_name(self) -> str:
@@ -303,6 +303,7 @@ ENGINE_ARGUMENT_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
         "quantization": "quantization",
     }
 )
+_FIELD_OF_KEY: Final = {key: to_snake(key) for key in ENGINE_ARGUMENT_OF_KEY}
 
 
 class Versions(Settings):

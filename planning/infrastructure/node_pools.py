@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from models.catalog import (
@@ -39,7 +40,7 @@ class PoolDecision:
     index: int
     plan: PoolPlan
 
-    @property
+    @cached_property  # asked for once a model
     def choice(self) -> PoolChoice:
         """The pool as placement sees it."""
         return PoolChoice(
