@@ -62,7 +62,7 @@ CPU_POOL_FIELDS: Final[Mapping[str, Rollout]] = {
 VERSIONS: Final[Mapping[str, Rollout]] = {
     "ray": Rollout.SECOND_CLUSTER,
     "image": Rollout.SECOND_CLUSTER,
-    # This is the version in the image; a change of the image itself is a line of its own.
+    # The version in the image; a change of the image itself is listed as `image`.
     "vllm": Rollout.REPLICAS,
     "kuberay": Rollout.OPERATOR,
     "kuberayInstall": Rollout.OPERATOR,

@@ -60,7 +60,7 @@ def sources(tree: Path) -> dict[PurePosixPath, str]:
 
 
 def sizes(files: Mapping[PurePosixPath, str]) -> dict[tuple[str, str], Size]:
-    """Modules and lines by group and top folder; tests beside other code are tests."""
+    """Modules and lines by group and top folder; a folder `tests` anywhere holds tests."""
     modules: Counter[tuple[str, str]] = Counter()
     lines: Counter[tuple[str, str]] = Counter()
     for path, text in files.items():

@@ -1,8 +1,8 @@
-"""Reads YAML files of facts, which lie beside the modules.
+"""Reads the YAML files of facts, which are next to the modules.
 
-Parsing those of the catalogue takes a tenth of the time of a plan. So what was parsed is kept in
-`__pycache__`, as Python keeps compiled modules there: with a hash of the file, and only if the
-folder can be written. Callers cache what they read; nothing is read at import.
+Parsing those of the catalogue takes a tenth of the time of a plan, so the parsed content is kept in
+`__pycache__`, as Python keeps compiled modules: with a hash of the file, and only if the folder can
+be written. Callers cache what they read; nothing is read at import.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ def read(name: str, folder: Path = _FOLDER) -> Any:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Written whole or not at all, because other processes may read it meanwhile."""
+    """Writes the file whole or not at all, because other processes may read it at the same time."""
     unfinished = path.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)

@@ -102,7 +102,7 @@ def test_a_plan_needs_no_engine() -> None:
     subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, check=True)
 
 
-def test_a_stop_is_told_on_stderr_with_exit_code_1(
+def test_a_stop_is_printed_on_stderr_with_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_stack(tmp_path, "x", values([small("l5")], gpuPools=["l4"]))
@@ -129,7 +129,7 @@ def test_no_stack_named_lists_those_there(capsys: pytest.CaptureFixture[str]) ->
     assert "dev, prod, staging" in err
 
 
-def test_of_several_files_each_is_told_and_one_stop_counts(
+def test_every_file_is_reported_and_one_stop_counts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = write_stack(tmp_path, "good", values([small()], gpuPools=["l4"]))

@@ -158,7 +158,7 @@ def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
         {"cluster": {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 30}}},
     ],
 )
-def test_a_second_cluster_is_told_where_its_spec_changes_and_nowhere_else(
+def test_a_second_cluster_is_reported_exactly_if_its_spec_changes(
     new: dict[str, Any],
 ) -> None:
     before: dict[str, Any] = {"models": [small()], "gpuPools": POOLS}
@@ -166,11 +166,11 @@ def test_a_second_cluster_is_told_where_its_spec_changes_and_nowhere_else(
     groups = len(old_spec["workerGroupSpecs"])
     # A group that is appended is taken over in place.
     new_spec["workerGroupSpecs"] = new_spec["workerGroupSpecs"][:groups]
-    told = kinds(changed({}, new)) & {
+    reported = kinds(changed({}, new)) & {
         Rollout.SECOND_CLUSTER,
         Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
     }
-    assert bool(told) == (old_spec != new_spec)
+    assert bool(reported) == (old_spec != new_spec)
 
 
 def test_another_minimum_is_other_numbers_of_workers_and_no_second_cluster() -> None:

@@ -61,7 +61,7 @@ def run(
     return code, capsys.readouterr().out
 
 
-def test_a_change_is_told_with_verdict_difference_and_resources(
+def test_a_change_is_shown_with_verdict_difference_and_resources(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, text = run(capsys, repository, "change.json", "--base=main", "--commit=abc123")
@@ -221,7 +221,7 @@ def test_the_workflow_edits_the_comment_that_is_there(
     assert "--field body=@comment.md" in calls[-1]
 
 
-def test_the_workflow_posts_nothing_where_no_comment_was_written(tmp_path: Path) -> None:
+def test_the_workflow_posts_nothing_if_no_comment_was_written(tmp_path: Path) -> None:
     (tmp_path / "comment.md").touch()
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", workflow_script("Post it")],
