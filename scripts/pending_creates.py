@@ -45,9 +45,7 @@ def main() -> None:
     try:
         amended = with_pending_creates(json.load(sys.stdin))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-        sys.exit(
-            "stdin: is not an exported stack. Pipe in the output of `pulumi stack export`."
-        )
+        sys.exit("stdin: is not an exported stack. Pipe in the output of `pulumi stack export`.")
     json.dump(amended, sys.stdout)
 
 
