@@ -83,9 +83,10 @@ cluster-build: env
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(LOCALCLOUD).cluster build
 
-bench: env ## the figures in the README: planning by number of models, preview against a flat program
+bench: env ## the figures in the README: planning by number of models, start-up, preview against a flat program
 	@$(PY) -m benchmarks.config_lines
 	@$(PY) -m benchmarks.planning
+	@$(PY) -m benchmarks.start_up
 	@$(PY) -m benchmarks.preview $(ARGS)
 
 calibration: env ## the memory estimate against what real engines logged
