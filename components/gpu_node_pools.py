@@ -13,7 +13,7 @@ import pulumi
 from pulumi_gcp import container
 
 from components.node_config import NODE_POOL_IGNORED, node_config
-from manifests.worker_group import GPU_TYPE_TAINT
+from manifests import GPU_TYPE_TAINT
 from planning import PoolPlan
 
 REPLACING_FIELDS: Final = (

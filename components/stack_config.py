@@ -13,7 +13,7 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime import config as engine_config
 
-from components.checked_plan import plan_or_stop
+from components.checked_settings import plan_or_stop
 from models.reading import NAMESPACE, TOKEN_KEY, Reading, read_stack
 from planning import Plan
 from reports.plan_tables import plan_table

@@ -1,7 +1,9 @@
-"""The stack outputs: what will be served where, and how to reach it.
+"""The stack outputs: what is served where, and how to reach it.
 
-`pulumi stack output plan --json` is the plan for programs; nothing in it is a secret.
+`pulumi stack output plan` is the plan for programs; nothing in it is a secret.
 """
+
+import json
 
 import pulumi
 
@@ -12,8 +14,7 @@ from reports.plan_data import plan_summary
 
 
 def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService) -> None:
-    """Exports plan, endpoints, commands and the cluster's name."""
-    pulumi.export("plan", plan_summary(plan))
+    """Exports endpoints, commands, the cluster's name, and the plan as one line of JSON."""
     pulumi.export("endpoints", service.endpoints)
     pulumi.export(
         "commands",
@@ -24,3 +25,5 @@ def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService
         },
     )
     pulumi.export("cluster", cluster.name)
+    # A text, because Pulumi prints a mapping over some 200 lines at every preview.
+    pulumi.export("plan", json.dumps(plan_summary(plan)))

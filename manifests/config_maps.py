@@ -6,10 +6,10 @@ does not read them.
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from manifests.namespace import labels
-from manifests.serve_config import llm_config
+from manifests.labels import labels
 from manifests.yaml_text import yaml_text
 from planning import Plan
 
@@ -21,8 +21,11 @@ _FAMILY = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 _FAMILY_LIMIT = 63
 
 
-def config_maps(plan: Plan) -> list[dict[str, Any]]:
-    """One ConfigMap a family, in the order of the families' first models."""
+def config_maps(plan: Plan, llm_configs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One ConfigMap a family, in the order of the families' first models.
+
+    llm_configs: the LLM config of each model, by served name.
+    """
     return [
         {
             "apiVersion": "v1",
@@ -32,7 +35,7 @@ def config_maps(plan: Plan) -> list[dict[str, Any]]:
                 "namespace": plan.service.namespace,
                 "labels": {**labels(plan, "llm-configs"), FAMILY_LABEL: family_id(family)},
             },
-            "data": {f"{model.name}.yaml": yaml_text(llm_config(plan, model)) for model in models},
+            "data": {f"{model.name}.yaml": yaml_text(llm_configs[model.name]) for model in models},
         }
         for family, models in plan.families.items()
     ]

@@ -7,15 +7,9 @@ versions alone, because a change there means a second cluster.
 
 from typing import Any
 
-from manifests.namespace import labels
-from manifests.serve_config import serve_config_text
-from manifests.worker_group import (
-    GKE_NODE_POOL_LABEL,
-    gpu_worker_group,
-    requests_equal_limits,
-    router_group,
-    serve_env,
-)
+from manifests.labels import labels
+from manifests.pods import cpu_node_selector, requests_equal_limits, serve_env
+from manifests.worker_group import gpu_worker_group, router_group
 from planning import Plan
 
 # A worker without a replica stays this long: an edit that failed and is put right within some
@@ -23,8 +17,13 @@ from planning import Plan
 IDLE_TIMEOUT_SECONDS = 300
 
 
-def ray_service(plan: Plan) -> dict[str, Any]:
+def ray_service(
+    plan: Plan, serve_config: str, ray_cluster: dict[str, Any], annotations: dict[str, str]
+) -> dict[str, Any]:
     """The RayService object.
+
+    serve_config: the text of serveConfigV2.
+    ray_cluster: the RayClusterSpec, by `ray_cluster_config`.
 
     Left out on purpose: serviceUnhealthySecondThreshold and deploymentUnhealthySecondThreshold,
     which no KubeRay of this table reads, and `excludeHeadPodFromServeSvc: false`. The head must
@@ -39,11 +38,12 @@ def ray_service(plan: Plan) -> dict[str, Any]:
             "name": plan.service.name,
             "namespace": plan.service.namespace,
             "labels": labels(plan, "ray-service"),
+            "annotations": annotations,
         },
         "spec": {
             "upgradeStrategy": {"type": "NewCluster"},
-            "serveConfigV2": serve_config_text(plan),
-            "rayClusterConfig": ray_cluster_config(plan),
+            "serveConfigV2": serve_config,
+            "rayClusterConfig": ray_cluster,
         },
     }
 
@@ -88,7 +88,7 @@ def _head_group(plan: Plan) -> dict[str, Any]:
         "template": {
             "spec": {
                 "restartPolicy": "Never",
-                "nodeSelector": {GKE_NODE_POOL_LABEL: plan.cluster.cpu_pool.name},
+                **cpu_node_selector(plan),
                 "containers": [
                     {
                         "name": "ray-head",

@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from manifests.yaml_text import yaml_text
 from planning import ModelPlan, Plan, Replicas
 
 IMPORT_PATH = "ray.serve.llm:build_openai_app"
@@ -60,9 +59,9 @@ def serve_config(plan: Plan) -> dict[str, Any]:
     }
 
 
-def serve_config_text(plan: Plan) -> str:
-    """serveConfigV2 as YAML, its keys always in the same order."""
-    return yaml_text(serve_config(plan))
+def llm_configs(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The LLM configs that stand in a `serve_config`, by served name."""
+    return {item["name"]: item["args"]["llm_configs"][0] for item in config["applications"]}
 
 
 def _application(plan: Plan, model: ModelPlan) -> dict[str, Any]:

@@ -10,7 +10,7 @@ KubeRay rewrites a live cluster (a pool is appended, the operator upgraded), it 
 over the live ones, and Ray's autoscaler counts on from there: of two workers at `replicas: 0`, a
 lost one would be asked for as the first and not be replaced. Nor would a group with workers above
 the minima at that moment grow any more, or one of a pool of mixed degrees (see `_workers_at_start`;
-seen with KubeRay 1.6.2): smoke_test/script.py puts those numbers right after each update.
+seen with KubeRay 1.6.2): smoke_test/script/repairs.py corrects those numbers after each update.
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go
 (modifyRayCluster)
 """
@@ -19,9 +19,15 @@ import json
 from typing import Any
 
 from manifests.hugging_face_secret import SECRET_KEY, SECRET_NAME
-from planning import Plan, PodResources, PoolPlan
+from manifests.pods import (
+    GKE_NODE_POOL_LABEL,
+    cpu_node_selector,
+    requests_equal_limits,
+    serve_env,
+    worker_ports,
+)
+from planning import Plan, PoolPlan
 
-GKE_NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 GPU_TAINT = "nvidia.com/gpu"
 GPU_TYPE_TAINT = "nvidia.com/gpu-type"
 TOKEN_FOLDER = "/var/run/secrets/huggingface"  # noqa: S105 - a folder, not a secret
@@ -107,7 +113,7 @@ def router_group(plan: Plan) -> dict[str, Any]:
         "template": {
             "spec": {
                 "restartPolicy": "Never",
-                "nodeSelector": {GKE_NODE_POOL_LABEL: plan.cluster.cpu_pool.name},
+                **cpu_node_selector(plan),
                 "containers": [
                     {
                         "name": "ray-worker",
@@ -131,33 +137,6 @@ def quoted_resources(resources: dict[str, int]) -> str:
     character, whatever they are, and accepts whole numbers only.
     """
     return f"'{json.dumps(resources)}'"
-
-
-def requests_equal_limits(pod: PodResources) -> dict[str, Any]:
-    """Container resources with requests equal to limits, so that no node is overcommitted."""
-    amounts: dict[str, str] = {"cpu": str(pod.cpu), "memory": f"{pod.memory_gib}Gi"}
-    if pod.gpus:
-        amounts["nvidia.com/gpu"] = str(pod.gpus)
-    return {"requests": dict(amounts), "limits": dict(amounts)}
-
-
-def worker_ports(plan: Plan) -> list[dict[str, Any]]:
-    """The ports of a worker: requests of Ray Serve's proxy and metrics."""
-    return [
-        {"name": "serve", "containerPort": plan.service.port},
-        {"name": "metrics", "containerPort": 8080},
-    ]
-
-
-def serve_env(plan: Plan) -> list[dict[str, Any]]:
-    """The environment of every Ray pod that may host a router."""
-    # Ray's own limit is 600 s, less than a first request that wakes a GPU node may need.
-    return [
-        {
-            "name": "RAY_SERVE_LLM_ROUTER_HTTP_TIMEOUT",
-            "value": str(plan.service.request_timeout_seconds),
-        }
-    ]
 
 
 def _gpu_container(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
