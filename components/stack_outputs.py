@@ -1,6 +1,7 @@
 """The stack outputs: what is served where, and how to reach it.
 
-`pulumi stack output plan` is the plan for programs; nothing in it is a secret.
+`pulumi stack output plan` is the plan for programs, as JSON in a JSON string: `jq fromjson` opens
+it, and so does `diff` of reports/. Nothing in it is a secret.
 """
 
 import json
@@ -14,7 +15,7 @@ from reports.plan_data import plan_summary
 
 
 def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService) -> None:
-    """Exports endpoints, commands, the cluster's name, and the plan as one line of JSON."""
+    """Exports endpoints, commands, the cluster's name, and the plan as one line."""
     pulumi.export("endpoints", service.endpoints)
     pulumi.export(
         "commands",
@@ -25,5 +26,6 @@ def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService
         },
     )
     pulumi.export("cluster", cluster.name)
-    # A text, because Pulumi prints a mapping over some 200 lines at every preview.
-    pulumi.export("plan", json.dumps(plan_summary(plan)))
+    # Pulumi prints a mapping over some 200 lines at every preview, and so it does with a text that
+    # is a JSON object. JSON in a JSON string is one line, which it cuts.
+    pulumi.export("plan", json.dumps(json.dumps(plan_summary(plan))))
