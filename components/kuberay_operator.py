@@ -11,6 +11,7 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.kubernetes_object import KubernetesObject
 from models.stack import KubeRayInstall
 from planning import Plan
 
@@ -72,10 +73,10 @@ class KubeRayOperator(pulumi.ComponentResource):
         self.register_outputs({"version": self.version})
 
     def _helm_release(self, name: str, args: KubeRayOperatorArgs) -> kubernetes.helm.v3.Release:
-        namespace = kubernetes.core.v1.Namespace(
+        namespace = KubernetesObject(
             f"{name}-namespace",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=args.namespace),
-            opts=pulumi.ResourceOptions(parent=self),
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args.namespace}},
+            pulumi.ResourceOptions(parent=self),
         )
         crds = kubernetes.yaml.v2.ConfigGroup(
             f"{name}-crds",
@@ -89,7 +90,7 @@ class KubeRayOperator(pulumi.ComponentResource):
                 chart="kuberay-operator",
                 version=args.version,
                 repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=args.chart_repository),
-                namespace=namespace.metadata.apply(lambda metadata: metadata.name or ""),
+                namespace=args.namespace,
                 skip_crds=True,
                 # A failed upgrade is rolled back instead of being left half done.
                 atomic=True,
@@ -97,7 +98,7 @@ class KubeRayOperator(pulumi.ComponentResource):
                 timeout=_INSTALL_TIMEOUT_SECONDS,
                 values={"resources": _RESOURCES},
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[crds]),
+            pulumi.ResourceOptions(parent=self, depends_on=[namespace, crds]),
         )
 
 

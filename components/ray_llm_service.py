@@ -10,12 +10,17 @@ manifests/smoke_test/script/repairs.py.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from manifests import SMOKE_TEST_DEADLINE_SECONDS, Manifest, ServiceManifests
+from components.kubernetes_object import KubernetesObject
+from manifests import (
+    SMOKE_TEST_DEADLINE_SECONDS,
+    Manifest,
+    ServiceManifests,
+    SmokeTestManifests,
+)
 
 SEEN_TIMEOUT_SECONDS: Final = 600
 """How long KubeRay may take to look at a new RayService, even if its operator is restarting."""
@@ -70,15 +75,19 @@ class RayLlmService(pulumi.ComponentResource):
             )
         namespace: list[pulumi.Resource] = []
         if args.create_namespace:
-            namespace.append(self._namespace(name, manifests.namespace))
+            only_parent = pulumi.ResourceOptions(parent=self)
+            namespace.append(
+                KubernetesObject(f"{name}-namespace", manifests.namespace, only_parent)
+            )
+        in_namespace = pulumi.ResourceOptions(parent=self, depends_on=namespace)
         configs: list[pulumi.Resource] = [
-            self._config_map(f"{name}-{item['metadata']['name']}", item, namespace)
+            KubernetesObject(f"{name}-{item['metadata']['name']}", item, in_namespace)
             for item in manifests.config_maps
         ]
         if args.hugging_face_token is not None:
             configs.append(self._secret(name, manifests, args.hugging_face_token, namespace))
         service = self._ray_service(name, manifests.ray_service, [*namespace, *configs])
-        self._smoke_test(name, manifests, namespace, service)
+        self._smoke_test(name, manifests.smoke_test, namespace, service)
 
         access = manifests.access
         self.endpoints = pulumi.Output.from_input(access.endpoints)
@@ -94,132 +103,82 @@ class RayLlmService(pulumi.ComponentResource):
             }
         )
 
-    def _namespace(self, name: str, manifest: Manifest) -> kubernetes.core.v1.Namespace:
-        return kubernetes.core.v1.Namespace(
-            f"{name}-namespace",
-            metadata=manifest["metadata"],
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
     def _secret(
         self,
         name: str,
         manifests: ServiceManifests,
         token: pulumi.Input[str],
         after: Sequence[pulumi.Resource],
-    ) -> kubernetes.core.v1.Secret:
-        manifest = manifests.hugging_face_secret
-        return kubernetes.core.v1.Secret(
+    ) -> pulumi.Resource:
+        return KubernetesObject(
             f"{name}-hugging-face-token",
-            metadata=manifest["metadata"],
-            type=manifest["type"],
-            string_data={manifests.token_key: pulumi.Output.secret(token)},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
-        )
-
-    def _config_map(
-        self, name: str, manifest: Manifest, after: Sequence[pulumi.Resource]
-    ) -> kubernetes.core.v1.ConfigMap:
-        return kubernetes.core.v1.ConfigMap(
-            name,
-            metadata=manifest["metadata"],
-            data=manifest["data"],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+            manifests.hugging_face_secret,
+            pulumi.ResourceOptions(parent=self, depends_on=after),
+            values={"stringData": {manifests.token_key: pulumi.Output.secret(token)}},
+            # The API server answers with the token in `data`, whatever was sent.
+            secret_outputs=("data", "stringData"),
         )
 
     def _ray_service(
         self, name: str, manifest: Manifest, after: Sequence[pulumi.Resource]
-    ) -> kubernetes.apiextensions.CustomResource:
-        return kubernetes.apiextensions.CustomResource(
+    ) -> pulumi.Resource:
+        return KubernetesObject(
             f"{name}-ray-service",
-            api_version=manifest["apiVersion"],
-            kind=manifest["kind"],
-            metadata=_annotated(
-                manifest["metadata"],
-                {
-                    # Only that KubeRay has seen the object and works on it. condition=Ready would
-                    # keep the smoke test, which says what is wrong, from starting.
-                    "pulumi.com/waitFor": "jsonpath={.status.conditions[0].type}",
-                    "pulumi.com/timeoutSeconds": str(SEEN_TIMEOUT_SECONDS),
-                    # A schedule that scales models to zero patches serveConfigV2 as another field
-                    # manager; without force the next `up` would stop at the conflict.
-                    "pulumi.com/patchForce": "true",
-                },
-            ),
-            spec=manifest["spec"],
-            opts=pulumi.ResourceOptions(
+            manifest,
+            pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
                 custom_timeouts=_timeouts(SEEN_TIMEOUT_SECONDS),
             ),
+            annotations={
+                # Only that KubeRay has seen the object and works on it. condition=Ready would
+                # keep the smoke test, which says what is wrong, from starting.
+                "pulumi.com/waitFor": "jsonpath={.status.conditions[0].type}",
+                "pulumi.com/timeoutSeconds": str(SEEN_TIMEOUT_SECONDS),
+                # A schedule that scales models to zero patches serveConfigV2 as another field
+                # manager; without force the next `up` would stop at the conflict.
+                "pulumi.com/patchForce": "true",
+            },
         )
-
-    def _access(
-        self, name: str, manifests: ServiceManifests, after: Sequence[pulumi.Resource]
-    ) -> list[pulumi.Resource]:
-        test = manifests.smoke_test
-        opts = _formerly(name, pulumi.ResourceOptions(parent=self, depends_on=after))
-        return [
-            kubernetes.core.v1.ServiceAccount(
-                f"{name}-smoke-test", metadata=test.service_account["metadata"], opts=opts
-            ),
-            kubernetes.rbac.v1.Role(
-                f"{name}-smoke-test",
-                metadata=test.role["metadata"],
-                rules=test.role["rules"],
-                opts=opts,
-            ),
-            kubernetes.rbac.v1.RoleBinding(
-                f"{name}-smoke-test",
-                metadata=test.role_binding["metadata"],
-                role_ref=test.role_binding["roleRef"],
-                subjects=test.role_binding["subjects"],
-                opts=opts,
-            ),
-        ]
 
     def _smoke_test(
         self,
         name: str,
-        manifests: ServiceManifests,
+        manifests: SmokeTestManifests,
         namespace: Sequence[pulumi.Resource],
         service: pulumi.Resource,
     ) -> None:
-        access = self._access(name, manifests, namespace)
-        script = self._config_map(
-            f"{name}-smoke-test-script", manifests.smoke_test.script, namespace
-        )
+        in_namespace = pulumi.ResourceOptions(parent=self, depends_on=namespace)
+        script = KubernetesObject(f"{name}-smoke-test-script", manifests.script, in_namespace)
+        access = [
+            KubernetesObject(f"{name}-smoke-test", manifest, _formerly(name, in_namespace))
+            for manifest in (manifests.service_account, manifests.role, manifests.role_binding)
+        ]
         # The Job's name is a hash of what it tests, so a changed configuration is a new Job. The
         # old one is deleted first, because its result no longer matters.
-        manifest = manifests.smoke_test.job
-        kubernetes.batch.v1.Job(
+        opts = pulumi.ResourceOptions(
+            parent=self,
+            depends_on=[service, script, *access],
+            delete_before_replace=True,
+            custom_timeouts=_timeouts(ANSWER_TIMEOUT_SECONDS),
+        )
+        KubernetesObject(
             f"{name}-smoke-test",
-            metadata=_annotated(
-                manifest["metadata"],
-                {
-                    "pulumi.com/timeoutSeconds": str(ANSWER_TIMEOUT_SECONDS),
-                    # A failed Job stays failed; the next `up` replaces it.
-                    "pulumi.com/replaceUnready": "true",
-                    # An `up` that is killed while it waits leaves the Job in the cluster, but not
-                    # in the state. The next `up` applies it as another field manager, and by then
-                    # the API server has added defaults to podFailurePolicy.rules: without force
-                    # our value would conflict in every `up` from then on.
-                    "pulumi.com/patchForce": "true",
-                    # The Job is deleted at once, its pod after it. Otherwise the provider waits
-                    # for an event, and an outage of the API server can swallow that.
-                    "pulumi.com/deletionPropagationPolicy": "background",
-                },
-            ),
-            spec=manifest["spec"],
-            opts=_formerly(
-                name,
-                pulumi.ResourceOptions(
-                    parent=self,
-                    depends_on=[service, script, *access],
-                    delete_before_replace=True,
-                    custom_timeouts=_timeouts(ANSWER_TIMEOUT_SECONDS),
-                ),
-            ),
+            manifests.job,
+            _formerly(name, opts),
+            annotations={
+                "pulumi.com/timeoutSeconds": str(ANSWER_TIMEOUT_SECONDS),
+                # A failed Job stays failed; the next `up` replaces it.
+                "pulumi.com/replaceUnready": "true",
+                # An `up` that is killed while it waits leaves the Job in the cluster, but not in
+                # the state. The next `up` applies it as another field manager, and by then the API
+                # server has added defaults to podFailurePolicy.rules: without force our value
+                # would conflict in every `up` from then on.
+                "pulumi.com/patchForce": "true",
+                # The Job is deleted at once, its pod after it. Otherwise the provider waits for an
+                # event, and an outage of the API server can swallow that.
+                "pulumi.com/deletionPropagationPolicy": "background",
+            },
         )
 
 
@@ -234,8 +193,3 @@ def _formerly(name: str, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions
 
 def _timeouts(seconds: int) -> pulumi.CustomTimeouts:
     return pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{seconds}s", delete="20m")
-
-
-def _annotated(metadata: Mapping[str, Any], annotations: Mapping[str, str]) -> Any:
-    """Metadata of a manifest with annotations for Pulumi's provider."""
-    return {**metadata, "annotations": {**metadata.get("annotations", {}), **annotations}}
