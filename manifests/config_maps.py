@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from manifests.labels import labels
-from manifests.yaml_text import yaml_text
 from planning import Plan
 
 FAMILY_LABEL = "ray-llm/model-family"
@@ -21,10 +20,10 @@ _FAMILY = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 _FAMILY_LIMIT = 63
 
 
-def config_maps(plan: Plan, llm_configs: Mapping[str, Any]) -> list[dict[str, Any]]:
+def config_maps(plan: Plan, llm_configs: Mapping[str, str]) -> list[dict[str, Any]]:
     """One ConfigMap a family, in the order of the families' first models.
 
-    llm_configs: the LLM config of each model, by served name.
+    llm_configs: the LLM config of each model as YAML, by served name.
     """
     return [
         {
@@ -35,7 +34,7 @@ def config_maps(plan: Plan, llm_configs: Mapping[str, Any]) -> list[dict[str, An
                 "namespace": plan.service.namespace,
                 "labels": {**labels(plan, "llm-configs"), FAMILY_LABEL: family_id(family)},
             },
-            "data": {f"{model.name}.yaml": yaml_text(llm_configs[model.name]) for model in models},
+            "data": {f"{model.name}.yaml": llm_configs[model.name] for model in models},
         }
         for family, models in plan.families.items()
     ]

@@ -44,9 +44,13 @@ def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
     return config
 
 
-def serve_config(plan: Plan) -> dict[str, Any]:
-    """The whole multi-application config, applications in the order of the stack file."""
+def serve_config(plan: Plan, llm_configs: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole multi-application config, applications in the order of the stack file.
+
+    llm_configs: the LLM config of each model by served name, as it will stand in the config.
+    """
     timeout = plan.service.request_timeout_seconds
+    applications = [_application(plan, model, llm_configs[model.name]) for model in plan.models]
     return {
         # A proxy on every node with a replica, so that the Service spreads requests over them.
         "proxy_location": "EveryNode",
@@ -55,21 +59,16 @@ def serve_config(plan: Plan) -> dict[str, Any]:
             "port": plan.service.port,
             "request_timeout_s": timeout + PROXY_GRACE_SECONDS,
         },
-        "applications": [_application(plan, model) for model in plan.models],
+        "applications": applications,
     }
 
 
-def llm_configs(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The LLM configs that stand in a `serve_config`, by served name."""
-    return {item["name"]: item["args"]["llm_configs"][0] for item in config["applications"]}
-
-
-def _application(plan: Plan, model: ModelPlan) -> dict[str, Any]:
+def _application(plan: Plan, model: ModelPlan, llm_config: Any) -> dict[str, Any]:
     return {
         "name": model.name,
         "route_prefix": model.route,
         "import_path": IMPORT_PATH,
-        "args": {"llm_configs": [llm_config(plan, model)]},
+        "args": {"llm_configs": [llm_config]},
         "deployments": [
             {
                 "name": plan.release.ray.ingress_class,

@@ -7,12 +7,12 @@ from manifests.config_maps import config_maps
 from manifests.hugging_face_secret import SECRET_KEY, hugging_face_secret
 from manifests.namespace import namespace
 from manifests.ray_service import ray_cluster_config, ray_service
-from manifests.serve_config import llm_configs, serve_config
+from manifests.serve_config import llm_config, serve_config
 from manifests.service_access import ServiceAccess, service_access
 from manifests.smoke_test.access import smoke_test_access
 from manifests.smoke_test.job import job_annotation, job_name, smoke_test_job
 from manifests.smoke_test.script_files import script_config_map
-from manifests.yaml_text import yaml_text
+from manifests.yaml_text import Written, yaml_text
 from planning import Plan
 
 Manifest = dict[str, Any]
@@ -52,10 +52,11 @@ class ServiceManifests:
 
 def service_manifests(plan: Plan) -> ServiceManifests:
     """Writes all objects of the service of a plan."""
-    serve = serve_config(plan)
-    serve_text = yaml_text(serve)
+    llm_configs = {model.name: yaml_text(llm_config(plan, model)) for model in plan.models}
+    written = {name: Written(text) for name, text in llm_configs.items()}
+    serve_text = yaml_text(serve_config(plan, written))
     cluster = ray_cluster_config(plan)
-    configs = tuple(config_maps(plan, llm_configs(serve)))
+    configs = tuple(config_maps(plan, llm_configs))
     script = script_config_map(plan)
     job = job_name(plan, serve_text, cluster, script)
     account, role, binding = smoke_test_access(plan)

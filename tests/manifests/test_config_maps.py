@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from manifests import service_manifests
 from manifests.config_maps import config_map_name, family_id
-from manifests.serve_config import serve_config
 from tests.manifests.plans import model, plan, t4_model, tensor_parallel_model
-from tests.manifests.written import config_maps
+from tests.manifests.written import config_maps, serve_config
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")

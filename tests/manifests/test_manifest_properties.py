@@ -10,12 +10,11 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 
 from manifests.ray_service import ray_cluster_config
-from manifests.serve_config import serve_config
 from models.problems import StackError
 from models.stack import RAY_SERVICE_NAME_LIMIT
 from planning import Plan
 from tests.manifests.kuberay_hash import hashed
-from tests.manifests.written import config_maps, ray_service, serve_config_text
+from tests.manifests.written import config_maps, ray_service, serve_config, serve_config_text
 from tests.planning.stacks import Values, planned, stacks
 
 thorough = settings(
