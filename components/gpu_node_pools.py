@@ -1,7 +1,7 @@
 """`GpuNodePools`: the GPU node pools of a plan, each growing from zero nodes and back.
 
-Works on any GKE cluster, given by name. The cluster must have a pool without GPUs before the
-first of these exists: GKE taints GPU nodes and lets GPU pods tolerate that only then.
+It works on any GKE cluster, given by name. The cluster must have a pool without GPUs before the
+first GPU pool: only then GKE taints GPU nodes and adds the toleration to GPU pods.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ REPLACING_FIELDS: Final = (
 )
 """The fields set here whose change makes GKE replace a pool.
 
-The pool has a name of its own, so the old one is deleted before the new one is made: its models
-are down meanwhile. Everything else changes in place, sizes and zones at once, the others node by
+The pool's name is fixed, so the old pool is deleted before the new one is created, and its models
+are down meanwhile. All other fields change in place: sizes and zones at once, the rest node by
 node. Source: ForceNew in terraform-provider-google, `resource_container_node_pool.go` and
 `node_config.go`.
 """
@@ -43,7 +43,7 @@ class GpuNodePoolsArgs:
     gpu_driver_version: LATEST is the newest driver of the cluster's GKE release. Images built for
         CUDA 12.8 want R570, and DEFAULT is older than that on part of the releases in use. The
         choice cannot be changed later without replacing the pools.
-    node_service_account: e-mail of the nodes' Google service account; GKE's default without one.
+    node_service_account: e-mail of the nodes' Google service account; by default GKE's own.
     """
 
     project: pulumi.Input[str]
@@ -85,12 +85,11 @@ class GpuNodePools(pulumi.ComponentResource):
                 project=args.project,
                 location=args.location,
                 cluster=args.cluster,
-                # Named one by one: GKE does not always refuse a zone without this GPU before it
-                # has spent time on it.
+                # Named one by one: GKE does not always refuse a zone without this GPU at once.
                 node_locations=list(pool.zones),
                 initial_node_count=0,
                 autoscaling=container.NodePoolAutoscalingArgs(
-                    # Totals; the plain minimum and maximum count per zone.
+                    # Totals, because the plain minimum and maximum count per zone.
                     total_min_node_count=pool.min_nodes,
                     total_max_node_count=pool.max_nodes,
                     # Wherever there is capacity, instead of the same number in each zone.
@@ -108,16 +107,16 @@ class GpuNodePools(pulumi.ComponentResource):
                             gpu_driver_installation_config=driver,
                         )
                     ],
-                    # Keeps pods off a tier that they did not ask for. The taint that tells GPU
-                    # nodes from others is GKE's own, and so are the labels to select by.
+                    # Keeps pods off a tier that they do not ask for. GKE itself adds the taint of
+                    # all GPU nodes and the labels to select by.
                     taints=[
                         container.NodePoolNodeConfigTaintArgs(
                             key=GPU_TYPE_TAINT, value=pool.tier.gpu, effect="NO_SCHEDULE"
                         )
                     ],
                 ),
-                # One node after the other without a spare one: neither GPUs nor quota for a spare
-                # can be counted on.
+                # One node after the other without a spare one, because there may be neither GPUs
+                # nor quota for a spare.
                 upgrade_settings=container.NodePoolUpgradeSettingsArgs(
                     max_surge=0, max_unavailable=1
                 ),

@@ -1,8 +1,8 @@
 """`KubeRayOperator`: the operator that turns RayServices into pods, and the CRDs it reads.
 
-Installed by Helm, run by GKE as an add-on, or already there. Helm installs the CRDs of a chart
-once and never upgrades them, so here they are resources of their own, applied by the server and
-before the operator: a new version brings its CRDs with it.
+Helm installs it, GKE runs it as an add-on, or it is already there. Helm installs the CRDs of a
+chart once and never upgrades them. So here the CRDs are separate resources, applied by the server before
+the operator, and a new version upgrades its CRDs.
 """
 
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ _RESOURCES = {
 
 @dataclass(frozen=True, kw_only=True)
 class KubeRayOperatorArgs:
-    """How the operator comes into the cluster.
+    """How to install the operator.
 
     version: of KubeRay, `1.6.2`; plain text, because it decides which CRDs there are.
-    crd_base_url: where a mirror keeps the CRDs' YAML files; `{version}` is filled in.
+    crd_base_url: the folder of the CRDs' YAML files, perhaps of a mirror; `{version}` is replaced.
     chart_repository: the Helm repository or its mirror.
     """
 
@@ -55,7 +55,7 @@ class KubeRayOperatorArgs:
 class KubeRayOperator(pulumi.ComponentResource):
     """KubeRay in a cluster; depend on it before creating a RayService.
 
-    version: what this component installed; empty where somebody else decides (the add-on, or an
+    version: what this component installed; empty if it installed nothing (the add-on, or an
         operator that is already there).
     """
 
@@ -92,7 +92,7 @@ class KubeRayOperator(pulumi.ComponentResource):
                 repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=args.chart_repository),
                 namespace=args.namespace,
                 skip_crds=True,
-                # A failed upgrade is rolled back instead of being left half done.
+                # A failed upgrade is rolled back and not left half done.
                 atomic=True,
                 cleanup_on_fail=True,
                 timeout=_INSTALL_TIMEOUT_SECONDS,
