@@ -55,7 +55,10 @@ class PoolPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class CpuPoolPlan:
-    """The CPU node pool: Ray head, routers, KubeRay and the check that every model answers."""
+    """The CPU node pool: Ray head, routers, KubeRay and the smoke test.
+
+    name: empty if its pods may run on any node without a GPU.
+    """
 
     name: str
     machine_type: str

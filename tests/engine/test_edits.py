@@ -108,6 +108,6 @@ def test_a_new_kuberay_version_upgrades_its_crds_with_the_operator(tmp_path: Pat
     crd = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
     assert Change("update", crd, "kuberay-crds:rayservices.ray.io") in changes
     assert Change("update", "kubernetes:helm.sh/v3:Release", "kuberay-operator") in changes
-    assert {change.name for change in changes if change.type == JOB} == {"llm-ask-models"}
+    assert {change.name for change in changes if change.type == JOB} == {"llm-smoke-test"}
     deployment.must_up()
     assert {change.operation for change in deployment.changes()} == set()
