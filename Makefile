@@ -14,6 +14,9 @@ ACTIONLINT_VERSION := v1.7.12
 PY := .venv/bin/python
 LOCALCLOUD := $(PY) -m localcloud
 LOCALCLOUD_TESTS := devtools/localcloud/tests/cluster
+# What Ray's Python imports as modules of their own.
+STANDINS := -p vllm $(foreach name,echo_engine fork_client fork_server ray_forks sitecustomize \
+	watch_processes,-m $(name))
 
 # Only the Python that is here: nothing is downloaded from outside of the registries.
 export UV_PYTHON_DOWNLOADS := never
@@ -102,6 +105,9 @@ lint: env ## format, lint, types and layers
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@cd devtools/localcloud && ../../.venv/bin/mypy
+	@cd devtools/localcloud/localcloud/cluster/ray/standins && MYPYPATH=../../forks \
+		$(CURDIR)/.venv/bin/mypy --config-file $(CURDIR)/devtools/localcloud/pyproject.toml $(STANDINS)
 	@PYTHONPATH=. .venv/bin/lint-imports
 	@$(MAKE) lint-workflow
 
