@@ -40,5 +40,5 @@ def test_accepted_warnings_about_pools_alone_are_not_shown(shown: list[str]) -> 
 
 def test_pools_that_cannot_be_made_stop_the_run(shown: list[str]) -> None:
     twice = UNKNOWN_REGION.model_copy(update={"gpu_pools": (GpuPoolSettings(tier="l4"),) * 2})
-    with pytest.raises(pulumi.RunError, match="l4 is the name of an earlier pool"):
+    with pytest.raises(pulumi.RunError, match="l4 is also the name of an earlier pool"):
         gpu_pools_or_stop(twice)
