@@ -64,7 +64,7 @@ cluster-status: env ## what of it runs
 .PHONY: test bench calibration corpus lint lint-workflow schema format
 test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
-	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: e2e e2e-shared e2e-alone
 e2e: e2e-shared e2e-alone ## the tests on the real cluster, which is built first

@@ -77,7 +77,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("accept-unknown", "An id in `ray-llm:accept` that is no rule.", "models/reading.py"),
     _warning(
         "accept-unused",
-        "An id in `ray-llm:accept` that silences no warning of the stack.",
+        "An id in `ray-llm:accept` that accepts no warning of the stack.",
         "planning/checks/accepted_warnings.py",
         acceptable=False,
     ),
@@ -105,32 +105,32 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "boot-disk",
-        "Weights and image together larger than the node's boot disk.",
+        "Weights and image that are together larger than the node's boot disk.",
         "planning/checks/boot_disk.py",
     ),
     _warning(
         "budget-at-maximum",
-        "The stack costs more than `monthlyBudget` with all models at their maximum all month.",
+        "A stack that costs more than `monthlyBudget` with all models at their maximum all month.",
         "planning/checks/budget.py",
     ),
     _stop(
         "budget-exceeded",
-        "The stack costs more than `monthlyBudget` with all models at their minimum.",
+        "A stack that costs more than `monthlyBudget` with all models at their minimum.",
         "planning/checks/budget.py",
     ),
     _warning(
         "budget-unknown-price",
-        "A pool without a known price in this region, so the budget was compared without it.",
+        "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
     ),
     _stop(
         "config-json",
-        "`configFile` cannot be read, is no JSON, or does not describe a decoder LLM.",
+        "A `configFile` that cannot be read, is not JSON, or does not describe a decoder LLM.",
         "planning/sizing/checkpoint.py",
     ),
     _stop(
         "config-map-size",
-        "The models of one family make a ConfigMap above 1 MiB.",
+        "Models of one family that make a ConfigMap above 1 MiB.",
         "planning/checks/kubernetes_object_size.py",
     ),
     _stop(
@@ -190,7 +190,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
     _stop(
         "engine-argument-choice",
-        "A value that is none of those vLLM takes for this argument.",
+        "A value that vLLM does not accept for this engine argument.",
         "planning/checks/engine_arguments.py",
     ),
     _stop(
@@ -244,7 +244,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "foreign-engine-argument",
-        "A vLLM engine argument beside the model's keys instead of under `engine`.",
+        "A vLLM engine argument among the model's keys instead of under `engine`.",
         "models/unknown_keys.py",
     ),
     _stop(
@@ -368,17 +368,17 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "memory-doubt",
-        "The model may not fit: the verdict lies within the error of the estimate.",
+        "A model that may not fit: the result lies within the error of the estimate.",
         "planning/sizing/memory/headroom.py",
     ),
     _stop(
         "memory-fit",
-        "The model does not fit on the GPUs of its pool, or its context does not.",
+        "A model that does not fit on the GPUs of its pool, or whose context does not.",
         "planning/placement/ways_to_fit.py",
     ),
     _stop(
         "misplaced-secret",
-        "An encrypted value in a section that the plan shows in plain.",
+        "An encrypted value in a section that the plan shows in plain text.",
         "models/reading.py",
     ),
     _stop("missing-key", "A key that must be there.", "models/reading.py", "models/validation.py"),
@@ -393,17 +393,17 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("name-twice", "Two models with the same served name.", "planning/checks/served_names.py"),
     _warning(
         "node-cpus",
-        "A machine with fewer CPUs for pods than replicas fit on its GPUs.",
+        "A machine with fewer CPUs for pods than replicas that its GPUs hold.",
         "planning/checks/host_resources.py",
     ),
     _stop(
         "object-size",
-        "The RayService is larger than the Kubernetes API stores.",
+        "A RayService that is larger than what the Kubernetes API stores.",
         "planning/checks/kubernetes_object_size.py",
     ),
     _warning(
         "object-size-near",
-        "The RayService with its status comes near what the Kubernetes API stores.",
+        "A RayService whose size with its status is near the limit of the Kubernetes API.",
         "planning/checks/kubernetes_object_size.py",
     ),
     _warning(
@@ -448,7 +448,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "pool-twice",
-        "Two pools of one name, or a pool named like something else of the cluster.",
+        "Two pools with one name, or a pool with the name of something else in the cluster.",
         "planning/infrastructure/node_pools.py",
     ),
     _stop(
@@ -473,7 +473,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "quantization-marlin",
-        "`awq` or `gptq` asked for by name on a GPU that has the Marlin kernels.",
+        "`quantization: awq` or `gptq` on a GPU that has the Marlin kernels.",
         "planning/sizing/quantization.py",
     ),
     _stop(
@@ -513,7 +513,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "release-image",
-        "`versions.vllm` without an image of one's own.",
+        "`versions.vllm` without `versions.image`.",
         "planning/infrastructure/releases.py",
     ),
     _stop(
@@ -523,7 +523,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "release-untested",
-        "A release that is in the table and is not run by this project's tests.",
+        "A release of Ray or KubeRay in the table that this project's tests do not run.",
         "planning/infrastructure/releases.py",
     ),
     _stop_or_warning(
@@ -534,7 +534,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "replica-range",
-        "A minimum above a maximum, one of the two from `defaults`.",
+        "A minimum above a maximum, one of them from `defaults`.",
         "planning/sizing/autoscaling.py",
     ),
     _warning(
@@ -578,12 +578,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "speculative-config",
-        "A speculative configuration that lacks what vLLM wants.",
+        "A speculative configuration that lacks what vLLM requires.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "speculative-draft-model",
-        "An ordinary model as a draft, on a vLLM without that.",
+        "An ordinary model as a draft, on a vLLM without draft models.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
@@ -625,7 +625,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "tier-provisioning",
-        "A tier that is not sold this way.",
+        "A pool on demand, or on spot, of a tier that Google does not sell that way.",
         "planning/infrastructure/node_pools.py",
     ),
     _stop(
