@@ -6,6 +6,7 @@ A replica costs as much as its share of the node's GPUs: half of a two-GPU node 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from models.catalog import GpuTier, gpu_tiers, prices
 from planning.plan import PoolPlan
@@ -39,8 +40,12 @@ class PoolChoice:
         return (
             Decimal("Infinity") if node is None else node * share,
             self.tier.gpu_count,
-            Decimal(str(self.tier.gpu_memory_gib)),
+            self._memory_gib,
         )
+
+    @cached_property  # every model compares all pools
+    def _memory_gib(self) -> Decimal:
+        return Decimal(str(self.tier.gpu_memory_gib))
 
 
 def catalogue_choices(region: str) -> Iterable[PoolChoice]:
