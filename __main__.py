@@ -14,6 +14,7 @@ from components import (
     StackConfig,
     export_stack_outputs,
 )
+from manifests import service_manifests
 
 config = StackConfig.of_running_stack()
 plan = config.announced_plan()
@@ -36,7 +37,9 @@ kuberay = KubeRayOperator(
 
 service = RayLlmService(
     "llm",
-    RayLlmServiceArgs(plan=plan, hugging_face_token=config.hugging_face_token),
+    RayLlmServiceArgs(
+        manifests=service_manifests(plan), hugging_face_token=config.hugging_face_token
+    ),
     ResourceOptions(provider=cluster.provider, depends_on=[gpu_pools, kuberay]),
 )
 

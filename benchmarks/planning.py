@@ -14,9 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from manifests.config_maps import config_maps
-from manifests.ray_service import ray_service
-from manifests.smoke_test.job import ask_models_job
+from manifests import service_manifests
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
 from planning import Plan, make_plan
@@ -57,12 +55,6 @@ def _load_and_plan(text: str) -> Plan:
     return make_plan(read_stack(file.stack, file.values, file.secret_keys, file.path.parent))
 
 
-def _write(plan: Plan) -> None:
-    ray_service(plan)
-    config_maps(plan)
-    ask_models_job(plan)
-
-
 def _seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
@@ -81,7 +73,9 @@ def main() -> None:
         planned = statistics.median(
             _seconds(lambda text=text: _load_and_plan(text)) for _ in range(RUNS)
         )
-        written = statistics.median(_seconds(lambda plan=plan: _write(plan)) for _ in range(RUNS))
+        written = statistics.median(
+            _seconds(lambda plan=plan: service_manifests(plan)) for _ in range(RUNS)
+        )
         total = planned + written
         table.add_row(
             str(size),

@@ -1,9 +1,9 @@
 """Pulumi components: the only folder that creates anything, each usable on its own.
 
-They take frozen arguments and a checked `Plan`, and decide nothing that planning/ has not decided.
+They take frozen arguments, and decide nothing that planning/ has not decided.
 """
 
-from components.checked_plan import gpu_pools_or_stop, plan_or_stop
+from components.checked_settings import gpu_pools_or_stop, plan_or_stop, service_or_stop
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.gpu_node_pools import GpuNodePools, GpuNodePoolsArgs
 from components.kuberay_operator import KubeRayOperator, KubeRayOperatorArgs
@@ -24,4 +24,5 @@ __all__ = [
     "export_stack_outputs",
     "gpu_pools_or_stop",
     "plan_or_stop",
+    "service_or_stop",
 ]

@@ -1,8 +1,8 @@
 """`GkeCluster`: a GKE cluster with its CPU pool, created or adopted, and the way to reach it.
 
-A created cluster loses GKE's default pool and gets `app-pool` instead. An adopted one is left as
-it is: nothing is created in it here, its owner's CPU pool is only named, and the KubeRay add-on is
-the owner's to switch on.
+A created cluster gets `app-pool` instead of GKE's default pool. An adopted cluster is left as it
+is: this creates nothing in it and only names its owner's CPU pool, and the owner switches on the
+KubeRay add-on.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,8 @@ from components.node_config import NODE_POOL_IGNORED, node_config
 from models.stack import KubeRayInstall
 from planning import ClusterPlan, Plan
 
-# What a provider may do without our say: the removed default pool shows up again as a difference
-# in these, and a difference in them would replace the whole cluster
-# (https://github.com/pulumi/pulumi/issues/8991).
+# Fields to ignore: deleting the default pool makes the provider report them as changed, and
+# changing them would replace the cluster (https://github.com/pulumi/pulumi/issues/8991).
 CLUSTER_IGNORED = ["nodeConfig", "initialNodeCount"]
 
 # System metrics of pods and nodes, and of GPUs from NVIDIA's DCGM; the list replaces GKE's own.
@@ -31,7 +30,7 @@ class GkeClusterArgs:
 
     project: plain text, because the identity of the Kubernetes provider is built from it.
     kuberay_addon: whether GKE runs the KubeRay operator itself.
-    node_service_account: e-mail of the CPU nodes' Google service account; GKE's default without.
+    node_service_account: e-mail of the CPU nodes' Google service account; by default GKE's own.
     """
 
     cluster: ClusterPlan
@@ -53,8 +52,8 @@ class GkeCluster(pulumi.ComponentResource):
     """A GKE cluster that GPU pools and a Kubernetes provider can be attached to.
 
     name, location: of the cluster.
-    endpoint: address of the control plane; empty where the cluster is reached by a kubeconfig
-        context, because then nothing asks Google for it.
+    endpoint: address of the control plane; empty if a kubeconfig context leads to the cluster,
+        because then nothing asks Google for it.
     cpu_pool: name of the pool for the Ray head, the routers and KubeRay.
     provider: the Kubernetes provider of this cluster.
     """
@@ -93,7 +92,7 @@ class GkeCluster(pulumi.ComponentResource):
                     project=args.project,
                     opts=pulumi.InvokeOutputOptions(parent=self),
                 )
-                # One secret field of an answer, the client key, makes all of it secret.
+                # The client key is a secret, and one secret field makes the whole answer secret.
                 self.endpoint = pulumi.Output.unsecret(found.endpoint)
                 certificate = found.master_auths.apply(
                     lambda auths: auths[0].cluster_ca_certificate
@@ -110,11 +109,11 @@ class GkeCluster(pulumi.ComponentResource):
                 # is not known yet would plan a new provider and with it all that is in the cluster.
                 cluster_identifier=context,
                 enable_server_side_apply=True,
-                # Objects here have names of their own: to replace one means to delete it first.
+                # Objects here have fixed names, so Pulumi would delete one to replace it.
                 enable_config_map_mutable=True,
                 enable_secret_mutable=True,
-                # An interrupted `up` leaves objects that its state does not know. In a cluster of
-                # our own they can only be ours, and the next `up` takes them over.
+                # An interrupted `up` leaves objects that its state does not know. In a cluster that
+                # this program created they can only be its own, and the next `up` adopts them.
                 upsert_existing_objects=not plan.existing,
             ),
             pulumi.ResourceOptions(parent=self),
@@ -211,8 +210,8 @@ def _ca_certificate(
 ) -> pulumi.Output[str]:
     """The cluster's CA certificate, which is public.
 
-    It comes beside a client key that Google's provider marks as a secret, and the mark would
-    hide the whole kubeconfig in every preview.
+    Google's provider returns it together with a client key that it marks as a secret. That mark
+    would hide the whole kubeconfig in every preview.
     """
     certificate = master_auth.apply(lambda auth: auth.cluster_ca_certificate or "")
     return pulumi.Output.unsecret(certificate)

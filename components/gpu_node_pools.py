@@ -1,7 +1,7 @@
 """`GpuNodePools`: the GPU node pools of a plan, each growing from zero nodes and back.
 
-Works on any GKE cluster, given by name. The cluster must have a pool without GPUs before the
-first of these exists: GKE taints GPU nodes and lets GPU pods tolerate that only then. Which fields
+It works on any GKE cluster, given by name. The cluster must have a pool without GPUs before the
+first GPU pool: only then GKE taints GPU nodes and adds the toleration to GPU pods. Which fields
 replace a pool is in models/catalog/replacing_fields.py.
 """
 
@@ -14,7 +14,7 @@ import pulumi
 from pulumi_gcp import container
 
 from components.node_config import NODE_POOL_IGNORED, node_config
-from manifests.worker_group import GPU_TYPE_TAINT
+from manifests import GPU_TYPE_TAINT
 from planning import PoolPlan
 
 
@@ -25,7 +25,7 @@ class GpuNodePoolsArgs:
     gpu_driver_version: LATEST is the newest driver of the cluster's GKE release. Images built for
         CUDA 12.8 want R570, and DEFAULT is older than that on part of the releases in use. The
         choice cannot be changed later without replacing the pools.
-    node_service_account: e-mail of the nodes' Google service account; GKE's default without one.
+    node_service_account: e-mail of the nodes' Google service account; by default GKE's own.
     """
 
     project: pulumi.Input[str]
@@ -67,12 +67,11 @@ class GpuNodePools(pulumi.ComponentResource):
                 project=args.project,
                 location=args.location,
                 cluster=args.cluster,
-                # Named one by one: GKE does not always refuse a zone without this GPU before it
-                # has spent time on it.
+                # Named one by one: GKE does not always refuse a zone without this GPU at once.
                 node_locations=list(pool.zones),
                 initial_node_count=0,
                 autoscaling=container.NodePoolAutoscalingArgs(
-                    # Totals; the plain minimum and maximum count per zone.
+                    # Totals, because the plain minimum and maximum count per zone.
                     total_min_node_count=pool.min_nodes,
                     total_max_node_count=pool.max_nodes,
                     # Wherever there is capacity, instead of the same number in each zone.
@@ -91,16 +90,16 @@ class GpuNodePools(pulumi.ComponentResource):
                             gpu_driver_installation_config=driver,
                         )
                     ],
-                    # Keeps pods off a tier that they did not ask for. The taint that tells GPU
-                    # nodes from others is GKE's own, and so are the labels to select by.
+                    # Keeps pods off a tier that they do not ask for. GKE itself adds the taint of
+                    # all GPU nodes and the labels to select by.
                     taints=[
                         container.NodePoolNodeConfigTaintArgs(
                             key=GPU_TYPE_TAINT, value=pool.tier.gpu, effect="NO_SCHEDULE"
                         )
                     ],
                 ),
-                # One node after the other without a spare one: neither GPUs nor quota for a spare
-                # can be counted on.
+                # One node after the other without a spare one, because there may be neither GPUs
+                # nor quota for a spare.
                 upgrade_settings=container.NodePoolUpgradeSettingsArgs(
                     max_surge=0, max_unavailable=1
                 ),

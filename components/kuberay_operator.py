@@ -1,8 +1,8 @@
 """`KubeRayOperator`: the operator that turns RayServices into pods, and the CRDs it reads.
 
-Installed by Helm, run by GKE as an add-on, or already there. Helm installs the CRDs of a chart
-once and never upgrades them, so here they are resources of their own, applied by the server and
-before the operator: a new version brings its CRDs with it.
+Helm installs it, GKE runs it as an add-on, or it is already there. Helm installs the CRDs of a
+chart once and never upgrades them. So the CRDs are separate resources here: the server applies them
+before the operator, and a new version upgrades its CRDs.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.kubernetes_object import KubernetesObject
 from models.stack import KubeRayInstall
 from planning import Plan
 
@@ -32,10 +33,10 @@ _RESOURCES = {
 
 @dataclass(frozen=True, kw_only=True)
 class KubeRayOperatorArgs:
-    """How the operator comes into the cluster.
+    """How to install the operator.
 
     version: of KubeRay, `1.6.2`; plain text, because it decides which CRDs there are.
-    crd_base_url: where a mirror keeps the CRDs' YAML files; `{version}` is filled in.
+    crd_base_url: the folder of the CRDs' YAML files, perhaps of a mirror; `{version}` is replaced.
     chart_repository: the Helm repository or its mirror.
     """
 
@@ -54,7 +55,7 @@ class KubeRayOperatorArgs:
 class KubeRayOperator(pulumi.ComponentResource):
     """KubeRay in a cluster; depend on it before creating a RayService.
 
-    version: what this component installed; empty where somebody else decides (the add-on, or an
+    version: what this component installed; empty if it installed nothing (the add-on, or an
         operator that is already there).
     """
 
@@ -72,10 +73,10 @@ class KubeRayOperator(pulumi.ComponentResource):
         self.register_outputs({"version": self.version})
 
     def _helm_release(self, name: str, args: KubeRayOperatorArgs) -> kubernetes.helm.v3.Release:
-        namespace = kubernetes.core.v1.Namespace(
+        namespace = KubernetesObject(
             f"{name}-namespace",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=args.namespace),
-            opts=pulumi.ResourceOptions(parent=self),
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args.namespace}},
+            pulumi.ResourceOptions(parent=self),
         )
         crds = kubernetes.yaml.v2.ConfigGroup(
             f"{name}-crds",
@@ -89,15 +90,15 @@ class KubeRayOperator(pulumi.ComponentResource):
                 chart="kuberay-operator",
                 version=args.version,
                 repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=args.chart_repository),
-                namespace=namespace.metadata.apply(lambda metadata: metadata.name or ""),
+                namespace=args.namespace,
                 skip_crds=True,
-                # A failed upgrade is rolled back instead of being left half done.
+                # A failed upgrade is rolled back and not left half done.
                 atomic=True,
                 cleanup_on_fail=True,
                 timeout=_INSTALL_TIMEOUT_SECONDS,
                 values={"resources": _RESOURCES},
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[crds]),
+            pulumi.ResourceOptions(parent=self, depends_on=[namespace, crds]),
         )
 
 

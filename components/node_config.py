@@ -1,7 +1,6 @@
 """What the CPU pool and the GPU pools have in common.
 
-Boot disk, network card, identity and hardening of a node, and what Pulumi must not touch, so that
-the pools differ only where they mean to.
+Boot disk, network card, identity and hardening of a node, and the fields that Pulumi ignores.
 """
 
 from collections.abc import Sequence
@@ -9,12 +8,12 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_gcp import container
 
-# The autoscaler changes the number of nodes behind our back, as it should; a change of the initial
+# The autoscaler changes the number of nodes, which Pulumi must not undo; a change of the initial
 # count would replace the pool (https://github.com/hashicorp/terraform-provider-google/issues/6901).
 NODE_POOL_IGNORED = ["initialNodeCount", "nodeCount"]
 
-# With Workload Identity the node's own scopes do not limit pods; what nodes may do is decided by
-# the roles of their service account. GKE's documentation asks for this one scope then.
+# With Workload Identity the node's scopes do not limit pods, and the roles of the service account
+# decide what nodes may do. GKE's documentation then asks for this one scope.
 _OAUTH_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
@@ -30,8 +29,8 @@ def node_config(
 ) -> container.NodePoolNodeConfigArgs:
     """The node configuration of one pool.
 
-    boot_disk_gb: GB; images and weights lie on it.
-    service_account: e-mail of the nodes' Google service account; GKE's default without one.
+    boot_disk_gb: GB; it holds images and weights.
+    service_account: e-mail of the nodes' Google service account; by default GKE's own.
     """
     return container.NodePoolNodeConfigArgs(
         machine_type=machine_type,
@@ -42,16 +41,16 @@ def node_config(
         oauth_scopes=list(_OAUTH_SCOPES),
         guest_accelerators=list(guest_accelerators) or None,
         taints=list(taints) or None,
-        # Image streaming: a container starts before all of its 10 GB image is there. It works for
-        # images in Artifact Registry and does nothing for others.
+        # Image streaming: a container starts before its image of 10 GB is complete. It works for
+        # images in Artifact Registry and has no effect on others.
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True),
         gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
         workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(
             mode="GKE_METADATA"
         ),
         shielded_instance_config=container.NodePoolNodeConfigShieldedInstanceConfigArgs(
-            # Secure boot refuses kernel modules that are not signed, GPU drivers among them on some
-            # node images; without a GPU nothing speaks against it.
+            # Secure boot refuses unsigned kernel modules, which GPU drivers are on some node
+            # images. Nodes without a GPU have none.
             enable_secure_boot=not guest_accelerators,
             enable_integrity_monitoring=True,
         ),

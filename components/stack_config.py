@@ -1,8 +1,8 @@
-"""Reads the running stack's configuration out of the Pulumi engine.
+"""Reads the running stack's configuration from the Pulumi engine.
 
-Every key is listed, because `pulumi.Config.get` only answers names that it is asked for and an
-unknown or misspelt key must be an error. Decrypted values go no further than this module, but for
-the Hugging Face token, which leaves it as a secret output.
+It lists all keys, because `pulumi.Config.get` answers only for known names, and an unknown or
+misspelt key must be an error. No decrypted value leaves this module, except for the Hugging Face
+token, which leaves it as a secret output.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime import config as engine_config
 
-from components.checked_plan import plan_or_stop
+from components.checked_settings import plan_or_stop
 from models.reading import NAMESPACE, Reading, read_stack
 from models.stack_keys import TOKEN_KEY
 from planning import Plan
@@ -25,9 +25,9 @@ _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 @dataclass(frozen=True, kw_only=True)
 class StackConfig:
-    """What the running stack says: the settings that were read, and the token beside them.
+    """The running stack's settings, as they were read, and its token.
 
-    hugging_face_token: a secret output; None where the stack has none.
+    hugging_face_token: a secret output; None if the stack has no token.
     """
 
     reading: Reading
@@ -37,7 +37,7 @@ class StackConfig:
     def of_running_stack(cls) -> "StackConfig":
         """Reads all of `ray-llm:` and the two `gcp:` keys from the engine.
 
-        Problems of the values do not raise here: they stand in `reading` until the plan is made.
+        Problems of the values do not raise here: `reading` holds them until the plan is made.
         """
         raw, secret_keys = _engine_values()
         token = raw.get(_TOKEN_KEY, "") if _TOKEN_KEY in secret_keys else ""
@@ -68,8 +68,8 @@ class StackConfig:
 
 def _engine_values() -> tuple[Mapping[str, str], frozenset[str]]:
     """All configuration of the stack as texts, and the keys whose values are encrypted."""
-    # Language hosts hand the configuration over in one of two ways: as variables of this process
-    # or, where the program runs inside the host, by setting it in the SDK.
+    # Language hosts pass the configuration in one of two ways: as environment variables or, if the
+    # program runs inside the host, by setting it in the SDK.
     values = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
     secret_keys = {
         key
@@ -80,7 +80,7 @@ def _engine_values() -> tuple[Mapping[str, str], frozenset[str]]:
 
 
 def _parsed(key: str, value: str) -> object:
-    """The engine hands lists and mappings over as JSON, and plain texts as they are."""
+    """The engine passes lists and mappings as JSON, and plain texts as they are."""
     if not key.startswith(f"{NAMESPACE}:"):
         return value
     try:

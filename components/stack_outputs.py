@@ -1,7 +1,10 @@
-"""The stack outputs: what will be served where, and how to reach it.
+"""The stack outputs: what is served where, and how to reach it.
 
-`pulumi stack output plan --json` is the plan for programs; nothing in it is a secret.
+`pulumi stack output plan` is the plan for programs, as JSON in a JSON string: `jq fromjson` opens
+it, and so does `diff` of reports/. Nothing in it is a secret.
 """
+
+import json
 
 import pulumi
 
@@ -12,8 +15,7 @@ from reports.plan_data import plan_summary
 
 
 def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService) -> None:
-    """Exports plan, endpoints, commands and the cluster's name."""
-    pulumi.export("plan", plan_summary(plan))
+    """Exports endpoints, commands, the cluster's name, and the plan as one line."""
     pulumi.export("endpoints", service.endpoints)
     pulumi.export(
         "commands",
@@ -24,3 +26,6 @@ def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService
         },
     )
     pulumi.export("cluster", cluster.name)
+    # Pulumi prints a mapping over some 200 lines at every preview, and so it does with a text that
+    # is a JSON object. JSON in a JSON string is one line, which it cuts.
+    pulumi.export("plan", json.dumps(json.dumps(plan_summary(plan))))

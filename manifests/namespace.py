@@ -1,22 +1,13 @@
-"""Writes the namespace, and the labels that every object of a service carries."""
+"""Writes the namespace of a service."""
 
 from typing import Any
 
+from manifests.labels import labels
 from planning import Plan
 
 
-def labels(plan: Plan, component: str) -> dict[str, str]:
-    """The recommended labels of Kubernetes for one object of the service."""
-    return {
-        "app.kubernetes.io/name": "ray-llm",
-        "app.kubernetes.io/instance": plan.service.name,
-        "app.kubernetes.io/component": component,
-        "app.kubernetes.io/managed-by": "pulumi",
-    }
-
-
 def namespace(plan: Plan) -> dict[str, Any]:
-    """The namespace in which the service lives."""
+    """The namespace in which the service runs."""
     return {
         "apiVersion": "v1",
         "kind": "Namespace",

@@ -1,36 +1,35 @@
-"""Writes the RayService: the Ray cluster that KubeRay keeps and the models that run on it.
+"""Writes the RayService: the Ray cluster that KubeRay runs and the models on it.
 
 An edited model changes only serveConfigV2, which KubeRay applies in place, and the groups' numbers
-of workers, which it does not compare. All else of rayClusterConfig is made from pools, image and
-versions alone, because a change there means a second cluster.
+of workers, which it does not compare. Everything else in rayClusterConfig is made from pools, image
+and versions alone, because a change there makes KubeRay start a second cluster.
 """
 
 from typing import Any
 
-from manifests.namespace import labels
-from manifests.serve_config import serve_config_text
-from manifests.worker_group import (
-    GKE_NODE_POOL_LABEL,
-    gpu_worker_group,
-    requests_equal_limits,
-    router_group,
-    serve_env,
-)
+from manifests.labels import labels
+from manifests.pods import cpu_node_selector, requests_equal_limits, serve_env
+from manifests.worker_group import gpu_worker_group, router_group
 from planning import Plan
 
-# A worker without a replica stays this long: an edit that failed and is put right within some
-# minutes finds the node, and the weights that it has downloaded, still there.
+# How long a worker without a replica stays. If a failed edit is corrected within some minutes, the
+# node and the weights that it has downloaded are still there.
 IDLE_TIMEOUT_SECONDS = 300
 
 
-def ray_service(plan: Plan) -> dict[str, Any]:
+def ray_service(
+    plan: Plan, serve_config: str, ray_cluster: dict[str, Any], annotations: dict[str, str]
+) -> dict[str, Any]:
     """The RayService object.
 
+    serve_config: the text of serveConfigV2.
+    ray_cluster: the RayClusterSpec, by `ray_cluster_config`.
+
     Left out on purpose: serviceUnhealthySecondThreshold and deploymentUnhealthySecondThreshold,
-    which no KubeRay of this table reads, and `excludeHeadPodFromServeSvc: false`. The head must
-    answer too, because with every model at zero it is the only pod that could; but false is the
-    default, the operator drops it when it writes the object back, and each preview would show
-    it as a change.
+    which no KubeRay release of the catalogue reads, and `excludeHeadPodFromServeSvc: false`. The
+    head must answer too, because with every model at zero no other pod can. But false is the
+    default: the operator drops it when it writes the object back, and each preview would show it as
+    a change.
     """
     return {
         "apiVersion": "ray.io/v1",
@@ -39,26 +38,29 @@ def ray_service(plan: Plan) -> dict[str, Any]:
             "name": plan.service.name,
             "namespace": plan.service.namespace,
             "labels": labels(plan, "ray-service"),
+            "annotations": annotations,
         },
         "spec": {
             "upgradeStrategy": {"type": "NewCluster"},
-            "serveConfigV2": serve_config_text(plan),
-            "rayClusterConfig": ray_cluster_config(plan),
+            "serveConfigV2": serve_config,
+            "rayClusterConfig": ray_cluster,
         },
     }
 
 
 def ray_cluster_config(plan: Plan) -> dict[str, Any]:
-    """The RayClusterSpec: what, numbers of workers aside, KubeRay compares for a second cluster.
+    """The RayClusterSpec.
 
-    The groups stand in the order of the stack file, the routers first, so that a pool appended
-    to the file is appended here, which KubeRay does in place.
+    If it changes, except for numbers of workers, KubeRay starts a second cluster.
+
+    The groups have the order of the stack file, after the routers, so that a pool appended to the
+    file is appended here, which KubeRay does in place.
     """
     return {
         "rayVersion": plan.release.ray.ray,
         "enableInTreeAutoscaling": True,
         "autoscalerOptions": {
-            # Without it KubeRay would leave the choice to Ray, and idle timeouts are v2's.
+            # Without it Ray would choose the version, and only v2 has idle timeouts.
             "version": "v2",
             "idleTimeoutSeconds": IDLE_TIMEOUT_SECONDS,
             "upscalingMode": "Default",
@@ -81,20 +83,20 @@ def _head_group(plan: Plan) -> dict[str, Any]:
         "serviceType": "ClusterIP",
         "rayStartParams": {
             "dashboard-host": "0.0.0.0",  # noqa: S104 - behind a ClusterIP Service
-            # No CPU to give away keeps every replica off the head.
+            # Without CPUs, the head takes no replica.
             "num-cpus": "0",
             "num-gpus": "0",
         },
         "template": {
             "spec": {
                 "restartPolicy": "Never",
-                "nodeSelector": {GKE_NODE_POOL_LABEL: plan.cluster.cpu_pool.name},
+                **cpu_node_selector(plan),
                 "containers": [
                     {
                         "name": "ray-head",
                         "image": plan.release.image,
                         "imagePullPolicy": "IfNotPresent",
-                        # As soon as one port is listed KubeRay adds none but metrics.
+                        # If any port is listed, KubeRay adds none but metrics.
                         "ports": [
                             {"name": "gcs-server", "containerPort": 6379},
                             {"name": "dashboard", "containerPort": plan.service.dashboard_port},

@@ -1,19 +1,18 @@
 """Writes serveConfigV2: one Ray Serve application and one route for each model.
 
-The LLM configs stand inside it, not in mounted files: KubeRay compares only the text of
-serveConfigV2, and Ray reads a mounted file once, when the application is built, so that an
-edited file would change nothing.
+The LLM configs are inside it, not in mounted files. KubeRay compares only the text of
+serveConfigV2, and Ray reads a mounted file once, when it builds the application, so an edited file
+would change nothing.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from manifests.yaml_text import yaml_text
 from planning import ModelPlan, Plan, Replicas
 
 IMPORT_PATH = "ray.serve.llm:build_openai_app"
-# The router answers its own timeout in OpenAI's form; the proxy's comes after it, as a last resort.
+# The router reports its timeout in OpenAI's form, so the proxy's timeout must come later.
 PROXY_GRACE_SECONDS = 60
 _BUCKET = re.compile(r"(gs|s3)://")
 
@@ -21,8 +20,8 @@ _BUCKET = re.compile(r"(gs|s3)://")
 def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
     """The LLMConfig of one model, as Ray Serve LLM of the plan's release reads it.
 
-    Never in it: `num_gpus` (Ray adds it to the engine's GPUs), `accelerator_type` (a group at
-    zero does not advertise that resource and would never scale up) and `num_replicas` (ignored).
+    It never holds `num_gpus` (Ray adds it to the engine's GPUs), `accelerator_type` (a group at
+    zero does not advertise that resource and would never scale up) or `num_replicas` (ignored).
     """
     config: dict[str, Any] = {
         "model_loading_config": {
@@ -45,9 +44,13 @@ def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
     return config
 
 
-def serve_config(plan: Plan) -> dict[str, Any]:
-    """The whole multi-application config, applications in the order of the stack file."""
+def serve_config(plan: Plan, llm_configs: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole multi-application config, applications in the order of the stack file.
+
+    llm_configs: the LLM config of each model by served name, as it will stand in the config.
+    """
     timeout = plan.service.request_timeout_seconds
+    applications = [_application(plan, model, llm_configs[model.name]) for model in plan.models]
     return {
         # A proxy on every node with a replica, so that the Service spreads requests over them.
         "proxy_location": "EveryNode",
@@ -56,25 +59,20 @@ def serve_config(plan: Plan) -> dict[str, Any]:
             "port": plan.service.port,
             "request_timeout_s": timeout + PROXY_GRACE_SECONDS,
         },
-        "applications": [_application(plan, model) for model in plan.models],
+        "applications": applications,
     }
 
 
-def serve_config_text(plan: Plan) -> str:
-    """serveConfigV2 as YAML, its keys always in the same order."""
-    return yaml_text(serve_config(plan))
-
-
-def _application(plan: Plan, model: ModelPlan) -> dict[str, Any]:
+def _application(plan: Plan, model: ModelPlan, llm_config: Any) -> dict[str, Any]:
     return {
         "name": model.name,
         "route_prefix": model.route,
         "import_path": IMPORT_PATH,
-        "args": {"llm_configs": [llm_config(plan, model)]},
+        "args": {"llm_configs": [llm_config]},
         "deployments": [
             {
                 "name": plan.release.ray.ingress_class,
-                # A slot is all that a router asks for: slots, not CPUs, say how many share a pod.
+                # A router asks for one slot only: slots, not CPUs, limit how many share a pod.
                 "ray_actor_options": {
                     "num_cpus": 0,
                     "resources": {plan.router_group.resource: 1},
@@ -88,7 +86,7 @@ def _application(plan: Plan, model: ModelPlan) -> dict[str, Any]:
 
 
 def _autoscaling_config(replicas: Replicas) -> dict[str, Any]:
-    # All of them, always: Ray's own defaults are max 1 with the block and max 10 without it, and
+    # All keys, always: Ray's own defaults are max 1 with the block and max 10 without it, and
     # an unknown or forgotten key is not an error.
     return {
         "min_replicas": replicas.min,
@@ -101,12 +99,12 @@ def _autoscaling_config(replicas: Replicas) -> dict[str, Any]:
 
 
 def _model_source(source: str) -> str | dict[str, str]:
-    # As plain text Ray takes a bucket's URI for the name of a repository.
+    # Ray would take a bucket's URI in plain text for the name of a repository.
     return {"bucket_uri": source} if _BUCKET.match(source) else source
 
 
 def _actor_options(plan: Plan, model: ModelPlan) -> dict[str, Any]:
-    # One CPU for the replica itself: more would compete with what runs beside it on the node.
+    # One CPU for the replica itself: more would compete with the other pods of the node.
     if _pins_each_gpu(plan, model):
         return {"num_cpus": 1}
     return {"num_cpus": 1, "resources": {model.pool: model.gpus_per_replica}}
@@ -114,12 +112,12 @@ def _actor_options(plan: Plan, model: ModelPlan) -> dict[str, Any]:
 
 def _pins_each_gpu(plan: Plan, model: ModelPlan) -> bool:
     # Before placement_group_config existed, Ray packed a pipeline-parallel replica only as well as
-    # it could, and GPUs without the pool's resource could come from another pool.
+    # it could, and the GPUs that carry no resource of the pool could come from another pool.
     return model.pipeline_parallel_size > 1 and plan.release.ray.resources_per_bundle
 
 
 def _placement(plan: Plan, model: ModelPlan) -> dict[str, Any]:
-    """Keeps the GPUs of a replica on one node of its pool, in the words of the release."""
+    """The settings, by Ray release, that keep the GPUs of a replica on one node of its pool."""
     release = plan.release.ray
     gpus = model.gpus_per_replica
     if _pins_each_gpu(plan, model):

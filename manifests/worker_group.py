@@ -1,16 +1,17 @@
 """Writes the worker groups: one for each GPU pool, and the CPU group that hosts the routers.
 
-All of a group but its number of workers is made from its pool, the image and the versions alone,
-never from a model: whatever else changes in it makes KubeRay start a second cluster, which takes
-the GPUs twice.
+Everything in a group, except its number of workers, is made from its pool, the image and the
+versions alone, never from a model. Any other change makes KubeRay start a second cluster, which
+takes the GPUs twice.
 
 `replicas` is what the models need at their minima, so that a new cluster starts its workers at
-once. An edited model changes it and stays in place, because KubeRay does not compare it. But where
-KubeRay rewrites a live cluster (a pool is appended, the operator upgraded), it writes our numbers
-over the live ones, and Ray's autoscaler counts on from there: of two workers at `replicas: 0`, a
-lost one would be asked for as the first and not be replaced. Nor would a group with workers above
-the minima at that moment grow any more, or one of a pool of mixed degrees (see `_workers_at_start`;
-seen with KubeRay 1.6.2): smoke_test/script.py puts those numbers right after each update.
+once. If an edited model changes it, that stays in place, because KubeRay does not compare it. But
+if KubeRay rewrites a live cluster (for an appended pool, or after an upgrade of the operator), it
+writes our numbers over the live ones, and Ray's autoscaler counts on from there. With two workers
+at `replicas: 0`, it would ask for a lost one as the first, and none would be started. Nor could a
+group grow that has more workers than its minima at that moment, or that has a pool of mixed degrees
+(see `_workers_at_start`; seen with KubeRay 1.6.2). smoke_test/script/repairs.py corrects these
+numbers after each update.
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/rayservice_controller.go
 (modifyRayCluster)
 """
@@ -19,9 +20,15 @@ import json
 from typing import Any
 
 from manifests.hugging_face_secret import SECRET_KEY, SECRET_NAME
-from planning import Plan, PodResources, PoolPlan
+from manifests.pods import (
+    GKE_NODE_POOL_LABEL,
+    cpu_node_selector,
+    requests_equal_limits,
+    serve_env,
+    worker_ports,
+)
+from planning import Plan, PoolPlan
 
-GKE_NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 GPU_TAINT = "nvidia.com/gpu"
 GPU_TYPE_TAINT = "nvidia.com/gpu-type"
 TOKEN_FOLDER = "/var/run/secrets/huggingface"  # noqa: S105 - a folder, not a secret
@@ -33,8 +40,8 @@ SPOT_GRACE_SECONDS = 15
 def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
     """The worker group of one GPU pool: a pod a node, scaling from zero.
 
-    maxReplicas is the plan's constant, far above need, because KubeRay ignores a changed range
-    of a live group; the node pool's maximum is the cap.
+    maxReplicas is the plan's constant, far above need, because KubeRay ignores a changed range of a
+    live group. The node pool's maximum is the limit.
     """
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -52,8 +59,8 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
         "volumes": [
             {
                 "name": "huggingface-token",
-                # Optional on every worker of every stack, so that the pods do not depend on
-                # whether there is a token today.
+                # Optional on every worker of every stack, so that adding a token does not change
+                # the pods.
                 "secret": {"secretName": SECRET_NAME, "optional": True},
             }
         ],
@@ -77,21 +84,21 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
 def _workers_at_start(plan: Plan, pool: PoolPlan) -> int:
     """The workers that the pool's models need at their minima.
 
-    Not those for nodes that only the pool's own minimum keeps: they would be idle. And none where
-    models of different degrees share a pool: Ray Serve spreads replicas over the workers that are
-    there, so that two replicas of one GPU would break into two nodes of two GPUs, and the replica
-    that needs a whole one would get a node more than the plan and the bill know (seen with Ray
-    2.49.1). Workers that the autoscaler brings one by one are filled first.
+    Nodes that only the pool's own minimum keeps get no worker, because it would be idle. If models
+    of different degrees share a pool, no worker starts: Ray Serve spreads replicas over the workers
+    that exist, so two replicas of one GPU would take half of two nodes each, and a replica that
+    needs a whole node would get one more than the plan and its cost know (seen with Ray 2.49.1).
+    Workers that the autoscaler starts one by one are filled first.
     """
     degrees = {model.gpus_per_replica for model in plan.models if model.pool == pool.id}
     return 0 if len(degrees) > 1 else pool.nodes_at_min
 
 
 def router_group(plan: Plan) -> dict[str, Any]:
-    """The CPU worker group of the routers, which would otherwise hold GPU nodes awake.
+    """The CPU worker group of the routers, which would otherwise keep GPU nodes running.
 
-    One pod always runs, so that a model at zero is woken without first pulling the image for
-    its router.
+    One pod always runs, so that a model at zero can start without first pulling the image for its
+    router.
     """
     group = plan.router_group
     return {
@@ -107,7 +114,7 @@ def router_group(plan: Plan) -> dict[str, Any]:
         "template": {
             "spec": {
                 "restartPolicy": "Never",
-                "nodeSelector": {GKE_NODE_POOL_LABEL: plan.cluster.cpu_pool.name},
+                **cpu_node_selector(plan),
                 "containers": [
                     {
                         "name": "ray-worker",
@@ -126,38 +133,11 @@ def router_group(plan: Plan) -> dict[str, Any]:
 def quoted_resources(resources: dict[str, int]) -> str:
     """Custom resources as rayStartParams needs them: JSON inside single quotes.
 
-    The quotes are part of the value. bash takes them off before Ray sees the JSON, KubeRay trims
-    them before it parses it, and the autoscaler of Ray 2.49.1 cuts off the first and the last
-    character, whatever they are, and accepts whole numbers only.
+    The quotes are part of the value. bash removes them before Ray reads the JSON, KubeRay trims
+    them before it parses it, and the autoscaler of Ray 2.49.1 removes the first and the last
+    character, whatever they are, and accepts integers only.
     """
     return f"'{json.dumps(resources)}'"
-
-
-def requests_equal_limits(pod: PodResources) -> dict[str, Any]:
-    """Container resources with requests equal to limits, so that no node is overcommitted."""
-    amounts: dict[str, str] = {"cpu": str(pod.cpu), "memory": f"{pod.memory_gib}Gi"}
-    if pod.gpus:
-        amounts["nvidia.com/gpu"] = str(pod.gpus)
-    return {"requests": dict(amounts), "limits": dict(amounts)}
-
-
-def worker_ports(plan: Plan) -> list[dict[str, Any]]:
-    """The ports of a worker: requests of Ray Serve's proxy and metrics."""
-    return [
-        {"name": "serve", "containerPort": plan.service.port},
-        {"name": "metrics", "containerPort": 8080},
-    ]
-
-
-def serve_env(plan: Plan) -> list[dict[str, Any]]:
-    """The environment of every Ray pod that may host a router."""
-    # Ray's own limit is 600 s, less than a first request that wakes a GPU node may need.
-    return [
-        {
-            "name": "RAY_SERVE_LLM_ROUTER_HTTP_TIMEOUT",
-            "value": str(plan.service.request_timeout_seconds),
-        }
-    ]
 
 
 def _gpu_container(plan: Plan, pool: PoolPlan) -> dict[str, Any]:

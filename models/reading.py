@@ -46,7 +46,7 @@ class Reading:
     settings: None if there is nothing to read. If project, region or cluster could not be read,
     a problem says so and there is no plan, but the rest is still checked: the region is then
     empty, and rules about zones say nothing.
-    pools_complete: False where a pool was left out, so that its absence proves nothing.
+    pools_complete: False if a pool was left out, so that its absence proves nothing.
     directory: paths in the stack file are relative to it.
     """
 

@@ -124,6 +124,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        defer_build=True,  # StackSettings, the largest, is never validated as a whole
         extra="forbid",
         strict=True,
         alias_generator=to_camel,
@@ -326,7 +327,6 @@ ENGINE_ARGUMENT_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
         "quantization": "quantization",
     }
 )
-
 _STATING_FIELDS: Final = {key: to_snake(key) for key in ENGINE_ARGUMENT_OF_KEY}
 
 

@@ -1,6 +1,6 @@
 """Reads `Pulumi.<stack>.yaml` as the Pulumi engine would, without the engine.
 
-For use without the engine (plans on the command line, tests, benchmarks). Scalars are read as Go's
+For plans on the command line, tests and benchmarks. Scalars are read as Go's
 yaml.v3 reads them for Pulumi: `no` is a text, `1e3` and `2.0` are whole numbers, and a key
 written twice is an error instead of a silent winner.
 """

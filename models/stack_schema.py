@@ -96,7 +96,7 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
         },
         "gpuPools": {
             "description": "Node pools with GPUs, each scaling from zero. Append new ones at the "
-            "end: any other place starts a second RayCluster.",
+            "end: any other position starts a second RayCluster.",
             "type": "array",
             "minItems": 1,
             "items": {"anyOf": [tier, references[GpuPoolSettings, _MODE]]},
@@ -108,23 +108,24 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "items": {"anyOf": [model, references[ModelDeployment, _MODE]]},
         },
         "quotas": {
-            "description": "Limits of the project, from `python -m reports quotas`.",
+            "description": "Limits of the project, from `ray-llm quotas`.",
             "type": "object",
             "properties": metrics,
             "additionalProperties": False,
         },
         "prices": {
-            "description": "USD an hour of a node, by GPU tier or machine type.",
+            "description": "USD per hour of a node, by GPU tier or machine type.",
             "type": "object",
             "properties": dict.fromkeys((*gpu_tiers(), *machine_types()), price),
             "additionalProperties": False,
         },
         "monthlyBudget": {
-            "description": "USD a month that the stack may cost with all models at their minimum.",
+            "description": "USD per month that the stack may cost with all models at their "
+            "minimum.",
             "anyOf": [number, text],
         },
         "loadFactor": {
-            "description": "Where between minimum and maximum a typical month lies, 0 to 1.",
+            "description": "How far a typical month is from the minimum (0) to the maximum (1).",
             "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, text],
         },
         "accept": {

@@ -55,7 +55,10 @@ class PoolPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class CpuPoolPlan:
-    """The CPU node pool: Ray head, routers, KubeRay and the check that every model answers."""
+    """The CPU node pool: Ray head, routers, KubeRay and the smoke test.
+
+    name: empty if its pods may run on any node without a GPU.
+    """
 
     name: str
     machine_type: str
@@ -212,7 +215,7 @@ class ModelPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ServicePlan:
-    """The RayService, the namespace it lives in and how it is called.
+    """The RayService, its namespace, and how requests reach it.
 
     request_timeout_seconds: how long a request may take; a first one to a model at zero replicas
     waits for a node, the image and the weights.

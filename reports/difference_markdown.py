@@ -133,7 +133,7 @@ def _rollouts(difference: Difference) -> Iterable[str]:
 
 
 def shown(value: Any) -> str:
-    """A value of a summary, short and harmless in Markdown."""
+    """A value of the plan's data, short and escaped for Markdown."""
     if value is None:
         return "none"
     if isinstance(value, dict):

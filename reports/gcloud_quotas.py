@@ -16,9 +16,10 @@ from models.catalog import quota_metrics
 from models.quotas_and_prices import quota_limit
 from models.reading import NAMESPACE
 from models.stack import InvalidValueError
+from reports.sources import SourceError
 
 
-class QuotaJsonError(Exception):
+class QuotaJsonError(SourceError):
     """Text that is not gcloud's description of a region or a project; its text says why."""
 
 

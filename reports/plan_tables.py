@@ -41,7 +41,7 @@ def plan_tables(plan: PlanSummary) -> tuple[Table, ...]:
 
 
 def models_table(plan: PlanSummary) -> Table:
-    """What each model runs on and with; a star marks what the stack file does not say."""
+    """The pool and the engine settings of each model; a star marks values not in the stack file."""
     base = plan["service"]["url"]
     return _table(
         ("model", "pool", "TP", "dtype", "context", "replicas", "endpoint"),
@@ -70,7 +70,7 @@ def _marked(model: ModelSummary, text: str, argument: str) -> str:
 
 
 def memory_table(plan: PlanSummary) -> Table:
-    """GiB of one GPU: what the model holds, what is left for KV cache, and what that carries."""
+    """GiB of one GPU: the weights, what is left for the KV cache, and the context that fits."""
     columns = ("GiB a GPU", "budget", "weights", "KV left", "KV a sequence", "at once", "longest")
     return _table(columns, map(_memory_cells, plan["models"]), left={"GiB a GPU"})
 
@@ -183,7 +183,7 @@ def quota_table(plan: PlanSummary) -> Table:
 
 
 def price_note(cost: CostSummary) -> str:
-    """Which prices these are and what typical means."""
+    """The date of the prices, and the meaning of a typical month."""
     stated = cost["pricesOfStack"]
     own = f", of the stack file for {', '.join(stated)}" if stated else ""
     return (

@@ -14,7 +14,7 @@ def plan_text(plan: PlanSummary) -> str:
 
 
 def heading(plan: PlanSummary) -> tuple[str, str]:
-    """What stack this is, where it goes, and with which software."""
+    """The stack, its cluster, and the versions of its software."""
     versions = plan["versions"]
     return (
         f"Stack {plan['stack']}: {len(plan['models'])} models on cluster "

@@ -57,16 +57,16 @@ def engine_preview(text: str, origin: str) -> EnginePreview:
         data, _ = json.JSONDecoder().raw_decode(text.lstrip())
     except (json.JSONDecodeError, RecursionError):
         first = without_secrets(text.strip().splitlines()[0])[:300]
-        return EnginePreview(steps=(), errors=(f"pulumi preview said: {first}",))
+        return EnginePreview(steps=(), errors=(f"pulumi preview printed: {first}",))
     if not isinstance(data, dict) or not ({"steps", "diagnostics", "changeSummary"} & data.keys()):
         raise SourceError(f"{origin}: is not the JSON of `pulumi preview --json`.")
     steps = [_step(step) for step in data.get("steps") or [] if isinstance(step, dict)]
     return EnginePreview(
         steps=tuple(dict.fromkeys(step for step in steps if step is not None)),
         errors=tuple(
-            without_secrets(str(said.get("message", ""))).strip()
-            for said in data.get("diagnostics") or []
-            if isinstance(said, dict) and said.get("severity") == "error"
+            without_secrets(str(diagnostic.get("message", ""))).strip()
+            for diagnostic in data.get("diagnostics") or []
+            if isinstance(diagnostic, dict) and diagnostic.get("severity") == "error"
         ),
     )
 

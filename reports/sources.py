@@ -57,11 +57,11 @@ def summary_of_json(text: str, origin: str) -> PlanSummary:
     Raises SourceError if it is something else.
     """
     try:
-        data: Any = json.loads(text)
+        data = _opened(json.loads(text))
     except json.JSONDecodeError as error:
         raise SourceError(f"{origin}: is not JSON (line {error.lineno}: {error.msg}).") from None
-    if isinstance(data, dict) and isinstance(data.get("plan"), dict):
-        data = data["plan"]  # all outputs of the stack
+    if isinstance(data, dict) and "plan" in data:
+        data = _opened(data["plan"])  # all outputs of the stack
     if not isinstance(data, dict) or not PlanSummary.__required_keys__ <= data.keys():
         raise SourceError(
             f"{origin}: is not a plan. Give the JSON of `pulumi stack output plan --json` or of "
@@ -73,3 +73,13 @@ def summary_of_json(text: str, origin: str) -> PlanSummary:
             f"{VERSION}). Compare the stack files instead."
         )
     return cast("PlanSummary", data)
+
+
+def _opened(data: Any) -> Any:
+    """What JSON strings hold: the stack output is one, and `--json` puts it into another."""
+    while isinstance(data, str):
+        try:
+            data = json.loads(data)
+        except json.JSONDecodeError:
+            break
+    return data

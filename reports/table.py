@@ -1,7 +1,7 @@
 """A table and its two written forms: plain text of limited width, and Markdown.
 
-Written here and not by rich, because a plan on the command line then takes a tenth less time, and
-because rich's Markdown tables neither align columns nor escape cells.
+rich is not used: its import and its rendering would add a fifth to the time of a plan on the
+command line, and its Markdown tables neither align columns nor escape cells.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ class Table(NamedTuple):
 
 
 def text_table(table: Table, width: int = WIDTH) -> str:
-    """Plain text with a line below the header; cells that are too wide go on in the next line."""
+    """Plain text with a rule below the header; cells that are too wide continue below."""
     rows = [_indented(row) for row in table.rows]
     widths = _widths([table.columns, *rows], width)
     right = [column in table.right for column in table.columns]
@@ -44,7 +44,7 @@ def _indented(row: Row) -> tuple[str, ...]:
 
 
 def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """The width of each column; the widest give way until all fit."""
+    """The width of each column; the widest columns shrink until all of them fit."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     while sum(widths) + len(widths) - 1 > width and max(widths) > 1:
         widths[widths.index(max(widths))] -= 1

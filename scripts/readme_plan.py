@@ -1,4 +1,4 @@
-"""Puts what the program says of the prod stack into the README; a test compares them.
+"""Writes the plan and the messages of the prod stack into the README; a test compares them.
 
 Run: python -m scripts.readme_plan
 """
@@ -25,12 +25,12 @@ _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 
 def prod_plan() -> Plan:
-    """The plan of the shipped prod stack, with a token given."""
+    """The plan of the shipped prod stack, with a token."""
     return _planned(_prod_values())
 
 
 def prod_problems() -> str:
-    """What a preview says of the prod stack with three mistakes in its models."""
+    """The messages of a preview of the prod stack with three mistakes in its models."""
     values = _prod_values()
     models = values[_MODELS_KEY]
     models[1] = {"model": models[1]["model"], "gpu": "l4", "contextLength": 65536}

@@ -229,20 +229,23 @@ service = k8s.apiextensions.CustomResource(
         provider=provider, depends_on=[*pools, operator, secret, *config_maps]
     ),
 )
-account, role, binding, job = manifests("ask_models.yaml")
-k8s.core.v1.ServiceAccount("ask-models", metadata=account["metadata"], opts=in_namespace)
-k8s.rbac.v1.Role("ask-models", metadata=role["metadata"], rules=role["rules"], opts=in_namespace)
+account, role, binding, script, job = manifests("smoke_test.yaml")
+k8s.core.v1.ServiceAccount("smoke-test", metadata=account["metadata"], opts=in_namespace)
+k8s.rbac.v1.Role("smoke-test", metadata=role["metadata"], rules=role["rules"], opts=in_namespace)
 k8s.rbac.v1.RoleBinding(
-    "ask-models",
+    "smoke-test",
     metadata=binding["metadata"],
     role_ref=binding["roleRef"],
     subjects=binding["subjects"],
     opts=in_namespace,
 )
+script_files = k8s.core.v1.ConfigMap(
+    "smoke-test-script", metadata=script["metadata"], data=script["data"], opts=in_namespace
+)
 k8s.batch.v1.Job(
-    "ask-models",
+    "smoke-test",
     metadata=job["metadata"],
     spec=job["spec"],
-    opts=pulumi.ResourceOptions(provider=provider, depends_on=[service]),
+    opts=pulumi.ResourceOptions(provider=provider, depends_on=[service, script_files]),
 )
 pulumi.export("cluster", cluster.name)

@@ -1,83 +1,72 @@
-"""Writes the Job that asks every model, and what it needs to look at the service.
+"""Writes the Job that runs the smoke test.
 
-`pulumi up` is done when this Job is: its name holds a hash of what is deployed, so that every
-change asks again and an unchanged stack does not.
+`pulumi up` ends when this Job ends. Its name holds a hash of what is deployed and of the script, so
+that every change is tested and an unchanged stack is not.
 """
 
 import hashlib
 import json
-from importlib import resources
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
-from manifests.config_maps import config_map_name
-from manifests.namespace import labels
-from manifests.ray_service import ray_cluster_config
-from manifests.serve_config import serve_config_text
-from manifests.smoke_test.script import ASKED_BY
-from manifests.worker_group import GKE_NODE_POOL_LABEL
+from manifests.labels import labels
+from manifests.pods import cpu_node_selector
+from manifests.smoke_test import script_files
+from manifests.smoke_test.access import NAME
+from manifests.smoke_test.script.settings import JOB_ANNOTATION
 from planning import Plan
 
-NAME = "ask-models"
 # An hour: a node, the image (some 10 GB) and 140 GB of weights at 100 MB/s are half of it.
 DEADLINE_SECONDS = 3600
-# The Job's own limit leaves the script the time to be scheduled, to pull its image and to report.
-ACTIVE_DEADLINE_SECONDS = DEADLINE_SECONDS + 900
+ACTIVE_DEADLINE_SECONDS: Final = DEADLINE_SECONDS + 900
+"""The Job's own limit: the script's, and time to be scheduled, to pull the image and to report."""
 CONFIG_FOLDER = "/etc/llm-configs"
+# The Jobs of stacks that were deployed when the smoke test was still called so.
+_FORMER_NAME = "ask-models"
 _AMOUNTS = {"cpu": "250m", "memory": "256Mi"}
 
 
-def configuration_hash(plan: Plan) -> str:
-    """Ten hexadecimal digits over everything that is asked and what asks it.
+def job_name(
+    plan: Plan, serve_config: str, ray_cluster: dict[str, Any], script: dict[str, Any]
+) -> str:
+    """The Job's name, which ends in a hash of the deployed configuration and of the script.
 
-    With KubeRay's version, because a new operator rewrites the Ray cluster.
+    serve_config: the text of serveConfigV2.
+    ray_cluster: the RayClusterSpec.
+    script: the ConfigMap of the script; its name is a hash of its files.
     """
+    # KubeRay's version is part of it, because a new operator rewrites the Ray cluster.
     operator = f"{plan.release.install.value} {plan.release.kuberay.version}"
-    parts = [serve_config_text(plan), json.dumps(ray_cluster_config(plan)), operator, _script()]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
+    parts = [serve_config, json.dumps(ray_cluster), operator, script["metadata"]["name"]]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
+    return f"{NAME}-{digest}"
 
 
-def job_name(plan: Plan) -> str:
-    """The Job's name, another one for every configuration."""
-    return f"{NAME}-{configuration_hash(plan)}"
+def job_annotation(name: str) -> dict[str, str]:
+    """The RayService's annotation that names its Job; Jobs that killed updates left differ."""
+    return {JOB_ANNOTATION: name}
 
 
-def asked_by(plan: Plan) -> dict[str, str]:
-    """The RayService's annotation that tells its Job from those that killed updates left."""
-    return {ASKED_BY: job_name(plan)}
+def smoke_test_job(
+    plan: Plan, name: str, config_maps: Sequence[str], script: dict[str, Any]
+) -> dict[str, Any]:
+    """The Job; it runs under the account of `smoke_test_access`.
 
-
-def ask_models_job(plan: Plan) -> dict[str, Any]:
-    """The Job; it runs under the account of `ask_models_access`."""
-    service = plan.service
-    name = job_name(plan)
-    settings = {
-        "LLM_CONFIGS": CONFIG_FOLDER,
-        "SERVE_URL": f"http://{service.serve_service}.{service.namespace}:{service.port}",
-        "DASHBOARD_URL": (
-            f"http://{service.head_service}.{service.namespace}:{service.dashboard_port}"
-        ),
-        # KubeRay's name for the Service of one Ray cluster's head.
-        "CLUSTER_DASHBOARD_URL": (
-            f"http://{{cluster}}-head-svc.{service.namespace}:{service.dashboard_port}"
-        ),
-        "NAMESPACE": service.namespace,
-        "RAY_SERVICE": service.name,
-        "JOB_NAME": name,
-        "JOB_LABELS": ",".join(f"{key}={value}" for key, value in labels(plan, NAME).items()),
-        "DEADLINE_SECONDS": str(DEADLINE_SECONDS),
-    }
+    config_maps: names of the ConfigMaps with the LLM configs.
+    script: the ConfigMap of the script.
+    """
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": name,
-            "namespace": service.namespace,
+            "namespace": plan.service.namespace,
             "labels": labels(plan, NAME),
         },
         "spec": {
             "backoffLimit": 0,
             "activeDeadlineSeconds": ACTIVE_DEADLINE_SECONDS,
-            # A node that goes away is no answer: the pod is then started again.
+            # A lost node says nothing about the models: the pod is then started again.
             "podFailurePolicy": {
                 "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]
             },
@@ -86,38 +75,16 @@ def ask_models_job(plan: Plan) -> dict[str, Any]:
                 "spec": {
                     "restartPolicy": "Never",
                     "serviceAccountName": NAME,
-                    "nodeSelector": {GKE_NODE_POOL_LABEL: plan.cluster.cpu_pool.name},
-                    "containers": [
-                        {
-                            "name": NAME,
-                            "image": plan.release.image,
-                            "imagePullPolicy": "IfNotPresent",
-                            "command": ["python3", "-c", _script()],
-                            "env": [
-                                {"name": key, "value": value} for key, value in settings.items()
-                            ],
-                            "resources": {"requests": dict(_AMOUNTS), "limits": dict(_AMOUNTS)},
-                            # The end of its log becomes the message that `pulumi up` shows.
-                            "terminationMessagePolicy": "FallbackToLogsOnError",
-                            "volumeMounts": [
-                                {
-                                    "name": "llm-configs",
-                                    "mountPath": CONFIG_FOLDER,
-                                    "readOnly": True,
-                                }
-                            ],
-                        }
-                    ],
+                    **cpu_node_selector(plan),
+                    "containers": [_container(plan, name)],
                     "volumes": [
                         {
                             "name": "llm-configs",
                             "projected": {
-                                "sources": [
-                                    {"configMap": {"name": config_map_name(family)}}
-                                    for family in plan.families
-                                ]
+                                "sources": [{"configMap": {"name": item}} for item in config_maps]
                             },
-                        }
+                        },
+                        script_files.script_volume(script),
                     ],
                 },
             },
@@ -125,56 +92,43 @@ def ask_models_job(plan: Plan) -> dict[str, Any]:
     }
 
 
-def ask_models_access(plan: Plan) -> list[dict[str, Any]]:
-    """The Job's ServiceAccount with its Role and RoleBinding.
-
-    It may read the one RayService: only there stands which Ray cluster is being started for a new
-    configuration, and only that cluster knows why a model does not come up.
-
-    It may list and delete Jobs, because an update that is killed leaves a Job that Pulumi does not
-    know of; the next Job removes it. RBAC has no rule by label and the names are not known
-    beforehand, so this holds for every Job of the namespace; the script selects by label.
-
-    It may patch Ray clusters and list pods, to have a cluster that KubeRay rewrote count its
-    workers again. Their names are KubeRay's.
-    """
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(plan)},
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "Role",
-            "metadata": _metadata(plan),
-            "rules": [
-                {
-                    "apiGroups": ["ray.io"],
-                    "resources": ["rayservices"],
-                    "resourceNames": [plan.service.name],
-                    "verbs": ["get"],
-                },
-                {"apiGroups": ["ray.io"], "resources": ["rayclusters"], "verbs": ["get", "patch"]},
-                {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
-                {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "delete"]},
-            ],
-        },
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": _metadata(plan),
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
-            "subjects": [
-                {"kind": "ServiceAccount", "name": NAME, "namespace": plan.service.namespace}
-            ],
-        },
-    ]
-
-
-def _metadata(plan: Plan) -> dict[str, Any]:
+def _container(plan: Plan, job: str) -> dict[str, Any]:
     return {
         "name": NAME,
-        "namespace": plan.service.namespace,
-        "labels": labels(plan, NAME),
+        "image": plan.release.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(script_files.COMMAND),
+        "env": [{"name": key, "value": value} for key, value in _settings(plan, job).items()],
+        "resources": {"requests": dict(_AMOUNTS), "limits": dict(_AMOUNTS)},
+        # The end of its log becomes the message that `pulumi up` shows.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "llm-configs", "mountPath": CONFIG_FOLDER, "readOnly": True},
+            {"name": script_files.VOLUME, "mountPath": script_files.FOLDER, "readOnly": True},
+        ],
     }
 
 
-def _script() -> str:
-    return resources.files("manifests").joinpath("smoke_test/script.py").read_text(encoding="utf-8")
+def _settings(plan: Plan, job: str) -> dict[str, str]:
+    """The environment that `script/settings.py` reads."""
+    service = plan.service
+    dashboard = f"{service.namespace}:{service.dashboard_port}"
+    return {
+        "LLM_CONFIGS": CONFIG_FOLDER,
+        "SERVE_URL": f"http://{service.serve_service}.{service.namespace}:{service.port}",
+        "DASHBOARD_URL": f"http://{service.head_service}.{dashboard}",
+        # KubeRay's name for the Service of one Ray cluster's head.
+        "CLUSTER_DASHBOARD_URL": f"http://{{cluster}}-head-svc.{dashboard}",
+        "NAMESPACE": service.namespace,
+        "RAY_SERVICE": service.name,
+        "JOB_NAME": job,
+        "JOB_LABELS": _job_selector(plan),
+        "DEADLINE_SECONDS": str(DEADLINE_SECONDS),
+    }
+
+
+def _job_selector(plan: Plan) -> str:
+    """The label selector of all Jobs that test this service."""
+    component = "app.kubernetes.io/component"
+    same = [f"{key}={value}" for key, value in labels(plan, NAME).items() if key != component]
+    return ",".join([*same, f"{component} in ({NAME},{_FORMER_NAME})"])

@@ -6,6 +6,7 @@ pinned vLLM (models/catalog/vllm) lets us do it before.
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from models.catalog import (
@@ -58,7 +59,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
     vllm_version = context.vllm
     if vllm_version is None:
         return
-    known = {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
+    known = _known(vllm_version)
     front_end = front_end_arguments(vllm_version)
     for name, value in context.engine.items():
         where = f"{context.path}.engine.{name}"
@@ -88,6 +89,11 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 "underscores",
                 rule="engine-argument-unknown",
             )
+
+
+@cache
+def _known(vllm_version: str) -> Mapping[str, EngineArgument]:
+    return {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
 
 
 def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable[Problem]:

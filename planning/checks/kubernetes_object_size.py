@@ -27,6 +27,7 @@ _APPLICATION_BYTES: Final = 1_130
 _CONFIG_BYTES: Final = 560
 _QUOTING: Final = 1.1
 _INDENT_BYTES: Final = 16
+_EMPTY_ENGINE_BYTES: Final = 2  # {}
 # An application's entry in the status: two deployments with their states, and a timestamp.
 STATUS_BYTES: Final = 400
 
@@ -88,5 +89,7 @@ def object_size_problems(context: StackContext) -> Iterable[Problem]:
 
 def _engine_bytes(model: ModelPlan) -> int:
     """Engine arguments of the stack file, indented and quoted as YAML does."""
+    if not model.engine:
+        return _EMPTY_ENGINE_BYTES
     text = json.dumps(dict(model.engine), default=str)
     return int(len(text) * _QUOTING) + _INDENT_BYTES * len(model.engine)

@@ -70,7 +70,7 @@ def _unlisted(need: QuotaNeed, path: str) -> Problem:
         path=path,
         reason=f"is not given, and the stack needs {need.peak} of it at its maximum: the quotas of "
         "other GPUs do not count for it",
-        remedy="Add it; `python -m reports quotas` writes the section from gcloud's description",
+        remedy="Add it; `ray-llm quotas` writes the section from gcloud's description",
         rule="quota-unlisted",
     )
 

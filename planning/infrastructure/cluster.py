@@ -11,7 +11,7 @@ from planning.infrastructure.allocatable import allocatable
 from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
 
 # The head runs GCS, dashboard, autoscaler and the Serve controller, and takes no replicas.
-# KubeRay's own advice is 8 GiB and more for it.
+# KubeRay advises 8 GiB or more for it.
 HEAD: Final = PodResources(cpu=3, memory_gib=12)
 # A pod of the router group: a router takes one CPU and well under a GiB. With the head it fits
 # on one e2-standard-8 with KubeRay, so that an idle stack keeps one CPU node.
@@ -50,7 +50,7 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
 def router_group(models: Sequence[ModelPlan]) -> RouterGroupPlan:
     """The CPU worker group of the routers.
 
-    A constant but for its number of pods: what else a model edit changed would start a second
+    Constant except for its number of pods: any other change by a model edit would start a second
     cluster.
     """
     return RouterGroupPlan(

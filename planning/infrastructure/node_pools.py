@@ -106,8 +106,8 @@ def with_nodes(pools: Sequence[PoolPlan], models: Sequence[ModelPlan]) -> tuple[
 
 
 def _boot_disk_gb(tier: GpuTier) -> int:
-    """Image and twice the GPUs' memory in weights: a change of disk replaces the pool, so it
-    does not follow the models."""
+    """Image and twice the GPUs' memory in weights: a change of disk replaces all nodes of the
+    pool, so it does not follow the models."""
     return max(_SMALLEST_BOOT_DISK_GB, IMAGE_GB + 2 * round(tier.gpu_memory_gib) * tier.gpu_count)
 
 

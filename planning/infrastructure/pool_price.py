@@ -44,7 +44,7 @@ class PoolChoice:
 
 
 def catalogue_choices(region: str) -> Iterable[PoolChoice]:
-    """Every tier of the catalogue that can be had on demand, as if it were listed."""
+    """Every tier of the catalogue that is available on demand, as if the stack listed it."""
     for tier in gpu_tiers().values():
         if "on-demand" in tier.provisioning:
             yield PoolChoice(

@@ -117,7 +117,7 @@ def _untested(key: str, version: str, tested: Sequence[str]) -> Problem:
 
 
 def _vllm_of_image(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
-    """An image's vLLM against the floor of Ray's `llm` extra, and what was tried with it."""
+    """Compares an image's vLLM with the oldest that Ray's `llm` extra accepts, the tested one."""
     stated = versions.vllm
     if stated is None or stated not in vllm_versions() or stated == ray.vllm:
         return

@@ -1,4 +1,4 @@
-"""How many replicas of a model and of its router, and at which load their number moves.
+"""How many replicas of a model and of its router, and at which load their number changes.
 
 `target_ongoing_requests` is the load of one replica above which Serve adds another. It must be
 reachable: below `max_ongoing_requests`, which caps what Serve hands to a replica, and not above

@@ -69,7 +69,7 @@ _PROFILES: Final = {
 def batchings(
     profile: Profile | None, arguments: StatedArguments, max_model_len: int, v0_engine: bool
 ) -> tuple[Batching, ...]:
-    """The batchings to try, the wanted one first; stated numbers never move."""
+    """The batchings to try, the wanted one first; stated numbers never change."""
     tokens = arguments.get("max_num_batched_tokens")
     # V0 takes prompts whole, so a step has to hold one.
     whole_prompt = max_model_len if v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS else 0

@@ -22,7 +22,7 @@ from models.spelling import nearest
 from models.stack import ModelDeployment
 from planning.plan import GIB
 
-# Repositories that ask for their terms to be accepted, all of them that start so.
+# Gated repositories, whose terms must be accepted: all whose names start so.
 # https://github.com/skypilot-org/skypilot/issues/2634, https://ai.google.dev/gemma/docs/setup
 _GATED: Final = ("meta-llama/", "google/gemma-2", "google/gemma-3", "google/gemma-7b")
 

@@ -60,7 +60,8 @@ def choose_precision(
             Problem(
                 path=arguments.path,
                 reason=f"runs on {tier.gpu_name} (compute capability {tier.capability / 10:.1f}) "
-                f"with vLLM {release.vllm}, whose only engine is reported both to work and to fail there",
+                f"with vLLM {release.vllm}, whose only engine is reported both to work and to fail "
+                "there",
                 remedy=f"Use {f'versions.ray: {older}, or ' if older else ''}a newer GPU",
                 rule="old-gpu-new-vllm",
                 severity=Severity.WARN,

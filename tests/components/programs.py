@@ -82,6 +82,7 @@ class Registration:
     provider: str
     delete_before_replace: bool
     additional_secret_outputs: list[str]
+    aliases: list[str]
     create_timeout: str
 
 
@@ -167,6 +168,7 @@ class _Monitor(pulumi_mocks.MockMonitor):
                     provider=request.provider,
                     delete_before_replace=request.deleteBeforeReplace,
                     additional_secret_outputs=list(request.additionalSecretOutputs),
+                    aliases=[alias.spec.name for alias in request.aliases],
                     create_timeout=request.customTimeouts.create,
                 )
             )

@@ -11,9 +11,7 @@ import pytest
 
 from components import RayLlmService, RayLlmServiceArgs
 from components.ray_llm_service import ANSWER_TIMEOUT_SECONDS, SEEN_TIMEOUT_SECONDS
-from manifests.config_maps import config_maps
-from manifests.ray_service import ray_service
-from manifests.smoke_test.job import ACTIVE_DEADLINE_SECONDS, ask_models_access, ask_models_job
+from manifests import SMOKE_TEST_DEADLINE_SECONDS, service_manifests
 from models.stack import ModelDeployment
 from planning import Plan
 from tests.components.programs import Record, Recording, Registration, plan_of
@@ -25,7 +23,10 @@ JOB = "batch/v1:Job"
 
 
 def service_of(plan: Plan, **changes: Any) -> Callable[[], None]:
-    values: dict[str, Any] = {"plan": plan, "hugging_face_token": pulumi.Output.secret(TOKEN)}
+    values: dict[str, Any] = {
+        "manifests": service_manifests(plan),
+        "hugging_face_token": pulumi.Output.secret(TOKEN),
+    }
 
     def program() -> None:
         provider = kubernetes.Provider("cluster", context="test")
@@ -53,14 +54,16 @@ def annotations(registration: Registration) -> dict[str, str]:
 
 
 def test_every_manifest_of_the_plan_is_created(recorded: Recording, plan: Plan) -> None:
-    assert recorded.one(RAY_SERVICE).inputs["spec"] == ray_service(plan)["spec"]
-    assert recorded.one(JOB).inputs["spec"] == ask_models_job(plan)["spec"]
+    manifests = service_manifests(plan)
+    assert recorded.one(RAY_SERVICE).inputs["spec"] == manifests.ray_service["spec"]
+    assert recorded.one(JOB).inputs["spec"] == manifests.smoke_test.job["spec"]
     created = {
         item.inputs["metadata"]["name"]: item.inputs["data"]
         for item in recorded.of_type("core/v1:ConfigMap")
     }
-    assert created == {item["metadata"]["name"]: item["data"] for item in config_maps(plan)}
-    role, binding = ask_models_access(plan)[1:]
+    wanted = (*manifests.config_maps, manifests.smoke_test.script)
+    assert created == {item["metadata"]["name"]: item["data"] for item in wanted}
+    role, binding = manifests.smoke_test.role, manifests.smoke_test.role_binding
     assert recorded.one("v1:Role").inputs["rules"] == role["rules"]
     assert recorded.one("v1:RoleBinding").inputs["roleRef"] == binding["roleRef"]
     assert recorded.one("v1:RoleBinding").inputs["subjects"] == binding["subjects"]
@@ -89,8 +92,20 @@ def test_nothing_comes_before_its_namespace(recorded: Recording) -> None:
 def test_ray_service_comes_after_token_and_configs(recorded: Recording) -> None:
     dependencies = recorded.one(RAY_SERVICE).dependencies
     assert recorded.one("core/v1:Secret").urn in dependencies
-    for config_map in recorded.of_type("core/v1:ConfigMap"):
+    configs = [item for item in recorded.of_type("core/v1:ConfigMap") if "llm-configs" in item.name]
+    assert configs
+    for config_map in configs:
         assert config_map.urn in dependencies
+
+
+def test_job_comes_after_its_script(recorded: Recording) -> None:
+    assert recorded.named("llm-smoke-test-script").urn in recorded.one(JOB).dependencies
+
+
+@pytest.mark.parametrize("ending", ["v1:ServiceAccount", "v1:Role", "v1:RoleBinding", JOB])
+def test_the_test_is_known_by_its_former_name(recorded: Recording, ending: str) -> None:
+    """So that Pulumi deletes the old Job before the new one asks."""
+    assert "llm-ask-models" in recorded.one(ending).aliases
 
 
 def test_up_waits_for_the_job_and_not_for_kuberays_ready(recorded: Recording) -> None:
@@ -106,8 +121,8 @@ def test_up_waits_for_the_job_and_not_for_kuberays_ready(recorded: Recording) ->
 
 
 def test_job_gives_up_before_pulumi_does(recorded: Recording) -> None:
-    assert ANSWER_TIMEOUT_SECONDS > ACTIVE_DEADLINE_SECONDS
-    assert recorded.one(JOB).inputs["spec"]["activeDeadlineSeconds"] == ACTIVE_DEADLINE_SECONDS
+    assert ANSWER_TIMEOUT_SECONDS > SMOKE_TEST_DEADLINE_SECONDS
+    assert recorded.one(JOB).inputs["spec"]["activeDeadlineSeconds"] == SMOKE_TEST_DEADLINE_SECONDS
 
 
 def test_job_may_read_the_service_before_it_starts(recorded: Recording) -> None:
@@ -133,7 +148,7 @@ def test_nobody_waits_for_the_pod_of_a_job_that_goes(recorded: Recording) -> Non
 
 def test_the_ray_service_names_the_job_that_asks_about_it(recorded: Recording) -> None:
     job = recorded.one(JOB).inputs["metadata"]["name"]
-    assert annotations(recorded.one(RAY_SERVICE))["ray-llm/asked-by"] == job
+    assert annotations(recorded.one(RAY_SERVICE))["ray-llm/smoke-test-job"] == job
 
 
 def test_edited_model_is_a_new_job_and_the_same_ray_service(record: Record, plan: Plan) -> None:
@@ -172,7 +187,9 @@ def test_plain_text_token_becomes_a_secret(record: Record, plan: Plan) -> None:
 
 def test_token_is_no_part_of_the_outputs(record: Record, plan: Plan) -> None:
     def program() -> object:
-        service = RayLlmService("llm", RayLlmServiceArgs(plan=plan, hugging_face_token=TOKEN))
+        service = RayLlmService(
+            "llm", RayLlmServiceArgs(manifests=service_manifests(plan), hugging_face_token=TOKEN)
+        )
         return [service.endpoints, service.port_forward, service.first_curl, service.dashboard]
 
     assert TOKEN not in str(record(program).result)
@@ -187,7 +204,7 @@ def test_without_a_token_there_is_no_secret(record: Record) -> None:
 
 def test_forgotten_token_is_refused(plan: Plan) -> None:
     with pytest.raises(ValueError, match="RayLlmService llm: the plan counts on a Hugging Face"):
-        RayLlmService("llm", RayLlmServiceArgs(plan=plan))
+        RayLlmService("llm", RayLlmServiceArgs(manifests=service_manifests(plan)))
 
 
 def test_existing_namespace_is_used_and_not_created(record: Record, plan: Plan) -> None:
@@ -200,8 +217,13 @@ def test_two_services_live_in_one_program(record: Record, plan: Plan) -> None:
     other = replace(plan, service=replace(plan.service, name="llm-canary", namespace="ai-canary"))
 
     def program() -> None:
-        RayLlmService("llm", RayLlmServiceArgs(plan=plan, hugging_face_token=TOKEN))
-        RayLlmService("canary", RayLlmServiceArgs(plan=other, hugging_face_token=TOKEN))
+        RayLlmService(
+            "llm", RayLlmServiceArgs(manifests=service_manifests(plan), hugging_face_token=TOKEN)
+        )
+        RayLlmService(
+            "canary",
+            RayLlmServiceArgs(manifests=service_manifests(other), hugging_face_token=TOKEN),
+        )
 
     recording = record(program)
     urns = [item.urn for item in recording.registrations]

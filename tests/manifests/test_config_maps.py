@@ -6,11 +6,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.config_maps import config_map_name, config_maps, family_id
-from manifests.hugging_face_secret import hugging_face_secret
-from manifests.namespace import namespace
-from manifests.serve_config import serve_config
+from manifests import service_manifests
+from manifests.config_maps import config_map_name, family_id
 from tests.manifests.plans import model, plan, t4_model, tensor_parallel_model
+from tests.manifests.written import config_maps, serve_config
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
@@ -59,17 +58,18 @@ def test_two_families_never_share_a_name(families: list[str]) -> None:
     assert len({config_map_name(family) for family in families}) == len(families)
 
 
-def test_the_token_is_in_the_secret_and_nowhere_else() -> None:
-    token = object()  # as unknown as a Pulumi output
-    made = plan()
-    secret = hugging_face_secret(made, token)
-    assert secret["stringData"] == {"token": token}
+def test_the_token_is_in_no_manifest_but_the_secret_has_its_place() -> None:
+    made = service_manifests(plan())
+    secret = made.hugging_face_secret
+    assert made.token_key == "token"
+    assert "stringData" not in secret
+    assert "data" not in secret
     assert (secret["metadata"]["name"], secret["metadata"]["namespace"]) == (
         "huggingface-secret",
         "ai",
     )
-    assert "HF_TOKEN" not in str(config_maps(made))
+    assert "HF_TOKEN" not in str(made.config_maps)
 
 
 def test_the_namespace_is_the_plans() -> None:
-    assert namespace(plan())["metadata"]["name"] == "ai"
+    assert service_manifests(plan()).namespace["metadata"]["name"] == "ai"

@@ -9,13 +9,12 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 
-from manifests.config_maps import config_maps
-from manifests.ray_service import ray_cluster_config, ray_service
-from manifests.serve_config import serve_config, serve_config_text
+from manifests.ray_service import ray_cluster_config
 from models.catalog import ray_service_name_limit
 from models.problems import StackError
 from planning import Plan
 from tests.manifests.kuberay_hash import hashed
+from tests.manifests.written import config_maps, ray_service, serve_config, serve_config_text
 from tests.planning.stacks import Values, planned, stacks
 
 thorough = settings(

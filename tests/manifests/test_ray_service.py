@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from manifests.ray_service import ray_cluster_config, ray_service
+from manifests.ray_service import ray_cluster_config
 from models.catalog.releases import ray_releases
 from planning import ModelPlan
 from tests.manifests.kuberay_hash import hashed
 from tests.manifests.plans import model, plan, pool, replicas, t4_model, tensor_parallel_model
+from tests.manifests.written import ray_service
 
 EDITS: dict[str, Callable[[ModelPlan], ModelPlan]] = {
     "name": lambda item: replace(item, name="renamed"),
@@ -177,4 +178,4 @@ def test_the_object_is_named_and_labelled() -> None:
     metadata: dict[str, Any] = service["metadata"]
     assert (metadata["name"], metadata["namespace"]) == ("llm-serving", "ai")
     assert metadata["labels"]["app.kubernetes.io/instance"] == "llm-serving"
-    assert "annotations" not in metadata
+    assert set(metadata["annotations"]) == {"ray-llm/smoke-test-job"}

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from manifests.serve_config import llm_config, serve_config, serve_config_text
+from manifests.serve_config import llm_config
 from models.catalog.releases import ray_releases
 from tests.manifests.plans import model, plan, replicas, t4_model, tensor_parallel_model
+from tests.manifests.written import serve_config, serve_config_text
 
 RAY_FIELDS = json.loads((Path(__file__).parent / "ray_fields.json").read_text())
 

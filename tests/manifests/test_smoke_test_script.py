@@ -1,4 +1,4 @@
-"""The script of the Job against a small server that stands in for Serve, KubeRay and the models."""
+"""The smoke test's script against a small server in place of Serve, KubeRay and the models."""
 
 import json
 import subprocess
@@ -12,12 +12,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from manifests.config_maps import config_maps
+from manifests import service_manifests
 from manifests.serve_config import llm_config
-from manifests.smoke_test import script
-from manifests.smoke_test.job import ask_models_job
+from manifests.smoke_test.script import main, repairs, service_view
+from manifests.smoke_test.script.serve_api import APPLICATIONS
+from manifests.smoke_test.script.settings import JOB_ANNOTATION, Settings
 from planning import ModelPlan
 from tests.manifests.plans import model, plan, replicas
+from tests.manifests.written import config_maps, smoke_test_job
 
 Answer = tuple[int, Any]
 JOBS = "/apis/batch/v1/namespaces/ai/jobs"
@@ -43,7 +45,7 @@ class Service:
         self.dashboard_up = True
         self.submitted: list[tuple[str, Any]] = []
         self.revives = False
-        self.job = ask_models_job(self.plan)
+        self.job = smoke_test_job(self.plan)
         self.jobs: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.groups: list[dict[str, Any]] = []
@@ -134,12 +136,16 @@ class Service:
             kept = [job for job in self.jobs if job["metadata"]["name"] != name]
             found, self.jobs = len(kept) < len(self.jobs), kept
             return (200, {"kind": "Status"}) if found else (404, {"kind": "Status"})
-        wanted = [pair.split("=") for pair in query["labelSelector"][0].split(",")]
+        selector = query["labelSelector"][0]
+        pairs, _, components = selector.partition(",app.kubernetes.io/component in ")
+        wanted = [pair.split("=") for pair in pairs.split(",")]
+        known = components.strip("()").split(",")
         return 200, {
             "items": [
                 job
                 for job in self.jobs
                 if all(job["metadata"]["labels"].get(key) == value for key, value in wanted)
+                and job["metadata"]["labels"]["app.kubernetes.io/component"] in known
             ]
         }
 
@@ -167,7 +173,7 @@ class Run:
 
     def __call__(self, deadline: float = 1) -> int:
         self.env["DEADLINE_SECONDS"] = str(deadline)
-        return script.run(script.Settings.from_env(self.env), self.lines.append)
+        return main.run(Settings.from_env(self.env), self.lines.append)
 
     @property
     def text(self) -> str:
@@ -177,8 +183,9 @@ class Run:
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
     """Starts a server for a service; it ends with the test."""
-    monkeypatch.setattr(script, "POLL_SECONDS", (0.01, 0.05))
-    monkeypatch.setattr(script, "REMOVAL_SECONDS", 0.5)
+    monkeypatch.setattr(main, "POLL_SECONDS", (0.01, 0.05))
+    monkeypatch.setattr(repairs, "REMOVAL_SECONDS", 0.5)
+    monkeypatch.setattr(repairs, "REMOVAL_POLL_SECONDS", 0.01)
     servers: list[ThreadingHTTPServer] = []
 
     def run_for(*models: ModelPlan) -> Run:
@@ -309,9 +316,9 @@ def test_a_ready_model_waits_no_longer_for_the_next_look_than_a_tenth_of_its_sta
 ) -> None:
     run = start(model("a"))
     run.service.overrides["/a/v1/models"] = lambda count: (404, {}) if count < 60 else None
-    monkeypatch.setattr(script, "POLL_SECONDS", (0.5, 5.0))
+    monkeypatch.setattr(main, "POLL_SECONDS", (0.5, 5.0))
     pauses: list[float] = []
-    monkeypatch.setattr(script.time, "sleep", pauses.append)
+    monkeypatch.setattr(main.time, "sleep", pauses.append)
     assert run(600) == 0
     waited = 0.0
     for pause in pauses:
@@ -436,7 +443,7 @@ def test_a_failed_application_is_put_back_only_when_serve_has_taken_it_out(
             return 200, {"applications": kept}
         return None
 
-    run.service.overrides[script.APPLICATIONS] = slowly
+    run.service.overrides[APPLICATIONS] = slowly
     assert run(10) == 0
     assert submitted_when_gone == [1]
     assert len(run.service.submitted) == 2
@@ -493,7 +500,7 @@ def test_the_old_cluster_does_not_count_while_a_new_one_is_started(
 def test_an_edit_that_kuberay_has_not_seen_is_waited_for_but_not_for_ever(
     start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(script, "SETTLE_SECONDS", 0.5)
+    monkeypatch.setattr(service_view, "SETTLE_SECONDS", 0.5)
     run = start(model("a"))
     run.service.ray_service = ray_service(generation=3, observed=2)
     assert run(10) == 0
@@ -503,7 +510,7 @@ def test_an_edit_that_kuberay_has_not_seen_is_waited_for_but_not_for_ever(
 def test_a_ray_service_that_kuberay_refuses_fails_every_model(
     start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(script, "SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr(service_view, "SETTLE_SECONDS", 0.2)
     run = start(model("a"))
     refused = {"type": "Ready", "reason": "ValidationFailed", "message": "name too long"}
     run.service.ray_service = ray_service(conditions=[refused])
@@ -612,11 +619,11 @@ def test_where_the_job_may_not_count_workers_it_says_so_once_and_asks_on(
 
 def with_jobs(run: Run, asked_by: str | None = None) -> Run:
     """Has two Jobs left in the namespace beside the one that asks, which the RayService names."""
-    run.service.left("ask-models-0000000001")
-    run.service.left("ask-models-0000000002")
+    run.service.left("smoke-test-0000000001")
+    run.service.left("smoke-test-0000000002")
     run.service.left(run.env["JOB_NAME"])
     code, service = ray_service()
-    service["metadata"]["annotations"] = {script.ASKED_BY: asked_by or run.env["JOB_NAME"]}
+    service["metadata"]["annotations"] = {JOB_ANNOTATION: asked_by or run.env["JOB_NAME"]}
     run.service.ray_service = (code, service)
     return run
 
@@ -632,15 +639,15 @@ def test_jobs_that_interrupted_updates_left_are_removed_with_their_pods(
     assert run() == 0
     assert names(run.service.jobs) == [run.env["JOB_NAME"]]
     assert run.lines[:2] == [
-        "removed ask-models-0000000001, which an interrupted update had left",
-        "removed ask-models-0000000002, which an interrupted update had left",
+        "removed smoke-test-0000000001, which an interrupted update had left",
+        "removed smoke-test-0000000002, which an interrupted update had left",
     ]
     # Without it the API leaves the pods of a Job where they are.
     assert all(path.endswith("?propagationPolicy=Background") for path in run.service.deleted)
 
 
 def test_a_job_that_was_left_itself_removes_none(start: Callable[..., Run]) -> None:
-    run = with_jobs(start(model("a")), asked_by="ask-models-0000000002")
+    run = with_jobs(start(model("a")), asked_by="smoke-test-0000000002")
     assert run() == 0
     assert run.service.deleted == []
 
@@ -656,9 +663,9 @@ def test_another_services_jobs_and_jobs_of_another_kind_are_left_alone(
     start: Callable[..., Run], label: dict[str, str]
 ) -> None:
     run = with_jobs(start(model("a")))
-    run.service.left("ask-models-of-others", label)
+    run.service.left("smoke-test-of-others", label)
     assert run() == 0
-    assert names(run.service.jobs) == [run.env["JOB_NAME"], "ask-models-of-others"]
+    assert names(run.service.jobs) == [run.env["JOB_NAME"], "smoke-test-of-others"]
 
 
 @pytest.mark.parametrize("code", [404, 409])
@@ -666,11 +673,11 @@ def test_a_job_that_somebody_else_is_removing_does_not_keep_the_others(
     start: Callable[..., Run], code: int
 ) -> None:
     run = with_jobs(start(model("a")))
-    first = f"{JOBS}/ask-models-0000000001?propagationPolicy=Background"
+    first = f"{JOBS}/smoke-test-0000000001?propagationPolicy=Background"
     run.service.overrides[first] = lambda _: (code, {})
     assert run() == 0
     assert len(run.service.deleted) == 2
-    assert run.lines[0] == "removed ask-models-0000000002, which an interrupted update had left"
+    assert run.lines[0] == "removed smoke-test-0000000002, which an interrupted update had left"
 
 
 @pytest.mark.parametrize("answer", [(403, {}), (500, {}), (200, b"<html>"), (200, {"items": [{}]})])
@@ -679,17 +686,17 @@ def test_a_refused_list_of_jobs_is_no_failure(start: Callable[..., Run], answer:
     selector = urlencode({"labelSelector": run.env["JOB_LABELS"]})
     run.service.overrides[f"{JOBS}?{selector}"] = lambda _: answer
     assert run() == 0
-    assert run.lines[0].startswith("what interrupted updates may have left stays: ")
+    assert run.lines[0].startswith("Jobs that interrupted updates may have left stay: ")
     assert run.service.deleted == []
 
 
 def test_a_refused_removal_is_no_failure(start: Callable[..., Run]) -> None:
     run = with_jobs(start(model("a")))
-    first = f"{JOBS}/ask-models-0000000001?propagationPolicy=Background"
+    first = f"{JOBS}/smoke-test-0000000001?propagationPolicy=Background"
     run.service.overrides[first] = lambda _: (403, {"message": "forbidden"})
     assert run() == 0
     assert run.lines[0] == (
-        'what interrupted updates may have left stays: HTTP 403 {"message": "forbidden"}'
+        'Jobs that interrupted updates may have left stay: HTTP 403 {"message": "forbidden"}'
     )
 
 
@@ -697,11 +704,11 @@ def test_a_refused_removal_is_no_failure(start: Callable[..., Run]) -> None:
 def test_jobs_stay_where_there_is_no_api_or_no_account(
     start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    monkeypatch.setattr(script, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(service_view, "SETTLE_SECONDS", 0.0)
     run = start(model("a"))
     run.env["KUBERNETES_URL"] = url
     assert run(10) == 0
-    assert run.lines[0].startswith("what interrupted updates may have left stays: ")
+    assert run.lines[0].startswith("Jobs that interrupted updates may have left stay: ")
 
 
 def test_nothing_reachable_ends_at_the_deadline_with_the_reason(tmp_path: Path) -> None:
@@ -711,11 +718,30 @@ def test_nothing_reachable_ends_at_the_deadline_with_the_reason(tmp_path: Path) 
     assert "the Serve API does not answer" in run.text
 
 
-def test_it_runs_as_the_job_runs_it(start: Callable[..., Run]) -> None:
+def test_jobs_of_the_tests_former_name_are_removed_too(start: Callable[..., Run]) -> None:
+    run = with_jobs(start(model("a")))
+    run.service.left("ask-models-0000000003", {"app.kubernetes.io/component": "ask-models"})
+    assert run() == 0
+    assert names(run.service.jobs) == [run.env["JOB_NAME"]]
+
+
+def test_it_runs_as_the_job_runs_it(start: Callable[..., Run], tmp_path: Path) -> None:
     run = start(model("a"))
-    text = Path(script.__file__).read_text()
+    files = service_manifests(run.service.plan).smoke_test
+    [volume] = [
+        item
+        for item in run.service.job["spec"]["template"]["spec"]["volumes"]
+        if "configMap" in item
+    ]
+    for item in volume["configMap"]["items"]:
+        path = tmp_path / "mounted" / item["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files.script["data"][item["key"]])
+    [container] = run.service.job["spec"]["template"]["spec"]["containers"]
+    _, flag, text = container["command"]
+    text = text.replace("/opt/smoke-test", str(tmp_path / "mounted"))
     done = subprocess.run(
-        [sys.executable, "-c", text], env=run.env, capture_output=True, text=True, timeout=60
+        [sys.executable, flag, text], env=run.env, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "answers chat/completions" in done.stdout

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.yaml_text import yaml_text
+from manifests.yaml_text import Written, yaml_text
 
 SCALARS = (
     st.none()
@@ -68,3 +68,9 @@ def test_numbers_without_a_json_form_are_refused(number: float) -> None:
 def test_keys_that_are_not_text_are_refused() -> None:
     with pytest.raises(TypeError, match="cannot be a key"):
         yaml_text({"key": {1: 2}})
+
+
+@given(st.dictionaries(st.text(), OBJECTS, min_size=1, max_size=5))
+def test_what_was_written_before_is_written_the_same_again(value: dict[str, Any]) -> None:
+    again = {"deep": [{"list": [Written(yaml_text(value)), Written(yaml_text(value))]}]}
+    assert yaml_text(again) == yaml_text({"deep": [{"list": [value, value]}]})

@@ -9,6 +9,7 @@ Constants called fitted are fitted to public load logs: tests/planning/sizing/me
 """
 
 import math
+from functools import lru_cache
 from typing import Final
 
 from models.architecture import AttentionKind
@@ -59,6 +60,7 @@ _MARGIN_BYTES: Final = int(0.15 * GIB)
 _MARGIN_SHARE: Final = 0.1
 
 
+@lru_cache(maxsize=4096)  # asked again by each check, and by each model of the same architecture
 def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
     weights = weight_bytes_per_gpu(inputs)

@@ -5,6 +5,7 @@ the catalogue (vllm_behaviour.yaml) as an `Accounting`; the sums themselves know
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from models.architecture import LlmArchitecture
@@ -64,6 +65,7 @@ class Accounting:
         return 3 + largest // 8
 
 
+@cache
 def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Accounting:
     """The accounting of a vLLM version such as 0.10.0.
 

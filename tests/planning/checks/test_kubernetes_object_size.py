@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from manifests.config_maps import config_maps
-from manifests.ray_service import ray_service
 from planning import Plan
 from planning.checks.kubernetes_object_size import config_map_bytes, ray_service_bytes
+from tests.manifests.written import config_maps, ray_service
 from tests.planning.stacks import planned, stack
 
 TEMPLATE = "{% for message in messages %}\n<|im_start|>{{ message.role }}\n{% endfor %}\n" * 200

@@ -1,0 +1,78 @@
+"""All Kubernetes objects of one service, each written once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from manifests.config_maps import config_maps
+from manifests.hugging_face_secret import SECRET_KEY, hugging_face_secret
+from manifests.namespace import namespace
+from manifests.ray_service import ray_cluster_config, ray_service
+from manifests.serve_config import llm_config, serve_config
+from manifests.service_access import ServiceAccess, service_access
+from manifests.smoke_test.access import smoke_test_access
+from manifests.smoke_test.job import job_annotation, job_name, smoke_test_job
+from manifests.smoke_test.script_files import script_config_map
+from manifests.yaml_text import Written, yaml_text
+from planning import Plan
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as plain values, as `kubectl apply` takes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokeTestManifests:
+    """The Job that asks every model, the ConfigMap of its script, and its rights."""
+
+    job: Manifest
+    script: Manifest
+    service_account: Manifest
+    role: Manifest
+    role_binding: Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceManifests:
+    """The Kubernetes objects of one service, and how people reach it.
+
+    config_maps: the LLM configs, one ConfigMap for each model family.
+    hugging_face_secret: the Secret without its `stringData`, because no manifest holds the token;
+        `token_key` is the key under which the GPU workers read it.
+    needs_hugging_face_token: whether the plan counts on a token.
+    """
+
+    namespace: Manifest
+    config_maps: tuple[Manifest, ...]
+    hugging_face_secret: Manifest
+    token_key: str
+    needs_hugging_face_token: bool
+    ray_service: Manifest
+    smoke_test: SmokeTestManifests
+    access: ServiceAccess
+
+
+def service_manifests(plan: Plan) -> ServiceManifests:
+    """Writes all objects of the service of a plan."""
+    llm_configs = {model.name: yaml_text(llm_config(plan, model)) for model in plan.models}
+    written = {name: Written(text) for name, text in llm_configs.items()}
+    serve_text = yaml_text(serve_config(plan, written))
+    cluster = ray_cluster_config(plan)
+    configs = tuple(config_maps(plan, llm_configs))
+    script = script_config_map(plan)
+    job = job_name(plan, serve_text, cluster, script)
+    account, role, binding = smoke_test_access(plan)
+    return ServiceManifests(
+        namespace=namespace(plan),
+        config_maps=configs,
+        hugging_face_secret=hugging_face_secret(plan),
+        token_key=SECRET_KEY,
+        needs_hugging_face_token=plan.has_hugging_face_token,
+        ray_service=ray_service(plan, serve_text, cluster, job_annotation(job)),
+        smoke_test=SmokeTestManifests(
+            job=smoke_test_job(plan, job, [item["metadata"]["name"] for item in configs], script),
+            script=script,
+            service_account=account,
+            role=role,
+            role_binding=binding,
+        ),
+        access=service_access(plan),
+    )

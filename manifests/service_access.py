@@ -1,0 +1,57 @@
+"""How people reach a service: endpoints inside the cluster, shell commands from outside.
+
+Ray Serve has no authentication and its Services are reachable inside the cluster only, so the
+commands go through `kubectl port-forward` and the caller's own rights in the cluster.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planning import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceAccess:
+    """How to reach a service.
+
+    endpoints: the OpenAI base URL of each served name, inside the cluster.
+    port_forward: the shell command that brings the service to the same port of this machine.
+    first_curl: a chat request to a model, to run while `port_forward` runs.
+    dashboard: the command that brings Ray's dashboard to http://127.0.0.1:8265. The dashboard has
+        no authentication and must not be exposed in any other way.
+    """
+
+    endpoints: Mapping[str, str]
+    port_forward: str
+    first_curl: str
+    dashboard: str
+
+
+def service_access(plan: Plan) -> ServiceAccess:
+    """The endpoints and commands of a plan's service."""
+    service = plan.service
+    return ServiceAccess(
+        endpoints={model.name: service.endpoint(model) for model in plan.models},
+        port_forward=_port_forward(service.namespace, service.serve_service, service.port),
+        first_curl=_first_curl(plan),
+        dashboard=_port_forward(service.namespace, service.head_service, service.dashboard_port),
+    )
+
+
+def _first_curl(plan: Plan) -> str:
+    # A model that keeps a replica, if there is one: a model at zero has to wait for its node.
+    model = next((model for model in plan.models if model.replicas.min > 0), plan.models[0])
+    body = {
+        "model": model.name,
+        "messages": [{"role": "user", "content": "Say hello."}],
+        "max_tokens": 32,
+    }
+    url = f"http://127.0.0.1:{plan.service.port}{model.route}/v1/chat/completions"
+    data = shlex.quote(json.dumps(body))
+    return f"curl {url} --header 'Content-Type: application/json' --data {data}"
+
+
+def _port_forward(namespace: str, service: str, port: int) -> str:
+    return f"kubectl --namespace {namespace} port-forward service/{service} {port}:{port}"

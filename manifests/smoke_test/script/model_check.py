@@ -1,0 +1,114 @@
+"""Whether one model is deployed as it should be, and whether it answers."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from .http_json import fetch, one_line, reason
+from .serve_api import deployed_config, engine_error, progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .service_view import View
+    from .settings import Settings
+
+# How a model refuses a request that it does not support, as a base model refuses chat.
+_NOT_SUPPORTED = (400, 405, 422, 501)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model as it should be deployed."""
+
+    name: str
+    config: Mapping[str, Any]
+    min_replicas: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a model.
+
+    settled: whether more waiting can change nothing.
+    seconds: how long the answer took; 0 if nothing was asked.
+    """
+
+    settled: bool
+    good: bool
+    text: str
+    seconds: float = 0.0
+
+
+def read_models(folder: Path) -> list[Model]:
+    """The models whose LLM configs are in `folder`, one file a model, by name."""
+    models = []
+    for path in sorted(folder.glob("*.yaml")):
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        scaling = config["deployment_config"]["autoscaling_config"]
+        name = config["model_loading_config"]["model_id"]
+        models.append(Model(name, config, scaling["min_replicas"]))
+    return models
+
+
+def judge(model: Model, view: View, settings: Settings) -> Verdict:
+    """What `view` says of one model and, if it should answer by now, what it answers."""
+    if view.rejected:
+        return Verdict(True, False, f"KubeRay refuses the RayService: {one_line(view.rejected)}")
+    for applications in (view.upcoming, view.applications):
+        application = applications.get(model.name)
+        if application and deployed_config(application) == model.config:
+            if application["status"] == "DEPLOY_FAILED":
+                return Verdict(True, False, engine_error(application))
+            if applications is view.upcoming and application["status"] != "RUNNING":
+                return Verdict(False, False, progress(application))
+    if view.waiting:
+        return Verdict(False, False, view.waiting)
+    application = view.applications.get(model.name)
+    if application is None:
+        return Verdict(False, False, "its application is not deployed")
+    if deployed_config(application) != model.config:
+        return Verdict(False, False, "still runs with its previous configuration")
+    if application["status"] != "RUNNING":
+        return Verdict(False, False, progress(application))
+    if model.min_replicas == 0:
+        return Verdict(True, True, "deployed, starts with its first request")
+    return ask(model, settings)
+
+
+def ask(model: Model, settings: Settings) -> Verdict:
+    """Lists the models at the route and sends one question, in the first form that is supported."""
+    base = f"{settings.serve_url}/{model.name}/v1"
+    question = "Say hello."
+    forms = (
+        ("chat/completions", {"messages": [{"role": "user", "content": question}]}, "choices"),
+        ("completions", {"prompt": question}, "choices"),
+        ("embeddings", {"input": question}, "data"),
+    )
+    refusals = []
+    try:
+        listed = fetch(f"{base}/models")
+        if model.name not in [entry.get("id") for entry in listed.get("data", [])]:
+            return Verdict(False, False, f"{base}/models does not list it")
+        for path, body, answer in forms:
+            limit = {} if path == "embeddings" else {"max_tokens": 8, "temperature": 0}
+            started = time.monotonic()
+            try:
+                reply = fetch(f"{base}/{path}", {"model": model.name, **body, **limit})
+            except urllib.error.HTTPError as error:
+                if error.code not in _NOT_SUPPORTED:
+                    raise
+                refusals.append(f"{path}: {reason(error)}")
+                continue
+            if not reply.get(answer):
+                return Verdict(False, False, f"{path} answers without {answer}")
+            return Verdict(True, True, f"answers {path}", time.monotonic() - started)
+    except (OSError, ValueError) as error:
+        return Verdict(False, False, f"does not answer: {reason(error)}")
+    return Verdict(True, False, one_line("refuses the question: " + "; ".join(refusals)))

@@ -1,0 +1,30 @@
+"""The objects of a plan one by one, as `service_manifests` writes them together."""
+
+from typing import Any
+
+import yaml
+
+from manifests import Manifest, service_manifests
+from planning import Plan
+
+
+def ray_service(plan: Plan) -> Manifest:
+    return service_manifests(plan).ray_service
+
+
+def serve_config_text(plan: Plan) -> str:
+    text: str = ray_service(plan)["spec"]["serveConfigV2"]
+    return text
+
+
+def serve_config(plan: Plan) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load(serve_config_text(plan))
+    return config
+
+
+def config_maps(plan: Plan) -> tuple[Manifest, ...]:
+    return service_manifests(plan).config_maps
+
+
+def smoke_test_job(plan: Plan) -> Manifest:
+    return service_manifests(plan).smoke_test.job
