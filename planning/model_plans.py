@@ -86,9 +86,11 @@ def _spec(
     release: ReleasePlan | None,
 ) -> tuple[ModelSpec | None, tuple[Problem, ...]]:
     """What a model's sizing depends on; None if the model must not be sized."""
-    checkpoint, problems = checkpoint_of(deployment, deployment.path, reading.directory)
-    arguments, contradictions = stated_arguments(deployment, deployment.path)
+    path = deployment.path
+    checkpoint, problems = checkpoint_of(deployment, path, reading.directory)
+    arguments, contradictions = stated_arguments(deployment, path)
     context = EntryContext(
+        path=path,
         deployment=deployment,
         has_hugging_face_token=settings.has_hugging_face_token,
         checkpoint=checkpoint,

@@ -79,5 +79,5 @@ def gpu_pools(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Prob
 
 
 def _without_pools(stack: StackContext) -> StackContext:
-    """The stack if a listed pool is missing: what all models need together is not known then."""
+    """The stack if a listed pool is missing: what all models need in total is then unknown."""
     return replace(stack, pools=(), models=(), cost=None, quota=())

@@ -16,18 +16,15 @@ from planning.sizing.model_sizing import ModelSpec
 class EntryContext:
     """A model entry before it is placed, whatever its GPU.
 
+    path: the entry's path in the stack file.
     checkpoint, release: None if they could not be decided; checks that need them find nothing.
     """
 
+    path: str
     deployment: ModelDeployment
     has_hugging_face_token: bool
     checkpoint: Checkpoint | None
     release: ReleasePlan | None
-
-    @property
-    def path(self) -> str:
-        """The entry's path in the stack file."""
-        return self.deployment.path
 
     @property
     def engine(self) -> Mapping[str, Any]:

@@ -56,7 +56,7 @@ def upgrade_problems(context: StackContext) -> Iterable[Problem]:
     """A warning for each pool whose maximum has no room for a second RayCluster.
 
     A change of the cluster's pods starts a second RayCluster, and the first one serves until the
-    second does: both want their minimum from the same pool. Without room the second waits, and so
+    second does: both need their minimum from the same pool. Without room the second waits, and so
     does the change.
     """
     for pool in context.pools:

@@ -43,7 +43,7 @@ def _oversized(
         if pool.id == chosen.id or pool.spot or cheapest is None:
             continue
         if cheapest * _TIMES_DEARER > price:
-            return  # the ones that follow are dearer still
+            return  # the pools that follow are dearer still
         sizing, problems = size_model(spec, pool.tier)
         if sizing is None or stops(problems) or not sizing.fits:
             continue

@@ -66,7 +66,7 @@ def assign(items: Sequence[Item], bins: Sequence[NodeBin], load_factor: float) -
 def is_tight(items: Sequence[Item], bins: Sequence[NodeBin]) -> bool:
     """Whether the first option of each item leaves no GPU idle and no pool too small.
 
-    Then nothing costs less, where each item's first option is its cheapest.
+    Nothing costs less then, if each item's first option is its cheapest.
     """
     for number, bin_ in enumerate(bins):
         here = [(item, item.options[0][1]) for item in items if item.options[0][0] == number]
@@ -82,13 +82,13 @@ def is_tight(items: Sequence[Item], bins: Sequence[NodeBin]) -> bool:
 
 
 def _size(item: Item) -> tuple[int, int, str]:
-    """The largest first: what is left over then suits the small ones."""
+    """The largest first (first-fit decreasing): the small ones then fill the gaps."""
     gpus = item.options[0][1]
     return (-gpus, -gpus * item.max_replicas, item.key)
 
 
 class _State:
-    """An assignment in the making: what stands on each pool and what that costs."""
+    """An unfinished assignment: the items on each pool and what they cost."""
 
     def __init__(self, items: Sequence[Item], bins: Sequence[NodeBin], load_factor: float) -> None:
         self._items = items
@@ -102,7 +102,7 @@ class _State:
         self.cost: Cost = (low, money, high, 0)
 
     def trials(self, index: int) -> Iterator[tuple[Cost, int]]:
-        """What each option of an item that stands nowhere would lead to."""
+        """The cost that each option of an unassigned item would lead to."""
         for option in range(len(self._items[index].options)):
             self._add(index, option, 1)
             yield self.cost, option
@@ -119,7 +119,7 @@ class _State:
         return option
 
     def improve(self, order: Sequence[int]) -> None:
-        """Moves items, alone and two at once, until no move saves."""
+        """Moves items, alone and in pairs, until no move saves money."""
         movable = [index for index in order if len(self._items[index].options) > 1]
         pairs = list(combinations(movable, 2)) if len(movable) <= _PAIRS_LIMIT else []
         for _ in range(_ROUNDS):
@@ -145,7 +145,7 @@ class _State:
         self.put(second, (best[0], best[2]))
 
     def search(self, order: Sequence[int]) -> None:
-        """Tries every combination that could still be cheaper than what stands."""
+        """Tries every combination that could still be cheaper than the present one."""
         best, chosen = self.cost, list(self.chosen)
         for index in order:
             self.take(index)
