@@ -14,6 +14,9 @@ ACTIONLINT_VERSION := v1.7.12
 PY := .venv/bin/python
 LOCALCLOUD := $(PY) -m localcloud
 LOCALCLOUD_TESTS := devtools/localcloud/tests/cluster
+# What Ray's Python imports as modules of their own.
+STANDINS := -p vllm $(foreach name,echo_engine fork_client fork_server ray_forks sitecustomize \
+	watch_processes,-m $(name))
 
 # Only the Python that is here: nothing is downloaded from outside of the registries.
 export UV_PYTHON_DOWNLOADS := never
@@ -64,7 +67,7 @@ cluster-status: env ## what of it runs
 .PHONY: test bench calibration corpus lint lint-workflow schema format
 test: env ## all tests but those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
-	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: e2e e2e-shared e2e-alone
 e2e: e2e-shared e2e-alone ## the tests on the real cluster, which is built first
@@ -83,9 +86,10 @@ cluster-build: env
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(LOCALCLOUD).cluster build
 
-bench: env ## the figures in the README: planning by number of models, preview against a flat program
+bench: env ## the figures in the README: planning by number of models, start-up, preview against a flat program
 	@$(PY) -m benchmarks.config_lines
 	@$(PY) -m benchmarks.planning
+	@$(PY) -m benchmarks.start_up
 	@$(PY) -m benchmarks.preview $(ARGS)
 
 calibration: env ## the memory estimate against what real engines logged
@@ -101,6 +105,9 @@ lint: env ## format, lint, types and layers
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@cd devtools/localcloud && ../../.venv/bin/mypy
+	@cd devtools/localcloud/localcloud/cluster/ray/standins && MYPYPATH=../../forks \
+		$(CURDIR)/.venv/bin/mypy --config-file $(CURDIR)/devtools/localcloud/pyproject.toml $(STANDINS)
 	@PYTHONPATH=. .venv/bin/lint-imports
 	@$(MAKE) lint-workflow
 
@@ -110,7 +117,7 @@ lint-workflow: ## the GitHub Actions workflows, shipped and own, by actionlint a
 	@.venv/bin/zizmor --offline --no-progress --quiet examples/ci/*.yml .github/workflows/*.yml
 
 schema: env ## write the stack file's JSON Schema anew, after a change of models/
-	@$(PY) -m planning schema --out schemas/stack.schema.json
+	@.venv/bin/ray-llm schema --out schemas/stack.schema.json
 
 format: env ## rewrite the code in the project's format
 	@.venv/bin/ruff check --fix --quiet . || true

@@ -45,6 +45,7 @@ class GkeClusterArgs:
     location: str
     cpu_pool: CpuPoolPlan
     zones: Sequence[str] = ()
+    initial_cpu_nodes_per_zone: int = 1
     existing: bool = False
     context: str | None = None
     deletion_protection: bool = True
@@ -64,6 +65,7 @@ class GkeClusterArgs:
             location=cluster.location,
             cpu_pool=cluster.cpu_pool,
             zones=cluster.zones,
+            initial_cpu_nodes_per_zone=cluster.initial_cpu_nodes_per_zone,
             existing=cluster.existing,
             context=cluster.context,
             deletion_protection=cluster.deletion_protection,
@@ -210,13 +212,13 @@ class GkeCluster(pulumi.ComponentResource):
                 location=args.location,
                 cluster=cluster.name,
                 node_locations=list(args.zones),
-                # Counted per zone: one each, unless that alone were above the maximum.
-                initial_node_count=1 if len(args.zones) <= plan.max_nodes else 0,
+                initial_node_count=args.initial_cpu_nodes_per_zone,
                 autoscaling=container.NodePoolAutoscalingArgs(
                     total_min_node_count=plan.min_nodes, total_max_node_count=plan.max_nodes
                 ),
                 node_config=node_config(
                     machine_type=plan.machine_type,
+                    boot_disk_type=plan.boot_disk_type,
                     boot_disk_gb=plan.boot_disk_gb,
                     service_account=args.node_service_account,
                 ),

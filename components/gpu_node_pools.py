@@ -1,13 +1,14 @@
 """`GpuNodePools`: the GPU node pools of a plan, each growing from zero nodes and back.
 
 It works on any GKE cluster, given by name. The cluster must have a pool without GPUs before the
-first GPU pool: only then GKE taints GPU nodes and adds the toleration to GPU pods.
+first GPU pool: only then GKE taints GPU nodes and adds the toleration to GPU pods. Which fields
+replace a pool is in models/catalog/replacing_fields.py.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Literal
 
 import pulumi
 from pulumi_gcp import container
@@ -15,25 +16,6 @@ from pulumi_gcp import container
 from components.node_config import NODE_POOL_IGNORED, node_config
 from manifests import GPU_TYPE_TAINT
 from planning import PoolPlan
-
-REPLACING_FIELDS: Final = (
-    "cluster",
-    "location",
-    "name",
-    "nodeConfig.guestAccelerators",
-    "nodeConfig.oauthScopes",
-    "nodeConfig.serviceAccount",
-    "nodeConfig.shieldedInstanceConfig",
-    "nodeConfig.spot",
-    "project",
-)
-"""The fields set here whose change makes GKE replace a pool.
-
-The pool's name is fixed, so the old pool is deleted before the new one is created, and its models
-are down meanwhile. All other fields change in place: sizes and zones at once, the rest node by
-node. Source: ForceNew in terraform-provider-google, `resource_container_node_pool.go` and
-`node_config.go`.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +79,7 @@ class GpuNodePools(pulumi.ComponentResource):
                 ),
                 node_config=node_config(
                     machine_type=pool.machine_type,
+                    boot_disk_type=pool.boot_disk_type,
                     boot_disk_gb=pool.boot_disk_gb,
                     spot=pool.spot,
                     service_account=args.node_service_account,

@@ -1,7 +1,7 @@
 """`KubeRayOperator`: the operator that turns RayServices into pods, and the CRDs it reads.
 
 Helm installs it, GKE runs it as an add-on, or it is already there. Helm installs the CRDs of a
-chart once and never upgrades them. So here the CRDs are separate resources, applied by the server
+chart once and never upgrades them. So the CRDs are separate resources here: the server applies them
 before the operator, and a new version upgrades its CRDs.
 """
 

@@ -16,19 +16,11 @@ NODE_POOL_IGNORED = ["initialNodeCount", "nodeCount"]
 # decide what nodes may do. GKE's documentation then asks for this one scope.
 _OAUTH_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
-# These series attach Hyperdisk only:
-# https://cloud.google.com/compute/docs/disks/hyperdisks#machine-type-support
-_HYPERDISK_ONLY = ("a3-ultragpu-", "a4-", "g4-")
-
-
-def boot_disk_type(machine_type: str) -> str:
-    """The boot disk for a machine type: balanced persistent disk wherever it can be attached."""
-    return "hyperdisk-balanced" if machine_type.startswith(_HYPERDISK_ONLY) else "pd-balanced"
-
 
 def node_config(
     *,
     machine_type: str,
+    boot_disk_type: str,
     boot_disk_gb: int,
     spot: bool = False,
     service_account: pulumi.Input[str] | None = None,
@@ -42,7 +34,7 @@ def node_config(
     """
     return container.NodePoolNodeConfigArgs(
         machine_type=machine_type,
-        disk_type=boot_disk_type(machine_type),
+        disk_type=boot_disk_type,
         disk_size_gb=boot_disk_gb,
         spot=spot,
         service_account=service_account,

@@ -14,9 +14,11 @@ import pulumi
 from pulumi.runtime import config as engine_config
 
 from components.checked_settings import plan_or_stop
-from models.reading import NAMESPACE, TOKEN_KEY, Reading, read_stack
+from models.reading import NAMESPACE, Reading, read_stack
+from models.stack_keys import TOKEN_KEY
 from planning import Plan
-from reports.plan_tables import plan_table
+from reports.plan_data import plan_summary
+from reports.plan_text import plan_text
 
 _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
@@ -60,7 +62,7 @@ class StackConfig:
         Raises pulumi.RunError with every problem of the stack at once.
         """
         plan = plan_or_stop(self.reading)
-        pulumi.info(plan_table(plan))
+        pulumi.info(plan_text(plan_summary(plan)))
         return plan
 
 

@@ -1,13 +1,16 @@
-"""Problems of a stack file: found one by one, told all at once.
+"""Problems of a stack file: found one by one, reported all at once.
 
 Every check of the project returns `Problem`s instead of raising, so that one preview names
-everything there is to change. `StackError` carries them to the place that ends the run.
+everything that has to change. `StackError` carries them to the code that ends the run.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Any, Final
+
+from models.rules import RULES
+from models.rules import Severity as Severity
 
 # Hugging Face's tokens start with hf_ or, the older ones, api_; a message must never carry one,
 # whatever key it was put under. Three engine arguments of vLLM start with hf_ too.
@@ -17,11 +20,8 @@ _TOKEN = re.compile(
 _LONGEST_VALUE = 80
 
 
-class Severity(StrEnum):
-    """What a problem does to a preview."""
-
-    STOP = "stop"
-    WARN = "warn"
+# A problem is as grave as its rule says first, unless it says otherwise.
+_AS_ITS_RULE: Final[Any] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,13 @@ class Problem:
     """One thing to change in a stack file.
 
     path: the path in the file, `ray-llm:models[1].contextLength`.
-    value: what stands there, as it should be shown; None where there is nothing to show.
-    reason: why that cannot work, as the rest of a sentence that starts with the value.
-    remedy: what to write instead, a sentence of its own.
-    rule: the id of the rule in the documentation.
+    value: the value there, as it should be shown; None if there is nothing to show.
+    reason: why the value cannot work, as the rest of a sentence that starts with it.
+    remedy: what to write instead, a whole sentence.
+    rule: the id of its rule, one of models/rules.py.
+    severity: one of its rule's severities; left out, the first of them.
+
+    Raises ValueError if there is no such rule, or if it has no such severity.
     """
 
     path: str
@@ -40,14 +43,32 @@ class Problem:
     reason: str
     remedy: str
     rule: str
-    severity: Severity = Severity.STOP
+    severity: Severity = _AS_ITS_RULE
+
+    def __post_init__(self) -> None:
+        row = RULES.get(self.rule)
+        if row is None:
+            raise ValueError(f"{self.rule!r} is not a rule of models/rules.py")
+        if self.severity is _AS_ITS_RULE:
+            object.__setattr__(self, "severity", row.severities[0])
+        elif self.severity not in row.severities:
+            raise ValueError(f"models/rules.py has no {self.severity} for {self.rule}")
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether `ray-llm:accept` can list its rule so that this problem is not shown."""
+        return self.severity is Severity.WARN and RULES[self.rule].acceptable
 
     def sentence(self) -> str:
-        """The problem in words and on one line: place, value, reason, way out."""
+        """The problem in words and on one line: path, value, reason, way out.
+
+        A warning that a stack can accept ends with the id that `ray-llm:accept` takes.
+        """
         shown = "" if self.value is None else f"{_shown(self.value)} "
         sentence = without_secrets(f"{self.path}: {shown}{self.reason}. {self.remedy}")
         line = _printable(sentence)
-        return line if line.endswith(("?", ".")) else f"{line}."
+        ended = line if line.endswith(("?", ".")) else f"{line}."
+        return f"{ended} [{self.rule}]" if self.acceptable else ended
 
 
 def without_secrets(text: str) -> str:
@@ -56,7 +77,7 @@ def without_secrets(text: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as a person would write it in the file, cut where it would drown the sentence."""
+    """A value as a person would write it in the file, cut if it is too long for a sentence."""
     if isinstance(value, bool):
         text = str(value).lower()
     elif isinstance(value, str):
@@ -81,7 +102,7 @@ def _printable(text: str) -> str:
 
 
 class StackError(Exception):
-    """A stack file that cannot be deployed; its text names every problem on a line of its own."""
+    """A stack file that cannot be deployed; its text has one line for every problem."""
 
     def __init__(self, origin: str, problems: Iterable[Problem]) -> None:
         self.origin = origin

@@ -9,60 +9,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from models.amounts import amount, read_quotas, read_scalar, share, unknown_price_keys
-from models.problems import Problem
-from models.spelling import nearest as nearest
+from pydantic.alias_generators import to_snake
+
+from models.problems import Problem, Severity
+from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
+from models.rules import RULES, acceptable_rules
+from models.spelling import nearest
 from models.stack import (
     ClusterSettings,
-    Defaults,
+    Entry,
     GpuPoolSettings,
-    KubeRaySettings,
     ModelDeployment,
     PriceSettings,
-    ServiceSettings,
     Settings,
     StackSettings,
-    Versions,
 )
+from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
-TOKEN_KEY: Final = "huggingFaceToken"  # noqa: S105 - the name of a key
-_SECTIONS: Final[Mapping[str, type[Settings]]] = {
-    "cluster": ClusterSettings,
-    "defaults": Defaults,
-    "versions": Versions,
-    "kubeRay": KubeRaySettings,
-    "service": ServiceSettings,
+# The keys that every stack needs, and what to write if one is missing.
+REQUIRED: Final[Mapping[str, str]] = {
+    "cluster": "Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
+    "models": "List at least one model to serve, such as - qwen2.5-0.5b-instruct",
 }
-_LISTS: Final = ("gpuPools", "models")
-_FIGURES: Final = ("quotas", "prices", "monthlyBudget", "loadFactor")
-_ACCEPT: Final = "accept"
-_KEYS: Final = (TOKEN_KEY, *_SECTIONS, *_LISTS, *_FIGURES, _ACCEPT)
 
-Entry = TypeVar("Entry", bound=Settings)
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """What could be read of a stack, and what could not.
 
-    settings: None where there is nothing to read. Where project, region or cluster could not be
-    read, that is a problem and no plan comes of it, but the rest is there to be checked: the
-    region is then empty, and rules about zones say nothing.
-    model_indexes: the place in the file of each entry of `settings.models`.
-    pool_indexes: the same for `settings.gpu_pools`; empty where the file lists no pools.
-    pools_complete: False where a pool was left out, so that its absence proves nothing.
-    directory: where paths in the stack file start.
+    settings: None if there is nothing to read. If project, region or cluster could not be read,
+    a problem says so and there is no plan, but the rest is still checked: the region is then
+    empty, and rules about zones say nothing.
+    pools_complete: False if a pool was left out, so that its absence proves nothing.
+    directory: paths in the stack file are relative to it.
     """
 
     origin: str
     settings: StackSettings | None
     problems: tuple[Problem, ...]
-    model_indexes: tuple[int, ...]
-    pool_indexes: tuple[int, ...]
     pools_complete: bool
     directory: Path
 
@@ -86,87 +76,43 @@ def read_stack(
         if key.startswith(f"{NAMESPACE}:")
     }
     if not ours:
-        problem = Problem(
-            path=NAMESPACE,
-            reason="the stack file has no such section",
-            remedy="Add ray-llm:cluster and ray-llm:models; README.md explains both",
-            rule="stack-empty",
-        )
-        return Reading(
-            origin=origin,
-            settings=None,
-            problems=(problem,),
-            model_indexes=(),
-            pool_indexes=(),
-            pools_complete=False,
-            directory=directory,
-        )
-    problems: list[Problem] = [*_unknown_keys(ours), *_misspelt_namespaces(values)]
-    problems += _misplaced_secrets(ours, secret_keys)
-    has_token = TOKEN_KEY in ours
-    problems += _token_problems(ours, secret_keys)
+        return _nothing_to_read(origin, directory)
+    problems: list[Problem] = [
+        *_unknown_keys(ours),
+        *_misspelt_namespaces(values),
+        *_misplaced_secrets(ours, secret_keys),
+        *_token_problems(ours, secret_keys),
+    ]
     readable = {
         key: value for key, value in ours.items() if f"{NAMESPACE}:{key}" not in secret_keys
     }
-
     project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
-    sections: dict[str, Any] = {}
-    for key, section in _SECTIONS.items():
-        if key not in readable:
-            continue
-        read = _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
-        if read is not None:
-            sections[key] = read
-    if "cluster" not in ours:
-        problems.append(
-            Problem(
-                path=f"{NAMESPACE}:cluster",
-                reason="is missing",
-                remedy="Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
-                rule="missing-key",
-            )
-        )
-    pools, pool_indexes, pools_complete = _entries(
+    sections = _sections(readable, problems)
+    problems += _missing("cluster", ours)
+    pools, pools_complete = _entries(
         GpuPoolSettings, "tier", readable.get("gpuPools", list(DEFAULT_POOLS)), "gpuPools", problems
     )
     models: tuple[ModelDeployment, ...] = ()
-    model_indexes: tuple[int, ...] = ()
     if "models" in readable:
-        models, model_indexes, _ = _entries(
-            ModelDeployment, "model", readable["models"], "models", problems
-        )
-    elif "models" not in ours:
-        problems.append(
-            Problem(
-                path=f"{NAMESPACE}:models",
-                reason="is missing",
-                remedy="List the models to serve, one name of the catalogue a line at least",
-                rule="missing-key",
-            )
-        )
+        models, _ = _entries(ModelDeployment, "model", readable["models"], "models", problems)
+    problems += _missing("models", ours)
     figures = _figures(readable, problems)
     settings = StackSettings.model_construct(
         stack=stack,
         project=project or "",
         region=(region or "") if "cluster" in sections else "",
-        cluster=sections.get("cluster") or ClusterSettings.model_construct(name="", zones=()),
-        has_hugging_face_token=has_token,
+        has_hugging_face_token=TOKEN_KEY in ours,
+        pools_are_default="gpuPools" not in ours,
         gpu_pools=pools,
         models=models,
-        defaults=sections.get("defaults", Defaults()),
-        versions=sections.get("versions", Versions()),
-        kube_ray=sections.get("kubeRay", KubeRaySettings()),
-        service=sections.get("service", ServiceSettings()),
-        accept=_accepted(readable.get(_ACCEPT, []), f"{NAMESPACE}:{_ACCEPT}", problems),
-        **figures,
+        accept=_accepted(readable.get("accept", []), f"{NAMESPACE}:accept", problems),
+        **{"cluster": ClusterSettings.model_construct(name="", zones=()), **sections, **figures},
     )
     return Reading(
         origin=origin,
         settings=settings,
         problems=tuple(problems),
-        model_indexes=model_indexes,
-        pool_indexes=pool_indexes if "gpuPools" in ours else (),
         pools_complete=pools_complete,
         directory=directory,
     )
@@ -178,18 +124,52 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
         origin=f"stack {settings.stack}",
         settings=settings,
         problems=(),
-        model_indexes=tuple(range(len(settings.models))),
-        pool_indexes=tuple(range(len(settings.gpu_pools))),
         pools_complete=True,
         directory=directory,
     )
 
 
+def _nothing_to_read(origin: str, directory: Path) -> Reading:
+    problem = Problem(
+        path=NAMESPACE,
+        reason="the stack file has no such section",
+        remedy="Add ray-llm:cluster and ray-llm:models; README.md explains both",
+        rule="stack-empty",
+    )
+    return Reading(
+        origin=origin,
+        settings=None,
+        problems=(problem,),
+        pools_complete=False,
+        directory=directory,
+    )
+
+
+def _sections(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """The readable sections by their field of StackSettings; its defaults replace the others."""
+    read = {
+        to_snake(key): _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
+        for key, section in SECTIONS.items()
+        if key in readable
+    }
+    return {field: section for field, section in read.items() if section is not None}
+
+
+def _missing(key: str, ours: Mapping[str, Any]) -> Iterable[Problem]:
+    if key not in ours:
+        yield Problem(
+            path=f"{NAMESPACE}:{key}",
+            reason="is missing",
+            remedy=REQUIRED[key],
+            rule="missing-key",
+        )
+
+
 def _unknown_keys(ours: Mapping[str, Any]) -> Iterable[Problem]:
     for key, value in ours.items():
-        if key not in _KEYS:
+        if key not in KEYS:
             reason = "is not a key of this program"
-            yield unknown_key(f"{NAMESPACE}:{key}", key, _KEYS, value, reason)
+            yield unknown_key(f"{NAMESPACE}:{key}", key, KEYS, value, reason)
 
 
 def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
@@ -207,10 +187,11 @@ def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
     for key in ours:
-        if key in _KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
+        if key in KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
             yield Problem(
                 path=f"{NAMESPACE}:{key}",
-                reason="is or holds an encrypted value, and the plan shows this section in plain",
+                reason="is or holds an encrypted value, and the plan shows this section as plain "
+                "text",
                 remedy=f"Keep secrets in {NAMESPACE}:{TOKEN_KEY} only",
                 rule="misplaced-secret",
             )
@@ -226,14 +207,14 @@ def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Ite
         yield Problem(
             path=f"{NAMESPACE}:{TOKEN_KEY}",
             reason="is empty",
-            remedy=f"{remedy}, or leave the key out where no model is gated",
+            remedy=f"{remedy}, or leave the key out if no model is gated",
             rule="missing-key",
         )
     else:
         yield Problem(
             path=f"{NAMESPACE}:{TOKEN_KEY}",
-            reason="stands in plain text in the stack file",
-            remedy=f"{remedy}; revoke the one that was written down",
+            reason="is in plain text in the stack file",
+            remedy=f"{remedy}; revoke the token that was written here",
             rule="plain-token",
         )
 
@@ -268,15 +249,41 @@ def _section(
 
 
 def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, ...]:
-    """The rules in an `accept` list."""
-    remedy = "List ids of rules as the warnings and docs/rules name them"
+    """The rules in an `accept` list that can be accepted."""
+    remedy = "List ids of rules; a warning ends with the id of its rule"
     if not isinstance(value, list | tuple):
         problems.append(not_a(value, path, "a list", remedy))
         return ()
+    accepted: list[str] = []
     for index, rule in enumerate(value):
+        where = f"{path}[{index}]"
         if not isinstance(rule, str):
-            problems.append(not_a(rule, f"{path}[{index}]", "the id of a rule", remedy))
-    return tuple(rule for rule in value if isinstance(rule, str))
+            problems.append(not_a(rule, where, "the id of a rule", remedy))
+        elif rule not in RULES:
+            problems.append(
+                Problem(
+                    path=where,
+                    value=rule,
+                    reason="is not the id of a rule",
+                    remedy=nearest(rule, acceptable_rules()).strip() or remedy,
+                    rule="accept-unknown",
+                )
+            )
+        elif not RULES[rule].acceptable:
+            problems.append(
+                Problem(
+                    path=where,
+                    value=rule,
+                    reason="stops the preview, and only warnings can be accepted"
+                    if Severity.STOP in RULES[rule].severities
+                    else "is always shown and cannot be accepted",
+                    remedy="Leave it out, and change what its problem names",
+                    rule="accept-stop",
+                )
+            )
+        else:
+            accepted.append(rule)
+    return tuple(accepted)
 
 
 def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
@@ -312,13 +319,13 @@ def _prices(value: object, path: str, problems: list[Problem]) -> dict[str, Sett
 
 
 def _entries(
-    kind: type[Entry], shorthand: str, value: object, key: str, problems: list[Problem]
-) -> tuple[tuple[Entry, ...], tuple[int, ...], bool]:
-    """The readable entries of a list, their indexes in the file, and whether all were readable."""
+    kind: type[AnyEntry], shorthand: str, value: object, key: str, problems: list[Problem]
+) -> tuple[tuple[AnyEntry, ...], bool]:
+    """The readable entries of a list, and whether all were readable."""
     path = f"{NAMESPACE}:{key}"
     if not isinstance(value, list | tuple):
-        problems.append(not_a(value, path, "a list", "Write one `- ...` line an entry"))
-        return (), (), False
+        problems.append(not_a(value, path, "a list", "Write one `- ...` line for each entry"))
+        return (), False
     if not value:
         problems.append(
             Problem(
@@ -329,13 +336,13 @@ def _entries(
                 else "is empty, so no model could run anywhere",
                 remedy="List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"
                 if key == "models"
-                else f"List at least one tier, or leave {key} out for {', '.join(DEFAULT_POOLS)}",
+                else f"List at least one tier, or leave {key} out to get "
+                f"{', '.join(DEFAULT_POOLS)}",
                 rule="empty-list",
             )
         )
-        return (), (), False
-    entries: list[Entry] = []
-    indexes: list[int] = []
+        return (), False
+    entries: list[AnyEntry] = []
     for index, item in enumerate(value):
         where = f"{path}[{index}]"
         fields = {shorthand: item} if isinstance(item, str) else item
@@ -346,6 +353,5 @@ def _entries(
         entry, found = validated(kind, fields, where)
         problems += found
         if entry is not None:
-            entries.append(entry)
-            indexes.append(index)
-    return tuple(entries), tuple(indexes), len(entries) == len(value)
+            entries.append(entry.at(where))
+    return tuple(entries), len(entries) == len(value)

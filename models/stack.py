@@ -2,14 +2,16 @@
 
 Field names are the file's camelCase keys in snake_case. Everything is frozen, unknown keys are
 refused, and numbers are never read from text. What is left out stays None and is derived in
-planning/, where the plan shows it.
+planning/, and the plan shows it.
 """
 
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from functools import partial
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,10 +19,15 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PrivateAttr,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
+
+from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY, ray_service_name_limit
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -28,17 +35,17 @@ _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SERVED_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
 
-RAY_SERVICE_NAME_LIMIT = 47  # KubeRay's own check (ray-operator controllers, ValidateRayService)
 GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
+GKE_POOL_NODE_LIMIT = 1000  # nodes of a pool in a zone, GKE quotas and limits
 SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
 
-# Our assumption for a typical month, not a measurement: traffic of people is some ten busy hours on
-# five of seven days, 30 % of the hours. `ray-llm:loadFactor` states a better one.
+# An assumption about a typical month, not a measurement: people are busy for some ten hours on five
+# of seven days, 30 % of the hours. `ray-llm:loadFactor` replaces it.
 TYPICAL_LOAD_FACTOR: Final = Decimal("0.3")
 
 
 class InvalidValueError(ValueError):
-    """A value of the right type that cannot be meant, with the way out."""
+    """A value of the right type that cannot be intended, with the way out."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
@@ -48,29 +55,34 @@ class InvalidValueError(ValueError):
 
 def dns_1035_label(limit: int) -> AfterValidator:
     """A validator for names of Kubernetes Services: a DNS-1035 label of at most `limit`."""
+    return AfterValidator(partial(_dns_1035_label, limit))
 
-    def check(name: str) -> str:
-        if len(name) > limit:
-            raise InvalidValueError(
-                f"has {len(name)} characters, more than the {limit} that are allowed",
-                f"Shorten it to {limit} characters or fewer",
-            )
-        if not _DNS_1035.fullmatch(name):
-            raise InvalidValueError(
-                "is not a DNS-1035 label",
-                "Use lower case letters, digits and '-', a letter first, no '-' last",
-            )
-        return name
 
-    return AfterValidator(check)
+def _dns_1035_label(limit: int, name: str) -> str:
+    if len(name) > limit:
+        raise InvalidValueError(
+            f"has {len(name)} characters, more than the {limit} that are allowed",
+            f"Shorten it to {limit} characters or fewer",
+        )
+    if not _DNS_1035.fullmatch(name):
+        raise InvalidValueError(
+            "is not a DNS-1035 label",
+            "Use lower case letters, digits and '-', a letter first, no '-' last",
+        )
+    return name
+
+
+def _ray_service_name(name: str) -> str:
+    """The limit is a fact of the catalogue, which is read only when a name is checked."""
+    return _dns_1035_label(ray_service_name_limit(), name)
 
 
 def _served_name(name: str) -> str:
     if ":" in name:
         raise InvalidValueError(
-            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so that "
-            "every request would be answered 404",
-            f"Write {name.replace(':', '-')} for instance",
+            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so "
+            "every request would get a 404",
+            f"Write for example {name.replace(':', '-')}",
         )
     if len(name) > SERVED_NAME_LIMIT:
         raise InvalidValueError(
@@ -93,7 +105,7 @@ def _zone(zone: str) -> str:
 
 GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
-RayServiceName = Annotated[str, dns_1035_label(RAY_SERVICE_NAME_LIMIT)]
+RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
 ServedName = Annotated[str, AfterValidator(_served_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
 # Not strict, so that the file's lists become the tuples that a frozen object needs.
@@ -102,7 +114,7 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)
 # The largest count that any field of ours may hold: beyond it a typing mistake is certain, and
 # Kubernetes' int32 fields would overflow.
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-NodeCount = Annotated[int, Field(ge=0, le=1000)]  # GKE: at most 1,000 nodes a pool and zone
+NodeCount = Annotated[int, Field(ge=0, le=GKE_POOL_NODE_LIMIT)]
 ReplicaCount = Annotated[int, Field(ge=0, le=1000)]
 UsdPerHour = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
 
@@ -112,6 +124,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        defer_build=True,  # StackSettings, the largest, is never validated as a whole
         extra="forbid",
         strict=True,
         alias_generator=to_camel,
@@ -119,6 +132,23 @@ class Settings(BaseModel):
         validate_by_alias=True,
         protected_namespaces=(),
     )
+
+
+class Entry(Settings):
+    """Base of a list's entries: an entry knows its path in the stack file."""
+
+    _path: str = PrivateAttr()
+
+    @property
+    def path(self) -> str:
+        """The path in the file, `ray-llm:models[2]`; the list's own outside of a stack."""
+        return self._path
+
+    def at(self, path: str) -> Self:
+        """A copy of the entry at that path."""
+        entry = self.model_copy()
+        entry._path = path
+        return entry
 
 
 class Profile(StrEnum):
@@ -143,7 +173,7 @@ class CpuPoolSettings(Settings):
     name: GkeName = "app-pool"
     machine_type: NonEmpty = "e2-standard-8"
     min_nodes: NodeCount = 1
-    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 10
+    max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 10
 
     @model_validator(mode="after")
     def _ordered(self) -> "CpuPoolSettings":
@@ -178,16 +208,18 @@ class ClusterSettings(Settings):
         if len(set(self.zones)) != len(self.zones):
             raise InvalidValueError("names a zone twice in zones", "Keep each zone once")
         if not self.existing and (self.context or self.location):
-            said = "context" if self.context else "location"
+            key = "context" if self.context else "location"
             raise InvalidValueError(
-                f"{said} belongs to an adopted cluster and existing is not true",
-                f"Set existing: true or leave out {said}",
+                f"{key} is only for an adopted cluster, and existing is not true",
+                f"Set existing: true or leave out {key}",
             )
         return self
 
 
-class GpuPoolSettings(Settings):
+class GpuPoolSettings(Entry):
     """One GPU node pool: a tier of the catalogue, on demand or spot."""
+
+    _path: str = PrivateAttr("ray-llm:gpuPools")
 
     tier: NonEmpty
     spot: bool = False
@@ -195,7 +227,7 @@ class GpuPoolSettings(Settings):
     machine_type: NonEmpty | None = None
     zones: Zones | None = None
     min_nodes: NodeCount = 0
-    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 5
+    max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
 
     @property
@@ -231,7 +263,7 @@ class ReplicaSettings(Settings):
 
 
 class ScalingSettings(Settings):
-    """The autoscaling habits that a model and the stack's `defaults` share."""
+    """The autoscaling settings that a model and the stack's `defaults` have in common."""
 
     replicas: ReplicaSettings = ReplicaSettings()
     target_ongoing_requests: Count | None = None
@@ -241,18 +273,20 @@ class ScalingSettings(Settings):
 
 
 class Defaults(ScalingSettings):
-    """The environment's habits, for every model that does not say otherwise."""
+    """Settings of the stack for every model that does not give its own."""
 
     context_length: Count | None = None
 
 
-class ModelDeployment(ScalingSettings):
+class ModelDeployment(Entry, ScalingSettings):
     """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
 
     config_file: path of the model's config.json, relative to the stack file.
     weight_gib: size of the checkpoint's tensors in GiB.
     engine: vLLM engine arguments by vLLM's own names.
     """
+
+    _path: str = PrivateAttr("ray-llm:models")
 
     model: NonEmpty | None = None
     source: NonEmpty | None = None
@@ -270,6 +304,11 @@ class ModelDeployment(ScalingSettings):
     engine: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
+    def stated_by_key(self) -> Mapping[str, object]:
+        """The values of the keys that mean an engine argument; None for a key that is left out."""
+        return {key: getattr(self, field) for key, field in _STATING_FIELDS.items()}
+
+    @property
     def served_name(self) -> str:
         """The name in requests, routes and application; of a source its last part."""
         if self.name:
@@ -279,14 +318,27 @@ class ModelDeployment(ScalingSettings):
         return (self.source or "").rstrip("/").rsplit("/", 1)[-1].lower()
 
 
-class Versions(Settings):
-    """What runs: a Ray release with its image, and the KubeRay release beside it.
+# Keys of a model and the vLLM engine arguments of the same meaning.
+ENGINE_ARGUMENT_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "contextLength": "max_model_len",
+        "tensorParallelSize": "tensor_parallel_size",
+        "dtype": "dtype",
+        "quantization": "quantization",
+    }
+)
+_STATING_FIELDS: Final = {key: to_snake(key) for key in ENGINE_ARGUMENT_OF_KEY}
 
-    image: an image of one's own; it must hold this Ray and, unless said, this release's vLLM.
+
+class Versions(Settings):
+    """What runs: a Ray release with its image, and a KubeRay release.
+
+    image: the user's own image; it must hold this Ray and, unless `vllm` says otherwise, the vLLM
+    of this release.
     """
 
-    ray: NonEmpty = "2.49.1"
-    kuberay: NonEmpty = "1.6.2"
+    ray: NonEmpty = DEFAULT_RAY
+    kuberay: NonEmpty = DEFAULT_KUBERAY
     vllm: NonEmpty | None = None
     image: NonEmpty | None = None
 
@@ -298,7 +350,7 @@ class KubeRaySettings(Settings):
 
 
 class ServiceSettings(Settings):
-    """The RayService and where it lives."""
+    """The RayService and its namespace."""
 
     name: RayServiceName = "llm-serving"
     namespace: NamespaceName = "ai"
@@ -314,26 +366,36 @@ class PriceSettings(Settings):
 class StackSettings(Settings):
     """A whole stack: the sections of `ray-llm:` and the two Google Cloud keys it needs.
 
-    quotas: limits of the project by Compute Engine quota metric; empty where none are compared.
+    pools_are_default: whether the stack file lists no pools; a default pool whose GPU the zones
+    lack is left out.
+    quotas: limits of the project by Compute Engine quota metric; empty if none are compared.
     prices: by GPU tier or machine type, in place of list prices.
     monthly_budget: USD a month that the stack may cost at its minimum.
     accept: ids of rules whose warnings are known and accepted.
-    load_factor: where between minimum and maximum the replicas stand over a typical month.
+    load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
     """
 
     stack: str
     project: NonEmpty
     region: NonEmpty
-    cluster: ClusterSettings
     has_hugging_face_token: bool
-    gpu_pools: tuple[GpuPoolSettings, ...]
-    models: tuple[ModelDeployment, ...]
+    pools_are_default: bool = False
+    cluster: ClusterSettings
     defaults: Defaults = Defaults()
     versions: Versions = Versions()
     kube_ray: KubeRaySettings = KubeRaySettings()
     service: ServiceSettings = ServiceSettings()
+    gpu_pools: tuple[GpuPoolSettings, ...]
+    models: tuple[ModelDeployment, ...]
     quotas: Mapping[str, int] = Field(default_factory=dict)
     prices: Mapping[str, PriceSettings] = Field(default_factory=dict)
     monthly_budget: Decimal | None = None
-    accept: tuple[str, ...] = ()
     load_factor: Decimal = TYPICAL_LOAD_FACTOR
+    accept: tuple[str, ...] = ()
+
+    @field_validator("gpu_pools", "models")
+    @classmethod
+    def _with_paths(cls, entries: tuple[Entry, ...], info: ValidationInfo) -> tuple[Entry, ...]:
+        """The entries at the paths that they would have in a stack file."""
+        key = to_camel(str(info.field_name))
+        return tuple(entry.at(f"ray-llm:{key}[{index}]") for index, entry in enumerate(entries))

@@ -1,6 +1,6 @@
 """Reads `Pulumi.<stack>.yaml` as the Pulumi engine would, without the engine.
 
-Used where no engine runs (plans on the command line, tests, benchmarks). Scalars are read as Go's
+For plans on the command line, tests and benchmarks. Scalars are read as Go's
 yaml.v3 reads them for Pulumi: `no` is a text, `1e3` and `2.0` are whole numbers, and a key
 written twice is an error instead of a silent winner.
 """
@@ -39,7 +39,7 @@ class StackFile:
     secret_keys: frozenset[str]
 
 
-# libyaml's parser where PyYAML was built with it: five times faster on a large stack.
+# libyaml's parser if PyYAML was built with it: five times faster on a large stack.
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -64,7 +64,7 @@ for _tag, _pattern, _firsts in (
 
 
 def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
-    """A number as it reaches a program through Pulumi's JSON, where `2.0` is `2`."""
+    """A number as it reaches a program through Pulumi's JSON, in which `2.0` is `2`."""
     text = loader.construct_scalar(node).replace("_", "").lower()
     sign = -1 if text.startswith("-") else 1
     digits = text.lstrip("+-")
@@ -79,7 +79,7 @@ def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
         number = sign * float(digits)
     except ValueError:
         raise yaml.constructor.ConstructorError(
-            None, None, f"{text} is no number", node.start_mark
+            None, None, f"{text} is not a number", node.start_mark
         ) from None
     return int(number) if math.isfinite(number) and number.is_integer() else number
 
@@ -93,7 +93,7 @@ def _mapping_without_doubles(loader: _Loader, node: yaml.MappingNode) -> dict[An
             )
         if (key_node.tag, key_node.value) in own:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
+                None, None, f"the key {key_node.value!r} is written twice", key_node.start_mark
             )
         own.add((key_node.tag, key_node.value))
     loader.flatten_mapping(node)  # merged keys come first, so that own ones win
@@ -125,7 +125,7 @@ def stack_name(path: Path) -> str:
 def read_stack_file(path: Path) -> StackFile:
     """The configuration of one stack file.
 
-    Raises StackFileError where the file is missing, is not YAML or holds no `config` mapping.
+    Raises StackFileError if the file is missing, is not YAML or holds no `config` mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -147,7 +147,7 @@ def parse_stack_file(text: str, path: Path) -> StackFile:
     except (yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError) as error:
         where = _where(error)
         raise StackFileError(
-            f"{path.name}: cannot be read as YAML{where}. Mend the line and try again."
+            f"{path.name}: cannot be read as YAML{where}. Correct the line and try again."
         ) from None
     config = {} if document is None else document
     if isinstance(config, dict):
@@ -164,7 +164,8 @@ def parse_stack_file(text: str, path: Path) -> StackFile:
         key = name if isinstance(name, str) and ":" in name else f"{NAMESPACE}:{name}"
         if key in values:
             raise StackFileError(
-                f"{path.name}: config.{name} stands twice, once with the namespace {NAMESPACE}. "
+                f"{path.name}: config.{name} is written twice, once with the "
+                f"namespace {NAMESPACE}. "
                 "Keep one of the two."
             )
         holds_secret = any(_is_secure(item) for item in _nodes(value))
@@ -212,9 +213,9 @@ def _nodes(value: Any) -> Iterator[Any]:
 def _where(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None)
-    path = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    told = ": ".join(part for part in (path, problem) if part)
-    return f" ({told})" if told else ""
+    position = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    details = ": ".join(part for part in (position, problem) if part)
+    return f" ({details})" if details else ""
 
 
 def _is_secure(value: Any) -> bool:

@@ -9,44 +9,34 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from models.amounts import quota_metrics
 from models.catalog import (
     gpu_tiers,
     kuberay_releases,
     llms,
     machine_types,
+    quota_metrics,
     ray_releases,
     regions,
     vllm_versions,
 )
-from models.reading import NAMESPACE
+from models.reading import NAMESPACE, REQUIRED
+from models.rules import acceptable_rules
 from models.stack import (
-    ClusterSettings,
-    Defaults,
     GpuPoolSettings,
-    KubeRaySettings,
     ModelDeployment,
     PriceSettings,
-    ServiceSettings,
     Settings,
-    Versions,
 )
+from models.stack_keys import SECTIONS, TOKEN_KEY
 
 _MODE: Final[JsonSchemaMode] = "validation"
-_SECTIONS: Final[dict[str, type[Settings]]] = {
-    "cluster": ClusterSettings,
-    "defaults": Defaults,
-    "versions": Versions,
-    "kubeRay": KubeRaySettings,
-    "service": ServiceSettings,
-}
 _ENTRIES: Final[tuple[type[Settings], ...]] = (GpuPoolSettings, ModelDeployment, PriceSettings)
 
 
 def stack_schema() -> dict[str, Any]:
     """The schema of `Pulumi.<stack>.yaml`."""
     references, definitions = models_json_schema(
-        [(settings, _MODE) for settings in (*_SECTIONS.values(), *_ENTRIES)],
+        [(settings, _MODE) for settings in (*SECTIONS.values(), *_ENTRIES)],
         by_alias=True,
         ref_template="#/definitions/{model}",
         schema_generator=GenerateJsonSchema,
@@ -64,8 +54,7 @@ def stack_schema() -> dict[str, Any]:
                 "required": [
                     "gcp:project",
                     "gcp:region",
-                    f"{NAMESPACE}:cluster",
-                    f"{NAMESPACE}:models",
+                    *(f"{NAMESPACE}:{key}" for key in REQUIRED),
                 ],
                 "properties": {
                     "gcp:project": {"type": "string", "minLength": 1},
@@ -97,9 +86,9 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
     number = {"type": "number", "exclusiveMinimum": 0}
     text = {"type": "string", "pattern": r"^\s*[0-9]*\.?[0-9]+\s*$"}
     return {
-        **{key: references[section, _MODE] for key, section in _SECTIONS.items()},
-        "huggingFaceToken": {
-            "description": "Encrypted, by `pulumi config set --secret ray-llm:huggingFaceToken`.",
+        **{key: references[section, _MODE] for key, section in SECTIONS.items()},
+        TOKEN_KEY: {
+            "description": f"Encrypted, by `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}`.",
             "type": "object",
             "properties": {"secure": {"type": "string"}},
             "required": ["secure"],
@@ -107,7 +96,7 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
         },
         "gpuPools": {
             "description": "Node pools with GPUs, each scaling from zero. Append new ones at the "
-            "end: any other place starts a second RayCluster.",
+            "end: any other position starts a second RayCluster.",
             "type": "array",
             "minItems": 1,
             "items": {"anyOf": [tier, references[GpuPoolSettings, _MODE]]},
@@ -119,35 +108,36 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "items": {"anyOf": [model, references[ModelDeployment, _MODE]]},
         },
         "quotas": {
-            "description": "Limits of the project, from `python -m reports quotas`.",
+            "description": "Limits of the project, from `ray-llm quotas`.",
             "type": "object",
             "properties": metrics,
             "additionalProperties": False,
         },
         "prices": {
-            "description": "USD an hour of a node, by GPU tier or machine type.",
+            "description": "USD per hour of a node, by GPU tier or machine type.",
             "type": "object",
             "properties": dict.fromkeys((*gpu_tiers(), *machine_types()), price),
             "additionalProperties": False,
         },
         "monthlyBudget": {
-            "description": "USD a month that the stack may cost with all models at their minimum.",
+            "description": "USD per month that the stack may cost with all models at their "
+            "minimum.",
             "anyOf": [number, text],
         },
         "loadFactor": {
-            "description": "Where between minimum and maximum a typical month lies, 0 to 1.",
+            "description": "How far a typical month is from the minimum (0) to the maximum (1).",
             "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, text],
         },
         "accept": {
             "description": "Ids of rules whose warnings are known and accepted; see docs/rules.",
             "type": "array",
-            "items": {"type": "string"},
+            "items": {"type": "string", "enum": list(acceptable_rules())},
         },
     }
 
 
 def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
-    """The definitions with the catalogue's names where only those are accepted."""
+    """The definitions, with the catalogue's names for fields that accept only those."""
     known: dict[tuple[str, str], list[str]] = {
         ("GpuPoolSettings", "tier"): list(gpu_tiers()),
         ("GpuPoolSettings", "machineType"): list(machine_types()),

@@ -1,7 +1,7 @@
-"""Well-known keys of other tools, recognised where a stack file's key is unknown.
+"""Unknown keys of a stack file, among them well-known keys of other tools.
 
-Somebody who comes from Ray's, KubeRay's, gcloud's or vLLM's own files writes their keys. Such a
-key is an error like any unknown one; the message then says where its matter is decided here.
+People who know the files of Ray, KubeRay, gcloud or vLLM write their keys. Such a key is still an
+error, but the message names the setting that controls the same thing here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,20 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import yaml
-
-from models.catalog import engine_arguments, vllm_versions
+from models.catalog import (
+    DEFAULT_KUBERAY,
+    DEFAULT_RAY,
+    data_file,
+    engine_arguments,
+    vllm_versions,
+)
 from models.problems import Problem
 from models.spelling import nearest
+from models.stack import ENGINE_ARGUMENT_OF_KEY
 
-# Values that tell what a key is about, whatever it is called.
+# Values that show what a key is about, whatever its name.
 _SERVICE_TYPES: Final = ("LoadBalancer", "NodePort", "ExternalName")
-# Keys that say nothing by themselves; what stands in them does.
+# Keys that say nothing by themselves; the keys in them do.
 _HOLDERS: Final = frozenset(
     {
         "applications",
@@ -33,13 +38,8 @@ _HOLDERS: Final = frozenset(
         "workergroupspecs",
     }
 )
-_FILE: Final = Path(__file__).with_name("keys_of_other_tools.yaml")
-# vLLM's arguments that a key of ours means.
-_OUR_KEY: Final[Mapping[str, str]] = {
-    "max_model_len": "contextLength",
-    "tensor_parallel_size": "tensorParallelSize",
-    "dtype": "dtype",
-    "quantization": "quantization",
+_KEY_OF_ENGINE_ARGUMENT: Final[Mapping[str, str]] = {
+    argument: key for key, argument in ENGINE_ARGUMENT_OF_KEY.items()
 }
 
 
@@ -61,8 +61,8 @@ def unknown_key(
 ) -> Problem:
     """The problem of a key that this program does not have.
 
-    path: the key's whole place in the file; known: the keys of the same section; value: what
-    stands there, in which a well-known key may tell more than the one that holds it.
+    path: the whole path of the key in the file; known: the keys of the same section; value: the
+    value of the key, in which a well-known key may say more than the key that holds it.
     """
     names = tuple(known)
     other = None if _same(key, names) else _keys_of_other_tools().get(_folded(key))
@@ -78,7 +78,7 @@ def unknown_key(
         )
     argument = None if _same(key, names) else _engine_argument(key)
     if argument is not None and "engine" in names:
-        ours = _OUR_KEY.get(argument)
+        ours = _KEY_OF_ENGINE_ARGUMENT.get(argument)
         return Problem(
             path=path,
             reason=f"{reason}, because {argument} is an argument of vLLM's engine",
@@ -100,12 +100,18 @@ def rules_of_other_tools() -> tuple[str, ...]:
 
 @cache
 def _keys_of_other_tools() -> Mapping[str, KeyOfOtherTool]:
-    rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    rows = data_file.read("keys_of_other_tools.yaml", Path(__file__).parent)
     return {
-        _folded(key): KeyOfOtherTool(rule=row["rule"], reason=row["reason"], remedy=row["remedy"])
+        _folded(key): KeyOfOtherTool(
+            rule=row["rule"], reason=row["reason"], remedy=_with_default_releases(row["remedy"])
+        )
         for row in rows
         for key in row["keys"]
     }
+
+
+def _with_default_releases(text: str) -> str:
+    return text.replace("DEFAULT_RAY", DEFAULT_RAY).replace("DEFAULT_KUBERAY", DEFAULT_KUBERAY)
 
 
 @cache
@@ -116,7 +122,7 @@ def _engine_arguments() -> Mapping[str, str]:
 
 
 def _innermost(key: str, value: object, other: KeyOfOtherTool) -> tuple[str, KeyOfOtherTool]:
-    """The well-known key in a section that only holds others: head.serviceType tells most."""
+    """The well-known key in a section that only holds others: head.serviceType says most."""
     if _folded(key) not in _HOLDERS:
         return "", other
     item, within = (value[0], "[0]") if isinstance(value, list) and value else (value, "")

@@ -1,7 +1,7 @@
 """Pydantic's findings about a part of a stack file, in the words of this project.
 
-Places are as the file has them, values are shown as they were written, and every finding has a
-way out.
+Paths are those of the file, values are shown as they were written, and every finding has a way
+out.
 """
 
 import copy
@@ -26,8 +26,8 @@ def validated(
 ) -> tuple[Section | None, tuple[Problem, ...]]:
     """The settings in a mapping, and what is wrong with it.
 
-    Where nothing but unknown keys is wrong, the settings come back without them, so that the
-    rest of an entry with a misspelt key is checked in the same preview.
+    If only unknown keys are wrong, the settings are returned without them, so that the rest of an
+    entry with a misspelt key is checked in the same preview.
     """
     settings, errors = _validate(section, value)
     problems = [_problem(details, section, path) for details in errors]
@@ -59,7 +59,7 @@ def _validate(
 
 
 def _without(value: Mapping[Any, Any], paths: Iterable[Sequence[int | str]]) -> Mapping[Any, Any]:
-    """A copy of a mapping without some keys; a key that is no text goes by its text in a path."""
+    """A copy of a mapping without some keys; a path names a key that is no text by its text."""
     kept = dict(value)
     for path in paths:
         parent: Any = kept

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from models.catalog import GpuTier, KubeRayRelease, RayRelease
+from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
 from models.stack import KubeRayInstall
 from planning.plan_costs import QuotaNeed, StackCost
@@ -29,12 +29,14 @@ class PodResources:
 class PoolPlan:
     """One GPU node pool with the worker group that runs on it, one pod a node.
 
+    path: where the stack file lists the pool, `ray-llm:gpuPools[1]`.
     id: the node pool, the worker group, the Ray custom resource and what `gpu:` names.
     max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
     nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.
-    node_usd_per_hour: list price of one node in this region; None where the price is not known.
+    node_usd_per_hour: list price of one node in this region; None if the price is not known.
     """
 
+    path: str
     id: str
     tier: GpuTier
     machine_type: str
@@ -42,6 +44,7 @@ class PoolPlan:
     zones: tuple[str, ...]
     min_nodes: int
     max_nodes: int
+    boot_disk_type: BootDisk
     boot_disk_gb: int
     pod: PodResources
     max_workers: int
@@ -61,6 +64,7 @@ class CpuPoolPlan:
     machine_type: str
     min_nodes: int
     max_nodes: int
+    boot_disk_type: BootDisk
     boot_disk_gb: int
 
 
@@ -78,6 +82,11 @@ class ClusterPlan:
     network: str | None
     subnetwork: str | None
     cpu_pool: CpuPoolPlan
+
+    @property
+    def initial_cpu_nodes_per_zone(self) -> int:
+        """With how many nodes in each zone the CPU pool is created: one, if its maximum allows."""
+        return 1 if len(self.zones) <= self.cpu_pool.max_nodes else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +124,7 @@ class MemoryFit:
 
     graph_bytes: CUDA graphs, taken from the budget or from outside it, as `graphs_in_budget` says.
     outside_bytes: what the budget leaves of the GPU, for the CUDA context and the graphs.
-    longest_context: tokens of one sequence that would fit; 0 where not even weights do.
+    longest_context: tokens of one sequence that would fit; 0 if not even the weights do.
     sure_context: tokens of one sequence that would fit without doubt.
     concurrent_sequences: full-length sequences that fit at once.
     margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
@@ -144,7 +153,7 @@ class MemoryFit:
     def doubtful(self) -> bool:
         """Whether the verdict lies within the error of the estimate, on either side.
 
-        Not where nothing at all is left for KV cache: nobody should rely on the error alone.
+        False if nothing at all is left for KV cache: a plan must not rely on the error alone.
         """
         return self.kv_available_bytes > 0 and abs(self.left_bytes) < self.margin_bytes
 
@@ -155,19 +164,19 @@ class MemoryFit:
 
     @property
     def left_bytes(self) -> int:
-        """KV cache left beside one full-length sequence; negative where it does not fit."""
+        """KV cache that one full-length sequence leaves free; negative if it does not fit."""
         return self.kv_available_bytes - self.kv_per_sequence_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPlan:
-    """One model as it will run: an application of its own at its own route.
+    """One model as it will run: one application with its own route.
 
     source: what vLLM loads, a Hugging Face repository, a path or a bucket URI.
-    quantization: the method vLLM is told; None leaves it to what the checkpoint says.
+    quantization: the method that vLLM is given; None leaves it to the checkpoint.
     quantization_shown: how the weights are stored or loaded, for people.
     engine: vLLM engine arguments that the user gave beyond those decided here.
-    fit: None where the user turned the check off.
+    fit: None if the user turned the check off.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -206,7 +215,7 @@ class ModelPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ServicePlan:
-    """The RayService, the namespace it lives in and how it is called.
+    """The RayService, its namespace, and how requests reach it.
 
     request_timeout_seconds: how long a request may take; a first one to a model at zero replicas
     waits for a node, the image and the weights.
@@ -228,9 +237,14 @@ class ServicePlan:
         """The Kubernetes Service of the Ray head with the dashboard (KubeRay's naming)."""
         return f"{self.name}-head-svc"
 
+    @property
+    def url(self) -> str:
+        """The URL below which all models answer inside the cluster."""
+        return f"http://{self.serve_service}.{self.namespace}:{self.port}"
+
     def endpoint(self, model: ModelPlan) -> str:
         """The OpenAI-compatible base URL of a model inside the cluster."""
-        return f"http://{self.serve_service}.{self.namespace}:{self.port}{model.route}/v1"
+        return f"{self.url}{model.route}/v1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,7 +278,7 @@ class Plan:
     warnings: tuple[Problem, ...] = ()
 
     def pool(self, pool_id: str) -> PoolPlan:
-        """The pool of that id; KeyError where the plan has none."""
+        """The pool of that id; KeyError if the plan has none."""
         for pool in self.pools:
             if pool.id == pool_id:
                 return pool

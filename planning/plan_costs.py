@@ -1,7 +1,7 @@
 """The figures of a plan in money and quota, as frozen data; cost.py and quota.py make them.
 
-`Levels` is one quantity at the three loads that every figure is told for. Money is USD a month of
-730 hours; None stands for a price that nobody knows, never for zero.
+`Levels` is one quantity at the three loads that every figure is given for. Money is USD a month of
+730 hours; None means an unknown price, never zero.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -131,7 +131,7 @@ class StackCost:
         return Levels.total(part for part in parts if part is not None)
 
     def total_if(self, spot: bool) -> Levels | None:
-        """The total with every GPU pool on spot, or on demand; None where a price is unknown."""
+        """The total with every GPU pool on spot, or on demand; None if a price is unknown."""
         parts = [
             pool.monthly if pool.spot is spot else pool.monthly_otherwise
             for pool in self.pools.values()

@@ -1,1 +1,1 @@
-"""A plan told to people and programs: tables, JSON, Markdown, pictures, differences."""
+"""A plan for people and programs: tables, JSON, Markdown, picture, difference, command line."""

@@ -1,62 +1,59 @@
-"""`python -m reports`: the plan of a stack, and all that is made of it, without the engine.
+"""The command `ray-llm`: the plan of a stack, and everything that is made from it, without Pulumi.
 
-Ends with 0 where the plan can be deployed, 1 where something stops it, and 2 where there is
-nothing to plan from: no such file, no YAML, no such revision.
+Exit code: 0 if the stack can be deployed, 1 if something stops it, and 2 if there is nothing to
+plan from: a wrong command, no such file, no YAML, no such revision.
+
+Each command imports its own modules, so that a plan does not wait for the picture's.
 """
 
 import argparse
-import json
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from models.problems import StackError
-from models.stack_file import StackFileError
-from models.stack_schema import schema_text
-from reports.difference import difference
-from reports.difference_markdown import difference_markdown
-from reports.gcloud_quotas import QuotaJsonError, quota_section
-from reports.picture import plan_picture
-from reports.plan_data import PlanSummary, plan_summary
-from reports.plan_markdown import plan_markdown
-from reports.plan_tables import plan_table
-from reports.pull_request_comment import CommentContent, comment
-from reports.pulumi_preview import EnginePreview, engine_preview
-from reports.rollout_warnings import rollout_problems
-from reports.sources import (
-    SourceError,
-    plan_of_file,
-    stack_path,
-    summary_of_file,
-    summary_of_json,
-    summary_of_revision,
-)
+if TYPE_CHECKING:
+    from models.problems import StackError
+    from reports.plan_data import PlanSummary
+    from reports.pulumi_preview import EnginePreview
 
 DEPLOYABLE: Final = 0
 STOPPED: Final = 1
 UNREADABLE: Final = 2
 
-_COMMANDS: Final = ("plan", "diff", "comment", "quotas", "picture", "schema")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or (given[0] not in _COMMANDS and given[0] not in ("-h", "--help")):
-        given = ["plan", *given]  # the plan is what is asked for nearly always
-    options = _parser().parse_args(given)
+    """Runs one command and returns the exit code. arguments: those of this process if None."""
+    options = _parser().parse_args(arguments)
+    if arguments is not None:
+        return _run(options)
+    # The process lives for a quarter of a second. It makes no garbage that is worth a search, and
+    # pydantic's search for plugins reads the metadata of every installed package.
+    gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    code = _run(options)
+    gc.freeze()  # Python searches once more at exit, but not what is frozen
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    from models.problems import StackError
+    from models.stack_file import StackFileError
+    from reports.sources import SourceError
+
     try:
         code: int = options.run(options)
-    except (StackFileError, SourceError, QuotaJsonError) as error:
+        sys.stdout.flush()
+    except (StackFileError, SourceError) as error:
         print(error, file=sys.stderr)
         return UNREADABLE
     except StackError as error:
         print(error, file=sys.stderr)
         return STOPPED
     except BrokenPipeError:
-        # The reader has what it wanted (`| head`); nothing more may be written, at exit neither.
+        # The reader has what it wanted (`| head`); nothing may be written at exit either.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         return DEPLOYABLE
     return code
@@ -64,77 +61,145 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m reports",
-        description="Plan a stack without the Pulumi engine. `plan` is the default command.",
-        epilog="Exit code: 0 can be deployed, 1 something stops it, 2 cannot be read.",
+        prog="ray-llm",
+        description="Plan a stack without the Pulumi engine.",
+        epilog="Exit code: 0 the stack can be deployed, 1 something stops it, 2 nothing to plan "
+        "from. `ray-llm COMMAND --help` shows examples.",
+        allow_abbrev=False,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
-    plan = commands.add_parser("plan", help="show the plan of one or more stacks")
-    plan.add_argument("files", nargs="*", type=Path, help="stack files, instead of --stack")
-    _stack_options(plan)
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], summary: str, *examples: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog="\n  ".join(["examples:", *examples]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        added.set_defaults(run=run)
+        return added
+
+    plan = command(
+        "plan",
+        _plan,
+        "show the plan of one or more stacks",
+        "ray-llm plan --stack prod",
+        "ray-llm plan --stack prod --json",
+        "ray-llm plan Pulumi.staging.yaml Pulumi.prod.yaml",
+    )
+    _stack_options(plan, several=True)
     form = plan.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON, like the stack output `plan`")
     form.add_argument("--markdown", action="store_true", help="as Markdown for a pull request")
-    form.add_argument("--check", action="store_true", help="only problems and warnings")
-    plan.set_defaults(run=_plan)
 
-    diff = commands.add_parser("diff", help="what changes between two plans, as Markdown")
+    check = command(
+        "check",
+        _check,
+        "show only the problems and warnings of one or more stacks",
+        "ray-llm check --stack prod",
+        "ray-llm check Pulumi.*.yaml",
+    )
+    _stack_options(check, several=True)
+
+    diff = command(
+        "diff",
+        _diff,
+        "show what changes between two plans, as Markdown",
+        "ray-llm diff --base main --stack prod",
+        "ray-llm diff Pulumi.staging.yaml Pulumi.prod.yaml",
+        "pulumi stack output plan --json --stack prod | ray-llm diff - --stack prod",
+    )
     diff.add_argument(
         "sources",
         nargs="*",
-        help="OLD NEW: stack files, JSON of a plan, or - for JSON on stdin; with --stack or "
-        "--base NEW is the stack's file",
+        metavar="OLD NEW",
+        help="stack files, JSON of a plan, or - for JSON on stdin; with --stack, NEW is the "
+        "stack's file",
     )
-    diff.add_argument("--base", metavar="REV", help="git revision to compare --stack with")
+    diff.add_argument("--base", metavar="REV", help="the git revision to compare --stack with")
     _stack_options(diff)
-    diff.set_defaults(run=_diff)
 
-    said = commands.add_parser("comment", help="the comment of a pull request, as Markdown")
-    _stack_options(said)
-    said.add_argument("--base", metavar="REV", help="git revision to compare with")
-    said.add_argument("--preview", type=Path, metavar="FILE", help="JSON of `pulumi preview`")
-    said.add_argument("--commit", default="", metavar="SHA", help="the commit it is about")
-    said.set_defaults(run=_comment)
-
-    quotas = commands.add_parser(
-        "quotas", help="write the quotas section from gcloud's description of the project"
+    comment = command(
+        "comment",
+        _comment,
+        "write the comment of a pull request, as Markdown",
+        "ray-llm comment --stack prod --base main",
+        "ray-llm comment --stack prod --base main --preview preview.json --commit 1a2b3c4",
     )
-    quotas.add_argument("files", nargs="*", type=Path, help="JSON of gcloud; stdin without any")
-    quotas.set_defaults(run=_quotas)
+    _stack_options(comment)
+    comment.add_argument("--base", metavar="REV", help="the git revision to compare with")
+    comment.add_argument(
+        "--preview", type=Path, metavar="FILE", help="the JSON of `pulumi preview --json`"
+    )
+    comment.add_argument("--commit", default="", metavar="SHA", help="the commit to name in it")
 
-    picture = commands.add_parser("picture", help="draw pools, GPUs and models as SVG")
+    picture = command(
+        "picture",
+        _picture,
+        "draw the pools, their GPUs and the models as SVG",
+        "ray-llm picture --stack prod --out plan.svg",
+    )
     _stack_options(picture)
-    picture.add_argument("--out", type=Path, metavar="FILE", help="where to; stdout without")
-    picture.set_defaults(run=_picture)
+    _out_option(picture)
 
-    schema = commands.add_parser("schema", help="write the JSON Schema of a stack file")
-    schema.add_argument("--out", type=Path, metavar="FILE", help="where to; stdout without")
-    schema.set_defaults(run=_schema)
+    quotas = command(
+        "quotas",
+        _quotas,
+        "write the section ray-llm:quotas from gcloud's description of the project",
+        "gcloud compute regions describe us-central1 --format=json > region.json",
+        "gcloud compute project-info describe --format=json > project.json",
+        "ray-llm quotas region.json project.json",
+    )
+    quotas.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="JSON of gcloud; stdin if none is named"
+    )
+
+    schema = command(
+        "schema",
+        _schema,
+        "write the JSON Schema of a stack file",
+        "ray-llm schema --out stack.schema.json",
+    )
+    _out_option(schema)
     return parser
 
 
-def _stack_options(parser: argparse.ArgumentParser) -> None:
+def _stack_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    if several:
+        parser.add_argument(
+            "files", nargs="*", type=Path, metavar="FILE", help="stack files, instead of --stack"
+        )
     parser.add_argument("--stack", metavar="NAME", help="the stack of Pulumi.NAME.yaml")
     parser.add_argument(
-        "--directory", type=Path, default=Path(), metavar="DIR", help="where stack files are"
+        "--directory",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="the directory of the stack files; the current one by default",
     )
     parser.add_argument(
         "--assume-token",
         action="store_true",
-        help="plan as if the stack had a Hugging Face token, where the file cannot hold one",
+        help="plan as if the stack had a Hugging Face token, if its file has none",
     )
 
 
+def _out_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the file to write; else stdout")
+
+
 def _plan(options: argparse.Namespace) -> int:
-    paths = list(options.files)
-    if options.stack:
-        paths.append(stack_path(options.stack, options.directory))
-    if not paths:
-        raise SourceError(f"Name a stack: --stack NAME{_stacks_there(options.directory)}.")
+    from models.problems import StackError
+    from reports.plan_data import plan_summary
+    from reports.sources import plan_of_file
+
     code = DEPLOYABLE
-    documents = []
-    for path in paths:
+    documents: list[Any] = []
+    for path in _files(options):
         try:
             plan = plan_of_file(path, options.assume_token)
         except StackError as error:
@@ -144,31 +209,70 @@ def _plan(options: argparse.Namespace) -> int:
             else:
                 print(error, file=sys.stderr)
             continue
+        data = plan_summary(plan)
         if options.json:
-            documents.append(dict(plan_summary(plan)))
-            continue
-        if options.markdown:
-            print(plan_markdown(plan_summary(plan)))
-        elif not options.check:
-            print(plan_table(plan))
-        if not options.markdown:
-            for warning in plan.warnings:
-                print(f"warning: {warning.sentence()}", file=sys.stderr)
+            documents.append(data)
+        elif options.markdown:
+            from reports.plan_markdown import plan_markdown
+
+            print(plan_markdown(data))
+        else:
+            from reports.plan_text import plan_text
+
+            print(plan_text(data))
+            _print_warnings(data["warnings"])
     if options.json:
+        import json
+
         print(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
     return code
 
 
-def _stacks_there(directory: Path) -> str:
+def _check(options: argparse.Namespace) -> int:
+    from models.problems import StackError
+    from reports.sources import plan_of_file
+
+    code = DEPLOYABLE
+    for path in _files(options):
+        try:
+            plan = plan_of_file(path, options.assume_token)
+        except StackError as error:
+            code = STOPPED
+            print(error, file=sys.stderr)
+            continue
+        _print_warnings([warning.sentence() for warning in plan.warnings])
+    return code
+
+
+def _print_warnings(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _files(options: argparse.Namespace) -> Sequence[Path]:
+    """The stack files that are named, with the one of --stack."""
+    if options.stack or not options.files:
+        return [*options.files, _stack_file(options)]
+    files: Sequence[Path] = options.files
+    return files
+
+
+def _stack_file(options: argparse.Namespace) -> Path:
+    """The file of --stack. Raises SourceError if no stack is named."""
+    from reports.sources import SourceError, stack_path
+
+    if options.stack:
+        return stack_path(options.stack, options.directory)
     names = sorted(
         path.name.removeprefix("Pulumi.").removesuffix(".yaml")
-        for path in directory.glob("Pulumi.*.yaml")
+        for path in options.directory.glob("Pulumi.*.yaml")
     )
-    return f" ({', '.join(names)})" if names else ""
+    known = f" ({', '.join(names)})" if names else ""
+    raise SourceError(f"Name a stack: --stack NAME{known}.")
 
 
-def _stop_document(error: StackError) -> dict[str, Any]:
-    """What stops a stack, for programs."""
+def _stop_document(error: "StackError") -> dict[str, Any]:
+    """The problems that stop a stack, for programs."""
     return {
         "stack": error.origin,
         "stops": [
@@ -179,46 +283,60 @@ def _stop_document(error: StackError) -> dict[str, Any]:
 
 
 def _diff(options: argparse.Namespace) -> int:
+    from reports.difference import difference
+    from reports.difference_markdown import difference_markdown
+    from reports.rollout_warnings import rollout_problems
+    from reports.sources import SourceError
+
     sources = list(options.sources)
     old: PlanSummary | None
     if options.base:
         if not options.stack or sources:
-            raise SourceError("diff --base REV: compares --stack NAME with its file, nothing else.")
-        new = _summary(str(stack_path(options.stack, options.directory)), options)
-        old = summary_of_revision(
-            options.base, options.stack, options.directory, options.assume_token
-        )
+            raise SourceError(
+                "diff --base REV: compares --stack NAME with its file at REV. Name a stack and no "
+                "other file."
+            )
+        new = _summary(str(_stack_file(options)), options)
+        old = _summary_of_base(options)
     else:
         if options.stack:
-            sources.append(str(stack_path(options.stack, options.directory)))
+            sources.append(str(_stack_file(options)))
         if len(sources) != 2:
             raise SourceError("diff: name OLD and NEW, or OLD and --stack, or --base and --stack.")
         old, new = (_summary(source, options) for source in sources)
     changes = difference(old, new)
     print(difference_markdown(changes))
-    for warning in rollout_problems(changes):
-        print(f"warning: {warning.sentence()}", file=sys.stderr)
+    _print_warnings([problem.sentence() for problem in rollout_problems(changes)])
     return DEPLOYABLE
 
 
-def _summary(source: str, options: argparse.Namespace) -> PlanSummary:
+def _summary(source: str, options: argparse.Namespace) -> "PlanSummary":
+    from reports.sources import summary_of_file, summary_of_json
+
     if source == "-":
         return summary_of_json(sys.stdin.read(), "stdin")
     return summary_of_file(Path(source), options.assume_token)
 
 
+def _summary_of_base(options: argparse.Namespace) -> "PlanSummary | None":
+    from reports.git_revision import summary_of_revision
+
+    return summary_of_revision(options.base, options.stack, options.directory, options.assume_token)
+
+
 def _comment(options: argparse.Namespace) -> int:
-    """Prints the comment whatever it says; the exit code tells whether the stack is stopped."""
-    if not options.stack:
-        raise SourceError(f"Name a stack: --stack NAME{_stacks_there(options.directory)}.")
+    """Prints the comment even if the stack is stopped; the exit code says which it is."""
+    from models.problems import StackError
+    from reports.pull_request_comment import CommentContent, comment
+
+    path = _stack_file(options)
     new: PlanSummary | None = None
     stops: tuple[str, ...] = ()
     try:
-        path = stack_path(options.stack, options.directory)
-        new = plan_summary(plan_of_file(path, options.assume_token))
+        new = _summary(str(path), options)
     except StackError as error:
         stops = tuple(problem.sentence() for problem in error.problems)
-    old, no_old = _former(options)
+    old, no_old = _plan_before(options)
     content = CommentContent(
         stack=options.stack,
         new=new,
@@ -232,53 +350,62 @@ def _comment(options: argparse.Namespace) -> int:
     return STOPPED if content.is_stopped else DEPLOYABLE
 
 
-def _former(options: argparse.Namespace) -> tuple[PlanSummary | None, str]:
-    """The plan before, or why there is nothing to compare with."""
+def _plan_before(options: argparse.Namespace) -> "tuple[PlanSummary | None, str]":
+    """The plan at --base, or the reason why there is nothing to compare with."""
+    from models.problems import StackError
+    from models.stack_file import StackFileError
+
     if not options.base:
         return None, "no base revision was named."
     try:
-        old = summary_of_revision(
-            options.base, options.stack, options.directory, options.assume_token
-        )
+        return _summary_of_base(options), ""
     except (StackError, StackFileError):
         return None, f"the stack could not be deployed at {options.base} either."
-    return old, ""
 
 
-def _engine_preview(path: Path | None) -> EnginePreview | None:
-    if path is None:
-        return None
-    try:
-        return engine_preview(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be read ({error}).") from None
+def _engine_preview(path: Path | None) -> "EnginePreview | None":
+    from reports.pulumi_preview import engine_preview
+
+    return None if path is None else engine_preview(_text(path), str(path))
 
 
 def _quotas(options: argparse.Namespace) -> int:
-    texts: list[tuple[str, str]] = []
-    for path in options.files:
-        try:
-            texts.append((str(path), path.read_text("utf-8")))
-        except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"{path}: cannot be read ({error}).") from None
+    from reports.gcloud_quotas import quota_section
+
+    texts = [(str(path), _text(path)) for path in options.files]
     print(quota_section(texts or [("stdin", sys.stdin.read())]), end="")
     return DEPLOYABLE
 
 
 def _picture(options: argparse.Namespace) -> int:
-    if not options.stack:
-        raise SourceError(f"Name a stack: --stack NAME{_stacks_there(options.directory)}.")
-    plan = plan_of_file(stack_path(options.stack, options.directory), options.assume_token)
+    from reports.picture import plan_picture
+    from reports.sources import plan_of_file
+
+    plan = plan_of_file(_stack_file(options), options.assume_token)
     _write(plan_picture(plan), options.out)
     return DEPLOYABLE
 
 
 def _schema(options: argparse.Namespace) -> int:
+    from models.stack_schema import schema_text
+
     _write(schema_text(), options.out)
     return DEPLOYABLE
 
 
+def _text(path: Path) -> str:
+    """The text of a file. Raises SourceError if it cannot be read."""
+    from reports.sources import SourceError
+
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: cannot be read ({error}).") from None
+
+
 def _write(text: str, path: Path | None) -> None:
+    from reports.sources import SourceError
+
     if path is None:
         print(text, end="")
         return

@@ -1,7 +1,7 @@
-"""What changes between two plans of a stack: models, pools, the rest, and the figures.
+"""What changes between two plans of a stack: models, pools, all other settings, cost and quota.
 
-Compares summaries, so either side may be a stack file, a git revision or the stack's last output.
-Pulumi leaves null out of outputs, so a missing key counts as null.
+Compares plans as data, so either one may come from a stack file, a git revision or the stack's
+last output. Pulumi leaves null out of outputs, so a missing key counts as null.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ _NOTHING = Amounts(minimum=0, typical=0, maximum=0)
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One value that differs."""
+    """One value that differs. key: its path in the plan's data; rollout: what the change does."""
 
     key: str
     old: Any
@@ -43,7 +43,7 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class QuotaChange:
-    """One quota whose need differs; None where that plan does not need it."""
+    """One quota whose need differs; None if that plan does not need it."""
 
     metric: str
     old_peak: int | None
@@ -71,7 +71,7 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether both plans are the same, figures that prices alone move included."""
+        """Whether both plans are the same, cost included, which prices alone may change."""
         return not (
             self.models_added
             or self.models_removed
@@ -92,7 +92,7 @@ class Difference:
 
     @property
     def rollouts(self) -> tuple[tuple[Rollout, tuple[str, ...]], ...]:
-        """Each kind of rollout that happens, the gravest first, with what causes it."""
+        """Each kind of rollout that happens, the most disruptive first, with its causes."""
         causes: dict[Rollout, list[str]] = {}
         for rollout, cause in self._causes():
             causes.setdefault(rollout, []).append(cause)
@@ -106,9 +106,9 @@ class Difference:
         if self.old is None:
             return
         for model in self.models_added:
-            yield Rollout.AT_ONCE, f"model {model['name']} comes"
+            yield Rollout.AT_ONCE, f"model {model['name']} is added"
         for model in self.models_removed:
-            yield Rollout.AT_ONCE, f"model {model['name']} goes"
+            yield Rollout.AT_ONCE, f"model {model['name']} is removed"
         for changed in self.models_changed:
             yield from _causes_of(f"model {changed.name}", changed)
         for changed in self.pools_changed:
@@ -119,12 +119,13 @@ class Difference:
 
     def _causes_of_pool_list(self) -> Iterable[tuple[Rollout, str]]:
         for pool in self.pools_removed:
-            yield Rollout.SECOND_CLUSTER, f"pool {pool['id']} goes"
+            yield Rollout.SECOND_CLUSTER, f"pool {pool['id']} is removed"
         for pool in self.pools_added:
             if self.pool_order is Rollout.AT_ONCE:
-                yield Rollout.AT_ONCE, f"pool {pool['id']} comes, at the end of the list"
+                yield Rollout.AT_ONCE, f"pool {pool['id']} is added at the end of the list"
             else:
-                yield Rollout.SECOND_CLUSTER, f"pool {pool['id']} comes, not at the end of the list"
+                cause = f"pool {pool['id']} is added, but not at the end of the list"
+                yield Rollout.SECOND_CLUSTER, cause
         if self.pool_order is not Rollout.AT_ONCE and not (self.pools_added or self.pools_removed):
             yield Rollout.SECOND_CLUSTER, "the order of gpuPools"
 

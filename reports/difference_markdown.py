@@ -1,12 +1,16 @@
-"""The difference of two plans as Markdown: what comes, goes and changes, and what that does."""
+"""The difference of two plans as Markdown: what is added, removed and changed, and its effects."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from reports.difference import Changed, Difference
+from reports.formatting import count, signed, span, usd
 from reports.plan_data import ModelSummary, PlanSummary, PoolSummary
-from reports.plan_markdown import LEVELS, Level, escape, table
 from reports.rollout import Rollout
+from reports.table import Row, Table, escape, markdown_table
+
+Level = Literal["minimum", "typical", "maximum"]
+LEVELS: Final[tuple[Level, ...]] = ("minimum", "typical", "maximum")
 
 _DISRUPTIVE: Final = frozenset(
     {
@@ -22,22 +26,22 @@ def difference_markdown(difference: Difference) -> str:
     """Changes, figures and rollouts, under a heading with the stack's name."""
     heading = f"### Changes of stack {difference.new['stack']}"
     if difference.old is None:
-        intro = "The stack is new: all of the plan comes."
-        return "\n\n".join([heading, intro, _figures(difference)]) + "\n"
+        intro = "The stack is new: the whole plan is added."
+        return "\n\n".join([heading, intro, markdown_table(_figures(difference))]) + "\n"
     if difference.is_empty:
         return f"{heading}\n\nThe plan does not change.\n"
     parts = [
         heading,
-        _figures(difference),
+        markdown_table(_figures(difference)),
         _list("Models", _models(difference)),
         _list("GPU pools", _pools(difference)),
         _list("Cluster and versions", _others(difference)),
-        _list("What happens to what runs", _rollouts(difference)),
+        _list("Effect on what is running", _rollouts(difference)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _figures(difference: Difference) -> str:
+def _figures(difference: Difference) -> Table:
     rows = [
         (f"USD a month, {level}", *_money(difference.old_cost[level], new))
         for level, new in ((level, difference.new["cost"]["total"][level]) for level in LEVELS)
@@ -51,7 +55,11 @@ def _figures(difference: Difference) -> str:
         if need.old_upgrade != need.new_upgrade:
             upgrade = _count(need.old_upgrade, need.new_upgrade)
             rows.append((f"quota {need.metric}, upgrade", *upgrade))
-    return table(("", "before", "after", "difference"), rows, right={1, 2, 3})
+    return Table(
+        columns=("", "before", "after", "difference"),
+        right=frozenset({"before", "after", "difference"}),
+        rows=tuple(map(Row, rows)),
+    )
 
 
 def _gpus(summary: PlanSummary | None, level: Level) -> int:
@@ -61,15 +69,11 @@ def _gpus(summary: PlanSummary | None, level: Level) -> int:
 
 def _money(old: float, new: float) -> tuple[str, str, str]:
     share = f" ({(new - old) / old:+.0%})" if old and round(new) != round(old) else ""
-    return f"{old:,.0f}", f"{new:,.0f}", f"{_signed(round(new) - round(old))}{share}"
+    return usd(old), usd(new), f"{signed(round(new) - round(old))}{share}"
 
 
 def _count(old: int | None, new: int | None) -> tuple[str, str, str]:
-    return f"{old or 0:,}", f"{new or 0:,}", _signed((new or 0) - (old or 0))
-
-
-def _signed(number: int) -> str:
-    return f"{number:+,}" if number else "0"
+    return count(old), count(new), signed((new or 0) - (old or 0))
 
 
 def _list(heading: str, lines: Iterable[str]) -> str:
@@ -79,24 +83,24 @@ def _list(heading: str, lines: Iterable[str]) -> str:
 
 def _models(difference: Difference) -> Iterable[str]:
     for model in difference.models_added:
-        yield f"comes: {_model(model)}"
+        yield f"added: {_model(model)}"
     for model in difference.models_removed:
-        yield f"goes: {_model(model)}"
+        yield f"removed: {_model(model)}"
     yield from map(_changed, difference.models_changed)
 
 
 def _pools(difference: Difference) -> Iterable[str]:
     for pool in difference.pools_added:
-        yield f"comes: {_pool(pool)}"
+        yield f"added: {_pool(pool)}"
     for pool in difference.pools_removed:
-        yield f"goes: {_pool(pool)}"
+        yield f"removed: {_pool(pool)}"
     yield from map(_changed, difference.pools_changed)
 
 
 def _model(model: ModelSummary) -> str:
-    replicas = model["replicas"]
+    replicas = span(model["replicas"]["min"], model["replicas"]["max"])
     return (
-        f"`{model['name']}` on `{model['gpu']}`, {replicas['min']}-{replicas['max']} replicas, "
+        f"`{model['name']}` on `{model['gpu']}`, {replicas} replicas, "
         f"{model['contextLength']:,} tokens of context"
     )
 
@@ -113,7 +117,7 @@ def _changed(changed: Changed) -> str:
     what = "; ".join(
         f"{change.key} {shown(change.old)} → {shown(change.new)}" for change in changed.changes
     )
-    return f"changes: `{changed.name}`: {what}"
+    return f"changed: `{changed.name}`: {what}"
 
 
 def _others(difference: Difference) -> Iterable[str]:
@@ -123,13 +127,13 @@ def _others(difference: Difference) -> Iterable[str]:
 
 def _rollouts(difference: Difference) -> Iterable[str]:
     for rollout, causes in difference.rollouts:
-        mark = "**Down meanwhile**: " if rollout in _DISRUPTIVE else ""
+        mark = "**Downtime**: " if rollout in _DISRUPTIVE else ""
         named = "; ".join(causes[:6]) + (f" and {len(causes) - 6} more" if len(causes) > 6 else "")
         yield f"{mark}{rollout} ({escape(named)})"
 
 
 def shown(value: Any) -> str:
-    """A value of a summary, short and harmless in Markdown."""
+    """A value of the plan's data, short and escaped for Markdown."""
     if value is None:
         return "none"
     if isinstance(value, dict):

@@ -1,24 +1,26 @@
-"""The `quotas` section of a stack file, from what gcloud says of the real project.
+"""The `quotas` section of a stack file, from gcloud's description of the real project.
 
     gcloud compute regions describe us-central1 --format=json > region.json
     gcloud compute project-info describe --format=json > project.json
-    python -m reports quotas region.json project.json
+    ray-llm quotas region.json project.json
 
-The region holds the GPU, disk and vCPU quotas, the project those over all regions. Either command
-can also be piped in.
+The region has the GPU, disk and vCPU quotas; the project has the quotas over all regions. The
+output of either command can also be piped in.
 """
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
-from models.amounts import quota_limit, quota_metrics
+from models.catalog import quota_metrics
+from models.quotas_and_prices import quota_limit
 from models.reading import NAMESPACE
 from models.stack import InvalidValueError
+from reports.sources import SourceError
 
 
-class QuotaJsonError(Exception):
-    """Text that is not gcloud's description of a region or a project; says why."""
+class QuotaJsonError(SourceError):
+    """Text that is not gcloud's description of a region or a project; its text says why."""
 
 
 def quota_section(texts: Iterable[tuple[str, str]]) -> str:
@@ -36,14 +38,14 @@ def quota_section(texts: Iterable[tuple[str, str]]) -> str:
             lines.append(f"    {metric}: {limit}" + (f"  # {usage} in use" if usage else ""))
     if len(lines) == 1:
         raise QuotaJsonError(
-            "gcloud's answer holds none of the quotas that a stack needs. Describe a region with "
+            "gcloud's answer has none of the quotas that a stack needs. Describe a region with "
             "`gcloud compute regions describe REGION --format=json`."
         )
     return "\n".join(lines) + "\n"
 
 
 def _rows(origin: str, text: str) -> dict[str, tuple[int, int]]:
-    """Limit and usage by metric. A limit beyond all bounds is Google's way to say none."""
+    """Limit and usage by metric. Google writes "no limit" as an extremely high limit."""
     try:
         data: Any = json.loads(text)
     except json.JSONDecodeError as error:

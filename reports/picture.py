@@ -1,7 +1,7 @@
 """One picture of a plan, as SVG: the pools, their nodes, the GPUs and which model is on each.
 
-Solid nodes are always up, dashed ones come with load, up to all models at their maximum. A letter
-and a colour stand for a model; a replica on two GPUs is drawn across both.
+Solid nodes are always up. Dashed nodes start under load, up to all models at their maximum. Each
+model has a letter and a colour; a replica on two GPUs is drawn across both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,7 @@ from typing import Final
 import svg
 
 from planning import Levels, ModelPlan, Plan, PoolPlan
+from reports.formatting import span, usd, zone_letters
 
 _WIDTH: Final = 1104
 _MARGIN: Final = 28
@@ -24,8 +25,8 @@ _FONT: Final = "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 _INK: Final = "#1b1f24"
 _GREY: Final = "#5b6470"
 _LINE: Final = "#c5ccd6"
-# Eight colours that people with any colour vision tell apart (Okabe and Ito, 2008), lightened
-# where black letters stand on them.
+# Eight colours that people with any colour vision can tell apart (Okabe and Ito, 2008), lightened
+# so that black letters can be read on them.
 _COLOURS: Final = (
     "#e69f00",
     "#56b4e9",
@@ -49,7 +50,7 @@ class _Node:
 
 @dataclass(frozen=True, kw_only=True)
 class _Mark:
-    """How a model is told apart."""
+    """The letter and the colour of a model."""
 
     letter: str
     colour: str
@@ -92,14 +93,14 @@ def _mark(index: int) -> _Mark:
 
 
 def _heading(plan: Plan) -> Iterable[svg.Element]:
-    cost = plan.cost.total
+    total = plan.cost.total
+    low, typical, high = map(usd, map(float, (total.minimum, total.typical, total.maximum)))
     yield _text(_MARGIN, 44, f"Stack {plan.stack}", size=24, weight="bold")
     yield _text(
         _MARGIN,
         70,
         f"{len(plan.models)} models on cluster {plan.cluster.name} in {plan.region}  ·  "
-        f"USD a month: {cost.minimum:,.0f} at least, {cost.typical:,.0f} typical, "
-        f"{cost.maximum:,.0f} at most",
+        f"USD a month: {low} at least, {typical} typical, {high} at most",
         size=15,
         colour=_GREY,
     )
@@ -110,15 +111,14 @@ def _pool(
 ) -> tuple[list[svg.Element], int]:
     models = [model for model in plan.models if model.pool == pool.id]
     cost = plan.cost.pools[pool.id]
-    zones = ", ".join(zone.rsplit("-", 1)[1] for zone in pool.zones)
-    gpus = f"{pool.tier.gpu_count} x {pool.tier.gpu_name}, zones {zones}"
+    gpus = f"{pool.tier.gpu_count} x {pool.tier.gpu_name}, zones {zone_letters(pool.zones)}"
     spot = " (spot)" if pool.spot else ""
-    up = _range(pool.nodes_at_min, pool.nodes_at_max)
+    up = span(pool.nodes_at_min, pool.nodes_at_max, " to ")
     lines = [
         f"{pool.machine_type}{spot}",
         gpus,
         f"{up} of at most {pool.max_nodes} nodes needed" if models else "no model uses it",
-        _usd(cost.monthly),
+        _monthly(cost.monthly),
     ]
     elements: list[svg.Element] = [_rule(y)]
     elements.append(_text(_MARGIN, y + 28, pool.id, size=17, weight="bold"))
@@ -136,7 +136,7 @@ def _pool(
 
 
 def _nodes(models: Sequence[ModelPlan], pool: PoolPlan, marks: dict[str, _Mark]) -> list[_Node]:
-    """The nodes with the replicas on them: first those always up, then what load adds."""
+    """The nodes with their replicas: first the nodes that are always up, then those under load."""
     nodes: list[_Node] = []
     for always in (True, False):
         replicas = [
@@ -151,11 +151,11 @@ def _nodes(models: Sequence[ModelPlan], pool: PoolPlan, marks: dict[str, _Mark])
             node = next((node for node in nodes if node.free >= gpus), None)
             if node is None:
                 if len(nodes) == pool.max_nodes:
-                    continue  # the pool's maximum cuts it off
+                    continue  # the pool has no more nodes
                 node = _Node(free=pool.tier.gpu_count, always=always)
                 nodes.append(node)
             node.free -= gpus
-            # A replica that comes with load is paler on a node that is up without it.
+            # A replica that starts under load is white, even on a node that is always up.
             node.replicas.append((mark.letter, mark.colour if always else "", gpus))
     kept = max(0, pool.min_nodes - len(nodes))
     return [*nodes, *(_Node(free=pool.tier.gpu_count, always=True) for _ in range(kept))]
@@ -164,7 +164,7 @@ def _nodes(models: Sequence[ModelPlan], pool: PoolPlan, marks: dict[str, _Mark])
 def _draw_nodes(
     nodes: Sequence[_Node], gpus_per_node: int, y: int
 ) -> tuple[list[svg.Element], int]:
-    """The nodes in lines, and where the last line ends."""
+    """The nodes in lines, and the y at which the last line ends."""
     width = gpus_per_node * _GPU + 12
     a_line = max(1, (_LEGEND_X - 24 - _NODES_X + _GAP) // (width + _GAP))
     elements: list[svg.Element] = []
@@ -223,7 +223,7 @@ def _legend(model: ModelPlan, mark: _Mark, y: int) -> Iterable[svg.Element]:
     yield _text(_LEGEND_X + 12, y + 20, mark.letter, size=14, weight="bold", middle=True)
     yield _text(_LEGEND_X + 34, y + 13, _cut(model.name, 40), size=14)
     degree = f", {model.gpus_per_replica} GPUs each" if model.gpus_per_replica > 1 else ""
-    replicas = _range(model.replicas.min, model.replicas.max)
+    replicas = span(model.replicas.min, model.replicas.max, " to ")
     about = f"{replicas} replicas{degree}, {model.max_model_len:,} tokens, {model.dtype}"
     yield _text(_LEGEND_X + 34, y + 30, about, size=12, colour=_GREY)
 
@@ -234,8 +234,11 @@ def _cpu_pool(plan: Plan, y: int) -> tuple[list[svg.Element], int]:
     elements.append(_text(_MARGIN, y + 28, pool.name, size=17, weight="bold"))
     nodes = cost.nodes if cost else None
     low, high = (int(nodes.minimum), int(nodes.maximum)) if nodes else (0, 0)
-    lines = [pool.machine_type, f"{_range(low, high)} of at most {pool.max_nodes} nodes needed"]
-    lines.append(_usd(cost.monthly if cost else None))
+    lines = [
+        pool.machine_type,
+        f"{span(low, high, ' to ')} of at most {pool.max_nodes} nodes needed",
+    ]
+    lines.append(_monthly(cost.monthly if cost else None))
     elements += [
         _text(_MARGIN, y + 49 + 18 * number, line, size=13, colour=_GREY)
         for number, line in enumerate(lines)
@@ -255,7 +258,7 @@ def _key(y: int) -> Iterable[svg.Element]:
     yield _text(
         _MARGIN,
         y + 8,
-        "Solid: always up.  Dashed: comes with load, up to every model's maximum.  "
+        "Solid: always up.  Dashed: starts under load, up to every model's maximum.  "
         "idle: a GPU that is paid for and not used.",
         size=13,
         colour=_GREY,
@@ -287,15 +290,11 @@ def _text(
     )
 
 
-def _usd(monthly: Levels | None) -> str:
-    if monthly is None:
+def _monthly(levels: Levels | None) -> str:
+    if levels is None:
         return "price unknown"
-    low, high = f"{monthly.minimum:,.0f}", f"{monthly.maximum:,.0f}"
+    low, high = usd(float(levels.minimum)), usd(float(levels.maximum))
     return f"USD {low} a month" if low == high else f"USD {low} to {high} a month"
-
-
-def _range(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _cut(text: str, most: int) -> str:

@@ -1,20 +1,20 @@
-"""The plan as plain data: one form for the stack output, `--json` and the difference of two plans.
+"""The plan as plain data: for the stack output, `--json`, every table and the difference of plans.
 
-Everything here can be written as JSON and none of it is a secret. Keys are the stack file's own
-names where it has one; money is USD a month, rounded to cents; null is a price nobody knows.
+All of it can be written as JSON and none of it is a secret. Keys have the stack file's names if
+the stack file has one. Money is USD a month, rounded to cents; null is a price that is not known.
 """
 
 from decimal import Decimal
 from typing import Any, Final, TypedDict
 
-from planning import Levels, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
+from planning import Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
 
-# Raised when a key goes or changes its meaning, so that an older output is not misread.
+# Raised if a key is removed or changes its meaning, so that an older output is not misread.
 VERSION: Final = 1
 
 
 class Amounts(TypedDict):
-    """A quantity at the three loads."""
+    """A quantity with all models at their minimum, in a typical month, and at their maximum."""
 
     minimum: float
     typical: float
@@ -22,14 +22,38 @@ class Amounts(TypedDict):
 
 
 class ReplicaSummary(TypedDict):
-    """The autoscaling range of a model."""
+    """A range of whole numbers, of replicas or nodes."""
 
     min: int
     max: int
 
 
+class MemorySummary(TypedDict):
+    """GPU memory of one replica, in bytes of one of its GPUs.
+
+    budgetBytes: what vLLM may take; kvCacheBytes: what it leaves for the KV cache;
+    kvCacheBytesPerSequence: what one sequence of full context length takes of that;
+    concurrentSequences: how many of those fit at once.
+    """
+
+    budgetBytes: int
+    weightBytes: int
+    activationBytes: int
+    runtimeBytes: int
+    kvCacheBytes: int
+    kvCacheBytesPerSequence: int
+    concurrentSequences: float
+
+
 class ModelSummary(TypedDict):
-    """One model; `configuration` is all that its application's text depends on beside these."""
+    """One model.
+
+    derived: the names of the values that the program chose, not the stack file.
+    configuration: the other values that the text of its Ray Serve application depends on.
+    memory, longestContext: null if the stack file turns the memory check off.
+    endpoint: the base URL of its OpenAI API inside the cluster.
+    monthlyUsd: its share of its pool.
+    """
 
     name: str
     source: str
@@ -41,7 +65,9 @@ class ModelSummary(TypedDict):
     quantization: str | None
     contextLength: int
     replicas: ReplicaSummary
+    derived: list[str]
     configuration: dict[str, Any]
+    memory: MemorySummary | None
     longestContext: int | None
     endpoint: str
     monthlyUsd: Amounts | None
@@ -54,6 +80,7 @@ class PoolSummary(TypedDict):
     tier: str
     machineType: str
     accelerator: str
+    gpuName: str
     gpusPerNode: int
     spot: bool
     zones: list[str]
@@ -70,7 +97,7 @@ class PoolSummary(TypedDict):
 
 
 class CpuPoolSummary(TypedDict):
-    """The CPU pool; its money is null where the cluster is adopted or the price not known."""
+    """The CPU pool; monthlyUsd is null if the cluster is adopted or the price is not known."""
 
     name: str
     machineType: str
@@ -93,13 +120,20 @@ class ClusterSummary(TypedDict):
 
 
 class CostSummary(TypedDict):
-    """What the stack costs a month at prices of `priceDate`, disks and traffic excluded."""
+    """What the stack costs a month at prices of `priceDate`, disks and traffic excluded.
+
+    pricesOfStack: the keys that the stack file prices itself. gpusPaid, gpusIdle: of all pools.
+    totalOnDemand, totalSpot: with every GPU pool as that; null if a price is not known.
+    unpriced: the pools that the totals leave out, because their price is not known.
+    """
 
     priceDate: str
     pricesOfStack: list[str]
     loadFactor: float
     monthlyBudget: float | None
     clusterFee: Amounts | None
+    gpusPaid: Amounts
+    gpusIdle: Amounts
     total: Amounts
     totalOnDemand: Amounts | None
     totalSpot: Amounts | None
@@ -107,7 +141,7 @@ class CostSummary(TypedDict):
 
 
 class QuotaSummary(TypedDict):
-    """The need of one Compute Engine quota; limit is null where the stack file gives none."""
+    """The need of one Compute Engine quota; limit is null if the stack file gives none."""
 
     metric: str
     minimum: int
@@ -117,7 +151,7 @@ class QuotaSummary(TypedDict):
 
 
 class PlanSummary(TypedDict):
-    """The whole plan."""
+    """The plan of one stack. version: see VERSION; warnings: one sentence each."""
 
     version: int
     stack: str
@@ -158,7 +192,11 @@ def plan_summary(plan: Plan) -> PlanSummary:
                 monthlyUsd=_usd(cost.cpu_pool.monthly if cost.cpu_pool else None),
             ),
         ),
-        service={"name": plan.service.name, "namespace": plan.service.namespace},
+        service={
+            "name": plan.service.name,
+            "namespace": plan.service.namespace,
+            "url": plan.service.url,
+        },
         versions={
             "ray": release.ray.ray,
             "kuberay": release.kuberay.version,
@@ -174,6 +212,8 @@ def plan_summary(plan: Plan) -> PlanSummary:
             loadFactor=float(cost.load_factor),
             monthlyBudget=None if cost.monthly_budget is None else float(cost.monthly_budget),
             clusterFee=_usd(cost.cluster_fee),
+            gpusPaid=_amounts(Levels.total(pool.gpus_paid for pool in cost.pools.values())),
+            gpusIdle=_amounts(cost.gpus_idle),
             total=_amounts(cost.total),
             totalOnDemand=_usd(cost.total_if(spot=False)),
             totalSpot=_usd(cost.total_if(spot=True)),
@@ -206,15 +246,29 @@ def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
         quantization=model.quantization_shown,
         contextLength=model.max_model_len,
         replicas=ReplicaSummary(min=model.replicas.min, max=model.replicas.max),
+        derived=sorted(model.derived),
         configuration=_configuration(model),
+        memory=None if model.fit is None else _memory(model.fit),
         longestContext=None if model.fit is None else model.fit.longest_context,
         endpoint=plan.service.endpoint(model),
         monthlyUsd=_usd(plan.cost.models[model.name].monthly),
     )
 
 
+def _memory(fit: MemoryFit) -> MemorySummary:
+    return MemorySummary(
+        budgetBytes=fit.budget_bytes,
+        weightBytes=fit.weight_bytes,
+        activationBytes=fit.activation_bytes,
+        runtimeBytes=fit.runtime_bytes,
+        kvCacheBytes=fit.kv_available_bytes,
+        kvCacheBytesPerSequence=fit.kv_per_sequence_bytes,
+        concurrentSequences=round(fit.concurrent_sequences, 2),
+    )
+
+
 def _configuration(model: ModelPlan) -> dict[str, Any]:
-    """Everything else that is written into the model's application, by vLLM's and Ray's names."""
+    """The other values of the model's application, by vLLM's and Ray's names."""
     replicas = model.replicas
     return {
         "quantization": model.quantization,
@@ -238,6 +292,7 @@ def _pool(pool: PoolPlan, cost: PoolCost) -> PoolSummary:
         tier=pool.tier.id,
         machineType=pool.machine_type,
         accelerator=pool.tier.accelerator_type,
+        gpuName=pool.tier.gpu_name,
         gpusPerNode=pool.tier.gpu_count,
         spot=pool.spot,
         zones=list(pool.zones),

@@ -1,146 +1,198 @@
-"""The plan as a person reads it in a preview: tables of models and pools, and what they assume.
+"""The tables of a plan, each described once: columns, rows and notes, from the plan's data.
 
-Plain text of at most 100 columns, because `pulumi preview` shows it among its diagnostics.
+plan_text.py writes them as text, plan_markdown.py as Markdown; `--json` prints the data itself.
 """
 
-import io
-from decimal import Decimal
+from collections.abc import Iterable
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
+from reports.formatting import (
+    count,
+    gib,
+    parallelism,
+    span,
+    usd_columns,
+    usd_per_hour,
+    zone_letters,
+)
+from reports.plan_data import CostSummary, ModelSummary, PlanSummary, PoolSummary
+from reports.table import Row, Table
 
-from planning import GIB, ModelPlan, Plan, PoolPlan, idle_gpus
-from reports.figure_tables import (
-    QUOTA_NOTE,
-    cost_table,
-    plain_table,
-    price_note,
-    quota_table,
+_UNCHECKED: Final = "unchecked"
+QUOTA_NOTE: Final = (
+    "Quota: upgrade is twice the minimum, because a change of image or Ray version starts a second "
+    "RayCluster next to the first; peak is every pool at its maximum."
+)
+DERIVED_NOTE: Final = (
+    "* derived, not in the stack file. At once: sequences of full context length that a replica "
+    "holds."
 )
 
-WIDTH: Final = 100
 
-
-def plan_table(plan: Plan) -> str:
-    """The whole plan, ready to print."""
-    out = io.StringIO()
-    console = Console(
-        file=out, width=WIDTH, color_system=None, force_terminal=False, highlight=False
-    )
-    console.print(_heading(plan), end="\n\n")
-    for table in (_models(plan), _memory(plan), _pools(plan), cost_table(plan), quota_table(plan)):
-        console.print(table)
-        console.print()
-    console.print(_footnotes(plan))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
-
-
-def _heading(plan: Plan) -> str:
-    release = plan.release
+def plan_tables(plan: PlanSummary) -> tuple[Table, ...]:
+    """All tables of a plan, in the order in which they are shown."""
     return (
-        f"Stack {plan.stack}: {len(plan.models)} models on cluster {plan.cluster.name} "
-        f"({plan.project}, {plan.region})\n"
-        f"Ray {release.ray.ray} with vLLM {release.vllm}, KubeRay {release.kuberay.version}"
+        models_table(plan),
+        memory_table(plan),
+        pools_table(plan),
+        cost_table(plan),
+        quota_table(plan),
     )
 
 
-def _models(plan: Plan) -> Table:
-    table = plain_table(
+def models_table(plan: PlanSummary) -> Table:
+    """The pool and the engine settings of each model; a star marks values not in the stack file."""
+    base = plan["service"]["url"]
+    return _table(
         ("model", "pool", "TP", "dtype", "context", "replicas", "endpoint"),
-        right={"TP", "context", "replicas"},
+        (
+            (
+                model["name"],
+                _marked(model, model["gpu"], "pool"),
+                _marked(
+                    model,
+                    parallelism(model["tensorParallelSize"], model["pipelineParallelSize"]),
+                    "tensor_parallel_size",
+                ),
+                f"{model['dtype']} {model['quantization'] or ''}".strip(),
+                _marked(model, str(model["contextLength"]), "max_model_len"),
+                f"{model['replicas']['min']}-{model['replicas']['max']}",
+                model["endpoint"].removeprefix(base),
+            )
+            for model in plan["models"]
+        ),
+        left={"model", "pool", "dtype", "endpoint"},
     )
-    for model in plan.models:
-        table.add_row(
-            model.name,
-            _marked(model, model.pool, "pool"),
-            _marked(model, _parallelism(model), "tensor_parallel_size"),
-            _numbers(model),
-            _marked(model, str(model.max_model_len), "max_model_len"),
-            f"{model.replicas.min}-{model.replicas.max}",
-            f"{model.route}/v1",
-        )
-    return table
 
 
-def _memory(plan: Plan) -> Table:
-    """GiB of one GPU: what the model holds, what is left for KV cache, and what that carries."""
-    table = plain_table(
-        ("GiB a GPU", "budget", "weights", "KV left", "KV a sequence", "at once", "longest"),
-        right={"budget", "weights", "KV left", "KV a sequence", "at once", "longest"},
+def _marked(model: ModelSummary, text: str, argument: str) -> str:
+    return f"{text}*" if argument in model["derived"] else text
+
+
+def memory_table(plan: PlanSummary) -> Table:
+    """GiB of one GPU: the weights, what is left for the KV cache, and the context that fits."""
+    columns = ("GiB a GPU", "budget", "weights", "KV left", "KV a sequence", "at once", "longest")
+    return _table(columns, map(_memory_cells, plan["models"]), left={"GiB a GPU"})
+
+
+def _memory_cells(model: ModelSummary) -> tuple[str, ...]:
+    memory = model["memory"]
+    if memory is None:
+        return (model["name"], *[_UNCHECKED] * 6)
+    return (
+        model["name"],
+        gib(memory["budgetBytes"]),
+        gib(memory["weightBytes"]),
+        gib(memory["kvCacheBytes"]),
+        gib(memory["kvCacheBytesPerSequence"]),
+        f"{memory['concurrentSequences']:.0f}",
+        str(model["longestContext"]),
     )
-    for model in plan.models:
-        fit = model.fit
-        if fit is None:
-            table.add_row(model.name, *["unchecked"] * 6)
-            continue
-        table.add_row(
-            model.name,
-            _gib(fit.budget_bytes),
-            _gib(fit.weight_bytes),
-            _gib(fit.kv_available_bytes),
-            _gib(fit.kv_per_sequence_bytes),
-            f"{fit.concurrent_sequences:.0f}",
-            str(fit.longest_context),
-        )
-    return table
 
 
-def _marked(model: ModelPlan, text: str, argument: str) -> str:
-    return f"{text}*" if argument in model.derived else text
-
-
-def _gib(size_bytes: int) -> str:
-    return f"{size_bytes / GIB:.1f}"
-
-
-def _parallelism(model: ModelPlan) -> str:
-    pipeline = model.pipeline_parallel_size
-    return f"{model.tensor_parallel_size}" + (f"x{pipeline}" if pipeline > 1 else "")
-
-
-def _numbers(model: ModelPlan) -> str:
-    return f"{model.dtype}" + (f" {model.quantization_shown}" if model.quantization_shown else "")
-
-
-def _pools(plan: Plan) -> Table:
-    table = plain_table(
+def pools_table(plan: PlanSummary) -> Table:
+    """The GPU pools with their nodes and the price of a node."""
+    return _table(
         ("pool", "machine", "GPUs", "zones", "nodes needed", "max", "USD/h", "as spot"),
-        right={"nodes needed", "max", "USD/h", "as spot"},
+        (
+            (
+                pool["id"],
+                _with_spot(pool, pool["machineType"]),
+                f"{pool['gpusPerNode']} x {pool['gpuName']}",
+                zone_letters(pool["zones"]),
+                f"{pool['nodesNeeded']['min']}-{pool['nodesNeeded']['max']}",
+                str(pool["maxNodes"]),
+                usd_per_hour(pool["onDemandUsdPerHour"]),
+                usd_per_hour(pool["spotUsdPerHour"]),
+            )
+            for pool in plan["gpuPools"]
+        ),
+        left={"pool", "machine", "GPUs", "zones"},
     )
-    for pool in plan.pools:
-        cost = plan.cost.pools[pool.id]
-        table.add_row(
-            pool.id,
-            pool.machine_type + (" (spot)" if pool.spot else ""),
-            f"{pool.tier.gpu_count} x {pool.tier.gpu_name}",
-            _zone_letters(pool),
-            f"{pool.nodes_at_min}-{pool.nodes_at_max}",
-            str(pool.max_nodes),
-            _hourly(cost.on_demand_usd_per_hour),
-            _hourly(cost.spot_usd_per_hour),
+
+
+def cost_table(plan: PlanSummary) -> Table:
+    """USD a month of each pool, the shares of its models below it, and the total."""
+    columns = ("USD a month", "GPUs paid", "not used", "minimum", "typical", "maximum")
+    return Table(
+        columns=columns, right=frozenset(columns[1:]), rows=(*_parts(plan), *_totals(plan))
+    )
+
+
+def _parts(plan: PlanSummary) -> Iterable[Row]:
+    for pool in plan["gpuPools"]:
+        paid, idle = pool["gpusPaid"], pool["gpusIdle"]
+        yield Row(
+            (
+                _with_spot(pool, pool["id"]),
+                span(paid["minimum"], paid["maximum"]),
+                span(idle["minimum"], idle["maximum"]),
+                *usd_columns(pool["monthlyUsd"]),
+            )
         )
-    return table
+        for model in plan["models"]:
+            if model["gpu"] == pool["id"]:
+                money = usd_columns(model["monthlyUsd"])
+                yield Row((model["name"], "", "", *money), detail=True)
+    if not plan["cluster"]["existing"]:
+        cpu_pool = plan["cluster"]["cpuPool"]
+        yield Row((f"{cpu_pool['name']} (CPU)", "", "", *usd_columns(cpu_pool["monthlyUsd"])))
+        fee = plan["cost"]["clusterFee"]
+        yield Row(("GKE's fee for the cluster", "", "", *usd_columns(fee)))
 
 
-def _hourly(usd: Decimal | None) -> str:
-    return "unknown" if usd is None else f"{usd:.2f}"
+def _totals(plan: PlanSummary) -> Iterable[Row]:
+    cost = plan["cost"]
+    paid, idle = cost["gpusPaid"], cost["gpusIdle"]
+    known = " (known prices)" if cost["unpriced"] else ""
+    yield Row(
+        (
+            f"total{known}",
+            span(paid["minimum"], paid["maximum"]),
+            span(idle["minimum"], idle["maximum"]),
+            *usd_columns(cost["total"]),
+        ),
+        total=True,
+    )
+    for spot, words in ((False, "on demand"), (True, "on spot")):
+        total = cost["totalSpot" if spot else "totalOnDemand"]
+        if total is not None and any(pool["spot"] is not spot for pool in plan["gpuPools"]):
+            yield Row((f"total, all {words}", "", "", *usd_columns(total)))
 
 
-def _zone_letters(pool: PoolPlan) -> str:
-    return ", ".join(zone.rsplit("-", 1)[1] for zone in pool.zones)
+def _with_spot(pool: PoolSummary, text: str) -> str:
+    return f"{text} (spot)" if pool["spot"] else text
 
 
-def _footnotes(plan: Plan) -> str:
-    service = plan.service
-    return "\n".join(
-        [
-            *(idle.sentence() for idle in idle_gpus(plan)),
-            "* derived, not in the stack file. At once: sequences of full context length that a "
-            "replica holds.",
-            price_note(plan.cost),
-            QUOTA_NOTE,
-            f"Endpoints are below http://{service.serve_service}.{service.namespace}:"
-            f"{service.port}, inside the cluster.",
-        ]
+def quota_table(plan: PlanSummary) -> Table:
+    """What the stack needs of each quota, and the limit that the stack file gives."""
+    return _table(
+        ("quota", "minimum", "upgrade", "peak", "limit"),
+        (
+            (
+                need["metric"],
+                count(need["minimum"]),
+                count(need["upgrade"]),
+                count(need["peak"]),
+                count(need["limit"], missing="not given"),
+            )
+            for need in plan["quota"]
+        ),
+        left={"quota"},
+    )
+
+
+def price_note(cost: CostSummary) -> str:
+    """The date of the prices, and the meaning of a typical month."""
+    stated = cost["pricesOfStack"]
+    own = f", of the stack file for {', '.join(stated)}" if stated else ""
+    return (
+        f"List prices of {cost['priceDate']}{own}; disks and traffic excluded. Typical: replicas "
+        f"{cost['loadFactor'] * 100:.0f} % of the way from minimum to maximum."
+    )
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], left: set[str]) -> Table:
+    return Table(
+        columns=columns, right=frozenset(columns) - left, rows=tuple(Row(cells) for cells in rows)
     )

@@ -1,6 +1,6 @@
 """The one comment that a pull request keeps: verdict, what changes, the plan, the engine's preview.
 
-Its first line is a marker by which a workflow finds it again and edits it in place.
+Its first line is a marker: a workflow finds the comment by it, and edits it in place.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,9 +9,11 @@ from typing import Final
 
 from reports.difference import difference
 from reports.difference_markdown import difference_markdown
+from reports.formatting import usd
 from reports.plan_data import PlanSummary
-from reports.plan_markdown import escape, plan_markdown, usd
+from reports.plan_markdown import plan_markdown
 from reports.pulumi_preview import EnginePreview, Step
+from reports.table import escape
 
 # GitHub refuses comments of more than 65,536 characters.
 LIMIT: Final = 65_000
@@ -22,9 +24,10 @@ _MOST_LINES: Final = 50
 class CommentContent:
     """What a comment is made of.
 
-    new: None where something stops the stack; then `stops` says what.
-    old: None where the stack is new or its former plan cannot be made; `no_old` says which.
-    commit: the commit that this is about; empty where nobody said.
+    new: the plan; None if something stops the stack, and `stops` then says what.
+    old: the plan before; None if the stack is new or there is no plan to compare with. In the
+        second case `no_old` says why.
+    commit: the commit that the plan is of; empty if it is not known.
     """
 
     stack: str
@@ -37,17 +40,17 @@ class CommentContent:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the stack could not be deployed like this."""
+        """Whether something stops the deployment of the stack."""
         return self.new is None or bool(self.preview and self.preview.errors)
 
 
 def marker(stack: str) -> str:
-    """The first line of a stack's comment; nobody sees it."""
+    """The first line of a stack's comment; GitHub does not show it."""
     return f"<!-- ray-llm plan: {stack} -->"
 
 
 def comment(content: CommentContent) -> str:
-    """The whole comment, cut to what GitHub takes."""
+    """The whole comment, cut to the length that GitHub accepts."""
     parts = [marker(content.stack), *_verdict(content)]
     optional: list[str] = []
     if content.new is not None:
@@ -66,7 +69,9 @@ def comment(content: CommentContent) -> str:
     return text if len(text) <= LIMIT else f"{text[:LIMIT]}\n\n{_CUT}\n"
 
 
-_CUT: Final = "<sub>Cut: GitHub takes no longer comment. The workflow's log has all of it.</sub>"
+_CUT: Final = (
+    "<sub>Cut: GitHub accepts no longer comment. The log of the workflow has all of it.</sub>"
+)
 
 
 def _joined(parts: Iterable[str]) -> str:
@@ -87,8 +92,8 @@ def _verdict(content: CommentContent) -> Iterable[str]:
     total = content.new["cost"]["total"]
     yield f"## ✅ Stack {stack} can be deployed"
     yield (
-        f"{len(content.new['models'])} models for USD {usd(total, 'minimum')} to "
-        f"{usd(total, 'maximum')} a month, typically {usd(total, 'typical')}."
+        f"{len(content.new['models'])} models for USD {usd(total['minimum'])} to "
+        f"{usd(total['maximum'])} a month, typically {usd(total['typical'])}."
     )
     warnings = content.new["warnings"]
     if warnings:
@@ -113,7 +118,7 @@ def _summary(preview: EnginePreview) -> str:
 
 
 def _steps(preview: EnginePreview) -> str:
-    """The resources, those first that something is taken away with."""
+    """The resources; first those that are replaced or deleted."""
     lines = [
         _step(step)
         for operation in ("replace", "delete", "update", "create", "import")

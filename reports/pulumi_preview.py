@@ -1,7 +1,7 @@
-"""What `pulumi preview --json` said: which resources change, and what went wrong.
+"""The output of `pulumi preview --json`: which resources change, and what went wrong.
 
-Only names, operations and the keys that force a replacement are taken from it: the rest of that
-file holds every input of every resource and is not for a comment.
+Only names, operations and the keys that force a replacement are read from it: the rest is every
+input of every resource, which does not belong in a comment.
 """
 
 import json
@@ -34,39 +34,39 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class EnginePreview:
-    """The preview of one stack. errors: what the engine or the program said, in words."""
+    """The preview of one stack. errors: the messages of the engine or the program."""
 
     steps: tuple[Step, ...]
     errors: tuple[str, ...]
 
     def of(self, operation: str) -> tuple[Step, ...]:
-        """The steps of one operation, components left out: they are only folders."""
+        """The steps of one operation, without components, which only group resources."""
         return tuple(step for step in self.steps if step.operation == operation)
 
 
 def engine_preview(text: str, origin: str) -> EnginePreview:
     """The preview in the JSON that the engine printed.
 
-    A preview that failed early may print nothing, or no JSON: then that is its error.
-    Raises SourceError where the JSON is something else.
+    A preview that failed early may print nothing, or a message instead of JSON; both are errors
+    of the preview. Raises SourceError if the JSON is of something else.
     """
     if not text.strip():
         return EnginePreview(steps=(), errors=("pulumi preview printed nothing; see its log.",))
     try:
-        # The engine may write a line of its own after the document.
+        # The engine may write another line after the document.
         data, _ = json.JSONDecoder().raw_decode(text.lstrip())
     except (json.JSONDecodeError, RecursionError):
         first = without_secrets(text.strip().splitlines()[0])[:300]
-        return EnginePreview(steps=(), errors=(f"pulumi preview said: {first}",))
+        return EnginePreview(steps=(), errors=(f"pulumi preview printed: {first}",))
     if not isinstance(data, dict) or not ({"steps", "diagnostics", "changeSummary"} & data.keys()):
         raise SourceError(f"{origin}: is not the JSON of `pulumi preview --json`.")
     steps = [_step(step) for step in data.get("steps") or [] if isinstance(step, dict)]
     return EnginePreview(
         steps=tuple(dict.fromkeys(step for step in steps if step is not None)),
         errors=tuple(
-            without_secrets(str(said.get("message", ""))).strip()
-            for said in data.get("diagnostics") or []
-            if isinstance(said, dict) and said.get("severity") == "error"
+            without_secrets(str(diagnostic.get("message", ""))).strip()
+            for diagnostic in data.get("diagnostics") or []
+            if isinstance(diagnostic, dict) and diagnostic.get("severity") == "error"
         ),
     )
 

@@ -1,38 +1,40 @@
-"""What a change of a plan does to what runs: in place, a second RayCluster, or replaced.
+"""What a change of a plan does to what is running: in place, a second RayCluster, or replaced.
 
 KubeRay updates a RayService in place for its serve config and for a worker group appended at the
 end, and does not compare the groups' numbers of workers; everything else in the RayClusterSpec
-starts a second RayCluster (ray-operator, controllers/ray/rayservice_controller.go). GKE replaces a
-node pool for the fields that terraform-provider-google marks ForceNew in
-resource_container_node_pool.go.
+starts a second RayCluster (ray-operator, controllers/ray/rayservice_controller.go). The fields for
+which GKE replaces a node pool are the catalogue's.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Final
+
+from models.catalog import REPLACING_POOL_FIELDS
 
 
 class Rollout(StrEnum):
-    """How a change reaches what runs, the gentlest first; the value is what people read."""
+    """How a change is applied, the least disruptive first; the value is shown to people."""
 
     AT_ONCE = "in place, nothing restarts"
     REPLICAS = "in place, the model's replicas restart one after the other"
     NODES = "in place, GKE replaces the pool's nodes one after the other"
     OPERATOR = "the operator is upgraded and rewrites the RayCluster in place"
-    SECOND_CLUSTER = "a second RayCluster starts beside the first: GPUs are needed twice meanwhile"
-    POOL_REPLACED_AND_SECOND_CLUSTER = (
-        "the node pool is deleted and made anew, and a second RayCluster starts for it"
+    SECOND_CLUSTER = (
+        "a second RayCluster starts next to the first; until it is ready GPUs are needed twice"
     )
-    POOL_REPLACED = "the node pool is deleted and made anew: its models are down meanwhile"
-    SERVICE_REPLACED = "another RayService takes its place: its endpoints change"
-    CLUSTER_REPLACED = "another cluster takes its place, with everything in it"
+    POOL_REPLACED_AND_SECOND_CLUSTER = (
+        "the node pool is deleted and created again, and a second RayCluster starts for it"
+    )
+    POOL_REPLACED = "the node pool is deleted and created again; its models are down until then"
+    SERVICE_REPLACED = "the RayService is replaced by another one; its endpoints change"
+    CLUSTER_REPLACED = "the cluster is replaced by another one, with everything in it"
 
 
 POOL_FIELDS: Final[Mapping[str, Rollout]] = {
-    "tier": Rollout.POOL_REPLACED,
-    "accelerator": Rollout.POOL_REPLACED,
-    "gpusPerNode": Rollout.POOL_REPLACED,
-    # The pods of a spot node end sooner, which stands in the RayClusterSpec.
+    **dict.fromkeys(chain(*REPLACING_POOL_FIELDS.values()), Rollout.POOL_REPLACED),
+    # Pods on spot nodes get a shorter grace period, which is a field of the RayClusterSpec.
     "spot": Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
     "machineType": Rollout.NODES,
     "bootDiskGb": Rollout.NODES,
@@ -60,7 +62,7 @@ CPU_POOL_FIELDS: Final[Mapping[str, Rollout]] = {
 VERSIONS: Final[Mapping[str, Rollout]] = {
     "ray": Rollout.SECOND_CLUSTER,
     "image": Rollout.SECOND_CLUSTER,
-    # Says what the image holds; the image itself stands on its own line.
+    # The version in the image; a change of the image itself is listed as `image`.
     "vllm": Rollout.REPLICAS,
     "kuberay": Rollout.OPERATOR,
     "kuberayInstall": Rollout.OPERATOR,
@@ -84,5 +86,5 @@ MODEL_FIELDS: Final[Mapping[str, Rollout]] = {
 
 
 def of_pool_order(old: Sequence[str], new: Sequence[str]) -> Rollout:
-    """What a change of the list of pools does: only a pool appended at the end is in place."""
+    """What a change of the list of pools does: only pools appended at the end are in place."""
     return Rollout.AT_ONCE if list(new[: len(old)]) == list(old) else Rollout.SECOND_CLUSTER

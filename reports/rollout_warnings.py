@@ -1,4 +1,4 @@
-"""Warnings about a change of a stack: what it takes down or needs twice, before it is applied.
+"""Warnings before a change of a stack is applied: what it takes down or needs twice.
 
 https://github.com/ray-project/kuberay/issues/2331 and /4239, and the ForceNew fields of
 terraform-provider-google (hashicorp/terraform-provider-google#23248).
@@ -18,23 +18,23 @@ _REPLACED: Final = (
 RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
     Rollout.SECOND_CLUSTER: (
         "rollout-second-cluster",
-        "Make sure of the GPUs twice, or append pools at the end of ray-llm:gpuPools",
+        "Make sure of twice the GPUs, or append pools at the end of ray-llm:gpuPools",
     ),
     Rollout.POOL_REPLACED: _REPLACED,
     Rollout.POOL_REPLACED_AND_SECOND_CLUSTER: _REPLACED,
     Rollout.SERVICE_REPLACED: (
         "rollout-service-replaced",
-        "Keep the name, or tell the clients first",
+        "Keep the name, or inform the clients first",
     ),
     Rollout.CLUSTER_REPLACED: (
         "rollout-cluster-replaced",
-        "Make a stack of its own for the other cluster",
+        "Create a separate stack for the other cluster",
     ),
 }
 
 
 def rollout_problems(difference: Difference) -> Iterable[Problem]:
-    """A warning for each grave kind of rollout, with what causes it; none for a new stack."""
+    """A warning for each disruptive kind of rollout, with its causes; none for a new stack."""
     for rollout, causes in difference.rollouts:
         if rollout in RULES:
             rule, remedy = RULES[rollout]

@@ -1,18 +1,16 @@
-"""Where a plan comes from when no engine runs: a stack file, a git revision, or an earlier output.
+"""Sources of a plan without the engine: a stack file, or the JSON of an earlier output.
 
-All of them end as a `PlanSummary`, which is also what `pulumi stack output plan --json` prints.
+Both give a `PlanSummary`, which is also what `pulumi stack output plan --json` prints.
+git_revision.py reads a stack file of a git revision.
 """
 
-import io
 import json
-import subprocess
-import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any, cast
 
-from models.reading import NAMESPACE, TOKEN_KEY, read_stack
+from models.reading import NAMESPACE, read_stack
 from models.stack_file import read_stack_file
+from models.stack_keys import TOKEN_KEY
 from planning import Plan, make_plan
 from reports.plan_data import VERSION, PlanSummary, plan_summary
 
@@ -20,7 +18,7 @@ _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 
 class SourceError(Exception):
-    """Something that holds no plan and no stack file; its text says why and what to do."""
+    """Text that is neither a plan nor a stack file; its text says why and what to do."""
 
 
 def stack_path(stack: str, directory: Path) -> Path:
@@ -31,8 +29,8 @@ def stack_path(stack: str, directory: Path) -> Path:
 def plan_of_file(path: Path, assume_token: bool = False) -> Plan:
     """The plan of a stack file.
 
-    assume_token: as if the file held an encrypted Hugging Face token, for places that have none.
-    Raises StackFileError where it cannot be read and StackError where it cannot be deployed.
+    assume_token: plan as if the file held an encrypted Hugging Face token, if it has none.
+    Raises StackFileError if it cannot be read and StackError if it cannot be deployed.
     """
     file = read_stack_file(path)
     values, secret_keys = dict(file.values), file.secret_keys
@@ -40,42 +38,6 @@ def plan_of_file(path: Path, assume_token: bool = False) -> Plan:
         values[_TOKEN_KEY] = None
         secret_keys = secret_keys | {_TOKEN_KEY}
     return make_plan(read_stack(file.stack, values, secret_keys, path.parent))
-
-
-def summary_of_revision(
-    revision: str, stack: str, directory: Path, assume_token: bool = False
-) -> PlanSummary | None:
-    """The plan of a stack as it stood in a git revision; None where the stack was not there yet.
-
-    The whole folder of that revision is looked at, because a stack file may name others.
-    Raises SourceError where git does not know the revision, StackError as `plan_of_file`.
-    """
-    # The hash, because a revision that looks like an option must not become one.
-    named = _git(directory, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
-    archive = _git(directory, "archive", "--format=tar", named.decode().strip(), "--", ".")
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(folder, filter="data")
-        path = stack_path(stack, Path(folder))
-        if not path.exists():
-            return None
-        return plan_summary(plan_of_file(path, assume_token))
-
-
-def _git(directory: Path, *arguments: str) -> bytes:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(directory), *arguments], capture_output=True, check=False
-        )
-    except FileNotFoundError:
-        raise SourceError("git: is not installed. Install it, or compare two files.") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise SourceError(
-            f"git: {said[-1] if said else 'failed'}. Name a revision that this clone has; in CI "
-            "fetch it first (actions/checkout with fetch-depth: 0)."
-        )
-    return done.stdout
 
 
 def summary_of_file(path: Path, assume_token: bool = False) -> PlanSummary:
@@ -90,9 +52,9 @@ def summary_of_file(path: Path, assume_token: bool = False) -> PlanSummary:
 
 
 def summary_of_json(text: str, origin: str) -> PlanSummary:
-    """The plan in the JSON of `pulumi stack output plan --json` or `python -m reports --json`.
+    """The plan in the JSON of `pulumi stack output plan --json` or `ray-llm plan --json`.
 
-    Raises SourceError where it is none.
+    Raises SourceError if it is something else.
     """
     try:
         data = _opened(json.loads(text))
@@ -102,8 +64,8 @@ def summary_of_json(text: str, origin: str) -> PlanSummary:
         data = _opened(data["plan"])  # all outputs of the stack
     if not isinstance(data, dict) or not PlanSummary.__required_keys__ <= data.keys():
         raise SourceError(
-            f"{origin}: holds no plan. Give the JSON of `pulumi stack output plan --json` or of "
-            "`python -m reports --json`."
+            f"{origin}: is not a plan. Give the JSON of `pulumi stack output plan --json` or of "
+            "`ray-llm plan --json`."
         )
     if data["version"] != VERSION:
         raise SourceError(

@@ -1,9 +1,9 @@
-"""Gives an interrupted stack the Google Cloud resources that were made behind its back.
+"""Adds to an interrupted stack the Google Cloud resources whose creation it did not see finish.
 
-An engine that is killed in the middle of a create does not learn whether it happened. Kubernetes
-objects are taken over by the next `up`; of a cluster or node pool Google says then that it already
-exists. This turns such pending creates into resources of the state; the refresh after it reads
-them, and drops again what was never made:
+An engine that is killed in the middle of a create does not know whether it succeeded. The next `up`
+takes over Kubernetes objects, but for a cluster or a node pool Google answers that it already
+exists. This script turns such pending creates into resources of the state. The refresh after it
+reads them, and removes those that were never created:
 
     pulumi stack export --stack prod | python -m scripts.pending_creates \\
         | pulumi stack import --stack prod && pulumi refresh --stack prod
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-# The ids under which Google's provider reads these, from the inputs of their create.
+# The ids by which Google's provider reads them, from the inputs of the create.
 _IDS = {
     "gcp:container/cluster:Cluster": "projects/{project}/locations/{location}/clusters/{name}",
     "gcp:container/nodePool:NodePool": (
@@ -32,7 +32,7 @@ def with_pending_creates(export: Mapping[str, Any]) -> dict[str, Any]:
         resource = operation["resource"]
         pattern = _IDS.get(resource["type"])
         if operation["type"] == "creating" and pattern is not None:
-            # At the end: nothing that depends on it can have been made.
+            # At the end, because nothing that depends on it can exist yet.
             resources.append({**resource, "id": pattern.format_map(resource["inputs"])})
         else:
             pending.append(operation)
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         amended = with_pending_creates(json.load(sys.stdin))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-        sys.exit("This is no exported stack. Pipe the output of `pulumi stack export` in here.")
+        sys.exit("stdin: is not an exported stack. Pipe in the output of `pulumi stack export`.")
     json.dump(amended, sys.stdout)
 
 

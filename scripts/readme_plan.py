@@ -1,4 +1,4 @@
-"""Puts what the program says of the prod stack into the README; a test compares them.
+"""Writes the plan and the messages of the prod stack into the README; a test compares them.
 
 Run: python -m scripts.readme_plan
 """
@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from models.problems import StackError
-from models.reading import NAMESPACE, TOKEN_KEY, read_stack
+from models.reading import NAMESPACE, read_stack
 from models.stack_file import read_stack_file
+from models.stack_keys import TOKEN_KEY
 from planning import Plan, make_plan
 from reports.picture import plan_picture
-from reports.plan_tables import plan_table
+from reports.plan_data import plan_summary
+from reports.plan_text import plan_text
 
 CHECKOUT = Path(__file__).parent.parent
 README = CHECKOUT / "README.md"
@@ -23,12 +25,12 @@ _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 
 def prod_plan() -> Plan:
-    """The plan of the shipped prod stack, with a token given."""
+    """The plan of the shipped prod stack, with a token."""
     return _planned(_prod_values())
 
 
 def prod_problems() -> str:
-    """What a preview says of the prod stack with three mistakes in its models."""
+    """The messages of a preview of the prod stack with three mistakes in its models."""
     values = _prod_values()
     models = values[_MODELS_KEY]
     models[1] = {"model": models[1]["model"], "gpu": "l4", "contextLength": 65536}
@@ -52,7 +54,7 @@ def _planned(values: dict[str, Any]) -> Plan:
 
 def refreshed(readme: str) -> str:
     """The README's text with the plan and the problems in their places."""
-    texts = {"plan": plan_table(prod_plan()), "problems": prod_problems()}
+    texts = {"plan": plan_text(plan_summary(prod_plan())), "problems": prod_problems()}
     return _BLOCK.sub(
         lambda match: f"{match[1]}\n```text\n{texts[match[2]]}\n```\n\n{match[3]}", readme
     )

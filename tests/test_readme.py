@@ -5,7 +5,8 @@ import re
 import pytest
 
 from benchmarks.config_lines import model_lines
-from models.reading import read_stack
+from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY
+from models.reading import DEFAULT_POOLS, read_stack
 from models.stack_file import parse_stack_file
 from planning import make_plan
 from reports.picture import plan_picture
@@ -28,6 +29,12 @@ def test_the_stack_file_in_the_readme_can_be_deployed() -> None:
     token = "ray-llm:huggingFaceToken"
     plan = make_plan(read_stack("readme", {**file.values, token: None}, frozenset({token})))
     assert [model.name for model in plan.models][-1] == "llama-70b"
+
+
+def test_the_readme_names_the_releases_and_pools_of_a_stack_that_names_none() -> None:
+    assert f"| Ray {DEFAULT_RAY} with its image, KubeRay {DEFAULT_KUBERAY} |" in TEXT
+    pools = f"{', '.join(DEFAULT_POOLS[:-1])} and {DEFAULT_POOLS[-1]}"
+    assert f"the four tiers {pools}, where" in TEXT
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])

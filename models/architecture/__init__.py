@@ -1,7 +1,7 @@
 """What an LLM looks like inside: the dimensions that decide whether it fits on a GPU.
 
 `llm_architecture` holds the types, `config_json` reads them from the config.json
-that stands beside the weights of a Hugging Face repository.
+that is next to the weights of a Hugging Face repository.
 """
 
 from models.architecture.config_fields import ConfigJsonError

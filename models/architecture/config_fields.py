@@ -11,10 +11,7 @@ from typing import Any, overload
 
 from models.architecture.llm_architecture import LARGEST_DIMENSION
 
-WAY_OUT = (
-    "Take the config.json that stands beside the model's weights, "
-    "or name a gpu and set checkFit: false."
-)
+WAY_OUT = "Use the config.json next to the model's weights, or name a gpu and set checkFit: false."
 
 
 class ConfigJsonError(ValueError):
@@ -31,12 +28,12 @@ class Fields:
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
         self._values = values
-        self._place = path
+        self._path = path
         self._defaults = defaults or {}
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
         """Return the same fields, with values for those that are absent."""
-        return Fields(self._values, self._place, defaults)
+        return Fields(self._values, self._path, defaults)
 
     def _get(self, name: str) -> Any:
         value = self._values.get(name)
@@ -47,17 +44,17 @@ class Fields:
         return self._get(name) is not None
 
     def error(self, name: str, reason: str, *, value: Any = None) -> ConfigJsonError:
-        """Return an error about a field: its place, its value, the reason, the way out."""
+        """Return an error about a field: its path, its value, the reason, the way out."""
         shown = self._get(name) if value is None else value
         text = "" if shown is None else f" {_shown(shown)}"
-        return ConfigJsonError(f"config.json: {self._place}{name}{text} {reason}. {WAY_OUT}")
+        return ConfigJsonError(f"config.json: {self._path}{name}{text} {reason}. {WAY_OUT}")
 
     def nested(self, name: str) -> "Fields":
         """Return the fields of an object inside this one."""
         value = self._get(name)
         if not isinstance(value, dict):
             raise self.error(name, "must be an object of fields")
-        return Fields(value, f"{self._place}{name}.")
+        return Fields(value, f"{self._path}{name}.")
 
     def integer(self, *names: str, default: int | None = None) -> int:
         """Return the first of `names` that is there: a whole number from 1 up."""
@@ -86,7 +83,7 @@ class Fields:
         return value == -1 and not isinstance(value, bool)
 
     def number(self, name: str) -> float | None:
-        """Return a finite number above 0, or None where there is none."""
+        """Return a finite number above 0, or None if there is none."""
         value = self._get(name)
         if value is None:
             return None
@@ -119,7 +116,7 @@ class Fields:
         return value
 
     def texts(self, name: str) -> list[str]:
-        """Return a list of texts, empty where the field is absent."""
+        """Return a list of texts, empty if the field is absent."""
         value = self._get(name)
         if value is None:
             return []
@@ -128,7 +125,7 @@ class Fields:
         return value
 
     def integers(self, name: str) -> list[int]:
-        """Return a list of whole numbers from 1 on, empty where the field is absent."""
+        """Return a list of whole numbers of at least 1, empty if the field is absent."""
         value = self._get(name)
         if value is None:
             return []
@@ -139,7 +136,7 @@ class Fields:
         return value
 
     def first_object(self, name: str) -> "Fields | None":
-        """Return the first object inside the object `name`, or None where there is none."""
+        """Return the first object inside the object `name`, or None if there is none."""
         groups = self.nested(name)
         inner = next((key for key in groups._values if isinstance(key, str)), None)
         return None if inner is None else groups.nested(inner)

@@ -246,7 +246,7 @@ def _moe_layers(fields: Fields, layers: int) -> int:
 
 
 def _dtype(whole: Fields, fields: Fields) -> str:
-    """Return the dtype of the weights; float32 where nothing is said, as in transformers."""
+    """Return the dtype of the weights; float32 if it is not given, as in transformers."""
     for path in (fields, whole):
         for name in ("torch_dtype", "dtype"):
             if path.has(name):

@@ -93,6 +93,10 @@ class LlmArchitecture(_Frozen):
     sliding_window_layers: Dimension | None = None
     multimodal: bool = False
 
+    def __hash__(self) -> int:
+        # Not of all fields, as frozen models have it: rope_scaling is a mapping, without a hash.
+        return hash((self.model_type, self.num_hidden_layers, self.hidden_size, self.vocab_size))
+
     @model_validator(mode="after")
     def _dimensions_agree(self) -> Self:
         if self.num_attention_heads % self.num_key_value_heads:

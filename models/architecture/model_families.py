@@ -39,7 +39,7 @@ NOT_DECODERS = frozenset(
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 
-# Layers without a KV cache beside layers with one (or none at all): the fit formula,
+# Layers without a KV cache next to layers with one (or none at all): the fit formula,
 # and hence this reader, does not describe them.
 HYBRID_MODEL_TYPES = frozenset(
     """

@@ -17,7 +17,7 @@ BITS_OF_ALGORITHM = {"FP8": 8, "NVFP4": 4, "W4A16_AWQ": 4, "INT4_AWQ": 4, "INT8_
 
 
 def quantization(fields: Fields) -> Quantization | None:
-    """Return how the weights are stored, or None where they are not quantized."""
+    """Return how the weights are stored, or None if they are not quantized."""
     if not fields.has("quantization_config"):
         return None
     config = fields.nested("quantization_config")

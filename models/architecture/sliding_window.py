@@ -18,7 +18,7 @@ def sliding_window(
     sliding = _sliding_layers(fields, text_type, layers)
     if not fields.has("sliding_window") or not fields.flag("use_sliding_window", default=True):
         return None, None
-    # qwen2 and its kin slide only when told to.
+    # qwen2 and its relatives slide only if their config says so.
     if text_type.startswith("qwen") and not fields.flag("use_sliding_window", default=False):
         return None, None
     window = fields.count("sliding_window")

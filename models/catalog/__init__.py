@@ -1,21 +1,38 @@
 """The catalogue: everything the program knows about LLMs, GPUs, machines, prices and releases.
 
-Facts are data, in YAML files beside these modules, each with its date and sources;
+Facts are data, in YAML files next to these modules, each with its date and sources;
 the functions load one file each, once, into frozen models.
 """
 
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
-from models.catalog.machine_types import MachineType, machine_types
+from models.catalog.machine_types import (
+    USUAL_BOOT_DISK,
+    BootDisk,
+    MachineType,
+    disk_quotas,
+    machine_types,
+)
 from models.catalog.prices import HourlyPrice, PriceList, prices
+from models.catalog.quota_metrics import (
+    CPUS_ALL_REGIONS,
+    GPUS_ALL_REGIONS,
+    SSD_TOTAL_GB,
+    quota_metrics,
+)
+from models.catalog.release_number import release_number
 from models.catalog.releases import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
     KubeRayRelease,
     RayRelease,
     kuberay_releases,
+    oldest_ray,
     ray_releases,
+    ray_service_name_limit,
 )
+from models.catalog.replacing_fields import REPLACING_POOL_FIELDS
+from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_behaviour
 from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
@@ -30,8 +47,14 @@ from models.catalog.vllm_release import (
 from models.catalog.zones import Region, regions, zone_table, zones_with
 
 __all__ = [
+    "CPUS_ALL_REGIONS",
     "DEFAULT_KUBERAY",
     "DEFAULT_RAY",
+    "GPUS_ALL_REGIONS",
+    "REPLACING_POOL_FIELDS",
+    "SSD_TOTAL_GB",
+    "USUAL_BOOT_DISK",
+    "BootDisk",
     "EngineArgument",
     "GpuTier",
     "HourlyPrice",
@@ -42,6 +65,9 @@ __all__ = [
     "QuantizationMethod",
     "RayRelease",
     "Region",
+    "VllmBehaviour",
+    "behaviour_rows",
+    "disk_quotas",
     "engine_arguments",
     "float16_refused",
     "front_end_arguments",
@@ -49,12 +75,17 @@ __all__ = [
     "kuberay_releases",
     "llms",
     "machine_types",
+    "oldest_ray",
     "prices",
     "quantization_methods",
+    "quota_metrics",
     "ray_releases",
+    "ray_service_name_limit",
     "regions",
+    "release_number",
     "serving_arguments",
     "supported_architectures",
+    "vllm_behaviour",
     "vllm_versions",
     "zone_table",
     "zones_with",

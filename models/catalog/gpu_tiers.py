@@ -1,6 +1,6 @@
 """GPU tiers: a GPU model and how many of them one machine carries (`l4`, `l4-x2`).
 
-Rows are in gpu_tiers.yaml, one a GPU; this module spreads them over the counts.
+Rows are in gpu_tiers.yaml, one for each GPU model; this module makes a tier of each count.
 The first machine of a count is the tier's default.
 """
 
@@ -35,10 +35,19 @@ class GpuTier(BaseModel):
     compute_capability: tuple[int, int]
     machine_type: str
     machine_types: tuple[str, ...]
-    ray_accelerator_type: str
     provisioning: frozenset[Provisioning]
     quota_metric: str
     spot_quota_metric: str
+
+    @property
+    def capability(self) -> int:
+        """The compute capability as vLLM writes it: 75 for 7.5."""
+        return self.compute_capability[0] * 10 + self.compute_capability[1]
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether it computes in bfloat16: since Ampere (CUDA C++ programming guide)."""
+        return self.compute_capability >= (8, 0)
 
 
 @cache
@@ -64,7 +73,6 @@ def _tier(gpu: Mapping[str, Any], count: int, machines: list[str]) -> GpuTier:
         compute_capability=tuple(gpu["compute_capability"]),
         machine_type=machines[0],
         machine_types=tuple(machines),
-        ray_accelerator_type=gpu["ray_accelerator_type"],
         provisioning=frozenset(provisioning),
         quota_metric=gpu["quota"],
         spot_quota_metric=f"PREEMPTIBLE_{gpu['quota']}",

@@ -1,7 +1,7 @@
 """The LLMs that a stack may name with one word, with what decides whether they fit.
 
 Rows are in llms.yaml. `weight_bytes` is what vLLM allocates for the weights without
-tensor parallelism: a tied embedding counts once even where the checkpoint stores it
+tensor parallelism: a tied embedding counts once even if the checkpoint stores it
 twice, and MXFP4 experts count with the padding of the Marlin kernels.
 """
 

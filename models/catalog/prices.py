@@ -17,10 +17,7 @@ from models.catalog.gpu_tiers import gpu_tiers
 
 
 class HourlyPrice(BaseModel):
-    """The price of one machine in one region; `tier` is None for a machine without GPUs.
-
-    `inferred` marks a price that was computed from other list prices, not read.
-    """
+    """The price of one machine in one region; `tier` is None for a machine without GPUs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,16 +26,10 @@ class HourlyPrice(BaseModel):
     region: str
     on_demand_usd: Decimal | None
     spot_usd: Decimal | None
-    inferred: bool
-
-    @property
-    def accelerator_type(self) -> str | None:
-        """The accelerator that the price includes."""
-        return None if self.tier is None else gpu_tiers()[self.tier].accelerator_type
 
 
 class PriceList(BaseModel):
-    """All prices, with the day they were read and where."""
+    """All prices, with their source and the day on which they were read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,7 +62,7 @@ class PriceList(BaseModel):
         *,
         machine_type: str | None = None,
     ) -> Decimal | None:
-        """Return USD per hour of one node, or None where the list has no such price."""
+        """Return USD per hour of one node, or None if the list has no such price."""
         row = self.row(tier_or_machine, region, machine_type)
         if row is None:
             return None
@@ -89,9 +80,8 @@ def prices() -> PriceList:
             region=region,
             on_demand_usd=None if on_demand is None else Decimal(str(on_demand)),
             spot_usd=None if spot is None else Decimal(str(spot)),
-            inferred=inferred,
         )
         for region, table in data["regions"].items()
-        for machine_type, tier, on_demand, spot, inferred in table
+        for machine_type, tier, on_demand, spot in table
     )
     return PriceList(date=data["date"], currency=data["currency"], source=data["source"], rows=rows)

@@ -1,7 +1,7 @@
 """What each pinned vLLM release accepts: engine arguments, quantization, architectures.
 
-One file a release under vllm/, made by scripts/vllm_facts from the release's source
-without running it. Nothing here is typed by hand.
+There is one file for each release under vllm/. scripts/vllm_facts makes it from the release's
+source without running it; nothing in it is written by hand.
 """
 
 import re
@@ -20,7 +20,7 @@ class EngineArgument(BaseModel):
     """One argument of vLLM that an LLM config's `engine_kwargs` may hold.
 
     `types` are the YAML types it takes: int, float, bool, str, list, dict, none.
-    `choices` are the only strings or numbers that it takes, None where any will do.
+    `choices` are the only strings or numbers that it takes, None if any is accepted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,7 +33,7 @@ class EngineArgument(BaseModel):
 class QuantizationMethod(BaseModel):
     """One quantization method: the least compute capability (75 is 7.5) and activation dtypes.
 
-    None where the source does not state it in a form that can be read without running it.
+    None if the source does not state it in a form that can be read without running it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Where GPUs are: the zones of each region that offer an accelerator type.
+"""The zones of each region that offer an accelerator type.
 
 Rows are in zones.yaml, with their date. A region that is not in the table is not
 an error: the program cannot check it, and says so.
@@ -25,7 +25,7 @@ class Region(BaseModel):
 
 
 class ZoneTable(BaseModel):
-    """The table with the day on which it was made and where its rows come from."""
+    """The table with its source and the day on which it was made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

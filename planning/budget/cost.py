@@ -5,12 +5,11 @@ pool costs its whole nodes; a model's share is that of the GPUs its replicas tak
 over is shown as paid for and not used.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
 from models.catalog import machine_types, prices
-from models.problems import Problem, Severity
 from models.stack import StackSettings
 from planning.infrastructure.allocatable import allocatable
 from planning.infrastructure.node_prices import cpu_node_price, gpu_node_price
@@ -49,55 +48,6 @@ def stack_cost(
         cpu_pool=None if existing else _cpu_pool_cost(settings, models, head, routers),
         cluster_fee=None if existing else fee,
     )
-
-
-def budget_problems(cost: StackCost) -> Iterable[Problem]:
-    """A stop where the budget is exceeded at the minimum, a warning where at the maximum."""
-    budget = cost.monthly_budget
-    if budget is None:
-        return
-    path, total = "ray-llm:monthlyBudget", cost.total
-    if total.minimum > budget:
-        yield Problem(
-            path=path,
-            value=f"{budget:f}",
-            reason=f"is below the {total.minimum:,.0f} USD that the stack costs a month with all "
-            f"models at their minimum ({_dearest(cost)})",
-            remedy="Lower replicas.min or minNodes, choose cheaper pools, or raise the budget",
-            rule="budget-exceeded",
-        )
-    elif total.maximum > budget:
-        yield Problem(
-            path=path,
-            value=f"{budget:f}",
-            reason=f"is below the {total.maximum:,.0f} USD that the stack would cost a month with "
-            f"all models at their maximum all the time; typical are {total.typical:,.0f} USD",
-            remedy="Lower replicas.max or maxNodes to make it certain, or accept the risk",
-            rule="budget-at-maximum",
-            severity=Severity.WARN,
-        )
-    if cost.unpriced:
-        yield Problem(
-            path=path,
-            value=f"{budget:f}",
-            reason=f"was compared without {', '.join(cost.unpriced)}, whose prices in this region "
-            "are not known",
-            remedy=f"Give them: ray-llm:prices: {{{cost.unpriced[0].removesuffix('-spot')}: "
-            "{onDemand: 1.20}}, in USD an hour by GPU tier or machine type",
-            rule="budget-unknown-price",
-            severity=Severity.WARN,
-        )
-
-
-def _dearest(cost: StackCost) -> str:
-    """The pool that costs most at the minimum: where to look first."""
-    priced = [
-        (pool.monthly.minimum, pool.pool)
-        for pool in cost.pools.values()
-        if pool.monthly is not None
-    ]
-    usd, pool = max(priced, default=(Decimal(0), "the cluster"))
-    return f"most of it, {usd:,.0f}, for {pool}"
 
 
 def _gpus_wanted(models: Sequence[ModelPlan], load_factor: Decimal) -> Mapping[str, Levels]:

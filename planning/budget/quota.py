@@ -5,29 +5,31 @@ its node's boot disk against SSD_TOTAL_GB (pd-balanced counts as SSD); vCPUs of 
 N2 against theirs. GKE creates a pool whose quota is missing without a word: its pods then wait.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from models.amounts import (
-    CPU_METRIC_OF_SERIES,
+from models.catalog import (
     CPUS_ALL_REGIONS,
     GPUS_ALL_REGIONS,
-    SSD_TOTAL_GB,
+    disk_quotas,
+    machine_types,
     quota_metrics,
 )
-from models.catalog import machine_types
-from models.problems import Problem, Severity
 from models.stack import StackSettings
 from planning.budget.cost import cpu_nodes
-from planning.plan import ClusterPlan, ModelPlan, PodResources, PoolPlan, RouterGroupPlan
+from planning.plan import (
+    ClusterPlan,
+    CpuPoolPlan,
+    ModelPlan,
+    PodResources,
+    PoolPlan,
+    RouterGroupPlan,
+)
 from planning.plan_costs import QuotaNeed
 
 # The CPU pool upgrades with one node more than it has (max_surge 1); GPU pools with none.
 _CPU_POOL_SURGE: Final = 1
-# Series whose boot disks are Hyperdisk, which counts elsewhere; the others boot from pd-balanced.
-# https://cloud.google.com/compute/docs/disks/hyperdisks#machine-type-support
-_HYPERDISK_ONLY: Final = ("a3-ultragpu-", "a4-", "g4-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +52,18 @@ def quota_needs(
     settings: StackSettings,
     cluster: ClusterPlan,
     pools: Sequence[PoolPlan],
-    stated_maxima: frozenset[str],
     models: Sequence[ModelPlan],
     head: PodResources,
     routers: RouterGroupPlan,
 ) -> tuple[QuotaNeed, ...]:
     """What the stack needs of each quota that it uses or that the stack file gives a limit for.
 
-    stated_maxima: the ids of the pools whose maxNodes the stack file states. A maximum that nobody
-    chose is no promise: there the models' own maxima are the peak.
+    A maxNodes that the stack file states is a promise to grow that far. For a pool without one, the
+    models' own maxima are the peak.
     """
+    stated_maxima = frozenset(
+        pool.id for pool in settings.gpu_pools if "max_nodes" in pool.model_fields_set
+    )
     rows = _nodes(cluster, pools, stated_maxima, models, head, routers)
     used = {metric for row in rows for metric in row.per_node} | set(settings.quotas)
     metrics = [metric for metric in quota_metrics() if metric in used]
@@ -83,99 +87,6 @@ def _need(metric: str, rows: Sequence[_Nodes], limit: int | None) -> QuotaNeed:
     )
 
 
-def quota_problems(needs: Sequence[QuotaNeed]) -> Iterable[Problem]:
-    """Stops where the minimum or a stated maximum exceeds a limit, else warnings.
-
-    A maxNodes in the stack file is a promise to grow that far; a maximum that was derived is not.
-    """
-    some_gpus_listed = any(
-        need.limit is not None and need.metric.endswith("_GPUS") for need in needs
-    )
-    for need in needs:
-        path = f"ray-llm:quotas.{need.metric}"
-        if need.limit is None:
-            if some_gpus_listed and need.metric.endswith("_GPUS"):
-                yield _unlisted(need, path)
-            continue
-        if need.minimum > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.minimum} that the stack needs with all models at their "
-                "minimum: GKE would make the pools and their pods would wait for ever",
-                remedy=f"{_raise(need.metric, need.peak)} or use fewer replicas",
-                rule="quota-below-minimum",
-            )
-        elif need.stated > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.stated} that the pools take at their maxNodes, so "
-                "nodes would fail to start under load",
-                remedy=f"{_raise(need.metric, need.stated)} or lower {_what_to_lower(need.metric)}",
-                rule="quota-below-peak",
-            )
-        elif need.peak > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.peak} that the models need with all at their maximum "
-                "replicas: under full load some replicas will wait",
-                remedy=f"{_raise(need.metric, need.peak)} or accept the cap",
-                rule="quota-below-maximum",
-                severity=Severity.WARN,
-            )
-        elif need.upgrade > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.upgrade} that a change of image, Ray version or pools "
-                "needs, because a second RayCluster then starts beside the first",
-                remedy=f"{_raise(need.metric, need.upgrade)} or scale down before such a change",
-                rule="quota-below-upgrade",
-                severity=Severity.WARN,
-            )
-
-
-def _unlisted(need: QuotaNeed, path: str) -> Problem:
-    """A GPU's quota that the section leaves out, though it lists those of other GPUs.
-
-    Each kind of GPU, and spot beside on demand, has a quota of its own:
-    https://cloud.google.com/compute/resource-usage#gpu_quota
-    """
-    return Problem(
-        path=path,
-        reason=f"is not given, and the stack needs {need.peak} of it at its maximum: the quotas of "
-        "other GPUs do not count for it",
-        remedy="Add it; `python -m reports quotas` writes the section from gcloud's description",
-        rule="quota-unlisted",
-        severity=Severity.WARN,
-    )
-
-
-def upgrade_problems(pools: Sequence[PoolPlan], indexes: Sequence[int]) -> Iterable[Problem]:
-    """A warning for each pool whose maximum has no room for a second RayCluster.
-
-    A change of the cluster's pods starts a second RayCluster, and the first one serves until the
-    second does: both want their minimum from the same pool. Without room the second waits, and so
-    does the change.
-    indexes: the place in the file of each pool.
-    """
-    for pool, index in zip(pools, indexes, strict=True):
-        twice = 2 * pool.nodes_at_min
-        if pool.nodes_at_min <= pool.max_nodes < twice:
-            yield Problem(
-                path=f"ray-llm:gpuPools[{index}].maxNodes",
-                value=pool.max_nodes,
-                reason=f"is below {twice}, twice the {pool.nodes_at_min} nodes of {pool.id} that "
-                "are always up: a change of image or Ray version starts a second RayCluster, which "
-                "would wait for nodes",
-                remedy=f"Use {twice}, or lower replicas.min for the time of such a change",
-                rule="pool-below-upgrade",
-                severity=Severity.WARN,
-            )
-
-
 def _nodes(
     cluster: ClusterPlan,
     pools: Sequence[PoolPlan],
@@ -196,8 +107,7 @@ def _nodes(
             sum(model.routers.max for model in models),
         )
     )
-    # The pool starts with a node in each zone, where its maximum allows that.
-    initial = len(cluster.zones) if len(cluster.zones) <= cpu_pool.max_nodes else 0
+    initial = cluster.initial_cpu_nodes_per_zone * len(cluster.zones)
     minimum = max(cpu_pool.min_nodes, initial, min(low, cpu_pool.max_nodes))
     upgrade = max(minimum, min(double + 1, cpu_pool.max_nodes))
     rows.append(
@@ -208,7 +118,7 @@ def _nodes(
             upgrade=upgrade + _CPU_POOL_SURGE,
             stated=minimum,
             peak=max(minimum, min(high, cpu_pool.max_nodes)),
-            per_node=_per_node(cpu_pool.machine_type, cpu_pool.boot_disk_gb),
+            per_node=_per_node(cpu_pool),
         )
     )
     return rows
@@ -231,33 +141,20 @@ def _gpu_pool(pool: PoolPlan, maximum_is_stated: bool, models: Sequence[ModelPla
         per_node={
             metric: gpus,
             GPUS_ALL_REGIONS: gpus,
-            **_per_node(pool.machine_type, pool.boot_disk_gb),
+            **_per_node(pool),
         },
     )
 
 
-def counts_as_ssd(machine_type: str) -> bool:
-    """Whether a node's boot disk is a balanced persistent disk."""
-    return not machine_type.startswith(_HYPERDISK_ONLY)
-
-
-def _per_node(machine_type: str, boot_disk_gb: int) -> Mapping[str, int]:
-    """What a node counts for beside its GPUs."""
-    counts = {SSD_TOTAL_GB: boot_disk_gb} if counts_as_ssd(machine_type) else {}
-    vcpus = machine_types()[machine_type].vcpus if machine_type in machine_types() else 0
-    metric = CPU_METRIC_OF_SERIES.get(machine_type.partition("-")[0])
-    if metric is not None:
-        counts[metric] = vcpus
-    counts[CPUS_ALL_REGIONS] = vcpus
+def _per_node(pool: PoolPlan | CpuPoolPlan) -> Mapping[str, int]:
+    """What a node counts for apart from its GPUs."""
+    counts: dict[str, int] = {}
+    disk_quota = disk_quotas()[pool.boot_disk_type]
+    if disk_quota is not None:
+        counts[disk_quota] = pool.boot_disk_gb
+    machine = machine_types().get(pool.machine_type)
+    if machine is not None:
+        counts[CPUS_ALL_REGIONS] = machine.vcpus
+        if machine.vcpu_quota is not None:
+            counts[machine.vcpu_quota] = machine.vcpus
     return counts
-
-
-def _raise(metric: str, needed: int) -> str:
-    where = "for the project" if metric.endswith("_ALL_REGIONS") else "in this region"
-    return f"Ask Google for {needed} of {metric} {where}"
-
-
-def _what_to_lower(metric: str) -> str:
-    return (
-        "maxNodes or bootDiskGb of the pools" if metric == SSD_TOTAL_GB else "maxNodes of the pools"
-    )

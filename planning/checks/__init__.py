@@ -1,1 +1,86 @@
-"""What works badly or not at all."""
+"""What works badly or not at all: every check, in the order in which they run.
+
+A check is a function from its context to the problems that it finds. It lives in the module of
+its subject, and models/rules.py says which rules each module makes.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from models.problems import Problem
+from models.rules import RULES
+from planning.checks.autoscaling import downscale_problems, scale_to_zero_problems
+from planning.checks.boot_disk import boot_disk_problems
+from planning.checks.budget import budget_problems
+from planning.checks.contexts import EntryContext, PlacedContext, StackContext
+from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
+from planning.checks.engine_arguments import engine_argument_problems
+from planning.checks.engine_performance import performance_problems
+from planning.checks.gated_weights import gated_weights_problems
+from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems, upgrade_problems
+from planning.checks.host_resources import host_cpu_problems, host_memory_problems
+from planning.checks.kubernetes_object_size import object_size_problems
+from planning.checks.lora import lora_problems
+from planning.checks.model_capabilities import model_capability_problems
+from planning.checks.placement import placement_problems
+from planning.checks.quota import quota_problems
+from planning.checks.rope_scaling import rope_scaling_problems
+from planning.checks.served_names import name_problems
+from planning.checks.speculative_decoding import (
+    speculative_config_problems,
+    speculative_engine_problems,
+)
+
+# A model entry before it is placed. After a value that the others cannot read they are left out.
+ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
+    gated_weights_problems,
+    engine_argument_problems,
+    lora_problems,
+    rope_scaling_problems,
+    speculative_config_problems,
+    model_capability_problems,
+)
+# A model on its pool.
+PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (
+    scale_to_zero_problems,
+    downscale_problems,
+    boot_disk_problems,
+    speculative_engine_problems,
+    host_memory_problems,
+    performance_problems,
+    placement_problems,
+)
+# The whole stack.
+STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
+    name_problems,
+    cpu_pool_machine_problems,
+    capacity_problems,
+    idle_minimum_problems,
+    host_cpu_problems,
+    router_capacity_problems,
+    object_size_problems,
+    upgrade_problems,
+    quota_problems,
+    budget_problems,
+)
+
+
+def entry_problems(context: EntryContext) -> Iterable[Problem]:
+    """What is wrong with a model entry, wherever it would run."""
+    for check in ENTRY_CHECKS:
+        found = tuple(check(context))
+        yield from found
+        if any(RULES[problem.rule].unreadable for problem in found):
+            return
+
+
+def placed_problems(context: PlacedContext) -> Iterable[Problem]:
+    """What is wrong with a model on its pool."""
+    for check in PLACED_CHECKS:
+        yield from check(context)
+
+
+def stack_problems(context: StackContext) -> Iterable[Problem]:
+    """What is wrong with the stack as a whole."""
+    for check in STACK_CHECKS:
+        yield from check(context)

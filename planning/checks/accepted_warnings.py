@@ -1,29 +1,35 @@
 """Warnings that a stack has accepted: `ray-llm:accept` lists the ids of their rules.
 
-A stop is never silenced. An id that silences nothing is told, because it may be misspelt, or the
-reason to accept it is gone.
+A stop is never left out. An id that accepts no warning is reported, because the reason to accept
+it may be gone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from models.problems import Problem, Severity
+from models.problems import Problem
+from models.stack import StackSettings
 
 
-def not_accepted(accepted: Sequence[str], warnings: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The warnings that are left, and one for each accepted rule that gave none."""
-    found = tuple(warnings)
-    rules = {warning.rule for warning in found}
-    left = [warning for warning in found if warning.rule not in accepted]
-    idle = [
-        Problem(
-            path=f"ray-llm:accept[{index}]",
-            value=rule,
-            reason="silences nothing: no warning of this stack has this rule",
-            remedy="Leave it out, or take an id from docs/rules",
-            rule="accept-unused",
-            severity=Severity.WARN,
-        )
-        for index, rule in enumerate(accepted)
-        if rule not in rules
-    ]
-    return (*left, *idle)
+def not_accepted(settings: StackSettings, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems without the warnings that the stack accepts."""
+    return tuple(
+        problem
+        for problem in problems
+        if not (problem.acceptable and problem.rule in settings.accept)
+    )
+
+
+def unused_accept_problems(
+    settings: StackSettings, problems: Iterable[Problem]
+) -> Iterable[Problem]:
+    """A warning for each accepted rule that none of the stack's problems has."""
+    rules = {problem.rule for problem in problems}
+    for index, rule in enumerate(settings.accept):
+        if rule not in rules:
+            yield Problem(
+                path=f"ray-llm:accept[{index}]",
+                value=rule,
+                reason="has no effect: this stack has no such warning",
+                remedy="Leave it out, or take the id that ends a warning",
+                rule="accept-unused",
+            )

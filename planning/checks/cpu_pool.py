@@ -1,22 +1,23 @@
-"""Whether the CPU pool can be what it is asked to be: plain machines, and enough of them."""
+"""Whether the CPU pool has machines without GPUs, and enough of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from models.catalog import gpu_tiers
-from models.problems import Problem, Severity
-from models.stack import StackSettings
+from models.problems import Problem
 from planning.budget.cost import cpu_nodes
-from planning.plan import ModelPlan, PodResources, RouterGroupPlan
+from planning.checks.contexts import StackContext
+
+_OPTIONAL_GPUS: Final = "n1-"
 
 
-def cpu_pool_machine_problems(settings: StackSettings) -> Iterable[Problem]:
+def cpu_pool_machine_problems(context: StackContext) -> Iterable[Problem]:
     """A CPU pool of machines that only come with GPUs.
 
     https://cloud.google.com/compute/docs/accelerator-optimized-machines: A2, A3, A4, G2 and G4
     machines have their GPUs attached; N1 takes them as an option.
     """
-    machine = settings.cluster.cpu_pool.machine_type
+    machine = context.settings.cluster.cpu_pool.machine_type
     carriers = {machine for tier in gpu_tiers().values() for machine in tier.machine_types}
     if machine in carriers and not machine.startswith(_OPTIONAL_GPUS):
         yield Problem(
@@ -28,21 +29,17 @@ def cpu_pool_machine_problems(settings: StackSettings) -> Iterable[Problem]:
         )
 
 
-def router_capacity_problems(
-    settings: StackSettings,
-    head: PodResources,
-    routers: RouterGroupPlan,
-    models: Sequence[ModelPlan],
-) -> Iterable[Problem]:
+def router_capacity_problems(context: StackContext) -> Iterable[Problem]:
     """Head and routers against the CPU pool's maximum: without a router no request is answered.
 
     Ray Serve places every ingress replica by its CPUs (ray-project/kuberay#863 shows the wait).
     """
-    pool = settings.cluster.cpu_pool
-    if settings.cluster.existing:
+    cluster, models = context.settings.cluster, context.models
+    if cluster.existing:
         return  # somebody else's pool
+    pool = cluster.cpu_pool
     low, high = (
-        cpu_nodes(pool.machine_type, head, routers, sum(count))
+        cpu_nodes(pool.machine_type, context.head, context.routers, sum(count))
         for count in (
             [model.routers.min for model in models],
             [model.routers.max for model in models],
@@ -63,11 +60,7 @@ def router_capacity_problems(
             path=path,
             value=pool.max_nodes,
             reason=f"is below the {high} nodes of {pool.machine_type} that the routers need with "
-            "all models at their maximum: requests would wait for a router before a GPU",
+            "all models at their maximum: requests would wait for a router although GPUs are free",
             remedy=f"Use {high}, or accept the cap",
             rule="cpu-pool-below-maximum",
-            severity=Severity.WARN,
         )
-
-
-_OPTIONAL_GPUS: Final = "n1-"

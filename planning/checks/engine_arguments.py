@@ -6,6 +6,7 @@ pinned vLLM (models/catalog/vllm) lets us do it before.
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from models.catalog import (
@@ -16,17 +17,18 @@ from models.catalog import (
 )
 from models.problems import Problem
 from models.spelling import nearest
+from planning.checks.contexts import EntryContext
 
-# Arguments that the program sets, and where a user sets them instead.
+# Arguments that the program sets, and the keys that users set instead.
 _OWNED: Final[Mapping[str, str]] = {
-    "model": "Give the key model or source of the entry",
-    "served_model_name": "Give the key name of the entry",
-    "num_gpus": "Give the key tensorParallelSize of the entry: GPUs follow from it, and num_gpus "
-    "would add one more",
+    "model": "Set model or source in the entry",
+    "served_model_name": "Set name in the entry",
+    "num_gpus": "Set tensorParallelSize in the entry: GPUs follow from it, and num_gpus would "
+    "add one more",
     "hf_token": "Set ray-llm:huggingFaceToken as a secret",
-    "distributed_executor_backend": "Leave it out: under Ray Serve it has to be ray",
-    "data_parallel_size": "Give replicas: Ray Serve scales by replicas, and vLLM's own data "
-    "parallelism excludes its autoscaling",
+    "distributed_executor_backend": "Leave it out: under Ray Serve it must be ray",
+    "data_parallel_size": "Set replicas: Ray Serve scales by replicas, and vLLM's data parallelism "
+    "excludes its autoscaling",
     "task": "Leave it out: the OpenAI-compatible application generates text",
 }
 # Counts that planning computes with, and the least and most they can be.
@@ -52,17 +54,15 @@ _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
 }
 
 
-def engine_argument_problems(
-    engine: Mapping[str, Any], path: str, vllm_version: str
-) -> Iterable[Problem]:
-    """What vLLM would refuse, or Ray would take and ignore, in `engine`.
-
-    path: the model's place in the file.
-    """
-    known = {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
+def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
+    """Arguments in `engine` that vLLM would refuse, or that Ray would accept and ignore."""
+    vllm_version = context.vllm
+    if vllm_version is None:
+        return
+    known = _known(vllm_version)
     front_end = front_end_arguments(vllm_version)
-    for name, value in engine.items():
-        where = f"{path}.engine.{name}"
+    for name, value in context.engine.items():
+        where = f"{context.path}.engine.{name}"
         if name in _OWNED:
             yield Problem(
                 path=where,
@@ -76,9 +76,9 @@ def engine_argument_problems(
             yield Problem(
                 path=where,
                 reason="belongs to vLLM's own HTTP server, which Ray Serve never starts: it would "
-                "be taken without a word and have no effect",
-                remedy="Leave it out; Ray Serve has no authentication and no TLS of its own, so "
-                "keep the service inside the cluster or put a gateway in front",
+                "be accepted without an error and have no effect",
+                remedy="Leave it out; Ray Serve has neither authentication nor TLS, so keep the "
+                "service inside the cluster or put a gateway in front of it",
                 rule="engine-argument-front-end",
             )
         else:
@@ -89,6 +89,11 @@ def engine_argument_problems(
                 "underscores",
                 rule="engine-argument-unknown",
             )
+
+
+@cache
+def _known(vllm_version: str) -> Mapping[str, EngineArgument]:
+    return {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
 
 
 def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable[Problem]:
@@ -108,7 +113,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             path=where,
             value=value,
             reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
-            remedy=f"Use a number from 1 on, or leave {argument.name} out",
+            remedy=f"Use a number from 1 to {_LARGEST_COUNT}, or leave {argument.name} out",
             rule="engine-argument-range",
         )
     elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
@@ -126,7 +131,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
         yield Problem(
             path=where,
             value=value,
-            reason=f"is not a choice that vLLM has for {argument.name}",
+            reason=f"is not a value that vLLM accepts for {argument.name}",
             remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",
             rule="engine-argument-choice",
         )

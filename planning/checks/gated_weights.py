@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 
 from models.problems import Problem
-from planning.sizing.checkpoint import Checkpoint
+from planning.checks.contexts import EntryContext
 
 
-def gated_weights_problems(checkpoint: Checkpoint, has_token: bool, path: str) -> Iterable[Problem]:
+def gated_weights_problems(context: EntryContext) -> Iterable[Problem]:
     """A gated model without a token; a public model needs none."""
-    if checkpoint.gated and not has_token:
+    checkpoint = context.checkpoint
+    if checkpoint is not None and checkpoint.gated and not context.has_hugging_face_token:
         yield Problem(
-            path=path,
+            path=context.path,
             value=checkpoint.source,
             reason="is gated on Hugging Face, and the stack has no token",
             remedy="Accept its terms there, then run "

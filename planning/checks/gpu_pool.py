@@ -1,24 +1,19 @@
-"""Whether a pool's maximum holds the models that were placed on it."""
+"""Whether a GPU pool's minimum and maximum suit the models that were placed on it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from models.problems import Problem, Severity
-from planning.plan import ModelPlan, PoolPlan
+from models.problems import Problem
+from planning.checks.contexts import StackContext
 
 _NAMED: Final = 5
 
 
-def capacity_problems(
-    pools: Sequence[PoolPlan], indexes: Sequence[int], models: Sequence[ModelPlan]
-) -> Iterable[Problem]:
-    """A stop where the models' minima can never run, a warning where their maxima cannot.
-
-    indexes: the place in the file of each pool.
-    """
-    for pool, index in zip(pools, indexes, strict=True):
-        names = _listed([model.name for model in models if model.pool == pool.id])
-        path = f"ray-llm:gpuPools[{index}].maxNodes"
+def capacity_problems(context: StackContext) -> Iterable[Problem]:
+    """A stop if the models' minima can never run, a warning if their maxima cannot."""
+    for pool in context.pools:
+        names = _listed([model.name for model in context.models if model.pool == pool.id])
+        path = f"{pool.path}.maxNodes"
         if pool.nodes_at_min > pool.max_nodes:
             yield Problem(
                 path=path,
@@ -33,10 +28,48 @@ def capacity_problems(
                 path=path,
                 value=pool.max_nodes,
                 reason=f"is below the {pool.nodes_at_max} nodes of {pool.id} that {names} need "
-                "with all at their maximum replicas: under full load some replicas will wait",
+                "at their maximum replicas: under full load some replicas will wait",
                 remedy=f"Use {pool.nodes_at_max}, or accept the cap",
                 rule="pool-below-maximum",
-                severity=Severity.WARN,
+            )
+
+
+def idle_minimum_problems(context: StackContext) -> Iterable[Problem]:
+    """A warning if minNodes keeps GPU nodes that no model needs: the pool never scales to zero.
+
+    https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler: a pool never goes
+    below its minimum, idle or not.
+    """
+    for pool in context.pools:
+        if pool.min_nodes > pool.nodes_at_min:
+            yield Problem(
+                path=f"{pool.path}.minNodes",
+                value=pool.min_nodes,
+                reason=f"keeps more nodes of {pool.id} than the {pool.nodes_at_min} that its "
+                "models need at their minimum: their GPUs are paid for and idle",
+                remedy=f"Use {pool.nodes_at_min}, or raise replicas.min",
+                rule="pool-min-nodes",
+            )
+
+
+def upgrade_problems(context: StackContext) -> Iterable[Problem]:
+    """A warning for each pool whose maximum has no room for a second RayCluster.
+
+    A change of the cluster's pods starts a second RayCluster, and the first one serves until the
+    second does: both want their minimum from the same pool. Without room the second waits, and so
+    does the change.
+    """
+    for pool in context.pools:
+        twice = 2 * pool.nodes_at_min
+        if pool.nodes_at_min <= pool.max_nodes < twice:
+            yield Problem(
+                path=f"{pool.path}.maxNodes",
+                value=pool.max_nodes,
+                reason=f"is below {twice}, twice the {pool.nodes_at_min} nodes of {pool.id} that "
+                "are always up: a change of image or Ray version starts a second RayCluster, which "
+                "would wait for nodes",
+                remedy=f"Use {twice}, or lower replicas.min during such a change",
+                rule="pool-below-upgrade",
             )
 
 
@@ -44,22 +77,3 @@ def _listed(names: Sequence[str]) -> str:
     """The first few names; a pool may carry hundreds."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def idle_minimum_problems(pools: Sequence[PoolPlan], indexes: Sequence[int]) -> Iterable[Problem]:
-    """A warning where minNodes keeps GPU nodes that no model needs: scaling to zero is off then.
-
-    https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler: a pool never goes
-    below its minimum, idle or not.
-    """
-    for pool, index in zip(pools, indexes, strict=True):
-        if pool.min_nodes > pool.nodes_at_min:
-            yield Problem(
-                path=f"ray-llm:gpuPools[{index}].minNodes",
-                value=pool.min_nodes,
-                reason=f"keeps more nodes of {pool.id} than the {pool.nodes_at_min} that its "
-                "models need at their minimum: their GPUs are paid for and idle",
-                remedy=f"Use {pool.nodes_at_min}, or raise replicas.min",
-                rule="pool-min-nodes",
-                severity=Severity.WARN,
-            )

@@ -1,4 +1,4 @@
-"""Whether the RayService and the ConfigMaps still fit into what the Kubernetes API stores.
+"""Whether the RayService and the ConfigMaps fit into what the Kubernetes API stores.
 
 serveConfigV2 holds every model's configuration, and KubeRay adds each application's state to the
 same object. The API server's store takes requests of up to 1.5 MiB (etcd --max-request-bytes),
@@ -12,7 +12,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from models.problems import Problem, Severity
+from models.problems import Problem
+from planning.checks.contexts import StackContext
 from planning.plan import ModelPlan
 
 REQUEST_LIMIT_BYTES: Final = 1_572_864
@@ -26,6 +27,7 @@ _APPLICATION_BYTES: Final = 1_130
 _CONFIG_BYTES: Final = 560
 _QUOTING: Final = 1.1
 _INDENT_BYTES: Final = 16
+_EMPTY_ENGINE_BYTES: Final = 2  # {}
 # An application's entry in the status: two deployments with their states, and a timestamp.
 STATUS_BYTES: Final = 400
 
@@ -47,9 +49,10 @@ def config_map_bytes(models: Sequence[ModelPlan]) -> int:
     )
 
 
-def object_size_problems(models: Sequence[ModelPlan], pools: int) -> Iterable[Problem]:
-    """A stop where an object would be refused, a warning where the next ones may be."""
-    size = ray_service_bytes(models, pools)
+def object_size_problems(context: StackContext) -> Iterable[Problem]:
+    """A stop if an object would be refused, a warning if the next ones may be."""
+    models = context.models
+    size = ray_service_bytes(models, len(context.pools))
     with_status = size + STATUS_BYTES * len(models)
     path = "ray-llm:models"
     if size > REQUEST_LIMIT_BYTES:
@@ -67,9 +70,8 @@ def object_size_problems(models: Sequence[ModelPlan], pools: int) -> Iterable[Pr
             value=f"{len(models)} models",
             reason=f"make a RayService of {with_status / 1024**2:.1f} MiB with its status, and the "
             "Kubernetes API stores 1.5 MiB at most",
-            remedy="Spread the models over several stacks before more are added",
+            remedy="Spread the models over several stacks before you add more",
             rule="object-size-near",
-            severity=Severity.WARN,
         )
     families: dict[str, list[ModelPlan]] = {}
     for model in models:
@@ -87,5 +89,7 @@ def object_size_problems(models: Sequence[ModelPlan], pools: int) -> Iterable[Pr
 
 def _engine_bytes(model: ModelPlan) -> int:
     """Engine arguments of the stack file, indented and quoted as YAML does."""
+    if not model.engine:
+        return _EMPTY_ENGINE_BYTES
     text = json.dumps(dict(model.engine), default=str)
     return int(len(text) * _QUOTING) + _INDENT_BYTES * len(model.engine)

@@ -1,36 +1,37 @@
 """LoRA: which of its engine arguments vLLM takes, and that no adapter can be reached here.
 
-Adapters need a `lora_config` with a bucket beside the engine arguments; this program writes none,
-so that what `enable_lora` reserves is never used.
+Adapters need a `lora_config` with a bucket in addition to the engine arguments. This program writes
+none, so the memory that `enable_lora` reserves is never used.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
-from models.catalog import engine_arguments
-from models.problems import Problem, Severity
+from models.catalog import vllm_behaviour
+from models.problems import Problem
+from planning.checks.contexts import EntryContext
 
-# LoRAConfig.__post_init__ in vLLM 0.10 and 0.11; newer releases state them as choices.
-_RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
 _NEEDS_ENABLE: Final = ("max_lora_rank", "max_loras", "max_cpu_loras", "lora_dtype", "lora_modules")
 
 
-def lora_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[Problem]:
+def lora_problems(context: EntryContext) -> Iterable[Problem]:
     """What is wrong with a model's LoRA arguments. https://github.com/vllm-project/vllm/issues/2847
 
     Ray Serve LLM answers 404 for an adapter of a model without lora_config (router.py, 2.49.1).
     """
+    engine, path, vllm = context.engine, context.path, context.vllm
+    if vllm is None:
+        return
     rank = engine.get("max_lora_rank")
-    argument = engine_arguments(vllm).get("max_lora_rank")
-    stated_by_vllm = argument is not None and argument.choices is not None
-    if isinstance(rank, int) and rank not in _RANKS and not stated_by_vllm:
-        larger = [known for known in _RANKS if known >= rank]
+    ranks = vllm_behaviour(vllm).lora_ranks
+    if isinstance(rank, int) and ranks is not None and rank not in ranks:
+        larger = [known for known in ranks if known >= rank]
         yield Problem(
             path=f"{path}.engine.max_lora_rank",
             value=rank,
-            reason=f"is not a rank that vLLM {vllm} allocates for: "
-            f"{', '.join(str(known) for known in _RANKS)}",
-            remedy=f"Use {larger[0] if larger else _RANKS[-1]}",
+            reason=f"is not a rank that vLLM {vllm} supports: "
+            f"{', '.join(str(known) for known in ranks)}",
+            remedy=f"Use {larger[0] if larger else ranks[-1]}",
             rule="lora-rank",
         )
     loras, on_host = engine.get("max_loras", 1), engine.get("max_cpu_loras")
@@ -47,10 +48,9 @@ def lora_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[P
             path=f"{path}.engine.enable_lora",
             value=True,
             reason="reserves memory for LoRA adapters, and this program serves none: a request for "
-            "one would be answered 404",
+            "an adapter would get a 404",
             remedy="Leave it out, and serve the merged model as a source",
             rule="lora-unreachable",
-            severity=Severity.WARN,
         )
     else:
         for name in _NEEDS_ENABLE:
@@ -61,5 +61,4 @@ def lora_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[P
                     reason="has no effect without enable_lora, and this program serves no adapters",
                     remedy="Leave it out",
                     rule="lora-unreachable",
-                    severity=Severity.WARN,
                 )

@@ -1,47 +1,39 @@
 """Engine arguments that only some models can take, and those that open the node to the model."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from models.architecture import LlmArchitecture
+from models.catalog import vllm_behaviour
 from models.problems import Problem, Severity
-
-# ModelConfig._init_multimodal_config of vLLM 0.10: ValueError for a model without these inputs.
-_MULTIMODAL: Final = (
-    "limit_mm_per_prompt",
-    "mm_processor_kwargs",
-    "disable_mm_preprocessor_cache",
-    "interleave_mm_strings",
-)
+from planning.checks.contexts import EntryContext
 
 
-def model_argument_problems(
-    engine: Mapping[str, Any], architecture: LlmArchitecture | None, path: str
-) -> Iterable[Problem]:
-    """What a model's engine arguments ask of it that it cannot do or should not be allowed."""
-    if architecture is not None:
-        yield from _multimodal(engine, architecture, path)
+def model_capability_problems(context: EntryContext) -> Iterable[Problem]:
+    """Arguments for something that the model cannot do, or should not be allowed to do."""
+    engine, path, architecture = context.engine, context.path, context.architecture
+    if context.vllm is not None and architecture is not None:
+        yield from _multimodal(engine, architecture, path, context.vllm)
         yield from _experts(engine, architecture, path)
     yield from _tools(engine, path)
     if engine.get("trust_remote_code") is True:
         yield Problem(
             path=f"{path}.engine.trust_remote_code",
             value=True,
-            reason="runs Python from the model's repository on the node, beside the token, and "
-            "models of vLLM's own registry do not need it",
+            reason="runs Python from the model's repository on the node, which also has the token, "
+            "and models in vLLM's own registry do not need it",
             remedy="Leave it out, or pin the code with revision and code_revision",
             rule="trust-remote-code",
-            severity=Severity.WARN,
         )
 
 
 def _multimodal(
-    engine: Mapping[str, Any], architecture: LlmArchitecture, path: str
+    engine: Mapping[str, Any], architecture: LlmArchitecture, path: str, vllm: str
 ) -> Iterable[Problem]:
     """https://github.com/vllm-project/vllm/issues/17634 and /17801: refused at start-up."""
     if architecture.multimodal:
         return
-    for name in _MULTIMODAL:
+    for name in vllm_behaviour(vllm).multimodal_arguments:
         if engine.get(name):
             yield Problem(
                 path=f"{path}.engine.{name}",
@@ -67,7 +59,7 @@ def _experts(
 
 
 def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
-    """OpenAIServingChat.__init__ refuses the one without the other; a parser alone does nothing.
+    """OpenAIServingChat.__init__ refuses tool choice without a parser; a parser alone does nothing.
 
     https://github.com/vllm-project/vllm/issues/9986, https://github.com/vllm-project/vllm/issues/55754
     """
@@ -85,8 +77,8 @@ def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
         yield Problem(
             path=f"{path}.engine.tool_call_parser",
             value=parser,
-            reason="is not used without enable_auto_tool_choice: requests with tools are answered "
-            "400",
+            reason="is not used without enable_auto_tool_choice: requests with tools would get "
+            "a 400",
             remedy="Add enable_auto_tool_choice: true",
             rule="tool-parser",
             severity=Severity.WARN,

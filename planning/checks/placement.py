@@ -1,34 +1,33 @@
-"""Placements that work and cost: a GPU far too large, or a model that one preemption takes down."""
+"""Placements that cost too much or fail easily: an oversized GPU, a single replica on spot."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from models.problems import Problem, Severity, stops
+from models.problems import Problem, stops
+from planning.checks.contexts import PlacedContext
 from planning.infrastructure.pool_price import PoolChoice
 from planning.plan import ModelPlan
 from planning.sizing.model_sizing import ModelSpec, size_model
 
-# Below this a dearer pool may have its reasons: speed, or room that is there anyway.
+# Below this there may be reasons for a dearer pool: speed, or GPUs that are paid for anyway.
 _TIMES_DEARER: Final = Decimal(3)
 
 
-def placement_problems(
-    spec: ModelSpec, model: ModelPlan, pools: Sequence[PoolChoice]
-) -> Iterable[Problem]:
-    """What a model's stated pool costs beside what the stack lists."""
-    chosen = next(pool for pool in pools if pool.id == model.pool)
+def placement_problems(context: PlacedContext) -> Iterable[Problem]:
+    """Warnings about the pool that a model is on, compared with the others of the stack."""
+    spec, model, chosen = context.spec, context.model, PoolChoice.of(context.pool)
     if spec.deployment.gpu is not None:
+        pools = [PoolChoice.of(pool) for pool in context.pools]
         yield from _oversized(spec, model, chosen, pools)
     if chosen.spot and model.replicas.max == 1:
         yield Problem(
-            path=f"{spec.arguments.path}.replicas",
+            path=f"{model.path}.replicas",
             value="max 1",
-            reason=f"leaves one replica on {chosen.id}, and spot nodes leave at 30 s notice: the "
-            "model is gone until another node has come and loaded it",
-            remedy="Use min 2, or a pool on demand",
+            reason=f"puts the only replica on {chosen.id}, and Google takes spot nodes back at "
+            "30 s notice: the model is down until another node has started and loaded it",
+            remedy="Use min 2, or an on-demand pool",
             rule="spot-single-replica",
-            severity=Severity.WARN,
         )
 
 
@@ -52,13 +51,12 @@ def _oversized(
         same = sizing.max_model_len >= model.max_model_len and not sizing.doubtful
         if same and there is not None and there * _TIMES_DEARER <= price:
             yield Problem(
-                path=f"{spec.arguments.path}.gpu",
+                path=f"{model.path}.gpu",
                 value=chosen.id,
                 reason=f"costs {price:.2f} USD an hour for a replica, and {model.name} runs with "
                 f"the same context on {pool.id} for {there:.2f}",
                 remedy=f"Use gpu: {pool.id}, or accept the price for its speed",
                 rule="gpu-oversized",
-                severity=Severity.WARN,
             )
             return
 

@@ -1,35 +1,35 @@
-"""Names that must differ: served names are routes, applications and ConfigMap keys at once."""
+"""Names that must differ: a served name is also a route, an application and a ConfigMap key."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pydantic import TypeAdapter, ValidationError
 
 from models.problems import Problem
 from models.stack import InvalidValueError, ModelDeployment, ServedName
+from planning.checks.contexts import StackContext
 
 _SERVED_NAME: TypeAdapter[str] = TypeAdapter(ServedName)
 
 
-def name_problems(models: Sequence[ModelDeployment], indexes: Sequence[int]) -> Iterable[Problem]:
+def name_problems(context: StackContext) -> Iterable[Problem]:
     """Served names that two models share, or that a source does not yield."""
-    first: dict[str, int] = {}
-    for model, index in zip(models, indexes, strict=True):
-        name = model.served_name
-        path = f"ray-llm:models[{index}]"
-        yield from _derived_name_problems(model, path)
+    first: dict[str, str] = {}
+    for model in context.settings.models:
+        name, path = model.served_name, model.path
+        yield from _derived_name_problems(model)
         if name in first:
             yield Problem(
                 path=f"{path}.name" if model.name else path,
                 value=name,
-                reason=f"is the name and route of models[{first[name]}] as well",
-                remedy="Give one of them a name of its own: name: <served name>",
+                reason=f"is already the name and route of {first[name]}",
+                remedy="Give one of them another name: name: <served name>",
                 rule="name-twice",
             )
         else:
-            first[name] = index
+            first[name] = path.removeprefix("ray-llm:")
 
 
-def _derived_name_problems(model: ModelDeployment, path: str) -> Iterable[Problem]:
+def _derived_name_problems(model: ModelDeployment) -> Iterable[Problem]:
     """A name derived from a source was not validated with the settings."""
     if model.name is not None or model.model is not None or model.source is None:
         return
@@ -39,7 +39,7 @@ def _derived_name_problems(model: ModelDeployment, path: str) -> Iterable[Proble
         cause = error.errors()[0].get("ctx", {}).get("error")
         reason = cause.reason if isinstance(cause, InvalidValueError) else "is not a usable name"
         yield Problem(
-            path=f"{path}.source",
+            path=f"{model.path}.source",
             value=model.source,
             reason=f"would be served as {model.served_name!r}, which {reason}",
             remedy="Give the model a name: name: <served name>",

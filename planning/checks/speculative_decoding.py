@@ -1,22 +1,18 @@
 """Speculative decoding: what each vLLM release can do of it, from its SpeculativeConfig."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
 
-from models.catalog import llms
+from models.catalog import llms, oldest_ray, vllm_behaviour
 from models.problems import Problem
-from planning.infrastructure.releases import release_number
-
-# vllm-project/vllm#24322 brought draft models to the V1 engine; before, NotImplementedError.
-_DRAFT_MODELS_SINCE: Final = (0, 14)
+from planning.checks.contexts import EntryContext, PlacedContext
 
 
-def speculative_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Iterable[Problem]:
+def speculative_config_problems(context: EntryContext) -> Iterable[Problem]:
     """What vLLM would refuse in `speculative_config`, whatever the GPU."""
-    config = engine.get("speculative_config")
-    if not isinstance(config, Mapping) or not config:
+    vllm, config = context.vllm, context.engine.get("speculative_config")
+    if vllm is None or not isinstance(config, Mapping) or not config:
         return
-    where = f"{path}.engine.speculative_config"
+    where = f"{context.path}.engine.speculative_config"
     method, draft = config.get("method"), config.get("model")
     tokens = config.get("num_speculative_tokens")
     if method is None and draft is None:
@@ -29,7 +25,7 @@ def speculative_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Ite
     if tokens is None and (method in ("ngram", "[ngram]") or draft in ("ngram", "[ngram]")):
         yield Problem(
             path=where,
-            reason="lacks num_speculative_tokens, how many tokens are guessed at once",
+            reason="lacks num_speculative_tokens, the number of tokens that are guessed at once",
             remedy="Add num_speculative_tokens: 4",
             rule="speculative-config",
         )
@@ -41,33 +37,31 @@ def speculative_problems(engine: Mapping[str, Any], path: str, vllm: str) -> Ite
             remedy="Use 1 or more",
             rule="speculative-config",
         )
-    if release_number(vllm) < _DRAFT_MODELS_SINCE and _is_draft_model(method, draft):
+    if not vllm_behaviour(vllm).draft_models and _is_draft_model(method, draft):
+        newer = oldest_ray(lambda row: vllm_behaviour(row.vllm).draft_models)
         yield Problem(
             path=where,
             value=str(draft or method),
-            reason=f"is an ordinary model as a draft, which vLLM {vllm} has not implemented on its "
-            "V1 engine",
-            remedy="Use method: ngram, an EAGLE head, or Ray 2.54.1 or newer",
+            reason=f"is an ordinary model, and the V1 engine of vLLM {vllm} takes none as a draft",
+            remedy=f"Use method: ngram, {'an' if newer else 'or an'} EAGLE head"
+            f"{f', or Ray {newer} or newer' if newer else ''}",
             rule="speculative-draft-model",
         )
 
 
-def speculative_engine_problems(
-    engine: Mapping[str, Any], path: str, v0_engine: bool
-) -> Iterable[Problem]:
-    """The V0 engine of vLLM 0.10 has none left (platforms/cuda.py raises)."""
-    if engine.get("speculative_config") and v0_engine:
+def speculative_engine_problems(context: PlacedContext) -> Iterable[Problem]:
+    """The V0 engine of vLLM 0.10 has no speculative decoding (platforms/cuda.py raises)."""
+    if context.engine.get("speculative_config") and context.model.v0_engine:
         yield Problem(
-            path=f"{path}.engine.speculative_config",
-            reason="is not supported by the V0 engine, which is the one that this GPU or KV cache "
-            "dtype needs",
+            path=f"{context.path}.engine.speculative_config",
+            reason="is not supported by the V0 engine, which this GPU or KV cache dtype needs",
             remedy="Leave it out, or use an L4 or newer GPU",
             rule="speculative-v0",
         )
 
 
 def _is_draft_model(method: object, draft: object) -> bool:
-    """Whether vLLM would take the draft for an ordinary model: it says so, or it is a known one."""
+    """Whether vLLM would load the draft as an ordinary model: stated so, or known as one."""
     if method is not None:
         return method == "draft_model"
     return isinstance(draft, str) and draft in {row.source for row in llms().values()}

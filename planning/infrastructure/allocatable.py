@@ -1,4 +1,4 @@
-"""What a node leaves for pods, and how large the one Ray pod of a GPU node may be.
+"""What a node has for pods, and how large the one Ray pod of a GPU node may be.
 
 Reserves as Google documents them for GKE Standard nodes and as the cluster autoscaler computes
 them (kubernetes/autoscaler, cloudprovider/gce/reserved.go).
@@ -28,12 +28,12 @@ class Allocatable:
 
     @property
     def cpu_for_pods(self) -> float:
-        """CPUs left beside GKE's DaemonSets."""
+        """CPUs that GKE's DaemonSets leave."""
         return self.cpu - DAEMONSET_CPU
 
     @property
     def memory_gib_for_pods(self) -> float:
-        """GiB left beside GKE's DaemonSets."""
+        """GiB that GKE's DaemonSets leave."""
         return self.memory_gib - DAEMONSET_MEMORY_GIB
 
 

@@ -1,7 +1,8 @@
 """How many nodes hold replicas that take one or more GPUs each, all GPUs of a replica on one node.
 
-Exact where the counts divide one another and the node, as degrees of tensor parallelism nearly
-always do; otherwise the largest are placed first, each on the first node with room.
+Exact if the counts divide one another and the node, as degrees of tensor parallelism nearly always
+do. Otherwise first-fit decreasing: the largest first, each on the first node with room, which takes
+at most 11/9 of the fewest nodes, and 6/9 of a node (https://doi.org/10.1007/978-3-540-74450-4_1).
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,27 +3,28 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from models.catalog import machine_types, regions
+from models.catalog import USUAL_BOOT_DISK, machine_types, regions
 from models.problems import Problem, Severity
 from models.spelling import nearest
-from models.stack import StackSettings
+from models.stack import GKE_POOL_NODE_LIMIT, StackSettings
 from planning.infrastructure.allocatable import allocatable
 from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
 
 # The head runs GCS, dashboard, autoscaler and the Serve controller, and takes no replicas.
-# KubeRay's own advice is 8 GiB and more for it.
+# KubeRay advises 8 GiB or more for it.
 HEAD: Final = PodResources(cpu=3, memory_gib=12)
 # A pod of the router group: a router takes one CPU and well under a GiB. With the head it fits
-# on one e2-standard-8 beside KubeRay, so that an idle stack keeps one CPU node.
+# on one e2-standard-8 with KubeRay, so that an idle stack keeps one CPU node.
 ROUTERS: Final = PodResources(cpu=3, memory_gib=8)
 ROUTER_GROUP_ID: Final = "routers"
 _CPU_BOOT_DISK_GB: Final = 100  # the Ray image and the system; no weights come here
 
 
 def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, ...]]:
-    """The cluster as it will be made or adopted, and what is wrong with what was said of it."""
+    """The cluster that will be created or adopted, and what is wrong with its settings."""
     cluster = settings.cluster
     cpu_pool = cluster.cpu_pool
+    machine = machine_types().get(cpu_pool.machine_type)
     plan = ClusterPlan(
         name=cluster.name,
         location=cluster.location or settings.region,
@@ -39,6 +40,7 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
             machine_type=cpu_pool.machine_type,
             min_nodes=cpu_pool.min_nodes,
             max_nodes=cpu_pool.max_nodes,
+            boot_disk_type=USUAL_BOOT_DISK if machine is None else machine.boot_disk,
             boot_disk_gb=_CPU_BOOT_DISK_GB,
         ),
     )
@@ -48,7 +50,7 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
 def router_group(models: Sequence[ModelPlan]) -> RouterGroupPlan:
     """The CPU worker group of the routers.
 
-    A constant but for its number of pods: what else a model edit changed would start a second
+    Constant except for its number of pods: any other change by a model edit would start a second
     cluster.
     """
     return RouterGroupPlan(
@@ -56,7 +58,7 @@ def router_group(models: Sequence[ModelPlan]) -> RouterGroupPlan:
         resource=ROUTER_GROUP_ID,
         slots_per_pod=ROUTERS.cpu,
         pod=ROUTERS,
-        max_workers=1000,
+        max_workers=GKE_POOL_NODE_LIMIT,
         pods_at_min=-(-sum(model.routers.min for model in models) // ROUTERS.cpu),
     )
 
@@ -96,8 +98,8 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
         yield Problem(
             path="gcp:region",
             value=settings.region,
-            reason=f"is not in the catalogue, which knows the zones of {', '.join(regions())}",
-            remedy="Make sure yourself that its zones offer the GPUs of the pools",
+            reason=f"is not a region of the catalogue, which knows {', '.join(regions())}",
+            remedy="Check that its zones offer the GPUs of the pools",
             rule="zones-unknown",
             severity=Severity.WARN,
         )

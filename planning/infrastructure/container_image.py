@@ -1,4 +1,4 @@
-"""Container images: what a name and a tag tell of what is inside, before a node pulls 10 GB."""
+"""What the name and tag of a container image say about its content, before a node pulls 10 GB."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _MOVING: Final = frozenset({"", "latest", "nightly", "main", "dev"})
 
 
 def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
-    """What an image's name says against it, for a cluster of this Ray release."""
+    """Reasons in an image's name not to use it for a cluster of this Ray release."""
     name, _, digest = image.partition("@")
     repository, tag = _split(name)
     ending = "/".join(repository.split("/")[-2:])
@@ -51,15 +51,15 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             path=path,
             value=image,
             reason=f"holds Ray {version[1]}, and the configuration is written for Ray {ray.ray}",
-            remedy=f"Use ray: {version[1]} where the release table has it, or {ray.image}",
+            remedy=f"Use versions.ray: {version[1]} if the release table has it, or {ray.image}",
             rule="image-version",
         )
     elif not digest and tag.split("-")[0] in _MOVING:
         yield Problem(
             path=path,
             value=image,
-            reason="names an image that changes under its name: nodes that start later may run "
-            "another Ray than the head, and an update of it rolls nothing out",
+            reason="names an image that can change under the same tag: nodes that start later may "
+            "run another Ray than the head, and a new image is not rolled out",
             remedy="Give a tag with a version, or a digest",
             rule="image-unpinned",
             severity=Severity.WARN,
@@ -67,7 +67,7 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Repository without registry's port confusion, and tag; the tag empty where there is none."""
+    """Split an image into repository and tag ("" if none); a registry's port is not a tag."""
     head, slash, last = name.rpartition("/")
     repository, _, tag = last.partition(":")
     return f"{head}{slash}{repository}", tag

@@ -1,7 +1,7 @@
 """The stack's pools: tier, machine, zones, size, and whether the cloud can deliver them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from models.catalog import (
@@ -13,17 +13,13 @@ from models.catalog import (
 )
 from models.problems import Problem, Severity, stops
 from models.spelling import nearest
-from models.stack import GKE_NAME_LIMIT, GpuPoolSettings, StackSettings
+from models.stack import GKE_NAME_LIMIT, GKE_POOL_NODE_LIMIT, GpuPoolSettings, StackSettings
 from planning.infrastructure.allocatable import ray_pod
 from planning.infrastructure.bin_packing import nodes_for
 from planning.infrastructure.cluster import ROUTER_GROUP_ID
 from planning.infrastructure.node_prices import gpu_node_price
-from planning.infrastructure.pool_price import PoolChoice
-from planning.plan import PoolPlan
+from planning.plan import ModelPlan, PoolPlan
 
-# A group's maximum is no cap: KubeRay ignores a change of it on a live cluster, so it stands at
-# the most nodes that GKE allows in a pool and zone, and the node pool's own maximum is the cap.
-MAX_WORKERS: Final = 1000
 # The image of Ray with vLLM unpacks to some 30 GB; the rest is for weights.
 IMAGE_GB: Final = 40
 _SMALLEST_BOOT_DISK_GB: Final = 200
@@ -35,42 +31,20 @@ _RESERVED_NAMES: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class PoolDecision:
-    """One pool before models are placed: `plan` has no node counts yet."""
-
-    index: int
-    plan: PoolPlan
-
-    @property
-    def choice(self) -> PoolChoice:
-        """The pool as placement sees it."""
-        return PoolChoice(
-            id=self.plan.id,
-            tier=self.plan.tier,
-            spot=self.plan.spot,
-            node_usd_per_hour=self.plan.node_usd_per_hour,
-        )
-
-
-def pool_decisions(
-    settings: StackSettings, indexes: Sequence[int]
-) -> tuple[tuple[PoolDecision, ...], tuple[Problem, ...]]:
+def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Problem, ...]]:
     """The pools that can be made, in the listed order, and what is wrong with the others.
 
-    indexes: the place in the file of each pool; empty where they are the default ones.
+    The pools have no node counts yet: no models are placed on them.
     """
-    decisions: list[PoolDecision] = []
+    plans: list[PoolPlan] = []
     problems: list[Problem] = []
     seen: set[str] = set()
     taken = {
         settings.cluster.cpu_pool.name: "of the CPU pool (cluster.cpuPool)",
         **_RESERVED_NAMES,
     }
-    defaulted = not indexes
-    for position, pool in enumerate(settings.gpu_pools):
-        index = position if defaulted else indexes[position]
-        path = f"ray-llm:gpuPools[{index}]"
+    for pool in settings.gpu_pools:
+        path = pool.path
         tier = gpu_tiers().get(pool.tier)
         if tier is None:
             problems.append(_unknown_tier(pool, path))
@@ -78,52 +52,62 @@ def pool_decisions(
         problems += _name_problems(pool, path, seen, taken)
         problems += _problems(pool, tier, path)
         zones, zone_problems = _zones(settings, pool, tier, path)
-        if defaulted and stops(zone_problems):
+        if settings.pools_are_default and stops(zone_problems):
             continue  # a default pool whose GPU the zones lack is left out, not an error
         problems += zone_problems
         seen.add(pool.id)
         machine = machine_types().get(pool.machine_type or tier.machine_type)
         if machine is None or machine.id not in tier.machine_types:
             continue
-        decisions.append(
-            PoolDecision(
-                index=index,
-                plan=PoolPlan(
-                    id=pool.id,
-                    tier=tier,
-                    machine_type=machine.id,
-                    spot=pool.spot,
-                    zones=zones,
-                    min_nodes=pool.min_nodes,
-                    max_nodes=pool.max_nodes,
-                    boot_disk_gb=pool.boot_disk_gb or _boot_disk_gb(tier),
-                    pod=ray_pod(machine, tier),
-                    max_workers=MAX_WORKERS,
-                    nodes_at_min=0,
-                    nodes_at_max=0,
-                    node_usd_per_hour=gpu_node_price(
-                        settings.prices, tier, machine.id, settings.region
-                    ).hourly(pool.spot),
-                ),
+        plans.append(
+            PoolPlan(
+                path=path,
+                id=pool.id,
+                tier=tier,
+                machine_type=machine.id,
+                spot=pool.spot,
+                zones=zones,
+                min_nodes=pool.min_nodes,
+                max_nodes=pool.max_nodes,
+                boot_disk_type=machine.boot_disk,
+                boot_disk_gb=pool.boot_disk_gb or _boot_disk_gb(tier),
+                pod=ray_pod(machine, tier),
+                # No cap: KubeRay ignores a change of it on a live cluster, so it is what GKE
+                # allows at most, and the node pool's own maximum is the cap.
+                max_workers=GKE_POOL_NODE_LIMIT,
+                nodes_at_min=0,
+                nodes_at_max=0,
+                node_usd_per_hour=gpu_node_price(
+                    settings.prices, tier, machine.id, settings.region
+                ).hourly(pool.spot),
             )
         )
-    if defaulted and settings.gpu_pools and not decisions and _has_zone_of_region(settings):
+    none_left = settings.pools_are_default and settings.gpu_pools and not plans
+    if none_left and _has_zone_of_region(settings):
         problems.append(_no_default_pool(settings))
-    return tuple(decisions), tuple(problems)
+    return tuple(plans), tuple(problems)
 
 
-def with_nodes(pool: PoolPlan, at_min: Sequence[int], at_max: Sequence[int]) -> PoolPlan:
-    """The pool with the nodes that replicas of these GPU counts need."""
-    return replace(
-        pool,
-        nodes_at_min=nodes_for(at_min, pool.tier.gpu_count),
-        nodes_at_max=nodes_for(at_max, pool.tier.gpu_count),
+def with_nodes(pools: Sequence[PoolPlan], models: Sequence[ModelPlan]) -> tuple[PoolPlan, ...]:
+    """The pools with the nodes that the replicas of their models need, at minimum and maximum."""
+    at_min: dict[str, list[int]] = {pool.id: [] for pool in pools}
+    at_max: dict[str, list[int]] = {pool.id: [] for pool in pools}
+    for model in models:
+        at_min[model.pool] += [model.gpus_per_replica] * model.replicas.min
+        at_max[model.pool] += [model.gpus_per_replica] * model.replicas.max
+    return tuple(
+        replace(
+            pool,
+            nodes_at_min=nodes_for(at_min[pool.id], pool.tier.gpu_count),
+            nodes_at_max=nodes_for(at_max[pool.id], pool.tier.gpu_count),
+        )
+        for pool in pools
     )
 
 
 def _boot_disk_gb(tier: GpuTier) -> int:
-    """Image and twice the GPUs' memory in weights: a change of disk replaces the pool, so it
-    does not follow the models."""
+    """Image and twice the GPUs' memory in weights: a change of disk replaces all nodes of the
+    pool, so it does not follow the models."""
     return max(_SMALLEST_BOOT_DISK_GB, IMAGE_GB + 2 * round(tier.gpu_memory_gib) * tier.gpu_count)
 
 
@@ -180,15 +164,15 @@ def _name_problems(
             path=f"{path}.name",
             value=pool.id,
             reason=f"is the name {taken[pool.id]}",
-            remedy="Give the pool another name, or none: its tier's",
+            remedy="Give the pool another name, or leave name out to use its tier's",
             rule="pool-twice",
         )
     if pool.id in seen:
         yield Problem(
             path=path,
             value=pool.id,
-            reason="is the name of an earlier pool as well",
-            remedy="Give one of them a name of its own: name: <pool>",
+            reason="is also the name of an earlier pool",
+            remedy="Give one of them another name: name: <pool>",
             rule="pool-twice",
         )
     if len(pool.id) > GKE_NAME_LIMIT:
@@ -207,8 +191,8 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
         yield Problem(
             path=path,
             value=pool.id,
-            reason=f"cannot be had {'as spot' if pool.spot else 'on demand'}: Google sells "
-            f"{tier.machine_type} as {' or '.join(sorted(tier.provisioning))} only",
+            reason=f"is not available {'as spot' if pool.spot else 'on demand'}: Google sells "
+            f"{tier.machine_type} only as {' or '.join(sorted(tier.provisioning))}",
             remedy="Set spot: true" if "spot" in tier.provisioning else "Choose another tier",
             rule="tier-provisioning",
         )
@@ -237,7 +221,7 @@ def _zones(
             value=pool.id,
             reason=f"could not be checked: the catalogue does not know the zones of "
             f"{settings.region} (it knows {', '.join(regions())})",
-            remedy=f"Make sure that {', '.join(stated)} offer {tier.accelerator_type}",
+            remedy=f"Check that {', '.join(stated)} offer {tier.accelerator_type}",
             rule="zones-unknown",
             severity=Severity.WARN,
         )
@@ -245,7 +229,7 @@ def _zones(
     if pool.zones is not None:
         return stated, tuple(_zone_problems(pool.zones, offered, settings.region, tier, path))
     if not _has_zone_of_region(settings):
-        return stated, ()  # which has been said of the cluster
+        return stated, ()  # the problem of the cluster's zones says so
     common = tuple(zone for zone in stated if zone in offered)
     if common:
         return common, ()

@@ -1,4 +1,4 @@
-"""What a node costs an hour: the stack's own price where it gives one, else the list price.
+"""What a node costs an hour: the stack's own price if it gives one, else the list price.
 
 A stack prices a node by its GPU tier or, more exactly, by its machine type. N1 machines carry T4s
 or nothing, so for pools with GPUs only the tier says which price is meant.
@@ -14,13 +14,13 @@ from models.stack import PriceSettings
 
 @dataclass(frozen=True, kw_only=True)
 class NodePrice:
-    """USD per hour of one node with its GPUs, disks excluded; None where nobody knows."""
+    """USD per hour of one node with its GPUs, disks excluded; None if it is not known."""
 
     on_demand: Decimal | None
     spot: Decimal | None
 
     def hourly(self, spot: bool) -> Decimal | None:
-        """The price of the one or the other way to buy it."""
+        """The price on spot, or on demand."""
         return self.spot if spot else self.on_demand
 
 

@@ -1,6 +1,6 @@
-"""A pool as placement sees it, and how dear a replica is on it.
+"""A pool as placement sees it, and what a replica costs on it.
 
-Cost is that of the GPUs a replica takes, at list price: half of a two-GPU node for one GPU.
+A replica costs as much as its share of the node's GPUs: half of a two-GPU node for one GPU.
 """
 
 from collections.abc import Iterable
@@ -8,18 +8,29 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from models.catalog import GpuTier, gpu_tiers, prices
+from planning.plan import PoolPlan
 
 Rank = tuple[Decimal, int, Decimal]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolChoice:
-    """A pool as placement sees it; price of one node in USD per hour, None where unknown."""
+    """A pool as placement sees it; price of one node in USD per hour, None if unknown."""
 
     id: str
     tier: GpuTier
     spot: bool
     node_usd_per_hour: Decimal | None
+
+    @classmethod
+    def of(cls, pool: PoolPlan) -> "PoolChoice":
+        """A pool of the stack."""
+        return cls(
+            id=pool.id,
+            tier=pool.tier,
+            spot=pool.spot,
+            node_usd_per_hour=pool.node_usd_per_hour,
+        )
 
     def rank(self, gpus: int) -> Rank:
         """Cheapest replica first, then the smaller node; a pool without a price comes last."""
@@ -33,7 +44,7 @@ class PoolChoice:
 
 
 def catalogue_choices(region: str) -> Iterable[PoolChoice]:
-    """Every tier of the catalogue that can be had on demand, as if it were listed."""
+    """Every tier of the catalogue that is available on demand, as if the stack listed it."""
     for tier in gpu_tiers().values():
         if "on-demand" in tier.provisioning:
             yield PoolChoice(

@@ -4,9 +4,16 @@ Combinations come from the release table; one outside it is refused, because wha
 writes differs between releases.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from models.catalog import KubeRayRelease, RayRelease, kuberay_releases, ray_releases, vllm_versions
+from models.catalog import (
+    KubeRayRelease,
+    RayRelease,
+    kuberay_releases,
+    ray_releases,
+    release_number,
+    vllm_versions,
+)
 from models.problems import Problem, Severity
 from models.stack import KubeRayInstall, Versions
 from planning.infrastructure.container_image import image_problems
@@ -18,7 +25,7 @@ _PATH = "ray-llm:versions"
 def release_plan(
     versions: Versions, install: KubeRayInstall
 ) -> tuple[ReleasePlan | None, tuple[Problem, ...]]:
-    """The releases to run; None with the reasons where they do not go together."""
+    """The releases to run; None with the reasons if they do not go together."""
     ray = ray_releases().get(versions.ray)
     kuberay = kuberay_releases().get(versions.kuberay)
     problems = [
@@ -40,7 +47,7 @@ def release_plan(
             Problem(
                 path=f"{_PATH}.vllm",
                 value=versions.vllm,
-                reason="says what an image of your own holds, and no image is given",
+                reason="says which vLLM your own image holds, but no image is given",
                 remedy="Give versions.image as well, or leave vllm out",
                 rule="release-image",
             )
@@ -88,20 +95,29 @@ def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -
         )
     if versions.image:
         yield from image_problems(versions.image, ray, f"{_PATH}.image")
-    yield from _vllm_beside(ray, versions)
+    yield from _vllm_of_image(ray, versions)
     if not ray.tested:
-        yield Problem(
-            path=f"{_PATH}.ray",
-            value=ray.ray,
-            reason="is in the release table, but only 2.49.1 is run by this project's tests",
-            remedy="Try it on a development stack first",
-            rule="release-untested",
-            severity=Severity.WARN,
-        )
+        tested = [row.ray for row in ray_releases().values() if row.tested]
+        yield _untested("ray", ray.ray, tested)
+    if not kuberay.tested:
+        tested = [row.version for row in kuberay_releases().values() if row.tested]
+        yield _untested("kuberay", kuberay.version, tested)
 
 
-def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
-    """An image's vLLM against the floor of Ray's `llm` extra, and what was tried with it."""
+def _untested(key: str, version: str, tested: Sequence[str]) -> Problem:
+    return Problem(
+        path=f"{_PATH}.{key}",
+        value=version,
+        reason=f"is in the release table, but only {' and '.join(tested)} "
+        f"{'is' if len(tested) == 1 else 'are'} run by this project's tests",
+        remedy="Try it on a development stack first",
+        rule="release-untested",
+        severity=Severity.WARN,
+    )
+
+
+def _vllm_of_image(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
+    """Compares an image's vLLM with the oldest that Ray's `llm` extra accepts, the tested one."""
     stated = versions.vllm
     if stated is None or stated not in vllm_versions() or stated == ray.vllm:
         return
@@ -109,7 +125,7 @@ def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
     yield Problem(
         path=f"{_PATH}.vllm",
         value=stated,
-        reason=f"is older than vLLM {ray.vllm}, the least that Ray {ray.ray} asks for"
+        reason=f"is older than vLLM {ray.vllm}, the oldest that Ray {ray.ray} accepts"
         if older
         else f"is newer than vLLM {ray.vllm}, with which Ray {ray.ray} was released: its LLM "
         "server imports parts of vLLM that move between releases",
@@ -119,8 +135,3 @@ def _vllm_beside(ray: RayRelease, versions: Versions) -> Iterable[Problem]:
         rule="release-vllm",
         severity=Severity.STOP if older else Severity.WARN,
     )
-
-
-def release_number(version: str) -> tuple[int, ...]:
-    """A release of the table as numbers, so that 0.9.2 is older than 0.10.0."""
-    return tuple(int(part) for part in version.split("."))

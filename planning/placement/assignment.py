@@ -1,7 +1,7 @@
 """Which pool each model goes to so that all together cost least, whole nodes counted.
 
-Alone, a model's cheapest pool is the one whose GPUs are cheapest. Together that may leave half of
-a two-GPU node idle, or buy a node where another pool has a GPU to spare. Few models are tried in
+For one model the cheapest pool is the one with the cheapest GPUs. For several, that may leave half
+of a two-GPU node idle, or buy a node although another pool has a free GPU. Few models are tried in
 every combination; many are placed one by one and then moved, alone and in pairs, while that saves.
 The result does not depend on the order of the models.
 """
@@ -195,13 +195,3 @@ class _State:
         typical = (_SCALE - self._factor) * paid_low + self._factor * paid_high
         money = round(bin_.usd_per_hour * _SCALE) * typical
         return (max(0, low - bin_.max_nodes), money, max(0, high - bin_.max_nodes))
-
-
-def total_cost(
-    chosen: Sequence[int], items: Sequence[Item], bins: Sequence[NodeBin], load_factor: float
-) -> Cost:
-    """What an assignment costs, to compare it with others."""
-    state = _State(items, bins, load_factor)
-    for index, option in enumerate(chosen):
-        state.put(index, (state.cost, option))
-    return state.cost

@@ -1,7 +1,7 @@
 """On which pool a model runs: the one it names, or the cheapest listed one on which it fits.
 
-Spot is never chosen for a model that does not name a spot pool, because spot nodes leave at 30 s
-notice.
+Spot is never chosen for a model that names no spot pool, because Google takes spot nodes back at
+30 s notice.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ def placement_of(
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     """The placement of one model.
 
-    pools_complete: False where the stack lists pools that could not be read; then a pool that
-    is not found, or no pool that fits, is no finding.
+    pools_complete: False if the stack lists pools that could not be read; then a pool that is
+    not found, or no pool that fits, is not reported.
     """
     named = spec.deployment.gpu
     if named is not None:
@@ -93,17 +93,17 @@ def _on_cheapest_pool(
     if candidates:
         candidates = [entry for entry in candidates if not entry[1].doubtful] or candidates
         wanted = max(sizing.max_model_len for _, sizing, _ in candidates)
-        # A shorter context than another pool could serve is no bargain.
+        # A cheaper pool with a shorter context than another pool serves is not chosen.
         full = [entry for entry in candidates if entry[1].max_model_len == wanted]
         pool, sizing, problems = min(full, key=lambda entry: entry[0].rank(entry[1].gpus))
         return Placement(pool=pool.id, sizing=sizing), problems
     if not pools_complete or not pools:
-        return None, ()  # why there is none has been said of the pools
+        return None, ()  # the pools' own problems say why there is none
     if not refused:
         problem = Problem(
             path=spec.arguments.path,
             reason="names no pool, and the stack lists spot pools only",
-            remedy=f"Give gpu: {pools[0].id} to accept spot, or list a pool on demand",
+            remedy=f"Set gpu: {pools[0].id} to accept spot, or list an on-demand pool",
             rule="spot-only",
         )
         return None, (problem,)
@@ -116,7 +116,7 @@ def _fits_nowhere(
     refused: Sequence[tuple[PoolChoice, tuple[Problem, ...]]],
     region: str,
 ) -> tuple[Problem, ...]:
-    """Why no listed pool will do: the rules alone where they are what is wrong everywhere."""
+    """Why no listed pool will do: the broken rule alone if every pool breaks the same one."""
     if all(problems for _, problems in refused):
         rules = [{problem.rule for problem in stops(problems)} for _, problems in refused]
         if set.intersection(*rules):

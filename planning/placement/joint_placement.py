@@ -1,8 +1,8 @@
-"""Moves models that name no pool so that all together cost least.
+"""Moves models that name no pool, so that all models together cost least.
 
-Each has found its own cheapest pool before. Together they may still leave GPUs of a node idle
-that another could use; then the alternatives are weighed for all at once. A model may move when
-another one comes or goes: `gpu:` keeps it where it is.
+Before, each model has found the pool that is cheapest for it alone. Together they may still leave
+GPUs of a node idle that another model could use; then the alternatives are compared for all models
+at once. A model may move if another model is added or removed; `gpu:` keeps it in place.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,19 @@ from decimal import Decimal
 from typing import Final
 
 from models.problems import Problem, stops
-from planning.infrastructure.node_pools import PoolDecision
+from planning.infrastructure.pool_price import PoolChoice
 from planning.placement.assignment import Item, NodeBin, assign, is_tight
 from planning.placement.cheapest_pool import Placement
+from planning.plan import PoolPlan
 from planning.sizing.model_sizing import ModelSpec, size_model
 
-# Of more models than this only the smallest are asked where else they fit: gaps are small.
+# Of more models than this only the smallest may move: the gaps to fill are small.
 _MOVABLE: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedModel:
-    """A model on a pool, with its replicas and what its configuration there warns of."""
+    """A model on a pool, with its replicas and what its sizing there warns of."""
 
     spec: ModelSpec
     placement: Placement
@@ -37,11 +38,11 @@ class PlacedModel:
 
 
 def jointly(
-    placed: Sequence[PlacedModel], pools: Sequence[PoolDecision], load_factor: Decimal
+    placed: Sequence[PlacedModel], pools: Sequence[PoolPlan], load_factor: Decimal
 ) -> tuple[PlacedModel, ...]:
-    """The same models in the same order, some of them on another pool where that costs less."""
+    """The same models in the same order, some of them on another pool if that costs less."""
     bins = [_bin(pool) for pool in pools]
-    numbers = {pool.plan.id: number for number, pool in enumerate(pools)}
+    numbers = {pool.id: number for number, pool in enumerate(pools)}
     here = [_item(model, [(numbers[model.placement.pool], model)]) for model in placed]
     if not any(model.is_free for model in placed) or is_tight(here, bins):
         return tuple(placed)
@@ -66,13 +67,13 @@ def jointly(
     return tuple(choices[option][1] for choices, option in zip(options, chosen, strict=True))
 
 
-def _bin(pool: PoolDecision) -> NodeBin:
-    price = pool.plan.node_usd_per_hour
+def _bin(pool: PoolPlan) -> NodeBin:
+    price = pool.node_usd_per_hour
     return NodeBin(
-        gpus_per_node=pool.plan.tier.gpu_count,
+        gpus_per_node=pool.tier.gpu_count,
         usd_per_hour=0.0 if price is None else float(price),
-        min_nodes=pool.plan.min_nodes,
-        max_nodes=pool.plan.max_nodes,
+        min_nodes=pool.min_nodes,
+        max_nodes=pool.max_nodes,
     )
 
 
@@ -86,28 +87,27 @@ def _item(model: PlacedModel, choices: Sequence[tuple[int, PlacedModel]]) -> Ite
 
 
 def _options(
-    model: PlacedModel, pools: Sequence[PoolDecision], numbers: dict[str, int]
+    model: PlacedModel, pools: Sequence[PoolPlan], numbers: dict[str, int]
 ) -> list[tuple[int, PlacedModel]]:
-    """Where the model would run as well as where it is: the same context, no more doubt."""
+    """The pools on which the model runs with the same context and no more doubt."""
     current = model.placement.sizing
-    priced = pools[numbers[model.placement.pool]].plan.node_usd_per_hour is not None
+    priced = pools[numbers[model.placement.pool]].node_usd_per_hour is not None
     options = [(numbers[model.placement.pool], model)]
     for number, pool in enumerate(pools):
-        plan = pool.plan
         if (
-            plan.spot
-            or plan.id == model.placement.pool
-            or (plan.node_usd_per_hour is None) == priced
+            pool.spot
+            or pool.id == model.placement.pool
+            or (pool.node_usd_per_hour is None) == priced
         ):
             continue
-        there, problems = size_model(model.spec, plan.tier)
+        there, problems = size_model(model.spec, pool.tier)
         if there is None or stops(problems) or not there.fits:
             continue
         if there.max_model_len != current.max_model_len or there.doubtful > current.doubtful:
             continue
         moved = PlacedModel(
             spec=model.spec,
-            placement=Placement(pool=plan.id, sizing=there),
+            placement=Placement(pool=pool.id, sizing=there),
             problems=problems,
             min_replicas=model.min_replicas,
             max_replicas=model.max_replicas,
@@ -116,6 +116,7 @@ def _options(
     return sorted(options, key=lambda option: _rank(option, pools))
 
 
-def _rank(option: tuple[int, PlacedModel], pools: Sequence[PoolDecision]) -> tuple[object, ...]:
+def _rank(option: tuple[int, PlacedModel], pools: Sequence[PoolPlan]) -> tuple[object, ...]:
     number, there = option
-    return (*pools[number].choice.rank(there.placement.sizing.gpus), pools[number].plan.id)
+    pool = pools[number]
+    return (*PoolChoice.of(pool).rank(there.placement.sizing.gpus), pool.id)

@@ -1,8 +1,8 @@
 """The sentence for a model that does not fit, with the smallest changes that would make it fit.
 
-Changes are tried, not guessed: each is put into the wish and the model is configured again. They
-come in order of least intrusion: a shorter context, then engine arguments, then another
-checkpoint, then another pool.
+Changes are tried, not guessed: each is put into the spec and the model is sized again. The least
+intrusive come first: a shorter context, then engine arguments, then another checkpoint, then
+another pool.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,11 +11,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-from models.catalog import GpuTier, llms
+from models.catalog import GpuTier, llms, vllm_behaviour
 from models.problems import Problem, stops
 from planning.infrastructure.pool_price import PoolChoice, catalogue_choices
 from planning.plan import MemoryFit
-from planning.sizing.batching import V0_WHOLE_PROMPT_TOKENS
+from planning.sizing.batching import FEWEST_SEQUENCES, FEWEST_TOKENS, V0_WHOLE_PROMPT_TOKENS
 from planning.sizing.checkpoint import checkpoint_of
 from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
 from planning.sizing.memory.headroom import gib
@@ -24,14 +24,11 @@ from planning.sizing.stated_arguments import DECIDED, StatedArgument
 
 # The rest of the GPU is for the CUDA context and CUDA graphs.
 _UTILIZATIONS: Final = (0.9, 0.95)
-_FP8_CAPABILITY: Final = (8, 9)
-_FEWEST_SEQUENCES: Final = 16
-_FEWEST_TOKENS: Final = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Change:
-    """One change of a stack file, in words and as the wish it makes."""
+    """One change of a stack file, in words and as engine arguments."""
 
     words: str
     new_values: dict[str, Any]
@@ -79,13 +76,13 @@ def does_not_fit(
 
 
 def _shorter_context(spec: ModelSpec, tier: GpuTier, fit: MemoryFit) -> int | None:
-    """The longest context, in whole steps, that is sure to fit; None where none of use does.
+    """The longest context, in whole steps, that is sure to fit; None if none of use does.
 
-    What the refused context leaves is only where to begin: V0 takes shorter prompts whole, so
-    that a shorter context may need more activations than the refused one.
+    The estimate for the refused context is only a start: V0 takes shorter prompts whole, so a
+    shorter context may need more activations than the refused one.
     """
     most = (fit.sure_context or fit.longest_context) // STEP_TOKENS * STEP_TOKENS
-    # Longer prompts are chunked: where `most` is refused, it is not for the length of a step.
+    # Longer prompts are chunked: if `most` is refused, the length of a step is not the reason.
     whole = range(min(most, V0_WHOLE_PROMPT_TOKENS), SHORTEST_TOKENS - 1, -STEP_TOKENS)
     tries = (most, *whole) if most > V0_WHOLE_PROMPT_TOKENS else whole
     for tokens in tries:
@@ -99,7 +96,7 @@ def _shorter_context(spec: ModelSpec, tier: GpuTier, fit: MemoryFit) -> int | No
 def _here(spec: ModelSpec, tier: GpuTier, miss: ModelSizing) -> Iterator[str]:
     """The least change on the same pool: one that is enough alone, else two together.
 
-    None that planning would warn of.
+    A change that planning would warn about is left out.
     """
     changes = [*_changes(spec, miss)]
     accepted = _rules(spec, tier)
@@ -123,11 +120,11 @@ def _rules(spec: ModelSpec, tier: GpuTier) -> set[str]:
 
 
 def _changes(spec: ModelSpec, miss: ModelSizing) -> Iterator[_Change]:
-    """Engine new_values to try. Where numbers are derived, planning has stepped them down."""
+    """Engine arguments to try. Planning has already lowered numbers that it derives itself."""
     arguments = spec.arguments
     for argument, fewest in (
-        ("max_num_seqs", _FEWEST_SEQUENCES),
-        ("max_num_batched_tokens", _FEWEST_TOKENS),
+        ("max_num_seqs", FEWEST_SEQUENCES),
+        ("max_num_batched_tokens", FEWEST_TOKENS),
     ):
         fewer = (arguments.get(argument) or 0) // 2
         while fewer >= fewest:
@@ -136,7 +133,8 @@ def _changes(spec: ModelSpec, miss: ModelSizing) -> Iterator[_Change]:
     for utilization in _UTILIZATIONS:
         if utilization > miss.batching.gpu_memory_utilization:
             yield _change("gpu_memory_utilization", utilization)
-    if "kv_cache_dtype" not in arguments.engine and miss.tier.compute_capability >= _FP8_CAPABILITY:
+    least = vllm_behaviour(spec.release.vllm).fp8_kv_cache_capability
+    if "kv_cache_dtype" not in arguments.engine and miss.tier.capability >= least:
         yield _change("kv_cache_dtype", "fp8")
     tensor = arguments.get("tensor_parallel_size")
     pipeline = arguments.get("pipeline_parallel_size") or 1
@@ -152,7 +150,7 @@ def _change(argument: str, value: Any) -> _Change:
 
 
 def _changed(spec: ModelSpec, new_values: dict[str, Any]) -> ModelSpec:
-    """The wish as if the stack file stated these engine arguments."""
+    """The spec as if the stack file stated these engine arguments."""
     arguments = dict(spec.arguments.by_argument)
     engine = dict(spec.arguments.engine)
     for argument, value in new_values.items():
@@ -186,7 +184,7 @@ def _other_pools(
 ) -> Iterable[str]:
     """`gpu: x` for the cheapest listed pool on which it fits, else a tier to add.
 
-    Nobody is sent to spot nodes who is not on them.
+    A model that is not on spot nodes is not sent to them.
     """
     others = [pool for pool in pools if pool.id != tried.id and (tried.spot or not pool.spot)]
     if listed := _cheapest(spec, others):
@@ -205,7 +203,7 @@ def _cheapest(spec: ModelSpec, pools: Iterable[PoolChoice]) -> str | None:
 
 
 def fitting(spec: ModelSpec, tier: GpuTier) -> ModelSizing | None:
-    """How a model runs on a tier without doubt; None where it cannot."""
+    """How a model runs on a tier without doubt; None if it cannot."""
     sizing, problems = size_model(spec, tier)
     if sizing is None or stops(problems) or not sizing.fits:
         return None

@@ -8,8 +8,8 @@
 | memory     | 16        | 2048          | 0.95   | eager, no CUDA graphs: longest context a GPU |
 
 The guide's `max_num_seqs: 1` for latency serialises requests, and its low utilization leaves
-reserved memory unused; neither is done here. Where the numbers were derived, not stated, they
-are stepped down until the context fits.
+reserved memory unused; neither is done here. Numbers that the stack
+file does not state are lowered step by step until the context fits.
 """
 
 from collections.abc import Iterable
@@ -23,8 +23,9 @@ from planning.sizing.stated_arguments import StatedArguments
 
 # Up to this length V0 does not chunk prompts (vLLM 0.10, EngineArgs._set_default_args_v0).
 V0_WHOLE_PROMPT_TOKENS: Final = 32768
-_FEWEST_SEQUENCES: Final = 16
-_FEWEST_TOKENS: Final = 2048
+# The smallest batch that is tried: below it a GPU is wasted on a few requests.
+FEWEST_SEQUENCES: Final = 16
+FEWEST_TOKENS: Final = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ _PROFILES: Final = {
 def batchings(
     profile: Profile | None, arguments: StatedArguments, max_model_len: int, v0_engine: bool
 ) -> tuple[Batching, ...]:
-    """The batchings to try, the wanted one first; stated numbers never move."""
+    """The batchings to try, the wanted one first; stated numbers never change."""
     tokens = arguments.get("max_num_batched_tokens")
     # V0 takes prompts whole, so a step has to hold one.
     whole_prompt = max_model_len if v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS else 0
@@ -105,9 +106,9 @@ def _steps(
             enforce_eager=wanted.enforce_eager if eager is None else eager,
         )
         steps[step] = None
-        if stated_tokens is None and tokens > _FEWEST_TOKENS:
+        if stated_tokens is None and tokens > FEWEST_TOKENS:
             tokens //= 2
-        elif stated_sequences is None and sequences > _FEWEST_SEQUENCES:
+        elif stated_sequences is None and sequences > FEWEST_SEQUENCES:
             sequences //= 2
         else:
             return tuple(steps)
@@ -139,8 +140,8 @@ def batching_problems(
             yield Problem(
                 path=arguments.path_of("max_num_batched_tokens"),
                 value=tokens,
-                reason=f"is below the context length {max_model_len}, and the V0 engine takes "
-                "prompts whole",
+                reason=f"is below the context length {max_model_len}, and the V0 engine does "
+                "not split prompts",
                 remedy=f"Use at least {max_model_len}, leave it out, or shorten contextLength",
                 rule="batched-tokens-context",
             )
@@ -148,7 +149,7 @@ def batching_problems(
         yield Problem(
             path=arguments.path_of("gpu_memory_utilization"),
             value=utilization,
-            reason="leaves most of a GPU unused that the replica has to itself",
+            reason="leaves most of the GPU unused, and no other replica can use it",
             remedy="Leave it out (0.9)",
             rule="utilization-low",
             severity=Severity.WARN,

@@ -1,8 +1,7 @@
 """What a model entry serves: a row of the catalogue, or a checkpoint the user describes.
 
 A model outside the catalogue gives its `source` and either its config.json and weight size, so
-that everything is checked, or an explicit `checkFit: false` and a `gpu`, so that nobody believes
-it was.
+that everything is checked, or an explicit `checkFit: false` and a `gpu`, which say that nothing is.
 """
 
 from collections.abc import Mapping
@@ -17,13 +16,13 @@ from models.architecture import (
     Quantization,
     architecture_from_config_json,
 )
-from models.catalog import LlmRow, llms
+from models.catalog import LlmRow, llms, supported_architectures
 from models.problems import Problem
 from models.spelling import nearest
 from models.stack import ModelDeployment
 from planning.plan import GIB
 
-# Repositories that ask for their terms to be accepted, all of them that start so.
+# Gated repositories, whose terms must be accepted: all whose names start so.
 # https://github.com/skypilot-org/skypilot/issues/2634, https://ai.google.dev/gemma/docs/setup
 _GATED: Final = ("meta-llama/", "google/gemma-2", "google/gemma-3", "google/gemma-7b")
 
@@ -32,9 +31,9 @@ _GATED: Final = ("meta-llama/", "google/gemma-2", "google/gemma-3", "google/gemm
 class Checkpoint:
     """The weights behind a served model.
 
-    weight_bytes: what vLLM allocates for them at tensor parallelism 1; None where unknown.
-    checkpoint_bytes: what is downloaded to a node; None where unknown.
-    architecture: None where the user described the model by name only (`checkFit: false`).
+    weight_bytes: what vLLM allocates for them at tensor parallelism 1; None if unknown.
+    checkpoint_bytes: what is downloaded to a node; None if unknown.
+    architecture: None if the user described the model by name only (`checkFit: false`).
     """
 
     source: str
@@ -45,13 +44,18 @@ class Checkpoint:
     checkpoint_bytes: int | None
     gated: bool
 
+    def is_known_to(self, vllm: str) -> bool:
+        """Whether a vLLM version has this architecture; True if it is not described."""
+        name = self.architecture.architecture if self.architecture else None
+        return name is None or name in supported_architectures(vllm)
+
 
 def checkpoint_of(
     deployment: ModelDeployment, path: str, directory: Path
 ) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
     """The checkpoint of one model entry, or what keeps it from being known.
 
-    directory: where the path in `configFile` starts.
+    directory: the path in `configFile` is relative to it.
     """
     if deployment.model is not None and deployment.source is not None:
         problem = Problem(
@@ -183,7 +187,7 @@ def _of_source(
             path=f"{path}.configFile",
             value=deployment.config_file,
             reason=f"does not describe a model: {reason.rstrip('.')}",
-            remedy=remedy or "Take the config.json that stands beside the model's weights",
+            remedy=remedy or "Use the config.json next to the model's weights",
             rule="config-json",
         )
         return None, (problem,)

@@ -1,7 +1,7 @@
 """How long a context a model serves.
 
-Stated, it is served or refused. Left out, it is the environment's habit or 8192 tokens, capped
-by the model's own limit, and shortened where that much does not fit.
+A stated length is served or refused. If it is left out, it is the stack's default or 8192 tokens,
+at most the model's own limit, and it is shortened if that much does not fit.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ _LARGEST_ROPE_FACTOR: Final = 1000  # published ones stay below 100
 
 @dataclass(frozen=True, kw_only=True)
 class ContextLength:
-    """The context length to aim for, and whether it may be shortened to fit."""
+    """The context length to try first, and whether it may be shortened to fit."""
 
     tokens: int
     may_shorten: bool
@@ -46,7 +46,7 @@ def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int
 def context_length(
     checkpoint: Checkpoint, arguments: StatedArguments, defaults: Defaults
 ) -> tuple[ContextLength | None, tuple[Problem, ...]]:
-    """The context length to plan for; None only where none can be derived.
+    """The context length to plan for; None only if none can be derived.
 
     A length that is refused is planned for as if it had been left out, so that what is wrong
     with the rest of the model is found in the same preview.
@@ -60,8 +60,10 @@ def context_length(
         return None, problems
     if stated is not None and not problems:
         return ContextLength(tokens=stated, may_shorten=False), ()
-    habit = defaults.context_length or DEFAULT_TOKENS
-    return ContextLength(tokens=min(habit, limit) if limit else habit, may_shorten=True), problems
+    default = defaults.context_length or DEFAULT_TOKENS
+    return ContextLength(
+        tokens=min(default, limit) if limit else default, may_shorten=True
+    ), problems
 
 
 def _problems(

@@ -42,7 +42,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSizing:
-    """One way to run a model on a tier. `fit` is None where the check is turned off."""
+    """One way to run a model on a tier. `fit` is None if the check is turned off."""
 
     tier: GpuTier
     tensor_parallel_size: int
@@ -59,7 +59,7 @@ class ModelSizing:
 
     @property
     def fits(self) -> bool:
-        """Whether memory suffices as far as can be told, or nobody asked."""
+        """Whether memory suffices as far as is known, or is not checked."""
         return self.fit is None or self.fit.may_fit
 
     @property
@@ -71,8 +71,8 @@ class ModelSizing:
 def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tuple[Problem, ...]]:
     """The configuration of a model on a tier.
 
-    Without problems it can run. A configuration with `fits` False comes back, without a problem,
-    where memory alone stands in the way: placement knows the ways out.
+    Without problems it can run. If only memory is missing, a configuration with `fits` False is
+    returned without a problem: placement knows the ways out.
     """
     checkpoint, arguments = spec.checkpoint, spec.arguments
     precision, problems = choose_precision(checkpoint, arguments, tier, spec.release)
@@ -124,7 +124,7 @@ def _candidates(spec: ModelSpec, tier: GpuTier, precision: Precision) -> Iterato
         sizes_of_replica = [(degree, pipeline) for degree in degrees]
         yield from _shortened(spec, tier, precision, spec.context.tokens, sizes_of_replica)
     if smallest is not None:
-        yield smallest  # where nothing fits, the message is about the wish on all GPUs
+        yield smallest  # if nothing fits, report the requested context on all GPUs
 
 
 def _shortened(
@@ -178,7 +178,7 @@ def _fit(
     degrees: tuple[int, int],
     batching: Batching,
 ) -> MemoryFit | None:
-    """Memory of one GPU; None where it cannot be known or nobody asked."""
+    """Memory of one GPU; None if it is not known or not to be checked."""
     architecture = spec.checkpoint.architecture
     if not spec.deployment.check_fit or architecture is None or precision.weight_bytes is None:
         return None

@@ -1,7 +1,7 @@
 """Over how many GPUs of one node a replica is spread.
 
 Tensor parallelism splits attention heads and the intermediate layer, so it must divide them; a
-replica never leaves its node, because the network between nodes is no place for an all-reduce.
+replica never leaves its node, because the network between nodes is too slow for an all-reduce.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ def tensor_parallel_sizes(checkpoint: Checkpoint, tier: GpuTier) -> tuple[int, .
 
 
 def obstacle(checkpoint: Checkpoint, degree: int) -> str | None:
-    """Why a model cannot be split over `degree` GPUs, None where it can.
+    """Why a model cannot be split over `degree` GPUs, None if it can.
 
     The checks are vLLM's: heads in ModelConfig.verify_with_parallel_config, KV heads in
     QKVParallelLinear, the intermediate size in MergedColumnParallelLinear and FusedMoE, groups in
@@ -73,8 +73,9 @@ def parallelism_problems(
         yield Problem(
             path=path,
             value=asked,
-            reason=f"GPUs a replica are more than the {tier.gpu_count} of a node of {tier.id}",
-            remedy=f"Use at most {tier.gpu_count}, or a pool with more GPUs a node",
+            reason=f"GPUs for each replica are more than the {tier.gpu_count} of a node of "
+            f"{tier.id}",
+            remedy=f"Use at most {tier.gpu_count}, or a pool with more GPUs per node",
             rule="tensor-parallel-node",
         )
     reason = obstacle(checkpoint, tensor) if tensor else None

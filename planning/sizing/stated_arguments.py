@@ -1,8 +1,9 @@
-"""What a stack file states about one model, wherever it states it.
+"""What a stack file states about one model, by a key or by an engine argument.
 
 A decision may be stated by a key of the model (`contextLength`), by the vLLM engine argument of
-the same meaning (`engine.max_model_len`), or not at all. Here both become one `Statement` with
-its place, so that the rules after it need not care, and a contradiction is found once.
+the same meaning (`engine.max_model_len`), or not at all. Here both become one
+`StatedArgument` with its path, so that later rules need not distinguish them and a contradiction is
+found once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,19 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from models.problems import Problem
-from models.stack import ModelDeployment
+from models.stack import ENGINE_ARGUMENT_OF_KEY, ModelDeployment
 
-# Stack key -> engine argument that means the same.
-_SAME_MEANING: Final[Mapping[str, str]] = {
-    "contextLength": "max_model_len",
-    "tensorParallelSize": "tensor_parallel_size",
-    "dtype": "dtype",
-    "quantization": "quantization",
-}
 # Engine arguments that planning decides; the rest pass through untouched.
 DECIDED: Final = frozenset(
     {
-        *_SAME_MEANING.values(),
+        *ENGINE_ARGUMENT_OF_KEY.values(),
         "pipeline_parallel_size",
         "gpu_memory_utilization",
         "max_num_seqs",
@@ -34,7 +28,7 @@ DECIDED: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class StatedArgument:
-    """One value that the user wrote, and where."""
+    """One value that the user wrote, and its path in the file."""
 
     value: Any
     path: str
@@ -44,7 +38,7 @@ class StatedArgument:
 class StatedArguments:
     """All that a stack file states about one model's engine.
 
-    path: the model's place in the file, `ray-llm:models[2]`.
+    path: the model's path in the file, `ray-llm:models[2]`.
     """
 
     path: str
@@ -52,12 +46,12 @@ class StatedArguments:
     engine: Mapping[str, Any]
 
     def get(self, argument: str) -> Any:
-        """The stated value of an engine argument, None where nothing is stated."""
+        """The stated value of an engine argument, None if it is not stated."""
         statement = self.by_argument.get(argument)
         return None if statement is None else statement.value
 
     def path_of(self, argument: str) -> str:
-        """Where the argument is stated; the model itself where it is derived."""
+        """The path at which the argument is stated; that of the model if it is derived."""
         statement = self.by_argument.get(argument)
         return self.path if statement is None else statement.path
 
@@ -65,13 +59,8 @@ class StatedArguments:
 def stated_arguments(
     deployment: ModelDeployment, path: str
 ) -> tuple[StatedArguments, tuple[Problem, ...]]:
-    """The statements of one model, and contradictions between a key and its engine argument."""
-    by_key = {
-        "contextLength": deployment.context_length,
-        "tensorParallelSize": deployment.tensor_parallel_size,
-        "dtype": deployment.dtype,
-        "quantization": deployment.quantization,
-    }
+    """What one model states, and contradictions between a key and its engine argument."""
+    by_key = deployment.stated_by_key
     by_argument: dict[str, StatedArgument] = {
         argument: StatedArgument(
             value=deployment.engine[argument], path=f"{path}.engine.{argument}"
@@ -80,7 +69,7 @@ def stated_arguments(
         if argument in DECIDED and deployment.engine[argument] is not None
     }
     problems = tuple(_contradictions(by_key, by_argument, path))
-    for key, argument in _SAME_MEANING.items():
+    for key, argument in ENGINE_ARGUMENT_OF_KEY.items():
         if by_key[key] is not None:
             by_argument[argument] = StatedArgument(value=by_key[key], path=f"{path}.{key}")
     passed_on = {
@@ -92,7 +81,7 @@ def stated_arguments(
 def _contradictions(
     by_key: Mapping[str, Any], by_argument: Mapping[str, StatedArgument], path: str
 ) -> Iterable[Problem]:
-    for key, argument in _SAME_MEANING.items():
+    for key, argument in ENGINE_ARGUMENT_OF_KEY.items():
         value, statement = by_key[key], by_argument.get(argument)
         if value is not None and statement is not None and statement.value != value:
             yield Problem(

@@ -102,7 +102,7 @@ FRONT_END_MODULES = (
 
 
 def quantization_methods(source: Source) -> dict[str, list[Any]]:
-    """Return min_capability and activation dtypes by method, None where code decides."""
+    """Return min_capability and activation dtypes by method, None if code decides."""
     home = "vllm.model_executor.layers.quantization"
     literal = source.find("QuantizationMethods", home)
     tree = source.module(home)

@@ -1,6 +1,6 @@
 """Opens a vLLM release of a package index and reads single files of it.
 
-The source distribution is read in memory; where a release has none, only the files that
+The source distribution is read in memory; if a release has none, only the files that
 are asked for are fetched from its wheel, by HTTP ranges, instead of half a gigabyte.
 """
 

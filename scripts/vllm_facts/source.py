@@ -20,7 +20,7 @@ class Source:
     _modules: dict[str, ast.Module | None] = field(default_factory=dict)
 
     def module(self, name: str) -> ast.Module | None:
-        """Return a parsed module, or None where the release has no such one."""
+        """Return a parsed module, or None if the release does not have it."""
         if name not in self._modules:
             path = name.replace(".", "/")
             text = self.read(f"{path}.py")
@@ -33,7 +33,7 @@ class Source:
         return self.read(name.replace(".", "/") + "/__init__.py") is not None
 
     def find(self, name: str, module: str) -> tuple[Definition, str] | None:
-        """Return the definition of a name that `module` sees, and the module it stands in."""
+        """Return the definition of a name that `module` sees, and the module that defines it."""
         tree = self.module(module)
         if tree is None:
             return None

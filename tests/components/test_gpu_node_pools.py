@@ -1,15 +1,14 @@
 """The GPU node pools as GKE needs them, and which of their fields replace a pool."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pulumi
 import pytest
 
 from components import GkeCluster, GkeClusterArgs, GpuNodePools, GpuNodePoolsArgs
-from components.gpu_node_pools import REPLACING_FIELDS
 from localcloud.providers.gcp.gke import forces_new
+from models.catalog import REPLACING_POOL_FIELDS
 from models.stack import GpuPoolSettings
 from planning import Plan
 from tests.components.programs import Record, Recording, plan_of
@@ -123,13 +122,10 @@ def test_pods_get_no_access_to_the_nodes_identity(recorded: Recording) -> None:
     ],
 )
 def test_boot_disk_is_one_that_the_machine_can_attach(
-    record: Record, plan: Plan, tier: str, zone: str, disk: str
+    record: Record, tier: str, zone: str, disk: str
 ) -> None:
-    from models.catalog.gpu_tiers import gpu_tiers
-
-    row = gpu_tiers()[tier]
-    pool = replace(plan.pools[0], id=tier, tier=row, machine_type=row.machine_type, zones=(zone,))
-    recording = record(lambda: pools_of(plan, pools=[pool]))
+    pool = GpuPoolSettings(tier=tier, spot=True, zones=(zone,))
+    recording = record(lambda: pools_of(plan_of(gpu_pools=(pool,), models=())))
     assert recording.one(NODE_POOL).inputs["nodeConfig"]["diskType"] == disk
 
 
@@ -163,9 +159,9 @@ def test_documented_replacing_fields_are_those_of_the_provider(recorded: Recordi
     for pool in _pools(recorded):
         for path in _leaves(pool.inputs):
             if forces_new(NODE_POOL_TYPE, path) and path != "initialNodeCount":
-                replacing.add(next((f for f in REPLACING_FIELDS if path.startswith(f)), path))
+                replacing.add(next((f for f in REPLACING_POOL_FIELDS if path.startswith(f)), path))
     # serviceAccount is set only where a program gives one.
-    assert replacing | {"nodeConfig.serviceAccount"} == set(REPLACING_FIELDS)
+    assert replacing | {"nodeConfig.serviceAccount"} == set(REPLACING_POOL_FIELDS)
     assert forces_new(NODE_POOL_TYPE, "nodeConfig.serviceAccount")
 
 

@@ -27,6 +27,15 @@ def shipped_config(stack: str) -> dict[str, Any]:
     return config
 
 
+def with_kuberay_addon(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same stack with GKE's add-on for KubeRay.
+
+    KubeRay's CRDs then do not travel through the engine, which takes four fifths of the processor
+    time of an `up`. For tests whose subject is not the CRDs.
+    """
+    return {**config, "ray-llm:kubeRay": {"install": "gke-addon"}}
+
+
 @dataclass(frozen=True)
 class Change:
     """One step of a preview that is not `same`."""

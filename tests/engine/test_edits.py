@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.deployments import Change, Deployment, shipped_config
+from tests.engine.deployments import Change, Deployment, shipped_config, with_kuberay_addon
 
 pytestmark = pytest.mark.engine
 
@@ -19,7 +19,8 @@ JOB = "kubernetes:batch/v1:Job"
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    deployment = Deployment(tmp_path_factory.mktemp("edits"), "staging", shipped_config("staging"))
+    config = with_kuberay_addon(shipped_config("staging"))
+    deployment = Deployment(tmp_path_factory.mktemp("edits"), "staging", config)
     deployment.must_up()
     return deployment
 
@@ -27,7 +28,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 @pytest.fixture
 def stack(deployed: Deployment) -> Iterator[dict[str, Any]]:
     """The deployed stack's config, to edit; the file is put back afterwards."""
-    config = shipped_config("staging")
+    config = with_kuberay_addon(shipped_config("staging"))
     yield copy.deepcopy(config)
     deployed.write(config)
 
@@ -87,12 +88,12 @@ def test_removing_the_only_model_of_a_family_removes_its_config_map(
     assert _of_type(changes, NODE_POOL) == {}
 
 
-def test_another_driver_of_a_pool_setting_replaces_only_that_pool(
+def test_another_boot_disk_size_changes_only_that_pool(
     deployed: Deployment, stack: dict[str, Any]
 ) -> None:
     stack["ray-llm:gpuPools"][1]["bootDiskGb"] = 300
     changes = _edited(deployed, stack)
-    assert set(_of_type(changes, NODE_POOL)) == {"gpu-pools-l4"}
+    assert _of_type(changes, NODE_POOL) == {"gpu-pools-l4": "update"}
     assert _of_type(changes, RAY_SERVICE) == {}
 
 

@@ -91,6 +91,7 @@ def tensor_parallel_model(**changes: Any) -> ModelPlan:
 def pool(tier: str, *, spot: bool = False, **changes: Any) -> PoolPlan:
     row = gpu_tiers()[tier]
     values: dict[str, Any] = {
+        "path": "ray-llm:gpuPools[0]",
         "id": f"{tier}-spot" if spot else tier,
         "tier": row,
         "machine_type": row.machine_type,
@@ -98,6 +99,7 @@ def pool(tier: str, *, spot: bool = False, **changes: Any) -> PoolPlan:
         "zones": ("us-central1-a",),
         "min_nodes": 0,
         "max_nodes": 5,
+        "boot_disk_type": "pd-balanced",
         "boot_disk_gb": 200,
         "pod": PodResources(cpu=6, memory_gib=24, gpus=row.gpu_count),
         "max_workers": 1000,
@@ -133,6 +135,7 @@ def plan(
                 machine_type="e2-standard-8",
                 min_nodes=1,
                 max_nodes=6,
+                boot_disk_type="pd-balanced",
                 boot_disk_gb=100,
             ),
         ),

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 
 from manifests.ray_service import ray_cluster_config
+from models.catalog import ray_service_name_limit
 from models.problems import StackError
-from models.stack import RAY_SERVICE_NAME_LIMIT
 from planning import Plan
 from tests.manifests.kuberay_hash import hashed
 from tests.manifests.written import config_maps, ray_service, serve_config, serve_config_text
@@ -81,7 +81,7 @@ def test_the_texts_read_back_to_the_same_objects(values: Values) -> None:
 @given(stacks())
 def test_names_are_within_what_kubernetes_and_kuberay_allow(values: Values) -> None:
     plan = planned(values)
-    assert len(ray_service(plan)["metadata"]["name"]) <= RAY_SERVICE_NAME_LIMIT
+    assert len(ray_service(plan)["metadata"]["name"]) <= ray_service_name_limit()
     maps = config_maps(plan)
     names = [config_map["metadata"]["name"] for config_map in maps]
     assert len(names) == len(set(names))

@@ -13,6 +13,8 @@ MODEL = "qwen2.5-7b-instruct"
 UNDESCRIBED = {"source": "acme/any", "gpu": "l4", "checkFit": False}
 MIB = "x" * 1024**2
 _STOPS: dict[str, dict[str, Any]] = {
+    "accept-stop": {"ray-llm:accept": ["memory-fit"]},
+    "accept-unknown": {"ray-llm:accept": ["eager-mod"]},
     "config-json": {
         "ray-llm:models": [{"source": "acme/a", "configFile": "none.json", "weightGib": 2}]
     },

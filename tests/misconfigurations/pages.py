@@ -1,20 +1,22 @@
-"""Brings the generated part of docs/rules up to date: messages, cases and the index.
+"""Brings the generated parts of docs/rules up to date: titles, messages, cases and the index.
 
     python -m tests.misconfigurations.pages
 
-A page is `docs/rules/<rule>.md`. What stands above its marker is written by hand: what the rule is
-about and why it exists. Below it stand the message that the program gives, the cases of the corpus
-with their sources, and how to silence a warning.
+A page is `docs/rules/<rule>.md`. It starts with the rule's id and title, both of models/rules.py.
+What follows up to the marker is written by hand: why the rule exists. Below the marker come the
+message that the program gives, the cases of the corpus with their sources, how to accept a
+warning, and the files that make the problem.
 """
 
 import sys
 from pathlib import Path
 
 from models.problems import Severity
+from models.rules import RULES
 from tests.misconfigurations.corpus import Case, cases, outcome
 from tests.misconfigurations.examples import examples
-from tests.misconfigurations.rules import ROOT, rules
 
+ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "rules"
 MARKER = "<!-- from here on made by `make rules` -->"
 INDEX = "README.md"
@@ -25,15 +27,20 @@ def page(rule: str) -> Path:
     return PAGES / f"{rule}.md"
 
 
+def head(rule: str) -> str:
+    """The id and the title of a rule, as its page starts."""
+    return f"# {rule}\n\n{RULES[rule].title}"
+
+
 def written_part(rule: str) -> str:
-    """What people wrote on a rule's page."""
-    return page(rule).read_text("utf-8").partition(MARKER)[0].rstrip()
+    """Why the rule exists, which people wrote on its page."""
+    parts = page(rule).read_text("utf-8").partition(MARKER)[0].strip().split("\n\n", 2)
+    return parts[2] if len(parts) == 3 else ""
 
 
 def made_part(rule: str) -> str:
-    """The message, the cases and the way to silence it."""
+    """The message, the cases, the way to accept a warning, and the files that make it."""
     of_rule = [case for case in (*cases(), *examples()) if case.rule == rule]
-    severities = {case.verdict for case in of_rule}
     lines = [MARKER, ""]
     message = next((text for case in of_rule if (text := _message(case))), None)
     if message:
@@ -43,27 +50,29 @@ def made_part(rule: str) -> str:
         lines += ["## Seen", ""]
         lines += [line for case in public for line in _seen(case)]
         lines.append("")
-    lines += ["## Silence", "", _silence(rule, severities), ""]
-    lines.append(f"Made in [{rules()[rule]}](../../{rules()[rule]}).")
+    lines += ["## Accept", "", _accept(rule), ""]
+    made_in = [f"[{path}](../../{path})" for path in RULES[rule].made_in]
+    lines.append(f"Made in {', '.join(made_in)}.")
     return "\n".join(lines)
 
 
 def index() -> str:
-    """The list of all rules with the first sentence of each page."""
+    """The list of all rules with their titles."""
     lines = [
         "# Rules",
         "",
-        "Every problem that a preview tells has the id of its rule. A stop ends the preview; a",
-        "warning lets it pass and can be accepted for a stack: `ray-llm:accept: [<rule>]`.",
+        "Every problem belongs to a rule. A stop ends the preview. A warning lets it pass and ends",
+        "with the id of its rule in brackets: `ray-llm:accept: [<rule>]` accepts it for a stack,",
+        "and it is not shown any more. [models/rules.py](../../models/rules.py) lists the rules.",
         "",
         "`make corpus` shows how the rules score against real misconfigurations.",
         "",
         "| rule | about |",
         "|---|---|",
     ]
-    for rule in rules():
-        about = written_part(rule).split("\n\n")[1].replace("\n", " ").replace("|", "\\|")
-        lines.append(f"| [{rule}]({rule}.md) | {about} |")
+    for rule in RULES.values():
+        title = rule.title.replace("|", "\\|")
+        lines.append(f"| [{rule.id}]({rule.id}.md) | {title} |")
     return "\n".join(lines) + "\n"
 
 
@@ -82,22 +91,25 @@ def _seen(case: Case) -> list[str]:
     return [f"- [{case.id}]({path}): {case.did} {case.happened} ({links})"]
 
 
-def _silence(rule: str, severities: set[Severity]) -> str:
-    if Severity.WARN not in severities:
-        return "A stop cannot be silenced: change what it names."
-    accept = f"`ray-llm:accept: [{rule}]` silences the warning for a stack."
-    if rule.startswith("rollout-"):
-        return "It is told once, for the change that is compared, and cannot be silenced."
+def _accept(rule: str) -> str:
+    row = RULES[rule]
     if rule == "accept-unused":
         return "Take the id out of the list."
-    stop = " Where it stops, it cannot be silenced." if Severity.STOP in severities else ""
+    if rule.startswith("rollout-"):
+        return "The warning is shown once, for the change that is compared, and cannot be accepted."
+    if not row.acceptable:
+        return "A stop cannot be accepted: change what it names."
+    accept = f"`ray-llm:accept: [{rule}]` accepts the warning for a stack."
+    stop = " A stop of this rule cannot be accepted." if Severity.STOP in row.severities else ""
     return accept + stop
 
 
 def main() -> int:
-    """Rewrites the made part of every page and the index."""
-    for rule in rules():
-        page(rule).write_text(f"{written_part(rule)}\n\n{made_part(rule)}\n", "utf-8")
+    """Rewrites the generated parts of every page and the index."""
+    for rule in RULES:
+        page(rule).write_text(
+            f"{head(rule)}\n\n{written_part(rule)}\n\n{made_part(rule)}\n", "utf-8"
+        )
     (PAGES / INDEX).write_text(index(), "utf-8")
     return 0
 

@@ -1,5 +1,6 @@
 """Releases of Ray, KubeRay and vLLM, and what the pinned vLLMs accept."""
 
+import re
 import subprocess
 import sys
 
@@ -45,10 +46,10 @@ def test_releases_are_in_order_and_vllm_grows_with_ray() -> None:
         assert versions == sorted(versions)
 
 
-def test_images_are_of_their_release_and_python() -> None:
+def test_images_are_of_their_release() -> None:
     for release in ray_releases().values():
         tag = release.image.partition(":")[2]
-        assert tag.startswith(f"{release.ray}-py{release.python.replace('.', '')}-")
+        assert re.fullmatch(rf"{re.escape(release.ray)}-py3\d\d-.+", tag)
 
 
 def test_minimum_versions_are_within_the_tables() -> None:
@@ -64,7 +65,6 @@ def test_only_the_first_release_has_the_v0_engine_and_the_old_router() -> None:
         first = release.ray == "2.49.1"
         assert release.supports_v0_engine is first
         assert (release.ingress_class == "LLMRouter") is first
-        assert release.num_router_replicas is first
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -6,6 +6,8 @@ import pytest
 
 from models.catalog import (
     GpuTier,
+    data_file,
+    disk_quotas,
     gpu_tiers,
     machine_types,
     prices,
@@ -53,6 +55,27 @@ def test_machines_exist_and_the_default_is_among_them(tier: GpuTier) -> None:
 def test_ids_name_the_gpu_and_the_count(tier: GpuTier) -> None:
     suffix = "" if tier.gpu_count == 1 else f"-x{tier.gpu_count}"
     assert tier.id == tier.gpu + suffix
+
+
+def test_only_series_without_persistent_disks_boot_from_hyperdisk() -> None:
+    hyperdisk = {
+        id_ for id_, machine in machine_types().items() if machine.boot_disk == "hyperdisk-balanced"
+    }
+    assert hyperdisk == {
+        id_ for id_ in machine_types() if id_.startswith(("a3-ultragpu-", "a4-", "g4-"))
+    }
+    assert disk_quotas() == {"pd-balanced": "SSD_TOTAL_GB", "hyperdisk-balanced": None}
+
+
+def test_vcpus_of_machines_without_built_in_gpus_have_a_quota() -> None:
+    series = {"n1": "CPUS", "e2": "CPUS", "n2": "N2_CPUS"}
+    for id_, machine in machine_types().items():
+        assert machine.vcpu_quota == series.get(id_.partition("-")[0])
+
+
+def test_a_machine_is_listed_under_its_series() -> None:
+    for name, series in data_file.read("machine_types.yaml")["series"].items():
+        assert all(machine.startswith(f"{name}-") for machine in series["machine_types"])
 
 
 def test_a_machine_with_built_in_gpus_belongs_to_one_tier() -> None:
@@ -125,7 +148,6 @@ def test_prices_are_of_known_machines_tiers_and_regions() -> None:
         machine = machine_types()[row.machine_type]
         if row.tier is None:
             assert machine.id.startswith(("e2-", "n2-"))
-            assert row.accelerator_type is None
         else:
             assert machine.id in gpu_tiers()[row.tier].machine_types
             assert zones_with(gpu_tiers()[row.tier].accelerator_type, row.region)

@@ -8,7 +8,7 @@ TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 
 
 def sentence(**fields: object) -> str:
-    defaults = {"path": "p", "reason": "is wrong", "remedy": "Change it", "rule": "r"}
+    defaults = {"path": "p", "reason": "is wrong", "remedy": "Change it", "rule": "memory-fit"}
     return Problem(**{**defaults, **fields}).sentence()  # type: ignore[arg-type]
 
 
@@ -51,7 +51,8 @@ def test_engine_arguments_that_start_like_a_token_stay_readable() -> None:
 
 def test_a_stack_error_names_every_problem_on_a_line_of_its_own() -> None:
     problems = [
-        Problem(path=path, reason="is\nwrong", remedy="Change it?", rule="r") for path in "ab"
+        Problem(path=path, reason="is\nwrong", remedy="Change it?", rule="memory-fit")
+        for path in "ab"
     ]
     assert str(StackError("Pulumi.dev.yaml", problems)).splitlines() == [
         "Pulumi.dev.yaml: 2 problems, nothing created",
@@ -61,6 +62,30 @@ def test_a_stack_error_names_every_problem_on_a_line_of_its_own() -> None:
 
 
 def test_warnings_stop_nothing() -> None:
-    warning = Problem(path="p", reason="r", remedy="x", rule="r", severity=Severity.WARN)
-    stop = Problem(path="p", reason="r", remedy="x", rule="r")
+    warning = Problem(path="p", reason="r", remedy="x", rule="eager-mode")
+    stop = Problem(path="p", reason="r", remedy="x", rule="memory-fit")
     assert stops([warning, stop]) == (stop,)
+
+
+def test_a_warning_ends_with_the_id_that_accept_takes() -> None:
+    assert sentence(rule="eager-mode") == "p: is wrong. Change it. [eager-mode]"
+
+
+@pytest.mark.parametrize("rule", ["memory-fit", "rollout-pool-replaced", "accept-unused"])
+def test_what_cannot_be_accepted_ends_without_an_id(rule: str) -> None:
+    assert sentence(rule=rule) == "p: is wrong. Change it."
+
+
+def test_a_stop_of_a_rule_that_also_warns_ends_without_an_id() -> None:
+    assert sentence(rule="tool-parser") == "p: is wrong. Change it."
+    assert sentence(rule="tool-parser", severity=Severity.WARN).endswith(" [tool-parser]")
+
+
+def test_a_problem_of_no_registered_rule_is_a_programming_error() -> None:
+    with pytest.raises(ValueError, match="'eager-mod' is not a rule"):
+        sentence(rule="eager-mod")
+
+
+def test_a_problem_is_only_as_grave_as_its_rule_allows() -> None:
+    with pytest.raises(ValueError, match="no warn for memory-fit"):
+        sentence(rule="memory-fit", severity=Severity.WARN)

@@ -6,6 +6,7 @@ import pytest
 
 from models.reading import DEFAULT_POOLS, Reading, read_stack, reading_of
 from models.spelling import nearest
+from models.stack import ClusterSettings, GpuPoolSettings, ModelDeployment, StackSettings
 
 GOOD: dict[str, Any] = {
     "gcp:project": "acme-ml",
@@ -27,14 +28,16 @@ def test_a_good_stack_is_read_without_problems() -> None:
     assert reading.settings is not None
     assert [model.served_name for model in reading.settings.models] == ["a", "b"]
     assert [pool.tier for pool in reading.settings.gpu_pools] == list(DEFAULT_POOLS)
-    assert reading.pool_indexes == ()
+    assert reading.settings.pools_are_default
 
 
 def test_readable_entries_keep_their_place_in_the_file() -> None:
     reading = read(models=["a", 5, "b"], gpuPools=["l4", {"tear": "t4"}, "t4"])
     assert reading.settings is not None
-    assert reading.model_indexes == (0, 2)
-    assert reading.pool_indexes == (0, 2)
+    models, pools = reading.settings.models, reading.settings.gpu_pools
+    assert [model.path for model in models] == ["ray-llm:models[0]", "ray-llm:models[2]"]
+    assert [pool.path for pool in pools] == ["ray-llm:gpuPools[0]", "ray-llm:gpuPools[2]"]
+    assert not reading.settings.pools_are_default
     assert not reading.pools_complete
 
 
@@ -43,8 +46,8 @@ def test_only_the_token_may_be_encrypted(key: str) -> None:
     reading = read(frozenset({f"ray-llm:{key}"}), **{key: None})
     (problem,) = reading.problems
     assert problem.sentence() == (
-        f"ray-llm:{key}: is or holds an encrypted value, and the plan shows this section in "
-        "plain. Keep secrets in ray-llm:huggingFaceToken only."
+        f"ray-llm:{key}: is or holds an encrypted value, and the plan shows this section as plain "
+        f"text. Keep secrets in ray-llm:huggingFaceToken only."
     )
 
 
@@ -61,12 +64,50 @@ def test_other_programs_keys_are_left_alone() -> None:
     assert read_stack("dev", values).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("accepted", "message"),
+    [
+        ("eager-mod", "eager-mod is not the id of a rule. Did you mean eager-mode?"),
+        ("xyz", "xyz is not the id of a rule. List ids of rules"),
+        ("memory-fit", "memory-fit stops the preview, and only warnings can be accepted."),
+        ("rollout-pool-replaced", "rollout-pool-replaced is always shown and cannot be accepted."),
+        (5, "5 is not the id of a rule."),
+    ],
+)
+def test_only_rules_that_warn_can_be_accepted(accepted: object, message: str) -> None:
+    reading = read(accept=["eager-mode", accepted])
+    (problem,) = reading.problems
+    assert problem.sentence().startswith(f"ray-llm:accept[1]: {message}")
+    assert reading.settings is not None
+    assert reading.settings.accept == ("eager-mode",)
+
+
 def test_settings_of_a_program_are_read_as_they_are() -> None:
     settings = read().settings
     assert settings is not None
     reading = reading_of(settings)
     assert reading.settings is settings
-    assert (reading.model_indexes, reading.pool_indexes) == ((0, 1), (0, 1, 2, 3))
+    assert reading.problems == ()
+
+
+def test_entries_of_a_programs_settings_know_their_paths() -> None:
+    pool = GpuPoolSettings(tier="l4")
+    settings = StackSettings(
+        stack="own",
+        project="acme-ml",
+        region="us-central1",
+        cluster=ClusterSettings(name="llm", zones=("us-central1-a",)),
+        gpu_pools=(pool, pool),
+        models=(ModelDeployment(model="a"),),
+        has_hugging_face_token=False,
+    )
+    assert [pool.path for pool in settings.gpu_pools] == [
+        "ray-llm:gpuPools[0]",
+        "ray-llm:gpuPools[1]",
+    ]
+    assert [model.path for model in settings.models] == ["ray-llm:models[0]"]
+    assert pool.path == "ray-llm:gpuPools"
+    assert not settings.pools_are_default
 
 
 @pytest.mark.parametrize(

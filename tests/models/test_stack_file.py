@@ -75,9 +75,9 @@ def test_encrypted_values_are_named_and_never_kept() -> None:
     [
         ("config: [1", "cannot be read as YAML (line "),
         ("config:\n  a: 1\n\tb: 2", "cannot be read as YAML (line 3, column 1"),
-        ("config:\n  a: {x: 1, x: 2}\n", "(line 2, column 13: the key 'x' stands twice)"),
-        ("config:\n  a:b: 1\n  a:b: 2\n", "(line 3, column 3: the key 'a:b' stands twice)"),
-        ("config:\n  a: 1\n  ray-llm:a: 2\n", "config.ray-llm:a stands twice"),
+        ("config:\n  a: {x: 1, x: 2}\n", "(line 2, column 13: the key 'x' is written twice)"),
+        ("config:\n  a:b: 1\n  a:b: 2\n", "(line 3, column 3: the key 'a:b' is written twice)"),
+        ("config:\n  a: 1\n  ray-llm:a: 2\n", "config.ray-llm:a is written twice"),
         ("config:\n  a: {? [1] : 2}\n", "a key must be a text or a number"),
         ("config:\n  a: &a [*a]\n", "cannot be read as YAML"),
         ("config:\n  a: !!python/object:os.system x\n", "could not determine a constructor"),

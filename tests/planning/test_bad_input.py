@@ -95,8 +95,9 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "tier that is not sold on demand": (
         stack(gpuPools=["h100-80gb"]),
-        "ray-llm:gpuPools[0]: h100-80gb cannot be had on demand: Google sells a3-highgpu-1g as "
-        "flex-start or spot only. Set spot: true.",
+        "ray-llm:gpuPools[0]: h100-80gb is not available on demand: Google sells a3-highgpu-1g "
+        "only "
+        "as flex-start or spot. Set spot: true.",
     ),
     "unknown model": (
         stack(["qwen2.5-7b"]),
@@ -130,12 +131,12 @@ CASES: dict[str, tuple[Values, str]] = {
     # Names
     "one model twice": (
         stack([MODEL, MODEL]),
-        f"ray-llm:models[1]: {MODEL} is the name and route of models[0] as well. Give one of "
-        "them a name of its own: name: <served name>.",
+        f"ray-llm:models[1]: {MODEL} is already the name and route of models[0]. Give one of "
+        "them another name: name: <served name>.",
     ),
     "one name twice": (
         stack([{"model": "qwen3-4b", "name": "chat"}, {"model": "qwen3-8b", "name": "chat"}]),
-        "ray-llm:models[1].name: chat is the name and route of models[0] as well.",
+        "ray-llm:models[1].name: chat is already the name and route of models[0].",
     ),
     "RayService name of 48 characters": (
         stack(service={"name": "a" * 48}),
@@ -169,8 +170,8 @@ CASES: dict[str, tuple[Values, str]] = {
     "colon in a served name": (
         one(name="llama:8b"),
         "ray-llm:models[0].name: llama:8b contains a ':', which Ray Serve LLM reads as base model "
-        "and LoRA adapter, so that every request would be answered 404. Write llama-8b for "
-        "instance.",
+        "and LoRA adapter, so every request would get a 404. Write for example "
+        "llama-8b.",
     ),
     "source that yields no served name": (
         stack([{"source": "acme/My_Model", "gpu": "l4", "checkFit": False, "contextLength": 4096}]),
@@ -180,12 +181,12 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "one pool twice": (
         stack(gpuPools=["l4", "l4"]),
-        "ray-llm:gpuPools[1]: l4 is the name of an earlier pool as well. Give one of them a name",
+        "ray-llm:gpuPools[1]: l4 is also the name of an earlier pool. Give one of them another",
     ),
     "pool named like the CPU pool": (
         stack(gpuPools=[{"tier": "l4", "name": "app-pool"}]),
         "ray-llm:gpuPools[0].name: app-pool is the name of the CPU pool (cluster.cpuPool). Give "
-        "the pool another name, or none: its tier's.",
+        "the pool another name, or leave name out to use its tier's.",
     ),
     "pool named like the routers' group": (
         stack(gpuPools=[{"tier": "l4", "name": "routers"}]),
@@ -248,8 +249,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no pool named beside spot pools only": (
         stack(gpuPools=[{"tier": "l4", "spot": True}]),
-        "ray-llm:models[0]: names no pool, and the stack lists spot pools only. Give gpu: l4-spot "
-        "to accept spot, or list a pool on demand.",
+        "ray-llm:models[0]: names no pool, and the stack lists spot pools only. Set gpu: l4-spot "
+        "to accept spot, or list an on-demand pool.",
     ),
     # Context and memory
     "context beyond the model's own": (
@@ -334,8 +335,9 @@ CASES: dict[str, tuple[Values, str]] = {
             [{"model": "qwen2.5-1.5b-instruct", "gpu": "l4-x2", "tensorParallelSize": 4}],
             ("l4-x2",),
         ),
-        "ray-llm:models[0].tensorParallelSize: 4 GPUs a replica are more than the 2 of a node of "
-        "l4-x2. Use at most 2, or a pool with more GPUs a node.",
+        "ray-llm:models[0].tensorParallelSize: 4 GPUs for each replica are more than the 2 of a "
+        "node of "
+        "l4-x2. Use at most 2, or a pool with more GPUs per node.",
     ),
     "a key that contradicts its engine argument": (
         one(contextLength=4096, engine={"max_model_len": 8192}),
@@ -350,21 +352,21 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "model as an engine argument": (
         engine(model="x"),
-        "ray-llm:models[0].engine.model: is set by this program. Give the key model or source",
+        "ray-llm:models[0].engine.model: is set by this program. Set model or source in the",
     ),
     "served_model_name as an engine argument": (
         engine(served_model_name="x"),
-        "ray-llm:models[0].engine.served_model_name: is set by this program. Give the key name",
+        "ray-llm:models[0].engine.served_model_name: is set by this program. Set name in the",
     ),
     "num_gpus as an engine argument": (
         engine(num_gpus=2),
-        "ray-llm:models[0].engine.num_gpus: is set by this program. Give the key "
-        "tensorParallelSize of the entry",
+        "ray-llm:models[0].engine.num_gpus: is set by this program. Set "
+        "tensorParallelSize in the entry",
     ),
     "the HTTP server's api_key": (
         engine(api_key="hush"),
         "ray-llm:models[0].engine.api_key: belongs to vLLM's own HTTP server, which Ray Serve "
-        "never starts: it would be taken without a word and have no effect. Leave it out;",
+        "never starts: it would be accepted without an error and have no effect. Leave it out;",
     ),
     "a quoted number": (
         engine(max_num_seqs="8"),
@@ -377,8 +379,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "an engine count of 0": (
         engine(max_num_seqs=0),
-        "ray-llm:models[0].engine.max_num_seqs: 0 is below 1. Use a number from 1 on, or leave "
-        "max_num_seqs out.",
+        "ray-llm:models[0].engine.max_num_seqs: 0 is below 1. Use a number from 1 to "
+        "1000000000, or leave max_num_seqs out.",
     ),
     "a negative engine count": (
         engine(tensor_parallel_size=-2),
@@ -395,7 +397,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a choice that vLLM does not have": (
         engine(dtype="bf16"),
-        "ray-llm:models[0].engine.dtype: bf16 is not a choice that vLLM has for dtype. Did you "
+        "ray-llm:models[0].engine.dtype: bf16 is not a value that vLLM accepts for dtype. Did you "
         "mean bfloat16? Use one of auto, half, float16, bfloat16, float, float32.",
     ),
     "fewer tokens a step than sequences": (
@@ -405,7 +407,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "fewer tokens a step than the context on V0": (
         on("t4", contextLength=8192, engine={"max_num_batched_tokens": 4096}),
         "ray-llm:models[0].engine.max_num_batched_tokens: 4096 is below the context length 8192, "
-        "and the V0 engine takes prompts whole. Use at least 8192, leave it out, or shorten",
+        "and the V0 engine does not split prompts. Use at least 8192, leave it out, or shorten",
     ),
     # Tokens
     "gated model without a token": (
@@ -416,9 +418,9 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "plain-text token": (
         stack(huggingFaceToken="hf_abcdefghijklmnopqrst"),
-        "ray-llm:huggingFaceToken: stands in plain text in the stack file. Run `pulumi config set "
-        "--secret ray-llm:huggingFaceToken` and paste the token there; revoke the one that was "
-        "written down.",
+        "ray-llm:huggingFaceToken: is in plain text in the stack file. Run `pulumi config set "
+        "--secret ray-llm:huggingFaceToken` and paste the token there; revoke the token that was "
+        "written here.",
     ),
     "empty token": (
         stack(huggingFaceToken=""),
@@ -474,7 +476,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "context of a cluster that is not adopted": (
         stack(cluster={**CLUSTER, "context": "gke"}),
-        "ray-llm:cluster: context belongs to an adopted cluster and existing is not true. Set "
+        "ray-llm:cluster: context is only for an adopted cluster, and existing is not true. Set "
         "existing: true or leave out context.",
     ),
     # Machines
@@ -488,21 +490,22 @@ CASES: dict[str, tuple[Values, str]] = {
             [{"model": "qwen2.5-14b-instruct", "gpu": "l4-x2"}],
             [{"tier": "l4-x2", "bootDiskGb": 60}],
         ),
-        "ray-llm:models[0]: Qwen/Qwen2.5-14B-Instruct downloads 30 GB of weights beside some 40 GB "
-        "of image, and a node of l4-x2 has a disk of 60 GB. Set bootDiskGb: 100 on the pool.",
+        "ray-llm:models[0]: Qwen/Qwen2.5-14B-Instruct downloads 30 GB of weights, the image "
+        "takes some 40 GB, and a node of l4-x2 has a disk of 60 GB. Set bootDiskGb: 100 on the "
+        "pool.",
     ),
     # Types
     "models as a text": (
         stack("qwen3-4b"),
-        "ray-llm:models: qwen3-4b is not a list. Write one `- ...` line an entry.",
+        "ray-llm:models: qwen3-4b is not a list. Write one `- ...` line for each entry.",
     ),
     "pools as a mapping": (
         stack(gpuPools={"l4": {}}),
-        "ray-llm:gpuPools: a mapping is not a list. Write one `- ...` line an entry.",
+        "ray-llm:gpuPools: a mapping is not a list. Write one `- ...` line for each entry.",
     ),
     "models without a value": (
         stack(models=None),
-        "ray-llm:models: has no value, which is not a list. Write one `- ...` line an entry.",
+        "ray-llm:models: has no value, which is not a list. Write one `- ...` line for each entry.",
     ),
     "no models": (
         stack([]),
@@ -512,7 +515,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "no pools": (
         stack(gpuPools=[]),
         "ray-llm:gpuPools: [] is empty, so no model could run anywhere. List at least one tier, or "
-        "leave gpuPools out for t4, l4, l4-x2, a100-80gb-x2.",
+        "leave gpuPools out to get t4, l4, l4-x2, a100-80gb-x2.",
     ),
     "no zones": (
         stack(cluster={"name": "llm-test", "zones": []}),
@@ -575,7 +578,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a vLLM version without an image": (
         stack(versions={"vllm": "0.10.0"}),
-        "ray-llm:versions.vllm: 0.10.0 says what an image of your own holds, and no image is "
+        "ray-llm:versions.vllm: 0.10.0 says which vLLM your own image holds, but no image is "
         "given. Give versions.image as well, or leave vllm out.",
     ),
     "a model that the pinned vLLM does not know": (
@@ -602,7 +605,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no models key": (
         {key: value for key, value in stack().items() if key != "ray-llm:models"},
-        "ray-llm:models: is missing. List the models to serve,",
+        "ray-llm:models: is missing. List at least one model to serve",
     ),
 }
 

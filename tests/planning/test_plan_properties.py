@@ -8,9 +8,9 @@ from random import Random
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from models.catalog import llms, machine_types, zones_with
+from models.catalog import llms, machine_types, ray_service_name_limit, zones_with
 from models.problems import Problem, StackError
-from models.stack import GKE_NAME_LIMIT, RAY_SERVICE_NAME_LIMIT, SERVED_NAME_LIMIT
+from models.stack import GKE_NAME_LIMIT, SERVED_NAME_LIMIT
 from planning import ModelPlan, Plan, PoolPlan
 from planning.infrastructure.allocatable import DAEMONSET_CPU, DAEMONSET_MEMORY_GIB, allocatable
 from tests.planning.stacks import REGION, Values, planned, pools, stack, stacks
@@ -69,7 +69,7 @@ def test_pools_stand_where_the_cloud_has_their_gpu(values: Values) -> None:
 @given(stacks())
 def test_names_are_within_their_limits(values: Values) -> None:
     plan = planned(values)
-    assert len(plan.service.name) <= RAY_SERVICE_NAME_LIMIT
+    assert len(plan.service.name) <= ray_service_name_limit()
     for pool in plan.pools:
         assert DNS_1035.fullmatch(pool.id)
         assert len(pool.id) <= GKE_NAME_LIMIT

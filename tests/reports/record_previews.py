@@ -3,7 +3,7 @@
     python -m tests.reports.record_previews
 
 deploys a small stack to the cloud on this machine, edits it, and keeps what the engine printed in
-tests/planning/previews/: the preview of the new stack, of a change and of one that is stopped, and
+tests/reports/previews/: the preview of the new stack, of a change and of one that is stopped, and
 the stack's output. States are left out of the steps; everything else is as it was printed.
 """
 

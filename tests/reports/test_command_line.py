@@ -1,8 +1,7 @@
-"""`python -m reports`: what it prints, its exit codes, and that it needs no engine and no time."""
+"""`ray-llm`: what it prints, its exit codes, and that it needs no engine."""
 
 import io
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -27,36 +26,87 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_the_shipped_stacks_are_planned(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "--stack", stack, "--directory", ROOT, "--assume-token")
+    code, out, _ = run(capsys, "plan", "--stack", stack, "--directory", ROOT, "--assume-token")
     assert code == DEPLOYABLE
     assert "USD a month" in out
     assert "GPUS_ALL_REGIONS" in out
     assert max(len(line) for line in out.splitlines()) <= 100
 
 
-def test_a_plan_takes_less_than_two_seconds() -> None:
-    command = [sys.executable, "-m", "reports", "--stack", "prod", "--assume-token"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Of the processor, so that a busy machine proves nothing.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+def test_a_plan_loads_no_module_that_only_other_commands_need() -> None:
+    check = (
+        "import sys; from reports.command_line import main; "
+        "main(['plan', '--stack', 'prod', '--assume-token']); "
+        "sys.exit(str({'svg', 'rich', 'tarfile', 'reports.difference'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == "set()"
+
+
+def test_the_program_is_installed_as_ray_llm() -> None:
+    program = Path(sys.executable).with_name("ray-llm")
+    done = subprocess.run(
+        [program, "check", "--stack", "nowhere"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == UNREADABLE
+    assert done.stderr.startswith("Pulumi.nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    "command", ["plan", "check", "diff", "comment", "picture", "quotas", "schema"]
+)
+def test_the_help_of_each_command_has_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"  ray-llm {command} " in capsys.readouterr().out.split("examples:")[1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["unknown"], ["pla"], ["plan", "--sta=prod"], ["diff", "--bas=main"]]
+)
+def test_no_command_and_no_option_is_guessed(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == UNREADABLE
+    assert "usage: ray-llm" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    program = Path(sys.executable).with_name("ray-llm")
+    plan = subprocess.Popen(
+        [program, "plan", "--stack", "prod", "--assume-token"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert plan.stdout is not None
+    assert plan.stderr is not None
+    plan.stdout.close()
+    assert plan.stderr.read() == b""
+    assert plan.wait() == DEPLOYABLE
 
 
 def test_a_plan_needs_no_engine() -> None:
     check = (
         "import sys; from reports.command_line import main; "
-        "code = main(['--stack', 'prod', '--assume-token']); "
+        "code = main(['plan', '--stack', 'prod', '--assume-token']); "
         "sys.exit(code or 'pulumi' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, check=True)
 
 
-def test_a_stop_is_told_on_stderr_with_exit_code_1(
+def test_a_stop_is_printed_on_stderr_with_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_stack(tmp_path, "x", values([small("l5")], gpuPools=["l4"]))
-    code, out, err = run(capsys, path)
+    code, out, err = run(capsys, "plan", path)
     assert (code, out) == (STOPPED, "")
     assert "Pulumi.x.yaml: ray-llm:models[0].gpu: l5" in err
 
@@ -67,24 +117,24 @@ def test_what_cannot_be_read_ends_with_2(
 ) -> None:
     if text is not None:
         (tmp_path / "Pulumi.x.yaml").write_text(text)
-    code, out, err = run(capsys, "--stack", "x", "--directory", tmp_path)
+    code, out, err = run(capsys, "plan", "--stack", "x", "--directory", tmp_path)
     assert (code, out) == (UNREADABLE, "")
     assert "Pulumi.x.yaml" in err
     assert "Traceback" not in err
 
 
 def test_no_stack_named_lists_those_there(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = run(capsys, "--directory", ROOT)
+    code, _, err = run(capsys, "plan", "--directory", ROOT)
     assert code == UNREADABLE
     assert "dev, prod, staging" in err
 
 
-def test_of_several_files_each_is_told_and_one_stop_counts(
+def test_every_file_is_reported_and_one_stop_counts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = write_stack(tmp_path, "good", values([small()], gpuPools=["l4"]))
     bad = write_stack(tmp_path, "bad", values([small("l5")], gpuPools=["l4"]))
-    code, out, err = run(capsys, bad, good)
+    code, out, err = run(capsys, "plan", bad, good)
     assert code == STOPPED
     assert "Stack good" in out
     assert "Pulumi.bad.yaml" in err
@@ -95,7 +145,7 @@ def test_check_prints_problems_and_warnings_only(
 ) -> None:
     stack = values([small(replicas={"min": 2, "max": 2})], gpuPools=[{"tier": "l4", "maxNodes": 2}])
     path = write_stack(tmp_path, "x", stack)
-    code, out, err = run(capsys, "--check", path)
+    code, out, err = run(capsys, "check", path)
     assert (code, out) == (DEPLOYABLE, "")
     assert err.startswith("warning: ray-llm:gpuPools[0].maxNodes")
 
@@ -107,9 +157,9 @@ def test_a_token_is_known_to_exist_or_assumed(
     without = write_stack(tmp_path, "without", config)
     secret = {**config, "ray-llm:huggingFaceToken": {"secure": "AAABAF0nq2lq"}}
     encrypted = write_stack(tmp_path, "encrypted", secret)
-    assert run(capsys, without)[0] == STOPPED
-    assert run(capsys, without, "--assume-token")[0] == DEPLOYABLE
-    assert run(capsys, encrypted)[0] == DEPLOYABLE
+    assert run(capsys, "plan", without)[0] == STOPPED
+    assert run(capsys, "plan", without, "--assume-token")[0] == DEPLOYABLE
+    assert run(capsys, "plan", encrypted)[0] == DEPLOYABLE
 
 
 def test_a_token_in_plain_is_refused_and_never_printed(
@@ -118,8 +168,8 @@ def test_a_token_in_plain_is_refused_and_never_printed(
     token = "hf_" + "abcdefghijklmnopqrstuvwxyzABCDEFGH"
     config = {**values([GATED], gpuPools=["l4"]), "ray-llm:huggingFaceToken": token}
     path = write_stack(tmp_path, "x", config)
-    for form in ("--json", "--markdown", "--check"):
-        code, out, err = run(capsys, path, form)
+    for command in (["plan"], ["plan", "--json"], ["plan", "--markdown"], ["check"]):
+        code, out, err = run(capsys, *command, path)
         assert code == STOPPED
         assert token not in out + err
 
@@ -128,7 +178,7 @@ def test_json_is_the_plan_with_every_key_of_its_type(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_stack(tmp_path, "x", values([small()], gpuPools=["l4"], monthlyBudget="9000"))
-    code, out, _ = run(capsys, path, "--json")
+    code, out, _ = run(capsys, "plan", path, "--json")
     document = json.loads(out)
     assert code == DEPLOYABLE
     assert set(document) == PlanSummary.__required_keys__
@@ -140,7 +190,7 @@ def test_json_of_a_stop_names_place_and_rule(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_stack(tmp_path, "x", values([small("l5")], gpuPools=["l4"]))
-    code, out, _ = run(capsys, path, "--json")
+    code, out, _ = run(capsys, "plan", path, "--json")
     assert code == STOPPED
     (stop,) = json.loads(out)["stops"]
     assert (stop["path"], stop["rule"]) == ("ray-llm:models[0].gpu", "pool-unknown")
@@ -198,7 +248,7 @@ def test_a_revision_is_planned_with_the_files_it_had(
 ) -> None:
     code, out, _ = run(capsys, "diff", "--base", "main", "--stack", "x", "--directory", repository)
     assert code == DEPLOYABLE
-    assert "goes: `own` on `l4`" in out
+    assert "removed: `own` on `l4`" in out
     assert "contextLength 4096 → 8192" in out
 
 
@@ -225,7 +275,7 @@ def test_the_last_output_is_compared_with_the_file(
     repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_stack(repository, "old", values([small()], gpuPools=["l4"]))
-    _, output, _ = run(capsys, "--stack", "old", "--directory", repository, "--json")
+    _, output, _ = run(capsys, "plan", "--stack", "old", "--directory", repository, "--json")
     monkeypatch.setattr(sys, "stdin", io.StringIO(output))
     code, out, _ = run(capsys, "diff", "-", "--stack", "x", "--directory", repository)
     assert code == DEPLOYABLE

@@ -37,13 +37,13 @@ def test_the_same_plan_has_no_difference() -> None:
     assert "does not change" in difference_markdown(found)
 
 
-def test_a_model_that_comes_is_in_place() -> None:
+def test_adding_a_model_is_in_place() -> None:
     found = changed({}, {"models": [small(), two_gpus(name="b")]})
     assert [model["name"] for model in found.models_added] == ["b"]
     assert kinds(found) == {Rollout.AT_ONCE}
 
 
-def test_a_model_that_goes_is_in_place() -> None:
+def test_removing_a_model_is_in_place() -> None:
     found = changed({"models": [small(), small(name="b")]}, {})
     assert [model["name"] for model in found.models_removed] == ["b"]
     assert kinds(found) == {Rollout.AT_ONCE}
@@ -108,7 +108,7 @@ def test_another_gpu_under_the_same_pool_name_replaces_the_pool() -> None:
     new = {"models": [small("pool")], "gpuPools": [{"tier": "t4", "name": "pool"}]}
     found = changed(old, new)
     assert Rollout.POOL_REPLACED in kinds(found)
-    assert "Down meanwhile" in difference_markdown(found)
+    assert "Downtime" in difference_markdown(found)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
         {"cluster": {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 30}}},
     ],
 )
-def test_a_second_cluster_is_told_where_its_spec_changes_and_nowhere_else(
+def test_a_second_cluster_is_reported_exactly_if_its_spec_changes(
     new: dict[str, Any],
 ) -> None:
     before: dict[str, Any] = {"models": [small()], "gpuPools": POOLS}
@@ -166,11 +166,11 @@ def test_a_second_cluster_is_told_where_its_spec_changes_and_nowhere_else(
     groups = len(old_spec["workerGroupSpecs"])
     # A group that is appended is taken over in place.
     new_spec["workerGroupSpecs"] = new_spec["workerGroupSpecs"][:groups]
-    told = kinds(changed({}, new)) & {
+    reported = kinds(changed({}, new)) & {
         Rollout.SECOND_CLUSTER,
         Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
     }
-    assert bool(told) == (old_spec != new_spec)
+    assert bool(reported) == (old_spec != new_spec)
 
 
 def test_another_minimum_is_other_numbers_of_workers_and_no_second_cluster() -> None:

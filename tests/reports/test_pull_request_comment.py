@@ -61,15 +61,15 @@ def run(
     return code, capsys.readouterr().out
 
 
-def test_a_change_is_told_with_verdict_difference_and_resources(
+def test_a_change_is_shown_with_verdict_difference_and_resources(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, text = run(capsys, repository, "change.json", "--base=main", "--commit=abc123")
     assert code == DEPLOYABLE
     assert text.startswith("<!-- ray-llm plan: recorded -->\n")
     assert "✅ Stack `recorded` can be deployed" in text
-    assert "comes: `qwen2.5-14b-instruct`" in text
-    assert "goes: `qwen2.5-0.5b-instruct`" in text
+    assert "added: `qwen2.5-14b-instruct`" in text
+    assert "removed: `qwen2.5-0.5b-instruct`" in text
     assert "**replace** `gpu-pools-l4`" in text
     assert "nodeConfig.spot" in text
     assert "For commit abc123." in text
@@ -221,7 +221,7 @@ def test_the_workflow_edits_the_comment_that_is_there(
     assert "--field body=@comment.md" in calls[-1]
 
 
-def test_the_workflow_posts_nothing_where_no_comment_was_written(tmp_path: Path) -> None:
+def test_the_workflow_posts_nothing_if_no_comment_was_written(tmp_path: Path) -> None:
     (tmp_path / "comment.md").touch()
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", workflow_script("Post it")],
@@ -246,6 +246,6 @@ def test_the_workflow_asks_for_no_more_than_it_uses() -> None:
 
 def test_the_workflow_calls_commands_that_there_are() -> None:
     script = workflow_script("Write the comment")
-    assert "python -m reports comment" in script
+    assert "ray-llm comment" in script
     for option in ("--stack", "--base", "--preview", "--commit"):
         assert option in script

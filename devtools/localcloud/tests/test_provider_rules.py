@@ -232,8 +232,11 @@ def test_a_ray_service_is_checked_against_kuberays_schema(tmp_path: Path) -> Non
     definitions = {d["spec"]["names"]["kind"]: d for d in crds.kuberay_crds(tmp_path)}
     versions = definitions["RayService"]["spec"]["versions"]
     schema = next(v for v in versions if v["name"] == "v1")["schema"]["openAPIV3Schema"]
-    container = {"name": "head", "resources": {"limits": {"cpu": 2, "memory": "8Gi"}}}
-    head = {"rayStartParams": {}, "template": {"spec": {"containers": [container]}}}
+    container: dict[str, Any] = {
+        "name": "head",
+        "resources": {"limits": {"cpu": 2, "memory": "8Gi"}},
+    }
+    head: dict[str, Any] = {"rayStartParams": {}, "template": {"spec": {"containers": [container]}}}
     service: dict[str, Any] = {
         "spec": {"serveConfigV2": UNKNOWN, "rayClusterConfig": {"headGroupSpec": head}}
     }

@@ -2,7 +2,7 @@
 
 The run fills a step with max_num_batched_tokens tokens and then samples for max_num_seqs
 sequences. The two peaks do not meet: the larger counts. Checked against the "activation" columns
-of public load logs in tests/planning/memory_points.yaml.
+of public load logs in tests/planning/sizing/memory_points.yaml.
 """
 
 from planning.plan import GIB

@@ -1,14 +1,15 @@
-"""Does a model fit on a GPU: weights, activations, the runtime's share, KV cache, CUDA graphs.
+"""Whether a model fits on a GPU: weights, activations, the runtime's share, KV cache, CUDA graphs.
 
 All sums are for one GPU of a replica, in bytes. The formula is vLLM's own accounting:
 `utilization x memory` is the budget; weights, the peak of a profiling run and what NCCL and
 others hold outside PyTorch are taken from it, and the rest becomes KV cache. The CUDA context
 and, before vLLM 0.21, the CUDA graphs live in what the budget leaves of the GPU.
 
-Constants called fitted are fitted to public load logs: tests/planning/memory_points.yaml.
+Constants called fitted are fitted to public load logs: tests/planning/sizing/memory_points.yaml.
 """
 
 import math
+from functools import lru_cache
 from typing import Final
 
 from models.architecture import AttentionKind
@@ -40,12 +41,12 @@ _PADDED_SHARDS: Final = 0.045
 # Gemma 3 with its vision tower loads 0.36 to 0.61 GiB above its checkpoint's tensors; fitted.
 _GEMMA_VISION_BYTES: Final = int(0.55 * GIB)
 # Held outside PyTorch by each of several GPUs; fitted: 0.3 to 0.43 GiB, 0.55 on Hopper, and 2.1
-# where all-reduce is fused there.
+# if all-reduce is fused there.
 _PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
 _HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
 _FUSED_RUNTIME_BYTES: Final = int(2.2 * GIB)
 _HOPPER: Final = (9, 0)
-# The CUDA context, in place before vLLM looks: 0.38 to 0.61 GiB ("Free memory on device").
+# The CUDA context, which exists before vLLM measures: 0.38 to 0.61 GiB ("Free memory on device").
 CONTEXT_BYTES: Final = int(0.5 * GIB)
 LEAST_CONTEXT_BYTES: Final = int(0.3 * GIB)
 # CUDA graphs, for each captured size and layer, and for the first capture. Fitted to vLLM's
@@ -59,6 +60,7 @@ _MARGIN_BYTES: Final = int(0.15 * GIB)
 _MARGIN_SHARE: Final = 0.1
 
 
+@lru_cache(maxsize=4096)  # asked again by each check, and by each model of the same architecture
 def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
     weights = weight_bytes_per_gpu(inputs)
@@ -110,7 +112,7 @@ def weight_bytes_per_gpu(inputs: MemoryInputs) -> int:
 
 
 def graph_bytes(inputs: MemoryInputs) -> int:
-    """CUDA graphs of one GPU; 0 where the engine runs eagerly."""
+    """CUDA graphs of one GPU; 0 if the engine runs eagerly."""
     if inputs.enforce_eager:
         return 0
     limits = (inputs.max_num_seqs, inputs.max_num_batched_tokens)

@@ -1,8 +1,8 @@
-"""What is doubtful about a configuration's memory though its estimate may fit.
+"""Doubts about the memory of a configuration whose estimate fits.
 
-`memory-doubt` warns where the verdict lies within the error of the estimate; `utilization-high`
-and `cuda-graph-headroom` look at what gpu_memory_utilization leaves of the GPU for the CUDA
-context and the CUDA graphs, which vLLM before 0.21 does not count.
+`memory-doubt` warns if the verdict is within the error of the estimate. `utilization-high` and
+`cuda-graph-headroom` look at what gpu_memory_utilization leaves of the GPU for the CUDA context
+and the CUDA graphs, which older vLLM releases do not count.
 """
 
 import math
@@ -12,6 +12,7 @@ from models.catalog import GpuTier
 from models.problems import Problem, Severity
 from planning.plan import GIB, MemoryFit
 from planning.sizing.batching import Batching
+from planning.sizing.context_length import STEP_TOKENS
 from planning.sizing.memory.estimate import CONTEXT_BYTES, LEAST_CONTEXT_BYTES
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -36,16 +37,17 @@ def _doubt(
     if not fit.doubtful:
         return
     way_out = "Try it before you rely on it, or give it more memory"
-    if fit.sure_context >= 1024:
-        way_out = f"Use at most {fit.sure_context // 1024 * 1024} to be sure, or try it"
+    sure = fit.sure_context // STEP_TOKENS * STEP_TOKENS
+    if sure:
+        way_out = f"Use at most {sure} to be sure, or try it"
     yield Problem(
         path=arguments.path_of("max_model_len"),
         value=tokens
         if arguments.get("max_model_len") is not None
         else f"a context of {tokens} tokens",
         reason=f"may not fit: it needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache "
-        f"per sequence, {tier.id} leaves {gib(fit.kv_available_bytes)} GiB, and that estimate is "
-        f"good to {gib(fit.margin_bytes, up=True)} GiB",
+        f"per sequence, {tier.id} leaves {gib(fit.kv_available_bytes)} GiB, and the estimate can "
+        f"be off by {gib(fit.margin_bytes, up=True)} GiB",
         remedy=way_out,
         rule=_RULE_DOUBT,
         severity=Severity.WARN,
@@ -57,8 +59,8 @@ def _outside(
 ) -> Iterable[Problem]:
     """What the utilization leaves for context and graphs.
 
-    vLLM refuses to start where less is free than it may use; graphs that find no room in what
-    is left eat into what the activations need, and fail where that is too small as well.
+    vLLM refuses to start if less is free than it may use. Graphs that are larger than the rest
+    take memory that the activations need, and fail if even that is too small.
     """
     utilization = batching.gpu_memory_utilization
     own_sizes = not _GRAPH_ARGUMENTS.isdisjoint(arguments.engine)
@@ -69,7 +71,7 @@ def _outside(
             path=path,
             value=utilization,
             reason=f"leaves {gib(fit.outside_bytes)} GiB of {tier.gpu_name}, less than the CUDA "
-            "context takes, so vLLM finds less free memory than it is told to use",
+            "context takes, so vLLM finds less free memory than it may use",
             remedy="Use at most 0.95",
             rule=_RULE_CONTEXT,
         )

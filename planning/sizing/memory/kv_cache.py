@@ -31,7 +31,7 @@ def token_bytes(inputs: MemoryInputs) -> int:
 def longest_context(inputs: MemoryInputs, available_bytes: int) -> int:
     """The most tokens of one sequence whose KV cache fits, in whole blocks, by bisection.
 
-    Never beyond the model's own limit; 0 where not one block fits.
+    Never beyond the model's own limit; 0 if not even one block fits.
     """
     limit = inputs.architecture.longest_context
     if available_bytes <= 0:

@@ -1,36 +1,18 @@
 """What an engine is asked to hold in GPU memory, and how its vLLM release accounts for it.
 
-Inputs of estimate.py and its parts. What changed between releases of vLLM is here alone, as an
-`Accounting`; the sums themselves know no version.
+These are the inputs of estimate.py and its parts. What differs between vLLM releases comes from
+the catalogue (vllm_behaviour.yaml) as an `Accounting`; the sums themselves know no version.
 """
 
-import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from models.architecture import LlmArchitecture
+from models.catalog import vllm_behaviour
 from planning.plan import GIB
 
-# Bytes of one logit at the peak of sampling. PyTorch's own top-k and top-p sort every logit
-# (16- and 32-bit logits, sorted values, 64-bit indices and the sort's buffers); the Triton
-# kernels of vLLM 0.18 do not sort. Fitted to the points in tests/planning/memory_points.yaml.
-SORTED_LOGIT_BYTES: Final = 38.4
-UNSORTED_LOGIT_BYTES: Final = 14.2
-_TRITON_SAMPLER: Final = (0, 18)
-# Releases from which: full CUDA graphs of decode steps are captured beside piecewise ones; sizes
-# follow max_num_seqs and are 16 apart above 256; MoE workspaces stay allocated; all-reduce is
-# fused with RMSNorm on Hopper and newer; graphs are part of the budget (vLLM's start-up log).
-_FULL_GRAPHS: Final = (0, 11)
-_SPARSE_GRAPH_SIZES: Final = (0, 12)
-_KEPT_WORKSPACE: Final = (0, 12)
-_FUSED_ALL_REDUCE: Final = (0, 18)
-_GRAPHS_IN_BUDGET: Final = (0, 21)
 _LARGEST_GRAPH: Final = 512
-# Held outside PyTorch by the one GPU of a replica; 0.13 GiB from vLLM 0.10 to 0.15, 0.25 in 0.19,
-# 0.01 to 0.35 in V0; fitted.
-_RUNTIME_BYTES: Final = int(0.15 * GIB)
-_LARGER_RUNTIME_BYTES: Final = int(0.25 * GIB)
-_LARGER_RUNTIME: Final = (0, 18)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,25 +65,25 @@ class Accounting:
         return 3 + largest // 8
 
 
+@cache
 def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Accounting:
     """The accounting of a vLLM version such as 0.10.0.
 
-    hybrid_kv_cache: False where the stack turns V1's hybrid KV cache manager off.
+    hybrid_kv_cache: False if the stack turns V1's hybrid KV cache manager off.
     """
-    release = tuple(int(part) for part in re.findall(r"\d+", vllm)[:2])
+    facts = vllm_behaviour(vllm)
+    runtime_gib = facts.v0_runtime_gib if v0_engine else facts.runtime_gib
     return Accounting(
         v0_engine=v0_engine,
-        logit_bytes=UNSORTED_LOGIT_BYTES if release >= _TRITON_SAMPLER else SORTED_LOGIT_BYTES,
-        runtime_bytes=(
-            _LARGER_RUNTIME_BYTES if v0_engine or release >= _LARGER_RUNTIME else _RUNTIME_BYTES
-        ),
+        logit_bytes=facts.sampling_bytes_per_logit,
+        runtime_bytes=int(runtime_gib * GIB),
         windows_free_blocks=hybrid_kv_cache and not v0_engine,
-        moe_workspace_kept=release >= _KEPT_WORKSPACE,
-        fused_all_reduce=release >= _FUSED_ALL_REDUCE,
-        graphs_in_budget=release >= _GRAPHS_IN_BUDGET,
-        full_graphs=release >= _FULL_GRAPHS,
-        graph_sizes_follow_sequences=release >= _FULL_GRAPHS,
-        sparse_graph_sizes=release >= _SPARSE_GRAPH_SIZES,
+        moe_workspace_kept=facts.moe_workspace_kept,
+        fused_all_reduce=facts.fused_all_reduce,
+        graphs_in_budget=facts.graphs_in_budget,
+        full_graphs=facts.full_cuda_graphs,
+        graph_sizes_follow_sequences=facts.graph_sizes_follow_sequences,
+        sparse_graph_sizes=facts.sparse_graph_sizes,
     )
 
 
@@ -143,7 +125,7 @@ class MemoryInputs:
 
     @property
     def value_bytes(self) -> int:
-        """Bytes of one activation: 4 where all is computed in float32."""
+        """Bytes of one activation: 4 if the model computes in float32."""
         return max(2, self.kv_value_bytes)
 
     @property

@@ -5,11 +5,8 @@ import json
 import pytest
 import yaml
 
-from components.node_config import boot_disk_type
-from models.catalog import machine_types
 from models.problems import Severity
 from planning import Plan, QuotaNeed
-from planning.budget.quota import counts_as_ssd
 from reports.gcloud_quotas import QuotaJsonError, quota_section
 from tests.planning.small_stacks import planned, rules, small, stops, two_gpus
 
@@ -55,9 +52,12 @@ def test_boot_disks_of_all_pools_count_as_ssd() -> None:
     assert need(plan, "SSD_TOTAL_GB").peak == 4 * 300 + cpu_nodes * 100
 
 
-@pytest.mark.parametrize("machine_type", sorted(machine_types()))
-def test_only_disks_that_are_persistent_ssds_count(machine_type: str) -> None:
-    assert counts_as_ssd(machine_type) == (boot_disk_type(machine_type) == "pd-balanced")
+def test_a_hyperdisk_does_not_count_as_ssd() -> None:
+    pool = {"tier": "rtx-pro-6000", "maxNodes": 1, "zones": ["us-central1-b"]}
+    plan = planned([small("rtx-pro-6000")], gpuPools=[pool])
+    assert plan.pools[0].boot_disk_type == "hyperdisk-balanced"
+    cpu_nodes = need(plan, "CPUS").peak // 8
+    assert need(plan, "SSD_TOTAL_GB").peak == cpu_nodes * 100
 
 
 def test_n1_and_e2_share_the_cpu_quota() -> None:
@@ -124,8 +124,8 @@ def test_sleeping_models_need_room_for_the_largest_of_them_only() -> None:
         ({"NVIDIA_L4_GPU": 8}, "Did you mean NVIDIA_L4_GPUS?"),
         ({"nvidia_l4_gpus": 8}, "Did you mean NVIDIA_L4_GPUS?"),
         ({"NVIDIA_L4_GPUS": "8"}, "is not a number"),
-        ({"NVIDIA_L4_GPUS": -1}, "is not a whole number from 0 on"),
-        ({"NVIDIA_L4_GPUS": 1.5}, "is not a whole number from 0 on"),
+        ({"NVIDIA_L4_GPUS": -1}, "is not a whole number of 0 or more"),
+        ({"NVIDIA_L4_GPUS": 1.5}, "is not a whole number of 0 or more"),
         ({"NVIDIA_L4_GPUS": True}, "is not a number"),
         ({"NVIDIA_L4_GPUS": None}, "is not a number"),
         ({3: 4}, "is not a quota metric"),

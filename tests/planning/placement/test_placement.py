@@ -83,4 +83,4 @@ def test_a_maximum_below_full_load_is_a_warning() -> None:
     entry = {"model": MODEL, "replicas": {"min": 1, "max": 9}}
     (told,) = [w for w in warnings(stack([entry], ["l4"])) if "maxNodes" in w]
     assert "is below the 9 nodes of l4" in told
-    assert told.endswith("Use 9, or accept the cap.")
+    assert told.endswith("Use 9, or accept the cap. [pool-below-maximum]")

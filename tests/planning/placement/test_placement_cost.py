@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planning.infrastructure.bin_packing import nodes_for, nodes_for_counts
-from planning.placement.assignment import Item, NodeBin, assign, total_cost
+from planning.placement.assignment import Item, NodeBin, assign
 from tests.planning.small_stacks import planned
 
 BINS = st.builds(
@@ -20,6 +21,28 @@ BINS = st.builds(
     min_nodes=st.sampled_from([0, 0, 0, 1]),
     max_nodes=st.sampled_from([2, 5, 20]),
 )
+
+
+def total_cost(
+    chosen: Sequence[int], items: Sequence[Item], bins: Sequence[NodeBin], load_factor: float
+) -> tuple[int, Fraction, int, int]:
+    """Nodes beyond maxima at the minimum, USD, the same at the maximum, and the preferences."""
+    typical = Fraction(str(load_factor))
+    beyond_low, usd, beyond_high = 0, Fraction(0), 0
+    for number, bin_ in enumerate(bins):
+        low: list[int] = []
+        high: list[int] = []
+        for item, option in zip(items, chosen, strict=True):
+            where, gpus = item.options[option]
+            if where == number:
+                low += [gpus] * item.min_replicas
+                high += [gpus] * item.max_replicas
+        nodes_low, nodes_high = (nodes_for(gpus, bin_.gpus_per_node) for gpus in (low, high))
+        paid_low, paid_high = (max(nodes, bin_.min_nodes) for nodes in (nodes_low, nodes_high))
+        usd += Fraction(str(bin_.usd_per_hour)) * ((1 - typical) * paid_low + typical * paid_high)
+        beyond_low += max(0, nodes_low - bin_.max_nodes)
+        beyond_high += max(0, nodes_high - bin_.max_nodes)
+    return beyond_low, usd, beyond_high, sum(chosen)
 
 
 @st.composite

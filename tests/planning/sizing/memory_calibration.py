@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from models.catalog import llms
+from models.catalog import llms, vllm_behaviour
 from planning import GIB, MemoryFit
 from planning.sizing.memory.estimate import memory_fit, token_bytes
-from planning.sizing.memory.vllm_accounting import UNSORTED_LOGIT_BYTES, MemoryInputs, accounting
+from planning.sizing.memory.vllm_accounting import MemoryInputs, accounting
 
 POINTS = Path(__file__).with_name("memory_points.yaml")
 
@@ -84,7 +84,8 @@ def _point(row: dict[str, Any]) -> Point:
     stored = llm.quantization
     release = accounting(row["vllm"], row.get("v0", False))
     if row.get("sampler") == "flashinfer":
-        release = replace(release, logit_bytes=UNSORTED_LOGIT_BYTES)
+        unsorted = vllm_behaviour("0.18.0").sampling_bytes_per_logit
+        release = replace(release, logit_bytes=unsorted)
     inputs = MemoryInputs(
         architecture=architecture,
         weight_bytes=weight_bytes,

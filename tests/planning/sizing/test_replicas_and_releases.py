@@ -85,6 +85,16 @@ def test_the_default_release_is_the_tested_one_and_warns_of_nothing() -> None:
     assert warnings(values) == []
 
 
+@pytest.mark.parametrize(
+    ("key", "version", "tested"), [("ray", "2.50.1", "2.49.1"), ("kuberay", "1.7.0", "1.6.2")]
+)
+def test_a_release_that_no_test_runs_warns(key: str, version: str, tested: str) -> None:
+    assert warnings(stack(gpuPools=["l4"], versions={key: version})) == [
+        f"ray-llm:versions.{key}: {version} is in the release table, but only {tested} is run by "
+        "this project's tests. Try it on a development stack first. [release-untested]"
+    ]
+
+
 def test_a_release_that_keeps_one_replica_awake_warns_of_scale_to_zero() -> None:
     values = stack([{"model": MODEL, "replicas": {"min": 0}}], ["l4"], versions={"ray": "2.51.2"})
     (told,) = [w for w in warnings(values) if "ray#59076" in w]

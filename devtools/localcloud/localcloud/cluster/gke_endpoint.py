@@ -9,6 +9,7 @@ and nobody reads those warnings; here such a field is refused.
 import base64
 import json
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
@@ -72,6 +73,6 @@ class GkeEndpoint:
         return await forward(request, self._session, f"{self.api.url}{url}", "the API server")
 
 
-def _write_private(path: Path, content: dict[str, object]) -> None:
+def _write_private(path: Path, content: Mapping[str, object]) -> None:
     path.touch(mode=0o600)
     path.write_text(json.dumps(content), encoding="utf-8")

@@ -80,5 +80,5 @@ class Proxy:
             return f"one Service *{suffix} of a RayService (there: {found})", None
         namespace, name = names[0]
         # As a port-forward, which stays with one pod as long as that is there.
-        found = self.network.resolve_all(f"{name}.{namespace}", port)
-        return f"{name}.{namespace}:{port}", next(iter(found), None)
+        ports = self.network.resolve_all(f"{name}.{namespace}", port)
+        return f"{name}.{namespace}:{port}", next(iter(ports), None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -311,7 +312,7 @@ def serve(provider: Provider) -> None:
     # A CRD's schema nests deeper than the hundred levels that Python's protobuf
     # reads by default.
     if api_implementation.Type() == "upb":
-        api_implementation._c_module.SetAllowOversizeProtos(True)
+        importlib.import_module("google._upb._message").SetAllowOversizeProtos(True)
     engine_address = next((a for a in sys.argv[1:] if not a.startswith("-")), "")
 
     exit_with_parent()

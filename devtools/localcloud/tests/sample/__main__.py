@@ -1,6 +1,7 @@
 """A cluster, a pool and a RayService: what a program for Ray on GKE creates, in small."""
 
 import json
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -38,7 +39,7 @@ pool = gcp.container.NodePool(
 )
 
 
-def kubeconfig(parts: list) -> str:
+def kubeconfig(parts: list[Any]) -> str:
     """A kubeconfig for the cluster."""
     endpoint, auth, name = parts
     return json.dumps(

@@ -3,6 +3,8 @@
 What is left here is a process of the same number: it passes signals on, and ends as the fork ends.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -11,12 +13,18 @@ import signal
 import socket
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+    from typing import NoReturn
+
 # An environment that is larger does not fit where a fork shows it.
 ENVIRONMENT_BYTES = 32 * 1024
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def run_command_as_fork(address):
+def run_command_as_fork(address: str) -> None:
     """`run_as_fork` with what this Python's command line says.
 
     A raylet's worker tells the raylet its own number, so for that one nothing is left here.
@@ -28,7 +36,9 @@ def run_command_as_fork(address):
         run_as_fork(address, detached=rest[0].endswith("/default_worker.py"))
 
 
-def run_as_fork(address, code=None, *, detached=False, with_parent=False):
+def run_as_fork(
+    address: str, code: str | None = None, *, detached: bool = False, with_parent: bool = False
+) -> None:
     """End with the exit code of the fork; returns where no server answers, or none can help.
 
     The fork runs this code, or where there is none the script of sys.argv. `with_parent`: it ends
@@ -56,7 +66,7 @@ def run_as_fork(address, code=None, *, detached=False, with_parent=False):
         server.close()
         return
 
-    def pass_on(number, _frame):
+    def pass_on(number: int, _frame: FrameType | None) -> None:
         # A fork that got the signal too may have ended of it.
         with contextlib.suppress(OSError):
             server.send(str(number).encode())
@@ -71,7 +81,7 @@ def run_as_fork(address, code=None, *, detached=False, with_parent=False):
     end_as(int(answer or 1))
 
 
-def _answer(server):
+def _answer(server: socket.socket) -> bytes:
     """The server's answer, empty where it ended without one."""
     try:
         return server.recv(16)
@@ -80,13 +90,13 @@ def _answer(server):
         return server.recv(16)
 
 
-def _answers_in_time(server):
+def _answers_in_time(server: socket.socket) -> bool:
     """Wait for the server's answer, and no longer than this process has its parent."""
     parent = os.pidfd_open(os.getppid())
-    return server in select.select([server, parent], [], [])[0]
+    return server.fileno() in select.select([server.fileno(), parent], [], [])[0]
 
 
-def end_as(code):
+def end_as(code: int) -> NoReturn:
     """End with this exit code, or by this signal where it is negative."""
     if -code in PASSED_ON:
         signal.signal(-code, signal.SIG_DFL)
@@ -95,7 +105,7 @@ def end_as(code):
     os._exit(code)
 
 
-def _descriptors():
+def _descriptors() -> Iterator[int]:
     """The numbers of the open file descriptors."""
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):

@@ -23,6 +23,8 @@ import signal
 import socket
 import sys
 import types
+from collections.abc import Callable
+from typing import TypedDict
 
 # The variable that the server was given first: see `show`.
 FIRST = "LANG"
@@ -32,17 +34,29 @@ DESCRIPTORS = 250
 ABOVE_ALL = 512
 
 
-def serve(listener):
+class Request(TypedDict):
+    """What a client asks for: see the module."""
+
+    argv: list[str]
+    code: str | None
+    environment: dict[str, str]
+    folder: str
+    descriptors: list[int]
+    detached: bool
+
+
+def serve(listener: socket.socket) -> tuple[Request, list[int]]:
     """Answer requests for ever; in a fork, return its request and its file descriptors."""
     selector = selectors.DefaultSelector()
-    selector.register(listener, selectors.EVENT_READ)
-    forks = {}
+    # With each goes what it stands for: a socket, or a fork's number and its connection.
+    selector.register(listener, selectors.EVENT_READ, listener)
+    forks: dict[socket.socket, int] = {}
 
-    def close(connection):
+    def close(connection: socket.socket) -> None:
         selector.unregister(connection)
         connection.close()
 
-    def answer(connection, code):
+    def answer(connection: socket.socket, code: int) -> None:
         with contextlib.suppress(OSError):
             connection.send(str(code).encode())
         close(connection)
@@ -50,10 +64,12 @@ def serve(listener):
     while True:
         # One at a time: the first may close what the second is about.
         ready = selector.select()[0][0]
-        if ready.fileobj is listener:
-            selector.register(listener.accept()[0], selectors.EVENT_READ)
+        if ready.data is listener:
+            accepted = listener.accept()[0]
+            selector.register(accepted, selectors.EVENT_READ, accepted)
             continue
-        if ready.data is not None:
+        connection: socket.socket
+        if isinstance(ready.data, tuple):
             pid, connection = ready.data
             selector.unregister(ready.fd)
             os.close(ready.fd)
@@ -61,7 +77,7 @@ def serve(listener):
             if forks.pop(connection, None) is not None:
                 answer(connection, code)
             continue
-        connection = ready.fileobj
+        connection = ready.data
         message, descriptors = _receive(connection)
         if connection in forks:
             os.kill(forks[connection], int(message or signal.SIGKILL))
@@ -69,12 +85,12 @@ def serve(listener):
             forks.pop(connection, None)
             close(connection)
         elif connection not in forks:
-            request = json.loads(message)
+            request: Request = json.loads(message)
             pid = os.fork()
             if pid == 0:
                 # Now, not when such an object is collected: its number is another's by then.
                 for key in list(selector.get_map().values()):
-                    os.close(key.fd) if key.data else key.fileobj.close()
+                    os.close(key.fd) if isinstance(key.data, tuple) else key.data.close()
                 selector.close()
                 return request, descriptors
             for descriptor in descriptors:
@@ -86,7 +102,7 @@ def serve(listener):
                 forks[connection] = pid
 
 
-def _receive(connection):
+def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     try:
         message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, DESCRIPTORS)
     except ConnectionError:
@@ -94,7 +110,7 @@ def _receive(connection):
     return message, descriptors
 
 
-def become(request, descriptors):
+def become(request: Request, descriptors: list[int]) -> None:
     """Make this fork the process that was asked for, up to its first line."""
     os.setsid()
     moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL) for each in descriptors]
@@ -111,7 +127,7 @@ def become(request, descriptors):
     show(None if request["detached"] else request["argv"], environment)
 
 
-def show(argv, environment):
+def show(argv: list[str] | None, environment: dict[str, str]) -> None:
     """Write command and environment to where Linux shows them: the cluster finds its pods' there.
 
     A worker's command is left to Ray, which writes its title: to find the room for it, it goes back
@@ -134,7 +150,7 @@ def show(argv, environment):
             memory.write(command.ljust(command_end - command_start, b"\0"))
 
 
-def run(argv, code):
+def run(argv: list[str], code: str | None) -> None:
     """What Python does with its command line."""
     sys.argv[:] = argv
     if code is None:
@@ -146,7 +162,7 @@ def run(argv, code):
         exec(compile(code, "<string>", "exec"), main.__dict__)  # noqa: S102 - as Python does
 
 
-def listen(address):
+def listen(address: str) -> socket.socket:
     """A socket at this path."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(address)
@@ -156,7 +172,7 @@ def listen(address):
     return listener
 
 
-def main(address, preload, adapt):
+def main(address: str, preload: Callable[[], None], adapt: Callable[[], None]) -> None:
     """Serve at this path; in each fork, call `adapt` and run what was asked for.
 
     `preload` imports the libraries, once there is a first request: many a server gets none.

@@ -1,33 +1,20 @@
 """The Pythons that Pulumi starts for the local cluster are forks of this one (fork_server.py).
 
-Most of their time would go into importing Pulumi's SDKs and the program's libraries. What may be
-edited while the cluster is up, the program and the local cloud itself, is imported by the fork; and
-a fork server whose environment was changed since is not asked.
+Most of their time would go into importing Pulumi's SDKs and the program's libraries, which
+[tool.localcloud] of the repository names. What may be edited while the cluster is up, the program
+and the local cloud itself, is imported by the fork; and a fork server whose environment was changed
+since is not asked.
 """
 
+import importlib
+import os
 import pkgutil
 import sys
 import sysconfig
 from pathlib import Path
 
-# Pulumi's packages import their parts when something of these is first used.
-PRELOADED = (
-    "google.protobuf.json_format",
-    "pulumi.runtime",
-    "pulumi_gcp.container:Cluster",
-    "pulumi_gcp.container:NodePool",
-    "pulumi_kubernetes.apiextensions:CustomResource",
-    "pulumi_kubernetes.batch.v1:Job",
-    "pulumi_kubernetes.core.v1:ConfigMap",
-    "pulumi_kubernetes.helm.v3:Release",
-    "pulumi_kubernetes.meta.v1:ObjectMetaArgs",
-    "pulumi_kubernetes.rbac.v1:Role",
-    "pulumi_kubernetes.yaml.v2:ConfigGroup",
-    "pydantic:BaseModel",
-    "pydantic:TypeAdapter",
-    "rich.console",
-    "rich.table",
-)
+# The variable with the names of what is preloaded.
+PRELOADED = "PRELOADED"
 
 
 def socket_path(folder: Path) -> Path:
@@ -38,11 +25,10 @@ def socket_path(folder: Path) -> Path:
 
 def preload() -> None:
     """Import what such a Python imports."""
-    for name in PRELOADED:
+    for name in os.environ[PRELOADED].split():
         pkgutil.resolve_name(name)
 
 
 if __name__ == "__main__":
-    import fork_server
-
-    fork_server.main(sys.argv[1], preload, lambda: None)
+    # Beside this script, which may not import the package: the forks import that anew.
+    importlib.import_module("fork_server").main(sys.argv[1], preload, lambda: None)

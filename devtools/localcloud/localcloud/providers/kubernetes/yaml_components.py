@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
 import yaml
@@ -92,7 +92,9 @@ async def construct(
         raise ProviderError(msg)
     objects = await asyncio.to_thread(objects_of, request.type, inputs, cache)
     async with grpc.aio.insecure_channel(request.monitorEndpoint, options=_MESSAGE_SIZE) as channel:
-        monitor = resource_pb2_grpc.ResourceMonitorStub(channel)
+        # The stub's awaitable form has a type of its own, and no class.
+        stub = resource_pb2_grpc.ResourceMonitorStub(channel)
+        monitor = cast("resource_pb2_grpc.ResourceMonitorAsyncStub", stub)
         component = await monitor.RegisterResource(
             resource_pb2.RegisterResourceRequest(
                 type=request.type,
@@ -125,7 +127,7 @@ async def construct(
 
 
 async def _register(
-    monitor: Any,
+    monitor: resource_pb2_grpc.ResourceMonitorAsyncStub,
     request: provider_pb2.ConstructRequest,
     parent: str,
     obj: dict[str, Any],

@@ -31,7 +31,7 @@ PRELOADED_FOR = (
 NOT_PRELOADED = ("ray", "echo_engine", "vllm", "__main__", "__mp_main__")
 
 
-def preload():
+def preload() -> None:
     """Import what Ray's processes import, but not Ray."""
     for name in _imported_by_ray():
         # Some are only found where Ray has changed the path.
@@ -39,7 +39,7 @@ def preload():
             importlib.import_module(name)
 
 
-def _imported_by_ray():
+def _imported_by_ray() -> list[str]:
     """The names of the modules that Ray's processes import, found out in a fork."""
     read, write = os.pipe()
     if os.fork() == 0:
@@ -50,19 +50,20 @@ def _imported_by_ray():
 
         for kind in (utils.DashboardAgentModule, utils.DashboardHeadModule, SubprocessModule):
             utils.get_all_modules(kind)
-        names = [name for name in sys.modules if name.partition(".")[0] not in NOT_PRELOADED]
-        with open(write, "w") as answer:
-            json.dump(names, answer)
+        found = [name for name in sys.modules if name.partition(".")[0] not in NOT_PRELOADED]
+        with open(write, "w") as told:
+            json.dump(found, told)
         os._exit(0)
     os.close(write)
     with open(read) as answer:
-        names = answer.read()
+        text = answer.read()
     if os.wait()[1] != 0:
         sys.exit("Ray cannot be imported")
-    return json.loads(names)
+    names: list[str] = json.loads(text)
+    return names
 
 
-def adapt():
+def adapt() -> None:
     """What the libraries have of the pod that the fork is in."""
     sys.modules["sitecustomize"].join_pod()
     if hub := sys.modules.get("huggingface_hub.constants"):

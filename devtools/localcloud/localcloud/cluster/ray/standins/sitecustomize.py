@@ -13,20 +13,32 @@ for a decorator that warns of old names. Without it a replica starts in half the
 time and takes half the memory, which is what a cluster on one machine lacks.
 """
 
-import importlib.machinery
+from __future__ import annotations
+
 import os
 import re
 import socket
 import sys
+from importlib.machinery import ModuleSpec
+
+# Every Python of every pod reads this first, so nothing is imported for types alone.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.abc import Loader
+    from types import ModuleType
+    from typing import Any
+else:
+    Loader = object
 
 _bind = socket.socket.bind
 _create_connection = socket.create_connection
-_ports = {}
-_proxy = None
+_ports: dict[int, int] = {}
+_proxy: str | None = None
 _service = re.compile("")
 
 
-def join_pod():
+def join_pod() -> None:
     """Take part in the network of the pod that the environment describes."""
     global _ports, _proxy, _service
     pairs = [pair.split(":") for pair in os.environ.get("POD_PORTS", "").split(",") if pair]
@@ -38,36 +50,43 @@ def join_pod():
     )
 
 
-def _bind_in_pod(self, address):
+def _bind_in_pod(self: socket.socket, address: Any) -> None:
     if self.family == socket.AF_INET and address[1] in _ports:
         address = ("127.0.0.1", _ports[address[1]])
     return _bind(self, address)
 
 
-def _connect_in_cluster(address, *args, **kwargs):
+def _connect_in_cluster(
+    address: tuple[str | None, int], *args: Any, **kwargs: Any
+) -> socket.socket:
     if _proxy and _service.fullmatch(str(address[0])):
         address = ("127.0.0.1", int(_proxy))
     return _create_connection(address, *args, **kwargs)
 
 
-class _WithoutRllib:
+class _WithoutRllib(Loader):
     """Finds an empty `ray.rllib`, and loads it: its only content is the decorator."""
 
-    def find_spec(self, name, _path=None, _target=None):
+    def find_spec(
+        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name == "ray.rllib" or name.startswith("ray.rllib."):
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+            return ModuleSpec(name, self, is_package=True)
         return None
 
-    def create_module(self, _spec):
-        return None
+    def create_module(self, _spec: ModuleSpec) -> None:
+        """As for any module."""
 
-    def exec_module(self, module):
-        module.Deprecated = lambda **_: lambda decorated: decorated
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)["Deprecated"] = lambda **_: lambda decorated: decorated
 
 
 sys.meta_path.insert(0, _WithoutRllib())
-socket.socket.bind = _bind_in_pod
-socket.create_connection = _connect_in_cluster
+for owner, name, replacement in (
+    (socket.socket, "bind", _bind_in_pod),
+    (socket, "create_connection", _connect_in_cluster),
+):
+    setattr(owner, name, replacement)
 join_pod()
 if "FORK_SERVER" in os.environ:
     import fork_client

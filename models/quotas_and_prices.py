@@ -1,35 +1,19 @@
-"""Quotas, prices and amounts of money in a stack file: sections whose keys are names of the cloud.
+"""Reads what a stack file says of quotas, prices, the budget and the load.
 
-`quotas` is keyed by Compute Engine's quota metrics, `prices` by GPU tier or machine type. Both are
-refused with the nearest name where a key is unknown, because a misspelt one would check nothing.
+`quotas` is keyed by Compute Engine's quota metrics, `prices` by GPU tier or machine type. An
+unknown key is refused with the nearest name, because a misspelt one would check nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from models.catalog import gpu_tiers, machine_types
+from models.catalog import gpu_tiers, machine_types, quota_metrics
 from models.problems import Problem
 from models.spelling import nearest
 from models.stack import InvalidValueError
 
-GPUS_ALL_REGIONS: Final = "GPUS_ALL_REGIONS"
-CPUS_ALL_REGIONS: Final = "CPUS_ALL_REGIONS"
-SSD_TOTAL_GB: Final = "SSD_TOTAL_GB"
 _LARGEST: Final = 1_000_000_000  # of a limit or of USD: beyond it a typing mistake is certain
-# The vCPU quotas of the series that CPU pools and T4s use: N1 and E2 share one, N2 has its own
-# (https://cloud.google.com/compute/resource-usage#cpu_quota). Machines of the A and G series are
-# bounded by their GPUs.
-CPU_METRIC_OF_SERIES: Final[Mapping[str, str]] = {"n1": "CPUS", "e2": "CPUS", "n2": "N2_CPUS"}
-
-
-def quota_metrics() -> tuple[str, ...]:
-    """Every quota metric that the program compares: GPUs, all GPUs, boot disks and vCPUs."""
-    gpus: dict[str, None] = {}
-    for tier in gpu_tiers().values():
-        gpus |= {tier.quota_metric: None, tier.spot_quota_metric: None}
-    cpus = dict.fromkeys(CPU_METRIC_OF_SERIES.values())
-    return (*gpus, GPUS_ALL_REGIONS, SSD_TOTAL_GB, *cpus, CPUS_ALL_REGIONS)
 
 
 def quota_limit(value: object) -> int:
@@ -38,7 +22,7 @@ def quota_limit(value: object) -> int:
         raise InvalidValueError("is not a number", "Write the limit in digits without quotes")
     if not 0 <= value <= _LARGEST or value != int(value):
         raise InvalidValueError(
-            "is not a whole number from 0 on",
+            "is not a whole number of 0 or more",
             "Write the limit in digits; leave out a quota without a limit",
         )
     return int(value)
@@ -60,7 +44,7 @@ def share(value: object) -> Decimal:
     number = _number(value)
     if number is not None and 0 <= number <= 1:
         return number
-    raise InvalidValueError("is not a share from 0 to 1", "Write 0.4 for instance")
+    raise InvalidValueError("is not a number from 0 to 1", "Write for example 0.4")
 
 
 def _number(value: object) -> Decimal | None:
@@ -78,7 +62,7 @@ def _number(value: object) -> Decimal | None:
 def read_scalar(
     read: Callable[[object], Decimal], value: object, path: str
 ) -> tuple[Decimal | None, tuple[Problem, ...]]:
-    """A scalar through `amount` or `share`; None with the problem where it is neither."""
+    """A scalar through `amount` or `share`; None with the problem if it is neither."""
     try:
         return read(value), ()
     except InvalidValueError as error:
@@ -108,7 +92,11 @@ def unknown_price_keys(keys: Iterable[object], path: str) -> Iterable[Problem]:
     known = (*gpu_tiers(), *machine_types())
     for key in keys:
         if key not in known:
-            hint = "A spot price is the key spot of its tier" if str(key).endswith("-spot") else ""
+            hint = (
+                "Write a spot price as the key spot of its tier"
+                if str(key).endswith("-spot")
+                else ""
+            )
             yield _unknown(f"{path}.{key}", str(key), known, "GPU tier or machine type", hint)
 
 

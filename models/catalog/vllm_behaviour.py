@@ -1,0 +1,94 @@
+"""How vLLM releases behave, as far as a plan depends on it, by the name of the fact.
+
+Rows are in vllm_behaviour.yaml, each with the release that changed it and its source. Code
+asks for a fact by its name and compares no versions.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from models.catalog import data_file
+from models.catalog.release_number import release_number
+
+
+class VllmBehaviour(BaseModel):
+    """What planning has to know of one vLLM release; capabilities are 80 for 8.0.
+
+    - `draft_models`: an ordinary model may be the draft of speculative decoding
+    - `lora_ranks`: the accepted ranks; None if they are the choices of `max_lora_rank`
+    - `multimodal_arguments`: engine arguments that only multimodal models take
+    - `rope_scaling_fields`: the fields that each type of RoPE scaling needs
+    - `v1_engine_capability`: below it, the V0 engine runs if the release still has one
+    - `fp8_kv_cache_capability`: the least for an fp8 KV cache on the V1 engine
+    - `preferred_fp8_kv_cache_capability`: below it, an fp8 KV cache runs on the V0 engine if the
+      release still has one
+    - `compressed_tensors_capability`: the least for each scheme of compressed-tensors
+    - `sampling_bytes_per_logit`: peak bytes for each sequence and token of the vocabulary
+    - `runtime_gib`, `v0_runtime_gib`: held outside PyTorch by the one GPU of a replica
+    - `moe_workspace_kept`: the workspace of fused experts adds to the peak of sampling
+    - `fused_all_reduce`: all-reduce is fused with RMSNorm on Hopper and newer
+    - `full_cuda_graphs`: decode steps are captured whole as well as piecewise
+    - `graph_sizes_follow_sequences`: the largest captured batch follows max_num_seqs
+    - `sparse_graph_sizes`: captured batch sizes above 256 are 16 apart, not 8
+    - `graphs_in_budget`: CUDA graphs are taken from utilization x memory
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    draft_models: bool
+    lora_ranks: tuple[int, ...] | None
+    multimodal_arguments: tuple[str, ...]
+    rope_scaling_fields: Mapping[str, tuple[str, ...]]
+    v1_engine_capability: int
+    fp8_kv_cache_capability: int
+    preferred_fp8_kv_cache_capability: int
+    compressed_tensors_capability: Mapping[str, int]
+    sampling_bytes_per_logit: float
+    runtime_gib: float
+    v0_runtime_gib: float
+    moe_workspace_kept: bool
+    fused_all_reduce: bool
+    full_cuda_graphs: bool
+    graph_sizes_follow_sequences: bool
+    sparse_graph_sizes: bool
+    graphs_in_budget: bool
+
+
+class BehaviourRow(BaseModel):
+    """One fact of the table: its value at first, its values since later releases, its source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at_first: Any
+    since: Mapping[str, Any] = {}
+    source: str
+
+    def value(self, version: str) -> Any:
+        """The value in a vLLM version: that of the newest release in the row up to it."""
+        number = release_number(version)
+        value = self.at_first
+        for release, changed in self.since.items():
+            if release_number(release) <= number:
+                value = changed
+        return value
+
+
+@cache
+def vllm_behaviour(version: str) -> VllmBehaviour:
+    """Return the behaviour of a vLLM version such as 0.10.0.
+
+    A version outside the release table behaves as the newest change before it says.
+    """
+    return VllmBehaviour.model_validate(
+        {name: row.value(version) for name, row in behaviour_rows().items()}
+    )
+
+
+@cache
+def behaviour_rows() -> Mapping[str, BehaviourRow]:
+    """Return the rows of the table by the name of the fact."""
+    rows = data_file.read("vllm_behaviour.yaml")
+    return {name: BehaviourRow.model_validate(row) for name, row in rows.items()}

@@ -1,0 +1,700 @@
+"""The rules: every kind of problem that the program finds, one row each.
+
+A row says what the rule is about, how grave its problems are, whether `ray-llm:accept` may list
+it, and which files make its problems. `Problem` takes no other ids; docs/rules has a page a rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Severity(StrEnum):
+    """What a problem does to a preview."""
+
+    STOP = "stop"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One kind of problem.
+
+    title: what the rule is about, one sentence in Markdown.
+    severities: what its problems may be; the first is theirs unless they say otherwise.
+    acceptable: whether `ray-llm:accept` may list it, so that its warnings are not shown.
+    made_in: the files that make its problems, relative to the repository's root.
+    unreadable: whether the value has a form that the other checks of its entry cannot read.
+    unusable: whether a model must not be sized with the value.
+    """
+
+    id: str
+    title: str
+    severities: tuple[Severity, ...]
+    acceptable: bool
+    made_in: tuple[str, ...]
+    unreadable: bool = False
+    unusable: bool = False
+
+
+def _stop(
+    id_: str, title: str, *made_in: str, unreadable: bool = False, unusable: bool = False
+) -> Rule:
+    return Rule(
+        id=id_,
+        title=title,
+        severities=(Severity.STOP,),
+        acceptable=False,
+        made_in=made_in,
+        unreadable=unreadable,
+        unusable=unusable,
+    )
+
+
+def _warning(id_: str, title: str, *made_in: str, acceptable: bool = True) -> Rule:
+    return Rule(
+        id=id_, title=title, severities=(Severity.WARN,), acceptable=acceptable, made_in=made_in
+    )
+
+
+def _stop_or_warning(id_: str, title: str, *made_in: str) -> Rule:
+    return Rule(
+        id=id_,
+        title=title,
+        severities=(Severity.STOP, Severity.WARN),
+        acceptable=True,
+        made_in=made_in,
+    )
+
+
+_ROWS: Final[tuple[Rule, ...]] = (
+    _stop(
+        "accept-stop",
+        "A rule in `ray-llm:accept` whose problems cannot be accepted.",
+        "models/reading.py",
+    ),
+    _stop("accept-unknown", "An id in `ray-llm:accept` that is no rule.", "models/reading.py"),
+    _warning(
+        "accept-unused",
+        "An id in `ray-llm:accept` that accepts no warning of the stack.",
+        "planning/checks/accepted_warnings.py",
+        acceptable=False,
+    ),
+    _stop(
+        "architecture-unsupported",
+        "The model's class (`architectures` in its config.json) is not in the registry of "
+        "the vLLM inside the chosen Ray image.",
+        "planning/sizing/precision.py",
+    ),
+    _warning("batch-of-one", "`max_num_seqs: 1`.", "planning/checks/engine_performance.py"),
+    _stop(
+        "batched-tokens-context",
+        "`max_num_batched_tokens` below the context length on the V0 engine.",
+        "planning/sizing/batching.py",
+    ),
+    _stop(
+        "batched-tokens-sequences",
+        "`max_num_batched_tokens` below `max_num_seqs`.",
+        "planning/sizing/batching.py",
+    ),
+    _stop(
+        "bfloat16-capability",
+        "bfloat16 on a GPU without it (below compute capability 8.0: T4).",
+        "planning/sizing/precision.py",
+    ),
+    _stop(
+        "boot-disk",
+        "Weights and image that are together larger than the node's boot disk.",
+        "planning/checks/boot_disk.py",
+    ),
+    _warning(
+        "budget-at-maximum",
+        "A stack that costs more than `monthlyBudget` with all models at their maximum all month.",
+        "planning/checks/budget.py",
+    ),
+    _stop(
+        "budget-exceeded",
+        "A stack that costs more than `monthlyBudget` with all models at their minimum.",
+        "planning/checks/budget.py",
+    ),
+    _warning(
+        "budget-unknown-price",
+        "A pool without a known price in this region, so that the budget does not count it.",
+        "planning/checks/budget.py",
+    ),
+    _stop(
+        "config-json",
+        "A `configFile` that cannot be read, is not JSON, or does not describe a decoder LLM.",
+        "planning/sizing/checkpoint.py",
+    ),
+    _stop(
+        "config-map-size",
+        "Models of one family that make a ConfigMap above 1 MiB.",
+        "planning/checks/kubernetes_object_size.py",
+    ),
+    _stop(
+        "context-beyond-model",
+        "A context length above what vLLM derives from the model's config.json and the RoPE "
+        "scaling asked for.",
+        "planning/sizing/context_length.py",
+    ),
+    _stop(
+        "context-missing",
+        "A model that is not described and gives no `contextLength`.",
+        "planning/sizing/context_length.py",
+    ),
+    _stop(
+        "contradiction",
+        "Two keys that mean the same and say different things, or that exclude each other.",
+        "planning/sizing/checkpoint.py",
+        "planning/sizing/stated_arguments.py",
+        unusable=True,
+    ),
+    _stop(
+        "cpu-offload",
+        "`cpu_offload_gb`, which counts for each GPU, above what the pod of a node may hold.",
+        "planning/checks/host_resources.py",
+    ),
+    _warning(
+        "cpu-offload-slow", "Weights kept in host memory.", "planning/checks/host_resources.py"
+    ),
+    _warning(
+        "cpu-pool-below-maximum",
+        "The CPU pool's `maxNodes` is below what head and routers need with all models at "
+        "their maximum.",
+        "planning/checks/cpu_pool.py",
+    ),
+    _stop(
+        "cpu-pool-below-minimum",
+        "The CPU pool's `maxNodes` is below what head and routers need at the minimum.",
+        "planning/checks/cpu_pool.py",
+    ),
+    _stop(
+        "cpu-pool-machine",
+        "A CPU pool of machines that come with GPUs attached (A2, A3, A4, G2, G4).",
+        "planning/checks/cpu_pool.py",
+    ),
+    _stop_or_warning(
+        "cuda-graph-headroom",
+        "`gpu_memory_utilization` leaves too little for the CUDA graphs, which vLLM before "
+        "0.21 captures outside of its budget.",
+        "planning/sizing/memory/headroom.py",
+    ),
+    _warning(
+        "downscale-short",
+        "A `downscaleDelaySeconds` below a minute.",
+        "planning/checks/autoscaling.py",
+    ),
+    _warning("eager-mode", "`enforce_eager: true`.", "planning/checks/engine_performance.py"),
+    _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
+    _stop(
+        "engine-argument-choice",
+        "A value that vLLM does not accept for this engine argument.",
+        "planning/checks/engine_arguments.py",
+    ),
+    _stop(
+        "engine-argument-front-end",
+        "An argument of vLLM's own HTTP server (`api_key`, `host`, `ssl_*` ...).",
+        "planning/checks/engine_arguments.py",
+    ),
+    _warning(
+        "engine-argument-idle",
+        "An engine argument that changes nothing here.",
+        "planning/checks/engine_performance.py",
+    ),
+    _stop(
+        "engine-argument-owned",
+        "An engine argument that this program sets.",
+        "planning/checks/engine_arguments.py",
+    ),
+    _stop(
+        "engine-argument-range",
+        "A count below 1, or a share outside 0 to 1.",
+        "planning/checks/engine_arguments.py",
+        unusable=True,
+    ),
+    _stop(
+        "engine-argument-type",
+        "A value of the wrong type for an engine argument.",
+        "planning/checks/engine_arguments.py",
+        unreadable=True,
+        unusable=True,
+    ),
+    _stop(
+        "engine-argument-unknown",
+        "An engine argument that this vLLM does not have.",
+        "planning/checks/engine_arguments.py",
+    ),
+    _stop(
+        "expert-parallel-dense",
+        "`enable_expert_parallel` for a model without experts.",
+        "planning/checks/model_capabilities.py",
+    ),
+    _stop(
+        "float16-refused",
+        "float16 for a model family that vLLM refuses to run in it (Gemma 2 and 3, GLM-4, "
+        "Plamo 2).",
+        "planning/sizing/precision.py",
+    ),
+    _stop(
+        "foreign-autoscaling",
+        "Keys of Ray Serve's `autoscaling_config`.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-engine-argument",
+        "A vLLM engine argument among the model's keys instead of under `engine`.",
+        "models/unknown_keys.py",
+    ),
+    _stop(
+        "foreign-environment",
+        "Environment variables, `runtime_env` and variables of vLLM or Ray.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-exposure",
+        "Keys that would expose the service or the head: Service types, ingress, API keys, TLS.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop("foreign-lora", "LoRA adapters.", "models/keys_of_other_tools.yaml"),
+    _stop(
+        "foreign-node-pool",
+        "Keys of a node pool as gcloud or the Google API have them: accelerator, count, "
+        "driver, initial node count, disk type.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-replica-resources",
+        "Keys by which Ray is told what a replica takes: `ray_actor_options`, `num_gpus`, "
+        "`num_cpus`, `accelerator_type`, placement groups.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-schedule",
+        "Schedules: cron jobs, off-hours, suspend.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-secret",
+        "Tokens under other names than `ray-llm:huggingFaceToken`.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-serve-config",
+        "Parts of a Ray Serve config: applications, routes, http_options.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-storage",
+        "Buckets, volumes and service accounts for weights.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-taint-label",
+        "Taints, tolerations, labels, selectors and annotations.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-versions",
+        "A version or an image outside of `ray-llm:versions`.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "foreign-worker-group",
+        "Keys of KubeRay's RayCluster: head and worker groups, rayStartParams, object "
+        "store, thresholds.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
+        "fp8-kv-capability",
+        "An fp8 KV cache on a GPU below capability 8.9, with a vLLM that has the V1 engine only.",
+        "planning/sizing/precision.py",
+    ),
+    _warning(
+        "fp8-kv-v0",
+        "An fp8 KV cache on vLLM 0.10 and a GPU before Hopper.",
+        "planning/sizing/precision.py",
+    ),
+    _warning(
+        "gpu-oversized",
+        "A model on a stated pool, at three times the price of another listed pool on which "
+        "it runs with the same context.",
+        "planning/checks/placement.py",
+    ),
+    _stop(
+        "image-processor",
+        "An image whose tag says ARM.",
+        "planning/infrastructure/container_image.py",
+    ),
+    _warning(
+        "image-unpinned",
+        "An image without a version in its tag (`latest`, `nightly`, none).",
+        "planning/infrastructure/container_image.py",
+    ),
+    _stop(
+        "image-version",
+        "An official ray-llm image whose tag names another Ray than `versions.ray`.",
+        "planning/infrastructure/container_image.py",
+    ),
+    _stop(
+        "image-without-vllm",
+        "An image that holds Ray without vLLM, or vLLM without Ray Serve.",
+        "planning/infrastructure/container_image.py",
+    ),
+    _stop(
+        "invalid-value",
+        "A value of the right type that cannot be meant: a name that is too long or not "
+        "DNS-safe, a maximum below its minimum, a number out of range.",
+        "models/quotas_and_prices.py",
+        "models/validation.py",
+        "planning/checks/served_names.py",
+        "planning/infrastructure/node_pools.py",
+    ),
+    _stop("lora-count", "`max_cpu_loras` below `max_loras`.", "planning/checks/lora.py"),
+    _stop(
+        "lora-rank", "A `max_lora_rank` that vLLM does not allocate for.", "planning/checks/lora.py"
+    ),
+    _warning(
+        "lora-unreachable",
+        "LoRA arguments in a stack that serves no adapters.",
+        "planning/checks/lora.py",
+    ),
+    _stop(
+        "machine-type",
+        "A machine type that the catalogue does not know, or that does not carry the tier's GPUs.",
+        "planning/infrastructure/cluster.py",
+        "planning/infrastructure/node_pools.py",
+    ),
+    _warning(
+        "memory-doubt",
+        "A model that may not fit: the result lies within the error of the estimate.",
+        "planning/sizing/memory/headroom.py",
+    ),
+    _stop(
+        "memory-fit",
+        "A model that does not fit on the GPUs of its pool, or whose context does not.",
+        "planning/placement/ways_to_fit.py",
+    ),
+    _stop(
+        "misplaced-secret",
+        "An encrypted value in a section that the plan shows in plain text.",
+        "models/reading.py",
+    ),
+    _stop("missing-key", "A key that must be there.", "models/reading.py", "models/validation.py"),
+    _stop(
+        "model-unknown", "A `model` that is not in the catalogue.", "planning/sizing/checkpoint.py"
+    ),
+    _stop(
+        "multimodal-argument",
+        "An argument about images or sound for a model that takes text only.",
+        "planning/checks/model_capabilities.py",
+    ),
+    _stop("name-twice", "Two models with the same served name.", "planning/checks/served_names.py"),
+    _warning(
+        "node-cpus",
+        "A machine with fewer CPUs for pods than replicas that its GPUs hold.",
+        "planning/checks/host_resources.py",
+    ),
+    _stop(
+        "object-size",
+        "A RayService that is larger than what the Kubernetes API stores.",
+        "planning/checks/kubernetes_object_size.py",
+    ),
+    _warning(
+        "object-size-near",
+        "A RayService whose size with its status is near the limit of the Kubernetes API.",
+        "planning/checks/kubernetes_object_size.py",
+    ),
+    _warning(
+        "old-gpu-new-vllm",
+        "A GPU below capability 8.0 with a vLLM that has the V1 engine only.",
+        "planning/sizing/precision.py",
+    ),
+    _stop(
+        "pipeline-parallel-layers",
+        "More pipeline stages than the model has layers.",
+        "planning/sizing/parallelism.py",
+    ),
+    _stop(
+        "plain-token",
+        "The Hugging Face token in plain text in the stack file.",
+        "models/reading.py",
+    ),
+    _stop(
+        "pod-allocatable",
+        "A machine that leaves less than a pod needs, after GKE's reserve and DaemonSets.",
+        "planning/infrastructure/cluster.py",
+    ),
+    _warning(
+        "pool-below-maximum",
+        "A pool's `maxNodes` below what its models need at their maximum.",
+        "planning/checks/gpu_pool.py",
+    ),
+    _stop(
+        "pool-below-minimum",
+        "A pool's `maxNodes` below what its models need at their minimum.",
+        "planning/checks/gpu_pool.py",
+    ),
+    _warning(
+        "pool-below-upgrade",
+        "A pool without room for a second RayCluster.",
+        "planning/checks/gpu_pool.py",
+    ),
+    _warning(
+        "pool-min-nodes",
+        "A pool's `minNodes` above the nodes that its models need at their minimum.",
+        "planning/checks/gpu_pool.py",
+    ),
+    _stop(
+        "pool-twice",
+        "Two pools with one name, or a pool with the name of something else in the cluster.",
+        "planning/infrastructure/node_pools.py",
+    ),
+    _stop(
+        "pool-unknown",
+        "`gpu` names a pool that the stack does not list.",
+        "planning/placement/cheapest_pool.py",
+    ),
+    _stop(
+        "quantization-capability",
+        "A quantization method or scheme that needs a newer GPU.",
+        "planning/sizing/quantization.py",
+    ),
+    _stop(
+        "quantization-checkpoint",
+        "A method that contradicts the checkpoint, or needs one that was quantized that way.",
+        "planning/sizing/quantization.py",
+    ),
+    _stop(
+        "quantization-dtype",
+        "A dtype in which the quantization method does not compute.",
+        "planning/sizing/quantization.py",
+    ),
+    _warning(
+        "quantization-marlin",
+        "`quantization: awq` or `gptq` on a GPU that has the Marlin kernels.",
+        "planning/sizing/quantization.py",
+    ),
+    _stop(
+        "quantization-unknown",
+        "A quantization method that this vLLM does not have.",
+        "planning/sizing/quantization.py",
+    ),
+    _warning(
+        "quota-below-maximum",
+        "A quota below what the models need at their maximum.",
+        "planning/checks/quota.py",
+    ),
+    _stop(
+        "quota-below-minimum",
+        "A quota below what the stack needs at its minimum.",
+        "planning/checks/quota.py",
+    ),
+    _stop(
+        "quota-below-peak",
+        "A quota below what the pools take at the `maxNodes` that the stack file states.",
+        "planning/checks/quota.py",
+    ),
+    _warning(
+        "quota-below-upgrade",
+        "A quota without room for a second RayCluster.",
+        "planning/checks/quota.py",
+    ),
+    _warning(
+        "quota-unlisted",
+        "`quotas` lists GPUs and leaves out one that the stack uses.",
+        "planning/checks/quota.py",
+    ),
+    _stop(
+        "release-combination",
+        "A Ray and a KubeRay that do not work together.",
+        "planning/infrastructure/releases.py",
+    ),
+    _stop(
+        "release-image",
+        "`versions.vllm` without `versions.image`.",
+        "planning/infrastructure/releases.py",
+    ),
+    _stop(
+        "release-unknown",
+        "A release that is not in the table.",
+        "planning/infrastructure/releases.py",
+    ),
+    _warning(
+        "release-untested",
+        "A release of Ray or KubeRay in the table that this project's tests do not run.",
+        "planning/infrastructure/releases.py",
+    ),
+    _stop_or_warning(
+        "release-vllm",
+        "An own image whose vLLM is older (stop) or newer (warning) than what this Ray was "
+        "released with.",
+        "planning/infrastructure/releases.py",
+    ),
+    _stop(
+        "replica-range",
+        "A minimum above a maximum, one of them from `defaults`.",
+        "planning/sizing/autoscaling.py",
+    ),
+    _warning(
+        "rollout-cluster-replaced",
+        "A change that replaces the whole cluster.",
+        "reports/rollout_warnings.py",
+        acceptable=False,
+    ),
+    _warning(
+        "rollout-pool-replaced",
+        "A change that replaces a node pool.",
+        "reports/rollout_warnings.py",
+        acceptable=False,
+    ),
+    _warning(
+        "rollout-second-cluster",
+        "A change for which KubeRay builds a second RayCluster.",
+        "reports/rollout_warnings.py",
+        acceptable=False,
+    ),
+    _warning(
+        "rollout-service-replaced",
+        "A change that replaces the RayService.",
+        "reports/rollout_warnings.py",
+        acceptable=False,
+    ),
+    _stop(
+        "rope-scaling",
+        "A RoPE scaling without the fields that its type needs.",
+        "planning/checks/rope_scaling.py",
+    ),
+    _warning(
+        "scale-to-zero-broken",
+        "`min: 0` on a Ray release whose ingress wakes every model.",
+        "planning/checks/autoscaling.py",
+    ),
+    _stop(
+        "source-undescribed",
+        "A `source` outside the catalogue without its config.json and weight size.",
+        "planning/sizing/checkpoint.py",
+    ),
+    _stop(
+        "speculative-config",
+        "A speculative configuration that lacks what vLLM requires.",
+        "planning/checks/speculative_decoding.py",
+    ),
+    _stop(
+        "speculative-draft-model",
+        "An ordinary model as a draft, on a vLLM without draft models.",
+        "planning/checks/speculative_decoding.py",
+    ),
+    _stop(
+        "speculative-v0",
+        "Speculative decoding on the V0 engine.",
+        "planning/checks/speculative_decoding.py",
+    ),
+    _stop(
+        "spot-only",
+        "A model without a pool in a stack that lists spot pools only.",
+        "planning/placement/cheapest_pool.py",
+    ),
+    _warning(
+        "spot-single-replica",
+        "A model whose only replica is on spot.",
+        "planning/checks/placement.py",
+    ),
+    _stop("stack-empty", "A stack file without any `ray-llm:` key.", "models/reading.py"),
+    _stop(
+        "swap-space",
+        "`swap_space` above 70 % of the machine's memory.",
+        "planning/checks/host_resources.py",
+    ),
+    _stop(
+        "target-above-batch",
+        "`targetOngoingRequests` above `max_num_seqs`.",
+        "planning/sizing/autoscaling.py",
+    ),
+    _stop(
+        "tensor-parallel-heads",
+        "A degree of tensor parallelism that does not divide the model: heads, KV heads, "
+        "intermediate size, or a quantization group or block.",
+        "planning/sizing/parallelism.py",
+    ),
+    _stop(
+        "tensor-parallel-node",
+        "More GPUs a replica than a node of the pool has.",
+        "planning/sizing/parallelism.py",
+    ),
+    _stop(
+        "tier-provisioning",
+        "A pool on demand, or on spot, of a tier that Google does not sell that way.",
+        "planning/infrastructure/node_pools.py",
+    ),
+    _stop(
+        "tier-unknown",
+        "A GPU tier that the catalogue does not know.",
+        "planning/infrastructure/node_pools.py",
+    ),
+    _stop(
+        "token-missing",
+        "A gated model in a stack without a Hugging Face token.",
+        "planning/checks/gated_weights.py",
+    ),
+    _stop_or_warning(
+        "tool-parser",
+        "`enable_auto_tool_choice` without `tool_call_parser` (stop), or the parser alone "
+        "(warning).",
+        "planning/checks/model_capabilities.py",
+    ),
+    _warning(
+        "trust-remote-code", "`trust_remote_code: true`.", "planning/checks/model_capabilities.py"
+    ),
+    _stop(
+        "unknown-key",
+        "A key that this program does not have.",
+        "models/quotas_and_prices.py",
+        "models/reading.py",
+        "models/unknown_keys.py",
+    ),
+    _stop(
+        "utilization-high",
+        "`gpu_memory_utilization` leaves less of the GPU than the CUDA context takes.",
+        "planning/sizing/memory/headroom.py",
+    ),
+    _warning(
+        "utilization-low", "`gpu_memory_utilization` below one half.", "planning/sizing/batching.py"
+    ),
+    _stop(
+        "wrong-type",
+        "A value of the wrong type: a text for a number, a list for a mapping.",
+        "models/quotas_and_prices.py",
+        "models/reading.py",
+        "models/validation.py",
+    ),
+    _stop(
+        "zone-outside-region",
+        "A zone that is not in `gcp:region`.",
+        "planning/infrastructure/cluster.py",
+        "planning/infrastructure/node_pools.py",
+    ),
+    _stop(
+        "zone-unknown",
+        "A zone that the region does not have.",
+        "planning/infrastructure/cluster.py",
+    ),
+    _stop(
+        "zone-without-gpu",
+        "A zone that does not offer the pool's GPU.",
+        "planning/infrastructure/node_pools.py",
+    ),
+    _warning(
+        "zones-unknown",
+        "A region whose zones the catalogue does not know.",
+        "planning/infrastructure/cluster.py",
+        "planning/infrastructure/node_pools.py",
+    ),
+)
+RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rule in _ROWS}
+
+
+def acceptable_rules() -> tuple[str, ...]:
+    """The ids that `ray-llm:accept` may list."""
+    return tuple(rule.id for rule in RULES.values() if rule.acceptable)

@@ -1,0 +1,43 @@
+"""Autoscaling that cannot do what it is set to: reach zero, or keep a replica that is needed."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from models.catalog import oldest_ray
+from models.problems import Problem
+from planning.checks.contexts import PlacedContext
+
+_SHORTEST_DOWNSCALE_SECONDS: Final = 60
+
+
+def scale_to_zero_problems(context: PlacedContext) -> Iterable[Problem]:
+    """A warning if this Ray release wakes every model at start and keeps one replica."""
+    ray = context.spec.release.ray
+    if context.model.replicas.min == 0 and ray.scale_to_zero_broken:
+        older = oldest_ray(lambda row: not row.scale_to_zero_broken)
+        yield Problem(
+            path=f"{context.path}.replicas",
+            value="min 0",
+            reason=f"does not reach zero on Ray {ray.ray}: its ingress wakes every model and one "
+            "replica stays (ray-project/ray#59076), so a GPU is paid for all day",
+            remedy=f"Use versions.ray: {older}" if older else "Use replicas.min: 1",
+            rule="scale-to-zero-broken",
+        )
+
+
+def downscale_problems(context: PlacedContext) -> Iterable[Problem]:
+    """A warning if replicas go faster than they start, which takes minutes (Ray's default: 600 s).
+
+    https://docs.ray.io/en/latest/serve/advanced-guides/advanced-autoscaling.html
+    """
+    stated = context.spec.deployment.downscale_delay_seconds
+    replicas = context.model.replicas
+    if stated is not None and stated < _SHORTEST_DOWNSCALE_SECONDS and replicas.min < replicas.max:
+        yield Problem(
+            path=f"{context.path}.downscaleDelaySeconds",
+            value=stated,
+            reason="removes a replica after a pause that is common in any traffic, and the next "
+            "one needs minutes for node, image and weights",
+            remedy="Leave it out (600), or use 60 or more",
+            rule="downscale-short",
+        )

@@ -1,0 +1,86 @@
+"""Whether the project's quotas, if the stack file gives them, suffice."""
+
+from collections.abc import Iterable
+
+from models.catalog import SSD_TOTAL_GB
+from models.problems import Problem
+from planning.checks.contexts import StackContext
+from planning.plan_costs import QuotaNeed
+
+
+def quota_problems(context: StackContext) -> Iterable[Problem]:
+    """Stops if the minimum or a stated maximum exceeds a limit, else warnings.
+
+    A maxNodes in the stack file is a promise to grow that far; a derived maximum is not.
+    """
+    some_gpus_listed = any(
+        need.limit is not None and need.metric.endswith("_GPUS") for need in context.quota
+    )
+    for need in context.quota:
+        path = f"ray-llm:quotas.{need.metric}"
+        if need.limit is None:
+            if some_gpus_listed and need.metric.endswith("_GPUS"):
+                yield _unlisted(need, path)
+            continue
+        if need.minimum > need.limit:
+            yield Problem(
+                path=path,
+                value=need.limit,
+                reason=f"is below the {need.minimum} that the stack needs with all models at their "
+                "minimum: GKE would create the pools, and some pods would never start",
+                remedy=f"{_raise(need.metric, need.peak)} or use fewer replicas",
+                rule="quota-below-minimum",
+            )
+        elif need.stated > need.limit:
+            yield Problem(
+                path=path,
+                value=need.limit,
+                reason=f"is below the {need.stated} that the pools take at their maxNodes, so "
+                "nodes would fail to start under load",
+                remedy=f"{_raise(need.metric, need.stated)} or lower {_what_to_lower(need.metric)}",
+                rule="quota-below-peak",
+            )
+        elif need.peak > need.limit:
+            yield Problem(
+                path=path,
+                value=need.limit,
+                reason=f"is below the {need.peak} that the models need with all at their maximum "
+                "replicas: under full load some replicas will wait",
+                remedy=f"{_raise(need.metric, need.peak)} or accept the cap",
+                rule="quota-below-maximum",
+            )
+        elif need.upgrade > need.limit:
+            yield Problem(
+                path=path,
+                value=need.limit,
+                reason=f"is below the {need.upgrade} that a change of image, Ray version or pools "
+                "needs, because a second RayCluster then starts next to the first",
+                remedy=f"{_raise(need.metric, need.upgrade)} or scale down before such a change",
+                rule="quota-below-upgrade",
+            )
+
+
+def _unlisted(need: QuotaNeed, path: str) -> Problem:
+    """A GPU's quota that the section leaves out, though it lists those of other GPUs.
+
+    Each kind of GPU has its own quota, one for on-demand and one for spot:
+    https://cloud.google.com/compute/resource-usage#gpu_quota
+    """
+    return Problem(
+        path=path,
+        reason=f"is not given, and the stack needs {need.peak} of it at its maximum: the quotas of "
+        "other GPUs do not count for it",
+        remedy="Add it; `ray-llm quotas` writes the section from gcloud's description",
+        rule="quota-unlisted",
+    )
+
+
+def _raise(metric: str, needed: int) -> str:
+    where = "for the project" if metric.endswith("_ALL_REGIONS") else "in this region"
+    return f"Ask Google for {needed} of {metric} {where}"
+
+
+def _what_to_lower(metric: str) -> str:
+    return (
+        "maxNodes or bootDiskGb of the pools" if metric == SSD_TOTAL_GB else "maxNodes of the pools"
+    )

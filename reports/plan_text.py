@@ -1,0 +1,41 @@
+"""The plan as a person reads it in a preview: plain text of at most 100 columns."""
+
+import textwrap
+
+from reports.plan_data import PlanSummary
+from reports.plan_tables import DERIVED_NOTE, QUOTA_NOTE, plan_tables, price_note
+from reports.table import WIDTH, text_table
+
+
+def plan_text(plan: PlanSummary) -> str:
+    """Heading, tables and notes, ready to print."""
+    tables = [f"{text_table(table)}\n" for table in plan_tables(plan)]
+    return "\n".join([*_wrapped(heading(plan)), "", *tables, *_wrapped(_notes(plan))])
+
+
+def heading(plan: PlanSummary) -> tuple[str, str]:
+    """The stack, its cluster, and the versions of its software."""
+    versions = plan["versions"]
+    return (
+        f"Stack {plan['stack']}: {len(plan['models'])} models on cluster "
+        f"{plan['cluster']['name']} ({plan['project']}, {plan['region']})",
+        f"Ray {versions['ray']} with vLLM {versions['vllm']}, KubeRay {versions['kuberay']}",
+    )
+
+
+def _notes(plan: PlanSummary) -> tuple[str, ...]:
+    return (
+        *plan["idleGpus"],
+        DERIVED_NOTE,
+        price_note(plan["cost"]),
+        QUOTA_NOTE,
+        f"Endpoints are below {plan['service']['url']}, inside the cluster.",
+    )
+
+
+def _wrapped(sentences: tuple[str, ...]) -> list[str]:
+    return [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(sentence, WIDTH, break_on_hyphens=False)
+    ]

@@ -1,0 +1,84 @@
+"""A table and its two written forms: plain text of limited width, and Markdown.
+
+rich is not used: its import and its rendering would add a fifth to the time of a plan on the
+command line, and its Markdown tables neither align columns nor escape cells.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from typing import Final, NamedTuple
+
+WIDTH: Final = 100  # columns of the text form; `pulumi preview` shows it among its diagnostics
+
+
+class Row(NamedTuple):
+    """One row. detail: part of the row above it; total: the sum of the rows above it."""
+
+    cells: tuple[str, ...]
+    detail: bool = False
+    total: bool = False
+
+
+class Table(NamedTuple):
+    """A table. right: the titles of the columns whose cells align right."""
+
+    columns: tuple[str, ...]
+    right: frozenset[str]
+    rows: tuple[Row, ...]
+
+
+def text_table(table: Table, width: int = WIDTH) -> str:
+    """Plain text with a rule below the header; cells that are too wide continue below."""
+    rows = [_indented(row) for row in table.rows]
+    widths = _widths([table.columns, *rows], width)
+    right = [column in table.right for column in table.columns]
+    rule = "─" * (sum(widths) + len(widths) - 1)
+    lines = [*_lines(table.columns, widths, right), rule]
+    for row in rows:
+        lines += _lines(row, widths, right)
+    return "\n".join(lines)
+
+
+def _indented(row: Row) -> tuple[str, ...]:
+    return (f"  {row.cells[0]}", *row.cells[1:]) if row.detail else row.cells
+
+
+def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """The width of each column; the widest columns shrink until all of them fit."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    while sum(widths) + len(widths) - 1 > width and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _lines(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterable[str]:
+    folded = [
+        [cell[start : start + width] for start in range(0, len(cell), width)]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    for parts in zip_longest(*folded, fillvalue=""):
+        aligned = (
+            part.rjust(width) if is_right else part.ljust(width)
+            for part, width, is_right in zip(parts, widths, right, strict=True)
+        )
+        yield " ".join(aligned).rstrip()
+
+
+def markdown_table(table: Table) -> str:
+    """A table in GitHub's Markdown."""
+    rules = ["---:" if column in table.right else "---" for column in table.columns]
+    lines = [table.columns, rules, *map(_markdown_cells, table.rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _markdown_cells(row: Row) -> Sequence[str]:
+    cells = [escape(cell).replace("*", "\\*") for cell in row.cells]
+    if row.detail:
+        return [f"&nbsp;&nbsp;{cells[0]}", *cells[1:]]
+    return [f"**{cell}**" if cell else "" for cell in cells] if row.total else cells
+
+
+def escape(text: str) -> str:
+    """Text for Markdown that stays one cell and one line, and makes no HTML."""
+    one_line = " ".join(text.split())
+    return one_line.replace("|", "\\|").replace("<", "&lt;")

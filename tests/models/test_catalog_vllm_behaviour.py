@@ -1,0 +1,72 @@
+"""How vLLM releases behave, release by release, and that the table is read in their order."""
+
+import pytest
+
+from models.catalog import (
+    behaviour_rows,
+    engine_arguments,
+    oldest_ray,
+    ray_releases,
+    release_number,
+    vllm_behaviour,
+    vllm_versions,
+)
+
+# Facts that change between the releases of the table, for 0.10.0, 0.10.2, 0.11.0, 0.15.0, 0.18.0
+# and 0.29.0.
+CHANGES = {
+    "draft_models": (False, False, False, True, True, True),
+    "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89),
+    "sampling_bytes_per_logit": (38.4, 38.4, 38.4, 38.4, 14.2, 14.2),
+    "runtime_gib": (0.15, 0.15, 0.15, 0.15, 0.25, 0.25),
+    "moe_workspace_kept": (False, False, False, True, True, True),
+    "fused_all_reduce": (False, False, False, False, True, True),
+    "full_cuda_graphs": (False, False, True, True, True, True),
+    "graph_sizes_follow_sequences": (False, False, True, True, True, True),
+    "sparse_graph_sizes": (False, False, False, True, True, True),
+    "graphs_in_budget": (False, False, False, False, False, True),
+}
+
+
+@pytest.mark.parametrize("fact", CHANGES)
+def test_a_fact_changes_at_its_release(fact: str) -> None:
+    values = tuple(getattr(vllm_behaviour(version), fact) for version in vllm_versions())
+    assert values == CHANGES[fact]
+
+
+def test_every_other_fact_is_the_same_in_all_releases() -> None:
+    same = set(behaviour_rows()) - set(CHANGES) - {"lora_ranks"}
+    for fact in same:
+        assert behaviour_rows()[fact].since == {}
+
+
+@pytest.mark.parametrize("version", vllm_versions())
+def test_ranks_of_lora_are_the_arguments_choices_or_in_the_table(version: str) -> None:
+    choices = engine_arguments(version)["max_lora_rank"].choices
+    assert (vllm_behaviour(version).lora_ranks is None) == (choices is not None)
+
+
+def test_a_version_outside_the_table_behaves_as_the_change_before_it() -> None:
+    assert vllm_behaviour("0.6.4") == vllm_behaviour("0.10.0")
+    assert vllm_behaviour("0.13.1") == vllm_behaviour("0.12.0")
+    assert vllm_behaviour("0.20.2") == vllm_behaviour("0.18.0")
+    assert vllm_behaviour("1.0") == vllm_behaviour("0.29.0")
+
+
+def test_changes_are_listed_oldest_first() -> None:
+    for row in behaviour_rows().values():
+        numbers = [release_number(version) for version in row.since]
+        assert numbers == sorted(numbers)
+        assert row.source
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert release_number("0.9.2") < release_number("0.10.0") < release_number("0.10.1.1")
+    assert release_number("0.11") == release_number("0.11.0")
+
+
+def test_the_oldest_ray_that_suits_is_named_for_a_way_out() -> None:
+    assert oldest_ray(lambda ray: vllm_behaviour(ray.vllm).draft_models) == "2.54.1"
+    assert oldest_ray(lambda ray: ray.supports_v0_engine) == "2.49.1"
+    assert oldest_ray(lambda ray: ray.vllm not in vllm_versions()) is None
+    assert oldest_ray(lambda _: True) == next(iter(ray_releases()))
