@@ -66,9 +66,10 @@ def service_or_stop(
 ) -> ServiceManifests:
     """The manifests of a service on pools that others run; shows the plan's warnings.
 
-    It knows neither project nor region, so it checks no zones, prices, budget or quota: a model
-    without `gpu` goes to the first pool on which it fits best, not to the cheapest. Everything else
-    is checked as in a stack file: memory, engine arguments, releases, the pools' capacity.
+    It knows neither project nor region, so it checks no zones, budget or quota and knows no prices:
+    of the pools on which a model without `gpu` fits, it takes one with the fewest GPUs a node and
+    then the least memory. Everything else is checked as in a stack file: memory, engine arguments,
+    releases, the pools' capacity.
 
     gpu_pools: pools that exist; `name` is the value of their label `cloud.google.com/gke-nodepool`.
     cpu_pool: the node pool of the Ray head, the routers and the smoke test; None lets them run on

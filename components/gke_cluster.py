@@ -5,6 +5,7 @@ is: this creates nothing in it and only names its owner's CPU pool, and the owne
 KubeRay add-on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -14,7 +15,7 @@ from pulumi_gcp import container
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
 from models.stack import KubeRayInstall
-from planning import ClusterPlan, Plan
+from planning import CpuPoolPlan, Plan
 
 # Fields to ignore: deleting the default pool makes the provider report them as changed, and
 # changing them would replace the cluster (https://github.com/pulumi/pulumi/issues/8991).
@@ -26,24 +27,51 @@ _MONITORED = ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT", "KUBELET", "CADVISOR", "
 
 @dataclass(frozen=True, kw_only=True)
 class GkeClusterArgs:
-    """A cluster to create, or with `cluster.existing` one to adopt.
+    """A cluster to create or, with `existing`, to adopt.
 
     project: plain text, because the identity of the Kubernetes provider is built from it.
+    location: region, or zone of a zonal cluster.
+    zones: of the nodes; an adopted cluster needs none here.
+    cpu_pool: the pool for the Ray head, the routers and KubeRay; of an adopted cluster only its
+        name is used.
+    context: for an adopted cluster, the kubeconfig context that leads to it; without it, Google is
+        asked for the address.
     kuberay_addon: whether GKE runs the KubeRay operator itself.
     node_service_account: e-mail of the CPU nodes' Google service account; by default GKE's own.
     """
 
-    cluster: ClusterPlan
     project: str
+    name: str
+    location: str
+    cpu_pool: CpuPoolPlan
+    zones: Sequence[str] = ()
+    initial_cpu_nodes_per_zone: int = 1
+    existing: bool = False
+    context: str | None = None
+    deletion_protection: bool = True
+    release_channel: str = "REGULAR"
+    network: str | None = None
+    subnetwork: str | None = None
     kuberay_addon: bool = False
     node_service_account: pulumi.Input[str] | None = None
 
     @classmethod
     def of(cls, plan: Plan) -> "GkeClusterArgs":
         """The arguments that a plan asks for."""
+        cluster = plan.cluster
         return cls(
-            cluster=plan.cluster,
             project=plan.project,
+            name=cluster.name,
+            location=cluster.location,
+            cpu_pool=cluster.cpu_pool,
+            zones=cluster.zones,
+            initial_cpu_nodes_per_zone=cluster.initial_cpu_nodes_per_zone,
+            existing=cluster.existing,
+            context=cluster.context,
+            deletion_protection=cluster.deletion_protection,
+            release_channel=cluster.release_channel,
+            network=cluster.network,
+            subnetwork=cluster.subnetwork,
             kuberay_addon=plan.release.install is KubeRayInstall.GKE_ADDON,
         )
 
@@ -68,10 +96,9 @@ class GkeCluster(pulumi.ComponentResource):
         self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ray-llm:index:GkeCluster", name, None, opts)
-        plan = args.cluster
-        context = gke_context(args.project, plan.location, plan.name)
+        context = gke_context(args.project, args.location, args.name)
         kubeconfig: pulumi.Output[str] | None
-        if not plan.existing:
+        if not args.existing:
             cluster = self._created(name, args)
             pool = self._cpu_pool(name, args, cluster)
             self.name, self.location = cluster.name, cluster.location
@@ -80,15 +107,15 @@ class GkeCluster(pulumi.ComponentResource):
                 cluster.endpoint, _ca_certificate(cluster.master_auth), context
             )
         else:
-            self.name = pulumi.Output.from_input(plan.name)
-            self.location = pulumi.Output.from_input(plan.location)
-            self.cpu_pool = pulumi.Output.from_input(plan.cpu_pool.name)
-            if plan.context is not None:
+            self.name = pulumi.Output.from_input(args.name)
+            self.location = pulumi.Output.from_input(args.location)
+            self.cpu_pool = pulumi.Output.from_input(args.cpu_pool.name)
+            if args.context is not None:
                 self.endpoint, kubeconfig = pulumi.Output.from_input(""), None
             else:
                 found = container.get_cluster_output(
-                    name=plan.name,
-                    location=plan.location,
+                    name=args.name,
+                    location=args.location,
                     project=args.project,
                     opts=pulumi.InvokeOutputOptions(parent=self),
                 )
@@ -104,7 +131,7 @@ class GkeCluster(pulumi.ComponentResource):
             f"{name}-kubernetes",
             kubernetes.ProviderArgs(
                 kubeconfig=kubeconfig,
-                context=plan.context,
+                context=args.context,
                 # Known at every preview, unlike the kubeconfig: without it a cluster whose address
                 # is not known yet would plan a new provider and with it all that is in the cluster.
                 cluster_identifier=context,
@@ -114,7 +141,7 @@ class GkeCluster(pulumi.ComponentResource):
                 enable_secret_mutable=True,
                 # An interrupted `up` leaves objects that its state does not know. In a cluster that
                 # this program created they can only be its own, and the next `up` adopts them.
-                upsert_existing_objects=not plan.existing,
+                upsert_existing_objects=not args.existing,
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -128,22 +155,21 @@ class GkeCluster(pulumi.ComponentResource):
         )
 
     def _created(self, name: str, args: GkeClusterArgs) -> container.Cluster:
-        plan = args.cluster
         return container.Cluster(
             f"{name}-cluster",
             container.ClusterArgs(
-                name=plan.name,
+                name=args.name,
                 project=args.project,
-                location=plan.location,
-                node_locations=list(plan.zones),
-                network=plan.network,
-                subnetwork=plan.subnetwork,
+                location=args.location,
+                node_locations=list(args.zones),
+                network=args.network,
+                subnetwork=args.subnetwork,
                 networking_mode="VPC_NATIVE",
                 datapath_provider="ADVANCED_DATAPATH",
-                deletion_protection=plan.deletion_protection,
+                deletion_protection=args.deletion_protection,
                 remove_default_node_pool=True,
                 initial_node_count=1,
-                release_channel=container.ClusterReleaseChannelArgs(channel=plan.release_channel),
+                release_channel=container.ClusterReleaseChannelArgs(channel=args.release_channel),
                 workload_identity_config=container.ClusterWorkloadIdentityConfigArgs(
                     workload_pool=f"{args.project}.svc.id.goog"
                 ),
@@ -168,7 +194,7 @@ class GkeCluster(pulumi.ComponentResource):
                 parent=self,
                 # GKE's own protection refuses only the cluster, after everything in it is gone;
                 # Pulumi's refuses the whole destroy before anything is.
-                protect=plan.deletion_protection,
+                protect=args.deletion_protection,
                 ignore_changes=CLUSTER_IGNORED,
                 custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
             ),
@@ -177,17 +203,16 @@ class GkeCluster(pulumi.ComponentResource):
     def _cpu_pool(
         self, name: str, args: GkeClusterArgs, cluster: container.Cluster
     ) -> container.NodePool:
-        plan = args.cluster.cpu_pool
-        zones = args.cluster.zones
+        plan = args.cpu_pool
         return container.NodePool(
             f"{name}-cpu-pool",
             container.NodePoolArgs(
                 name=plan.name,
                 project=args.project,
-                location=args.cluster.location,
+                location=args.location,
                 cluster=cluster.name,
-                node_locations=list(zones),
-                initial_node_count=args.cluster.initial_cpu_nodes_per_zone,
+                node_locations=list(args.zones),
+                initial_node_count=args.initial_cpu_nodes_per_zone,
                 autoscaling=container.NodePoolAutoscalingArgs(
                     total_min_node_count=plan.min_nodes, total_max_node_count=plan.max_nodes
                 ),

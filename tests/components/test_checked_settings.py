@@ -79,6 +79,14 @@ def test_a_service_keeps_to_the_cpu_pool_that_it_is_given(shown: list[str]) -> N
     }
 
 
+def test_without_prices_a_model_goes_to_the_smallest_pool_on_which_it_fits(
+    shown: list[str],
+) -> None:
+    pools = [GpuPoolSettings(tier="l4-x2"), GpuPoolSettings(tier="l4"), GpuPoolSettings(tier="t4")]
+    [config_map] = chat(gpu_pools=pools).config_maps
+    assert "l4: 1" in config_map["data"]["chat.yaml"]
+
+
 def test_a_service_is_checked_by_the_rules_of_a_stack_file(shown: list[str]) -> None:
     too_large = ModelDeployment(model="qwen2.5-32b-instruct", name="chat", gpu="shared-l4")
     with pytest.raises(pulumi.RunError, match=r"ray-llm:models\[0\]"):
