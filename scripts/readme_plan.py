@@ -1,4 +1,4 @@
-"""Writes the plan and the messages of the prod stack into the README; a test compares them.
+"""Writes what the program says of the shipped stacks into the docs; a test compares them.
 
 Run: python -m scripts.readme_plan
 """
@@ -18,52 +18,64 @@ from reports.plan_text import plan_text
 
 CHECKOUT = Path(__file__).parent.parent
 README = CHECKOUT / "README.md"
+PLAN_PAGE = CHECKOUT / "docs" / "plan.md"
 PICTURE = CHECKOUT / "docs" / "prod-plan.svg"
-_BLOCK = re.compile(r"(<!-- (plan|problems):prod -->\n).*?(<!-- /\2:prod -->)", re.DOTALL)
+# A block such as <!-- plan:prod -->, which ends with <!-- /plan:prod -->.
+_BLOCK = re.compile(r"(<!-- (\w+:\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 _MODELS_KEY = "ray-llm:models"
 _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 
-def prod_plan() -> Plan:
-    """The plan of the shipped prod stack, with a token."""
-    return _planned(_prod_values())
+def shipped_plan(stack: str) -> Plan:
+    """The plan of a shipped stack, with a token."""
+    return _planned(stack, _values(stack))
 
 
 def prod_problems() -> str:
     """The messages of a preview of the prod stack with three mistakes in its models."""
-    values = _prod_values()
+    values = _values("prod")
     models = values[_MODELS_KEY]
     models[1] = {"model": models[1]["model"], "gpu": "l4", "contextLength": 65536}
     models[2]["replica"] = models[2].pop("replicas")
     models[5]["engine"] = {"max_num_seq": 32}
     try:
-        _planned(values)
+        _planned("prod", values)
     except StackError as error:
         return str(error)
     raise AssertionError("the mistakes were not found")
 
 
-def _prod_values() -> dict[str, Any]:
-    file = read_stack_file(CHECKOUT / "Pulumi.prod.yaml")
-    return {**file.values, _TOKEN_KEY: None}
+def _values(stack: str) -> dict[str, Any]:
+    return {**read_stack_file(_stack_path(stack)).values, _TOKEN_KEY: None}
 
 
-def _planned(values: dict[str, Any]) -> Plan:
-    return make_plan(read_stack("prod", values, frozenset({_TOKEN_KEY}), CHECKOUT))
+def _stack_path(stack: str) -> Path:
+    return CHECKOUT / f"Pulumi.{stack}.yaml"
 
 
-def refreshed(readme: str) -> str:
-    """The README's text with the plan and the problems in their places."""
-    texts = {"plan": plan_text(plan_summary(prod_plan())), "problems": prod_problems()}
-    return _BLOCK.sub(
-        lambda match: f"{match[1]}\n```text\n{texts[match[2]]}\n```\n\n{match[3]}", readme
-    )
+def _planned(stack: str, values: dict[str, Any]) -> Plan:
+    return make_plan(read_stack(stack, values, frozenset({_TOKEN_KEY}), CHECKOUT))
+
+
+def _block(name: str) -> str:
+    """The Markdown of a block: a stack file, its plan, or the problems of one."""
+    kind, _, stack = name.partition(":")
+    if kind == "stack":
+        return f"```yaml\n{_stack_path(stack).read_text(encoding='utf-8')}```"
+    text = prod_problems() if kind == "problems" else plan_text(plan_summary(shipped_plan(stack)))
+    return f"```text\n{text}\n```"
+
+
+def refreshed(page: str) -> str:
+    """A page's text with its blocks as the program has them now."""
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{_block(match[2])}\n\n{match[3]}", page)
 
 
 def main() -> None:
-    """Rewrite the README and the picture."""
-    README.write_text(refreshed(README.read_text(encoding="utf-8")), encoding="utf-8")
-    PICTURE.write_text(plan_picture(prod_plan()), encoding="utf-8")
+    """Rewrite the pages and the picture."""
+    for page in (README, PLAN_PAGE):
+        page.write_text(refreshed(page.read_text(encoding="utf-8")), encoding="utf-8")
+    PICTURE.write_text(plan_picture(shipped_plan("prod")), encoding="utf-8")
 
 
 if __name__ == "__main__":
