@@ -23,6 +23,7 @@ from models.stack import (
     ServiceSettings,
     StackSettings,
     Versions,
+    with_paths,
 )
 from planning import Plan, PoolPlan, gpu_pools, make_plan
 
@@ -85,8 +86,8 @@ def service_or_stop(
         cluster=ClusterSettings.model_construct(
             name="", zones=(), existing=True, cpu_pool=CpuPoolSettings(max_nodes=1000)
         ),
-        gpu_pools=tuple(gpu_pools),
-        models=tuple(models),
+        gpu_pools=with_paths(gpu_pools, "gpuPools"),
+        models=with_paths(models, "models"),
         defaults=defaults or Defaults(),
         versions=versions or Versions(),
         kube_ray=KubeRaySettings(install=KubeRayInstall.EXISTING),

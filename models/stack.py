@@ -6,12 +6,12 @@ planning/, and the plan shows it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -396,6 +396,12 @@ class StackSettings(Settings):
     @field_validator("gpu_pools", "models")
     @classmethod
     def _with_paths(cls, entries: tuple[Entry, ...], info: ValidationInfo) -> tuple[Entry, ...]:
-        """The entries at the paths that they would have in a stack file."""
-        key = to_camel(str(info.field_name))
-        return tuple(entry.at(f"ray-llm:{key}[{index}]") for index, entry in enumerate(entries))
+        return with_paths(entries, to_camel(str(info.field_name)))
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+def with_paths(entries: Iterable[AnyEntry], key: str) -> tuple[AnyEntry, ...]:
+    """The entries at the paths that they would have in a stack file's list `key`."""
+    return tuple(entry.at(f"ray-llm:{key}[{index}]") for index, entry in enumerate(entries))
