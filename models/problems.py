@@ -14,7 +14,7 @@ from models.rules import Severity as Severity
 
 # Hugging Face's tokens start with hf_ or, the older ones, api_; a message must never carry one,
 # whatever key it was put under. Three engine arguments of vLLM start with hf_ too.
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"hf_(?!(?:overrides|token|config_path)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
 )
 _LONGEST_VALUE = 80
@@ -73,7 +73,7 @@ class Problem:
 
 def without_secrets(text: str) -> str:
     """The text with everything that looks like a Hugging Face token replaced."""
-    return _TOKEN.sub("[secret]", text)
+    return TOKEN.sub("[secret]", text)
 
 
 def _shown(value: object) -> str:

@@ -14,9 +14,10 @@ import pytest
 
 from manifests import service_manifests
 from manifests.serve_config import llm_config
-from manifests.smoke_test.script import main, repairs, service_view
+from manifests.smoke_test.script import http_json, main, repairs, service_view
 from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION, Settings
+from models import problems
 from planning import ModelPlan
 from tests.manifests.plans import model, plan, replicas
 from tests.manifests.written import config_maps, smoke_test_job
@@ -745,3 +746,10 @@ def test_it_runs_as_the_job_runs_it(start: Callable[..., Run], tmp_path: Path) -
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "answers chat/completions" in done.stdout
+
+
+def test_the_script_blanks_the_same_tokens_as_the_messages_of_a_preview() -> None:
+    assert http_json.TOKEN == problems.TOKEN
+    assert http_json.one_line("of api_org_0123456789abcdefghij, hf_0123456789") == (
+        "of [secret], [secret]"
+    )
