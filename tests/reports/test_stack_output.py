@@ -28,5 +28,5 @@ def test_every_form_of_the_output_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ['"plan"', '{"plan": "none"}', '"{"'])
 def test_a_text_without_a_plan_is_refused(text: str) -> None:
-    with pytest.raises(SourceError, match="holds no plan"):
+    with pytest.raises(SourceError, match="is not a plan"):
         summary_of_json(text, "-")
