@@ -99,7 +99,7 @@ def test_blank_token_is_none(blank: str) -> None:
 
 def test_token_in_plain_text_is_refused_and_not_repeated() -> None:
     told = problems({**GOOD, "ray-llm:huggingFaceToken": TOKEN})
-    assert "stands in plain text" in told
+    assert "is in plain text" in told
     assert TOKEN not in told
 
 
