@@ -5,6 +5,7 @@ engine orders, replaces and deletes as the options say, or that anything works. 
 the same components on the real engine with providers that check every key.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -196,6 +197,8 @@ def record() -> Record:
     def run(program: Callable[[], Any]) -> Recording:
         recording = Recording()
         monitor = _Monitor(recording)
+        # A test that ran before in this process may have closed its loop: asyncio.run() does.
+        asyncio.set_event_loop(asyncio.new_event_loop())
         pulumi.runtime.set_mocks(
             monitor.mocks, project="ray-llm", stack="test", preview=False, monitor=monitor
         )
