@@ -89,7 +89,7 @@ def test_without_prices_a_model_goes_to_the_smallest_pool_on_which_it_fits(
 
 def test_a_service_is_checked_by_the_rules_of_a_stack_file(shown: list[str]) -> None:
     too_large = ModelDeployment(model="qwen2.5-32b-instruct", name="chat", gpu="shared-l4")
-    with pytest.raises(pulumi.RunError, match=r"ray-llm:models.*chat needs"):
+    with pytest.raises(pulumi.RunError, match=r"ray-llm:models\[0\]: chat needs"):
         chat(models=[too_large])
     with pytest.raises(pulumi.RunError, match="shared-l4 is also the name of an earlier pool"):
         chat(gpu_pools=[GpuPoolSettings(tier="l4", name="shared-l4")] * 2)
