@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from models.facts import Facts
 
 # A dimension beyond any model's; larger numbers in a file are mistakes, and
 # keeping them small keeps every product of them far from absurd arithmetic.
@@ -27,11 +29,7 @@ class AttentionKind(StrEnum):
     MLA = "mla"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Attention(_Frozen):
+class Attention(Facts):
     """The attention kind; the other fields are those of multi-head latent attention (MLA)."""
 
     kind: AttentionKind
@@ -53,7 +51,7 @@ class Attention(_Frozen):
         return self
 
 
-class Quantization(_Frozen):
+class Quantization(Facts):
     """How the weights are stored: `method` is Hugging Face's `quant_method`."""
 
     method: str
@@ -62,7 +60,7 @@ class Quantization(_Frozen):
     scheme: str | None = None
 
 
-class LlmArchitecture(_Frozen):
+class LlmArchitecture(Facts):
     """The dimensions of one decoder LLM, under their config.json names.
 
     `sliding_window` is None unless the window is active; then `sliding_window_layers`

@@ -10,21 +10,19 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from annotated_types import Gt
-from pydantic import BaseModel, ConfigDict
 
 from models.catalog import data_file
+from models.facts import Facts
 
 Provisioning = Literal["on-demand", "spot", "flex-start"]
 
 
-class GpuTier(BaseModel):
+class GpuTier(Facts):
     """One GPU tier.
 
     `gpu_memory_gib` is what the driver shows per GPU, below the nominal size.
     The quota metrics are the Compute Engine region quotas that its GPUs count against.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     gpu: str

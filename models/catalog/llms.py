@@ -11,21 +11,19 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 
 from annotated_types import Gt
-from pydantic import BaseModel, ConfigDict
 
 from models.architecture import LlmArchitecture, Quantization
 from models.catalog import data_file
+from models.facts import Facts
 
 
-class LlmRow(BaseModel):
+class LlmRow(Facts):
     """One LLM of the catalogue.
 
     `family` groups the LLMs of one ConfigMap. `provenance` says where the numbers come
     from; `remembered` rows have dimensions copied from a sibling, not read for the model.
     `parameters_note` says why the published count differs from the dimensions, if it does.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     source: str

@@ -9,22 +9,20 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from annotated_types import Gt
-from pydantic import BaseModel, ConfigDict
 
 from models.catalog import data_file
+from models.facts import Facts
 
 BootDisk = Literal["pd-balanced", "hyperdisk-balanced"]
 USUAL_BOOT_DISK: Final = "pd-balanced"
 
 
-class MachineType(BaseModel):
+class MachineType(Facts):
     """One machine type.
 
     `boot_disk` is the disk type of its nodes. `vcpu_quota` is the Compute Engine quota metric that
     its vCPUs count against; None if only its GPUs are limited.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     vcpus: Annotated[int, Gt(0)]

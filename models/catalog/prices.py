@@ -10,16 +10,13 @@ from decimal import Decimal
 from functools import cache, cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from models.catalog import data_file
 from models.catalog.gpu_tiers import gpu_tiers
+from models.facts import Facts
 
 
-class HourlyPrice(BaseModel):
+class HourlyPrice(Facts):
     """The price of one machine in one region; `tier` is None for a machine without GPUs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     machine_type: str
     tier: str | None
@@ -28,10 +25,8 @@ class HourlyPrice(BaseModel):
     spot_usd: Decimal | None
 
 
-class PriceList(BaseModel):
+class PriceList(Facts):
     """All prices, with their source and the day on which they were read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     date: date
     currency: Literal["USD"]

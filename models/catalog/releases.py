@@ -10,16 +10,16 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from annotated_types import Gt
-from pydantic import BaseModel, ConfigDict
 
 from models.catalog import data_file
+from models.facts import Facts
 
 # The releases of a stack that names none.
 DEFAULT_RAY: Final = "2.49.1"
 DEFAULT_KUBERAY: Final = "1.6.2"
 
 
-class RayRelease(BaseModel):
+class RayRelease(Facts):
     """One Ray release with its ray-llm image.
 
     - `vllm`: the version in the image, or the least that Ray asks for
@@ -28,8 +28,6 @@ class RayRelease(BaseModel):
     - `scale_to_zero_broken`: `min_replicas: 0` does not work (ray#59076)
     - `tested`: this project's tests run it for real
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ray: str
     vllm: str
@@ -44,15 +42,13 @@ class RayRelease(BaseModel):
     tested: bool
 
 
-class KubeRayRelease(BaseModel):
+class KubeRayRelease(Facts):
     """One KubeRay operator release.
 
     - `min_ray`: the oldest Ray that it serves
     - `max_rayservice_name`: characters that the name of a RayService may have
     - `tested`: this project's tests run it for real
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
     min_ray: str

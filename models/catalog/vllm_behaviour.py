@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from models.catalog import data_file
 from models.catalog.release_number import release_number
+from models.facts import Facts
 
 
-class VllmBehaviour(BaseModel):
+class VllmBehaviour(Facts):
     """What planning has to know of one vLLM release; capabilities are 80 for 8.0.
 
     - `draft_models`: an ordinary model may be the draft of speculative decoding
@@ -36,8 +35,6 @@ class VllmBehaviour(BaseModel):
     - `graphs_in_budget`: CUDA graphs are taken from utilization x memory
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     draft_models: bool
     lora_ranks: tuple[int, ...] | None
     multimodal_arguments: tuple[str, ...]
@@ -57,10 +54,8 @@ class VllmBehaviour(BaseModel):
     graphs_in_budget: bool
 
 
-class BehaviourRow(BaseModel):
+class BehaviourRow(Facts):
     """One fact of the table: its value at first, its values since later releases, its source."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     at_first: Any
     since: Mapping[str, Any] = {}

@@ -10,33 +10,28 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from models.catalog import data_file
 from models.catalog.releases import ray_releases
+from models.facts import Facts
 
 
-class EngineArgument(BaseModel):
+class EngineArgument(Facts):
     """One argument of vLLM that an LLM config's `engine_kwargs` may hold.
 
     `types` are the YAML types it takes: int, float, bool, str, list, dict, none.
     `choices` are the only strings or numbers that it takes, None if any is accepted.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str
     types: tuple[str, ...]
     choices: tuple[str | int, ...] | None = None
 
 
-class QuantizationMethod(BaseModel):
+class QuantizationMethod(Facts):
     """One quantization method: the least compute capability (75 is 7.5) and activation dtypes.
 
     None if the source does not state it in a form that can be read without running it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     min_capability: int | None

@@ -9,25 +9,20 @@ from datetime import date
 from functools import cache
 from types import MappingProxyType
 
-from pydantic import BaseModel, ConfigDict
-
 from models.catalog import data_file
+from models.facts import Facts
 
 
-class Region(BaseModel):
+class Region(Facts):
     """A region: all its zones, and those with each accelerator type, by full name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     zones: tuple[str, ...]
     accelerator_zones: dict[str, tuple[str, ...]]
 
 
-class ZoneTable(BaseModel):
+class ZoneTable(Facts):
     """The table with its source and the day on which it was made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     date: date
     source: str
