@@ -1,5 +1,5 @@
 """Fixtures of the component tests; programs.py says what mocks do not prove."""
 
-from tests.components.programs import plan, record
+from tests.components.programs import event_loop, plan, record
 
-__all__ = ["plan", "record"]
+__all__ = ["event_loop", "plan", "record"]

@@ -190,6 +190,15 @@ def _plain(value: Any) -> Any:
 Record = Callable[[Callable[[], Any]], Recording]
 
 
+@pytest.fixture(autouse=True)
+def event_loop() -> None:
+    """A loop for Pulumi's outputs; asyncio.run() of an earlier test leaves its process without."""
+    try:
+        asyncio.get_event_loop()
+    except RuntimeError:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+
+
 @pytest.fixture
 def record() -> Record:
     """Runs a program under mocks; what it returns is awaited and kept as `result`."""
@@ -197,8 +206,6 @@ def record() -> Record:
     def run(program: Callable[[], Any]) -> Recording:
         recording = Recording()
         monitor = _Monitor(recording)
-        # A test that ran before in this process may have closed its loop: asyncio.run() does.
-        asyncio.set_event_loop(asyncio.new_event_loop())
         pulumi.runtime.set_mocks(
             monitor.mocks, project="ray-llm", stack="test", preview=False, monitor=monitor
         )
