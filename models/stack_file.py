@@ -143,7 +143,8 @@ def parse_stack_file(text: str, path: Path) -> StackFile:
     try:
         _refuse_deep_nesting(text)
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-        _refuse_endless_aliases(document, text)
+        if "*" in text:  # an alias
+            _refuse_endless_aliases(document, text)
     except (yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError) as error:
         where = _where(error)
         raise StackFileError(

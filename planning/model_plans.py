@@ -1,6 +1,7 @@
 """From model entries to model plans: each entry read, placed with the others, and checked there."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from models.problems import Problem
 from models.reading import Reading
@@ -30,6 +31,11 @@ class ListedPools:
     plans: tuple[PoolPlan, ...]
     complete: bool
 
+    @cached_property
+    def choices(self) -> tuple[PoolChoice, ...]:
+        """The pools as placement sees them."""
+        return tuple(PoolChoice.of(pool) for pool in self.plans)
+
 
 def model_plans(
     reading: Reading, settings: StackSettings, release: ReleasePlan | None, pools: ListedPools
@@ -46,7 +52,7 @@ def model_plans(
     for model, found in entries:
         problems += found
         if model is not None:
-            plan, found = _checked_plan(next(placed), pools.plans)
+            plan, found = _checked_plan(next(placed), pools)
             plans += [] if plan is None else [plan]
             problems += found
     return tuple(plans), tuple(problems)
@@ -60,13 +66,13 @@ def _on_own_pool(
     pools: ListedPools,
 ) -> tuple[PlacedModel | None, tuple[Problem, ...]]:
     """A model on the pool that suits it alone, and all that is wrong with its entry."""
-    low, high, problems = replica_range(deployment, settings.defaults, deployment.path)
-    spec, spec_problems = _spec(deployment, reading, settings, release)
+    path = deployment.path
+    low, high, problems = replica_range(deployment, settings.defaults, path)
+    spec, spec_problems = _spec(deployment, path, reading, settings, release)
     problems += spec_problems
     if spec is None:
         return None, problems
-    choices = [PoolChoice.of(pool) for pool in pools.plans]
-    placement, found = placement_of(spec, choices, pools.complete, settings.region)
+    placement, found = placement_of(spec, pools.choices, pools.complete, settings.region)
     if placement is None:
         return None, (*problems, *found)
     model = PlacedModel(
@@ -81,12 +87,12 @@ def _on_own_pool(
 
 def _spec(
     deployment: ModelDeployment,
+    path: str,
     reading: Reading,
     settings: StackSettings,
     release: ReleasePlan | None,
 ) -> tuple[ModelSpec | None, tuple[Problem, ...]]:
     """What a model's sizing depends on; None if the model must not be sized."""
-    path = deployment.path
     checkpoint, problems = checkpoint_of(deployment, path, reading.directory)
     arguments, contradictions = stated_arguments(deployment, path)
     context = EntryContext(
@@ -116,15 +122,15 @@ def _spec(
 
 
 def _checked_plan(
-    placed: PlacedModel, pools: tuple[PoolPlan, ...]
+    placed: PlacedModel, pools: ListedPools
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
     """A model's plan on its pool, and what is wrong with it there."""
     plan, problems = _model_plan(placed.spec, placed.placement)
     problems = (*placed.problems, *problems)
     if plan is None:
         return None, problems
-    pool = next(pool for pool in pools if pool.id == plan.pool)
-    context = PlacedContext(spec=placed.spec, model=plan, pool=pool, pools=pools)
+    pool = next(pool for pool in pools.plans if pool.id == plan.pool)
+    context = PlacedContext(spec=placed.spec, model=plan, pool=pool, choices=pools.choices)
     return plan, (*problems, *placed_problems(context))
 
 
@@ -132,7 +138,7 @@ def _model_plan(
     spec: ModelSpec, placement: Placement
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
     deployment, checkpoint, sizing = spec.deployment, spec.checkpoint, placement.sizing
-    batching, path = sizing.batching, deployment.path
+    batching, path = sizing.batching, spec.arguments.path
     range_, problems = replicas(deployment, spec.defaults, path, batching.max_num_seqs)
     if range_ is None:
         return None, ()  # an empty range was reported with the entry

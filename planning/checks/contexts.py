@@ -6,6 +6,7 @@ from typing import Any
 
 from models.architecture import LlmArchitecture
 from models.stack import ModelDeployment, StackSettings
+from planning.infrastructure.pool_price import PoolChoice
 from planning.plan import ModelPlan, PodResources, PoolPlan, ReleasePlan, RouterGroupPlan
 from planning.plan_costs import QuotaNeed, StackCost
 from planning.sizing.checkpoint import Checkpoint
@@ -46,13 +47,14 @@ class EntryContext:
 class PlacedContext:
     """A model on its pool.
 
-    pool: the model's pool, without node counts, as are all `pools` of the stack.
+    pool: the model's pool, without node counts.
+    choices: all pools of the stack as placement sees them.
     """
 
     spec: ModelSpec
     model: ModelPlan
     pool: PoolPlan
-    pools: tuple[PoolPlan, ...]
+    choices: tuple[PoolChoice, ...]
 
     @property
     def path(self) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from models.problems import Problem, stops
 from planning.checks.contexts import PlacedContext
 from planning.infrastructure.pool_price import PoolChoice
-from planning.plan import ModelPlan
+from planning.plan import GIB, ModelPlan
 from planning.sizing.model_sizing import ModelSpec, size_model
 
 # Below this there may be reasons for a dearer pool: speed, or GPUs that are paid for anyway.
@@ -16,10 +16,10 @@ _TIMES_DEARER: Final = Decimal(3)
 
 def placement_problems(context: PlacedContext) -> Iterable[Problem]:
     """Warnings about the pool that a model is on, compared with the others of the stack."""
-    spec, model, chosen = context.spec, context.model, PoolChoice.of(context.pool)
+    spec, model = context.spec, context.model
+    chosen = next(pool for pool in context.choices if pool.id == model.pool)
     if spec.deployment.gpu is not None:
-        pools = [PoolChoice.of(pool) for pool in context.pools]
-        yield from _oversized(spec, model, chosen, pools)
+        yield from _oversized(spec, model, chosen, context.choices)
     if chosen.spot and model.replicas.max == 1:
         yield Problem(
             path=f"{model.path}.replicas",
@@ -38,12 +38,16 @@ def _oversized(
     price = _replica_price(chosen, model.gpus_per_replica)
     if price is None:
         return
+    # Fewer GPUs hold fewer copies of what each holds whole, such as norms: a tenth at most.
+    weight_bytes = 0.9 * model.gpus_per_replica * (model.fit.weight_bytes if model.fit else 0)
     for pool in sorted(pools, key=lambda pool: pool.rank(1)):
         cheapest = _replica_price(pool, 1)
         if pool.id == chosen.id or pool.spot or cheapest is None:
             continue
         if cheapest * _TIMES_DEARER > price:
             return  # the pools that follow are dearer still
+        if weight_bytes > pool.tier.gpu_memory_gib * GIB * pool.tier.gpu_count:
+            continue  # what takes most of the time here is to size a model where it cannot fit
         sizing, problems = size_model(spec, pool.tier)
         if sizing is None or stops(problems) or not sizing.fits:
             continue

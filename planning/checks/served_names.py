@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from models.problems import Problem
 from models.stack import InvalidValueError, ModelDeployment, ServedName
 from planning.checks.contexts import StackContext
 
-_SERVED_NAME: TypeAdapter[str] = TypeAdapter(ServedName)
+_SERVED_NAME: TypeAdapter[str] = TypeAdapter(ServedName, config=ConfigDict(defer_build=True))
 
 
 def name_problems(context: StackContext) -> Iterable[Problem]:

@@ -6,12 +6,11 @@ A replica costs as much as its share of the node's GPUs: half of a two-GPU node 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 
 from models.catalog import GpuTier, gpu_tiers, prices
 from planning.plan import PoolPlan
 
-Rank = tuple[Decimal, int, Decimal]
+Rank = tuple[Decimal, int, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +39,8 @@ class PoolChoice:
         return (
             Decimal("Infinity") if node is None else node * share,
             self.tier.gpu_count,
-            self._memory_gib,
+            self.tier.gpu_memory_gib,
         )
-
-    @cached_property  # every model compares all pools
-    def _memory_gib(self) -> Decimal:
-        return Decimal(str(self.tier.gpu_memory_gib))
 
 
 def catalogue_choices(region: str) -> Iterable[PoolChoice]:
