@@ -51,7 +51,7 @@ def test_all_problems_of_a_file_are_told_at_once_and_nothing_is_created(tmp_path
         ({**shipped_config("dev"), "ray-llm:models": []}, "ray-llm:models: [] is empty"),
         (
             {**shipped_config("dev"), "ray-llm:huggingFaceToken": TOKEN},
-            "ray-llm:huggingFaceToken: stands in plain text",
+            "ray-llm:huggingFaceToken: is in plain text",
         ),
     ],
 )
