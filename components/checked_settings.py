@@ -94,7 +94,7 @@ def service_or_stop(
         kube_ray=KubeRaySettings(install=KubeRayInstall.EXISTING),
         service=service,
         has_hugging_face_token=has_hugging_face_token,
-        accept=(*accept, "zones-unknown"),
+        accept=(*((accept,) if isinstance(accept, str) else accept), "zones-unknown"),
     )
     plan = plan_or_stop(settings)
     pool = replace(plan.cluster.cpu_pool, name=cpu_pool or "")

@@ -14,6 +14,7 @@ import pulumi
 from pulumi.runtime import config as engine_config
 
 from components.checked_settings import plan_or_stop
+from models.problems import without_secrets
 from models.reading import NAMESPACE, Reading, read_stack
 from models.stack_keys import TOKEN_KEY
 from planning import Plan
@@ -62,7 +63,7 @@ class StackConfig:
         Raises pulumi.RunError with every problem of the stack at once.
         """
         plan = plan_or_stop(self.reading)
-        pulumi.info(plan_text(plan_summary(plan)))
+        pulumi.info(without_secrets(plan_text(plan_summary(plan))))
         return plan
 
 

@@ -10,6 +10,7 @@ import pulumi
 
 from components.gke_cluster import GkeCluster
 from components.ray_llm_service import RayLlmService
+from models.problems import without_secrets
 from planning import Plan
 from reports.plan_data import plan_summary
 
@@ -28,4 +29,4 @@ def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService
     pulumi.export("cluster", cluster.name)
     # Pulumi prints a mapping over some 200 lines at every preview, and so it does with a text that
     # is a JSON object. JSON in a JSON string is one line, which it cuts.
-    pulumi.export("plan", json.dumps(json.dumps(plan_summary(plan))))
+    pulumi.export("plan", json.dumps(without_secrets(json.dumps(plan_summary(plan)))))

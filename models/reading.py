@@ -120,10 +120,14 @@ def read_stack(
 
 def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
     """A reading of settings that a program made itself, for callers without a stack file."""
+    problems: list[Problem] = []
+    for key, entries in (("gpuPools", settings.gpu_pools), ("models", settings.models)):
+        problems += [] if entries else [_empty_list(key)]
+    _accepted(settings.accept, f"{NAMESPACE}:accept", problems)
     return Reading(
         origin=f"stack {settings.stack}",
         settings=settings,
-        problems=(),
+        problems=tuple(problems),
         pools_complete=True,
         directory=directory,
     )
@@ -250,7 +254,7 @@ def _section(
 
 def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, ...]:
     """The rules in an `accept` list that can be accepted."""
-    remedy = "List ids of rules; a warning ends with the id of its rule"
+    remedy = "List ids of rules; the id is at the end of a warning"
     if not isinstance(value, list | tuple):
         problems.append(not_a(value, path, "a list", remedy))
         return ()
@@ -327,20 +331,7 @@ def _entries(
         problems.append(not_a(value, path, "a list", "Write one `- ...` line for each entry"))
         return (), False
     if not value:
-        problems.append(
-            Problem(
-                path=path,
-                value="[]",
-                reason="is empty, so there would be nothing to serve"
-                if key == "models"
-                else "is empty, so no model could run anywhere",
-                remedy="List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"
-                if key == "models"
-                else f"List at least one tier, or leave {key} out to get "
-                f"{', '.join(DEFAULT_POOLS)}",
-                rule="empty-list",
-            )
-        )
+        problems.append(_empty_list(key))
         return (), False
     entries: list[AnyEntry] = []
     for index, item in enumerate(value):
@@ -355,3 +346,15 @@ def _entries(
         if entry is not None:
             entries.append(entry.at(where))
     return tuple(entries), len(entries) == len(value)
+
+
+def _empty_list(key: str) -> Problem:
+    if key == "models":
+        reason = "is empty, so there would be nothing to serve"
+        remedy = "List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"
+    else:
+        reason = "is empty, so no model could run anywhere"
+        remedy = f"List at least one tier, or leave {key} out to get {', '.join(DEFAULT_POOLS)}"
+    return Problem(
+        path=f"{NAMESPACE}:{key}", value="[]", reason=reason, remedy=remedy, rule="empty-list"
+    )

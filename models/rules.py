@@ -620,7 +620,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "tensor-parallel-node",
-        "More GPUs a replica than a node of the pool has.",
+        "More GPUs per replica than a node of the pool has.",
         "planning/sizing/parallelism.py",
     ),
     _stop(

@@ -131,10 +131,14 @@ def read_stack_file(path: Path) -> StackFile:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise StackFileError(
-            f"{path}: there is no such file. Name a stack that has a Pulumi.<stack>.yaml here."
+            f"{path}: there is no such file. Name a file that exists, or a stack that has one."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StackFileError(f"{path}: cannot be read ({error}). Save it as UTF-8 text.") from None
+    except UnicodeDecodeError:
+        raise StackFileError(f"{path}: is not UTF-8 text. Save it as UTF-8.") from None
+    except OSError as error:
+        raise StackFileError(
+            f"{path}: cannot be read ({error.strerror}). Name a file that can be read."
+        ) from None
     return parse_stack_file(text, path)
 
 

@@ -78,7 +78,7 @@ def keys_of(section: type[BaseModel]) -> tuple[str, ...]:
 
 def not_a(value: object, path: str, wanted: str, remedy: str) -> Problem:
     """The problem of a value of the wrong type; `wanted` is the right one with its article."""
-    reason = f"has no value, which is not {wanted}" if value is None else f"is not {wanted}"
+    reason = f"has no value, and {wanted} is needed" if value is None else f"is not {wanted}"
     return Problem(path=path, value=value, reason=reason, remedy=remedy, rule="wrong-type")
 
 

@@ -45,18 +45,34 @@ def _run(options: argparse.Namespace) -> int:
 
     try:
         code: int = options.run(options)
-        sys.stdout.flush()
     except (StackFileError, SourceError) as error:
-        print(error, file=sys.stderr)
-        return UNREADABLE
+        _complain(error)
+        code = UNREADABLE
     except StackError as error:
-        print(error, file=sys.stderr)
-        return STOPPED
-    except BrokenPipeError:
-        # The reader has what it wanted (`| head`); nothing may be written at exit either.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        return DEPLOYABLE
+        _complain(error)
+        code = STOPPED
+    _print("", end="", flush=True)
     return code
+
+
+def _print(text: str, end: str = "\n", flush: bool = False) -> None:
+    """Prints a result without anything that looks like a token.
+
+    A reader that has what it wanted (`| head`) changes no exit code.
+    """
+    from models.problems import without_secrets
+
+    try:
+        print(without_secrets(text), end=end, flush=flush)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nothing may be written at exit either
+
+
+def _complain(message: object) -> None:
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as above
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,7 +223,7 @@ def _plan(options: argparse.Namespace) -> int:
             if options.json:
                 documents.append(_stop_document(error))
             else:
-                print(error, file=sys.stderr)
+                _complain(error)
             continue
         data = plan_summary(plan)
         if options.json:
@@ -215,16 +231,16 @@ def _plan(options: argparse.Namespace) -> int:
         elif options.markdown:
             from reports.plan_markdown import plan_markdown
 
-            print(plan_markdown(data))
+            _print(plan_markdown(data))
         else:
             from reports.plan_text import plan_text
 
-            print(plan_text(data))
+            _print(plan_text(data))
             _print_warnings(data["warnings"])
     if options.json:
         import json
 
-        print(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
+        _print(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
     return code
 
 
@@ -238,7 +254,7 @@ def _check(options: argparse.Namespace) -> int:
             plan = plan_of_file(path, options.assume_token)
         except StackError as error:
             code = STOPPED
-            print(error, file=sys.stderr)
+            _complain(error)
             continue
         _print_warnings([warning.sentence() for warning in plan.warnings])
     return code
@@ -246,7 +262,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _print_warnings(sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        print(f"warning: {sentence}", file=sys.stderr)
+        _complain(f"warning: {sentence}")
 
 
 def _files(options: argparse.Namespace) -> Sequence[Path]:
@@ -305,7 +321,7 @@ def _diff(options: argparse.Namespace) -> int:
             raise SourceError("diff: name OLD and NEW, or OLD and --stack, or --base and --stack.")
         old, new = (_summary(source, options) for source in sources)
     changes = difference(old, new)
-    print(difference_markdown(changes))
+    _print(difference_markdown(changes))
     _print_warnings([problem.sentence() for problem in rollout_problems(changes)])
     return DEPLOYABLE
 
@@ -346,7 +362,7 @@ def _comment(options: argparse.Namespace) -> int:
         preview=_engine_preview(options.preview),
         commit=options.commit,
     )
-    print(comment(content), end="")
+    _print(comment(content), end="")
     return STOPPED if content.is_stopped else DEPLOYABLE
 
 
@@ -373,7 +389,7 @@ def _quotas(options: argparse.Namespace) -> int:
     from reports.gcloud_quotas import quota_section
 
     texts = [(str(path), _text(path)) for path in options.files]
-    print(quota_section(texts or [("stdin", sys.stdin.read())]), end="")
+    _print(quota_section(texts or [("stdin", sys.stdin.read())]), end="")
     return DEPLOYABLE
 
 
@@ -407,7 +423,7 @@ def _write(text: str, path: Path | None) -> None:
     from reports.sources import SourceError
 
     if path is None:
-        print(text, end="")
+        _print(text, end="")
         return
     try:
         path.write_text(text, encoding="utf-8")

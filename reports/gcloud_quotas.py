@@ -48,6 +48,8 @@ def _rows(origin: str, text: str) -> dict[str, tuple[int, int]]:
     """Limit and usage by metric. Google writes "no limit" as an extremely high limit."""
     try:
         data: Any = json.loads(text)
+    except RecursionError:
+        raise QuotaJsonError(f"{origin}: is nested too deeply for an answer of gcloud.") from None
     except json.JSONDecodeError as error:
         raise QuotaJsonError(
             f"{origin}: is not JSON (line {error.lineno}: {error.msg}). Add --format=json to "

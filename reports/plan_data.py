@@ -4,7 +4,7 @@ All of it can be written as JSON and none of it is a secret. Keys have the stack
 the stack file has one. Money is USD a month, rounded to cents; null is a price that is not known.
 """
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, TypedDict
 
 from planning import Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
@@ -319,10 +319,15 @@ def _usd(levels: Levels | None) -> Amounts | None:
 
 def _amounts(levels: Levels) -> Amounts:
     return Amounts(
-        minimum=round(float(levels.minimum), 2),
-        typical=round(float(levels.typical), 2),
-        maximum=round(float(levels.maximum), 2),
+        minimum=_hundredths(levels.minimum),
+        typical=_hundredths(levels.typical),
+        maximum=_hundredths(levels.maximum),
     )
+
+
+def _hundredths(number: Decimal) -> float:
+    """Half a cent goes up, so that a text that rounds once more, to dollars, is right too."""
+    return float(number.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
 def _float(number: Decimal | None) -> float | None:

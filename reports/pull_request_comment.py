@@ -63,6 +63,10 @@ def comment(content: CommentContent) -> str:
         optional.insert(0, _folded(_summary(content.preview), _steps(content.preview)))
     foot = f"<sub>For commit {escape(content.commit)}.</sub>" if content.commit else ""
     text = _joined([*parts, *optional, foot])
+    if len(text) > LIMIT and content.new is not None:
+        brief = plan_markdown(content.new, brief=True)
+        optional[-1] = _folded("The plan without memory and cost", brief)
+        text = _joined([*parts, *optional, _CUT, foot])
     while len(text) > LIMIT and optional:
         optional.pop()
         text = _joined([*parts, *optional, _CUT, foot])
@@ -70,7 +74,8 @@ def comment(content: CommentContent) -> str:
 
 
 _CUT: Final = (
-    "<sub>Cut: GitHub accepts no longer comment. The log of the workflow has all of it.</sub>"
+    "<sub>Cut, because GitHub limits the length of a comment. `ray-llm plan` shows the whole "
+    "plan.</sub>"
 )
 
 

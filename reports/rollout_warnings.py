@@ -18,7 +18,7 @@ _REPLACED: Final = (
 RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
     Rollout.SECOND_CLUSTER: (
         "rollout-second-cluster",
-        "Make sure of twice the GPUs, or append pools at the end of ray-llm:gpuPools",
+        "Make sure that twice the GPUs are there, or append pools at the end of ray-llm:gpuPools",
     ),
     Rollout.POOL_REPLACED: _REPLACED,
     Rollout.POOL_REPLACED_AND_SECOND_CLUSTER: _REPLACED,

@@ -5,6 +5,7 @@ git_revision.py reads a stack file of a git revision.
 """
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,11 +59,13 @@ def summary_of_json(text: str, origin: str) -> PlanSummary:
     """
     try:
         data = _opened(json.loads(text))
+    except RecursionError:
+        raise SourceError(f"{origin}: is nested too deeply for a plan.") from None
     except json.JSONDecodeError as error:
         raise SourceError(f"{origin}: is not JSON (line {error.lineno}: {error.msg}).") from None
     if isinstance(data, dict) and "plan" in data:
         data = _opened(data["plan"])  # all outputs of the stack
-    if not isinstance(data, dict) or not PlanSummary.__required_keys__ <= data.keys():
+    if not _has_form_of_plan(data):
         raise SourceError(
             f"{origin}: is not a plan. Give the JSON of `pulumi stack output plan --json` or of "
             "`ray-llm plan --json`."
@@ -73,6 +76,17 @@ def summary_of_json(text: str, origin: str) -> PlanSummary:
             f"{VERSION}). Compare the stack files instead."
         )
     return cast("PlanSummary", data)
+
+
+def _has_form_of_plan(data: Any) -> bool:
+    """Whether all keys are there, lists and mappings where a plan has them."""
+    if not isinstance(data, dict) or not PlanSummary.__required_keys__ <= data.keys():
+        return False
+    entries = [data["models"], data["gpuPools"], data["quota"]]
+    if not all(isinstance(rows, list) for rows in entries):
+        return False
+    mappings = [*chain(*entries), *(data[key] for key in ("cluster", "cost", "versions"))]
+    return all(isinstance(mapping, dict) and mapping for mapping in mappings)
 
 
 def _opened(data: Any) -> Any:

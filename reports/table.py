@@ -6,6 +6,7 @@ command line, and its Markdown tables neither align columns nor escape cells.
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from textwrap import wrap
 from typing import Final, NamedTuple
 
 WIDTH: Final = 100  # columns of the text form; `pulumi preview` shows it among its diagnostics
@@ -44,17 +45,23 @@ def _indented(row: Row) -> tuple[str, ...]:
 
 
 def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """The width of each column; the widest columns shrink until all of them fit."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """The width of each column; the widest columns shrink until all of them fit.
+
+    A column becomes narrower than its longest word only if no other column can shrink.
+    """
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    words = [max(len(word) for cell in column for word in cell.split(" ")) for column in columns]
     while sum(widths) + len(widths) - 1 > width and max(widths) > 1:
-        widths[widths.index(max(widths))] -= 1
+        spare = [index for index, word in enumerate(words) if widths[index] > word]
+        widest = max(spare or range(len(widths)), key=lambda index: widths[index])
+        widths[widest] -= 1
     return widths
 
 
 def _lines(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterable[str]:
     folded = [
-        [cell[start : start + width] for start in range(0, len(cell), width)]
-        for cell, width in zip(cells, widths, strict=True)
+        wrap(cell, width, break_on_hyphens=False) for cell, width in zip(cells, widths, strict=True)
     ]
     for parts in zip_longest(*folded, fillvalue=""):
         aligned = (

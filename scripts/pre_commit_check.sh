@@ -7,5 +7,6 @@ if ! command -v uv >/dev/null; then
         "environment of this hook." >&2
     exit 2
 fi
-hook_repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-exec uv run --quiet --project "$hook_repository" --locked --no-default-groups ray-llm check "$@"
+hook_repository="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)"
+# uv would install into an environment of the user's that these two name.
+exec env --unset=UV_PROJECT_ENVIRONMENT --unset=VIRTUAL_ENV uv run --quiet --project "$hook_repository" --locked --no-default-groups ray-llm check "$@"

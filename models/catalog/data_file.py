@@ -31,7 +31,8 @@ def read(name: str, folder: Path = _FOLDER) -> Any:
     except OSError:
         kept = b""
     if kept.startswith(source_hash):
-        return pickle.loads(kept[len(source_hash) :])  # noqa: S301 - trusted as a .pyc is
+        with contextlib.suppress(Exception):  # cut short or overwritten: read the file anew
+            return pickle.loads(kept[len(source_hash) :])  # noqa: S301 - trusted as a .pyc is
     content = yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader either way
     if not sys.dont_write_bytecode:
         _keep(kept_at, source_hash + pickle.dumps(content))
@@ -43,5 +44,8 @@ def _keep(path: Path, content: bytes) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)

@@ -30,6 +30,6 @@ def unused_accept_problems(
                 path=f"ray-llm:accept[{index}]",
                 value=rule,
                 reason="has no effect: this stack has no such warning",
-                remedy="Leave it out, or take the id that ends a warning",
+                remedy="Leave it out, or use the id at the end of a warning",
                 rule="accept-unused",
             )

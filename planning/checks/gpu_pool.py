@@ -18,8 +18,8 @@ def capacity_problems(context: StackContext) -> Iterable[Problem]:
             yield Problem(
                 path=path,
                 value=pool.max_nodes,
-                reason=f"is below the {pool.nodes_at_min} nodes of {pool.id} that the minimum "
-                f"replicas of {names} need, so some would never start",
+                reason=f"is below the {pool.nodes_at_min} nodes of {pool.id} that are needed for "
+                f"the minimum replicas of {names}, so some would never start",
                 remedy=f"Use {pool.nodes_at_min} or more, or fewer replicas",
                 rule="pool-below-minimum",
             )
@@ -27,8 +27,8 @@ def capacity_problems(context: StackContext) -> Iterable[Problem]:
             yield Problem(
                 path=path,
                 value=pool.max_nodes,
-                reason=f"is below the {pool.nodes_at_max} nodes of {pool.id} that {names} need "
-                "at their maximum replicas: under full load some replicas will wait",
+                reason=f"is below the {pool.nodes_at_max} nodes of {pool.id} that are needed for "
+                f"the maximum replicas of {names}: under full load some replicas will wait",
                 remedy=f"Use {pool.nodes_at_max}, or accept the cap",
                 rule="pool-below-maximum",
             )
@@ -65,9 +65,9 @@ def upgrade_problems(context: StackContext) -> Iterable[Problem]:
             yield Problem(
                 path=f"{pool.path}.maxNodes",
                 value=pool.max_nodes,
-                reason=f"is below {twice}, twice the {pool.nodes_at_min} nodes of {pool.id} that "
-                "are always up: a change of image or Ray version starts a second RayCluster, which "
-                "would wait for nodes",
+                reason=f"is below {twice}, twice the nodes of {pool.id} that are always up: a "
+                "change of image or Ray version starts a second RayCluster, which would wait for "
+                "nodes",
                 remedy=f"Use {twice}, or lower replicas.min during such a change",
                 rule="pool-below-upgrade",
             )

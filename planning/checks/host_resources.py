@@ -27,7 +27,7 @@ def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{context.path}.engine.swap_space",
             value=engine["swap_space"],
-            reason=f"GiB for each of {gpus} GPUs are more than vLLM accepts on "
+            reason=f"GiB per GPU ({gpus} in use) are more than vLLM accepts on "
             f"{machine.id} with {machine.memory_gib:g} GiB",
             remedy=f"Use at most {most}, or leave it out (4)",
             rule="swap-space",
@@ -37,7 +37,7 @@ def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{context.path}.engine.cpu_offload_gb",
             value=engine["cpu_offload_gb"],
-            reason=f"GiB for each of {gpus} GPUs are more than the {pool.pod.memory_gib} GiB that "
+            reason=f"GiB per GPU ({gpus} in use) are more than the {pool.pod.memory_gib} GiB that "
             f"a pod of {pool.id} has: it would be killed while it loads",
             remedy=f"Use at most {pool.pod.memory_gib // (2 * gpus)}, or a larger machineType",
             rule="cpu-offload",

@@ -29,7 +29,7 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{path}.engine.max_lora_rank",
             value=rank,
-            reason=f"is not a rank that vLLM {vllm} supports: "
+            reason=f"is not a rank of vLLM {vllm}, which supports "
             f"{', '.join(str(known) for known in ranks)}",
             remedy=f"Use {larger[0] if larger else ranks[-1]}",
             rule="lora-rank",

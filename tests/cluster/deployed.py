@@ -1,7 +1,6 @@
 """A stack deployed to the local cluster, and what is there of it."""
 
 import contextlib
-import json
 import os
 import signal
 import threading
@@ -14,6 +13,8 @@ import psutil
 from localcloud.cluster.cluster_cloud import ClusterCloud
 from localcloud.store import CHECKOUT, HOME_VARIABLE
 from localcloud.testing.running_cluster import eventually
+from reports.plan_data import PlanSummary
+from reports.sources import summary_of_json
 from tests.cluster.running import Cluster
 from tests.engine.deployments import TOKEN, Deployment
 
@@ -36,12 +37,11 @@ class ClusterDeployment(Deployment):
         cloud = ClusterCloud(cluster.state, engine_cache=CHECKOUT / ".localcloud", token=TOKEN)
         super().__init__(folder, stack, config, cloud)
 
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> PlanSummary:
         """The plan that the stack exports."""
         done = self.pulumi("stack", "output", "plan", "--json")
         assert done.returncode == 0, done.stderr
-        plan: dict[str, Any] = json.loads(done.stdout)
-        return plan
+        return summary_of_json(done.stdout, "stack output plan")
 
     def settled(self) -> None:
         """Assert that another preview would change nothing."""

@@ -61,6 +61,24 @@ def chat(**changes: Any) -> Any:
     return service_or_stop(**{**values, **changes})
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": []}, r"ray-llm:models: \[\] is empty"),
+        ({"gpu_pools": []}, r"ray-llm:gpuPools: \[\] is empty"),
+        ({"accept": ["nope"]}, r"ray-llm:accept\[0\]: nope is not the id of a rule"),
+        ({"accept": ["memory-fit"]}, r"ray-llm:accept\[0\]: memory-fit stops the preview"),
+        ({"accept": "nope"}, r"ray-llm:accept\[0\]: nope is not the id of a rule"),
+    ],
+)
+def test_a_service_of_a_program_is_read_as_strictly_as_a_stack_file(
+    changes: dict[str, Any], message: str, shown: list[str]
+) -> None:
+    with pytest.raises(pulumi.RunError, match=message):
+        chat(**changes)
+    assert shown == []
+
+
 def test_a_service_needs_no_project_region_zones_or_cpu_pool(shown: list[str]) -> None:
     made = chat()
     assert shown == []

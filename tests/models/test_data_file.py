@@ -47,6 +47,20 @@ def test_what_another_version_kept_is_not_read(kept: bytes, folder: Path) -> Non
     assert data_file.read("facts.yaml", folder) == first
 
 
+def test_what_was_kept_in_part_is_parsed_again_and_kept_whole(folder: Path) -> None:
+    first = data_file.read("facts.yaml", folder)
+    whole = kept_at(folder).read_bytes()
+    kept_at(folder).write_bytes(whole[:20])
+    assert data_file.read("facts.yaml", folder) == first
+    assert kept_at(folder).read_bytes() == whole
+
+
+def test_what_cannot_be_kept_leaves_nothing_behind(folder: Path) -> None:
+    kept_at(folder).mkdir(parents=True)
+    data_file.read("facts.yaml", folder)
+    assert list(kept_at(folder).parent.iterdir()) == [kept_at(folder)]
+
+
 def test_nothing_is_kept_if_python_keeps_no_compiled_modules(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,11 +115,11 @@ def test_no_token_in_the_message_about_a_file() -> None:
 
 
 def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
-    with pytest.raises(StackFileError, match=r"there is no such file. Name a stack that has a"):
+    with pytest.raises(StackFileError, match=r"there is no such file. Name a file that exists"):
         read_stack_file(tmp_path / "Pulumi.nope.yaml")
     binary = tmp_path / "Pulumi.dev.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(StackFileError, match="Save it as UTF-8 text"):
+    with pytest.raises(StackFileError, match="is not UTF-8 text"):
         read_stack_file(binary)
 
 

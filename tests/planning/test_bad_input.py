@@ -222,8 +222,9 @@ CASES: dict[str, tuple[Values, str]] = {
         stack(
             [{"model": MODEL, "replicas": {"min": 3, "max": 3}}], [{"tier": "l4", "maxNodes": 2}]
         ),
-        "ray-llm:gpuPools[0].maxNodes: 2 is below the 3 nodes of l4 that the minimum replicas of "
-        f"{MODEL} need, so some would never start. Use 3 or more, or fewer replicas.",
+        "ray-llm:gpuPools[0].maxNodes: 2 is below the 3 nodes of l4 that are needed for the "
+        f"minimum replicas of {MODEL}, so some would never start. Use 3 or more, or fewer "
+        "replicas.",
     ),
     "target above the batch": (
         one(targetOngoingRequests=85, engine={"max_num_seqs": 48}),
@@ -505,7 +506,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "models without a value": (
         stack(models=None),
-        "ray-llm:models: has no value, which is not a list. Write one `- ...` line for each entry.",
+        "ray-llm:models: has no value, and a list is needed. Write one `- ...` line for each "
+        "entry.",
     ),
     "no models": (
         stack([]),

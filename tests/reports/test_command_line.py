@@ -93,6 +93,42 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert plan.wait() == DEPLOYABLE
 
 
+def test_a_reader_that_leaves_early_does_not_make_a_stop_deployable() -> None:
+    program = Path(sys.executable).with_name("ray-llm")
+    check = subprocess.Popen(
+        [program, "check", "--stack", "prod"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert check.stderr is not None
+    check.stderr.close()
+    assert check.wait() == STOPPED
+
+
+def test_a_plan_without_an_open_output_is_no_traceback() -> None:
+    program = Path(sys.executable).with_name("ray-llm")
+    command = 'exec "$0" plan --stack prod --assume-token >&-'
+    done = subprocess.run(
+        ["bash", "-c", command, program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (DEPLOYABLE, "")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--markdown"]])
+def test_what_looks_like_a_token_is_printed_in_no_form(
+    form: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = "hf_" + "a1" * 17
+    as_key = {**small(name="a"), "engine": {token: 1}}
+    as_value = values([small(name="b")], versions={"image": f"rayproject/ray-llm:2.49.1-{token}"})
+    for number, content in enumerate([values([as_key]), as_value]):
+        path = tmp_path / f"Pulumi.s{number}.yaml"
+        path.write_text(yaml.safe_dump({"config": content}), encoding="utf-8")
+        _, out, err = run(capsys, "plan", *form, path)
+        assert token not in out + err
+
+
 def test_a_plan_needs_no_engine() -> None:
     check = (
         "import sys; from reports.command_line import main; "
@@ -204,6 +240,31 @@ def test_quotas_are_read_from_a_pipe(
     code, out, _ = run(capsys, "quotas")
     assert code == DEPLOYABLE
     assert yaml.safe_load(out) == {"ray-llm:quotas": {"NVIDIA_L4_GPUS": 8}}
+
+
+def test_json_that_is_nested_without_end_is_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000, encoding="utf-8")
+    for command in (["quotas", deep], ["diff", deep, deep]):
+        code, _, err = run(capsys, *command)
+        assert code == UNREADABLE
+        assert "is nested too deeply" in err
+
+
+@pytest.mark.parametrize(("key", "value"), [("models", None), ("cost", {}), ("quota", [3])])
+def test_a_plan_of_another_form_is_refused(
+    key: str, value: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(
+        capsys, "plan", "--stack", "dev", "--directory", ROOT, "--assume-token", "--json"
+    )
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({**json.loads(out), key: value}), encoding="utf-8")
+    code, _, err = run(capsys, "diff", plan, plan)
+    assert code == UNREADABLE
+    assert "is not a plan" in err
 
 
 def test_quotas_of_something_else_end_with_2(

@@ -165,9 +165,22 @@ def test_a_comment_stays_below_githubs_limit() -> None:
     old = plan_summary(planned(models[:1], gpuPools=pools, cluster=cluster))
     text = comment(CommentContent(stack="test", new=new, old=old))
     assert len(text) < LIMIT + 500
-    assert "Cut:" in text
+    assert "Cut, because" in text
     assert text.count("<details>") == text.count("</details>")
     assert text.startswith(marker("test"))
+
+
+def test_a_comment_that_is_too_long_keeps_a_shorter_plan() -> None:
+    asleep = {"min": 0, "max": 1}
+    models = [small(name=f"a-rather-long-name-{n}", replicas=asleep) for n in range(300)]
+    cluster = {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 1000}}
+    pools = [{"tier": "l4", "maxNodes": 600}]
+    new = plan_summary(planned(models, gpuPools=pools, cluster=cluster))
+    text = comment(CommentContent(stack="test", new=new, old=new))
+    assert len(text) <= LIMIT
+    assert "a-rather-long-name-299 | l4" in text
+    assert "USD a month" not in text
+    assert "`ray-llm plan` shows the whole plan" in text
 
 
 def test_the_stacks_recorded_output_is_the_plan_of_its_file(tmp_path: Path) -> None:

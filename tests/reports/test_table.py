@@ -28,6 +28,15 @@ def test_text_that_is_too_wide_goes_on_in_the_next_line() -> None:
     assert any("us-central1-a" in line for line in lines)
 
 
+def test_a_wide_table_breaks_between_words_first() -> None:
+    row = Row(("rtx-pro-6000-x4-spot", "g4-standard-192 (spot)", "4 x NVIDIA RTX PRO 6000"))
+    table = Table(columns=("pool", "machine", "GPUs"), right=frozenset(), rows=(row,))
+    assert text_table(table, width=56).splitlines()[2:] == [
+        "rtx-pro-6000-x4-spot g4-standard-192   4 x NVIDIA RTX",
+        "                     (spot)            PRO 6000",
+    ]
+
+
 def test_markdown_aligns_numbers_and_marks_the_total() -> None:
     assert markdown_table(TABLE).splitlines() == [
         "| pool | USD |",
