@@ -1,4 +1,4 @@
-"""Every check runs, and every module of checks makes the rules that the register places there."""
+"""Every check runs, and every module of checks reports the rules that the register lists for it."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from models.rules import RULES
 from planning.checks import ENTRY_CHECKS, PLACED_CHECKS, STACK_CHECKS
 
 FOLDER = Path(planning.checks.__file__).parent
-# Runs last, over the problems of all the others.
+# Runs last, on the problems of all other checks.
 AFTER_ALL = "accepted_warnings"
 
 
