@@ -1,5 +1,5 @@
-# Every command of this project. `make help` lists them; each one first makes what
-# it needs: uv, the locked environment in .venv, and on the first preview the engine.
+# Every command of this project. `make help` lists them. Each one first makes what it
+# needs: uv, the locked environment in .venv, and for the first preview the engine.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -14,26 +14,26 @@ ACTIONLINT_VERSION := v1.7.12
 PY := .venv/bin/python
 LOCALCLOUD := $(PY) -m localcloud
 LOCALCLOUD_TESTS := devtools/localcloud/tests/cluster
-# What Ray's Python imports as modules of their own.
+# The files that Ray's Python imports as top-level modules.
 STANDINS := -p vllm $(foreach name,echo_engine fork_client fork_server ray_forks sitecustomize \
 	watch_processes,-m $(name))
 
-# Only the Python that is here: nothing is downloaded from outside of the registries.
+# Use only an installed Python: uv would download one from outside the package registries.
 export UV_PYTHON_DOWNLOADS := never
-# The certificates that this machine trusts, as pip does: package mirrors often have their own.
+# As pip, trust this machine's certificates: package mirrors often have their own.
 export UV_SYSTEM_CERTS := 1
-# Compiled modules are kept (empty means that): where they are not, each `pulumi up` compiles the
-# SDKs anew, which takes several times as long as loading them.
+# Keep compiled modules (the empty value does that). Otherwise each `pulumi up` recompiles the
+# SDKs, which takes several times as long as loading them.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
 		| while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
-	@printf '\nSTACK=dev|staging|prod names the stack (now %s), ARGS="..." goes to pulumi or pytest.\n' '$(STACK)'
+	@printf '\nSTACK=dev|staging|prod names the stack (now %s), ARGS="..." is passed to pulumi or pytest.\n' '$(STACK)'
 
 .PHONY: preview up refresh destroy outputs shell
-preview: env ## what a stack deploys, on the real Pulumi engine; no account needed
+preview: env ## show what a stack deploys, on the real Pulumi engine; needs no account
 	@$(LOCALCLOUD) preview --stack $(STACK) $(ARGS)
 
 up: env ## deploy a stack to the cloud on this machine
@@ -45,10 +45,10 @@ refresh: env ## compare a stack's state with the cloud on this machine
 destroy: env ## remove a stack from the cloud on this machine
 	@$(LOCALCLOUD) destroy --stack $(STACK) $(ARGS)
 
-outputs: env ## a deployed stack's outputs
+outputs: env ## print a deployed stack's outputs
 	@$(LOCALCLOUD) stack output --stack $(STACK) $(ARGS)
 
-shell: env ## a shell in which any pulumi command runs in the cloud on this machine
+shell: env ## open a shell in which pulumi commands run in the cloud on this machine
 	@$(LOCALCLOUD) shell
 
 .PHONY: engine cluster-up cluster-down cluster-status
@@ -58,21 +58,21 @@ engine: env ## build the Pulumi engine, if there is no pulumi on PATH
 cluster-up: env ## start a real Kubernetes API with KubeRay and Ray Serve on 127.0.0.1
 	@$(LOCALCLOUD).cluster up $(ARGS)
 
-cluster-down: env ## stop it
+cluster-down: env ## stop that cluster
 	@$(LOCALCLOUD).cluster down $(ARGS)
 
-cluster-status: env ## what of it runs
+cluster-status: env ## print whether that cluster is up, its addresses and its memory use
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
 .PHONY: test bench calibration corpus lint lint-workflow schema format
-test: env ## all tests but those on the real cluster
+test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: e2e e2e-shared e2e-alone
-e2e: e2e-shared e2e-alone ## the tests on the real cluster, which is built first
+e2e: e2e-shared e2e-alone ## run the tests on the real cluster, which is built first
 
-# Two clusters at once: one waits where the other computes.
+# Two clusters at the same time: one often waits while the other computes.
 e2e-shared: cluster-build
 	@$(PY) -m pytest tests/cluster $(LOCALCLOUD_TESTS) -m "cluster and not alone" --verbose --numprocesses 2 \
 		--dist loadfile --no-loadscope-reorder $(ARGS)
@@ -86,22 +86,22 @@ cluster-build: env
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(LOCALCLOUD).cluster build
 
-bench: env ## the figures in the README: planning by number of models, start-up, preview against a flat program
+bench: env ## measure planning by number of models, start-up, and preview against a flat program
 	@$(PY) -m benchmarks.config_lines
 	@$(PY) -m benchmarks.planning
 	@$(PY) -m benchmarks.start_up
 	@$(PY) -m benchmarks.preview $(ARGS)
 
-calibration: env ## the memory estimate against what real engines logged
+calibration: env ## compare the memory estimate with the logs of real engines
 	@$(PY) -m tests.planning.sizing.memory_calibration
 
-corpus: env ## the score against real misconfigurations, by area
+corpus: env ## print the score against real misconfigurations, by area
 	@$(PY) -m tests.misconfigurations.corpus
 
-rules: env ## bring the pages of the rules up to date
+rules: env ## update the pages of the rules in docs/rules
 	@$(PY) -m tests.misconfigurations.pages
 
-lint: env ## format, lint, types and layers
+lint: env ## check format, lint, types, layers and workflows
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
@@ -112,11 +112,11 @@ lint: env ## format, lint, types and layers
 	@$(MAKE) lint-workflow
 
 # Go fetches and builds actionlint once.
-lint-workflow: ## the GitHub Actions workflows, shipped and own, by actionlint and zizmor
+lint-workflow: ## check the GitHub Actions workflows, shipped and own, with actionlint and zizmor
 	@go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) examples/ci/*.yml .github/workflows/*.yml
 	@.venv/bin/zizmor --offline --no-progress --quiet examples/ci/*.yml .github/workflows/*.yml
 
-schema: env ## write the stack file's JSON Schema anew, after a change of models/
+schema: env ## rewrite the stack file's JSON Schema after a change in models/
 	@.venv/bin/ray-llm schema --out schemas/stack.schema.json
 
 format: env ## rewrite the code in the project's format
@@ -126,26 +126,26 @@ format: env ## rewrite the code in the project's format
 .PHONY: env lock clean distclean
 env: .venv/.synced
 
-lock: .uv/bin/uv ## write uv.lock anew after an edit of pyproject.toml
+lock: .uv/bin/uv ## rewrite uv.lock after an edit of pyproject.toml
 	@.uv/bin/uv lock
 	@$(MAKE) env
 
-clean: ## forget all stacks and the cloud on this machine; the built engine stays
+clean: ## delete all stacks and the cloud on this machine, but keep the built engine
 	@if [ -x $(PY) ]; then $(LOCALCLOUD) clean; else rm -rf .localcloud; fi
 
-distclean: ## everything that these commands made
+distclean: ## delete everything that these commands made
 	@rm -rf .localcloud .venv .uv
 
 .venv/.synced: .uv/bin/uv pyproject.toml devtools/localcloud/pyproject.toml uv.lock
 	@.uv/bin/uv sync --locked --quiet --python "$(PYTHON)" || { \
-		echo "error: the environment cannot be made as uv.lock says; 'make lock' after an edit of" \
-			"pyproject.toml, and the Python package index must be reachable." >&2; exit 1; }
+		echo "error: the environment cannot be made from uv.lock. Run 'make lock' if you edited" \
+			"pyproject.toml, and check that the Python package index is reachable." >&2; exit 1; }
 	@touch $@
 
-# A uv that is on PATH and not too old is used; otherwise one is installed here.
+# Use the uv on PATH if it is recent enough; otherwise install one here.
 .uv/bin/uv:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "error: '$(PYTHON)' is no Python 3.11 or later; install one, or name one with" \
+		echo "error: '$(PYTHON)' is not Python 3.11 or later. Install one, or name one with" \
 			"make PYTHON=/path/to/python3.11." >&2; exit 1; }
 	@mkdir -p .uv/bin; \
 	found="$$(command -v uv || true)"; \
@@ -155,6 +155,6 @@ distclean: ## everything that these commands made
 	else \
 		echo "Installing uv $(UV_VERSION) into .uv, once."; \
 		"$(PYTHON)" -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check \
-			"uv==$(UV_VERSION)" || { rm -rf .uv; echo "error: uv cannot be installed; is the" \
+			"uv==$(UV_VERSION)" || { rm -rf .uv; echo "error: uv could not be installed. Is the" \
 			"Python package index reachable?" >&2; exit 1; }; \
 	fi

@@ -1,1 +1,1 @@
-"""Figures of the project, measured on request and never in timed tests."""
+"""Measurements of the project, made on request and never in tests."""

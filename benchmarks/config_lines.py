@@ -1,7 +1,7 @@
-"""Counts what a model costs in a stack file: lines of `ray-llm:models` over models.
+"""Counts the lines per model in a stack file: lines of `ray-llm:models` divided by models.
 
 Run: python -m benchmarks.config_lines [Pulumi.prod.yaml]
-Comments and blank lines do not count. The guide that this project replaces needs 36 lines a
+Comments and blank lines do not count. The guide that this project replaces needs 36 lines per
 model (its ConfigMap entry and application) and 46 more for each GPU tier.
 """
 
@@ -31,10 +31,10 @@ def model_lines(text: str) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Print the figure of one stack file."""
+    """Print the lines per model of one stack file."""
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "Pulumi.prod.yaml")
     lines, models = model_lines(path.read_text(encoding="utf-8"))
-    print(f"{path.name}: {models} models in {lines} lines, {lines / models:.1f} lines a model")
+    print(f"{path.name}: {models} models in {lines} lines, {lines / models:.1f} lines per model")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Times load, plan and write without the engine, by number of models.
+"""Times loading, planning and writing by number of models, without the engine.
 
 Run: python -m benchmarks.planning
-Seconds of processor time, the median of five runs: on one thread without waiting that is the wall
-time of an idle machine, and it does not follow what else runs on a busy one. The catalogue is
-loaded before, as its cost does not grow with the stack; "ms a model" shows whether the rest does.
+Prints seconds of CPU time, the median of five runs. One thread that never waits takes as much CPU
+time as wall time on an idle machine, and on a busy machine other programs do not change it. The
+catalogue is loaded before, because its cost does not grow with the stack. "ms per model" shows
+whether the cost of the rest grows.
 """
 
 import statistics
@@ -21,7 +22,7 @@ from planning import Plan, make_plan
 
 SIZES = (1, 10, 100, 1000)
 RUNS = 5
-# A mix as in a real stack: by name alone, with a pool, with engine arguments, quantized.
+# A mix as in a real stack: only a name, with a pool, with engine arguments, quantized.
 _ENTRIES = (
     "    - {{model: qwen2.5-0.5b-instruct, name: m{index}}}\n",
     "    - model: mistral-7b-instruct-v0.3\n      name: m{index}\n      gpu: l4-spot\n"
@@ -45,7 +46,7 @@ _HEAD = """config:
 
 
 def stack_text(models: int) -> str:
-    """A stack file with that many models."""
+    """A stack file with this number of models."""
     entries = (_ENTRIES[index % len(_ENTRIES)].format(index=index) for index in range(models))
     return _HEAD + "".join(entries)
 
@@ -64,8 +65,8 @@ def _seconds(work: Callable[[], object]) -> float:
 def main() -> None:
     """Print the table."""
     _load_and_plan(stack_text(len(_ENTRIES)))
-    table = Table(title=f"Processor time, median of {RUNS} runs")
-    for column in ("models", "load and plan, s", "write, s", "total, s", "ms a model"):
+    table = Table(title=f"CPU time, median of {RUNS} runs")
+    for column in ("models", "load and plan, s", "write, s", "total, s", "ms per model"):
         table.add_column(column, justify="right")
     for size in SIZES:
         text = stack_text(size)

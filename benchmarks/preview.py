@@ -1,10 +1,10 @@
 """Times `pulumi preview --stack prod` against a flat program with the same resources.
 
 Run: python -m benchmarks.preview [pairs]
-`benchmarks/flat` writes the same resources out by hand. Both run on the same engine with the same
-stand-ins for the providers, in turn, so that a change of the machine's speed meets both; the
-figures to quote are the medians of the pairwise ratios. Memory is that of all processes of a run
-together, pages that they share counted once, at its peak.
+In `benchmarks/flat` the same resources are written by hand. Both run in turn on the same engine
+with the same stand-ins for the providers, so that a change of the machine's speed affects both.
+The figures to quote are the medians of the pairwise ratios. Memory is the peak of all processes of
+a run together; pages that they share are counted once.
 """
 
 import json
@@ -37,7 +37,7 @@ class Run:
 
 
 def resource_types(project: Project) -> Counter[str]:
-    """The types that a preview would create, our component types left out."""
+    """The types that a preview would create, without our component types."""
     done = project.pulumi("preview", "--stack", STACK, "--json")
     if done.returncode != 0:
         sys.exit(done.stdout + done.stderr)
@@ -47,7 +47,7 @@ def resource_types(project: Project) -> Counter[str]:
 
 
 def measured(project: Project) -> Run:
-    """One preview with its figures."""
+    """Run one preview and measure it."""
     start = time.perf_counter()
     process = project.start("preview", "--stack", STACK)
     peak = 0.0
@@ -70,7 +70,7 @@ def measured(project: Project) -> Run:
 
 
 def _group_mib(group: int) -> float:
-    """Proportional memory of all processes of a group, so that shared pages count once."""
+    """Proportional memory of all processes of a group, which counts shared pages once."""
     listed = subprocess.run(
         ["ps", "-o", "pid=", "--sid", str(group)], capture_output=True, text=True, check=False
     )

@@ -1,8 +1,8 @@
 """Times `ray-llm plan --stack prod` from its start to its exit.
 
 Run: python -m benchmarks.start_up
-Median of ten runs after one that is not counted, of wall and processor time of the whole process.
-Nearly all of it is the import of modules, so a new import at the top of a module shows here.
+Prints the wall and CPU time of the whole process, the median of ten runs after a warm-up run.
+Nearly all of it is the import of modules, so a new import at the top of a module is visible here.
 """
 
 import resource
@@ -21,7 +21,7 @@ COMMAND = (Path(sys.executable).with_name("ray-llm"), "plan", "--stack", "prod",
 
 
 def run_once() -> tuple[float, float]:
-    """Seconds of wall and of processor time of one run."""
+    """Seconds of wall and CPU time of one run."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(COMMAND, cwd=CHECKOUT, capture_output=True, check=True)
     wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)

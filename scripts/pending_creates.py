@@ -1,9 +1,9 @@
-"""Adds to an interrupted stack the Google Cloud resources whose creation it did not see finish.
+"""Adds the Google Cloud resources whose creation was interrupted to the state of a stack.
 
-An engine that is killed in the middle of a create does not know whether it succeeded. The next `up`
+An engine that is killed during a create does not know whether the create succeeded. The next `up`
 takes over Kubernetes objects, but for a cluster or a node pool Google answers that it already
 exists. This script turns such pending creates into resources of the state. The refresh after it
-reads them, and removes those that were never created:
+reads them and removes those that were never created:
 
     pulumi stack export --stack prod | python -m scripts.pending_creates \\
         | pulumi stack import --stack prod && pulumi refresh --stack prod
@@ -24,7 +24,7 @@ _IDS = {
 
 
 def with_pending_creates(export: Mapping[str, Any]) -> dict[str, Any]:
-    """An exported stack with its pending clusters and pools as resources, by their ids."""
+    """An exported stack whose pending clusters and pools have become resources with ids."""
     deployment = export["deployment"]
     resources = list(deployment.get("resources") or ())
     pending = []
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         amended = with_pending_creates(json.load(sys.stdin))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-        sys.exit("stdin: is not an exported stack. Pipe in the output of `pulumi stack export`.")
+        sys.exit("stdin: not an exported stack. Pipe in the output of `pulumi stack export`.")
     json.dump(amended, sys.stdout)
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Checks stack files for pre-commit, in the directory of the user's repository: `ray-llm check` from
-# the environment of this clone, which uv makes at the first run.
+# Checks stack files for pre-commit in the user's repository. It runs `ray-llm check` from the
+# environment of this clone, which uv makes at the first run.
 set -euo pipefail
 if ! command -v uv >/dev/null; then
-    echo "ray-llm-plan: uv is not on PATH. Install it (https://docs.astral.sh/uv/), it makes the" \
+    echo "ray-llm-plan: uv is not on PATH. Install it (https://docs.astral.sh/uv/); it makes the" \
         "environment of this hook." >&2
     exit 2
 fi

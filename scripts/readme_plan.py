@@ -1,4 +1,4 @@
-"""Writes what the program says of the shipped stacks into the docs; a test compares them.
+"""Writes the program's output for the shipped stacks into the docs; a test compares them.
 
 Run: python -m scripts.readme_plan
 """
@@ -27,7 +27,7 @@ _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 
 def shipped_plan(stack: str) -> Plan:
-    """The plan of a shipped stack, with a token."""
+    """The plan of a shipped stack, to which a token is added."""
     return _planned(stack, _values(stack))
 
 
@@ -42,7 +42,7 @@ def prod_problems() -> str:
         _planned("prod", values)
     except StackError as error:
         return str(error)
-    raise AssertionError("the mistakes were not found")
+    raise AssertionError("the program did not find the mistakes")
 
 
 def _values(stack: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _block(name: str) -> str:
 
 
 def refreshed(page: str) -> str:
-    """A page's text with its blocks as the program has them now."""
+    """A page's text with up-to-date blocks."""
     return _BLOCK.sub(lambda match: f"{match[1]}\n{_block(match[2])}\n\n{match[3]}", page)
 
 

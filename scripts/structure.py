@@ -1,11 +1,11 @@
-"""Prints how the code is built: modules and lines by folder, and the rooms and floors of planning.
+"""Prints the structure of the code: modules and lines by folder, and the rooms of planning.
 
     python -m scripts.structure
     python -m scripts.structure --tree ../another-checkout
 
-A room is a module or folder directly in planning/; an arrow leads from a room to one that it
-imports; floors are the rooms on the longest chain of arrows. Everything is read from the Python
-files that git knows, so a tree of another commit needs no environment.
+A room is a module or folder directly in planning/. An arrow leads from a room to a room that it
+imports. The floors are the rooms on the longest chain of arrows. Everything is read from the
+tracked Python files, so the tree of another commit needs no environment.
 """
 
 import argparse
@@ -32,7 +32,7 @@ class Size(NamedTuple):
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--tree", type=Path, default=Path(), help="the checkout to look at")
+    parser.add_argument("--tree", type=Path, default=Path(), help="the checkout to measure")
     files = sources(parser.parse_args().tree)
     folders = sizes(files)
     for group in GROUPS:
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def sources(tree: Path) -> dict[PurePosixPath, str]:
-    """The text of every Python file that git knows in a checkout, by path."""
+    """The text of every tracked Python file of a checkout, by path."""
     listed = subprocess.run(
         ["git", "-C", tree, "ls-files", "-z", "*.py"], capture_output=True, text=True, check=True
     ).stdout
@@ -93,7 +93,7 @@ def rooms(files: Mapping[PurePosixPath, str]) -> dict[str, frozenset[str]]:
 
 
 def floors(graph: Mapping[str, Set[str]]) -> tuple[str, ...]:
-    """The longest chain of imports, from the top. Raises RecursionError if they form a circle."""
+    """The longest chain of imports, from the top. Raises RecursionError if there is a cycle."""
 
     @cache
     def below(room: str) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def _room(module: str) -> str | None:
 
 
 def _imports(text: str, known: Set[str]) -> Iterator[str]:
-    """The modules that a module imports, of those that are known."""
+    """The known modules that a module imports."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)

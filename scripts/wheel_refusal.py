@@ -1,4 +1,4 @@
-"""The build hook of this project: lets the editable install through and refuses to build a wheel.
+"""The build hook of this project, which allows the editable install and refuses to build a wheel.
 
 A wheel would put packages named `models`, `planning` or `components` at the top of another
 environment's site-packages, where they collide with almost any program's own.
@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class WheelRefusal(BuildHookInterface[Any]):
-    """Stops the build of any wheel that is not the editable one."""
+    """Stops the build of any wheel except the editable one."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Called by hatchling before it builds; version: `standard` or `editable`."""

@@ -1,8 +1,8 @@
-"""Package registries are the business of the package managers and their lock files.
+"""Only package managers and their lock files name package registries.
 
-A mirror stands in for a registry on many machines, so a name of one written anywhere else
-is wrong there. Tests that need an address that nobody answers use a reserved name
-(RFC 2606: `.example`, `.invalid`, `.test`).
+Many machines use a mirror instead of a registry, so a registry's name anywhere else would be
+wrong there. Tests that need an address without a server use a reserved name (RFC 2606:
+`.example`, `.invalid`, `.test`).
 """
 
 import subprocess
@@ -30,7 +30,7 @@ REGISTRIES = {
 
 
 def files_of_the_repository() -> list[Path]:
-    """All files but ignored ones, new ones included."""
+    """All files except ignored ones; new files are included."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=CHECKOUT,

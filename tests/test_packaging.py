@@ -1,4 +1,4 @@
-"""The project is installed into its own environment only, and the hook runs from there."""
+"""The project is installed only into its own environment, and the hook runs from there."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def test_a_wheel_is_refused_with_a_way_out(tmp_path: Path) -> None:
 def hook(
     repository: Path, *files: str, path: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """The hook's script, as pre-commit runs it: in the user's repository, with file names."""
+    """Run the hook's script as pre-commit does: in the user's repository, with file names."""
     (entry,) = HOOKS
     assert entry["language"] == "script"
     return subprocess.run(

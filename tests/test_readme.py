@@ -1,4 +1,4 @@
-"""What the README shows is what the program says."""
+"""The README shows the current output of the program."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What people write without ray-llm: every resource by hand, manifests as YAML files."""
+"""The program without ray-llm: every resource is written by hand, manifests are YAML files."""
 
 from pathlib import Path
 

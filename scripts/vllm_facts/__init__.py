@@ -1,1 +1,1 @@
-"""Reads from vLLM's source what each release accepts, for models/catalog/vllm/."""
+"""Reads what each vLLM release accepts from its source, for models/catalog/vllm/."""

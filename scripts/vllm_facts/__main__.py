@@ -1,9 +1,10 @@
-"""Makes models/catalog/vllm/<version>.yaml: what a vLLM release accepts, from its source.
+"""Writes models/catalog/vllm/<version>.yaml: what a vLLM release accepts, read from its source.
 
     uv run python -m scripts.vllm_facts --index URL [VERSION ...]
 
-URL is a package index that answers with JSON (the simple API); without it PIP_INDEX_URL is
-used. Without versions, those of the release table are made. vLLM is parsed, never imported.
+URL is a package index that answers with JSON (the simple API); the default is PIP_INDEX_URL.
+Without versions, the files of all releases in the release table are written. vLLM is parsed,
+never imported.
 """
 
 import argparse
@@ -62,7 +63,7 @@ def write(version: str, source: Source) -> Path:
 
 
 def main() -> None:
-    """Make the files of the versions on the command line."""
+    """Write the files of the versions on the command line."""
     parser = argparse.ArgumentParser(prog="scripts.vllm_facts", description=DESCRIPTION)
     parser.add_argument("--index", default=os.environ.get("PIP_INDEX_URL"))
     parser.add_argument("versions", nargs="*")

@@ -1,4 +1,4 @@
-"""Turns an annotation of vLLM's arguments into what a YAML file may hold for it."""
+"""Turns the annotation of a vLLM argument into the values that a YAML file may give for it."""
 
 import ast
 import sys
@@ -24,7 +24,7 @@ BUILTIN_TYPES = {
 
 @dataclass(frozen=True)
 class Accepted:
-    """What an annotation accepts; `open` when a member of it takes any text or number."""
+    """What an annotation accepts; `open` if one of its members takes any string or number."""
 
     types: frozenset[str]
     choices: tuple[str | int, ...] = ()
@@ -61,7 +61,7 @@ def accepted(source: Source, node: Definition, module: str) -> Accepted:
         case ast.Name(id=name):
             found = source.find(name, module)
             if found is None:
-                # A class of another package, such as an executor: not to be had from YAML.
+                # YAML cannot express a class of another package, such as an executor.
                 return NOTHING
             return accepted(source, found[0], found[1])
         case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):

@@ -1,4 +1,4 @@
-"""The facts that the catalogue keeps of a vLLM release, read from its modules."""
+"""Reads the catalogue's facts about a vLLM release from its modules."""
 
 import ast
 import sys
@@ -18,7 +18,7 @@ def engine_arguments(source: Source) -> dict[str, str]:
 
 
 def converted(source: Source, module: str) -> dict[str, Accepted]:
-    """Return what `__post_init__` takes beyond the annotations, by `isinstance(self.x, ...)`."""
+    """Return what `__post_init__` converts with `isinstance(self.x, ...)`, beyond annotations."""
     result: dict[str, Accepted] = {}
     function = _method(source, "EngineArgs", module, "__post_init__")
     for node in ast.walk(function) if function else ():
@@ -45,14 +45,14 @@ def arguments(
         found = accepted(source, annotation, home) | (more or {}).get(name, NOTHING)
         types = "|".join(kind for kind in ALL_TYPES if kind in found.types)
         if not types:
-            sys.exit(f"{name}: {ast.unparse(annotation)} accepts nothing that YAML can say")
+            sys.exit(f"{name}: {ast.unparse(annotation)} accepts nothing that YAML can express")
         closed = found.choices and not found.open
         result[name] = f"{types} [{', '.join(map(str, found.choices))}]" if closed else types
     return dict(sorted(result.items()))
 
 
 def front_end_fields(source: Source) -> dict[str, tuple[ast.expr, str]]:
-    """Return the fields of FrontendArgs, all of which Ray takes among the engine arguments."""
+    """Return the fields of FrontendArgs, which Ray accepts among the engine arguments."""
     for module in FRONT_END_MODULES:
         if source.find("FrontendArgs", module) is not None:
             return source.fields("FrontendArgs", module)
@@ -60,7 +60,7 @@ def front_end_fields(source: Source) -> dict[str, tuple[ast.expr, str]]:
 
 
 def read_by_ray(source: Source) -> set[str]:
-    """Return the `args.x` that `init_app_state` reads: all that Ray runs of the front end."""
+    """Return the `args.x` that `init_app_state` reads, the only front-end code that Ray runs."""
     result: set[str] = set()
     seen: set[tuple[str, str]] = set()
     waiting = [("init_app_state", "vllm.entrypoints.openai.api_server")]
@@ -173,13 +173,13 @@ def _returned_dtypes(source: Source, class_name: str, module: str) -> list[str] 
 
 
 def texts(nodes: Iterable[ast.expr | None]) -> list[str]:
-    """Return the values of those nodes that are texts."""
+    """Return the values of the nodes that are strings."""
     constants = (node.value for node in nodes if isinstance(node, ast.Constant))
     return [value for value in constants if isinstance(value, str)]
 
 
 def architectures(source: Source) -> list[str]:
-    """Return the generating architectures of the model registry, text and multimodal."""
+    """Return the generative architectures of the model registry, text and multimodal."""
     home = "vllm.model_executor.models.registry"
     result: set[str] = set()
     for name in ("_TEXT_GENERATION_MODELS", "_MULTIMODAL_MODELS"):

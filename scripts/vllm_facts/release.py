@@ -1,7 +1,7 @@
-"""Opens a vLLM release of a package index and reads single files of it.
+"""Opens a vLLM release in a package index and reads single files of it.
 
-The source distribution is read in memory; if a release has none, only the files that
-are asked for are fetched from its wheel, by HTTP ranges, instead of half a gigabyte.
+The source distribution is read in memory. If a release has none, only the requested
+files are fetched from its wheel of half a gigabyte, by HTTP ranges.
 """
 
 import io
@@ -19,7 +19,7 @@ LARGEST_RESPONSE = 200_000_000
 
 
 class RemoteFile(io.RawIOBase):
-    """A file behind HTTP, read by ranges: zipfile then fetches the members it is asked for."""
+    """A remote file, read by HTTP ranges, so that zipfile fetches only the members it reads."""
 
     def __init__(self, url: str, size: int) -> None:
         self._url, self._size, self._position = url, size, 0
@@ -75,7 +75,7 @@ def python_files(sdist: bytes) -> dict[str, str]:
 
 
 def open_release(index: str, version: str) -> Callable[[str], str | None]:
-    """Return a function from a path like `vllm/config.py` to its text, or None without it."""
+    """Return a function that maps a path like `vllm/config.py` to its text, or None."""
     project = urllib.parse.urljoin(index.rstrip("/") + "/", "vllm/")
     listing = json.loads(fetch(project, {"Accept": "application/vnd.pypi.simple.v1+json"}))
     files = {entry["filename"]: entry for entry in listing["files"]}

@@ -1,6 +1,6 @@
 """Parses the modules of a release and follows names through their imports.
 
-Nothing is imported or run: neither a GPU nor vLLM's dependencies are needed.
+Nothing is imported or run, so neither a GPU nor vLLM's dependencies are needed.
 """
 
 import ast
@@ -14,7 +14,7 @@ Definition = ast.expr | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass
 class Source:
-    """A release's modules, parsed when asked for, and the names in them followed to their home."""
+    """A release's modules, parsed on demand; finds the definitions of the names in them."""
 
     read: Callable[[str], str | None]
     _modules: dict[str, ast.Module | None] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Source:
 
 
 def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module, those under `if` and `try` too."""
+    """Yield the statements of a module, including those under `if` and `try`."""
     for node in body:
         yield node
         if isinstance(node, ast.If):

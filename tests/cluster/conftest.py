@@ -12,9 +12,9 @@ from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stage import Stage
 
-# Two processes take these in turn: what takes long first, and what uses the small service where its
-# cluster has it already, as the process that is free after the edits has for the service's pods.
-# The lifecycle is the local cloud's own test.
+# Two processes take these groups in turn. The longest groups come first. A group that uses the
+# small service follows one that leaves it deployed, such as test_service_pods after test_edits.
+# test_lifecycle.py belongs to the local cloud.
 GROUPS = (
     "test_faults.py",
     "test_autoscaling.py",
@@ -43,7 +43,7 @@ def stage(
 
 @pytest.fixture
 def deployed_service(stage: Stage) -> Iterator[Service]:
-    """The small service as the test before left it, which may have a third model by now."""
+    """The small service as the previous test left it, perhaps with a third model."""
     service = stage.small_service()
     yield service
     service.cluster.engine_faults({})
@@ -57,7 +57,7 @@ def service(deployed_service: Service) -> Service:
 
 
 def group_of(nodeid: str) -> str:
-    """What one process runs: a file, of the shipped stacks a stack."""
+    """The group that one process runs: a file, or one stack of test_shipped_stacks.py."""
     path = nodeid.removeprefix("devtools/localcloud/").removeprefix("tests/cluster/")
     file, _, test = path.partition("::")
     return f"{file}[{test.partition('[')[2]}" if file == "test_shipped_stacks.py" else file
@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class GroupScheduling(LoadScopeScheduling):
-    """Gives each process a group at a time."""
+    """Gives each process one group at a time."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

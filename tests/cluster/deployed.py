@@ -1,4 +1,4 @@
-"""A stack deployed to the local cluster, and what is there of it."""
+"""A stack deployed to the local cluster, and the resources and processes that it has there."""
 
 import contextlib
 import os
@@ -53,21 +53,21 @@ class ClusterDeployment(Deployment):
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start_up(self) -> "subprocess.Popen[str]":
-        """Start an `up`, to be disturbed."""
+        """Start an `up` for a test to interrupt."""
         return self.project.start("up", "--skip-preview", "--stack", self.stack)
 
     def serve_config(self, model: str) -> dict[str, Any]:
-        """The LLM config that Ray Serve runs a model with."""
+        """The LLM config with which Ray Serve runs a model."""
         application = self.cluster.applications()[model]
         config: dict[str, Any] = application["deployed_app_config"]["args"]["llm_configs"][0]
         return config
 
     def ray_clusters(self) -> list[str]:
-        """The uids of all Ray clusters: a second one would take the GPUs twice."""
+        """The uids of all Ray clusters; a second cluster would take the GPUs twice."""
         return [item["metadata"]["uid"] for item in self.cluster.items(f"{RAY}/rayclusters")]
 
     def processes(self) -> list[psutil.Process]:
-        """What runs of Pulumi's for this cluster."""
+        """Pulumi's processes for this cluster."""
         home = {HOME_VARIABLE: str(self.cloud.home)}.items()
         found = []
         for process in psutil.process_iter():
@@ -81,10 +81,10 @@ class ClusterDeployment(Deployment):
             assert self.cluster.chat(model, model, "hello") == (200, f"{model}: hello")
 
     def assert_nothing_left(self) -> None:
-        """Nothing in the cluster, nothing at Google, nothing in the state."""
+        """Assert that nothing is left in the cluster, at Google or in the state."""
         cluster = self.cluster
         assert cluster.items("/api/v1/pods") == []
-        # The machines go a moment after their pools.
+        # The machines are removed a moment after their pools.
         eventually(lambda: not cluster.items("/api/v1/nodes"), "no node is left", seconds=15)
         names = {item["metadata"]["name"] for item in cluster.items("/api/v1/namespaces")}
         assert names == ALWAYS_THERE
@@ -93,13 +93,13 @@ class ClusterDeployment(Deployment):
 
 
 def end(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    """The exit code and all output of a command that was started."""
+    """Wait for a command; returns its exit code and all of its output."""
     output, errors = process.communicate(timeout=600)
     return process.returncode, output + errors
 
 
 def kill_engine(process: "subprocess.Popen[str]") -> bool:
-    """Kill a command, not gently; whether it was still running."""
+    """Kill a command with SIGKILL; returns whether it was still running."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -107,7 +107,7 @@ def kill_engine(process: "subprocess.Popen[str]") -> bool:
 
 
 def kill(cluster: Cluster, name: str) -> None:
-    """Kill the cluster's program or Ray process of this name."""
+    """Kill the cluster's program or Ray process with this name."""
     found = _named(cluster, name)
     assert found, f"no process {name}"
     for process in found:
@@ -115,7 +115,7 @@ def kill(cluster: Cluster, name: str) -> None:
 
 
 def running(cluster: Cluster, *names: str) -> set[psutil.Process]:
-    """The cluster's programs of these names, each of which runs."""
+    """The cluster's processes with these names; asserts that each runs."""
     found = [_named(cluster, name) for name in names]
     assert all(found), names
     return set().union(*found)
@@ -132,7 +132,7 @@ def _named(cluster: Cluster, name: str) -> list[psutil.Process]:
 
 @contextlib.contextmanager
 def kept_down(cluster: Cluster, name: str) -> Iterator[None]:
-    """Kill a program again and again while the body runs: it is started again each time."""
+    """Kill a program repeatedly while the body runs; the cluster restarts it each time."""
     ended = threading.Event()
 
     def again() -> None:
@@ -152,9 +152,9 @@ def kept_down(cluster: Cluster, name: str) -> Iterator[None]:
 
 
 def wait_until_up(cluster: Cluster, seconds: float = 90) -> None:
-    """Wait until the API server answers again, for KubeRay's resources too.
+    """Wait until the API server answers again, also for KubeRay's resources.
 
-    It is ready before it has found out what the resource definitions define.
+    It reports ready before it has loaded the custom resource definitions.
     """
 
     def answers() -> bool:

@@ -1,4 +1,4 @@
-"""Requests at a steady rate while something else happens, every one of them counted."""
+"""Sends requests at a steady rate while something else happens, and counts all of them."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Lost:
-    """A request that got no answer or a wrong one."""
+    """A request with no answer or a wrong one."""
 
     model: str
     seconds: float
@@ -23,10 +23,10 @@ class Lost:
 
 @dataclass
 class Load:
-    """Chats with models in turn, through a port-forward, or else through the Service's name.
+    """Chats with models in turn, through a port-forward or through the Service's name.
 
-    A request counts as lost where its answer is not 200 with the very words that belong to it.
-    Nothing is sent twice, although OpenAI's own clients try again.
+    A request counts as lost unless its answer is 200 with exactly the expected words. No request
+    is retried, although OpenAI's own clients do so.
     """
 
     cluster: Cluster
@@ -59,7 +59,7 @@ class Load:
 
     def _run(self) -> None:
         numbers, models = count(), cycle(self.models)
-        # Leaving the pool waits for the answers that are still to come.
+        # Leaving the pool waits for the outstanding answers.
         with ThreadPoolExecutor(self.at_once) as pool:
             while not self._ended.wait(1 / self.per_second):
                 self.sent += 1

@@ -1,4 +1,4 @@
-"""A running cluster with the product's service on it, as tests see it."""
+"""A running cluster with the product's service, as tests use it."""
 
 import json
 import urllib.error
@@ -11,12 +11,12 @@ from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.testing.running_cluster import RunningCluster
 
-# What the product calls the Service that answers, as a pod of the cluster sees it.
+# The product's name of the serving Service, as a pod of the cluster uses it.
 SERVICE_URL = "http://llm-serving-serve-svc.ai:8000"
 
 
 class Cluster(RunningCluster):
-    """The running cluster, with what is asked of the product's service on it."""
+    """The running cluster, with requests to the product's service."""
 
     def __init__(self, state: ClusterState):
         super().__init__(state)
@@ -36,10 +36,10 @@ class Cluster(RunningCluster):
         timeout: float = 30,
         by_name: bool = False,
     ) -> tuple[int, str]:
-        """Ask the serving Service as a client would; status and text, whatever they are.
+        """Send a request to the serving Service; returns status and text, also of an error.
 
-        `by_name`: as a pod would, whichever pod of the Service answers; else as through a
-        port-forward.
+        With `by_name` any pod of the Service answers, as for a pod of the cluster; otherwise one
+        pod answers, as through a port-forward.
         """
         base = SERVICE_URL if by_name else self.state.serve
         request = urllib.request.Request(
@@ -56,7 +56,7 @@ class Cluster(RunningCluster):
     def chat(
         self, app: str, model: str, text: str, *, timeout: float = 30, by_name: bool = False
     ) -> tuple[int, str]:
-        """The answer's text, or the error's."""
+        """Status, and the text of the answer or of the error."""
         body = {"model": model, "messages": [{"role": "user", "content": text}]}
         path = f"/{app}/v1/chat/completions"
         status, answer = self.http(path, body, timeout=timeout, by_name=by_name)
@@ -65,11 +65,11 @@ class Cluster(RunningCluster):
         return status, json.loads(answer)["choices"][0]["message"]["content"]
 
     def engine_pods(self, model: str) -> list[Object]:
-        """The pods in which a model's engines run, as Ray Serve tells."""
+        """The pods in which Ray Serve says that a model's engines run."""
         return self.replica_pods(model, "LLMServer")
 
     def replica_pods(self, model: str, deployment_prefix: str) -> list[Object]:
-        """The pods in which replicas of a model's deployments of such a name run.
+        """The pods with replicas of those deployments of a model whose names have this prefix.
 
         Raises KeyError for a replica that runs in no pod.
         """

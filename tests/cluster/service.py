@@ -11,7 +11,7 @@ from tests.cluster.stacks import OTHER, STEADY, THIRD
 
 
 class Service:
-    """The deployment of a small stack, and the stack file that it goes back to."""
+    """The deployment of a small stack, and the stack file to which tests reset it."""
 
     def __init__(self, deployment: ClusterDeployment, config: dict[str, Any]) -> None:
         self.deployment = deployment
@@ -23,11 +23,11 @@ class Service:
         return self.deployment.cluster
 
     def models(self, *models: dict[str, Any]) -> ClusterDeployment:
-        """Write the stack file with these models; the deployment, to be brought `up`."""
+        """Write the stack file with these models; returns the deployment, for an `up`."""
         return self.write({**self.base, "ray-llm:models": list(models)})
 
     def edit(self) -> ClusterDeployment:
-        """Write the stack file with a third model, or where it has one, with another edit of it."""
+        """Write the stack file with a third model, or edit the third model if there is one."""
         longer = {**THIRD, "contextLength": 2048}
         third = longer if THIRD in self.config["ray-llm:models"] else THIRD
         return self.models(STEADY, OTHER, third)
@@ -39,12 +39,12 @@ class Service:
         return self.deployment
 
     def restore(self) -> None:
-        """Go back to the stack file that every test starts with."""
+        """Restore the stack file with which every test starts."""
         if self.config != self.base:
             self.write(self.base).must_up()
 
     def assert_whole(self) -> None:
-        """Assert that what the stack file says is there, once, and answers."""
+        """Assert that everything in the stack file exists exactly once and answers."""
         models = [model.get("name", model["model"]) for model in self.config["ray-llm:models"]]
         self.deployment.assert_answers(*models)
         # The application of a model that was removed drains for a while.

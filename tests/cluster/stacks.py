@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# Together on two pools, each with a replica that stays.
+# Two models on two pools, each with a permanent replica.
 STEADY: dict[str, Any] = {
     "model": "qwen2.5-0.5b-instruct",
     "name": "steady",
@@ -15,7 +15,7 @@ OTHER: dict[str, Any] = {
     "gpu": "l4",
     "replicas": {"min": 1, "max": 2},
 }
-# One that tests add to them.
+# A model that tests add to them.
 THIRD: dict[str, Any] = {
     "model": "qwen2.5-0.5b-instruct",
     "name": "third",
@@ -25,10 +25,9 @@ THIRD: dict[str, Any] = {
 
 
 def small_stack(*models: dict[str, Any]) -> dict[str, Any]:
-    """Two models and those given, on T4 and L4, with the KubeRay that is there already.
+    """Two models and the given ones, on T4 and L4, with an existing KubeRay.
 
-    Without KubeRay's CRDs in its state an `up` takes seconds, which is what tests need that
-    make many of them.
+    Without KubeRay's CRDs in the state an `up` takes only seconds, and these tests run many.
     """
     return {
         "gcp:project": "acme-ml",

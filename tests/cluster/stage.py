@@ -1,4 +1,4 @@
-"""What is deployed to the cluster of a test process: one stack at a time."""
+"""The stack that is deployed to the cluster of a test process: one at a time."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.cluster.stacks import small_stack
 
 
 class Stage:
-    """Keeps the small service up for the tests that want it, until others need the cluster."""
+    """Keeps the small service up for its tests until other tests need the cluster."""
 
     def __init__(self, cluster: Cluster, folders: pytest.TempPathFactory, figures: Figures) -> None:
         self.cluster = cluster
@@ -19,7 +19,7 @@ class Stage:
         self._service: Service | None = None
 
     def small_service(self) -> Service:
-        """The small service, in a namespace that somebody had made and put something into."""
+        """The small service, in a namespace that existed before and holds another object."""
         if self._service is None:
             self.cluster.install_kuberay()
             team = {"name": "ai", "labels": {"team": "ml"}}
@@ -37,7 +37,7 @@ class Stage:
         return self._service
 
     def clear(self) -> None:
-        """Destroy the small service, where it is up, and see that nothing of it is left."""
+        """Destroy the small service if it is up, and assert that nothing of it is left."""
         service, self._service = self._service, None
         if service is not None:
             service.deployment.destroy()

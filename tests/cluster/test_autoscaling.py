@@ -1,7 +1,7 @@
-"""A model that goes from zero to its maximum and back, with its nodes, under load.
+"""A model and its nodes scale from zero to the maximum and back under load.
 
-Ray Serve's autoscaling, Ray's cluster autoscaler (v2), KubeRay and the scheduler are real; the
-machines are stood in for (devtools/localcloud/localcloud/cluster/node_pools.py).
+Ray Serve's autoscaling, Ray's cluster autoscaler (v2), KubeRay and the scheduler are real. The
+machines are simulated (devtools/localcloud/localcloud/cluster/node_pools.py).
 """
 
 import contextlib
@@ -30,12 +30,12 @@ BURSTY: dict[str, Any] = {
     "upscaleDelaySeconds": 1,
     "downscaleDelaySeconds": 5,
 }
-# A word takes this long, so that eight requests a second are more than two replicas want.
+# The time per word, so that eight requests per second are more than two replicas can take.
 TOKEN_SECONDS = 0.5
 
 
 def workers(cluster: Cluster) -> int:
-    """How many worker pods of the model's pool there are, each on a node of its own."""
+    """The number of worker pods in the model's pool; asserts that each has a separate node."""
     nodes = [pod["spec"].get("nodeName") for pod in cluster.ray_pods("t4")]
     assert len(set(nodes)) == len(nodes)
     return len(nodes)
@@ -43,9 +43,9 @@ def workers(cluster: Cluster) -> int:
 
 @contextlib.contextmanager
 def idle_timeout(cluster: Cluster, seconds: int) -> Iterator[None]:
-    """Let the autoscaler take idle workers away sooner than the product's five minutes.
+    """Let the autoscaler remove idle workers sooner than after the product's five minutes.
 
-    In the Ray cluster alone, which KubeRay leaves as it is while the RayService stays the same.
+    Only the RayCluster is changed. KubeRay keeps the change while the RayService is unchanged.
     """
 
     def patch(seconds: int) -> None:
@@ -62,15 +62,15 @@ def idle_timeout(cluster: Cluster, seconds: int) -> Iterator[None]:
 
 
 def asleep(cluster: Cluster) -> bool:
-    """Whether only the worker of the steady model is left, and its node."""
+    """Whether only the worker of the steady model and its node are left."""
     return (
         not cluster.engine_pods(MODEL) and workers(cluster) == 1 and len(cluster.nodes("t4")) == 1
     )
 
 
 def scale(cluster: Cluster, figures: Figures) -> Load:
-    """Have the model go from zero to its maximum and back; the load that did it."""
-    # Its router wakes it once when it is deployed.
+    """Scale the model from zero to its maximum and back; returns the load that caused it."""
+    # The router wakes the model once when it is deployed.
     eventually(lambda: asleep(cluster), "the model and its node are gone", seconds=180)
 
     with figures.timed("a model at zero, from the first request to its answer"):

@@ -1,4 +1,4 @@
-"""What an edit does to a service that is being used: nothing is lost, no GPU is taken twice."""
+"""Edits of a service in use: no request is lost and no GPU is taken twice."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_an_edited_model_of_one_replica_answers_everyone_late_but_not_never(
 
 
 def test_a_pool_is_appended_in_place(service: Service, figures: Figures) -> None:
-    """Also where a pool has a worker more than the stack file says, which KubeRay forgets then."""
+    """Also if a pool has one more worker than the stack file says, which KubeRay then forgets."""
     service.models(STEADY, OTHER, THIRD).must_up()
     before = service.deployment.ray_clusters()
     wide = {
@@ -89,7 +89,7 @@ def test_a_pool_is_appended_in_place(service: Service, figures: Figures) -> None
 
 
 def test_what_someone_edits_by_hand_is_shown_and_put_right(service: Service) -> None:
-    """With `--refresh`: Pulumi alone looks into its state, not into the cluster."""
+    """With `--refresh`, because without it Pulumi reads its state and not the cluster."""
     cluster = service.cluster
     text = cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
     assert text.count("route_prefix: /other\n") == 1
@@ -110,10 +110,10 @@ def test_what_someone_edits_by_hand_is_shown_and_put_right(service: Service) -> 
     service.deployment.settled()
 
 
-def test_a_field_that_someone_else_manages_stops_the_up_and_names_him(service: Service) -> None:
-    """RayService and Job are forced: anything else of ours that a colleague holds is his to give.
+def test_a_field_that_someone_else_manages_stops_the_up_and_names_them(service: Service) -> None:
+    """Only RayService and Job are forced; another manager must give up its fields of the others.
 
-    The refusal comes before the RayService is touched, so that what serves goes on serving.
+    The refusal comes before the RayService is changed, so the service continues to answer.
     """
     cluster = service.cluster
     served = cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]

@@ -1,4 +1,4 @@
-"""What breaks under a service that is being used, and what its users notice."""
+"""Faults under a service in use, and what its users notice of them."""
 
 import contextlib
 import time
@@ -20,7 +20,7 @@ OUT_OF_MEMORY = "No available memory for the cache blocks."
 
 @pytest.fixture
 def service(deployed_service: Service) -> Service:
-    """The small service as the fault before left it."""
+    """The small service as the previous fault left it."""
     return deployed_service
 
 
@@ -66,7 +66,7 @@ def test_a_killed_worker_costs_only_its_own_model(service: Service, figures: Fig
     ):
         time.sleep(2)
         for process in service.cluster.processes_of(pod):
-            # Some end with others.
+            # Some processes end when others are killed.
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         with figures.timed("a killed worker, until its model answers again"):
@@ -83,7 +83,7 @@ def test_a_killed_worker_costs_only_its_own_model(service: Service, figures: Fig
     figures.add("worker killed: requests, the other's", f"{others} of {load.sent // 2} lost")
     figures.add("worker killed: the other's, sent to any pod of the Service", by_name.summary())
     assert load.lost_of("other") == []
-    # A Service sends some to the dead pod until Kubernetes has noticed.
+    # A Service sends some requests to the dead pod until Kubernetes has noticed.
     assert {lost.status for lost in by_name.lost} <= {502}
     assert all(lost.seconds < 15 for lost in by_name.lost)
     service.assert_whole()
@@ -96,7 +96,7 @@ def test_an_engine_that_dies_at_start_fails_the_up_with_its_error(
     service.restore()
     cluster.engine_faults({"third": {"start": OUT_OF_MEMORY}})
     with Load(cluster, ("steady", "other")) as load:
-        with figures.timed("an engine that dies at start, until the up tells"):
+        with figures.timed("an engine that dies at start, until the up fails"):
             failed = service.edit().up()
         output = failed.stdout + failed.stderr
         assert failed.returncode != 0
@@ -105,7 +105,7 @@ def test_an_engine_that_dies_at_start_fails_the_up_with_its_error(
         assert TOKEN not in output
         service.deployment.assert_answers("steady", "other")
 
-        # Nothing in the file was wrong: once the reason is gone the same file is enough.
+        # Nothing was wrong in the file: once the cause is gone, the same file works.
         cluster.engine_faults({})
         service.deployment.must_up()
         service.assert_whole()
@@ -144,7 +144,7 @@ def test_requests_are_answered_while_the_control_plane_is_gone(
     assert service.deployment.ray_clusters() == clusters
 
 
-def test_an_api_server_that_is_down_at_up_is_told_and_nothing_is_lost(
+def test_an_api_server_that_is_down_at_up_is_reported_and_nothing_is_lost(
     service: Service, figures: Figures
 ) -> None:
     clients = ("kube-controller", "kube-scheduler", "kwok", "ray-operator")
@@ -158,7 +158,7 @@ def test_an_api_server_that_is_down_at_up_is_told_and_nothing_is_lost(
         wait_until_up(service.cluster)
         service.deployment.must_up()
         service.assert_whole()
-    # They start anew with the API server, which they would otherwise ask again only much later.
+    # They are restarted with the API server; otherwise they would reconnect only much later.
     assert not before & running(service.cluster, *clients)
     figures.add("API server down at up: requests", load.summary())
     assert load.lost == []
@@ -175,7 +175,7 @@ def test_an_api_server_that_goes_down_during_up_and_comes_back(
         code, output = end(rollout)
         wait_until_up(service.cluster)
         if code != 0:
-            # Whatever it was waiting for is told; the next up goes on from there.
+            # The up names what it was waiting for, and the next up continues from there.
             assert "the API server" in output or "unreachable" in output, output
             service.deployment.must_up()
         service.assert_whole()

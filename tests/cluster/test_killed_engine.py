@@ -1,4 +1,4 @@
-"""An `up` whose engine is killed at a random moment: the next one makes it good."""
+"""An `up` whose engine is killed at a random moment: the next `up` repairs it."""
 
 import random
 import subprocess
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.cluster
 
 ROUNDS = 5
 KILLS = 4
-# About what such an `up` takes: some kills come too late, and that up has to have succeeded.
+# About the duration of such an `up`. If a kill comes too late, the up must have succeeded.
 LATEST_KILL_SECONDS = 8.0
 
 
 @pytest.fixture(scope="module")
 def load(stage: Stage, figures: Figures) -> Iterator[Load]:
-    """Requests through all of it."""
+    """Requests during all kills and repairs."""
     stage.small_service()
     with Load(stage.cluster, ("steady", "other"), per_second=2) as load:
         yield load
@@ -34,7 +34,7 @@ def load(stage: Stage, figures: Figures) -> Iterator[Load]:
 
 
 def some_edit(chance: random.Random, config: dict[str, Any]) -> dict[str, Any]:
-    """A stack file with a third model, in some form, and perhaps another size of a pool."""
+    """A stack file with a random third model and perhaps another size of a pool."""
     third = {
         "model": chance.choice(["qwen2.5-0.5b-instruct", "qwen2.5-1.5b-instruct"]),
         "name": chance.choice(["third", "fourth"]),
@@ -49,13 +49,13 @@ def some_edit(chance: random.Random, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def kill_an_up(service: Service, chance: random.Random) -> None:
-    """Start an `up` of some edit and kill its engine, unless it has ended before that."""
+    """Start an `up` of a random edit and kill its engine, unless it has already ended."""
     process = service.write(some_edit(chance, service.base)).start_up()
     try:
         process.wait(chance.uniform(0, LATEST_KILL_SECONDS))
     except subprocess.TimeoutExpired:
         assert kill_engine(process)
-        # The killed engine could not give back its lock; that is for a person to decide.
+        # The killed engine could not release its lock; a person has to release it.
         assert service.deployment.pulumi("cancel").returncode == 0
     else:
         assert process.returncode == 0, process.communicate()
@@ -65,7 +65,7 @@ def kill_an_up(service: Service, chance: random.Random) -> None:
 def test_the_next_up_repairs_what_killed_ones_left(
     number: int, deployed_service: Service, load: Load
 ) -> None:
-    """Each kill, of another edit, meets what the one before it left."""
+    """Each kill interrupts another edit, in the state that the previous kill left."""
     service = deployed_service
     clusters = service.deployment.ray_clusters()
     for seed in range(number * KILLS, (number + 1) * KILLS):

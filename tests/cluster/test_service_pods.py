@@ -14,7 +14,7 @@ pytestmark = pytest.mark.cluster
 
 
 def test_everything_listens_on_loopback_only(cluster: Cluster, deployed_service: Service) -> None:
-    """Ray's processes too, which serve two models here."""
+    """Including Ray's processes, which serve two models here."""
     listening: dict[str, set[str]] = {}
     for process in [*cluster.processes(), psutil.Process(cluster.state.pid)]:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -25,10 +25,10 @@ def test_everything_listens_on_loopback_only(cluster: Cluster, deployed_service:
     assert set().union(*listening.values()) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
-def test_a_pod_that_somebody_calls_not_ready_is_told_as_it_is(
+def test_a_pod_that_is_wrongly_marked_not_ready_is_reported_again(
     cluster: Cluster, deployed_service: Service
 ) -> None:
-    """As the node controller does while the API server is too busy to hear of a node."""
+    """The node controller marks pods if a busy API server does not receive a node's status."""
     (head,) = cluster.ray_pods("headgroup")
     path = f"{NAMESPACE}/pods/{head['metadata']['name']}"
     not_ready = {"type": "Ready", "status": "False", "reason": "NodeNotReady"}

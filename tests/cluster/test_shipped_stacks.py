@@ -1,11 +1,11 @@
-"""The stacks that ship with the program, as they are, on the local cluster.
+"""The stacks that ship with the program, unchanged, on the local cluster.
 
-Kubernetes, KubeRay, Ray Serve, Pulumi's engine and its Kubernetes provider are real; Google and
-vLLM are stood in for (devtools/localcloud/localcloud/cluster/README.md).
+Kubernetes, KubeRay, Ray Serve, Pulumi's engine and its Kubernetes provider are real. Google and
+vLLM are simulated (devtools/localcloud/localcloud/cluster/README.md).
 
-Only dev installs KubeRay, the others find it: that is the same for every stack, and each command
-on a state with KubeRay's resource definitions in it takes half a minute. tests/engine has all
-three with all of it, on the recording cloud.
+Only dev installs KubeRay; the other stacks use an existing one. The installation is the same for
+every stack, and each command on a state with KubeRay's resource definitions takes half a minute.
+tests/engine deploys all three stacks with KubeRay to the recording cloud.
 """
 
 import json
@@ -26,7 +26,7 @@ from tests.engine.deployments import TOKEN, shipped_config
 pytestmark = pytest.mark.cluster
 
 STACKS = ["staging", "dev", pytest.param("prod", marks=pytest.mark.alone)]
-# A model at zero wakes a node first.
+# A model at zero has to wait for a node first.
 FIRST_ANSWER_SECONDS = 240
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 
@@ -42,7 +42,7 @@ def shipped(
     stack: str = request.param
     stage.clear()
     config = shipped_config(stack)
-    # What a person does before a destroy.
+    # A person has to do this before a destroy.
     config["ray-llm:cluster"]["deletionProtection"] = False
     if stack != "dev":
         config["ray-llm:kubeRay"] = {"install": "existing"}
@@ -117,7 +117,7 @@ def test_pods_of_every_pool_are_on_nodes_of_that_pool(
         assert {node_of(pod)["metadata"]["labels"][POOL_LABEL] for pod in pods} == {"app-pool"}
     for pool in plan["gpuPools"]:
         pods = cluster.ray_pods(pool["id"])
-        # One pod takes a whole node, with all of its GPUs.
+        # One pod takes a whole node with all of its GPUs.
         assert len({pod["spec"]["nodeName"] for pod in pods}) == len(pods)
         used = any(model["gpu"] == pool["id"] for model in plan["models"])
         assert bool(pods) == used, pool["id"]
@@ -131,7 +131,7 @@ def test_pods_of_every_pool_are_on_nodes_of_that_pool(
 def test_no_replica_waits_for_a_gpu_that_another_pool_has(
     shipped: ClusterDeployment, plan: dict[str, Any], cluster: Cluster
 ) -> None:
-    """Each engine runs on a node of its model's pool, as Ray Serve itself tells."""
+    """By Ray Serve's own report, each engine runs on a node of its model's pool."""
     for name, application in cluster.applications().items():
         (pool,) = [model["gpu"] for model in plan["models"] if model["name"] == name]
         for deployment in application["deployments"]:

@@ -1,4 +1,4 @@
-"""Fixtures of the component tests; programs.py says what mocks do not prove."""
+"""Fixtures of the component tests; programs.py lists what mocks do not prove."""
 
 from tests.components.programs import event_loop, plan, record
 

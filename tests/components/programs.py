@@ -1,4 +1,4 @@
-"""Runs components under Pulumi's mocks and keeps every registration as the engine would get it.
+"""Runs components under Pulumi's mocks and records every registration as the engine would get it.
 
 What mocks do not prove: that a provider accepts the arguments (a misspelt key passes), that the
 engine orders, replaces and deletes as the options say, or that anything works. tests/engine runs
@@ -68,7 +68,7 @@ def plan() -> Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """One resource as it was registered; inputs in plain, `raw` as they went over the wire."""
+    """One registered resource: `inputs` without secret marks, `raw` as they were sent."""
 
     type: str
     name: str
@@ -111,7 +111,7 @@ _SECRET_KEY = {rpc._special_sig_key: rpc._special_secret_sig, "value": "key"}
 
 
 class _Cloud(pulumi.runtime.Mocks):
-    """Answers with the inputs, plus what Google's API would add."""
+    """Answers with the inputs and with the outputs that Google's API would add."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
@@ -125,7 +125,7 @@ class _Cloud(pulumi.runtime.Mocks):
                 "endpoint": "203.0.113.7",
                 "masterAuth": {
                     "clusterCaCertificate": "Q0E=",
-                    # Google's provider marks the client key, and with it all that it stands in.
+                    # Google's provider marks the client key as secret, and so all of masterAuth.
                     "clientKey": _SECRET_KEY,
                 },
             }
@@ -177,7 +177,7 @@ class _Monitor(pulumi_mocks.MockMonitor):
 
 
 def _plain(value: Any) -> Any:
-    """The value with its secrets opened, for looking into what providers would get."""
+    """The value without secret marks, to read what providers would get."""
     if rpc.is_rpc_secret(value):
         return _plain(rpc.unwrap_rpc_secret(value))
     if isinstance(value, Mapping):
@@ -192,7 +192,7 @@ Record = Callable[[Callable[[], Any]], Recording]
 
 @pytest.fixture(autouse=True)
 def event_loop() -> None:
-    """A loop for Pulumi's outputs; asyncio.run() of an earlier test leaves its process without."""
+    """Make a loop for Pulumi's outputs; asyncio.run() in an earlier test leaves none behind."""
     try:
         asyncio.get_event_loop()
     except RuntimeError:
@@ -201,7 +201,7 @@ def event_loop() -> None:
 
 @pytest.fixture
 def record() -> Record:
-    """Runs a program under mocks; what it returns is awaited and kept as `result`."""
+    """A function that runs a program under mocks and stores its awaited result as `result`."""
 
     def run(program: Callable[[], Any]) -> Recording:
         recording = Recording()
@@ -216,7 +216,7 @@ def record() -> Record:
                 recording.result = value
 
             made = program()
-            # A component is no value to wait for; that its registrations end is waited for anyway.
+            # A component cannot be awaited, but `test` waits for its registrations anyway.
             return pulumi.Output.from_input(
                 None if isinstance(made, pulumi.Resource) else made
             ).apply(keep)

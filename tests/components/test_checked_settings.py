@@ -1,4 +1,4 @@
-"""What programs are shown of a plan, and of pools that are decided without models."""
+"""The messages that programs show about a plan, and about pools without models."""
 
 from typing import Any
 

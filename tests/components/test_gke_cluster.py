@@ -1,4 +1,4 @@
-"""The cluster: what is created, what is adopted, and the provider that follows from it."""
+"""The cluster: what is created or adopted, and the resulting Kubernetes provider."""
 
 import json
 from dataclasses import replace
@@ -102,7 +102,7 @@ def test_secret_client_key_neither_hides_nor_enters_the_kubeconfig(
     assert rpc._special_secret_sig not in provider.raw
 
 
-def test_adopting_by_context_asks_nobody_and_creates_nothing(record: Record, plan: Plan) -> None:
+def test_adopting_by_context_calls_nothing_and_creates_nothing(record: Record, plan: Plan) -> None:
     shared = adopted(plan, context="shared")
     recording = record(lambda: cluster_of(shared))
     assert recording.calls == []

@@ -140,7 +140,7 @@ def test_pools_come_after_the_cpu_pool(record: Record, plan: Plan) -> None:
 
 
 def test_replaced_cpu_pool_does_not_replace_the_gpu_pools(record: Record, plan: Plan) -> None:
-    """The engine replaces what depends by a property on a resource that is deleted first."""
+    """If a resource is deleted first, the engine replaces those that use its properties."""
     recording = record(lambda: _with_cluster(plan))
     cpu_pool = recording.named("cluster-cpu-pool").urn
     for pool in plan.pools:
@@ -160,7 +160,7 @@ def test_documented_replacing_fields_are_those_of_the_provider(recorded: Recordi
         for path in _leaves(pool.inputs):
             if forces_new(NODE_POOL_TYPE, path) and path != "initialNodeCount":
                 replacing.add(next((f for f in REPLACING_POOL_FIELDS if path.startswith(f)), path))
-    # serviceAccount is set only where a program gives one.
+    # serviceAccount is set only if a program gives one.
     assert replacing | {"nodeConfig.serviceAccount"} == set(REPLACING_POOL_FIELDS)
     assert forces_new(NODE_POOL_TYPE, "nodeConfig.serviceAccount")
 

@@ -1,4 +1,4 @@
-"""KubeRay comes with its CRDs, and a new version brings new ones."""
+"""KubeRay is installed with its CRDs, and a new version installs new ones."""
 
 from dataclasses import replace
 

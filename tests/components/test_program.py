@@ -1,4 +1,4 @@
-"""`__main__.py` with the stack files that are shipped."""
+"""`__main__.py` with the shipped stack files."""
 
 import json
 import runpy

@@ -1,4 +1,4 @@
-"""The service: its objects, what Pulumi is told about them, and where the token goes."""
+"""The service: its objects, their options for Pulumi, and where the token is used."""
 
 import json
 from collections.abc import Callable
@@ -104,12 +104,12 @@ def test_job_comes_after_its_script(recorded: Recording) -> None:
 
 @pytest.mark.parametrize("ending", ["v1:ServiceAccount", "v1:Role", "v1:RoleBinding", JOB])
 def test_the_test_is_known_by_its_former_name(recorded: Recording, ending: str) -> None:
-    """So that Pulumi deletes the old Job before the new one asks."""
+    """Pulumi then deletes the old Job before the new one starts."""
     assert "llm-ask-models" in recorded.one(ending).aliases
 
 
 def test_up_waits_for_the_job_and_not_for_kuberays_ready(recorded: Recording) -> None:
-    """Ready is stale after an edit, and never comes where one model of a new service fails."""
+    """Ready is stale after an edit, and if one model of a new service fails, it is never true."""
     service = recorded.one(RAY_SERVICE)
     assert annotations(service)["pulumi.com/waitFor"] == "jsonpath={.status.conditions[0].type}"
     assert annotations(service)["pulumi.com/timeoutSeconds"] == str(SEEN_TIMEOUT_SECONDS)
@@ -139,10 +139,10 @@ def test_job_that_a_killed_up_left_behind_is_taken_over(recorded: Recording) -> 
     assert annotations(recorded.one(JOB))["pulumi.com/patchForce"] == "true"
 
 
-def test_nobody_waits_for_the_pod_of_a_job_that_goes(recorded: Recording) -> None:
+def test_deleting_a_job_does_not_wait_for_its_pod(recorded: Recording) -> None:
     annotation = "pulumi.com/deletionPropagationPolicy"
     assert annotations(recorded.one(JOB))[annotation] == "background"
-    # But what it serves has to be gone before its nodes are.
+    # But the RayService has to be gone before its nodes are deleted.
     assert annotation not in annotations(recorded.one(RAY_SERVICE))
 
 
@@ -171,11 +171,11 @@ def test_token_is_a_secret_all_the_way(recorded: Recording) -> None:
     assert secret.inputs["stringData"] == {"token": TOKEN}
     raw = json.loads(secret.raw)["stringData"]
     assert SECRET_MARK in json.dumps(raw)
-    # The API server answers with the token in `data`, whatever was sent; the SDK marks both.
+    # The API server always answers with the token in `data`, so the SDK marks both fields.
     assert {"data", "stringData"} <= set(secret.additional_secret_outputs)
 
 
-def test_token_stands_in_the_secret_alone(recorded: Recording) -> None:
+def test_only_the_secret_holds_the_token(recorded: Recording) -> None:
     holders = [item.name for item in recorded.registrations if TOKEN in item.raw]
     assert holders == ["llm-hugging-face-token"]
 

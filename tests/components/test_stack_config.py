@@ -1,4 +1,4 @@
-"""What leaves the engine's configuration, and above all what does not."""
+"""What is read from the engine's configuration, and what must never leave it."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ GOOD: Mapping[str, Any] = {
 
 
 def configure(values: Mapping[str, Any], secret: tuple[str, ...] = ()) -> None:
-    """Hands configuration over as the engine does: mappings and lists as JSON, texts plain."""
+    """Set configuration as the engine does: mappings and lists as JSON, strings unchanged."""
     texts = {
         key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
     }
@@ -54,7 +54,7 @@ def test_good_stack_is_read() -> None:
     assert [pool.id for pool in read.settings.gpu_pools] == ["l4"]
 
 
-def test_unknown_key_is_seen_though_nobody_asks_for_it() -> None:
+def test_unknown_key_is_seen_although_nothing_reads_it() -> None:
     assert "ray-llm:gpuPolls" in problems({**GOOD, "ray-llm:gpuPolls": ["l4"]})
 
 
@@ -98,9 +98,9 @@ def test_blank_token_is_none(blank: str) -> None:
 
 
 def test_token_in_plain_text_is_refused_and_not_repeated() -> None:
-    told = problems({**GOOD, "ray-llm:huggingFaceToken": TOKEN})
-    assert "is in plain text" in told
-    assert TOKEN not in told
+    reported = problems({**GOOD, "ray-llm:huggingFaceToken": TOKEN})
+    assert "is in plain text" in reported
+    assert TOKEN not in reported
 
 
 def test_encrypted_values_of_other_keys_never_enter() -> None:
@@ -132,10 +132,10 @@ def test_all_problems_end_the_run_before_anything_is_registered(record: Record) 
 
     with pytest.raises(pulumi.RunError) as stopped:
         program()
-    told = str(stopped.value)
-    assert told.startswith("Pulumi.test.yaml: 3 problems")
+    reported = str(stopped.value)
+    assert reported.startswith("Pulumi.test.yaml: 3 problems")
     for path in ("gpuPools[0].tier", "models[0].contextlength", "ray-llm:surprise"):
-        assert path in told
+        assert path in reported
 
 
 def test_environment_variables_serve_hosts_that_set_nothing(

@@ -1,4 +1,4 @@
-"""The outputs of a stack: the plan is one line for people and whole for programs."""
+"""The outputs of a stack: the plan is one line for people and complete for programs."""
 
 import json
 
@@ -12,7 +12,7 @@ from reports.sources import summary_of_json
 
 
 class Anything:
-    """A component of which only the outputs' names matter here."""
+    """Replaces a component, because only the names of the outputs matter here."""
 
     def __getattr__(self, name: str) -> str:
         return name
@@ -28,6 +28,6 @@ def test_the_plan_is_a_text_that_pulumi_does_not_unfold(
     text = exported["plan"]
     assert isinstance(text, str)
     assert "\n" not in text
-    # Pulumi prints every text that is a JSON object or list as one, over many lines.
+    # Pulumi prints a string that is a JSON object or list over many lines.
     assert isinstance(json.loads(text), str)
     assert summary_of_json(text, "plan") == json.loads(json.dumps(plan_summary(plan)))

@@ -1,7 +1,7 @@
-"""A deployment of the real program on the real engine, in a cloud of its own.
+"""A deployment of the real program on the real engine, in a separate local cloud.
 
-The program and its stack files are used as they are; only the folder that the engine looks for
-`Pulumi.yaml` in is a test's own, so that a test can write and edit stack files there.
+The program and its stack files are used unchanged. Only the folder with `Pulumi.yaml` belongs to
+the test, so that a test can write and edit stack files there.
 """
 
 import json
@@ -16,7 +16,7 @@ import yaml
 from localcloud.cloud import LocalCloud, Project
 
 CHECKOUT = Path(__file__).parents[2]
-# Shaped like a real token, so that whatever looks for one finds it.
+# In the form of a real token, so that code which searches for tokens finds it.
 TOKEN = "hf_EngineTestTokenThatMustNotLeak0123"
 
 
@@ -30,8 +30,8 @@ def shipped_config(stack: str) -> dict[str, Any]:
 def with_kuberay_addon(config: Mapping[str, Any]) -> dict[str, Any]:
     """The same stack with GKE's add-on for KubeRay.
 
-    KubeRay's CRDs then do not travel through the engine, which takes four fifths of the processor
-    time of an `up`. For tests whose subject is not the CRDs.
+    KubeRay's CRDs then do not pass through the engine, which would take four fifths of the CPU time
+    of an `up`. It is for tests whose subject is not the CRDs.
     """
     return {**config, "ray-llm:kubeRay": {"install": "gke-addon"}}
 
@@ -48,7 +48,7 @@ class Change:
 class Deployment:
     """One stack of the program, in a project folder below `folder`.
 
-    `cloud`: where it is deployed; by default a cloud of its own, also below `folder`.
+    `cloud` is the cloud to deploy to; by default a new cloud, also below `folder`.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Deployment:
 
     @property
     def project(self) -> Project:
-        """The project as the local cloud runs it."""
+        """The project in the local cloud."""
         return self.cloud.project(self.folder)
 
     def write(self, config: Mapping[str, Any] | str) -> None:
-        """Replace the stack file; a text is written as it is."""
+        """Replace the stack file; a string is written unchanged."""
         text = config if isinstance(config, str) else yaml.safe_dump({"config": dict(config)})
         (self.folder / f"Pulumi.{self.stack}.yaml").write_text(text, encoding="utf-8")
 
@@ -90,7 +90,7 @@ class Deployment:
         return self.pulumi("preview")
 
     def changes(self) -> set[Change]:
-        """What a preview would do, by `pulumi preview --json`."""
+        """The changes that `pulumi preview --json` reports."""
         done = self.pulumi("preview", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         steps = json.loads(done.stdout).get("steps", [])
@@ -101,11 +101,11 @@ class Deployment:
         }
 
     def up(self, *, faults: list[dict[str, Any]] | None = None) -> subprocess.CompletedProcess[str]:
-        """`pulumi up` without the preview before it, for tests that don't look at that."""
+        """`pulumi up` without its preview, for tests that do not need one."""
         return self.pulumi("up", "--skip-preview", faults=faults)
 
     def must_up(self) -> str:
-        """An `up` that has to succeed; its output."""
+        """Run an `up` that has to succeed; returns its output."""
         done = self.up()
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

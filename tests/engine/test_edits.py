@@ -1,4 +1,4 @@
-"""What an edit of the stack file touches, on the real engine."""
+"""What an edit of the stack file changes, on the real engine."""
 
 import copy
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def stack(deployed: Deployment) -> Iterator[dict[str, Any]]:
-    """The deployed stack's config, to edit; the file is put back afterwards."""
+    """The deployed stack's config, for edits; the file is restored afterwards."""
     config = with_kuberay_addon(shipped_config("staging"))
     yield copy.deepcopy(config)
     deployed.write(config)

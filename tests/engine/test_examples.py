@@ -1,4 +1,4 @@
-"""The programs under examples/: platform teams that use the components in their own way."""
+"""The programs in examples/, which show how platform teams combine the components."""
 
 from pathlib import Path
 

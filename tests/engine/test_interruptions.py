@@ -1,7 +1,7 @@
-"""An `up` that dies half-way, on the real engine: the next one repairs it.
+"""An `up` that is interrupted, on the real engine: the next `up` repairs it.
 
-Nothing may be doubled (the cloud refuses a second create of one name, so a doubled create would
-fail) and nothing lost (everything of a clean deployment exists in the end, and the state knows it).
+Nothing may be created twice: the cloud refuses a second create of one name, so it would fail. And
+nothing may be lost: in the end everything of a clean deployment exists and is in the state.
 """
 
 import json
@@ -23,10 +23,10 @@ ADDON = with_kuberay_addon(HELM)
 
 
 def _creates(deployment: Deployment) -> list[tuple[str, str]]:
-    """Types and names of what Google has made, in order.
+    """Types and names of the resources that Google has created, in order.
 
-    Kubernetes objects are left out: a create of one that exists takes it over, and does not double
-    it, because all of them have names of their own.
+    Kubernetes objects are left out. All of them have fixed names, so creating one that exists takes
+    it over instead of making a second one.
     """
     return [
         (entry["type"], entry["name"])
@@ -38,7 +38,7 @@ def _creates(deployment: Deployment) -> list[tuple[str, str]]:
 def _assert_whole(deployment: Deployment) -> None:
     created = _creates(deployment)
     assert len(created) == len(set(created)), "a resource was created twice"
-    # The engine writes such files in place; a kill while it does leaves a state that none can read.
+    # The engine writes such files in place, so a kill could leave a state that cannot be read.
     assert list(deployment.project.workspace.state.rglob("*.attrs")) == []
     settled = deployment.pulumi("preview", "--expect-no-changes")
     assert settled.returncode == 0, settled.stdout + settled.stderr
@@ -51,7 +51,7 @@ def _assert_whole(deployment: Deployment) -> None:
     ("nth", "config"),
     [
         *[(nth, ADDON) for nth in (1, 2, 4)],
-        # KubeRay's CRDs and its chart are among these.
+        # These include KubeRay's CRDs and its chart.
         *[(nth, HELM) for nth in (9, 14)],
     ],
 )
@@ -67,7 +67,7 @@ def test_a_create_that_fails_is_made_up_for_by_the_next_up(
 
 
 def _killed_while(deployment: Deployment, fault: dict[str, Any]) -> None:
-    """Kill the engine, not gently, as soon as the call of the rule is under way."""
+    """Kill the engine with SIGKILL as soon as the call of the rule has begun."""
     process = deployment.project.start(
         "up", "--skip-preview", "--stack", deployment.stack, faults=json.dumps([fault])
     )
@@ -75,7 +75,7 @@ def _killed_while(deployment: Deployment, fault: dict[str, Any]) -> None:
     wanted = {"phase": "begin", **{key: fault[key] for key in ("type", "name") if key in fault}}
     while time.monotonic() < deadline and process.poll() is None:
         if any(wanted.items() <= entry.items() for entry in deployment.cloud.journal()):
-            # What the cloud does is quick; give it the time to have done it.
+            # The cloud is quick; this gives it the time to finish the call.
             time.sleep(1.0)
             break
         time.sleep(0.05)
@@ -99,7 +99,7 @@ def test_a_killed_engine_leaves_nothing_that_the_next_up_cannot_repair(
 ) -> None:
     deployment = Deployment(tmp_path, "dev", config)
     _killed_while(deployment, {**resource, "when": when, "sleep": 60})
-    # The killed engine could not give back its lock; that is for a person to decide.
+    # The killed engine could not release its lock; a person has to release it.
     locked = deployment.up()
     assert locked.returncode != 0
     assert "pulumi cancel" in locked.stdout + locked.stderr

@@ -1,4 +1,4 @@
-"""Stack files that cannot work, on the real engine: one message, nothing created."""
+"""Stack files that cannot work, on the real engine: one message, and nothing is created."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from tests.engine.deployments import TOKEN, Deployment, shipped_config
 pytestmark = pytest.mark.engine
 
 
-def test_all_problems_of_a_file_are_told_at_once_and_nothing_is_created(tmp_path: Path) -> None:
+def test_all_problems_of_a_file_are_reported_at_once_and_nothing_is_created(tmp_path: Path) -> None:
     config = shipped_config("dev")
     config["ray-llm:cluster"]["zones"] = ["europe-west4-a"]
     config["ray-llm:models"] = [

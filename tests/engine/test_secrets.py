@@ -1,4 +1,4 @@
-"""The Hugging Face token on the real engine: in the Secret, and nowhere else in plain."""
+"""The Hugging Face token on the real engine: in the Secret, and nowhere else in plain text."""
 
 import base64
 from pathlib import Path
@@ -9,7 +9,7 @@ from localcloud.providers.kubernetes.objects import digested
 from tests.engine.deployments import TOKEN, Deployment, shipped_config, with_kuberay_addon
 
 pytestmark = pytest.mark.engine
-# What the API server stores and answers is the token in base64.
+# The API server stores and returns the token in base64.
 FORMS = (TOKEN, base64.b64encode(TOKEN.encode()).decode())
 
 
@@ -30,7 +30,7 @@ def test_the_token_reaches_the_secret_and_no_other_place(tmp_path: Path) -> None
     assert all(done.returncode == 0 for done in outputs)
     assert all(_without_token(done.stdout + done.stderr) for done in outputs)
 
-    # The stand-in keeps digests of a Secret's values, so that even it can be searched.
+    # The stand-in keeps only digests of a Secret's values, so its files can be searched too.
     objects = deployment.cloud.cloud_objects()
     (secret,) = [entry for key, entry in objects.items() if "|Secret|ai|huggingface-" in key]
     sent = {"data": {"token": base64.b64encode(TOKEN.encode()).decode()}}

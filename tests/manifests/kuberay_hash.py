@@ -1,11 +1,11 @@
-"""What KubeRay compares of two RayClusterSpecs to decide on a second cluster."""
+"""The part of a RayClusterSpec that KubeRay compares to decide on a second cluster."""
 
 import copy
 from typing import Any
 
 
 def hashed(ray_cluster_config: dict[str, Any]) -> dict[str, Any]:
-    """A copy without the numbers of workers, which every release of KubeRay leaves out.
+    """A copy without the numbers of workers, which every KubeRay release ignores.
 
     GenerateHashWithoutReplicasAndWorkersToDelete in ray-operator/controllers/ray/utils/util.go.
     """

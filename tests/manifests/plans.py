@@ -1,4 +1,4 @@
-"""Plans for the tests of manifests/, made by hand so that they depend on no decision."""
+"""Plans for the tests of manifests/, written by hand so that they depend on no decision."""
 
 from dataclasses import replace
 from datetime import date

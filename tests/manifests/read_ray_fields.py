@@ -1,7 +1,7 @@
-"""Reads the fields of Ray's configuration classes out of published wheels, for ray_fields.json.
+"""Reads the fields of Ray's configuration classes from published wheels, for ray_fields.json.
 
 Usage: python tests/manifests/read_ray_fields.py ray-2.49.1-*.whl [more wheels] > ray_fields.json
-The wheels come from `pip download ray==<version> --no-deps`; nothing of them is imported.
+The wheels come from `pip download ray==<version> --no-deps`; none of their code is imported.
 """
 
 import ast
@@ -26,11 +26,11 @@ CLASSES = {
     "OpenAiIngress",
 }
 FOLDERS = ("ray/llm/_internal/", "ray/serve/")
-WRAPPERS = "ray/serve/llm/"  # subclasses under the same names without fields of their own
+WRAPPERS = "ray/serve/llm/"  # subclasses with the same names and no further fields
 
 
 def fields(wheel: Path) -> dict[str, dict[str, object]]:
-    """Public annotated fields by class, each class with the file where it stands."""
+    """Public annotated fields by class, each class with the file that defines it."""
     found: dict[str, dict[str, object]] = {}
     with zipfile.ZipFile(wheel) as archive:
         for path in sorted(archive.namelist()):

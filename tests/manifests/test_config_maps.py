@@ -1,4 +1,4 @@
-"""ConfigMaps: one a family, one key a model, the same LLM configs as in the RayService."""
+"""ConfigMaps: one per family, one key per model, with the LLM configs of the RayService."""
 
 import re
 

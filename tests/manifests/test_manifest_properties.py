@@ -1,4 +1,4 @@
-"""What holds of the manifests of every stack, tried on random stacks that can be deployed."""
+"""Properties of the manifests of every stack, tested with random deployable stacks."""
 
 import copy
 import json
@@ -25,7 +25,7 @@ OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 def _advertised(plan: Plan) -> Mapping[str, Mapping[str, float]]:
-    """What a node of each worker group offers to Ray, CPUs and GPUs included."""
+    """The resources that a node of each worker group offers to Ray, with CPUs and GPUs."""
     groups = {}
     for group in ray_cluster_config(plan)["workerGroupSpecs"]:
         parameters = group["rayStartParams"]
@@ -119,11 +119,11 @@ def test_the_workers_of_a_new_cluster_hold_all_models_at_their_minima(values: Va
     for pool in plan.pools:
         models = [model for model in plan.models if model.pool == pool.id]
         if len({model.gpus_per_replica for model in models}) > 1:
-            assert started[pool.id] == 0  # Serve would spread them over more nodes than planned
+            assert started[pool.id] == 0  # Serve would spread replicas over more nodes than planned
             continue
         gpus = sum(model.gpus_per_replica * model.replicas.min for model in models)
         assert started[pool.id] * pool.pod.gpus >= gpus
-        # None without a replica, which minNodes alone would make, and none without a node.
+        # No worker without a replica, which minNodes alone would give, and none without a node.
         assert started[pool.id] <= sum(model.replicas.min for model in models)
         assert started[pool.id] <= pool.max_nodes
 

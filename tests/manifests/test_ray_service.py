@@ -1,4 +1,4 @@
-"""The RayService, and that no edit of a model touches its Ray cluster."""
+"""The RayService, whose Ray cluster no edit of a model changes."""
 
 import json
 from collections.abc import Callable
@@ -106,8 +106,8 @@ def test_what_a_replica_asks_for_is_advertised_by_exactly_one_group() -> None:
 
 
 def test_what_kuberay_ignores_or_drops_again_is_not_written() -> None:
-    # Neither thresholds that no release reads nor a default that the operator takes out of the
-    # object: the head answers as long as excludeHeadPodFromServeSvc is not true.
+    # Neither thresholds that no release reads nor a default that the operator removes from the
+    # object: the head serves requests unless excludeHeadPodFromServeSvc is true.
     assert ray_service(plan())["spec"].keys() == {
         "upgradeStrategy",
         "serveConfigV2",
@@ -115,7 +115,7 @@ def test_what_kuberay_ignores_or_drops_again_is_not_written() -> None:
     }
 
 
-def test_the_upgrade_strategy_stands_on_the_ray_service_where_kuberay_allows_it() -> None:
+def test_the_upgrade_strategy_is_set_on_the_ray_service_if_kuberay_allows_it() -> None:
     spec = ray_service(plan())["spec"]
     assert spec["upgradeStrategy"] == {"type": "NewCluster"}
     assert "upgradeStrategy" not in spec["rayClusterConfig"]

@@ -1,4 +1,4 @@
-"""The serve config against the fields of the Ray releases that read it."""
+"""The serve config, compared with the fields of the Ray releases that read it."""
 
 import json
 from dataclasses import replace
@@ -114,7 +114,7 @@ def test_accelerator_type_is_left_out_because_a_group_at_zero_does_not_advertise
     assert "accelerator_type" not in serve_config_text(plan())
 
 
-def test_num_replicas_is_left_out_because_ray_ignores_it_and_the_range_stands_instead() -> None:
+def test_num_replicas_is_left_out_because_ray_ignores_it_and_uses_the_range() -> None:
     text = serve_config_text(plan((model(replicas=replicas(2, 2)),)))
     assert "num_replicas" not in text
     scaling = config_of(model(replicas=replicas(2, 2)))["deployment_config"]["autoscaling_config"]

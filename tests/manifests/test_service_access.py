@@ -1,4 +1,4 @@
-"""The commands work when they are pasted into a shell, and name what is really there."""
+"""The commands work when they are pasted into a shell, and name objects that exist."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""The Job of the smoke test: its name, its script, what it may do and how it ends."""
+"""The Job of the smoke test: its name, script, permissions and end."""
 
 import ast
 import json
@@ -103,7 +103,7 @@ def test_it_knows_its_own_name_and_the_labels_of_its_kind() -> None:
     job = smoke_test_job(plan())
     settings = settings_of(job)
     assert settings.job_name == job["metadata"]["name"]
-    # Stacks deployed under the test's former name may have Jobs that a killed update left.
+    # Stacks that were deployed with the test's former name may have Jobs left by a killed update.
     assert settings.job_labels == (
         "app.kubernetes.io/name=ray-llm,app.kubernetes.io/instance=llm-serving,"
         "app.kubernetes.io/managed-by=pulumi,"
@@ -132,7 +132,7 @@ def test_its_command_starts_the_mounted_script(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-I", *mounted[1:]], env={}, capture_output=True, text=True, timeout=60
     )
-    assert "KeyError: 'LLM_CONFIGS'" in done.stderr  # it runs, and misses its environment
+    assert "KeyError: 'LLM_CONFIGS'" in done.stderr  # it runs but lacks its environment
 
 
 @pytest.mark.parametrize("name", script_files.script_files())
@@ -162,7 +162,7 @@ def test_it_ends_by_itself_before_kubernetes_ends_it_and_is_not_tried_twice() ->
     assert float(deadline["value"]) < spec["activeDeadlineSeconds"]
     assert spec["backoffLimit"] == 0
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
-    # A finished Job that removed itself would be created anew by the next `up`.
+    # If a finished Job removed itself, the next `up` would create it again.
     assert "ttlSecondsAfterFinished" not in spec
 
 

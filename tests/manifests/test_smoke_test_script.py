@@ -1,4 +1,4 @@
-"""The smoke test's script against a small server in place of Serve, KubeRay and the models."""
+"""The smoke test's script, run against a small server in place of Serve, KubeRay and models."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ ValueError: No available memory for the cache blocks. Try increasing `gpu_memory
 
 
 class Service:
-    """What the cluster would answer; a test sets it and changes it while the script runs."""
+    """The answers of the cluster; a test sets them and changes them while the script runs."""
 
     def __init__(self, models: tuple[ModelPlan, ...]) -> None:
         self.plan = plan(models)
@@ -112,13 +112,13 @@ class Service:
         return 200, {"data": [1]} if endpoint == "embeddings" else {"choices": [{"text": "hello"}]}
 
     def left(self, name: str, labels: dict[str, str] | None = None) -> None:
-        """Puts a Job into the namespace, with the labels of the Job that asks."""
+        """Puts a Job into the namespace, with the labels of the running Job."""
         metadata = {**self.job["metadata"], "name": name}
         metadata["labels"] = {**metadata["labels"], **(labels or {})}
         self.jobs.append({"metadata": metadata})
 
     def patched(self, operations: list[dict[str, Any]]) -> Answer:
-        """Does what a JSON patch of numbers of workers says, as the Kubernetes API does."""
+        """Applies a JSON patch of numbers of workers, as the Kubernetes API does."""
         for operation in operations:
             *_, index, field = operation["path"].split("/")
             group = self.groups[int(index)]
@@ -152,7 +152,7 @@ class Service:
 
 
 class Run:
-    """One run of the script against a service, with what it said."""
+    """One run of the script against a service, with its output."""
 
     def __init__(self, service: Service, url: str, folder: Path) -> None:
         self.service = service
@@ -272,7 +272,7 @@ def test_an_edited_model_that_still_runs_as_before_does_not_count(
     assert run() == 0
 
 
-def test_a_failed_model_is_told_with_the_engines_last_error_while_the_others_answer(
+def test_a_failed_model_is_reported_with_the_engines_last_error_while_the_others_answer(
     start: Callable[..., Run],
 ) -> None:
     run = start(model("a"), model("b"))
@@ -286,7 +286,7 @@ def test_a_failed_model_is_told_with_the_engines_last_error_while_the_others_ans
     assert any(line.startswith("b ") and "answers" in line for line in run.lines)
 
 
-def test_an_application_that_cannot_be_built_is_told_with_its_own_message(
+def test_an_application_that_cannot_be_built_is_reported_with_its_own_message(
     start: Callable[..., Run],
 ) -> None:
     run = start(model("a"))
@@ -325,12 +325,12 @@ def test_a_ready_model_waits_no_longer_for_the_next_look_than_a_tenth_of_its_sta
     for pause in pauses:
         assert pause <= min(0.5 + 0.1001 * waited, 5)
         waited += pause
-    # Nor is the API asked more often than that is worth.
+    # Nor does it send more requests than are useful.
     assert pauses[0] == 0.5
     assert pauses[-1] == 5
 
 
-def test_at_the_deadline_the_last_known_reason_is_told(start: Callable[..., Run]) -> None:
+def test_at_the_deadline_the_last_known_reason_is_printed(start: Callable[..., Run]) -> None:
     run = start(model("a"))
     starting = {**run.service.fail("a", "RuntimeError: CUDA out of memory"), "status": "DEPLOYING"}
     run.service.applications["a"] = starting
@@ -345,7 +345,7 @@ def test_a_model_at_zero_is_not_woken(start: Callable[..., Run]) -> None:
     assert any("starts with its first request" in line for line in run.lines)
 
 
-def test_a_model_at_zero_whose_application_fails_is_told_all_the_same(
+def test_a_model_at_zero_whose_application_fails_is_reported_too(
     start: Callable[..., Run],
 ) -> None:
     run = start(model("asleep", replicas=replicas(0, 2)))
@@ -535,7 +535,7 @@ def worker(group: str, name: str, phase: str = "Running", **metadata: Any) -> di
 
 
 def with_workers(run: Run) -> Run:
-    """Has KubeRay written one worker for each group of a cluster in which t4 has more."""
+    """Sets up a cluster in which KubeRay wrote one worker per group although t4 has more."""
     run.service.ray_service = ray_service(activeServiceStatus={"rayClusterName": "llm-serving-a"})
     run.service.groups = [group("l4", 1), group("t4", 1)]
     run.service.pods = [
@@ -603,7 +603,7 @@ def test_a_number_that_the_autoscaler_changes_meanwhile_is_looked_at_again(
     assert "t4: 3 workers again, of which KubeRay kept 2" in run.lines
 
 
-def test_where_the_job_may_not_count_workers_it_says_so_once_and_asks_on(
+def test_if_the_job_may_not_count_workers_it_says_so_once_and_continues(
     start: Callable[..., Run],
 ) -> None:
     run = with_workers(start(model("a")))
@@ -611,15 +611,15 @@ def test_where_the_job_may_not_count_workers_it_says_so_once_and_asks_on(
     refused = f"{RAY_CLUSTERS}/llm-serving-a"
     run.service.overrides[refused] = lambda _: (403, {"message": "forbidden"})
     assert run(10) == 0
-    told = [line for line in run.lines if "workers" in line]
-    assert told == [
+    reported = [line for line in run.lines if "workers" in line]
+    assert reported == [
         'numbers of workers stay as KubeRay wrote them: HTTP 403 {"message": "forbidden"}'
     ]
     assert run.service.asked.count(refused) == 1
 
 
 def with_jobs(run: Run, asked_by: str | None = None) -> Run:
-    """Has two Jobs left in the namespace beside the one that asks, which the RayService names."""
+    """Leaves two Jobs in the namespace besides the running one, which the RayService names."""
     run.service.left("smoke-test-0000000001")
     run.service.left("smoke-test-0000000002")
     run.service.left(run.env["JOB_NAME"])
@@ -643,7 +643,7 @@ def test_jobs_that_interrupted_updates_left_are_removed_with_their_pods(
         "removed smoke-test-0000000001, which an interrupted update had left",
         "removed smoke-test-0000000002, which an interrupted update had left",
     ]
-    # Without it the API leaves the pods of a Job where they are.
+    # Without this parameter the API would not delete the pods of a Job.
     assert all(path.endswith("?propagationPolicy=Background") for path in run.service.deleted)
 
 

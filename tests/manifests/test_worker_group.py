@@ -26,7 +26,7 @@ def env(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_by_bash(value: str) -> Any:
-    """What `ray start` gets: KubeRay writes --key=value into a command line for bash."""
+    """The argument of `ray start`: KubeRay writes --key=value into a command line for bash."""
     done = subprocess.run(
         ["bash", "-c", f"printf %s --resources={value}"], capture_output=True, check=True, text=True
     )
@@ -34,12 +34,12 @@ def read_by_bash(value: str) -> Any:
 
 
 def read_by_kuberay(value: str) -> Any:
-    """getResourcesMap in KubeRay's pod.go: trims quotes and spaces, then parses."""
+    """As getResourcesMap in KubeRay's pod.go, which trims quotes and spaces, then parses."""
     return json.loads(value.strip("'\"` "))
 
 
 def read_by_autoscaler(value: str) -> Any:
-    """_get_custom_resources of Ray 2.49.1: cuts one character at both ends, wants integers."""
+    """As _get_custom_resources of Ray 2.49.1, which cuts both ends and expects integers."""
     resources = json.loads(value[1:-1].replace("\\", ""))
     assert all(type(amount) is int for amount in resources.values())
     return resources
@@ -111,7 +111,7 @@ def test_gpu_groups_start_with_what_the_minima_need_and_scale_from_zero_to_a_con
 
 
 def test_models_of_different_degrees_are_packed_by_the_autoscaler() -> None:
-    """Ray Serve would spread them over more of the nodes that are there than are planned."""
+    """Ray Serve would spread them over more of the existing nodes than planned."""
     item = pool("l4-x2", nodes_at_min=3)
     small, large = model("small", "l4-x2"), model("large", "l4-x2", tensor_parallel_size=2)
     for models, workers in (((small,), 3), ((large,), 3), ((small, large), 0)):
@@ -180,7 +180,7 @@ def test_restart_policy_is_what_autoscaler_v2_wants() -> None:
     assert {group["template"]["spec"]["restartPolicy"] for group in groups()} == {"Never"}
 
 
-def test_the_router_timeout_stands_on_every_pod() -> None:
+def test_the_router_timeout_is_set_on_every_pod() -> None:
     for group in groups():
         assert env(group)["RAY_SERVE_LLM_ROUTER_HTTP_TIMEOUT"]["value"] == "1800"
 

@@ -1,4 +1,4 @@
-"""YAML text reads back to the same object, with quotes where Go would read something else."""
+"""YAML text is read back as the same object; it has quotes if Go would read it differently."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The objects of a plan one by one, as `service_manifests` writes them together."""
+"""The single objects of a plan, as `service_manifests` writes them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Holds the register of rules to the truth: who makes a problem is who its row says."""
+"""Checks the register of rules: a problem is made by the file that its row names."""
 
 import sys
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from models.problems import Problem
 from models.rules import RULES
 from tests.misconfigurations.pages import ROOT
 
-# The rows of a table are put into words by the module that reads it.
+# The messages of a table's rows are made by the module that reads the table.
 _READER_OF_TABLE = {"models/keys_of_other_tools.yaml": "models/unknown_keys.py"}
 
 
 @pytest.fixture(autouse=True)
 def _problems_come_from_where_the_register_says(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails a test in which a file made a problem that the row of its rule places elsewhere."""
+    """Fails a test in which a problem was made by another file than its rule's row names."""
     made: set[tuple[str, str]] = set()
     check = Problem.__post_init__
 

@@ -2,19 +2,19 @@
 
     python -m tests.misconfigurations.corpus
 
-prints the score by area and ends with 1 unless every case is stopped or warned about by the rule
-that it names and no near miss is stopped. A case is a YAML file in a folder of its area:
+prints the score by area. It exits with 1 unless every case is stopped or warned about by the rule
+that it names and no near miss is stopped. A case is a YAML file in the folder of its area:
 
     id, area       its name and kind
-    sources        public threads, pages or sources
-    did, happened  what people did, and what that did to them
-    stack          merged into BASE (JSON merge patch): what is wrong
-    before         for a change: the stack before it, merged into BASE as well
-    files          files beside the stack file by name, as YAML
+    sources        public threads, pages or source code
+    did, happened  what people did, and what happened to them
+    stack          the mistake, merged into BASE (JSON merge patch)
+    before         for a change: the stack before it, also merged into BASE
+    files          files in the stack file's folder by name, as YAML
     verdict        stop: it cannot work, or it destroys, leaks or serves the wrong thing
-                   warn: it works, and costs or surprises
-    rule           the id of the rule that must say so
-    near_miss      change: merged into the result, and why that must not be stopped
+                   warn: it works but costs too much or surprises
+    rule           the id of the rule that must report it
+    near_miss      change: merged into the result; why: the reason that it must not be stopped
 """
 
 import copy
@@ -70,7 +70,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the program says of a case and of its near miss."""
+    """The program's problems with a case and with its near miss."""
 
     case: Case
     problems: tuple[Problem, ...]
@@ -78,7 +78,7 @@ class Outcome:
 
     @property
     def found(self) -> bool:
-        """Whether the rule of the case says it, as gravely as it should and no more."""
+        """Whether the rule of the case reports it, with exactly the expected severity."""
         stopped = any(problem.severity is Severity.STOP for problem in self.problems)
         if self.case.verdict is Severity.WARN and stopped:
             return False
@@ -94,7 +94,7 @@ class Outcome:
 
     @property
     def false_alarm(self) -> bool:
-        """Whether the rule of the case speaks of the near miss as well."""
+        """Whether the rule of the case also reports the near miss."""
         return any(problem.rule == self.case.rule for problem in self.near_problems)
 
 
@@ -119,7 +119,7 @@ def _case(path: Path) -> Case:
 
 
 def outcome(case: Case) -> Outcome:
-    """What the program says of a case."""
+    """Check a case and its near miss."""
     wrong = merged(BASE, case.stack)
     return Outcome(
         case=case,
@@ -129,7 +129,7 @@ def outcome(case: Case) -> Outcome:
 
 
 def merged(stack: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON merge patch (RFC 7386) applied: null deletes, lists are replaced whole."""
+    """Apply a JSON merge patch (RFC 7386): null deletes, lists are replaced completely."""
     result = copy.deepcopy(dict(stack))
     for key, value in patch.items():
         if value is None:
@@ -143,7 +143,7 @@ def merged(stack: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _said(case: Case, stack: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """Stops or warnings of a stack, and of the change to it where the case is one."""
+    """Stops or warnings of a stack, and of the change to it if the case is a change."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         for name, content in case.files.items():
@@ -195,7 +195,7 @@ def _figures(rows: list[Outcome]) -> tuple[str, ...]:
 
 
 def main() -> int:
-    """Prints the score; 1 where a case is missed or a near miss is stopped."""
+    """Prints the score; returns 1 if a case is missed or a near miss is stopped."""
     outcomes = [outcome(case) for case in cases()]
     table, perfect = score(outcomes)
     console = Console(width=100)

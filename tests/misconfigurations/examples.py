@@ -1,7 +1,7 @@
-"""The smallest stack that each rule without a case in the corpus speaks of.
+"""The smallest stack that breaks each rule without a case in the corpus.
 
-These are mistakes of this program's own form, without a public thread. The form is the corpus':
-merged into its base stack.
+These are mistakes in this program's own format, so there are no public threads about them. As in
+the corpus, each is merged into the base stack.
 """
 
 from typing import Any
@@ -106,7 +106,7 @@ _WARNINGS: dict[str, dict[str, Any]] = {
 
 
 def examples() -> tuple[Case, ...]:
-    """One case for each of these rules, without a near miss of its own: the base stack is it."""
+    """One case for each of these rules; its near miss is the base stack."""
     return tuple(
         Case(
             id=rule,

@@ -1,11 +1,11 @@
-"""Brings the generated parts of docs/rules up to date: titles, messages, cases and the index.
+"""Updates the generated parts of docs/rules: titles, messages, cases and the index.
 
     python -m tests.misconfigurations.pages
 
-A page is `docs/rules/<rule>.md`. It starts with the rule's id and title, both of models/rules.py.
-What follows up to the marker is written by hand: why the rule exists. Below the marker come the
-message that the program gives, the cases of the corpus with their sources, how to accept a
-warning, and the files that make the problem.
+A page is `docs/rules/<rule>.md`. It starts with the rule's id and title from models/rules.py. The
+part up to the marker says why the rule exists and is written by hand. Below the marker are the
+program's message, the cases of the corpus with their sources, how to accept a warning, and the
+files that make the problem.
 """
 
 import sys
@@ -28,18 +28,18 @@ def page(rule: str) -> Path:
 
 
 def head(rule: str) -> str:
-    """The id and the title of a rule, as its page starts."""
+    """The heading of a rule's page: its id and title."""
     return f"# {rule}\n\n{RULES[rule].title}"
 
 
 def written_part(rule: str) -> str:
-    """Why the rule exists, which people wrote on its page."""
+    """The part of a rule's page that is written by hand: why the rule exists."""
     parts = page(rule).read_text("utf-8").partition(MARKER)[0].strip().split("\n\n", 2)
     return parts[2] if len(parts) == 3 else ""
 
 
 def made_part(rule: str) -> str:
-    """The message, the cases, the way to accept a warning, and the files that make it."""
+    """The message, the cases, how to accept a warning, and the files that make the problem."""
     of_rule = [case for case in (*cases(), *examples()) if case.rule == rule]
     lines = [MARKER, ""]
     message = next((text for case in of_rule if (text := _message(case))), None)

@@ -1,4 +1,4 @@
-"""Every misconfiguration of the corpus is told by its rule, and no near miss is stopped."""
+"""Every misconfiguration of the corpus is reported by its rule, and no near miss is stopped."""
 
 import re
 
@@ -8,7 +8,7 @@ from models.problems import Severity
 from tests.misconfigurations.corpus import BASE, Case, cases, main, merged, outcome
 
 CASES = cases()
-# Areas that a stack file and the catalogue can decide; none may be without a case.
+# Areas that a stack file and the catalogue can decide. Each must have a case.
 AREAS = {
     "allocatable",
     "autoscaling",
@@ -36,7 +36,7 @@ SOURCE = re.compile(
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_a_misconfiguration_is_told_and_its_near_miss_is_not_stopped(case: Case) -> None:
+def test_a_misconfiguration_is_reported_and_its_near_miss_is_not_stopped(case: Case) -> None:
     found = outcome(case)
     assert found.found, [problem.sentence() for problem in found.problems]
     assert not found.false_stop, [problem.sentence() for problem in found.near_problems]

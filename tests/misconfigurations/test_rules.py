@@ -28,7 +28,7 @@ from tests.misconfigurations.pages import (
     written_part,
 )
 
-# No pair of the present table is refused by it; tested with another table below.
+# It refuses no pair of the current table; a test below uses another table.
 OF_OTHER_TABLES = {"release-combination"}
 
 
@@ -62,12 +62,12 @@ def test_no_page_is_without_a_rule_and_the_index_lists_all() -> None:
 
 
 def test_every_rule_has_a_case_or_an_example() -> None:
-    told = {case.rule for case in (*cases(), *examples())} | OF_OTHER_TABLES
-    assert told == set(RULES)
+    reported = {case.rule for case in (*cases(), *examples())} | OF_OTHER_TABLES
+    assert reported == set(RULES)
 
 
 @pytest.mark.parametrize("case", examples(), ids=lambda case: case.rule)
-def test_the_example_of_a_rule_is_told_by_it(case: Case) -> None:
+def test_the_example_of_a_rule_breaks_it(case: Case) -> None:
     found = outcome(case)
     assert found.found, [problem.sentence() for problem in found.problems]
 

@@ -1,4 +1,4 @@
-"""Reading config.json: every catalogue model, the quirks of the families, and bad input."""
+"""Reading config.json: every catalogue model, the quirks of model families, and bad input."""
 
 import json
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def read(config: dict[str, Any]) -> tuple[LlmArchitecture, Quantization | None]:
 
 
 def config_of(row: LlmRow) -> dict[str, Any]:
-    """The config.json of a row in the way that its model family writes it."""
+    """The config.json of a row as its model family writes it."""
     a = row.architecture
     config: dict[str, Any] = {
         name: getattr(a, name)
@@ -85,7 +85,7 @@ def config_of(row: LlmRow) -> dict[str, Any]:
 
 
 def _qwen(config: dict[str, Any], a: LlmArchitecture) -> None:
-    # The window is written and switched off.
+    # The window is present but disabled.
     config |= {"sliding_window": a.max_position_embeddings // 2, "use_sliding_window": False}
     config["max_window_layers"] = a.num_hidden_layers // 2
 
@@ -110,7 +110,7 @@ def _phi3(config: dict[str, Any], a: LlmArchitecture) -> None:
 def _falcon(config: dict[str, Any], a: LlmArchitecture) -> None:
     new = a.num_key_value_heads > 1
     config |= {"new_decoder_architecture": new, "multi_query": True}
-    # What falcon-7b writes is not what it means.
+    # falcon-7b's value is not the number that applies.
     config["num_kv_heads"] = a.num_key_value_heads if new else a.num_attention_heads
     for name in ("num_key_value_heads", "intermediate_size", "max_position_embeddings"):
         del config[name]
@@ -130,7 +130,7 @@ def _gemma3_text(config: dict[str, Any], a: LlmArchitecture) -> None:
 def _gemma3(config: dict[str, Any], a: LlmArchitecture) -> None:
     outer = {"model_type", "architectures", "torch_dtype"}
     text = {name: config.pop(name) for name in list(config) if name not in outer}
-    # google/gemma-3-4b-it leaves its class defaults out.
+    # google/gemma-3-4b-it omits values that are defaults of its class.
     for name in ("vocab_size", "max_position_embeddings", "tie_word_embeddings"):
         del text[name]
     if a.num_attention_heads == 8:
@@ -410,7 +410,7 @@ FIELDS = sorted(
 
 
 def outcome(text: str) -> str:
-    """Read a text; anything but an architecture or a ConfigJsonError fails the test."""
+    """Read a text; any result except an architecture or a ConfigJsonError fails the test."""
     try:
         architecture, _ = architecture_from_config_json(text)
     except ConfigJsonError:

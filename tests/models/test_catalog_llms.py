@@ -1,4 +1,4 @@
-"""The LLM rows agree with themselves and with the figures they were compiled from."""
+"""The LLM rows are consistent and agree with the numbers in their sources."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from models.catalog import LlmRow, float16_refused, llms, supported_architecture
 ROWS = list(llms().values())
 IDS = [row.id for row in ROWS]
 
-# Bytes of KV cache per token with every layer taken as full attention and 16-bit values, as
+# Bytes of KV cache per token if every layer has full attention and 16-bit values. The numbers are
 # published or recomputed by the sources of the rows, not by this program.
 KV_BYTES_PER_TOKEN = {
     "qwen2.5-0.5b-instruct": 12_288,
@@ -73,13 +73,13 @@ KV_BYTES_PER_TOKEN = {
     "smollm2-1.7b-instruct": 196_608,
 }
 
-# Newer than vLLM 0.10.0's registry; Ray's default release cannot serve them.
+# Newer than vLLM 0.10.0's registry, so the default Ray release cannot serve them.
 NEWER_THAN_0_10_0 = {"gpt-oss-20b", "gpt-oss-120b"}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a decoder has beyond the dimensions of its config.json, by model type."""
+    """The parts of a decoder that its config.json does not state, by model type."""
 
     gated_mlp: bool = True
     qkv_bias: bool = False
@@ -167,7 +167,7 @@ def test_every_golden_kv_figure_has_a_row() -> None:
 def test_parameters_follow_from_the_dimensions(row: LlmRow) -> None:
     computed = parameters_from_dimensions(row)
     deviation = abs(row.parameters - computed) / computed
-    # Where a row explains itself, the count that it explains away is the tied lm_head.
+    # If a row has a note, the difference that it explains is the tied lm_head.
     if row.parameters_note:
         head = row.architecture.vocab_size * row.architecture.hidden_size
         assert "lm_head" in row.parameters_note
@@ -183,13 +183,13 @@ def test_weight_bytes_follow_from_the_parameters(row: LlmRow) -> None:
         assert row.architecture.torch_dtype in ("bfloat16", "float16")
         assert row.weight_bytes == pytest.approx(2 * computed, rel=0.02)
     else:
-        # Between the linear layers at their bits alone and half of the 16-bit size.
+        # Between the size with all weights quantized and 0.6 of the 16-bit size.
         assert computed * row.quantization.bits / 8 < row.weight_bytes < computed * 2 * 0.6
 
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_checkpoints_are_about_as_large_as_the_weights(row: LlmRow) -> None:
-    # Tied heads that are stored twice make it larger, Marlin's padding smaller.
+    # The ratio is larger if tied heads are stored twice and smaller because of Marlin's padding.
     assert 0.9 < row.checkpoint_bytes / row.weight_bytes < 1.3
 
 

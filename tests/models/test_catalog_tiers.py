@@ -1,4 +1,4 @@
-"""GPU tiers, machine types, zones and prices fit together."""
+"""GPU tiers, machine types, zones and prices are consistent."""
 
 from decimal import Decimal
 
@@ -84,7 +84,7 @@ def test_a_machine_with_built_in_gpus_belongs_to_one_tier() -> None:
         for machine in tier.machine_types:
             owners.setdefault(machine, set()).add(tier.id)
     shared = {machine for machine, tiers in owners.items() if len(tiers) > 1}
-    # GPUs are attached to N1, and to N1 only.
+    # GPUs are attached only to N1 machines.
     assert shared == {"n1-standard-4", "n1-standard-8", "n1-standard-16"}
 
 
@@ -96,7 +96,7 @@ def test_the_driver_shows_less_memory_than_the_name_says(tier: GpuTier) -> None:
 
 
 def test_the_80_gb_a100_is_not_called_tesla() -> None:
-    # nvidia-tesla-a100-80gb does not exist, and is what people write.
+    # nvidia-tesla-a100-80gb does not exist, but people write it.
     assert gpu_tiers()["a100-80gb"].accelerator_type == "nvidia-a100-80gb"
     assert gpu_tiers()["a100-40gb"].accelerator_type == "nvidia-tesla-a100"
 
@@ -170,7 +170,7 @@ def test_every_machine_of_a_tier_has_a_price_in_us_central1(tier: GpuTier) -> No
         spot = prices().hourly(tier.id, "us-central1", spot=True, machine_type=machine)
         on_demand = prices().hourly(tier.id, "us-central1", machine_type=machine)
         if tier.gpu == "rtx-pro-6000":
-            assert (spot, on_demand) == (None, None)  # no public figure was found
+            assert (spot, on_demand) == (None, None)  # no public price was found
         else:
             assert spot is not None
             assert on_demand is not None or tier.gpu == "b200"

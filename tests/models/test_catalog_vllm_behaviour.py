@@ -1,4 +1,4 @@
-"""How vLLM releases behave, release by release, and that the table is read in their order."""
+"""The behaviour of each vLLM release, and the order in which the table is read."""
 
 import pytest
 

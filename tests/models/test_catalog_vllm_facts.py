@@ -1,4 +1,4 @@
-"""The reader of vLLM's source understands how vLLM writes its arguments."""
+"""The reader of vLLM's source understands the forms in which vLLM writes its arguments."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""Files of facts: what was parsed is kept, and never outlives its file."""
+"""Fact files: the parsed content is cached, and the cache never outlives its file."""
 
 import sys
 from importlib import util

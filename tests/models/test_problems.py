@@ -1,4 +1,4 @@
-"""A problem is one printable line: place, value, reason, way out, and never a token."""
+"""A problem is one printable line with path, value, reason and remedy, but never a token."""
 
 import pytest
 
@@ -35,8 +35,8 @@ def test_values_are_shown_as_they_were_written(value: object, shown: str) -> Non
 
 @pytest.mark.parametrize("before", range(60, 80))
 def test_no_half_of_a_token_survives_the_cut_of_a_long_value(before: int) -> None:
-    told = sentence(value="x " * (before // 2) + TOKEN)
-    assert not any(TOKEN[at : at + 5] in told for at in range(len(TOKEN) - 5))
+    reported = sentence(value="x " * (before // 2) + TOKEN)
+    assert not any(TOKEN[at : at + 5] in reported for at in range(len(TOKEN) - 5))
 
 
 @pytest.mark.parametrize("field", ["path", "reason", "remedy", "value"])

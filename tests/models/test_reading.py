@@ -1,4 +1,4 @@
-"""What is read of a stack where parts of it are broken, secret or left out."""
+"""What is read from a stack if parts of it are broken, secret or missing."""
 
 from typing import Any
 

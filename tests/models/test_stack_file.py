@@ -14,7 +14,7 @@ def value_of(text: str) -> Any:
     return parse_stack_file(f"config:\n  ray-llm:x: {text}\n", PATH).values["ray-llm:x"]
 
 
-# What yaml.v3 3.0.1 and then encoding/json make of each; compared with a Go program.
+# The results of yaml.v3 3.0.1 and then encoding/json, compared with a Go program.
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -90,13 +90,13 @@ def test_encrypted_values_are_named_and_never_kept() -> None:
     ],
     ids=lambda text: text[:20].strip(),
 )
-def test_what_cannot_be_read_is_told_in_one_sentence(text: str, message: str) -> None:
+def test_an_unreadable_file_is_reported_in_one_sentence(text: str, message: str) -> None:
     with pytest.raises(StackFileError) as raised:
         parse_stack_file(text, PATH)
-    told = str(raised.value)
-    assert told.startswith("Pulumi.test.yaml: ")
-    assert message in told
-    assert "\n" not in told
+    reported = str(raised.value)
+    assert reported.startswith("Pulumi.test.yaml: ")
+    assert message in reported
+    assert "\n" not in reported
 
 
 def test_aliases_that_multiply_are_refused() -> None:

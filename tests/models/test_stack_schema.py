@@ -1,4 +1,4 @@
-"""The JSON Schema for editors: shipped as it is made, and of one mind with the program."""
+"""The JSON Schema for editors: the shipped file is current and agrees with the program."""
 
 import json
 from pathlib import Path
@@ -80,8 +80,8 @@ def test_keys_of_pulumi_and_other_packages_are_left_alone() -> None:
 
 def test_the_schema_knows_every_key_that_the_program_reads() -> None:
     unknown = read_stack("test", {**values([small()]), "ray-llm:qqqqqqqq": 1}).problems
-    told = next(problem.remedy for problem in unknown if problem.rule == "unknown-key")
-    known = told.split("Known keys: ")[1].rstrip(".").split(", ")
+    reported = next(problem.remedy for problem in unknown if problem.rule == "unknown-key")
+    known = reported.split("Known keys: ")[1].rstrip(".").split(", ")
     keys = stack_schema()["properties"]["config"]["properties"]
     assert {key.removeprefix("ray-llm:") for key in keys if key.startswith("ray-llm:")} == set(
         known

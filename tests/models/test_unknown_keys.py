@@ -1,4 +1,4 @@
-"""Keys of other tools are recognised, and a misspelt key of our own is not taken for one."""
+"""Keys of other tools are recognised; a misspelt key of ours is not mistaken for one."""
 
 from collections import Counter
 from pathlib import Path
@@ -19,7 +19,7 @@ def _folded(key: str) -> str:
     return key.lower().replace("-", "").replace("_", "")
 
 
-def test_no_key_stands_in_two_rows() -> None:
+def test_no_key_is_in_two_rows() -> None:
     keys = Counter(_folded(key) for row in TABLE for key in row["keys"])
     assert [key for key, count in keys.items() if count > 1] == []
     assert set(rules_of_other_tools()) == {row["rule"] for row in TABLE}
@@ -48,7 +48,7 @@ def test_an_engine_argument_is_one_only_where_an_engine_is() -> None:
     assert "contextLength" in unknown_key("path", "max_model_len", MODEL_KEYS).remedy
 
 
-def test_what_stands_in_a_section_of_others_tells_most() -> None:
+def test_a_key_inside_a_section_of_another_tool_gets_the_best_hint() -> None:
     problem = unknown_key("ray-llm:head", "head", (), {"serviceType": "LoadBalancer"})
     assert (problem.rule, problem.path) == ("foreign-exposure", "ray-llm:head.serviceType")
     problem = unknown_key("ray-llm:head", "head", (), {"rayStartParams": {"num-gpus": "1"}})

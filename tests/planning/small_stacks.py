@@ -1,4 +1,4 @@
-"""Small stacks for the tests of cost, quota and the command line, from a file's words to a plan."""
+"""Small stacks for the tests of cost, quota and the command line, from values to plans."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from planning import Plan, make_plan
 
 
 def values(models: Sequence[Any], region: str = "us-central1", **keys: Any) -> dict[str, Any]:
-    """A stack's configuration by full key; `keys` are sections of `ray-llm:`."""
+    """The configuration of a stack by full key; `keys` are sections of `ray-llm:`."""
     sections = {
         "cluster": {"name": "llm", "zones": [f"{region}-a"]},
         "models": list(models),
@@ -27,7 +27,7 @@ def values(models: Sequence[Any], region: str = "us-central1", **keys: Any) -> d
 
 
 def reading(models: Sequence[Any], **keys: Any) -> Reading:
-    """The reading of such a stack."""
+    """The `Reading` of such a stack."""
     return read_stack("test", values(models, **keys))
 
 
@@ -37,7 +37,7 @@ def planned(models: Sequence[Any], **keys: Any) -> Plan:
 
 
 def stops(models: Sequence[Any], **keys: Any) -> tuple[Problem, ...]:
-    """What stops such a stack; the test fails where nothing does."""
+    """The problems that stop such a stack; the test fails if there are none."""
     with pytest.raises(StackError) as caught:
         planned(models, **keys)
     return caught.value.problems
@@ -56,7 +56,7 @@ def write_stack(directory: Path, name: str, config: Mapping[str, Any]) -> Path:
 
 
 def small(pool: str = "l4", **fields: Any) -> dict[str, Any]:
-    """A public model that needs one GPU and little of it."""
+    """A public model that needs a small part of one GPU."""
     return {"model": "qwen2.5-0.5b-instruct", "gpu": pool, "contextLength": 4096, **fields}
 
 

@@ -1,6 +1,6 @@
-"""Stack values for tests: a small valid one to vary, and hypothesis strategies for random ones.
+"""Stack values for tests: a small valid stack to vary, and Hypothesis strategies for random ones.
 
-All are what `read_stack` takes: full keys with parsed values, as a stack file holds them.
+All have the form that `read_stack` takes: full keys with parsed values, as in a stack file.
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ REGION = "us-central1"
 ZONES = ("us-central1-a", "us-central1-b", "us-central1-c", "us-central1-f")
 TOKEN_KEY = "ray-llm:huggingFaceToken"
 SECRETS = frozenset({TOKEN_KEY})
-MODEL = "qwen2.5-0.5b-instruct"  # public, and small enough for every tier
+MODEL = "qwen2.5-0.5b-instruct"  # public and small enough for every tier
 
 
 def stack(
     models: Any = (MODEL,), gpu_pools: Any = None, *, token: bool = False, **keys: Any
 ) -> Values:
-    """The values of a small valid stack, with more keys of `ray-llm:` or others in their place.
+    """The values of a small valid stack, with added or replaced keys of `ray-llm:`.
 
     `token` adds the encrypted Hugging Face token.
     """
@@ -44,18 +44,18 @@ def stack(
 
 
 def reading(values: Mapping[str, Any]) -> Reading:
-    """The values as read; a token that is None counts as encrypted."""
+    """The `Reading` of the values; a token that is None counts as encrypted."""
     secrets = SECRETS if values.get(TOKEN_KEY, "") is None else frozenset()
     return read_stack("test", values, secrets)
 
 
 def planned(values: Mapping[str, Any]) -> Plan:
-    """The plan of the values; StackError where they cannot be deployed."""
+    """The plan of the values. Raises StackError if they cannot be deployed."""
     return make_plan(reading(values))
 
 
 def sentences(values: Mapping[str, Any]) -> list[str]:
-    """What is said of values that cannot be deployed, without the file's name."""
+    """The messages about values that cannot be deployed, without the file's name."""
     with pytest.raises(StackError) as raised:
         planned(values)
     lines = str(raised.value).splitlines()
@@ -70,7 +70,7 @@ def warnings(values: Mapping[str, Any]) -> list[str]:
 
 @st.composite
 def pools(draw: st.DrawFn, zones: tuple[str, ...]) -> list[Values]:
-    """Pools of different tiers that are offered in the zones, some of them spot."""
+    """Pools of different tiers that the zones offer, some of them spot."""
     offered = [
         tier
         for tier in gpu_tiers().values()
@@ -111,7 +111,7 @@ def replica_ranges(draw: st.DrawFn) -> Values:
 
 @st.composite
 def model_entries(draw: st.DrawFn, index: int, pool_ids: list[str]) -> Values:
-    """One model of the catalogue with some of its keys given; it may or may not fit."""
+    """One model of the catalogue with random keys; it may or may not fit."""
     entry: Values = {
         "model": draw(st.sampled_from(list(llms()))),
         "name": draw(st.from_regex(r"[a-z0-9]([-.a-z0-9]{0,20}[a-z0-9])?", fullmatch=True))
@@ -147,7 +147,7 @@ def model_entries(draw: st.DrawFn, index: int, pool_ids: list[str]) -> Values:
 
 @st.composite
 def stacks(draw: st.DrawFn, max_models: int = 6) -> Values:
-    """Values of a stack that can be deployed: entries that do not fit are left out."""
+    """Values of a deployable stack: entries that do not fit are left out."""
     zones = tuple(draw(st.lists(st.sampled_from(ZONES), min_size=1, unique=True)))
     pool_entries = draw(pools(zones))
     values = stack(

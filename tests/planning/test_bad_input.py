@@ -1,4 +1,4 @@
-"""Every kind of bad input: place, value, reason and way out, in one sentence, and nothing else."""
+"""Every kind of bad input is reported with path, value, reason and remedy in one message."""
 
 from typing import Any
 
@@ -248,7 +248,7 @@ CASES: dict[str, tuple[Values, str]] = {
         "ray-llm:models[0].gpu: l4-spot is not a pool of this stack. Use one of l4, or add "
         "`- {tier: l4, spot: true}` to ray-llm:gpuPools.",
     ),
-    "no pool named beside spot pools only": (
+    "no pool named in a stack with only spot pools": (
         stack(gpuPools=[{"tier": "l4", "spot": True}]),
         "ray-llm:models[0]: names no pool, and the stack lists spot pools only. Set gpu: l4-spot "
         "to accept spot, or list an on-demand pool.",
@@ -613,12 +613,12 @@ CASES: dict[str, tuple[Values, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_input_is_told_in_one_sentence(case: str) -> None:
+def test_bad_input_is_reported_in_one_sentence(case: str) -> None:
     values, expected = CASES[case]
-    told = sentences(values)
-    assert len(told) == 1, told
-    assert told[0].startswith(expected)
-    assert told[0].endswith((".", "?"))
+    reported = sentences(values)
+    assert len(reported) == 1, reported
+    assert reported[0].startswith(expected)
+    assert reported[0].endswith((".", "?"))
 
 
 @pytest.mark.parametrize(
@@ -638,15 +638,17 @@ def test_a_config_json_that_is_missing_or_broken(
     path = tmp_path / "config.json"
     if config_json is not None:
         path.write_bytes(config_json)
-    told = sentences(stack([{"source": "acme/x", "configFile": str(path), "weightGib": 14.2}], L4))
-    assert len(told) == 1, told
-    assert told[0].startswith("ray-llm:models[0].configFile: ")
-    assert reason in told[0]
-    assert told[0].count(". ") >= 1  # a way out follows
+    reported = sentences(
+        stack([{"source": "acme/x", "configFile": str(path), "weightGib": 14.2}], L4)
+    )
+    assert len(reported) == 1, reported
+    assert reported[0].startswith("ray-llm:models[0].configFile: ")
+    assert reason in reported[0]
+    assert reported[0].count(". ") >= 1  # a remedy follows
 
 
 def test_all_problems_of_a_file_come_together() -> None:
-    told = sentences(
+    reported = sentences(
         stack(
             [
                 {"model": "qwen2.5-7b"},
@@ -663,7 +665,7 @@ def test_all_problems_of_a_file_come_together() -> None:
             modles=[],
         )
     )
-    places = [line.split(": ", 1)[0] for line in told]
+    places = [line.split(": ", 1)[0] for line in reported]
     assert sorted(places) == [
         "ray-llm:cluster.name",
         "ray-llm:gpuPools[1].maxNodes",
@@ -679,10 +681,10 @@ def test_all_problems_of_a_file_come_together() -> None:
 
 
 def test_a_broken_cluster_does_not_hide_what_is_wrong_with_the_models() -> None:
-    told = sentences(
+    reported = sentences(
         stack([{"model": "qwen2.5-7b"}, {"model": MODEL, "contextLength": 10**6}], cluster="llm")
     )
-    assert [line.split(": ", 1)[0] for line in told] == [
+    assert [line.split(": ", 1)[0] for line in reported] == [
         "ray-llm:cluster",
         "ray-llm:models[0].model",
         "ray-llm:models[1].contextLength",
@@ -690,21 +692,21 @@ def test_a_broken_cluster_does_not_hide_what_is_wrong_with_the_models() -> None:
 
 
 def test_a_misspelt_key_does_not_hide_what_else_is_wrong_with_its_entry() -> None:
-    told = sentences(one(contxtLength=8192, gpu="t4"))
-    assert {line.split(": ", 1)[0] for line in told} == {
+    reported = sentences(one(contxtLength=8192, gpu="t4"))
+    assert {line.split(": ", 1)[0] for line in reported} == {
         "ray-llm:models[0].contxtLength",
         "ray-llm:models[0].gpu",
     }
 
 
 def test_a_broken_pool_gives_no_false_findings_about_models() -> None:
-    told = sentences(
+    reported = sentences(
         stack(
             [{"model": MODEL, "gpu": "big"}, "qwen2.5-72b-instruct"],
             ["t4", {"tier": "a100-80gb-x8", "name": "big", "maxNodes": 0}],
         )
     )
-    assert [line.split(": ", 1)[0] for line in told] == ["ray-llm:gpuPools[1].maxNodes"]
+    assert [line.split(": ", 1)[0] for line in reported] == ["ray-llm:gpuPools[1].maxNodes"]
 
 
 TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"

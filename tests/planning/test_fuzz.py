@@ -1,4 +1,4 @@
-"""Whatever a stack file holds, the answer is a plan or a StackError, and no key passes unread.
+"""For any stack file the result is a plan or a StackError, and no key is ignored.
 
 RAY_LLM_FUZZ_EXAMPLES sets the number of random stacks; `make test` runs a few thousand.
 """
@@ -24,7 +24,7 @@ fuzzed = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 
-# A stack that says something in every section.
+# A stack with a value in every section.
 FULL: Values = {
     "gcp:project": "acme-ml",
     "gcp:region": "us-central1",
@@ -119,7 +119,7 @@ def test_the_stack_that_is_varied_can_be_deployed() -> None:
 
 
 def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The path of everything in a value."""
+    """The paths of all parts of a value."""
     items: Any = ()
     if isinstance(value, dict):
         items = value.items()
@@ -191,7 +191,7 @@ deep = st.builds(_nested, st.sampled_from([20, 100]), st.booleans())
 
 @st.composite
 def broken_stacks(draw: st.DrawFn) -> Values:
-    """The full stack after one to four random changes somewhere in it."""
+    """The full stack after one to four random changes."""
     values = copy.deepcopy(FULL)
     for _ in range(draw(st.integers(1, 4))):
         path = draw(st.sampled_from(list(_paths(values))))
@@ -213,7 +213,7 @@ def broken_stacks(draw: st.DrawFn) -> Values:
             parent[key][draw(st.one_of(st.text(max_size=12), st.integers()))] = draw(junk)
         else:
             parent[key] = draw(deep if change == "deep" else junk)
-    # The engine only ever hands over texts as keys of the whole.
+    # The engine passes only strings as top-level keys.
     return {str(key): value for key, value in values.items()}
 
 
@@ -293,10 +293,10 @@ def test_any_text_gives_a_plan_or_sentences(cuts: list[tuple[int, int, str]]) ->
     text = TEXT
     for start, length, inserted in cuts:
         text = text[:start] + inserted + text[start + length :]
-    told = "Pulumi.test.yaml: "
+    reported = "Pulumi.test.yaml: "
     try:
         file = parse_stack_file(text, Path("Pulumi.test.yaml"))
         make_plan(read_stack("test", file.values, file.secret_keys))
     except (StackError, StackFileError) as refusal:
-        told = str(refusal)
-    assert told.startswith("Pulumi.test.yaml: ")
+        reported = str(refusal)
+    assert reported.startswith("Pulumi.test.yaml: ")

@@ -1,4 +1,4 @@
-"""What holds of every plan, tried on random stacks that can be deployed."""
+"""Properties of every plan, tested with random deployable stacks."""
 
 import copy
 import itertools
@@ -166,7 +166,7 @@ def by_name(plan: Plan) -> dict[str, ModelPlan]:
 
 
 def decided(model: ModelPlan) -> dict[str, object]:
-    """All that was decided of a model, without its place in the file."""
+    """All decisions about a model, without its path in the file."""
     return {key: value for key, value in vars(model).items() if key != "path"}
 
 
@@ -185,7 +185,7 @@ def test_the_order_of_models_changes_no_decision(values: Values, random: Random)
 @thorough
 @given(stacks())
 def test_adding_a_model_changes_no_other_that_names_its_pool(values: Values) -> None:
-    """Models without a pool are placed together, so that whole nodes cost least, and may move."""
+    """Models without a pool may move: they are placed together, so that nodes cost least."""
     entries = values["ray-llm:models"]
     after = by_name(planned(values))
     if len(entries) == 1:
@@ -214,13 +214,13 @@ def test_appending_a_pool_changes_no_pool_before_it(values: Values, data: st.Dat
     assert [infrastructure(pool) for pool in after.pools[: len(before.pools)]] == [
         infrastructure(pool) for pool in before.pools
     ]
-    for model in before.models:  # a model that names its pool stays as it is
+    for model in before.models:  # a model that names its pool does not change
         if "pool" not in model.derived:
             assert by_name(after)[model.name] == model
 
 
 def memory_refusal(values: Values) -> Problem | None:
-    """The problem of values that memory alone keeps from being deployed."""
+    """The memory problem of values that cannot be deployed for no other reason."""
     try:
         planned(values)
     except StackError as error:

@@ -1,10 +1,10 @@
-"""Records previews of the real engine for the tests of the pull request's comment.
+"""Records previews of the real engine for the tests of the pull request comment.
 
     python -m tests.reports.record_previews
 
-deploys a small stack to the cloud on this machine, edits it, and keeps what the engine printed in
-tests/reports/previews/: the preview of the new stack, of a change and of one that is stopped, and
-the stack's output. States are left out of the steps; everything else is as it was printed.
+deploys a small stack to the cloud on this machine, edits it, and writes what the engine printed to
+tests/reports/previews/: the previews of the new stack, of a change and of a refused change, and the
+stack's output. States are left out of the steps; everything else is unchanged.
 """
 
 import json
@@ -45,7 +45,7 @@ STOPPED = AFTER.replace("gpu: l4,", "gpu: l5,").replace("l4-x2}\n", "l4-x2, dtyp
 
 
 def main() -> None:
-    """Records all of them; takes some minutes."""
+    """Records all previews; takes some minutes."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         for name in ("Pulumi.yaml", "__main__.py"):

@@ -1,4 +1,4 @@
-"""`ray-llm`: what it prints, its exit codes, and that it needs no engine."""
+"""The output and exit codes of `ray-llm`, which needs no engine."""
 
 import io
 import json
@@ -278,7 +278,7 @@ def test_quotas_of_something_else_end_with_2(
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A git repository whose first commit holds a stack and whose tree holds a changed one."""
+    """A git repository with a stack in its first commit and a changed stack in its tree."""
 
     def git(*arguments: str) -> None:
         identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]

@@ -1,4 +1,4 @@
-"""What changes between two plans, and what kind of rollout each change causes."""
+"""The changes between two plans, and the kind of rollout that each change causes."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ POOLS: list[Any] = [{"tier": "l4", "maxNodes": 4}, {"tier": "l4-x2", "maxNodes":
 
 
 def summary(models: list[Any], **keys: Any) -> PlanSummary:
-    """As it comes back from a stack output, through JSON."""
+    """The summary of a plan, read back from JSON as from a stack output."""
     made: PlanSummary = json.loads(json.dumps(plan_summary(planned(models, **keys))))
     return made
 
@@ -129,7 +129,7 @@ def test_versions_service_and_cluster_roll_out_in_their_way(
 
 
 def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
-    """What KubeRay 1.6 hashes of the RayClusterSpec to decide on a second cluster."""
+    """The part of the RayClusterSpec that KubeRay 1.6 hashes to decide on a second cluster."""
     spec = hashed(ray_cluster_config(planned(models, **keys)))
     for group in spec["workerGroupSpecs"]:
         group["template"]["spec"].pop("tolerations", None)
@@ -164,7 +164,7 @@ def test_a_second_cluster_is_reported_exactly_if_its_spec_changes(
     before: dict[str, Any] = {"models": [small()], "gpuPools": POOLS}
     old_spec, new_spec = cluster_spec(**before), cluster_spec(**{**before, **new})
     groups = len(old_spec["workerGroupSpecs"])
-    # A group that is appended is taken over in place.
+    # An appended group is added in place.
     new_spec["workerGroupSpecs"] = new_spec["workerGroupSpecs"][:groups]
     reported = kinds(changed({}, new)) & {
         Rollout.SECOND_CLUSTER,
@@ -198,7 +198,7 @@ def test_a_new_stack_is_all_new() -> None:
 
 
 def test_a_missing_null_is_no_change() -> None:
-    """Pulumi's outputs may leave out what is null."""
+    """Pulumi's outputs may omit null values."""
     old, new = summary([small()], gpuPools=POOLS), summary([small()], gpuPools=POOLS)
     del old["models"][0]["quantization"]  # type: ignore[misc]
     del old["cluster"]["network"]  # type: ignore[misc]

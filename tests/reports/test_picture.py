@@ -1,4 +1,4 @@
-"""The picture of a plan: every model and pool is on it, each GPU once."""
+"""The picture of a plan: it shows every model and pool, and each GPU once."""
 
 import xml.etree.ElementTree as ElementTree
 from typing import Any
@@ -22,7 +22,7 @@ def test_every_pool_and_model_is_named() -> None:
 
 def test_each_replica_up_to_the_maximum_is_drawn_once() -> None:
     shown = texts([small(name="one", replicas={"min": 1, "max": 4})], gpuPools=["l4"])
-    assert shown.count("A") == 4 + 1  # and once beside its name
+    assert shown.count("A") == 4 + 1  # and once next to its name
 
 
 def test_idle_gpus_are_marked() -> None:

@@ -1,4 +1,4 @@
-"""The plan as text, as Markdown and as data: all three say the same."""
+"""The plan as text, as Markdown and as data: all three have the same content."""
 
 import json
 import re
@@ -18,7 +18,7 @@ NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 def summary(models: list[Any], **keys: Any) -> PlanSummary:
-    """As it comes back from a stack output, through JSON."""
+    """The summary of a plan, read back from JSON as from a stack output."""
     made: PlanSummary = json.loads(json.dumps(plan_summary(planned(models, **keys))))
     return made
 
@@ -51,13 +51,13 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def written(value: Any) -> Iterator[str]:
-    """All forms in which a value of the data may be shown."""
+    """All forms in which a value may be shown."""
     if isinstance(value, str):
         yield from NUMBER.findall(value)
     elif isinstance(value, int | float):
         yield from (str(value), f"{value:,.0f}", f"{value:.0f}", f"{value:.2f}")
         yield f"{value / GIB:.1f}"
-        yield f"{value * 100:.0f}"  # a share, in per cent
+        yield f"{value * 100:.0f}"  # a share in percent
 
 
 @pytest.mark.parametrize("stack", STACKS)

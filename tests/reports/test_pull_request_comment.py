@@ -1,4 +1,4 @@
-"""The pull request's comment, from plans and from recorded previews of the real engine."""
+"""The pull request comment, from plans and from recorded previews of the real engine."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def recorded(name: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """The recorded stack as it was before, committed, and as it is after, in the tree."""
+    """The recorded stack: committed as before the change, in the tree as after it."""
 
     def git(*arguments: str) -> None:
         identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
@@ -209,7 +209,7 @@ def workflow_script(step: str) -> str:
 def test_the_workflow_edits_the_comment_that_is_there(
     there: str, method: str, target: str, tmp_path: Path
 ) -> None:
-    """With a stand-in for GitHub's command line that answers the search and writes calls down."""
+    """With a fake of GitHub's command line that answers the search and records calls."""
     gh = tmp_path / "gh"
     gh.write_text(
         '#!/bin/sh\nprintf "%s\\n" "$*" >> calls\n'

@@ -1,4 +1,4 @@
-"""The stack output `plan` in the forms in which Pulumi and earlier versions give it."""
+"""The stack output `plan` in the forms that Pulumi and earlier versions print."""
 
 import json
 

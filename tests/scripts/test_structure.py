@@ -1,4 +1,4 @@
-"""The figures of the code's structure, on a small tree."""
+"""The numbers about the code's structure, for a small tree."""
 
 from pathlib import PurePosixPath
 

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
             print(cloud.install())
             return 0
         if command == "clean":
-            # Only the records: what is deployed to the local cluster ends with the cluster.
+            # Only the records: deployments to the local cluster end with the cluster.
             return _clean(LocalCloud())
         project = cloud.project(parsed.project or _project_from_here())
         if command == "shell":
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _cloud_here(token: str | None) -> LocalCloud:
-    """The cloud on this machine: with the local cluster in it while that runs."""
+    """The cloud on this machine, with the local cluster in it if one is running."""
     home = default_home()
     if (home / "cluster" / "cluster.json").exists():
         from localcloud.cluster.cluster_cloud import ClusterCloud
@@ -72,15 +72,15 @@ def _cloud_here(token: str | None) -> LocalCloud:
         if state and state.ready and state.supervisor():
             return ClusterCloud(state, engine_cache=home, token=token)
         print(
-            "note: the local cluster that was here has ended, so this goes to records only; "
-            "`make cluster-up` starts a new one.",
+            "note: the local cluster is no longer running, so this command only writes records; "
+            "`make cluster-up` starts a new cluster.",
             file=sys.stderr,
         )
     return LocalCloud(token=token)
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:
-    """Our own options stand before the command; all after it is pulumi's."""
+    """Split our own options, which precede the command, from the arguments for pulumi."""
     index = 0
     while index < len(argv) and argv[index].startswith("-"):
         if argv[index] == "--":
@@ -98,7 +98,7 @@ def _project_from_here() -> Path:
 
 
 def _shell(project: Project) -> int:
-    """A subshell whose `pulumi` is this command, and whose prompt says so."""
+    """Start a subshell whose `pulumi` is this command and whose prompt says so."""
     home = project.cloud.home
     project.cloud.install()
     shim = home / "shell" / "pulumi"
@@ -126,7 +126,7 @@ def _shell(project: Project) -> int:
 
 
 def _clean(cloud: LocalCloud) -> int:
-    """Forget all stacks and what exists in the cloud; what was built stays."""
+    """Delete all stacks and everything in the cloud, but keep what was built."""
     for name in ("cloud", "projects", "pulumi", "encrypt", "shell"):
         shutil.rmtree(cloud.home / name, ignore_errors=True)
     for secret in cloud.home.glob("secret-*.json"):

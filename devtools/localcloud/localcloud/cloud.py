@@ -1,11 +1,11 @@
-"""`LocalCloud`: a folder with an engine, providers, state and a cloud in it.
+"""`LocalCloud`: a folder with an engine, providers, state and a cloud.
 
     cloud = LocalCloud(tmp_path)
     project = cloud.project("examples/platform")
     result = project.pulumi("preview", "--stack", "dev")
 
-Everything a command writes is below the home folder, so that tests with homes
-of their own do not see each other; only the built engine is shared.
+Everything that a command writes is below the home folder, so tests with
+separate homes do not affect each other; they share only the built engine.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ _PATH_FLAGS: Final = ("--file", "--save-plan", "--plan", "--out", "--from")
 class LocalCloud:
     """One local cloud in one folder.
 
-    `token` is the token that stack files get which have none, under the config key
-    `token_key` (default: the served project's); the default is a placeholder, None
-    leaves it out.
+    `token` is added to stack files that have no token, under the config key `token_key`
+    (default: the served project's). The default is a placeholder; None adds no token.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class LocalCloud:
         return engine(self.engine_cache)
 
     def project(self, folder: Path | str) -> Project:
-        """A Pulumi project to run here. Raises WorkspaceError if it is none."""
+        """A Pulumi project to run here. Raises WorkspaceError if the folder is not one."""
         return Project(self, Workspace(self.home, Path(folder)))
 
     def journal(self) -> list[dict[str, Any]]:
@@ -91,7 +90,7 @@ class LocalCloud:
     def declare_cluster(
         self, project: str, location: str, name: str, *, kuberay: bool = False, **inputs: Any
     ) -> str:
-        """Let a cluster exist that no stack made, for programs that adopt one; its id.
+        """Add a cluster that no stack made, for programs that adopt one; returns its id.
 
         With `kuberay` it has KubeRay's CRDs. `inputs` are Cluster arguments.
         """
@@ -120,7 +119,7 @@ class LocalCloud:
             entry.setdefault("foreign", {})[".".join(path)] = manager
 
     def environment(self) -> dict[str, str]:
-        """The variables under which pulumi and the providers run here."""
+        """The environment variables for pulumi and the providers."""
         pulumi_home = self.home / "pulumi"
         kept = {
             key: value
@@ -128,8 +127,8 @@ class LocalCloud:
             if not key.startswith(("PULUMI_", "GOOGLE_", "KUBECONFIG")) and key != "PYTHONPATH"
         }
         return {
-            # A state with CRDs has the engine and the provider collect garbage for a quarter of
-            # their time; this costs some hundred MiB instead.
+            # If the state has CRDs, the engine and the provider spend a quarter of their time
+            # collecting garbage. This setting costs some hundred MiB instead.
             "GOGC": "400",
             **kept,
             HOME_VARIABLE: str(self.home),
@@ -140,18 +139,18 @@ class LocalCloud:
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            # Empty means not set: compiling the SDKs anew for every command takes longer than
-            # all that the command does.
+            # Empty means not set: recompiling the SDKs for every command takes longer than the
+            # command itself.
             "PYTHONDONTWRITEBYTECODE": "",
         }
 
     def install(self) -> Path:
-        """Write the launchers of the language host and the providers; the engine's path."""
+        """Write the launchers of the language host and the providers; returns the engine's path."""
         pulumi = self.engine()
         logs = self.home / "pulumi" / "logs"
         if not logs.exists():
-            # The engine logs every property of every call into this folder, which
-            # triples the time of a preview with CRDs; where it cannot, it goes on without.
+            # The engine logs every property of every call into this folder, which triples the
+            # time of a preview with CRDs. If it cannot create the folder, it runs without logs.
             logs.parent.mkdir(parents=True, exist_ok=True)
             logs.touch()
         with locked(self.home / ".install.lock"):
@@ -192,7 +191,7 @@ class Project:
         environment: Mapping[str, str] | None = None,
         timeout: float = 600,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a pulumi command to its end; never raises on a failure of it.
+        """Run a pulumi command to its end; a command that fails does not raise.
 
         `faults` is a JSON list of rules (`localcloud.faults`), `timeout` in seconds.
         """
@@ -213,7 +212,7 @@ class Project:
         faults: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
-        """Start a pulumi command in a process group of its own, to be killed perhaps."""
+        """Start a pulumi command in a separate process group, so that it can be killed."""
         command, variables = self._prepare(arguments, faults, environment)
         return subprocess.Popen(
             command,
@@ -234,13 +233,13 @@ class Project:
             try:
                 return process.wait()
             except KeyboardInterrupt:
-                continue  # pulumi got the signal too and ends in its own way
+                continue  # pulumi got the signal too and ends by itself
 
     def environment(self) -> dict[str, str]:
-        """The variables for this project, its file backend included."""
+        """The variables for this project, including its file backend."""
         variables = self.cloud.environment()
-        # Files of metadata are not written in one step: a command killed in between would leave
-        # one that no later command can read.
+        # Metadata files are not written atomically: a killed command could leave a file that no
+        # later command can read.
         variables["PULUMI_BACKEND_URL"] = f"file://{self.workspace.state}?metadata=skip"
         variables["PATH"] = f"{variables.get('PATH', '')}:{self.cloud.home / 'bin'}"
         return variables
@@ -274,7 +273,7 @@ class Project:
     def _require_stack(
         self, command: list[str], variables: dict[str, str], arguments: Sequence[str]
     ) -> None:
-        """Create the stack that a command names, as `make preview` promises; refuse typos."""
+        """Create the stack that a command names, or refuse a name without a stack file."""
         _refuse_config_edits(arguments)
         stack = _stack_in(arguments)
         if stack is None or self.workspace.has_stack(stack):
@@ -300,8 +299,9 @@ def _refuse_config_edits(arguments: Sequence[str]) -> None:
     words = [word for word in arguments if not word.startswith("-")]
     if words[:1] == ["config"] and set(words[1:2]) & {"set", "set-all", "rm", "rm-all", "cp"}:
         msg = (
-            "in the local cloud, edit Pulumi.<stack>.yaml itself instead of `pulumi config "
-            f"{words[1]}`; secrets are placeholders here ({TOKEN_VARIABLE} sets the token's)."
+            f"`pulumi config {words[1]}` is not available in the local cloud: edit "
+            "Pulumi.<stack>.yaml itself. Secrets are placeholders here "
+            f"({TOKEN_VARIABLE} sets the token's)."
         )
         raise WorkspaceError(msg)
 
@@ -317,7 +317,7 @@ def _stack_in(arguments: Sequence[str]) -> str | None:
 
 
 def _with_absolute_paths(arguments: Sequence[str]) -> list[str]:
-    """Paths stay relative to where the user is, although pulumi runs elsewhere."""
+    """Make paths absolute, because pulumi does not run in the user's current folder."""
     result = list(arguments)
     for index, argument in enumerate(result):
         flag, equals, value = argument.partition("=")
@@ -329,7 +329,7 @@ def _with_absolute_paths(arguments: Sequence[str]) -> list[str]:
 
 
 def module_code(module: str) -> str:
-    """Python code that runs a module of this checkout, instead of what is in the folder."""
+    """Python code that runs a module of this checkout, not one of the current folder."""
     return (
         f"import sys; sys.path[0] = {str(SOURCE)!r}; "
         f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=False)"
@@ -342,7 +342,7 @@ def python_script(code: str) -> str:
 
 
 def write_executable(path: Path, script: str) -> None:
-    """Write a script, unless it is there already: it may be running."""
+    """Write a script, unless it exists unchanged: it may be running."""
     if not path.exists() or path.read_text(encoding="utf-8") != script:
         write_atomically(path, script)
         path.chmod(0o755)

@@ -1,8 +1,7 @@
 """The Pulumi engine: the `pulumi` on PATH, or one built here from its Go module.
 
-A build takes some four minutes on two cores and 2 GB of disk the first time;
-`go_build` keeps its result under a key made of the pinned module files, so that
-it happens once.
+The first build takes some four minutes on two cores and 2 GB of disk. `go_build`
+keeps its result under a key made of the pinned module files, so it happens once.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class EngineError(Exception):
 
 
 def engine(cache: Path, output: TextIO = sys.stderr) -> Path:
-    """The path of a `pulumi` that suits the installed SDK, built if need be.
+    """The path of a `pulumi` that suits the installed SDK, built if necessary.
 
     Raises EngineError with one sentence when there is none and none can be built.
     """
@@ -79,7 +78,7 @@ def _refusal(pulumi: str) -> str | None:
         return f"it does not run ({error})"
     version = _numbers(done.stdout)
     if done.returncode != 0 or version is None:
-        return "it does not tell its version"
+        return "it does not print its version"
     wanted = _numbers(sdk_version())
     if wanted is not None and (version[0] != wanted[0] or version < wanted):
         return f"its version {done.stdout.strip()} is older than the SDK's {sdk_version()}"
@@ -121,7 +120,7 @@ def _built(cache: Path, output: TextIO) -> Path:
         except BuildError as error:
             msg = f"{error} Or put a `pulumi` {sdk_version()} or later on PATH."
             raise EngineError(msg) from error
-    # The engine takes a language host that lies next to it without remark.
+    # The engine accepts a language host in its own folder without a warning.
     host = folder / "pulumi-language-python"
     if not host.exists() or host.read_text(encoding="utf-8") != _HOST_SCRIPT:
         write_atomically(host, _HOST_SCRIPT)

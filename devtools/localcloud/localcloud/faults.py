@@ -1,4 +1,4 @@
-"""Faults on demand: make the local cloud fail or dawdle where a test wants it.
+"""Faults on demand: make calls to the local cloud fail or wait.
 
 `RAY_LLM_LOCALCLOUD_FAULTS` holds a JSON list of rules. A rule applies to a call
 that matches everything it names:
@@ -9,9 +9,9 @@ that matches everything it names:
     name       the resource's name in the program
     nth        only the n-th such call of this pulumi command, from 1
 
-and then does what it says: `fail` (the message of the error), `sleep` (seconds);
-`when` is `before` (default: nothing has happened yet) or `after` (the cloud has
-done it, the engine does not know yet).
+Its effect is `fail` (the message of the error) or `sleep` (seconds). `when` is
+`before` (default: nothing has happened yet) or `after` (the cloud has made the
+change, but the engine does not know yet).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Fault:
     when: Literal["before", "after"] = "before"
 
     def matches(self, call: dict[str, Any]) -> bool:
-        """Whether a journal entry is a call that this rule is about."""
+        """Whether the rule applies to the call of a journal entry."""
         return call["phase"] == "begin" and all(
             wanted is None or wanted == call[key]
             for key, wanted in (
@@ -63,7 +63,7 @@ class Fault:
 
 
 def faults_from_environment() -> list[Fault]:
-    """The rules of this process; a malformed list is an error, not no faults."""
+    """The rules of this process. A malformed list is an error."""
     text = os.environ.get(FAULTS_VARIABLE)
     if not text:
         return []

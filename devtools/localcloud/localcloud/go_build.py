@@ -1,8 +1,8 @@
-"""Programs built by Go from a pinned module: once, with progress, never half.
+"""Programs built by Go from a pinned module, once, with a progress report.
 
-A build is kept under a key made of the module files and of what is stamped in.
-Two processes never build at the same time, and a program is renamed into place
-as the last step, so that what is there is whole.
+A build is kept under a key made of the module files and of the linker flags.
+Two processes never build at the same time. A program is renamed into place as
+the last step, so a program that exists is complete.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FULL: Final = re.compile(r"no space left|disk quota exceeded", re.IGNORECASE)
 
 
 class BuildError(Exception):
-    """A program cannot be built; the message is one sentence: why, and the way out."""
+    """A program cannot be built; the message says in one sentence why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class GoProgram:
     package: str
     name: str
     ldflags: str = "-s -w"
-    # Bytes that a first build writes: modules, compiled packages, the program.
+    # Bytes that the first build writes: modules, compiled packages, the program.
     needed_bytes: int = 500_000_000
 
 
@@ -62,7 +62,7 @@ def module_key(modules: Sequence[Path], *more: str) -> str:
 
 
 def build(programs: Sequence[GoProgram], folder: Path, output: TextIO = sys.stderr) -> None:
-    """Build those programs that `folder` does not hold yet. Raises BuildError."""
+    """Build the programs that `folder` does not hold yet. Raises BuildError."""
     if all((folder / program.name).exists() for program in programs):
         return
     try:
@@ -114,7 +114,7 @@ def _go() -> str:
     )
     match = re.search(r"go(\d+)\.(\d+)", done.stdout)
     if match is None or (int(match[1]), int(match[2])) < MINIMUM_GO:
-        raise BuildError(f"{go} is {done.stdout.strip() or 'of no known version'}: {way}")
+        raise BuildError(f"{go} is {done.stdout.strip() or 'of an unknown version'}: {way}")
     return go
 
 
@@ -123,11 +123,11 @@ def _check_disk(go: str, folder: Path, needed: int) -> None:
     for path in (folder, Path(done.stdout.strip() or Path.home())):
         existing = next(p for p in (path, *path.parents) if p.exists())
         free = shutil.disk_usage(existing).free
-        # Go may have built it all before: then little is written.
+        # If Go has built everything before, it writes little.
         if free < needed // 10 or (free < needed and not path.exists()):
             raise BuildError(
                 f"building needs up to {needed / 1e9:.1f} GB, but {existing} has "
-                f"{free / 1e9:.1f} GB free: free some, or set GOCACHE to a disk with room."
+                f"{free / 1e9:.1f} GB free: free some, or set GOCACHE to a disk with enough space."
             )
 
 
@@ -178,7 +178,7 @@ def _run(command: list[str], folder: Path, title: str, output: TextIO, *, nice: 
 
 @contextlib.contextmanager
 def _reporting(title: str, counts: dict[str, int], output: TextIO) -> Iterator[None]:
-    """Say how far it is: every second on a terminal, every 20 seconds in a log."""
+    """Report progress every second on a terminal and every 20 seconds in a log."""
     done = threading.Event()
     started = time.monotonic()
     terminal = output.isatty()
@@ -212,11 +212,11 @@ def _explain(name: str, errors: str) -> str:
     if refused := _REFUSED.search(errors):
         return (
             f"the Go module proxy does not serve {refused[1]}, which {name} needs: check GOPROXY "
-            "(`go env GOPROXY`); a mirror may hold it back."
+            "(`go env GOPROXY`); a mirror may withhold it."
         )
     if _NETWORK.search(errors):
         return (
             "the Go module proxy cannot be reached: check the network or set GOPROXY, and run "
-            f"the command again; what was downloaded is kept ({last})."
+            f"the command again; finished downloads are kept ({last})."
         )
     return f"Go could not build {name}: {last}"

@@ -1,9 +1,9 @@
-"""`pulumi-language-python` where none is installed: runs a Python program for the engine.
+"""Replaces `pulumi-language-python` if it is not installed: runs a program for the engine.
 
-The SDK's own language server, which it has for programs inside of a Python process, runs the
-program; here it gets it out of a folder. As with the real host each run is a process of its own;
-it is forked from one that has the SDK imported already and no gRPC state yet, which saves half a
-second a run.
+The SDK has a language server for programs that are functions of a Python process. This module
+uses it for a program in a folder. As with the real host, each run is a separate process. It is
+forked from a process that has imported the SDK but has no gRPC state yet, which saves half a
+second per run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def _user_traceback(error: BaseException, program: Path) -> str:
-    """The traceback from the program's first own frame on, as the real host shows it."""
+    """The traceback from the program's first frame on, as the real host shows it."""
     frame: TracebackType | None = error.__traceback__
     while frame is not None:
         if Path(frame.tb_frame.f_code.co_filename).is_relative_to(program):
@@ -44,7 +44,7 @@ def _user_traceback(error: BaseException, program: Path) -> str:
 
 
 def _run_program(request: language_pb2.RunRequest, engine_address: str) -> language_pb2.RunResponse:
-    """Run the program in this very process."""
+    """Run the program in this process."""
     program = Path(request.info.program_directory)
     os.chdir(request.pwd or program)
     sys.path[0:0] = [str(program)]
@@ -67,7 +67,7 @@ def _run_program(request: language_pb2.RunRequest, engine_address: str) -> langu
             raise pulumi.RunError(msg) from None
 
     answer = LanguageServer(main_program).Run(request, None)
-    # The error is logged already; the engine would print it once more.
+    # The error has been logged. Without `bail` the engine would print it again.
     return language_pb2.RunResponse(bail=True) if answer.error else answer
 
 
@@ -114,7 +114,7 @@ class _Host(LanguageServer):
 
 
 def main() -> None:
-    """Serve until the engine goes; the port is printed on stdout."""
+    """Print the port on stdout and serve until the engine ends."""
     import multiprocessing
 
     engine_address = next((a for a in reversed(sys.argv[1:]) if not a.startswith("-")), "")

@@ -1,7 +1,7 @@
 """End a plugin process when the engine that started it is gone.
 
-An engine that is killed cannot tell its plugins to stop; without this they
-would serve nobody for ever.
+An engine that is killed cannot stop its plugins; without this module they
+would run for ever.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the local cloud is told of the project that it serves.
+"""What the local cloud knows about the project that it serves.
 
-It stands for Google, Kubernetes and vLLM and does not know the product. What it needs
-from it is in `[tool.localcloud]` of the repository's pyproject.toml.
+The local cloud simulates Google, Kubernetes and vLLM and does not import the product. All that
+it needs to know is in `[tool.localcloud]` of the repository's pyproject.toml.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServedProject:
-    """`token_key` is the config key of the token that stack files get which have none.
+    """The table `[tool.localcloud]`.
 
-    `vllm_arguments` is the file with the engine arguments that the stand-in for vLLM takes;
-    `preloaded` is what its programs import, as `pkgutil.resolve_name` takes it.
+    `token_key` is the config key under which a stack file without a token gets one;
+    `vllm_arguments` is the file with the engine arguments that the vLLM stand-in accepts;
+    `preloaded` lists what the project's programs import, in the form that
+    `pkgutil.resolve_name` takes.
     """
 
     token_key: str
@@ -34,9 +36,9 @@ class ServedProject:
 def served_project() -> ServedProject:
     """The project of this checkout. Raises KeyError when pyproject.toml does not describe it."""
     content = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
-    told = content["tool"]["localcloud"]
+    table = content["tool"]["localcloud"]
     return ServedProject(
-        token_key=told["token-key"],
-        vllm_arguments=CHECKOUT / told["vllm-arguments"],
-        preloaded=tuple(told["preloaded"]),
+        token_key=table["token-key"],
+        vllm_arguments=CHECKOUT / table["vllm-arguments"],
+        preloaded=tuple(table["preloaded"]),
     )

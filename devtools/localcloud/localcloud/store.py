@@ -1,9 +1,9 @@
 """The local cloud's memory: what exists in it, and a journal of every call.
 
-One JSON file a service stands for what Google or a Kubernetes API server would
-remember; several provider processes share it, so every access takes a file
-lock and every write is atomic. An engine that is killed in the middle leaves
-here exactly what it had created, as it would in the real cloud.
+One JSON file per service holds what Google or a Kubernetes API server would
+store. Several provider processes share it, so every access takes a file lock
+and every write is atomic. After an engine is killed, the file holds exactly
+what the engine had created, as in the real cloud.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Where `import localcloud` finds this package, and the repository that it is a part of.
+# The folder from which `import localcloud` works, and the repository that contains it.
 SOURCE: Final = Path(__file__).parents[1]
 CHECKOUT: Final = Path(__file__).parents[3]
 HOME_VARIABLE = "RAY_LLM_LOCALCLOUD"
@@ -34,7 +34,7 @@ def default_home() -> Path:
 
 
 def home_from_environment() -> Path:
-    """The folder that the command which started this process works in."""
+    """The home folder of the command that started this process."""
     home = os.environ.get(HOME_VARIABLE)
     if not home:
         msg = f"{HOME_VARIABLE} is not set; start pulumi through `python -m localcloud`."
@@ -43,13 +43,13 @@ def home_from_environment() -> Path:
 
 
 def cache_from_environment() -> Path:
-    """Where what was read out of pinned packages is kept; homes may share it."""
+    """The folder for data read from pinned packages; several homes may share it."""
     shared = os.environ.get(CACHE_VARIABLE)
     return Path(shared) if shared else home_from_environment() / "cache"
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write beside `path` and rename, so that no reader sees half a file."""
+    """Write a temporary file and rename it to `path`, so that no reader sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -102,7 +102,7 @@ class Journal:
 
     An entry has the time (seconds since the epoch), the run (one pulumi
     command), provider, operation, type, name and phase (`begin`, `done` or
-    `failed`); never a property value, so never a secret.
+    `failed`). It has no property values and therefore no secrets.
     """
 
     def __init__(self, home: Path) -> None:

@@ -1,11 +1,11 @@
-"""What pulumi sees of a project: generated copies, so that the checkout stays clean.
+"""The folder that pulumi sees of a project: generated copies, so the checkout stays clean.
 
 Pulumi writes an encryption salt into stack files, and a stack file of a real
 deployment has secrets that only its owner can decrypt. The local cloud
-therefore runs in a folder of its own, with copies of `Pulumi.yaml` (whose
+therefore runs in a separate folder. It holds copies of `Pulumi.yaml` (whose
 `main` points back to the program) and of the stack files, in which every secret
-is a placeholder under a local key. The copies follow the originals before every
-command; state lives beside them.
+is a placeholder under a local key. The copies are updated before every command;
+the state is in the same folder.
 """
 
 from __future__ import annotations
@@ -112,10 +112,10 @@ def _project_file(project: Path) -> tuple[str, dict[str, Any]]:
 
 
 def localized(text: str, secret: LocalSecret, *, token_key: str | None) -> str:
-    """A stack file's text under the local key, its secrets replaced by the placeholder.
+    """A stack file's text with the local key and with placeholders for its secrets.
 
-    A file without the config key `token_key` gets it. The text is edited, not parsed and
-    written again, so that pulumi's messages about it stay true to what its author wrote.
+    The config key `token_key` is added if the file does not have it. The text is edited
+    instead of parsed and rewritten, so pulumi's messages match what its author wrote.
     """
     if text and not text.endswith("\n"):
         text += "\n"
@@ -140,7 +140,7 @@ def _with_token(text: str, secret: LocalSecret, key: str) -> str:
         content = yaml.safe_load(text)
         content["config"] = {**(content["config"] or {}), key: {"secure": secret.ciphertext}}
     except (yaml.YAMLError, TypeError):
-        return text  # pulumi says what is wrong with it
+        return text  # pulumi reports what is wrong with it
     dumped: str = yaml.safe_dump(content)
     return dumped
 
@@ -148,7 +148,7 @@ def _with_token(text: str, secret: LocalSecret, key: str) -> str:
 def local_secret(
     pulumi: Path, cache: Path, value: str, environment: Mapping[str, str]
 ) -> LocalSecret:
-    """`value` encrypted by pulumi under a fresh salt; done once and kept in `cache`."""
+    """`value` encrypted by pulumi under a new salt; done once and kept in `cache`."""
     path = cache / f"secret-{hashlib.sha256(value.encode()).hexdigest()[:16]}.json"
     if not path.exists():
         with locked(cache / ".secret.lock"):

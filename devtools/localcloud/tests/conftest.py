@@ -1,4 +1,4 @@
-"""Small Pulumi programs in local clouds of their own."""
+"""Fixtures for small Pulumi programs, each in a separate local cloud."""
 
 import textwrap
 from pathlib import Path
@@ -17,7 +17,7 @@ def cloud(tmp_path: Path) -> LocalCloud:
 
 @pytest.fixture
 def program(tmp_path: Path, cloud: LocalCloud) -> Program:
-    """Write a program (again) and get its project; stack `dev`, region us-central1."""
+    """Write a program (again) and return its project; stack `dev`, region us-central1."""
 
     def write(source: str, name: str = "program", stack_file: str | None = None) -> Project:
         folder = tmp_path / name

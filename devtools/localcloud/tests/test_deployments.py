@@ -161,7 +161,7 @@ def test_an_engine_killed_in_a_create_leaves_no_process_and_the_truth(
     while (left := _processes_of(cloud)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []
-    # The cloud has the pool, the state does not: Google would answer 409 too.
+    # The cloud has the pool but the state does not. Google would answer 409 too.
     project.pulumi("cancel", "--stack", "dev")
     up = project.pulumi("up", "--stack", "dev", "--skip-preview")
     assert "Error 409" in output_of(up)
@@ -195,7 +195,7 @@ def test_refresh_sees_what_is_gone(cloud: LocalCloud, program: Program) -> None:
     assert len(cloud.cloud_objects()) == 1
 
 
-def test_a_secret_stands_nowhere_in_plain(tmp_path: Path, program: Program) -> None:
+def test_a_secret_is_nowhere_in_plain_text(tmp_path: Path, program: Program) -> None:
     token = "hf_ThisTokenMustNotLeak0123456789"
     project = program(
         NAMESPACE

@@ -1,4 +1,4 @@
-"""Which engine is used, with commands in place of the real ones."""
+"""Which engine is used, tested with fake commands."""
 
 import io
 import os
@@ -43,7 +43,7 @@ def test_the_shells_own_pulumi_is_passed_over(path: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("script", "reason"),
-    [("echo v3.1.0", "is older than the SDK's"), ("exit 1", "does not tell its version")],
+    [("echo v3.1.0", "is older than the SDK's"), ("exit 1", "does not print its version")],
 )
 def test_an_unfit_pulumi_is_named_and_passed_over(
     path: Path, tmp_path: Path, script: str, reason: str

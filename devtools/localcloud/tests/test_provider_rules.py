@@ -1,4 +1,4 @@
-"""What the provider stand-ins refuse and replace, without an engine."""
+"""What the provider stand-ins refuse and which changes replace, without an engine."""
 
 from pathlib import Path
 from typing import Any

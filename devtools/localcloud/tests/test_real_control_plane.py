@@ -1,4 +1,4 @@
-"""What stacks find while the local cluster runs, without the cluster."""
+"""The servers that stacks use while the local cluster runs, tested without the cluster."""
 
 import asyncio
 import gzip
@@ -48,10 +48,10 @@ def test_a_second_cluster_is_refused_at_preview_and_at_up(gcp: GcpProvider) -> N
     gcp.create(cluster("a"), INPUTS, preview=False)
     other = {**INPUTS, "name": "other"}
     _, failures = gcp.check(cluster("b"), {}, other, b"12345678")
-    assert "stands for llm already: destroy that stack first" in failures[0].reason
-    with pytest.raises(ProviderError, match="stands for llm already"):
+    assert "already used as llm: destroy that stack first" in failures[0].reason
+    with pytest.raises(ProviderError, match="already used as llm"):
         gcp.create(cluster("b"), other, preview=False)
-    # The one that is there may be looked at and changed.
+    # The existing cluster may be read and changed.
     _, failures = gcp.check(cluster("a"), INPUTS, INPUTS, b"12345678")
     assert failures == []
 

@@ -1,4 +1,4 @@
-"""What a stack costs: nodes times hours times price, shares, overrides, budget."""
+"""The cost of a stack: nodes times hours times price, shares, overrides, budget."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -54,7 +54,7 @@ def test_spot_pools_pay_the_spot_price_and_tell_the_other_one() -> None:
     assert pool.monthly_otherwise.minimum == L4_HOUR * HOURS_PER_MONTH
 
 
-def test_totals_are_told_for_all_on_demand_and_all_on_spot() -> None:
+def test_totals_are_given_for_all_on_demand_and_all_on_spot() -> None:
     one = {"min": 1, "max": 1}
     mixed = planned(
         [small("l4", replicas=one), small("l4-spot", name="b", replicas=one)],
@@ -170,7 +170,7 @@ def test_a_price_that_cannot_be_meant_stops(key: str, price: object, words: str)
     assert problems[0].path.startswith(f"ray-llm:prices.{key}")
 
 
-def test_a_region_without_prices_is_told_as_unknown_and_not_as_zero() -> None:
+def test_a_region_without_prices_costs_an_unknown_amount_and_not_zero() -> None:
     zone = {"name": "llm", "zones": ["africa-south9-a"]}
     pools = [{"tier": "l4", "zones": ["africa-south9-a"]}]
     plan = planned([small()], region="africa-south9", cluster=zone, gpuPools=pools)

@@ -1,4 +1,4 @@
-"""Which quota a stack needs, and what a limit that is too low does."""
+"""The quota that a stack needs, and the effect of a limit that is too low."""
 
 import json
 
@@ -94,7 +94,7 @@ def test_a_stated_pool_maximum_above_the_quota_stops() -> None:
     assert "lower maxNodes" in problems[0].sentence()
 
 
-def test_a_pool_maximum_that_nobody_stated_is_no_promise() -> None:
+def test_a_pool_maximum_that_is_not_stated_is_no_promise() -> None:
     model = small(replicas={"min": 1, "max": 2})
     assert not planned([model], gpuPools=["l4"], quotas={"NVIDIA_L4_GPUS": 2}).warnings
     short = planned([model], gpuPools=["l4"], quotas={"NVIDIA_L4_GPUS": 1})

@@ -1,4 +1,4 @@
-"""The estimate of checks/kubernetes_object_size.py against what manifests/ really writes."""
+"""The estimate of checks/kubernetes_object_size.py, compared with what manifests/ writes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every check runs, and every module of checks makes the rules that the register places there."""
+"""Every check runs, and every module of checks reports the rules that the register lists for it."""
 
 from importlib import import_module
 from inspect import get_annotations, isfunction
@@ -11,7 +11,7 @@ from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 
 CONTEXTS = (EntryContext, PlacedContext, StackContext)
 FOLDER = Path(planning.checks.__file__).parent
-# Runs last, over the problems of all the others.
+# Runs last, on the problems of all other checks.
 AFTER_ALL = "accepted_warnings"
 
 

@@ -1,4 +1,4 @@
-"""Pools as they are made: zones, disks, machines, and what a node leaves for pods."""
+"""The created pools: zones, disks, machines, and what a node leaves for pods."""
 
 import pytest
 
@@ -83,7 +83,7 @@ def test_a_stated_boot_disk_and_machine_are_kept() -> None:
 
 
 def test_a_pool_depends_on_no_model() -> None:
-    """Whatever enters the RayCluster's hash comes from the pools alone."""
+    """Everything in the RayCluster's hash is derived only from the pools."""
     one = planned(stack([MODEL], ["l4", "l4-x2"])).pools
     other = planned(stack(["qwen2.5-14b-instruct", "qwen3-4b"], ["l4", "l4-x2"])).pools
     for before, after in zip(one, other, strict=True):

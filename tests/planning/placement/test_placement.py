@@ -45,9 +45,9 @@ def test_the_smallest_degree_that_fits_is_taken(model: str, tier: str, degree: i
 
 
 def test_a_model_that_fits_nowhere_is_shown_the_way_to_a_tier() -> None:
-    (told,) = sentences(stack(["qwen2.5-72b-instruct"], ["t4", "l4"]))
-    assert "l4 (the largest listed)" in told
-    tier = told.split("gpu: ")[1].split(" ")[0].rstrip(".")
+    (reported,) = sentences(stack(["qwen2.5-72b-instruct"], ["t4", "l4"]))
+    assert "l4 (the largest listed)" in reported
+    tier = reported.split("gpu: ")[1].split(" ")[0].rstrip(".")
     assert pool_of("qwen2.5-72b-instruct", [tier]) == tier
 
 
@@ -61,7 +61,7 @@ def test_two_small_models_share_a_node_of_two_gpus() -> None:
 
 
 def fewest_nodes(gpus: tuple[int, ...], size: int) -> int:
-    """By trying every assignment of replicas to nodes."""
+    """The number of nodes, found by trying every assignment of replicas."""
     for nodes in range(len(gpus) + 1):
         for assignment in itertools.product(range(nodes), repeat=len(gpus)):
             load = [0] * nodes
@@ -81,6 +81,6 @@ def test_nodes_are_as_few_as_exhaustive_search_finds(size: int) -> None:
 
 def test_a_maximum_below_full_load_is_a_warning() -> None:
     entry = {"model": MODEL, "replicas": {"min": 1, "max": 9}}
-    (told,) = [w for w in warnings(stack([entry], ["l4"])) if "maxNodes" in w]
-    assert "is below the 9 nodes of l4" in told
-    assert told.endswith("Use 9, or accept the cap. [pool-below-maximum]")
+    (reported,) = [w for w in warnings(stack([entry], ["l4"])) if "maxNodes" in w]
+    assert "is below the 9 nodes of l4" in reported
+    assert reported.endswith("Use 9, or accept the cap. [pool-below-maximum]")

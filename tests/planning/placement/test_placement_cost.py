@@ -1,4 +1,4 @@
-"""Placement never costs more than the best of all combinations, whatever the models' order."""
+"""Placement never costs more than the best combination, in any order of the models."""
 
 import random
 import time
@@ -26,7 +26,7 @@ BINS = st.builds(
 def total_cost(
     chosen: Sequence[int], items: Sequence[Item], bins: Sequence[NodeBin], load_factor: float
 ) -> tuple[int, Fraction, int, int]:
-    """Nodes beyond maxima at the minimum, USD, the same at the maximum, and the preferences."""
+    """Nodes above maxima at minimum load, USD, nodes above maxima at maximum load, preferences."""
     typical = Fraction(str(load_factor))
     beyond_low, usd, beyond_high = 0, Fraction(0), 0
     for number, bin_ in enumerate(bins):

@@ -1,9 +1,10 @@
-"""Compares planning/sizing/memory/estimate.py with what real engines said about their memory.
+"""Compares planning/sizing/memory/estimate.py with the memory that real engines stated.
 
     python -m tests.planning.sizing.memory_calibration
 
-prints the table of every point in memory_points.yaml: stated and estimated KV cache a GPU, and
-the error, negative where the estimate is the more pessimistic. The test beside it holds bounds.
+prints the table of every point in memory_points.yaml: the stated and the estimated KV cache per
+GPU and the error, which is negative if the estimate is lower. test_memory_calibration.py bounds
+the errors.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ POINTS = Path(__file__).with_name("memory_points.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One start of an engine: its configuration, what it stated, and the estimate."""
+    """One start of an engine: its configuration, the stated memory, and the estimate."""
 
     id: str
     source: str
@@ -36,7 +37,7 @@ class Point:
 
     @property
     def stated_kv_gib(self) -> float | None:
-        """The KV cache a GPU that the source gives, in GiB or as tokens."""
+        """The KV cache per GPU in GiB, which the source gives in GiB or in tokens."""
         if "kv" in self.stated:
             return self.stated["kv"]
         if "tokens" in self.stated:
@@ -45,12 +46,12 @@ class Point:
 
     @property
     def kv_gib(self) -> float:
-        """The KV cache a GPU by the estimate, in GiB."""
+        """The estimated KV cache per GPU, in GiB."""
         return self.fit.kv_available_bytes / GIB
 
     @property
     def kv_error_gib(self) -> float | None:
-        """Estimate less stated; negative is pessimistic."""
+        """Estimate minus stated; negative is pessimistic."""
         return None if self.stated_kv_gib is None else self.kv_gib - self.stated_kv_gib
 
     @property
@@ -60,12 +61,12 @@ class Point:
 
 
 def points() -> tuple[Point, ...]:
-    """Every point of the data file, estimated."""
+    """Every point of the data file, with its estimate."""
     return tuple(_point(row) for row in _data()["points"])
 
 
 def context_needs() -> list[dict[str, Any]]:
-    """KV cache that vLLM itself said a context needs: model, tokens, GiB, source."""
+    """The KV cache that a context needs by vLLM's own log: model, tokens, GiB, source."""
     rows: list[dict[str, Any]] = _data()["context_needs"]
     return rows
 
@@ -114,7 +115,7 @@ def _point(row: dict[str, Any]) -> Point:
 
 
 def part_errors(part: str, chosen: Sequence[Point]) -> list[float]:
-    """Estimate less stated, GiB, of one part: weights, activations, runtime or graphs."""
+    """Estimate minus stated, GiB, of one part: weights, activations, runtime or graphs."""
     return [
         getattr(point.fit, f"{part.removesuffix('s')}_bytes") / GIB - point.stated[part]
         for point in chosen

@@ -1,4 +1,4 @@
-"""How long a context and how large a batch a model gets, stated, by profile or derived."""
+"""The context length and batch size of a model: stated, from a profile, or derived."""
 
 from typing import Any
 
@@ -34,11 +34,11 @@ def test_a_derived_context_is_shortened_until_it_fits() -> None:
 
 def test_a_stated_context_is_never_shortened() -> None:
     length = on("l4", "gemma-2-9b-it").max_model_len
-    told = sentences(
+    reported = sentences(
         stack([{"model": "gemma-2-9b-it", "gpu": "l4", "contextLength": 8192}], ["l4"], token=True)
     )
-    assert len(told) == 1
-    assert told[0].startswith("ray-llm:models[0]")
+    assert len(reported) == 1
+    assert reported[0].startswith("ray-llm:models[0]")
     assert length < 8192
 
 

@@ -1,4 +1,4 @@
-"""The memory formula: hand-computed numbers for each kind of architecture, and its laws."""
+"""The memory formula: hand-computed numbers for each kind of architecture, and its properties."""
 
 import math
 from dataclasses import replace
@@ -21,7 +21,7 @@ MIB = 1024**2
 
 
 def load_of(architecture: LlmArchitecture, **changes: Any) -> MemoryInputs:
-    """A load of this architecture on one L4 under vLLM 0.10, with changes."""
+    """The inputs for this architecture on one L4 with vLLM 0.10, with changes."""
     inputs = MemoryInputs(
         architecture=architecture,
         weight_bytes=2 * GIB,
@@ -41,7 +41,7 @@ def load_of(architecture: LlmArchitecture, **changes: Any) -> MemoryInputs:
 
 
 def llm(name: str, **changes: Any) -> MemoryInputs:
-    """A load of a model of the catalogue with its weights."""
+    """The inputs for a model of the catalogue, with its weights."""
     row = llms()[name]
     return load_of(row.architecture, **{"weight_bytes": row.weight_bytes, **changes})
 
@@ -52,24 +52,24 @@ def llm(name: str, **changes: Any) -> MemoryInputs:
 @pytest.mark.parametrize(
     ("name", "tokens", "changes", "expected"),
     [
-        # 32 layers x 2 x 8 heads x 128 x 2 bytes = 128 KiB a token
+        # 32 layers x 2 x 8 heads x 128 x 2 bytes = 128 KiB per token
         ("llama-3.1-8b-instruct", 8192, {}, 1 * GIB),
         ("llama-3.1-8b-instruct", 8192, {"tensor_parallel_size": 2}, GIB // 2),
-        # 16 GPUs: each keeps one of the 8 heads, two the same one
+        # 16 GPUs: each keeps one of the 8 heads, so every head is kept twice
         ("llama-3.1-8b-instruct", 8192, {"tensor_parallel_size": 16}, GIB // 8),
         ("llama-3.1-8b-instruct", 8192, {"kv_value_bytes": 1}, GIB // 2),
         # stages of 11, 11 and 10 layers: the largest counts
         ("llama-3.1-8b-instruct", 8192, {"pipeline_parallel_size": 3}, 11 * 32 * MIB),
         # whole blocks: 17 tokens take two blocks of 16
         ("llama-3.1-8b-instruct", 17, {}, 32 * 128 * KIB),
-        # 32 heads without grouping: 512 KiB a token
+        # 32 heads without grouping: 512 KiB per token
         ("llama-2-7b-chat", 4096, {}, 2 * GIB),
-        # one head for all: falcon 7b, 32 layers x 2 x 64 x 2 bytes = 8 KiB
+        # one shared head: falcon 7b, 32 layers x 2 x 64 x 2 bytes = 8 KiB
         ("falcon-7b-instruct", 2048, {}, 16 * MIB),
         # MLA: 27 layers x (512 + 64) x 2 bytes; every GPU keeps the whole latent
         ("deepseek-v2-lite-chat", 8192, {}, 27 * 576 * 2 * 8192),
         ("deepseek-v2-lite-chat", 8192, {"tensor_parallel_size": 4}, 27 * 576 * 2 * 8192),
-        # half of 36 layers slide over 128 tokens: 1024 blocks full, (127 + 2048) / 16 + 1 = 137
+        # half of 36 layers slide over 128 tokens: 1024 full blocks, (127 + 2048) / 16 + 1 = 137
         (
             "gpt-oss-120b",
             16384,
@@ -193,7 +193,7 @@ def test_a_vision_tower_needs_its_own_peak() -> None:
     )
 
 
-# The runtime's share and CUDA graphs
+# The runtime's memory and CUDA graphs
 
 
 def test_an_eager_engine_captures_no_graphs() -> None:
@@ -248,7 +248,7 @@ def test_several_gpus_take_more_runtime_than_one() -> None:
     assert one.runtime_bytes < two.runtime_bytes
 
 
-# Laws
+# Properties
 
 attentions = st.sampled_from(
     [
@@ -362,7 +362,7 @@ def test_smaller_batches_never_need_more(inputs: MemoryInputs, sequences: int) -
 
 
 @given(loads())
-def test_fitting_doubt_and_missing_are_told_apart(inputs: MemoryInputs) -> None:
+def test_fitting_doubt_and_missing_are_distinguished(inputs: MemoryInputs) -> None:
     fit = memory_fit(inputs)
     assert fit.may_fit == (fit.fits or fit.doubtful)
     if fit.left_bytes >= fit.margin_bytes:

@@ -1,4 +1,4 @@
-"""The memory estimate against what real engines said: `memory_calibration` prints the table."""
+"""The memory estimate against the logs of real engines; `memory_calibration` prints a table."""
 
 from statistics import median
 
@@ -46,14 +46,14 @@ def test_there_are_enough_points_of_every_kind() -> None:
 
 
 def test_nearly_every_point_has_an_address() -> None:
-    """Three logs were found without the repository that holds them."""
+    """For three logs the repository that holds them is unknown."""
     without = [point.id for point in points() if not point.source.startswith("https://")]
     assert without == ["a100-40-0.10-llama-8b", "rtx4090-0.11-llama-8b", "t4-v0-qwen2.5-1.5b"]
 
 
 @pytest.mark.parametrize("point", WITH_KV, ids=named)
 def test_the_estimate_promises_no_more_than_its_margin(point: Point) -> None:
-    """The margin of doubt covers every optimistic error, and none is above 0.35 GiB."""
+    """The margin covers every optimistic error, and no error is above 0.35 GiB."""
     error = point.kv_error_gib
     assert error is not None
     assert error <= point.fit.margin_bytes / GIB
@@ -69,7 +69,7 @@ def test_the_error_of_kv_cache_is_small_and_mostly_pessimistic() -> None:
 
 
 def test_weights_are_estimated_closely() -> None:
-    """Within 0.3 GiB; but the catalogue's gpt-oss-120b has the padding of vLLM 0.10."""
+    """Within 0.3 GiB, except that the catalogue's gpt-oss-120b has vLLM 0.10's padding."""
     chosen = [point for point in BOUND if point.id != "h100-0.15-gpt-oss-120b"]
     errors = part_errors("weights", chosen)
     assert len(errors) >= 25
@@ -91,7 +91,7 @@ def test_graphs_are_estimated_within_half_a_gib() -> None:
 
 @pytest.mark.parametrize("point", STARTED, ids=named)
 def test_the_stated_tokens_are_the_stated_gib(point: Point) -> None:
-    """vLLM counts tokens as if every layer kept every token; one block of error at most."""
+    """vLLM counts tokens as if every layer kept every token; the error is at most one block."""
     stated_gib = point.stated["tokens"] * token_bytes(point.inputs) / GIB
     assert stated_gib == pytest.approx(point.stated["kv"], abs=0.02)
 
@@ -102,7 +102,7 @@ def test_the_stated_tokens_are_the_stated_gib(point: Point) -> None:
     ids=named,
 )
 def test_concurrency_is_vllms(point: Point) -> None:
-    """Sliding windows, hybrid groups and blocks included: to the second decimal of the log."""
+    """To the log's second decimal, including sliding windows, hybrid groups and blocks."""
     cache = point.stated["tokens"] * token_bytes(point.inputs)
     concurrency = cache / kv_bytes(point.inputs, point.inputs.max_model_len)
     assert concurrency == pytest.approx(point.stated["concurrency"], rel=0.001, abs=0.006)

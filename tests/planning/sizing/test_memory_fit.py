@@ -1,7 +1,7 @@
-"""Memory in whole stacks: real misconfigurations and their near misses, doubt, and the ways out.
+"""Memory in whole stacks: real misconfigurations and their near misses, margins, and remedies.
 
-The cases and their sources are those of public issue threads; each `near miss` differs from its
-case in one thing and must pass.
+The cases are from public issue threads, which are their sources. Each `near miss` differs from
+its case in one point and must pass.
 """
 
 import json
@@ -18,7 +18,7 @@ from planning import GIB, ModelPlan, Plan, make_plan
 from tests.planning.stacks import TOKEN_KEY, Values, stack
 
 POOLS = ("t4", "l4", "l4-x2", "a100-80gb", "a100-80gb-x2")
-# Qwen1.5-7B-Chat: as wide as Llama-2-7B, every head with keys and values of its own.
+# Qwen1.5-7B-Chat: as wide as Llama-2-7B, and every head has its own keys and values.
 QWEN15_7B = {
     "architectures": ["Qwen2ForCausalLM"],
     "model_type": "qwen2",
@@ -129,10 +129,10 @@ def test_the_70b_model_in_fp8_that_did_not_start_on_one_h100(tmp_path: Path) -> 
     assert model_of(near_miss, directory=tmp_path, pools=pools).tensor_parallel_size == 2
 
 
-# Doubt
+# The margin of the estimate
 
 
-# Stated, so that planning does not look for a batch that leaves more.
+# The batch is stated, so planning does not look for one that leaves more memory.
 BATCH = {"max_num_seqs": 64, "max_num_batched_tokens": 4096}
 EIGHT_B: Values = {"model": "llama-3.1-8b-instruct", "engine": BATCH}
 
@@ -142,7 +142,7 @@ def at_context(tokens: int) -> Plan:
 
 
 def longest_and_sure() -> tuple[int, int]:
-    """The boundary for this model and batch on an L4."""
+    """The longest context that fits, and the longest without a warning, on an L4."""
     fit = at_context(8192).models[0].fit
     assert fit is not None
     return fit.longest_context, fit.sure_context
@@ -159,7 +159,7 @@ def test_a_context_at_the_edge_warns_on_both_sides() -> None:
         assert fit.doubtful
 
 
-def test_a_clear_fit_and_a_clear_miss_are_told_plainly() -> None:
+def test_a_clear_fit_and_a_clear_miss_are_reported_without_doubt() -> None:
     longest, sure = longest_and_sure()
     assert "memory-doubt" not in rules(at_context(sure - 1024))
     miss = {**EIGHT_B, "gpu": "l4", "contextLength": longest + 8192}
@@ -176,7 +176,7 @@ def test_the_doubt_names_a_context_that_is_sure() -> None:
 
 
 def test_a_derived_context_is_shortened_out_of_doubt() -> None:
-    """A context that nobody asked for is no reason to warn."""
+    """A context that was not requested is no reason for a warning."""
     for name in ("llama-3.1-8b-instruct", "qwen2.5-7b-instruct", "phi-4", "qwen2.5-32b-instruct"):
         plan = plan_of({"model": name}, defaults={"contextLength": 131072})
         assert "memory-doubt" not in rules(plan), name
@@ -193,7 +193,7 @@ def test_a_pool_without_doubt_is_preferred_to_a_cheaper_one() -> None:
     assert "memory-doubt" in rules(alone)
 
 
-# The ways out
+# Remedies
 
 
 def remedy_of(sentence: str) -> str:
@@ -215,7 +215,7 @@ def test_the_offered_context_fits_where_shorter_prompts_are_taken_whole() -> Non
     assert offered is not None
     tokens = int(offered[1])
     assert "memory-doubt" not in rules(plan_of({**entry, "contextLength": tokens}))
-    # the next step up is no longer sure
+    # the next step up is no longer certain to fit
     assert "memory-doubt" in rules(plan_of({**entry, "contextLength": tokens + 1024}))
 
 
@@ -255,13 +255,13 @@ def test_the_quantized_sibling_is_offered() -> None:
     assert model_of({"model": "qwen2.5-32b-instruct-awq", "gpu": "l4-x2"}).fit is not None
 
 
-def test_nobody_is_sent_to_spot_nodes() -> None:
+def test_no_message_suggests_spot_nodes() -> None:
     pools = ["t4", {"tier": "l4", "spot": True}, "l4-x2"]
     sentence = stopped({"model": "llama-2-7b-chat", "gpu": "t4"}, pools=pools)
     assert remedy_of(sentence) == "gpu: l4-x2"
 
 
-# Outside the budget
+# Outside the memory budget
 
 
 def utilization(value: float, model: str = "llama-3.1-8b-instruct", **engine: Any) -> Values:
@@ -287,7 +287,7 @@ def test_an_eager_engine_needs_no_room_for_graphs() -> None:
 
 
 def test_graphs_that_find_no_room_at_all_are_stopped() -> None:
-    """Seventy billion parameters in small batches: many layers' graphs, few activations."""
+    """70 billion parameters in small batches: graphs of many layers, but few activations."""
     entry = utilization(0.98, "qwen2.5-32b-instruct-awq", max_num_seqs=16)
     entry["engine"]["max_num_batched_tokens"] = 512
     entry["contextLength"] = 2048

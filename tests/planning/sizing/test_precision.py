@@ -1,4 +1,4 @@
-"""In which numbers and on which engine a model runs, by GPU, checkpoint and what was stated."""
+"""The number format and the engine of a model, by GPU, checkpoint and stated arguments."""
 
 from typing import Any
 

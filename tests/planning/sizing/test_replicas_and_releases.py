@@ -1,4 +1,4 @@
-"""Autoscaling ranges and targets, and the releases that run together."""
+"""Autoscaling ranges and targets, and the releases that work together."""
 
 from typing import Any
 
@@ -97,8 +97,10 @@ def test_a_release_that_no_test_runs_warns(key: str, version: str, tested: str) 
 
 def test_a_release_that_keeps_one_replica_awake_warns_of_scale_to_zero() -> None:
     values = stack([{"model": MODEL, "replicas": {"min": 0}}], ["l4"], versions={"ray": "2.51.2"})
-    (told,) = [w for w in warnings(values) if "ray#59076" in w]
-    assert told.startswith("ray-llm:models[0].replicas: min 0 does not reach zero on Ray 2.51.2")
+    (reported,) = [w for w in warnings(values) if "ray#59076" in w]
+    assert reported.startswith(
+        "ray-llm:models[0].replicas: min 0 does not reach zero on Ray 2.51.2"
+    )
 
 
 def test_an_image_of_ones_own_brings_its_vllm() -> None:

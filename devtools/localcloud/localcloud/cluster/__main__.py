@@ -1,4 +1,4 @@
-"""`python -m localcloud.cluster up | down | status`: the local cluster by hand."""
+"""`python -m localcloud.cluster up | down | status`: start, stop and inspect the local cluster."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["build", "up", "down", "status", "supervise"])
     parser.add_argument("--serve-port", type=int, default=8000, help="0: any free port")
     parser.add_argument("--dashboard-port", type=int, default=8265, help="0: any free port")
-    parser.add_argument("--owner", type=int, help="end when the process of this number ends")
+    parser.add_argument("--owner", type=int, help="end when the process with this id ends")
     parser.add_argument("--home", type=Path, help="default: .localcloud in the checkout")
     options = parser.parse_args(argv)
     home = options.home or default_home()

@@ -1,8 +1,8 @@
 """The local cluster as a whole: what is started, in which order, and its health.
 
-One supervisor process starts everything, keeps it running, and holds the parts
-that are ours: the proxy, the kubelet and the node pools. A program that ends by
-itself is started again; when the supervisor ends, everything ends.
+One supervisor process starts everything and keeps it running. It contains this
+project's own parts: the proxy, the kubelet and the node pools. A program that
+ends by itself is started again; when the supervisor ends, everything ends.
 """
 
 import asyncio
@@ -35,22 +35,22 @@ from localcloud.cluster.proxy import Proxy
 from localcloud.cluster.ray_node import fork_server_command
 
 START_TIMEOUT_SECONDS = 120
-# A program that ends this often within seconds of its start will not recover.
+# A program that fails this many times in a row, seconds after its start, will not recover.
 QUICK_FAILURES = 3
 API_SERVER = "kube-apiserver"
-# What watches the API server, in the order in which it is started.
+# The programs that watch the API server, in the order in which they are started.
 CLIENTS = ("kwok", "kube-controller-manager", "kube-scheduler", "kuberay-operator")
 STANDINS = Path(__file__).parent / "ray" / "standins"
 Report = Callable[[str], None]
 
 
 class ClusterError(Exception):
-    """The cluster cannot start or go on; the message says why and what to do."""
+    """The cluster cannot start or continue; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Installation:
-    """What was built and installed beforehand."""
+    """The programs and data that were built and installed beforehand."""
 
     binaries: Path
     crds: Path
@@ -64,7 +64,7 @@ class Installation:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where one cluster lives and how it is reached."""
+    """The folders and ports of one cluster."""
 
     folder: Path
     serve_port: int
@@ -74,32 +74,32 @@ class Settings:
 
     @property
     def logs(self) -> Path:
-        """All logs, one file a program and a container."""
+        """The folder of the logs, one file for each program and each container."""
         return self.folder / "logs"
 
     @property
     def node_pools(self) -> Path:
-        """One JSON file a node pool; see node_pools.py."""
+        """The folder with one JSON file per node pool; see node_pools.py."""
         return self.folder / "node-pools"
 
     @property
     def stacks(self) -> Path:
-        """Google's records and Pulumi's state of what is deployed to this cluster."""
+        """Google's records and Pulumi's state of the stacks deployed to this cluster."""
         return self.folder / "stacks"
 
     @property
     def engine_faults(self) -> Path:
-        """The file that makes engines misbehave; see ray/standins/echo_engine.py."""
+        """The file that makes engines fail or slow down; see ray/standins/echo_engine.py."""
         return self.folder / "engine-faults.json"
 
     @property
     def fork_server(self) -> Path:
-        """The socket at which the Pythons of Ray's pods are forked."""
+        """The socket of the fork server for the Python processes of Ray's pods."""
         return self.temp / "fork-server"
 
 
 class LocalCluster:
-    """Starts the cluster and keeps it until it is told to stop."""
+    """Starts the cluster and keeps it running until it is stopped."""
 
     def __init__(self, settings: Settings, installation: Installation, report: Report):
         self.settings = settings
@@ -117,13 +117,13 @@ class LocalCluster:
         self.api: KubernetesApi
 
     async def start(self) -> None:
-        """Start everything and return when all of it is healthy. Raises ClusterError."""
+        """Start everything and return when all parts are healthy. Raises ClusterError."""
         plane = self.plane
         self.report("etcd and the API server")
         await asyncio.to_thread(shutil.copytree, self.installation.etcd_data, plane.etcd_data)
         self._keep_fork_servers()
         self._keep("etcd", plane.etcd())
-        # It starts with a quarter less of a processor, for 160 MiB more.
+        # Its start then takes a quarter less CPU time and 160 MiB more memory.
         self._keep(API_SERVER, plane.api_server(), {**os.environ, "GOGC": "400"})
         await self._wait_for(API_SERVER, functools.partial(is_ready, plane.credentials))
         plane.write_kubeconfig()
@@ -154,9 +154,9 @@ class LocalCluster:
         self._run(self._start_clients_anew_after_outages())
 
     async def stop(self) -> None:
-        """End every process of the cluster, the pods' own included."""
+        """End every process of the cluster, including those of the pods."""
         self.stopping.set()
-        # All at once: ending them one after the other only makes them miss each other.
+        # All at once, because processes that end later would wait for those that are gone.
         await asyncio.to_thread(
             processes.stop, processes.marked(self.settings.mark), grace_seconds=1
         )
@@ -202,7 +202,7 @@ class LocalCluster:
             self._run(work)
 
     async def _open_to_stacks(self) -> None:
-        """What a stack finds: GKE's control plane, and GitHub with what is KubeRay's there."""
+        """Start what a stack uses: GKE's control plane, and GitHub with KubeRay's files."""
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.plane.authority))
         endpoint = GkeEndpoint(self.plane.credentials, free_port())
@@ -251,7 +251,7 @@ class LocalCluster:
             if name in self._to_start_anew:
                 self._to_start_anew.remove(name)
             elif code == -signal.SIGKILL:
-                await asyncio.sleep(1)  # by somebody: that says nothing of the program
+                await asyncio.sleep(1)  # killed from outside, so not the program's fault
             elif time.monotonic() - started < 5:
                 failures += 1
                 if failures == QUICK_FAILURES:
@@ -265,10 +265,10 @@ class LocalCluster:
             self.report(f"{name} ended with code {code}: started again (see {log})")
 
     async def _start_clients_anew_after_outages(self) -> None:
-        """Have what watches the API server look at once when that is back.
+        """Restart the programs that watch the API server as soon as it is back.
 
-        By themselves they would only after a pause of up to half a minute, which each outage
-        lengthens. On GKE they start anew too, when they could not renew their leases.
+        By themselves they would reconnect only after a pause of up to half a minute, which grows
+        with each outage. On GKE they restart too if they could not renew their leases.
         """
         while True:
             await self._running[API_SERVER].wait()
@@ -292,12 +292,12 @@ class LocalCluster:
             await asyncio.sleep(0.2)
 
     async def _api_server_serves(self) -> bool:
-        """Whether it is ready and has found out whether KubeRay's resources are defined."""
+        """Whether it is ready and knows whether KubeRay's resources are defined."""
         try:
             await self.api.get("/readyz")
             await self.api.get("/apis/ray.io/v1")
         except ApiError as error:
-            return error.status == 404  # a stack that brought the definitions took them along
+            return error.status == 404  # a stack that installed the CRDs has removed them
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
         return True

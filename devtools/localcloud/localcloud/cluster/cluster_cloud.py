@@ -1,9 +1,9 @@
-"""The local cloud while the local cluster runs: stacks are deployed to it for real.
+"""The local cloud while the local cluster runs: stacks are really deployed to it.
 
-The Kubernetes provider is Pulumi's own here, not a stand-in: it signs in through
-`gke-gcloud-auth-plugin`, as on GKE, and what it downloads of KubeRay comes out
-of `fake_github.py`. Google is stood in for as without a cluster, but tells this
-control plane's address. Records and state live and end with the cluster.
+The Kubernetes provider is Pulumi's own here, not a stand-in. It signs in through
+`gke-gcloud-auth-plugin`, as on GKE, and downloads KubeRay's files from
+`fake_github.py`. Google is simulated as without a cluster, but answers with this
+control plane's address. Records and state are deleted with the cluster.
 """
 
 import shlex
@@ -31,26 +31,26 @@ class ClusterCloud(LocalCloud):
         self.state = state
 
     def environment(self) -> dict[str, str]:
-        """The variables of a local cloud, and what leads to the cluster."""
+        """The variables of a local cloud, with those that lead to the cluster."""
         variables = super().environment()
         return {
             **variables,
             CONTROL_PLANE_VARIABLE: str(self.state.control_plane / "endpoint.json"),
-            # Before a real one, which would ask Google.
+            # Before a real sign-in command, which would ask Google.
             "PATH": f"{self._sign_in.parent}:{variables.get('PATH', '')}",
             # For programs that take the cluster of the caller's own kubeconfig.
             "KUBECONFIG": self.state.kubeconfig,
         }
 
     def install(self) -> Path:
-        """As without a cluster, and the command that signs in to it."""
+        """Install as without a cluster, and write the command that signs in to the cluster."""
         pulumi = super().install()
         credential = self.state.control_plane / "exec-credential.json"
         write_executable(self._sign_in, f"#!/bin/sh\nexec cat {shlex.quote(str(credential))}\n")
         return pulumi
 
     def plugin_script(self, name: str) -> str:
-        """Pulumi's own provider for Kubernetes, which reaches KubeRay's files and nothing else."""
+        """Start Pulumi's own Kubernetes provider; of all downloads it can reach only KubeRay's."""
         if name != "kubernetes":
             return super().plugin_script(name)
         helm = self.home / "helm"
@@ -68,7 +68,7 @@ class ClusterCloud(LocalCloud):
         return f'#!/bin/sh\n{exports}exec {shlex.quote(self.state.provider)} "$@"\n'
 
     def module_script(self, module: str) -> str:
-        """The same module as without a cluster, in a fork of a Python that has its libraries."""
+        """Run the module in a fork of a Python process that has imported its libraries."""
         code = module_code(module)
         socket = str(pulumi_forks.socket_path(Path(self.state.temp)))
         return python_script(

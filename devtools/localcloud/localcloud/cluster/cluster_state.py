@@ -1,8 +1,8 @@
-"""What is known about a cluster from outside: is it up, where, and whose is it.
+"""The state of a cluster as other processes see it: whether it is up, and its addresses.
 
-`cluster.json` is the pid file and more. The supervisor writes it when it starts
-and completes it when everything is healthy; a file whose process is gone, or
-whose number meanwhile belongs to another process, is stale.
+`cluster.json` is a pid file with more fields. The supervisor writes it when it
+starts and completes it when everything is healthy. The file is stale if its
+process is gone or its process id now belongs to another process.
 """
 
 import json
@@ -36,7 +36,7 @@ class ClusterState:
 
     @property
     def stacks(self) -> Path:
-        """Google's records and Pulumi's state of what is deployed to this cluster."""
+        """Google's records and Pulumi's state of the stacks deployed to this cluster."""
         return self.folder / "stacks"
 
     @property
@@ -58,7 +58,7 @@ class ClusterState:
 
     @classmethod
     def read(cls, folder: Path) -> "ClusterState | None":
-        """The state in a folder, or None when no cluster was ever started there."""
+        """The state in a folder, or None if no cluster was ever started there."""
         try:
             content = json.loads((folder / "cluster.json").read_text(encoding="utf-8"))
             return cls(**{**content, "folder": folder})
@@ -66,16 +66,16 @@ class ClusterState:
             return None
 
     def write(self) -> None:
-        """Write the state in one step."""
+        """Write the state atomically."""
         content = {key: value for key, value in asdict(self).items() if key != "folder"}
         write_atomically(self.folder / "cluster.json", json.dumps(content, indent=1) + "\n")
 
     def with_addresses(self, **addresses: Any) -> "ClusterState":
-        """The same cluster, ready."""
+        """The state of the cluster once it is ready."""
         return replace(self, ready=True, **addresses)
 
     def supervisor(self) -> psutil.Process | None:
-        """The supervisor's process, or None when the state is stale."""
+        """The supervisor's process, or None if the state is stale."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.process_started) < 1
@@ -84,7 +84,7 @@ class ClusterState:
             return None
 
     def forget(self) -> None:
-        """Remove the file, the temporary folder and the stacks, when the cluster is down."""
+        """Remove the file, the temporary folder and the stacks of a cluster that is down."""
         shutil.rmtree(self.temp, ignore_errors=True)
         shutil.rmtree(self.stacks, ignore_errors=True)
         (self.folder / "cluster.json").unlink(missing_ok=True)

@@ -1,10 +1,10 @@
-"""What a container's specification says, as a process on this machine needs it.
+"""Turns a container's specification into a process on this machine.
 
-Environment, command and volumes are worked out as a kubelet does: Secrets and
-ConfigMaps are read from the API, `$(NAME)` is expanded, a missing key is a
-CreateContainerConfigError. Files of a volume are written below the pod's
-folder, and the mount path is replaced by that folder wherever a command, an
-argument or a variable names it, because a process has no mounts of its own.
+Environment, command and volumes are computed as in a kubelet: Secrets and
+ConfigMaps are read from the API, `$(NAME)` is expanded, and a missing key is a
+CreateContainerConfigError. The files of a volume are written below the pod's
+folder. A process has no mounts, so that folder replaces the mount path wherever
+a command, an argument or a variable contains it.
 """
 
 import base64
@@ -20,11 +20,11 @@ _LABEL = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
 
 class ConfigError(Exception):
-    """A Secret, ConfigMap or key that a container names is not there."""
+    """A Secret, ConfigMap or key that a container names does not exist."""
 
 
 def expand(text: str, variables: dict[str, str]) -> str:
-    """Replace `$(NAME)` by the variable; unknown names stay, `$$` becomes `$`."""
+    """Replace `$(NAME)` by the variable; unknown names are kept, `$$` becomes `$`."""
 
     def replace(match: re.Match[str]) -> str:
         if match[0] == "$$":
@@ -35,7 +35,7 @@ def expand(text: str, variables: dict[str, str]) -> str:
 
 
 async def read_data(api: KubernetesApi, namespace: str, kind: str, name: str) -> dict[str, bytes]:
-    """The entries of a ConfigMap or Secret. Raises ConfigError when there is none."""
+    """The entries of a ConfigMap or Secret. Raises ConfigError if it does not exist."""
     plural = {"Secret": "secrets", "ConfigMap": "configmaps"}[kind]
     try:
         obj = await api.get(f"/api/v1/namespaces/{namespace}/{plural}/{name}")
@@ -144,7 +144,7 @@ async def _write_source(
             {
                 "apiVersion": "authentication.k8s.io/v1",
                 "kind": "TokenRequest",
-                # Longer than a cluster on one machine lives: nothing renews it here.
+                # Longer than a cluster on one machine runs, because nothing renews it here.
                 "spec": {"expirationSeconds": 24 * 3600},
             },
         )
@@ -154,7 +154,7 @@ async def _write_source(
 
 
 def mount_paths(container: Object, volumes: dict[str, Path]) -> dict[str, str]:
-    """Mount path -> path on this machine, the longest first; /dev/shm stays what it is."""
+    """Mount path -> path on this machine, the longest first; /dev/shm is not replaced."""
     mounts = {}
     for mount in container.get("volumeMounts", []):
         source = volumes.get(mount["name"])
@@ -165,7 +165,7 @@ def mount_paths(container: Object, volumes: dict[str, Path]) -> dict[str, str]:
 
 
 def replace_mounts(text: str, mounts: dict[str, str]) -> str:
-    """Replace every mount path that the text names."""
+    """Replace every mount path in the text."""
     for inside, outside in mounts.items():
         text = re.sub(re.escape(inside) + r"(?=$|[/\s\"':;,)])", outside.rstrip("/"), text)
     return text

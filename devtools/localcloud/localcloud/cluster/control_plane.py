@@ -1,8 +1,8 @@
 """The command lines of the control plane and the files that they need.
 
 One etcd, one API server, the controllers, the scheduler, kwok and the KubeRay
-operator, each as upstream builds it, all on 127.0.0.1. Kept here: certificates,
-the one token, the kubeconfig. Nothing in this module starts anything.
+operator, each unchanged from upstream, all on 127.0.0.1. The files are the
+certificates, the only token and the kubeconfig. This module starts nothing.
 """
 
 import base64
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from localcloud.cluster.kubernetes_api import Credentials
 from localcloud.cluster.ports import free_port
 
-# Controllers that need a cloud, a kubelet's volumes or certificates of their
-# own, or that nothing in this project uses.
+# Controllers that need a cloud, a kubelet's volumes or separate certificates,
+# or that nothing in this project uses.
 DISABLED_CONTROLLERS = (
     "node-ipam-controller",
     "service-lb-controller",
@@ -39,7 +39,7 @@ DISABLED_CONTROLLERS = (
     "selinux-warning-controller",
 )
 
-# Pods that carry one of these labels are processes on this machine; kwok only
+# Pods with one of these labels run as processes on this machine. kwok only
 # pretends that the others run.
 REAL_POD_LABELS = ("ray.io/is-ray-node", "batch.kubernetes.io/job-name")
 
@@ -61,7 +61,7 @@ class ControlPlane:
 
     @classmethod
     def create(cls, binaries: Path, folder: Path) -> "ControlPlane":
-        """Choose free ports and write the files; only the owner can read what is secret."""
+        """Choose free ports and write the files; only the owner can read the secret ones."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         plane = cls(
             binaries=binaries,
@@ -103,14 +103,14 @@ class ControlPlane:
 
     @property
     def credentials(self) -> Credentials:
-        """How the supervisor itself reaches the API server."""
+        """The credentials with which the supervisor reaches the API server."""
         return Credentials(
             f"https://127.0.0.1:{self.api_port}", self.token, self.folder / "certs/apiserver.crt"
         )
 
     @property
     def etcd_data(self) -> Path:
-        """What etcd keeps; see etcd_data.py for what it starts with."""
+        """etcd's data folder; etcd_data.py makes its initial content."""
         return self.folder / "etcd"
 
     @property
@@ -120,21 +120,21 @@ class ControlPlane:
 
     @property
     def authority(self) -> Path:
-        """The certificate authority of what stacks reach besides the API server itself."""
+        """The certificate authority of the cluster's endpoint and of the fake GitHub."""
         return self.folder / "authority.pem"
 
     @property
     def endpoint(self) -> Path:
-        """Address and certificate under which stacks reach the cluster; see gke_endpoint.py."""
+        """The file with the address and certificate for stacks; see gke_endpoint.py."""
         return self.folder / "endpoint.json"
 
     @property
     def exec_credential(self) -> Path:
-        """What gke-gcloud-auth-plugin says here; it holds the administrator's token."""
+        """The file that gke-gcloud-auth-plugin prints, with the administrator's token."""
         return self.folder / "exec-credential.json"
 
     def write_kubeconfig(self) -> Path:
-        """Write the kubeconfig, once the API server has made its certificate."""
+        """Write the kubeconfig; the API server must have made its certificate before."""
         name = "ray-llm-local"
         authority = base64.b64encode(self.credentials.ca_file.read_bytes()).decode()
         cluster = {"server": self.credentials.url, "certificate-authority-data": authority}
@@ -149,7 +149,7 @@ class ControlPlane:
         return self._write("kubeconfig", yaml.safe_dump(config, sort_keys=False))
 
     def etcd(self) -> list[str | Path]:
-        """The store; without fsync, because nothing here has to survive a power cut."""
+        """etcd, without fsync, because nothing here has to survive a power failure."""
         client, peer = (
             f"http://127.0.0.1:{port}" for port in (self.etcd_port, self.etcd_peer_port)
         )
@@ -166,7 +166,7 @@ class ControlPlane:
         ]
 
     def api_server(self) -> list[str | Path]:
-        """The API server, with RBAC and with the admission plugin that GKE turns on for GPUs."""
+        """The API server, with RBAC and the admission plugin that GKE enables for GPUs."""
         return [
             self.binaries / "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
@@ -178,7 +178,7 @@ class ControlPlane:
             "--service-cluster-ip-range=10.0.0.0/16",
             "--allow-privileged",
             "--authorization-mode=RBAC",
-            # Pods with requests for an extended resource get its toleration, as on GKE.
+            # As on GKE, pods that request an extended resource get its toleration.
             "--enable-admission-plugins=ExtendedResourceToleration",
             f"--service-account-issuer=https://127.0.0.1:{self.api_port}",
             f"--service-account-key-file={self.folder / 'service-accounts.pub'}",
@@ -206,7 +206,7 @@ class ControlPlane:
         ]
 
     def scheduler(self) -> list[str | Path]:
-        """The scheduler, which decides where every pod goes."""
+        """The scheduler, which chooses the node of every pod."""
         return [
             self.binaries / "kube-scheduler",
             f"--kubeconfig={self.kubeconfig}",
@@ -219,7 +219,7 @@ class ControlPlane:
         ]
 
     def kwok(self, stages: Path) -> list[str | Path]:
-        """Heartbeats of all nodes, and the life of the pods that nothing runs for real."""
+        """kwok, for the heartbeats of all nodes and the status of pods that are not really run."""
         return [
             self.binaries / "kwok",
             f"--kubeconfig={self.kubeconfig}",
@@ -245,7 +245,7 @@ class ControlPlane:
 
 
 def write_stages(source: Path, target: Path) -> Path:
-    """Write kwok's own stages, without the pods that the kubelet here runs for real.
+    """Write kwok's stages, except for the pods that the kubelet here really runs.
 
     `source` is the folder of kwok's stages in its Go module.
     """

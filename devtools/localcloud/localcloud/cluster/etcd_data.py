@@ -1,7 +1,8 @@
-"""What etcd holds when a cluster starts: the API server's own objects and KubeRay's definitions.
+"""etcd's initial data: the API server's own objects and KubeRay's definitions.
 
-Made once, with the programs. An API server describes all of its API anew for each definition that
-is added, which takes 8 s of a processor for KubeRay's four; one that finds them there does it once.
+The data is made once, with the programs. For each definition that is added, an API server rebuilds
+the description of its whole API, which takes 8 CPU seconds for KubeRay's four. An API server that
+finds the definitions at its start builds the description once.
 """
 
 import asyncio
@@ -23,13 +24,13 @@ def read_definitions(folder: Path) -> list[Object]:
     """The resource definitions in a folder's YAML files."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")]
-    return [yaml.load(text, loader) for text in texts]  # noqa: S506 - safe, in C where there is one
+    return [yaml.load(text, loader) for text in texts]  # noqa: S506 - a safe loader, in C if any
 
 
 def make(binaries: Path, definitions: Path, target: Path) -> None:
     """Start an API server on an empty etcd, apply the definitions, and keep etcd's folder.
 
-    Raises BuildError with one sentence; then there is no `target`.
+    Raises BuildError with one sentence; in that case it does not create `target`.
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         plane = ControlPlane.create(binaries, Path(folder))
@@ -38,10 +39,10 @@ def make(binaries: Path, definitions: Path, target: Path) -> None:
             asyncio.run(_fill(plane, definitions, mark))
         except (aiohttp.ClientError, ApiError, OSError, TimeoutError) as error:
             logs = [processes.last_lines(log) for log in sorted(plane.folder.glob("*.log"))]
-            told = " | ".join(text for text in logs if text)
+            ends = " | ".join(text for text in logs if text)
             raise BuildError(
                 f"no API server with KubeRay's definitions could be prepared ({error or 'timeout'})"
-                f"; the logs of etcd and kube-apiserver end with: {told}"
+                f"; the logs of etcd and kube-apiserver end with: {ends}"
             ) from None
         finally:
             processes.stop(processes.marked(mark))

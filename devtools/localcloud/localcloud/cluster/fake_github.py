@@ -1,9 +1,9 @@
-"""A fake GitHub: what a stack downloads of KubeRay, its CRDs and its chart, without the network.
+"""A fake GitHub that serves KubeRay's CRDs and chart to stacks, without the network.
 
-Programs name the CRDs by their address on raw.githubusercontent.com and the chart
-by that of its repository on ray-project.github.io. Whoever uses this proxy and
-trusts the cluster's certificates gets the CRDs out of KubeRay's Go module and the
-chart out of `charts/`; any other host is refused.
+Programs name the CRDs by their address on raw.githubusercontent.com, and the chart
+by the address of its repository on ray-project.github.io. A client that uses this
+proxy and trusts the cluster's certificates gets the CRDs from KubeRay's Go module
+and the chart from `charts/`. Any other host is refused.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _PIECE_BYTES: Final = 65536
 
 
 def package(chart: Path) -> bytes:
-    """A chart's folder as Helm's archive of it, the same bytes every time."""
+    """A chart's folder as a Helm archive, with the same bytes every time."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path in sorted(p for p in chart.rglob("*") if p.is_file()):
@@ -62,7 +62,7 @@ def kuberay_files(crds: Path, version: str) -> dict[tuple[str, str], bytes]:
 
 
 class FakeGitHub:
-    """A proxy for HTTPS that answers for GitHub, with the files that it is given."""
+    """An HTTPS proxy that answers in place of GitHub, with the given files."""
 
     def __init__(self, files: dict[tuple[str, str], bytes]):
         self.files = files
@@ -71,7 +71,7 @@ class FakeGitHub:
         self._inner_port = 0
 
     async def start(self, authority: trustme.CA, port: int, inner_port: int) -> None:
-        """Listen as a proxy on `port`; `inner_port` is where its tunnels end."""
+        """Listen as a proxy on `port`; its tunnels end at `inner_port`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(CRDS_HOST, CHARTS_HOST).configure_cert(context)
         self._inner_port = inner_port

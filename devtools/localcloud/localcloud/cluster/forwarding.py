@@ -15,7 +15,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 async def listen(
     handle: Handler, port: int, *, ssl_context: ssl.SSLContext | None = None
 ) -> web.ServerRunner:
-    """Serve on a port of 127.0.0.1 until the runner's `cleanup`. Raises OSError if it is taken."""
+    """Serve on a port of 127.0.0.1 until the runner's `cleanup`; OSError if the port is taken."""
     runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=ssl_context).start()
@@ -25,10 +25,10 @@ async def listen(
 async def forward(
     request: web.BaseRequest, session: aiohttp.ClientSession, url: str, name: str
 ) -> web.StreamResponse:
-    """Send the request to `url`, answer with what that answers; `name` is for the messages.
+    """Send the request to `url` and pass on the answer; `name` is for the messages.
 
-    A server that cannot be reached is a 502; one that breaks off in the middle breaks the
-    client's connection too, so that half an answer never looks whole.
+    If the server cannot be reached, the answer is a 502. If it breaks off in the middle, the
+    client's connection is broken too, so that half an answer never looks complete.
     """
     headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
     response: web.StreamResponse | None = None
@@ -37,7 +37,7 @@ async def forward(
             request.method,
             URL(url, encoded=True),
             headers=headers,
-            # Passed on piece by piece: a CRD is larger than aiohttp would hold.
+            # Streamed, because a CRD is larger than aiohttp would buffer.
             data=request.content if request.can_read_body else None,
             allow_redirects=False,
         ) as answer:
@@ -51,10 +51,10 @@ async def forward(
             await response.write_eof()
             return response
     except aiohttp.ClientConnectionResetError:
-        raise asyncio.CancelledError from None  # the client has gone: nobody to tell
+        raise asyncio.CancelledError from None  # the client is gone
     except aiohttp.ClientConnectorError:
         return web.Response(status=502, text=f"{name} refuses the connection\n")
     except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
         if response is not None:
-            raise  # half of an answer is out: the client must see the connection break
+            raise  # part of the answer is sent: the client must see the connection break
         return web.Response(status=502, text=f"{name} broke off: {error}\n")

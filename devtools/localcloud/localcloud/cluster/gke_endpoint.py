@@ -1,9 +1,9 @@
 """The address under which a stack reaches the cluster, as it would reach GKE's control plane.
 
-In front of the API server, with a certificate of its own, so that the `gcp`
-stand-in can tell endpoint and CA as Google does. Every write that passes is made
-strict: the Kubernetes provider asks the server only to warn of unknown fields,
-and nobody reads those warnings; here such a field is refused.
+It is a server in front of the API server with a separate certificate, so that the
+`gcp` stand-in can report endpoint and CA as Google does. It makes every write
+strict: the Kubernetes provider asks the server only to warn about unknown fields,
+and such warnings are easily missed. Here such a field is refused.
 """
 
 import base64
@@ -23,7 +23,7 @@ _WRITES = ("POST", "PUT", "PATCH")
 
 
 class GkeEndpoint:
-    """Forwards to the API server what comes in at one port of 127.0.0.1."""
+    """Forwards requests from one port of 127.0.0.1 to the API server."""
 
     def __init__(self, api: Credentials, port: int):
         self.api = api
@@ -32,15 +32,15 @@ class GkeEndpoint:
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self, authority: trustme.CA, description: Path, credential: Path) -> None:
-        """Listen, and write down how to get in.
+        """Listen, and write the files that clients need.
 
-        description: JSON with `endpoint` and `certificate` (base64), as GKE's API tells them.
-        credential: what gke-gcloud-auth-plugin prints for kubectl and its kin.
+        description: JSON with `endpoint` and `certificate` (base64), as in GKE's API.
+        credential: what gke-gcloud-auth-plugin prints for kubectl and other clients.
         """
         self._session = aiohttp.ClientSession(
             auto_decompress=False,
             connector=aiohttp.TCPConnector(ssl=self.api.ssl_context(), limit=0),
-            # A watch is silent for minutes.
+            # No total timeout: a watch may be silent for minutes.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,9 +1,10 @@
 """Node pools that a stack created in the local cloud, as the cluster's nodes need them.
 
-The `gcp` stand-in records what a stack asked GKE for; here that becomes node
-pool descriptions: Kubernetes' taint effects instead of Google's, and what a
-machine leaves for pods. The formulas and sizes stand for Google and share
-nothing with the product's own, so that a mistake in one shows in the other.
+The `gcp` stand-in records the node pools that a stack requested. This module
+turns them into node pool descriptions, with Kubernetes' taint effects instead of
+Google's and with the resources that a machine leaves for pods. The formulas and
+sizes represent Google and share nothing with the product's own, so that one
+reveals a mistake in the other.
 """
 
 import json
@@ -20,7 +21,7 @@ _EFFECTS: Final = {
     "PREFER_NO_SCHEDULE": "PreferNoSchedule",
     "NO_EXECUTE": "NoExecute",
 }
-# GiB of memory per vCPU, and vCPUs and GiB per GPU where the name counts GPUs:
+# GiB of memory per vCPU, or vCPUs and GiB per GPU if the name counts GPUs:
 # cloud.google.com/compute/docs/general-purpose-machines and accelerator-optimized-machines.
 _GIB_PER_VCPU: Final = {
     "e2-standard": 4.0,
@@ -43,12 +44,12 @@ _PER_GPU: Final = {
     "a3-ultragpu": (28, 369.0),
     "a4-highgpu": (28, 496.0),
 }
-# Requests of GKE's own DaemonSets on a node, taken off in advance because none run here.
+# Requests of GKE's own DaemonSets on a node, subtracted in advance because none run here.
 _DAEMONSETS: Final = (0.5, 1.0)
 
 
 def machine_size(machine_type: str) -> tuple[int, float]:
-    """vCPUs and GiB of memory. Raises ValueError for a machine type that is not known here."""
+    """vCPUs and GiB of memory. Raises ValueError for an unknown machine type."""
     match = re.fullmatch(r"([a-z0-9]+-[a-z]+)-(\d+)(g?)", machine_type)
     if match and match[1] in (_PER_GPU if match[3] else _GIB_PER_VCPU):
         number = int(match[2])
@@ -56,7 +57,7 @@ def machine_size(machine_type: str) -> tuple[int, float]:
             vcpus, gib = _PER_GPU[match[1]]
             return vcpus * number, gib * number
         return number, _GIB_PER_VCPU[match[1]] * number
-    raise ValueError(f"{machine_type}: a machine type whose size is not known here")
+    raise ValueError(f"{machine_type}: the size of this machine type is not known here")
 
 
 def allocatable(machine_type: str) -> dict[str, str]:
@@ -83,7 +84,7 @@ def allocatable(machine_type: str) -> dict[str, str]:
 
 
 def recorded_pools(store: Path) -> list[NodePool]:
-    """The node pools in the `gcp` stand-in's record; none when there is no record yet."""
+    """The node pools in the `gcp` stand-in's record; none if there is no record yet."""
     try:
         content = json.loads(store.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

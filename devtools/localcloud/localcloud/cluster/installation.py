@@ -1,8 +1,7 @@
-"""What a cluster is made of: programs built by Go, and the Ray environment.
+"""The parts of a cluster: programs built by Go, and the Ray environment.
 
-Both are made once and kept under keys of what they are made from: a change of a
-go.mod or of the Ray lock file makes a new one, and an unfinished one is never
-used.
+Both are made once and kept under keys made of their sources. A changed go.mod or
+Ray lock file gives a new key, and an unfinished build is never used.
 """
 
 import hashlib
@@ -40,8 +39,8 @@ PROGRAMS: Final = (
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     ),
 )
-# No release of the provider is served as a module, only revisions: one from January 2026. It
-# reports the version of the installed SDK, or the engine would look for another.
+# No release of the provider is served as a module, only revisions; this one is from January 2026.
+# It reports the version of the installed SDK, because the engine would otherwise look for another.
 _PROVIDER_LDFLAGS: Final = (
     "-s -w -X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version="
     + importlib.metadata.version("pulumi_kubernetes")
@@ -55,7 +54,7 @@ COMPLETE: Final = ".complete"
 
 
 def installed() -> Installation:
-    """Where everything is, whether it is there yet or not: one copy for all clusters."""
+    """The paths of all parts, whether or not they exist yet; all clusters share them."""
     default = CHECKOUT / ".localcloud" / "programs"
     folder = Path(os.environ.get(PROGRAMS_VARIABLE) or default).resolve()
     programs = folder / module_key([KUBERNETES, KUBERAY], _LDFLAGS)
@@ -80,7 +79,7 @@ def _key(*files: Path) -> str:
 
 
 def install(output: TextIO = sys.stderr) -> Installation:
-    """Make what is missing. Raises BuildError with one sentence."""
+    """Make the missing parts. Raises BuildError with one sentence."""
     wanted = installed()
     if not (wanted.ray / COMPLETE).exists():
         _install_ray(wanted.ray, output)
@@ -100,12 +99,12 @@ def install(output: TextIO = sys.stderr) -> Installation:
 def _prepare_etcd(wanted: Installation, output: TextIO) -> None:
     with locked(wanted.binaries / ".etcd-data.lock"):
         if not wanted.etcd_data.exists():
-            print("Preparing what a cluster's etcd starts with, once.", file=output, flush=True)
+            print("Preparing the initial data of etcd, once.", file=output, flush=True)
             etcd_data.make(wanted.binaries, wanted.crds, wanted.etcd_data)
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a folder of a Go module, whose files are read-only, in one step."""
+    """Copy a folder of a Go module, whose files are read-only, atomically."""
     part = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.copytree(source, part, copy_function=shutil.copyfile)
     for folder in (part, *(p for p in part.rglob("*") if p.is_dir())):
@@ -114,7 +113,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _install_ray(target: Path, output: TextIO) -> None:
-    """The locked Ray environment, by uv. A folder without its last file is made again."""
+    """Install the locked Ray environment by uv. A folder without its last file is made again."""
     uv = _uv()
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.parent / ".ray.lock"):
@@ -127,10 +126,10 @@ def _install_ray(target: Path, output: TextIO) -> None:
                 "free: free some."
             )
         print("Installing Ray 2.49.1 (some 800 MB), once.", file=output, flush=True)
-        # An environment cannot be renamed into place, so a file says that it is whole.
+        # An environment cannot be renamed into place, so a file marks it as complete.
         shutil.rmtree(target, ignore_errors=True)
         command = [uv, "sync", "--locked", "--no-progress", "--python", sys.executable]
-        # Here and not by the first pods, each of which would compile the same modules.
+        # Compiled here, because otherwise each of the first pods would compile the same modules.
         command.append("--compile-bytecode")
         done = subprocess.run(
             command,

@@ -1,9 +1,9 @@
-"""The kubelet of the local cluster: pods that really run, as processes here.
+"""The kubelet of the local cluster, which runs pods as processes on this machine.
 
-It runs Ray's pods and the pods of Jobs on whatever node the scheduler chose
-for them, from their own command, environment and probes; the other pods are
-kwok's. What it does not do: images, resource limits, networks, lifecycle
-hooks, startup probes and sidecar init containers.
+It runs the pods of Ray and of Jobs on the node that the scheduler chose for them,
+with their own command, environment and probes. kwok handles the other pods. Not
+supported are images, resource limits, networks, lifecycle hooks, startup probes
+and sidecar init containers.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Kubelet:
         elif event == "DELETED" or metadata.get("deletionTimestamp"):
             pod.stop(force=event == "DELETED")
         elif pod.was_overruled(obj):
-            self._spawn(pod.tell_again())
+            self._spawn(pod.report_again())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -76,7 +76,7 @@ class Kubelet:
         await self._forget(pod.obj)
 
     async def _forget(self, obj: Object) -> None:
-        """Tell the API server that a deleted pod is gone from its node, however long it is down."""
+        """Report a deleted pod as gone; retries for as long as the API server is down."""
         metadata = obj["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
         while True:

@@ -2,7 +2,7 @@
 
 Objects are plain dicts, exactly as the API server sends them, because the
 kubelet and the node pools read parts of a pod for which typed clients have
-no fields of their own. Watching lists first and resumes by itself.
+no fields. A watch lists first and resumes by itself.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ Object = dict[str, Any]
 
 
 class ApiError(Exception):
-    """An answer of the API server that is not a success; `status` is the HTTP code."""
+    """The API server answered with an error; `status` is the HTTP code."""
 
     def __init__(self, status: int, message: str):
         super().__init__(message)
@@ -28,14 +28,14 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """Where the API server is and how to be let in."""
+    """The API server's address and the credentials for it."""
 
     url: str
     token: str = field(repr=False)
     ca_file: Path
 
     def ssl_context(self) -> ssl.SSLContext:
-        """A context that trusts the cluster's own certificate and nothing else."""
+        """A context that trusts only the cluster's own certificate."""
         return ssl.create_default_context(cafile=str(self.ca_file))
 
 
@@ -128,7 +128,7 @@ class KubernetesApi:
         )
 
     async def delete(self, path: str, *, grace_seconds: int | None = None) -> None:
-        """Delete an object; one that is gone already is no error."""
+        """Delete an object; it is not an error if it is already gone."""
         body = None if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
         try:
             await self.request("DELETE", path, body)
@@ -139,8 +139,8 @@ class KubernetesApi:
     async def watch(self, path: str) -> AsyncIterator[tuple[str, Object]]:
         """Yield ("ADDED" | "MODIFIED" | "DELETED", object) for ever.
 
-        Each time the watch has to start over, every object that is still there
-        comes again as "MODIFIED", and those that went meanwhile as "DELETED".
+        Each time the watch has to start over, it yields every object that still
+        exists as "MODIFIED" and every object deleted meanwhile as "DELETED".
         """
         known: dict[str, Object] = {}
         while True:
@@ -200,7 +200,7 @@ class Store:
 
 
 async def is_ready(credentials: Credentials) -> bool:
-    """Whether an API server is there and ready; one that has just started has no certificate."""
+    """Whether an API server is ready; one that has just started has no certificate yet."""
     if not credentials.ca_file.exists():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Bring the cluster up and down, whatever state the last one was left in."""
+"""Start and stop the cluster, whatever state the last one was left in."""
 
 import contextlib
 import subprocess
@@ -24,15 +24,15 @@ def up(
 ) -> ClusterState:
     """Build what is missing, start the cluster, and return when it is healthy.
 
-    A port of 0 means any free one; with `owner` the cluster ends when that process
-    does, however it ends. A cluster that is up already is left as it is. Raises
-    ClusterError or BuildError with one sentence; then nothing runs.
+    A port of 0 means any free one. With `owner` the cluster ends when that process
+    ends, for whatever reason. A cluster that is already up is left as it is. Raises
+    ClusterError or BuildError with one sentence; in that case nothing runs.
     """
     folder = home / "cluster"
     with locked(folder / ".up.lock"):
         state = ClusterState.read(folder)
         if state and state.supervisor() and state.ready:
-            _say(f"The cluster is up already: {_addresses(state)}")
+            _say(f"The cluster is already up: {_addresses(state)}")
             return state
         if state:
             _end(state)
@@ -44,24 +44,24 @@ def up(
         _start(home, serve_port, dashboard_port, owner)
         state = ClusterState.read(folder)
         if state is None:
-            raise ClusterError(f"the cluster has gone again; see {folder / 'logs'}.")
+            raise ClusterError(f"the cluster ended right after its start; see {folder / 'logs'}.")
         _say(f"Up in {time.monotonic() - started:.0f} s: {_addresses(state)}")
         return state
 
 
 def down(home: Path) -> None:
-    """Stop the cluster and everything that it started; one that is down is no error."""
+    """Stop the cluster and everything that it started; it is not an error if none is up."""
     state = ClusterState.read(home / "cluster")
     if state is None:
         _say("No cluster is up.")
         return
     had_stacks = state.stacks.exists()
     _end(state)
-    _say("The cluster is down" + (", and what was deployed to it is gone." if had_stacks else "."))
+    _say("The cluster is down" + (", and its deployments are deleted." if had_stacks else "."))
 
 
 def status(home: Path) -> int:
-    """Say whether the cluster is up and where; 0 when it is, 1 when not."""
+    """Print whether the cluster is up and its addresses; returns 0 if it is up, else 1."""
     state = ClusterState.read(home / "cluster")
     if state is None or state.supervisor() is None:
         _say("No cluster is up; `make cluster-up` starts one.")
@@ -73,7 +73,7 @@ def status(home: Path) -> int:
 
 
 def _memory_bytes(process: psutil.Process) -> int:
-    """A process's own memory and its share of what it shares, where that is known."""
+    """A process's own memory and its part of shared memory (PSS), or its RSS if unknown."""
     with contextlib.suppress(psutil.Error):
         full = process.memory_full_info()
         return int(getattr(full, "pss", full.rss))
@@ -95,7 +95,7 @@ def _check_port(port: int, name: str) -> None:
     if port and not is_free(port):
         raise ClusterError(
             f"port {port} on 127.0.0.1 is taken by another program; stop it, or choose another "
-            f"with --{name}-port (0: any free one)."
+            f"port with --{name}-port (0: any free port)."
         )
 
 

@@ -1,4 +1,4 @@
-"""What the pods of a cluster share, because all of its nodes are this machine."""
+"""What all pods of a cluster share, because all nodes are this machine."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""Nodes from node pools: what GKE and its cluster autoscaler do, in small.
+"""Nodes from node pools: a small model of GKE and its cluster autoscaler.
 
-Node pools are those that a stack created in the local cloud, and one more for
-each JSON file of a folder. Pending pods that the real
-scheduler found no place for make nodes appear, with the labels, taints and
-allocatable resources that GKE gives them, from zero up to the pool's maximum;
-nodes without pods go after a while, down to the minimum.
+The node pools are those that a stack created in the local cloud, and one more for
+each JSON file in a folder. If the real scheduler finds no node for a pending pod,
+nodes are added, from zero up to the pool's maximum, with the labels, taints and
+allocatable resources that GKE gives them. Nodes without pods are removed after a
+while, down to the minimum.
 
 A description: {"name", "machineType", "accelerator": {"type", "count"} or null,
 "labels", "taints": [{"key", "value", "effect"}], "spot", "zones", "totalMin",
@@ -45,7 +45,7 @@ GPU_RESOURCE = "nvidia.com/gpu"
 
 @dataclass(frozen=True, eq=False)
 class NodePool:
-    """One node pool as its file describes it."""
+    """One node pool, with the fields of its description."""
 
     name: str
     machine_type: str
@@ -60,7 +60,7 @@ class NodePool:
 
     @classmethod
     def read(cls, path: Path) -> "NodePool":
-        """Read a description. Raises ValueError or KeyError when it is not one."""
+        """Read a description. Raises ValueError or KeyError if the file is not one."""
         d = json.loads(path.read_text())
         return cls(
             name=d["name"],
@@ -114,7 +114,7 @@ class NodePool:
 
 
 class NodePools:
-    """Follows the pools' descriptions, the pods and the nodes, and evens them out."""
+    """Watches descriptions, pods and nodes, and adds and removes nodes."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class NodePools:
         self._idle_since: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Even out once a second until cancelled."""
+        """Add and remove nodes once a second until cancelled."""
         self.folder.mkdir(parents=True, exist_ok=True)
         following = asyncio.create_task(self.nodes.run())
         try:
@@ -144,7 +144,7 @@ class NodePools:
             following.cancel()
 
     def read(self) -> list[NodePool]:
-        """The pools as their files describe them now; a file in the making is left out."""
+        """The pools as their files describe them now; an incomplete file is left out."""
         pools = self.others()
         for path in sorted(self.folder.glob("*.json")):
             with contextlib.suppress(ValueError, KeyError, OSError):
@@ -154,7 +154,7 @@ class NodePools:
     async def _even_out(self) -> None:
         pools = self.read()
         members: dict[str, list[Object]] = {pool.name: [] for pool in pools}
-        # A copy: while a node is being removed, the watch goes on.
+        # A copy, because the watch continues while a node is being removed.
         for node in list(self.nodes.objects.values()):
             pool_name = node["metadata"].get("labels", {}).get(POOL_LABEL)
             if pool_name in members:
@@ -184,9 +184,9 @@ class NodePools:
     def _wanted(
         self, pools: list[NodePool], members: dict[str, list[Object]]
     ) -> dict[NodePool, int]:
-        """How many nodes more each pool needs, packing pods first-fit."""
+        """How many more nodes each pool needs, packing pods first-fit."""
         wanted = {pool: max(0, pool.minimum - len(members[pool.name])) for pool in pools}
-        # Nodes that are there or coming, with what the scheduler has not yet taken.
+        # The nodes that exist or are being added, with their free resources.
         room = [(node, self._free(node)) for nodes in members.values() for node in nodes]
         for pool, number in wanted.items():
             sample = pool.node(0, pool.zones[0])

@@ -1,4 +1,4 @@
-"""One pod that runs for real: its containers' life and its status in the API."""
+"""One pod that really runs: the processes of its containers and its status in the API."""
 
 import asyncio
 import datetime
@@ -23,14 +23,14 @@ from localcloud.cluster.ray_node import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A kubelet kills what is left as soon as a container's first process has ended; Ray's others, which
-# that one would tell to end, are told here and get a moment for it.
+# A kubelet kills a container's remaining processes as soon as the first one has ended. Here Ray's
+# remaining processes, which the first one would terminate, get a signal and a moment to end.
 END_SECONDS = 2
 RESTART_DELAY_SECONDS = 5
 
 
 def now() -> str:
-    """This moment as Kubernetes writes it."""
+    """The current time in Kubernetes' format."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -71,7 +71,7 @@ class Pod:
         self.name: str = obj["metadata"]["name"]
         self.address = network.join(self.uid)
         self.folder = machine.pods / f"{self.name}-{self.uid[:8]}"
-        # The path of a socket has at most 107 characters: Ray's needs a short start.
+        # The path of a socket has at most 107 characters, so Ray's sockets need a short folder.
         self.temp = machine.temp / self.uid[:8]
         spec = obj["spec"]
         self.init = [Container(c, init=True) for c in spec.get("initContainers", [])]
@@ -90,34 +90,34 @@ class Pod:
         return f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
 
     def stop(self, *, force: bool) -> None:
-        """End the pod; with `force` without waiting for its processes."""
+        """End the pod; with `force`, do not wait for its processes."""
         if force:
             self._grace = 0
         self._stopping.set()
 
     def was_overruled(self, obj: Object) -> bool:
-        """Whether somebody has written another readiness than this kubelet.
+        """Whether another writer has changed the readiness that this kubelet reported.
 
-        The node controller does, for the pods of a node that it has not heard of for a while.
+        The node controller does so if a node has not reported its status for a while.
         """
         conditions = obj.get("status", {}).get("conditions", [])
-        told = [c["status"] == "True" for c in conditions if c["type"] == "Ready"]
-        return bool(self._written) and told == [not self._ready]
+        reported = [c["status"] == "True" for c in conditions if c["type"] == "Ready"]
+        return bool(self._written) and reported == [not self._ready]
 
-    async def tell_again(self) -> None:
-        """Write the status as this kubelet knows it."""
+    async def report_again(self) -> None:
+        """Write the status that this kubelet knows."""
         self._written = ""
         await self._write_status(self._phase)
 
     async def run(self) -> None:
-        """Run init containers one after the other, then the containers; return when all is over."""
+        """Run the init containers in turn, then the containers; return when all have ended."""
         life = asyncio.create_task(self._life())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if life.done():
                 life.result()
-            # A pod that has ended by itself stays until somebody deletes it.
+            # A pod that has ended by itself exists until it is deleted.
             await stopping
         finally:
             life.cancel()
@@ -140,7 +140,7 @@ class Pod:
         await self._write_status("Failed" if any(codes) else "Succeeded")
 
     async def _keep(self, container: Container, policy: str) -> int:
-        """Run a container as often as the restart policy says; returns its last exit code."""
+        """Run a container, and again by its restart policy; returns the last exit code."""
         while True:
             code = await self._run_once(container)
             if policy == "Never" or (policy == "OnFailure" and code == 0):
@@ -149,7 +149,7 @@ class Pod:
             await asyncio.sleep(min(RESTART_DELAY_SECONDS * 2 ** (container.restarts - 1), 60))
 
     async def _run_once(self, container: Container) -> int:
-        """Start the container's process and wait for its end, probing it meanwhile."""
+        """Start the container's process and probe it until it ends."""
         argv, variables = await self._prepared(container)
         log = self.machine.logs / f"{self.name}.{container.spec['name']}.log"
         started = now()
@@ -176,7 +176,7 @@ class Pod:
         finally:
             for probe in probes:
                 probe.cancel()
-        # A container ends with its first process; so does whatever that left.
+        # A container ends with its first process, so its remaining processes end too.
         await self._end_processes(POD_CONTAINER=container.spec["name"])
         container.ready = container.init and code == 0
         container.state = {
@@ -192,7 +192,7 @@ class Pod:
         return code
 
     async def _prepared(self, container: Container) -> tuple[list[str], dict[str, str]]:
-        """Command and environment, as soon as what they name is there."""
+        """Command and environment, as soon as the Secrets and ConfigMaps in them exist."""
         while True:
             try:
                 return await self._prepare(container)
@@ -211,7 +211,7 @@ class Pod:
         if not self._volumes:
             self._volumes = await containers.write_volumes(self.api, self.obj, self.folder)
         mounts = containers.mount_paths(container.spec, self._volumes)
-        # The pod as it is now: the downward API may name its address.
+        # With the pod's address, which the downward API may refer to.
         pod = {**self.obj, "status": {**self.obj.get("status", {}), "podIP": self.address.ip}}
         own = await containers.environment(self.api, pod, container.spec)
         given = own
@@ -281,7 +281,7 @@ class Pod:
             await self._write_status("Running")
 
     async def _end_processes(self, **variables: str) -> None:
-        """End the pod's processes, those too that lost their parent; or one container's."""
+        """End the processes of the pod or of one container, including orphans."""
 
         def end() -> None:
             found = processes.marked(self.machine.mark, POD_UID=self.uid, **variables)

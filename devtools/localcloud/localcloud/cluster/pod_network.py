@@ -1,8 +1,8 @@
-"""Which port of 127.0.0.1 stands for which port of which pod.
+"""Maps the ports of pods to ports of 127.0.0.1.
 
-Pods get addresses of 10.245.0.0/16 that nothing ever dials. Names resolve as
-in a cluster: a Service's through the EndpointSlices that the real controllers
-keep, a pod's by its address.
+Pods get addresses of 10.245.0.0/16 to which nothing ever connects. Names resolve
+as in a cluster: a Service through the EndpointSlices that the real controllers
+write, a pod by its address.
 """
 
 import itertools
@@ -21,20 +21,20 @@ SERVICE_ADDRESS = re.compile(
 
 @dataclass
 class PodAddress:
-    """A pod's own address and the ports of this machine that stand for its ports."""
+    """A pod's address and the local ports that its ports are mapped to."""
 
     ip: str
     ports: dict[int, int] = field(default_factory=dict)
 
     def local(self, port: int) -> int:
-        """The port of 127.0.0.1 that stands for a port of the pod; chosen at first use."""
+        """The port of 127.0.0.1 for a port of the pod; chosen at first use."""
         if port not in self.ports:
             self.ports[port] = free_port()
         return self.ports[port]
 
 
 class PodNetwork:
-    """Addresses of the pods that run for real, and the names that lead to them."""
+    """Addresses of the pods that really run, and the names that resolve to them."""
 
     def __init__(self, api: KubernetesApi):
         self.services = Store(api, "/api/v1/services")
@@ -50,19 +50,19 @@ class PodNetwork:
         return self._pods[uid]
 
     def leave(self, uid: str) -> None:
-        """Forget a pod's address."""
+        """Remove a pod's address."""
         self._pods.pop(uid, None)
 
     def resolve(self, host: str, port: int) -> int | None:
-        """The port of 127.0.0.1 for `host:port`, or None when nothing is there (yet).
+        """The port of 127.0.0.1 for `host:port`, or None if nothing listens there (yet).
 
-        Of a Service's pods any one, as kube-proxy chooses.
+        For a Service, a random one of its pods is chosen, as kube-proxy does.
         """
         found = self.resolve_all(host, port)
         return random.choice(found) if found else None  # noqa: S311 - not a secret
 
     def resolve_all(self, host: str, port: int) -> list[int]:
-        """The ports of 127.0.0.1 for `host:port`, the pod that has been there longest first."""
+        """The ports of 127.0.0.1 for `host:port`, the oldest pod first."""
         for pod in self._pods.values():
             if pod.ip == host:
                 return [pod.ports[port]] if port in pod.ports else []
@@ -99,7 +99,7 @@ class PodNetwork:
     def localize(self, text: str) -> str:
         """Replace every `service.namespace.svc...:port` by `127.0.0.1:port` of this machine.
 
-        Raises LookupError with the first name behind which nothing stands yet.
+        Raises LookupError with the first name that does not resolve yet.
         """
 
         def replace(match: re.Match[str]) -> str:

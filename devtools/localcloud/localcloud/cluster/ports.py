@@ -1,9 +1,9 @@
 """Free TCP ports on 127.0.0.1.
 
-Ports are handed out from below the range that the kernel uses for outgoing
-connections and that Ray gives its workers, so that none is lost between being
-found free and being listened on. Each process hands out a block of its own, so
-that two clusters that start at once never choose the same port.
+The ports are below the range that the kernel uses for outgoing connections and
+that Ray gives its workers. A port that was found free is therefore still free
+when a server listens on it. Each process hands out a separate block, so that two
+clusters that start at the same time never choose the same port.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ _BLOCKS = 6
 
 @functools.cache
 def _own_block() -> tuple[Iterator[int], IO[str] | None]:
-    """This process's ports, round and round, and the file whose lock keeps others away."""
+    """This process's ports in an endless cycle, and the file whose lock reserves them."""
     for number in range(_BLOCKS):
         path = Path(tempfile.gettempdir()) / f"ray-llm-ports-{number}.lock"
         try:

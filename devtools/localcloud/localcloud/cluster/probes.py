@@ -1,7 +1,7 @@
 """Readiness and liveness probes, with Kubernetes' own defaults and thresholds.
 
-But a container is ready as soon as it is: its first readiness is asked for every second from its
-start on. The delays and periods that pods state are for machines that load weights.
+One difference: until its first success, a readiness probe runs every second from the container's
+start on. The delays and periods in the pods are meant for machines that load weights.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class Probe:
     async def changes(self, *, at_once: bool) -> AsyncIterator[bool]:
         """Yield True or False each time a threshold is crossed.
 
-        `at_once`: whether the first success is looked for from the start on.
+        `at_once`: whether to probe every second from the start until the first success.
         """
         period = float(self.spec.get("periodSeconds", 10))
         thresholds = {

@@ -1,8 +1,8 @@
-"""The cluster's processes: started in the background, and never left behind.
+"""The cluster's processes: started in the background and never left behind.
 
-Every process carries the cluster's mark in its environment and so do its own
-children, so that stopping the cluster finds all of them, also those that
-detached themselves or whose parent was killed.
+Every process and its children have the cluster's mark in their environment.
+Stopping the cluster therefore finds all of them, including those that detached
+themselves or whose parent was killed.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to end this process when the supervisor is killed outright."""
+    """Ask Linux to end this process when the supervisor is killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -35,7 +35,7 @@ async def start(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> asyncio.subprocess.Process:
-    """Start a process in a session of its own, its output appended to `log`."""
+    """Start a process in a new session and append its output to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
@@ -51,9 +51,9 @@ async def start(
 
 
 def marked(mark: str, **variables: str) -> list[psutil.Process]:
-    """All living processes of this user that carry the mark, this one excepted.
+    """All running processes of this user that have the mark, except this process.
 
-    With `variables`, those whose environment has these values too.
+    With `variables`, only those whose environment has these values too.
     """
     wanted = {MARK: mark, **variables}.items()
     found = []
@@ -65,7 +65,7 @@ def marked(mark: str, **variables: str) -> list[psutil.Process]:
 
 
 def stop(processes: Iterable[psutil.Process], *, grace_seconds: float = 5) -> int:
-    """Terminate processes, then kill what is left after the grace period.
+    """Terminate processes, then kill those that are left after the grace period.
 
     Returns how many had to be killed.
     """
@@ -88,7 +88,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _wait(alive: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait without reaping, which is the event loop's business; returns who is left."""
+    """Wait without reaping, which the event loop does; returns the remaining processes."""
     deadline = time.monotonic() + seconds
     while (alive := [p for p in alive if _is_alive(p)]) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -96,7 +96,7 @@ def _wait(alive: list[psutil.Process], seconds: float) -> list[psutil.Process]:
 
 
 def last_lines(log: Path, count: int = 3) -> str:
-    """The end of a log, for an error message; empty when there is none."""
+    """The end of a log for an error message; empty if there is no log."""
     with contextlib.suppress(OSError):
         lines = log.read_text(errors="replace").splitlines()
         return " | ".join(line.strip()[:300] for line in lines[-count:])

@@ -1,9 +1,9 @@
 """The ways into the cluster: a forwarding proxy and two fixed ports.
 
-The proxy is what the operator, jobs and curious people use (HTTP_PROXY): it
-takes a request for a Service or a pod address to the port that stands for it.
+The operator, jobs and users connect through the proxy (HTTP_PROXY): it forwards
+a request for a Service or a pod address to the local port that it is mapped to.
 The fixed ports lead to the serving Service and to the dashboard, as a
-port-forward would.
+port-forward does.
 """
 
 from collections.abc import Callable
@@ -58,14 +58,14 @@ class Proxy:
         self._runners.append(await listen(handle, port))
 
     def _named(self, request: web.BaseRequest) -> tuple[str, int | None]:
-        # KubeRay asks for http://:8000/-/healthz before a head has an address.
+        # KubeRay requests http://:8000/-/healthz before a head has an address.
         url = urlsplit(request.raw_path)
         authority = url.netloc or request.headers.get("Host", "")
         host, _, port = authority.partition(":")
         return authority, self.network.resolve(host, int(port or 80))
 
     def _service(self, suffix: str, port: int) -> tuple[str, int | None]:
-        """The serving Service, or the head's of the RayService; not a single RayCluster's."""
+        """The RayService's serving or head Service, not that of a single RayCluster."""
         names = [
             (namespace, name)
             for (namespace, name), service in self.network.services.objects.items()
@@ -79,6 +79,6 @@ class Proxy:
             found = ", ".join(f"{name}.{namespace}" for namespace, name in sorted(names)) or "none"
             return f"one Service *{suffix} of a RayService (there: {found})", None
         namespace, name = names[0]
-        # As a port-forward, which stays with one pod as long as that is there.
+        # As a port-forward, which uses one pod for as long as it exists.
         ports = self.network.resolve_all(f"{name}.{namespace}", port)
         return f"{name}.{namespace}:{port}", next(iter(ports), None)

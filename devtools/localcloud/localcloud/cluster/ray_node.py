@@ -1,8 +1,8 @@
 """How a pod's containers run on this machine: the environment of a real Ray.
 
-A Ray pod's own command, arguments, variables and resources are used as KubeRay
-wrote them. What is added is what the pod's network and file system would give:
-ports of this machine, the stand-in engine, and a small object store.
+A Ray pod's command, arguments, variables and resources are used as KubeRay wrote
+them. Added are ports of this machine in place of the pod's network, the stand-in
+engine, and a small object store.
 """
 
 import os
@@ -14,7 +14,7 @@ from localcloud.cluster.pod_network import PodAddress
 from localcloud.cluster.ports import free_port
 
 # Ports that KubeRay and Ray Serve expect in every pod, by the option of
-# `ray start` that sets them; Serve's own port is mapped when it is bound.
+# `ray start` that sets them. Serve's own port is mapped when Serve binds it.
 RAY_PORTS = {"metrics-export-port": 8080, "dashboard-agent-listen-port": 52365}
 HEAD_PORTS = {"port": 6379, "dashboard-port": 8265, "ray-client-server-port": 10001}
 OWN_PORTS = (
@@ -24,7 +24,7 @@ OWN_PORTS = (
     "runtime-env-agent-port",
 )
 SERVE_PORT = 8000
-# Requests and answers are short texts here; Ray's minimum is 75 MiB.
+# Requests and answers are short here; Ray's minimum is 75 MiB.
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 AGGREGATOR = "RAY_DASHBOARD_AGGREGATOR_AGENT"
 
@@ -40,7 +40,7 @@ def is_head(pod: Object) -> bool:
 
 
 def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]:
-    """The variables of every process: programs, a home, and nothing of the user's own shell."""
+    """The variables of every process: paths and a home, but nothing from the user's shell."""
     return {
         "LANG": "C.UTF-8",
         "PATH": os.pathsep.join(
@@ -49,7 +49,7 @@ def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]
         "PYTHONPATH": os.pathsep.join([str(standins), str(forks.FOLDER)]),
         "HOME": str(home),
         "PYTHONUNBUFFERED": "1",
-        # Threads would each keep a heap of their own.
+        # Otherwise each thread would keep a separate heap.
         "MALLOC_ARENA_MAX": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
@@ -58,9 +58,9 @@ def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]
 def fork_server_command(
     ray: Path, standins: Path, *, vllm_arguments: Path, home: Path, socket: Path
 ) -> tuple[list[str | Path], dict[str, str]]:
-    """Command and environment of the process that the Pythons of Ray's pods are forks of."""
+    """Command and environment of the fork server for the Python processes of Ray's pods."""
     environment = machine_environment(ray, standins, home) | {
-        # Arrow's own would start a thread, and forks have none but the first.
+        # Arrow's own memory pool would start a thread, and a fork has only the main thread.
         "ARROW_DEFAULT_MEMORY_POOL": "system",
         "VLLM_ARGUMENTS": str(vllm_arguments),
     }
@@ -80,11 +80,11 @@ def ray_environment(
     options = {
         "node-ip-address": "127.0.0.1",
         "object-store-memory": str(OBJECT_STORE_BYTES),
-        # Every node of this machine would take its workers' ports from one range.
+        # Otherwise all nodes on this machine would take their workers' ports from one range.
         "min-worker-port": "0",
         "max-worker-port": "0",
     }
-    # Nodes of one session would also share the ports that they choose themselves.
+    # Otherwise the nodes of one session would share the ports that they choose themselves.
     options |= {option: str(free_port()) for option in OWN_PORTS}
     ports = {**RAY_PORTS, **(HEAD_PORTS if is_head(pod) else {})}
     options |= {option: str(address.local(port)) for option, port in ports.items()}
@@ -102,35 +102,35 @@ def ray_environment(
         "ENGINE_FAULTS": str(faults),
         "VLLM_ARGUMENTS": str(vllm_arguments),
         "FORK_SERVER": str(fork_server),
-        # Ray's agents are no children of their raylet here: they see its end at their input.
+        # Ray's agents are not children of their raylet here; they notice its end on their stdin.
         "RAY_enable_pipe_based_agent_to_parent_health_check": "1",
         # Every Ray process stays on 127.0.0.1.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        # Each node would measure all processes of the machine every five seconds, each process
-        # tell its metrics and its tasks and time its event loops, and Ray Serve's collect their
-        # metrics ten times a second.
+        # Otherwise each node would measure all processes of the machine every five seconds, each
+        # process would report its metrics and tasks and time its event loops, and Ray Serve's
+        # processes would collect their metrics ten times a second.
         "REPORTER_UPDATE_INTERVAL_MS": "60000",
         "RAY_enable_metrics_collection": "0",
         "RAY_task_events_report_interval_ms": "0",
         "RAY_event_stats": "0",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",
-        # Nobody takes the events that each node's agent would look for thirty times a second.
+        # Each node's agent would look for events thirty times a second, which nothing here reads.
         f"{AGGREGATOR}_CHECK_MAIN_THREAD_LIVENESS_INTERVAL_SECONDS": "2",
         f"{AGGREGATOR}_MAX_BUFFER_SEND_INTERVAL_SECONDS": "2",
         f"{AGGREGATOR}_METRICS_UPDATE_INTERVAL_SECONDS": "10",
-        # Nodes that share a machine would end each other's work when its memory becomes short.
+        # Nodes on one machine would kill each other's workers if memory became short.
         "RAY_memory_monitor_refresh_ms": "0",
-        # Ten times a second each, for objects that nobody stores here.
+        # Each node would run this timer ten times a second, for objects that are not used here.
         "RAY_object_manager_timer_freq_ms": "2000",
         "RAY_raylet_check_gc_period_milliseconds": "2000",
-        # Ray would start one idle worker per CPU that the pod says it has, and keep as many.
+        # Ray would start and keep one idle worker for each CPU of the pod.
         "RAY_prestart_worker_first_driver": "0",
         "RAY_num_workers_soft_limit": "0",
-        # A head whose dashboard gives up is never ready; here all nodes start beside it.
+        # If the dashboard gives up, the head is never ready; here all nodes start at the same time.
         "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "300",
-        # Serve's controller would look at all replicas ten times a second.
+        # Serve's controller would check all replicas ten times a second.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",
-        # A proxy without a replica beside it would keep its node for half a minute.
+        # A proxy on a node without replicas would keep the node for half a minute.
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "5",
         "HF_HUB_OFFLINE": "1",
     }

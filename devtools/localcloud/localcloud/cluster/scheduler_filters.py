@@ -1,7 +1,7 @@
 """Whether a pod could run on a node: requests, selectors, affinity and taints.
 
-A small part of the scheduler's own filters, for deciding which pool could help
-a pending pod. Where a pod then goes is the real scheduler's decision.
+This is a small part of the scheduler's own filters. It decides which pool could
+help a pending pod; the real scheduler then chooses the node.
 """
 
 from fractions import Fraction
@@ -24,7 +24,7 @@ _SUFFIXES = {
 
 
 def quantity(text: str | int | float) -> Fraction:
-    """A Kubernetes quantity as a number: cores, bytes or pieces."""
+    """A Kubernetes quantity as a number of cores, bytes or devices."""
     value = str(text)
     for suffix in sorted(_SUFFIXES, key=len, reverse=True):
         if value.endswith(suffix):
@@ -38,17 +38,17 @@ def quantities(resources: dict[str, str]) -> Resources:
 
 
 def subtract(free: Resources, request: Resources) -> Resources:
-    """What is left of `free` when `request` is taken."""
+    """What is left of `free` without `request`."""
     return {name: value - request.get(name, Fraction(0)) for name, value in free.items()}
 
 
 def fits(request: Resources, free: Resources) -> bool:
-    """Whether every requested resource is there."""
+    """Whether the free resources cover the request."""
     return all(value <= free.get(name, Fraction(0)) for name, value in request.items() if value)
 
 
 def pod_requests(pod: Object) -> Resources:
-    """What the scheduler counts for a pod: its containers' sum or its largest init container."""
+    """The scheduler's request of a pod: the sum of its containers or the largest init container."""
     total: Resources = {"pods": Fraction(1)}
     for container in pod["spec"]["containers"]:
         for name, value in quantities(_requests(container)).items():
@@ -65,7 +65,7 @@ def _requests(container: Object) -> dict[str, str]:
 
 
 def admits(pod: Object, node: Object) -> bool:
-    """Whether the node's labels and taints let the pod in."""
+    """Whether the node's labels and taints admit the pod."""
     labels = node["metadata"].get("labels", {})
     selector = pod["spec"].get("nodeSelector", {})
     if any(labels.get(key) != value for key, value in selector.items()):
@@ -81,7 +81,7 @@ def admits(pod: Object, node: Object) -> bool:
     return all(
         any(_tolerates(toleration, taint) for toleration in tolerations)
         for taint in node["spec"].get("taints", [])
-        # kwok and the node controller add these for a moment and take them away.
+        # kwok and the node controller add these briefly and remove them again.
         if taint["effect"] in ("NoSchedule", "NoExecute")
         and not taint["key"].startswith("node.kubernetes.io/")
     )

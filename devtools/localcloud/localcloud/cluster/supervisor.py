@@ -1,8 +1,8 @@
 """The process that holds the cluster: started by `up`, ended by `down` or a signal.
 
-It reports progress on standard output, one line a step, then READY. Until then
-it also ends when its standard input does, so that killing `up` half-way leaves
-nothing behind.
+It reports progress on standard output, one line per step, then READY. Until then
+it also ends when its standard input is closed, so that killing `up` half-way
+leaves nothing behind.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ FAILED = "FAILED "
 
 
 def say(line: str) -> None:
-    """Report one line to `up`, or to the log when `up` has gone."""
+    """Report one line to `up`, or to the log if `up` is gone."""
     with contextlib.suppress(BrokenPipeError, OSError):
         print(line, flush=True)
 
@@ -40,7 +40,7 @@ async def supervise(
     dashboard_port: int,
     owner: int | None = None,
 ) -> int:
-    """Run the cluster until a signal comes or its owner ends; returns the exit code."""
+    """Run the cluster until a signal arrives or its owner ends; returns the exit code."""
     for left in ("control-plane", "pods", "logs", "stacks"):
         shutil.rmtree(folder / left, ignore_errors=True)
     mark = uuid.uuid4().hex
@@ -59,11 +59,11 @@ async def supervise(
             output.write(line + "\n")
         say(line)
 
-    # The proxy answers what it cannot read with 400; that is no news.
+    # The proxy answers a malformed request with 400, which need not be logged.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     cluster = LocalCluster(settings, installation, report)
     loop = asyncio.get_running_loop()
-    # Each pod that ends has a thread wait for its processes, and a whole stack's end at once.
+    # For each pod that ends, a thread waits for its processes; a whole stack ends at once.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=32))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, cluster.stopping.set)
@@ -104,7 +104,7 @@ async def supervise(
 
 
 async def _parent_gone(stopping: asyncio.Event) -> None:
-    """Stop when `up` is gone before the cluster is ready: its end of our input closes."""
+    """Stop if `up` is gone before the cluster is ready, which closes our standard input."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -113,7 +113,7 @@ async def _parent_gone(stopping: asyncio.Event) -> None:
 
 
 async def _owner_gone(owner: int) -> None:
-    """Return when the process of this number has ended."""
+    """Return when the process with this id has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(owner)
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
@@ -121,7 +121,7 @@ async def _owner_gone(owner: int) -> None:
 
 
 def _detach(log: Path) -> None:
-    """From now on nobody reads our output: send it to the log."""
+    """Send the output to the log, because `up` no longer reads it."""
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

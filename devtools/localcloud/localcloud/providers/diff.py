@@ -19,7 +19,7 @@ _PLAIN_KEY = re.compile(r"^[A-Za-z_$][A-Za-z0-9_$-]*$")
 
 
 def join(path: str, key: str) -> str:
-    """`path` extended by a map key, quoted where the key is not a plain word."""
+    """`path` extended by a map key, which is quoted if it is not a plain word."""
     if not _PLAIN_KEY.match(key):
         escaped = key.replace('"', '\\"')
         return f'{path}["{escaped}"]'

@@ -1,8 +1,8 @@
 """Pulumi's gRPC messages without the rest of its SDK.
 
-Importing any module of `pulumi` imports all of it, half a second of CPU that a
-provider process needs nothing of. In a process of our own the packages on the
-way to the messages are therefore declared, not run.
+Importing any module of `pulumi` imports all of it, which takes half a second of
+CPU and is useless in a provider process. There the packages that contain the
+messages are therefore declared without running them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import ModuleType
 
 
 def declare_pulumi() -> None:
-    """Make `pulumi.runtime.proto` importable on its own; nothing else of pulumi works then."""
+    """Make only `pulumi.runtime.proto` importable; nothing else of pulumi works afterwards."""
     spec = PathFinder.find_spec("pulumi")
     if spec is None or not spec.submodule_search_locations or "pulumi" in sys.modules:
         return

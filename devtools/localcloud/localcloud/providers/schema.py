@@ -36,7 +36,7 @@ _NAMES = {
 
 
 class Schema:
-    """Input types of one resource: a root type and all that it refers to."""
+    """Input types of one resource: a root type and all types that it refers to."""
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.root: str = content["root"]
@@ -59,7 +59,7 @@ class Schema:
     ) -> Iterator[tuple[str, str]]:
         """(path, reason) for each unknown key, wrong type or missing property.
 
-        Unless strict, scalars convert as Terraform's do: 5 is a text, "5" a number.
+        Unless strict, scalars convert as Terraform's do: 5 is a valid string, "5" a valid number.
         """
         self._strict = strict
         yield from self._object(inputs, self.root, "")
@@ -128,7 +128,7 @@ def _is_scalar(value: Any, expected: str, strict: bool) -> bool:
 
 
 def has_module(name: str) -> bool:
-    """Whether an SDK has a module, without importing anything of it."""
+    """Whether an SDK has a module; imports nothing of it."""
     package, *rest = name.split(".")
     spec = PathFinder.find_spec(package)
     folders = spec.submodule_search_locations if spec else None
@@ -136,7 +136,7 @@ def has_module(name: str) -> bool:
 
 
 def _extracted_elsewhere(module: str, args_class: str) -> str:
-    """`_extract` in a process that may import the SDK; this one may not have pulumi."""
+    """Run `_extract` in a process that can import the SDK; in this one pulumi may be missing."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); "
     code += "from localcloud.providers.schema import main; main(*sys.argv[2:])"
     done = subprocess.run(

@@ -1,9 +1,9 @@
 """The gRPC side of a provider stand-in: one base class and `serve`.
 
-Subclasses of `Provider` work on plain Python data and raise `ProviderError`;
-this module turns engine requests into such calls and the answers back.
-Requests run on threads, so that one slow resource never blocks another, and
-Construct runs on the event loop, where the Pulumi SDK wants to be.
+Subclasses of `Provider` work on plain Python data and raise `ProviderError`.
+This module turns engine requests into calls of their methods, and the results
+into answers. Requests run on threads, so that a slow resource never blocks
+another. Construct runs on the event loop, because the Pulumi SDK needs it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _KINDS = {
 
 
 class ProviderError(Exception):
-    """A refusal in the words of the API that is stood in for."""
+    """A refusal, worded as the simulated API words it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Diff:
 
 
 class Provider:
-    """What a stand-in answers; every method gets and returns plain data."""
+    """The answers of a stand-in; every method takes and returns plain data."""
 
     name: ClassVar[str]
     version: ClassVar[str]
@@ -96,13 +96,13 @@ class Provider:
         raise NotImplementedError
 
     def configure(self, args: dict[str, Any]) -> None:
-        """Take the provider's arguments; unknown ones may be there at preview."""
+        """Store the provider's arguments; at preview some may be unknown."""
         raise NotImplementedError
 
     def check(
         self, res: Resource, olds: dict[str, Any], news: dict[str, Any], seed: bytes
     ) -> tuple[dict[str, Any], list[Failure]]:
-        """The inputs with defaults, and what is refused."""
+        """The inputs with defaults, and the refused properties."""
         raise NotImplementedError
 
     def diff(self, res: Resource, old_inputs: dict[str, Any], news: dict[str, Any]) -> Diff:
@@ -118,7 +118,7 @@ class Provider:
     def read(
         self, res: Resource, id_: str, state: dict[str, Any], inputs: dict[str, Any]
     ) -> tuple[str, dict[str, Any], dict[str, Any]]:
-        """Id, outputs and inputs as the cloud has them; an empty id if gone."""
+        """Id, outputs and inputs as the cloud has them; the id is empty if it is gone."""
         raise NotImplementedError
 
     def update(
@@ -133,7 +133,7 @@ class Provider:
         raise NotImplementedError
 
     def delete(self, res: Resource, id_: str, inputs: dict[str, Any]) -> None:
-        """Delete; what is already gone is no error."""
+        """Delete; it is not an error if the resource is already gone."""
         raise NotImplementedError
 
     def invoke(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Provider:
 
 
 def _answers(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn `ProviderError` into a status with its text and nothing else."""
+    """Turn a `ProviderError` into a status that has only its text."""
 
     def handler(self: _Servicer, request: Any, context: grpc.ServicerContext) -> Any:
         try:
@@ -308,8 +308,8 @@ def _diff_response(diff: Diff) -> provider_pb2.DiffResponse:
 
 
 def serve(provider: Provider) -> None:
-    """Serve until the engine ends this process; the port goes to stdout."""
-    # A CRD's schema nests deeper than the hundred levels that Python's protobuf
+    """Print the port on stdout and serve until the engine ends this process."""
+    # A CRD's schema is nested deeper than the hundred levels that Python's protobuf
     # reads by default.
     if api_implementation.Type() == "upb":
         importlib.import_module("google._upb._message").SetAllowOversizeProtos(True)

@@ -1,9 +1,9 @@
 """Property values as they cross the wire between the engine and a provider.
 
 The engine sends protobuf structs in which signature keys mark unknown values,
-secrets and references. Decoding gives plain Python data and `UNKNOWN`; which
-parts were secret is told apart (`secret_parts`), so that an answer can be marked
-again where the request was (`with_secrets`).
+secrets and references. Decoding gives plain Python data and `UNKNOWN`. A separate
+function lists the secret parts (`secret_parts`), so that an answer can be marked
+in the same places as the request (`with_secrets`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UNKNOWN_SENTINELS: Final = frozenset(
 
 
 class Unknown:
-    """A value that is only known once something else has been created."""
+    """A value that is known only after something else has been created."""
 
     def __repr__(self) -> str:
         return "<unknown>"
@@ -78,7 +78,7 @@ def _decode(value: struct_pb2.Value) -> Any:
 
 
 def secret_parts(struct: struct_pb2.Struct) -> dict[str, Any]:
-    """Where secrets are: a tree of keys that ends in True at each of them."""
+    """The places of secrets: a tree of keys with True at each secret."""
     found: dict[str, Any] = {}
     for key, value in struct.fields.items():
         part = _secret_part(value)
@@ -135,7 +135,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def known_part(value: Any) -> Any:
-    """`value` without what is unknown: keys and list elements are left out."""
+    """`value` without the map keys and list elements whose values are unknown."""
     if isinstance(value, dict):
         return {k: known_part(v) for k, v in value.items() if not isinstance(v, Unknown)}
     if isinstance(value, list):

@@ -1,1 +1,1 @@
-"""For tests on the local cluster: pytest's fixtures, and a cluster as a test sees it."""
+"""Pytest fixtures for tests on the local cluster, and the cluster's interface for tests."""

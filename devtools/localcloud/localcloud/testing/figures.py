@@ -1,16 +1,16 @@
-"""Figures that the tests measure on the way: seconds, GiB, requests sent and lost."""
+"""Measurements that the tests make: seconds, GiB, requests sent and lost."""
 
 import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 
-# To measure hundreds of processes takes a second of a processor.
+# Measuring hundreds of processes takes a CPU second.
 MEMORY_EVERY_SECONDS = 30.0
 
 
 class Figures:
-    """Collects rows of a name and a value with its unit."""
+    """Collects rows, each with a name and a value with its unit."""
 
     def __init__(self, rows: list[tuple[str, str]]) -> None:
         self.rows = rows
@@ -20,14 +20,14 @@ class Figures:
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """How long the body takes; nothing where it fails."""
+        """Record how long the body takes, unless it fails."""
         started = time.monotonic()
         yield
         self.add(name, f"{time.monotonic() - started:.0f} s")
 
     @contextlib.contextmanager
     def peak_memory(self, name: str, read: Callable[[], int]) -> Iterator[None]:
-        """The largest amount of memory that `read` sees while the body runs."""
+        """Record the largest amount of memory that `read` returns while the body runs."""
         ended = threading.Event()
         peak = 0
 
@@ -47,6 +47,6 @@ class Figures:
 
 
 def table(rows: list[tuple[str, str]]) -> str:
-    """The rows as people read them."""
+    """The rows as an aligned text table."""
     width = max(len(name) for name, _ in rows)
     return "".join(f"{name:{width}}  {value}\n" for name, value in rows)

@@ -1,7 +1,7 @@
-"""A pytest plugin: one local cluster for each test process, and the figures measured on it.
+"""A pytest plugin: one local cluster for each test process, and the measurements made on it.
 
-Whoever installs the package has it. Every test run loads it, so what takes long to import is
-imported by the fixtures.
+Installing the package installs the plugin. Every test run loads it, so the fixtures import the
+modules that take long to import.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> Figures:
-    """What is measured on the way; printed as a table at the end."""
+    """The measurements of the test run, printed as a table at the end."""
     return Figures(pytestconfig.stash.setdefault(COLLECTED, []))
 
 
@@ -31,7 +31,7 @@ def figures(pytestconfig: pytest.Config) -> Figures:
 def local_cluster(
     tmp_path_factory: pytest.TempPathFactory, figures: Figures
 ) -> Iterator[RunningCluster]:
-    """The cluster of this test process, for as long as that runs."""
+    """The cluster of this test process; it ends with the process."""
     from localcloud.cluster import processes
     from localcloud.cluster.lifecycle import down, up
     from localcloud.testing.running_cluster import RunningCluster
@@ -49,7 +49,7 @@ def local_cluster(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send a worker's figures to the process that prints them."""
+    """Send a worker's measurements to the process that prints them."""
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["figures"] = session.config.stash.get(COLLECTED, [])
@@ -57,7 +57,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take a worker's figures."""
+    """Add a worker's measurements."""
     collected = node.config.stash.setdefault(COLLECTED, [])
     collected += [(name, value) for name, value in node.workeroutput.get("figures", [])]
 
@@ -65,7 +65,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print the figures, if there are any."""
+    """Print the measurements, if there are any."""
     rows = config.stash.get(COLLECTED, [])
     if rows:
         terminalreporter.section("figures")

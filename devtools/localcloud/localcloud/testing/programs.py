@@ -1,4 +1,4 @@
-"""Small Pulumi programs in local clouds of their own, for tests."""
+"""Small Pulumi programs for tests, each in a separate local cloud."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def eventually(ask: Callable[[], T | None], what: str, *, seconds: float) -> T:
-    """The first true answer within so many seconds; an error of `ask` counts as no answer."""
+    """The first true answer within `seconds`; an error of `ask` counts as no answer."""
     deadline = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < deadline:
@@ -65,7 +65,7 @@ class RunningCluster:
         self.api(each)
 
     def install_kuberay(self) -> None:
-        """KubeRay's resource definitions, where a stack that brought its own took them with it."""
+        """Install KubeRay's CRDs again if a stack that installed its own has removed them."""
         if not self.items(DEFINITIONS):
             self.apply(*read_definitions(installed().crds))
 
@@ -108,7 +108,7 @@ class RunningCluster:
         return total
 
     def patch(self, path: str, body: Object, manager: str) -> Any:
-        """A merge patch, as `kubectl edit` sends it, under another field manager's name."""
+        """Send a merge patch as `kubectl edit` does, under another field manager's name."""
         return self.api(
             lambda api: api.request(
                 "PATCH",

@@ -1,4 +1,4 @@
-"""The address under which stacks reach the cluster: every write that passes it is strict."""
+"""The address at which stacks reach the cluster: every write through it is strict."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
 
 def send(local_cluster: RunningCluster, method: str, path: str, body: Object) -> tuple[int, str]:
-    """One write as Pulumi's provider sends it, which asks only to be warned of unknown fields."""
+    """One write as Pulumi's provider sends it, which asks only for warnings of unknown fields."""
     folder = local_cluster.state.control_plane
     endpoint = json.loads((folder / "endpoint.json").read_text(encoding="utf-8"))
     credential = json.loads((folder / "exec-credential.json").read_text(encoding="utf-8"))

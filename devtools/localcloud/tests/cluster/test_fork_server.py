@@ -1,7 +1,7 @@
-"""That a fork of the fork server is the process that was asked for, as far as anybody can see.
+"""A fork of the fork server behaves like the process that was requested.
 
-The client, the server and Linux are real; nothing of Ray is imported, which the tests on the
-cluster do.
+The client, the server and Linux are real. Ray is not imported here, but by the tests on the
+cluster.
 """
 
 import contextlib
@@ -37,14 +37,14 @@ fork_server.main(sys.argv[1], lambda: None, lambda: None)
 """
 TELL = """
 import json, os, sys
-told = {"argv": sys.argv, "name": __name__, "folder": os.getcwd(), "parent": os.getppid()}
-told |= {"pid": os.getpid(), "pod": os.environ["POD_UID"], "in": sys.stdin.read()}
-print(json.dumps(told))
+found = {"argv": sys.argv, "name": __name__, "folder": os.getcwd(), "parent": os.getppid()}
+found |= {"pid": os.getpid(), "pod": os.environ["POD_UID"], "in": sys.stdin.read()}
+print(json.dumps(found))
 """
 
 
 class Forks:
-    """A server, and Pythons that are started as its forks."""
+    """A server, and Python processes that are started as its forks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -89,9 +89,9 @@ def forks(tmp_path: Path) -> Iterator[Forks]:
 def test_a_script_runs_in_a_fork_with_all_that_it_was_given(forks: Forks) -> None:
     script = forks.script(TELL)
     process = forks.start("-u", script, "--a", "b c", POD_UID="a pod's")
-    told = json.loads(process.communicate("typed in", timeout=30)[0])
-    assert told.pop("pid") != process.pid
-    assert told == {
+    found = json.loads(process.communicate("typed in", timeout=30)[0])
+    assert found.pop("pid") != process.pid
+    assert found == {
         "argv": [str(script), "--a", "b c"],
         "name": "__main__",
         "folder": str(forks.folder),
@@ -108,7 +108,7 @@ def test_code_on_the_command_line_runs_in_a_fork(forks: Forks) -> None:
 
 
 def test_what_a_fork_has_in_its_environment_is_seen_from_outside(forks: Forks) -> None:
-    """The cluster finds the processes of a pod so, and ends them."""
+    """The cluster finds and ends the processes of a pod by their environment."""
     script = forks.script("import sys; sys.stdin.read()")
     with forks.start(script, POD_UID="a pod's", LONG="x" * 8000) as process:
         (fork,) = eventually(forks.forks, "the fork is there", seconds=30)
@@ -145,7 +145,7 @@ signal.pause()
 
 @pytest.mark.parametrize("fork_first", [True, False])
 def test_a_signal_to_both_ends_both_and_nothing_runs_twice(forks: Forks, fork_first: bool) -> None:
-    """As when a pod is ended."""
+    """This happens when a pod is ended."""
     script = forks.script("import signal; print('ready', flush=True); signal.pause()")
     for _ in range(20):
         process = forks.start(script)
@@ -170,7 +170,7 @@ def test_a_fork_does_not_outlive_its_command(forks: Forks) -> None:
 
 
 def test_a_fork_does_not_outlive_what_started_its_command(forks: Forks) -> None:
-    """Where that is asked for: a killed engine cannot end its language host."""
+    """With `with_parent`, because a killed engine cannot end its language host."""
     code = "import signal; signal.pause()"
     ask = (
         f"import fork_client as c; c.run_as_fork({str(forks.socket)!r}, {code!r}, with_parent=True)"
@@ -187,7 +187,7 @@ def test_a_fork_does_not_outlive_what_started_its_command(forks: Forks) -> None:
 
 
 def test_a_worker_goes_on_without_the_process_that_started_it(forks: Forks) -> None:
-    """A raylet takes the number that the worker tells it."""
+    """A raylet uses the process id that the worker reports."""
     worker = forks.script("import sys; print(sys.stdin.readline())", "default_worker.py")
     process = forks.start(worker)
     assert process.wait(30) == 0
@@ -197,7 +197,7 @@ def test_a_worker_goes_on_without_the_process_that_started_it(forks: Forks) -> N
 
 
 def test_other_files_of_the_process_are_the_forks_too(forks: Forks) -> None:
-    """As the pipes by which Ray's dashboard starts its modules."""
+    """Ray's dashboard starts its modules with such pipes."""
     read, write = os.pipe()
     with subprocess.Popen(
         [sys.executable, "-c", f"import os; os.write({write}, b'through the pipe')"],
@@ -210,7 +210,7 @@ def test_other_files_of_the_process_are_the_forks_too(forks: Forks) -> None:
     assert process.returncode == 0
 
 
-def test_without_a_server_a_python_starts_as_ever(tmp_path: Path) -> None:
+def test_without_a_server_python_starts_as_usual(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "print('here')"],
         env={"PYTHONPATH": f"{STANDINS}:{FOLDER}", "FORK_SERVER": str(tmp_path / "none")},
@@ -221,13 +221,13 @@ def test_without_a_server_a_python_starts_as_ever(tmp_path: Path) -> None:
     assert done.stdout == "here\n"
 
 
-def test_an_environment_that_a_fork_cannot_show_has_a_process_of_its_own(forks: Forks) -> None:
+def test_an_environment_too_large_for_a_fork_runs_in_a_new_process(forks: Forks) -> None:
     process = forks.start("-c", "import os; print(os.getppid())", LONG="x" * ENVIRONMENT_BYTES)
     assert process.communicate(timeout=30)[0] == f"{os.getpid()}\n"
 
 
 def test_the_language_host_is_a_fork_where_there_is_a_server(tmp_path: Path) -> None:
-    """The real host and the real libraries; no engine asks it anything."""
+    """The real host and the real libraries, without an engine that calls them."""
     mark = str(tmp_path)
     state = ClusterState.of_this_process(tmp_path, mark, tmp_path)
     script = tmp_path / "language-python"
@@ -235,7 +235,7 @@ def test_the_language_host_is_a_fork_where_there_is_a_server(tmp_path: Path) -> 
     environment = {**os.environ, processes.MARK: mark}
 
     def parents() -> set[int]:
-        """Of the command and of what runs for it."""
+        """The parents of the command and of the process that runs it."""
         with subprocess.Popen(
             [script, "127.0.0.1:1"], env=environment, stdout=subprocess.PIPE, text=True
         ) as command:

@@ -1,4 +1,4 @@
-"""Starting and stopping the local cluster, also when it goes wrong."""
+"""Starting and stopping the local cluster, including failures."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ def start(home: Path) -> "subprocess.Popen[str]":
     arguments = command(home, "up", "--serve-port=0", "--dashboard-port=0")
 
     def listen_to_interrupts() -> None:
-        """What a shell starts in the background does not."""
+        """Restore the default: a shell makes its background processes ignore interrupts."""
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     return subprocess.Popen(
@@ -78,7 +78,7 @@ def test_a_killed_supervisor_leaves_nothing_that_the_next_up_does_not_clean(
     down(tmp_path)  # twice is fine
 
 
-def test_a_stale_pid_file_harms_nobody_who_has_the_number_now(tmp_path: Path) -> None:
+def test_a_stale_pid_file_does_not_end_the_process_that_has_its_number_now(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
         try:
             folder = tmp_path / "cluster"
@@ -159,7 +159,7 @@ def test_no_go_on_path_is_one_sentence_with_a_way_out(
 
 
 class Refusal(BaseHTTPRequestHandler):
-    """A module proxy that serves nothing, as one that holds a module back."""
+    """A module proxy that serves nothing, like a mirror that withholds a module."""
 
     def do_GET(self) -> None:
         self.send_error(403)

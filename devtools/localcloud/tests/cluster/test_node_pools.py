@@ -1,4 +1,4 @@
-"""Node pools as the stand-in for GKE and its autoscaler sees them; nothing runs here."""
+"""The decisions of the stand-in for GKE and its autoscaler, without a running cluster."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def gpu_pod(name: str, gpus: int = 1, **spec: Any) -> Object:
 
 
 def wanted(pools: list[NodePool], pods: list[Object]) -> dict[str, int]:
-    api: KubernetesApi = None  # type: ignore[assignment] # deciding asks nobody
+    api: KubernetesApi = None  # type: ignore[assignment] # not used to decide
     store = Store(api, "/api/v1/pods")
     store.objects = {("ai", pod["metadata"]["name"]): pod for pod in pods}
     scaler = NodePools(api, store, Path("/nowhere"), lambda: pools)

@@ -16,7 +16,7 @@ def probe(path: Path, **spec: Any) -> Probe:
 
 
 async def first_change(probe: Probe, *, at_once: bool, seconds: float) -> bool | None:
-    """The first change within so many seconds; None where there is none."""
+    """The first change within `seconds`, or None if there is none."""
     changes = probe.changes(at_once=at_once)
     try:
         return await asyncio.wait_for(anext(changes), seconds)
@@ -45,6 +45,6 @@ def test_a_container_is_not_ended_for_what_it_is_during_its_initial_delay(tmp_pa
     assert asyncio.run(first_change(alive, at_once=False, seconds=1)) is None
 
 
-def test_a_container_that_fails_after_that_is_told(tmp_path: Path) -> None:
+def test_a_container_that_fails_after_that_is_reported(tmp_path: Path) -> None:
     alive = probe(tmp_path / "alive", periodSeconds=0.1, failureThreshold=3)
     assert asyncio.run(first_change(alive, at_once=False, seconds=10)) is False

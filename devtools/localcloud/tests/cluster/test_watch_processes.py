@@ -1,5 +1,7 @@
-"""When a Ray pod of the local cluster ends, as `ray start --block` decides it; nothing runs here
-but the watcher and shells in the place of Ray's processes."""
+"""When a Ray pod of the local cluster ends, by the rules of `ray start --block`.
+
+Only the watcher runs here, with shells in place of Ray's processes.
+"""
 
 import contextlib
 import os
@@ -15,8 +17,8 @@ from localcloud.cluster.cluster import STANDINS
 from localcloud.testing.running_cluster import eventually
 
 WATCHER = STANDINS / "watch_processes.py"
-# Starts children and becomes their watcher, as `ray start` does. A shell in its place would take
-# note of a child that ends at once before it is the watcher.
+# Starts children and becomes their watcher, as `ray start` does. A shell would reap a child that
+# ends at once before it becomes the watcher.
 START = """
 import os, subprocess, sys
 watcher, *commands = sys.argv[1:]
@@ -50,8 +52,8 @@ def test_a_process_that_ends_badly_ends_the_pod(end: str, code: int) -> None:
         assert watcher.stderr.readline().endswith(f"has ended with {code}\n")
 
 
-def test_processes_that_were_told_to_end_leave_the_pod(tmp_path: Path) -> None:
-    """As a raylet that was drained: KubeRay deletes its pod, and makes no new one for it."""
+def test_terminated_processes_do_not_end_the_pod(tmp_path: Path) -> None:
+    """A drained raylet ends like this: KubeRay deletes its pod and makes no new one for it."""
     last = tmp_path / "last"
     with watching("exit 0", "kill -TERM $$", "exit 143", f"touch {last}") as watcher:
         eventually(last.exists, "all have ended", seconds=30)

@@ -1,4 +1,4 @@
-"""A cluster, a pool and a RayService: what a program for Ray on GKE creates, in small."""
+"""A small program for Ray on GKE: a cluster, a node pool and a RayService."""
 
 import json
 from typing import Any

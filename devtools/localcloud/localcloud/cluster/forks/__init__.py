@@ -1,6 +1,6 @@
-"""Pythons that are forks of one which has imported their libraries.
+"""Python processes that are forks of a process which has imported their libraries.
 
-The modules run in any Python, by their own names and without this package.
+Any Python can import these modules by their own names, without this package.
 """
 
 import os
@@ -12,21 +12,21 @@ from localcloud.cluster.forks.fork_client import ENVIRONMENT_BYTES
 from localcloud.served_project import served_project
 
 FOLDER = Path(__file__).parent
-# The forks show their title where the server was given these.
+# Room for a fork's process title: the server gets an argument of this length.
 TITLE_BYTES = 1024
 
 
 def server_command(
     python: Path, script: Path, socket: Path, environment: dict[str, str]
 ) -> tuple[list[str | Path], dict[str, str]]:
-    """Command and environment of a fork server; `script` is what calls `fork_server.main`."""
+    """Command and environment of a fork server; `script` calls `fork_server.main`."""
     argv: list[str | Path] = [python, script, socket, " " * TITLE_BYTES]
-    # In this order, as fork_server.py wants it.
+    # fork_server.py needs this order.
     return argv, {"LANG": "C.UTF-8", **environment, "ROOM": " " * ENVIRONMENT_BYTES}
 
 
 def pulumi_server_command(folder: Path) -> tuple[list[str | Path], dict[str, str]]:
-    """Those of the server for what Pulumi starts for the cluster with this temporary folder."""
+    """Command and environment of the server for Pulumi's processes; `folder` is the cluster's."""
     script, socket = Path(pulumi_forks.__file__), pulumi_forks.socket_path(folder)
     preloaded = {pulumi_forks.PRELOADED: " ".join(served_project().preloaded)}
     return server_command(Path(sys.executable), script, socket, {**os.environ, **preloaded})

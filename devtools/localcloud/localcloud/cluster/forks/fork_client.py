@@ -1,6 +1,6 @@
-"""Has the Python that has just been started run as a fork of the fork server (fork_server.py).
+"""Runs the current command as a fork of the fork server (fork_server.py).
 
-What is left here is a process of the same number: it passes signals on, and ends as the fork ends.
+The process that was started keeps its process id. It passes signals on and ends as the fork ends.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
 
-# An environment that is larger does not fit where a fork shows it.
+# The largest environment for which a fork has room; see `show` in fork_server.py.
 ENVIRONMENT_BYTES = 32 * 1024
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run_command_as_fork(address: str) -> None:
-    """`run_as_fork` with what this Python's command line says.
+    """`run_as_fork` with the command line of this Python process.
 
-    A raylet's worker tells the raylet its own number, so for that one nothing is left here.
+    A raylet's worker reports its own process id to the raylet, so its original process ends.
     """
     rest = sys.orig_argv[2 if sys.orig_argv[1:2] == ["-u"] else 1 :]
     if rest[:1] == ["-c"]:
@@ -39,10 +39,10 @@ def run_command_as_fork(address: str) -> None:
 def run_as_fork(
     address: str, code: str | None = None, *, detached: bool = False, with_parent: bool = False
 ) -> None:
-    """End with the exit code of the fork; returns where no server answers, or none can help.
+    """End with the exit code of the fork; return if no server answers or none can help.
 
-    The fork runs this code, or where there is none the script of sys.argv. `with_parent`: it ends
-    when the parent of this process does.
+    The fork runs this code, or the script of sys.argv if there is none. With `with_parent` it ends
+    when the parent of this process ends.
     """
     environment = dict(os.environ)
     if sum(len(os.fsencode(f"{name}={value}")) + 1 for name, value in environment.items()) > (
@@ -67,7 +67,7 @@ def run_as_fork(
         return
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        # A fork that got the signal too may have ended of it.
+        # The fork may have got the same signal and ended.
         with contextlib.suppress(OSError):
             server.send(str(number).encode())
 
@@ -77,27 +77,27 @@ def run_as_fork(
     with contextlib.suppress(OSError):
         if not with_parent or _answers_in_time(server):
             answer = _answer(server)
-    # In no case back to the caller, which would do what the fork has done.
+    # Never return to the caller, which would repeat the fork's work.
     end_as(int(answer or 1))
 
 
 def _answer(server: socket.socket) -> bytes:
-    """The server's answer, empty where it ended without one."""
+    """The server's answer, empty if the server ended without one."""
     try:
         return server.recv(16)
     except ConnectionResetError:
-        # The server closed before it had read a signal's number; its answer is behind that news.
+        # The server closed before it had read a signal's number. Its answer can still be read.
         return server.recv(16)
 
 
 def _answers_in_time(server: socket.socket) -> bool:
-    """Wait for the server's answer, and no longer than this process has its parent."""
+    """Wait for the server's answer or the end of the parent; returns whether it answered."""
     parent = os.pidfd_open(os.getppid())
     return server.fileno() in select.select([server.fileno(), parent], [], [])[0]
 
 
 def end_as(code: int) -> NoReturn:
-    """End with this exit code, or by this signal where it is negative."""
+    """End with this exit code, or by a signal if the code is negative."""
     if -code in PASSED_ON:
         signal.signal(-code, signal.SIG_DFL)
     if code < 0:

@@ -1,14 +1,15 @@
-"""A fork server: Pythons that import the same libraries are forks of this one.
+"""A fork server: processes that import the same Python libraries are forks of this process.
 
-Ray's nodes run half a dozen Pythons each, Pulumi one a command, and the imports take each of them
-the better part of a second of a processor and some 60 MiB. Forks share the memory and have the time
-behind them. fork_client.py has a Python started here; environment, folder and open files are those
-that it was given. What a library reads of the environment while it is imported, it has read before.
+Each Ray node runs half a dozen Python processes, and each Pulumi command runs one. Importing costs
+each process about a CPU second and 60 MiB; a fork shares the memory and skips the import.
+fork_client.py asks for a fork, which gets the client's environment, folder and open files. A
+library that reads the environment while it is imported has read the server's.
 
 A request is one message: JSON with argv, code (of `python -c`), environment, folder and the numbers
-of the file descriptors, which come with it. The answer, when the fork has ended, is its exit code,
-negative for a signal. What else the client sends is the number of a signal for the fork, and when
-it closes, the fork is killed. A detached fork is answered for at once.
+of the file descriptors that are sent with it. When the fork has ended, the answer is its exit code,
+negative for a signal. For a detached fork the answer is sent at once. Any later message of the
+client is the number of a signal for the fork. If the client closes the connection, the fork is
+killed.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ import types
 from collections.abc import Callable
 from typing import TypedDict
 
-# The variable that the server was given first: see `show`.
+# The first variable of the server's environment: see `show`.
 FIRST = "LANG"
 MESSAGE_BYTES = 1 << 17
 DESCRIPTORS = 250
@@ -35,7 +36,7 @@ ABOVE_ALL = 512
 
 
 class Request(TypedDict):
-    """What a client asks for: see the module."""
+    """A client's request, as the module's docstring describes it."""
 
     argv: list[str]
     code: str | None
@@ -46,9 +47,9 @@ class Request(TypedDict):
 
 
 def serve(listener: socket.socket) -> tuple[Request, list[int]]:
-    """Answer requests for ever; in a fork, return its request and its file descriptors."""
+    """Answer requests for ever; in a fork, return the fork's request and file descriptors."""
     selector = selectors.DefaultSelector()
-    # With each goes what it stands for: a socket, or a fork's number and its connection.
+    # The data of each entry is a socket, or a fork's process id and its connection.
     selector.register(listener, selectors.EVENT_READ, listener)
     forks: dict[socket.socket, int] = {}
 
@@ -62,7 +63,7 @@ def serve(listener: socket.socket) -> tuple[Request, list[int]]:
         close(connection)
 
     while True:
-        # One at a time: the first may close what the second is about.
+        # One at a time: handling the first may close the connection of the second.
         ready = selector.select()[0][0]
         if ready.data is listener:
             accepted = listener.accept()[0]
@@ -88,7 +89,7 @@ def serve(listener: socket.socket) -> tuple[Request, list[int]]:
             request: Request = json.loads(message)
             pid = os.fork()
             if pid == 0:
-                # Now, not when such an object is collected: its number is another's by then.
+                # Close these now: when they are garbage collected, their numbers may be reused.
                 for key in list(selector.get_map().values()):
                     os.close(key.fd) if isinstance(key.data, tuple) else key.data.close()
                 selector.close()
@@ -111,7 +112,7 @@ def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def become(request: Request, descriptors: list[int]) -> None:
-    """Make this fork the process that was asked for, up to its first line."""
+    """Give this fork the session, files, folder and environment of the request."""
     os.setsid()
     moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL) for each in descriptors]
     for descriptor in descriptors:
@@ -128,12 +129,12 @@ def become(request: Request, descriptors: list[int]) -> None:
 
 
 def show(argv: list[str] | None, environment: dict[str, str]) -> None:
-    """Write command and environment to where Linux shows them: the cluster finds its pods' there.
+    """Write command and environment into /proc, where the cluster finds the processes of a pod.
 
-    A worker's command is left to Ray, which writes its title: to find the room for it, it goes back
-    from the environment's first variable over as many strings as this server has arguments. So
-    that variable and those stay where they are. Raises ValueError when the environment is larger
-    than the room that this server was given.
+    With None as `argv`, Ray writes the title of a worker. To find the room for it, Ray goes back
+    from the environment's first variable over as many strings as this server has arguments, so
+    that variable and the arguments must keep their places. Raises ValueError if the environment is
+    larger than the room that this server was started with.
     """
     with open("/proc/self/stat") as file:
         fields = file.read().rpartition(")")[2].split()
@@ -151,7 +152,7 @@ def show(argv: list[str] | None, environment: dict[str, str]) -> None:
 
 
 def run(argv: list[str], code: str | None) -> None:
-    """What Python does with its command line."""
+    """Run the code or the script as Python does with its command line."""
     sys.argv[:] = argv
     if code is None:
         sys.path[0] = os.path.dirname(argv[0])
@@ -163,7 +164,7 @@ def run(argv: list[str], code: str | None) -> None:
 
 
 def listen(address: str) -> socket.socket:
-    """A socket at this path."""
+    """A socket that listens at this path."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(address)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -173,14 +174,14 @@ def listen(address: str) -> socket.socket:
 
 
 def main(address: str, preload: Callable[[], None], adapt: Callable[[], None]) -> None:
-    """Serve at this path; in each fork, call `adapt` and run what was asked for.
+    """Serve at this path; in each fork, call `adapt` and run the requested program.
 
-    `preload` imports the libraries, once there is a first request: many a server gets none.
+    `preload` imports the libraries at the first request, because many servers get none.
     """
     listener = listen(address)
     select.select([listener], [], [])
     preload()
-    # Collecting what is there now would write to its pages, and so copy them.
+    # A later garbage collection of these objects would write to shared pages and copy them.
     gc.collect()
     gc.freeze()
     request, descriptors = serve(listener)

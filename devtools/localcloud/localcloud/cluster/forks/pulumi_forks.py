@@ -1,9 +1,9 @@
-"""The Pythons that Pulumi starts for the local cluster are forks of this one (fork_server.py).
+"""The fork server for the Python processes that Pulumi starts for the local cluster.
 
-Most of their time would go into importing Pulumi's SDKs and the program's libraries, which
-[tool.localcloud] of the repository names. What may be edited while the cluster is up, the program
-and the local cloud itself, is imported by the fork; and a fork server whose environment was changed
-since is not asked.
+They would spend most of their time importing Pulumi's SDKs and the program's libraries, which
+[tool.localcloud] of the repository lists. The program and the local cloud may be edited while the
+cluster is up, so each fork imports them itself. A fork server is not used after its Python
+environment has changed.
 """
 
 import importlib
@@ -13,22 +13,22 @@ import sys
 import sysconfig
 from pathlib import Path
 
-# The variable with the names of what is preloaded.
+# The variable with the names of the modules and objects to preload.
 PRELOADED = "PRELOADED"
 
 
 def socket_path(folder: Path) -> Path:
-    """Where to ask in a cluster's folder; another path once a package is installed or removed."""
+    """The server's socket in a cluster's folder; installing or removing a package changes it."""
     changed = Path(sysconfig.get_path("purelib")).stat().st_mtime_ns
     return folder / f"pulumi-forks-{changed}"
 
 
 def preload() -> None:
-    """Import what such a Python imports."""
+    """Import what these processes import."""
     for name in os.environ[PRELOADED].split():
         pkgutil.resolve_name(name)
 
 
 if __name__ == "__main__":
-    # Beside this script, which may not import the package: the forks import that anew.
+    # From this script's folder. It must not import the package, which the forks import afresh.
     importlib.import_module("fork_server").main(sys.argv[1], preload, lambda: None)

@@ -1,9 +1,9 @@
 """What GKE refuses, and which changes make it replace a cluster or node pool.
 
-The first half is what the plugin's own schema checks (enumerations), the second
-what Google's API answers with 400; the stand-in says both at preview, where the
-real plugin says only the first. Force-new fields are those of the provider's
-schema (`google-beta` container resources).
+The first half is what the plugin's own schema checks (enumerations). The second
+half is what Google's API answers with 400. The stand-in reports both at preview;
+the real plugin reports only the first half there. Force-new fields are those of
+the provider's schema (`google-beta` container resources).
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def forces_new(type_: str, path: str) -> bool:
 
 
 def _at(value: Any, keys: list[str], path: str) -> Iterator[tuple[str, Any]]:
-    """Every known scalar below `value` at a dotted path, lists spread out."""
+    """Every known scalar below `value` at a dotted path, including each item of a list."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _at(item, keys, f"{path}[{index}]")
@@ -256,7 +256,7 @@ def node_config_problems(config: Any, zones: list[str]) -> Iterator[Problem]:
 
 
 def zone_problems(location: Any, zones: list[str]) -> Iterator[Problem]:
-    """Zones that do not exist or lie outside of the cluster's region."""
+    """Zones that do not exist or are outside the cluster's region."""
     for zone in zones:
         if not machines.zone_exists(zone):
             yield "nodeLocations", f"zone {zone} does not exist"
@@ -267,7 +267,7 @@ def zone_problems(location: Any, zones: list[str]) -> Iterator[Problem]:
 
 
 def pool_problems(inputs: dict[str, Any]) -> Iterator[Problem]:
-    """Counts of a node pool that GKE refuses, or that contradict each other."""
+    """Node counts of a pool that GKE refuses or that contradict each other."""
     autoscaling = inputs.get("autoscaling")
     counts = {key: _number(inputs.get(key)) for key in ("initialNodeCount", "nodeCount")}
     for key, count in counts.items():

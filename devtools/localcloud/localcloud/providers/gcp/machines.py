@@ -1,10 +1,10 @@
-"""What Google's API knows of machines, accelerators and zones, cut to size.
+"""The part of Google's machines, accelerators and zones that the stand-in needs.
 
-This table stands for Google: it is written from the public machine and zone
+This table represents Google. It is written from the public machine and zone
 documentation (November 2026) and deliberately shares nothing with the product's
-own catalogue, so that a mistake in one is caught by the other. Zones of regions
-other than us-central1 are checked by form only, and no accelerator is denied
-there.
+own catalogue, so that one reveals a mistake in the other. In regions other than
+us-central1, only the form of a zone's name is checked, and every accelerator is
+accepted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _attached() -> dict[str, AttachedGpu]:
 
 ATTACHED_GPUS: Final = _attached()
 
-# GPUs that are attached to N1 machines, with the counts that are sold.
+# GPUs that can be attached to N1 machines, with the counts that Google sells.
 N1_ACCELERATORS: Final = {
     "nvidia-tesla-t4": (1, 2, 4),
     "nvidia-tesla-v100": (1, 2, 4, 8),
@@ -98,7 +98,7 @@ def is_zone(location: str) -> bool:
 
 
 def zone_exists(zone: str) -> bool:
-    """Whether Google has this zone, as far as this table knows its region."""
+    """Whether Google has this zone; of an unknown region only the form is checked."""
     letters = ZONES.get(region_of(zone))
     return is_zone(zone) and (letters is None or zone[-1] in letters)
 

@@ -1,9 +1,9 @@
-"""The `gcp` stand-in: clusters and node pools, and plain records of the rest.
+"""The `gcp` stand-in: clusters, node pools, and records of some other types.
 
-What exists is kept per project and location in the local cloud's store, under
-the ids that Google uses. A create of something that exists answers 409 and a
-node pool without its cluster 404, as Google does. Types outside of `RECORDED`
-are refused rather than pretended.
+Resources are kept per project and location in the local cloud's store, under
+the ids that Google uses. As at Google, creating something that exists answers
+409, and creating a node pool without its cluster answers 404. Other types than
+these and `RECORDED` are refused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CLUSTER: Final = "gcp:container/cluster:Cluster"
 NODE_POOL: Final = "gcp:container/nodePool:NodePool"
 
-# Kept as plain records: their inputs are checked against the SDK, nothing else.
+# Only recorded: their inputs are checked against the SDK and nothing else.
 RECORDED: Final = {
     "gcp:artifactregistry/repository:Repository": "repositories",
     "gcp:compute/globalAddress:GlobalAddress": "addresses",
@@ -49,8 +49,8 @@ RECORDED: Final = {
 }
 MASTER_VERSION: Final = "1.34.1-gke.2037000"
 
-# Names a file with `endpoint` and `certificate` of a real control plane: then every cluster
-# created here is that one, and there can be only one.
+# The path of a file with `endpoint` and `certificate` of a real control plane. If it is set, the
+# cluster created here is that one, and there can be only one.
 CONTROL_PLANE_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_CONTROL_PLANE"
 _COMPUTED: Final = {
     CLUSTER: (
@@ -73,7 +73,7 @@ def _number_of(text: str) -> int:
 
 
 def _control_plane() -> dict[str, str] | None:
-    """The real control plane that clusters here stand for, if there is one."""
+    """The real control plane behind the cluster created here, if there is one."""
     path = os.environ.get(CONTROL_PLANE_VARIABLE)
     if not path:
         return None
@@ -82,7 +82,7 @@ def _control_plane() -> dict[str, str] | None:
 
 
 def endpoint_of(cluster_id: str) -> str:
-    """A cluster's address: stable, out of the range kept for benchmarks (RFC 2544)."""
+    """A cluster's stable address, from the range reserved for benchmarks (RFC 2544)."""
     number = _number_of(cluster_id)
     return f"198.18.{number % 256}.{number // 256 % 254 + 1}"
 
@@ -106,7 +106,7 @@ class GcpProvider(Provider):
         self.config: dict[str, Any] = {}
 
     def check_config(self, news: dict[str, Any]) -> list[Failure]:
-        """Only the arguments of the SDK's Provider are known."""
+        """Refuse arguments that the SDK's Provider does not have."""
         schema = self._schema("pulumi_gcp", "ProviderArgs")
         return [
             Failure(path, f"unknown provider argument {path}")
@@ -115,11 +115,11 @@ class GcpProvider(Provider):
         ]
 
     def diff_config(self, olds: dict[str, Any], news: dict[str, Any]) -> Diff:
-        """A new project replaces what it holds; credentials only update."""
+        """A new project replaces the provider's resources; new credentials only update it."""
         return Diff(diff.detailed(_public(olds), _public(news), lambda path: path == "project"))
 
     def configure(self, args: dict[str, Any]) -> None:
-        """Remember project, region and zone, with the plugin's environment defaults."""
+        """Store project, region and zone, with defaults from the plugin's variables."""
         self.config = dict(args)
         for key, variable in (
             ("project", "GOOGLE_PROJECT"),
@@ -150,7 +150,7 @@ class GcpProvider(Provider):
         return inputs, [Failure(path, reason) for path, reason in dict.fromkeys(problems)]
 
     def diff(self, res: Resource, old_inputs: dict[str, Any], news: dict[str, Any]) -> Diff:
-        """Compare inputs; an explicit name can only be freed by deleting first."""
+        """Compare inputs; a resource with an explicit name is deleted before its replacement."""
         changes = diff.detailed(
             _public(old_inputs), _public(news), lambda path: gke.forces_new(res.type, path)
         )
@@ -162,7 +162,7 @@ class GcpProvider(Provider):
     def create(
         self, res: Resource, inputs: dict[str, Any], preview: bool
     ) -> tuple[str, dict[str, Any]]:
-        """Create in the store; a preview answers with unknown computed outputs."""
+        """Create in the store; at preview, computed outputs are unknown."""
         if preview:
             unknown = dict.fromkeys(_COMPUTED.get(res.type, ()), UNKNOWN)
             return "", {**_public(inputs), **self._place(inputs), **unknown}
@@ -183,7 +183,7 @@ class GcpProvider(Provider):
     def read(
         self, res: Resource, id_: str, state: dict[str, Any], inputs: dict[str, Any]
     ) -> tuple[str, dict[str, Any], dict[str, Any]]:
-        """What the store has; used by refresh, import and `Cluster.get`."""
+        """Read from the store; used by refresh, import and `Cluster.get`."""
         del state
         full_id = self._full_id(res.type, id_)
         found = self.store.read().get(full_id)
@@ -216,7 +216,7 @@ class GcpProvider(Provider):
         return self._outputs(res.type, id_, inputs)
 
     def delete(self, res: Resource, id_: str, inputs: dict[str, Any]) -> None:
-        """Remove it; a cluster takes its node pools and Kubernetes objects along."""
+        """Delete it; a cluster's node pools and Kubernetes objects are deleted with it."""
         if res.type == CLUSTER and inputs.get("deletionProtection", True) not in (False, "false"):
             msg = (
                 "Cannot destroy cluster because deletion_protection is set to true. "
@@ -235,7 +235,7 @@ class GcpProvider(Provider):
                     clusters.pop(f"https://{endpoint_of(id_)}", None)
 
     def invoke(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
-        """`getCluster` for clusters that exist, and the client's own settings."""
+        """Answer `getCluster` for clusters that exist, and `getClientConfig`."""
         if token == "gcp:container/getCluster:getCluster":  # noqa: S105 - a function's token
             id_ = self._id(Resource("", CLUSTER, ""), args)
             found = self.store.read().get(id_)
@@ -260,7 +260,7 @@ class GcpProvider(Provider):
         if type_ not in (CLUSTER, NODE_POOL, *RECORDED):
             msg = (
                 f"the local cloud has no {type_}; add it to RECORDED in "
-                "localcloud/providers/gcp/provider.py if a plain record of it is enough."
+                "localcloud/providers/gcp/provider.py if recording it is enough."
             )
             raise ProviderError(msg)
         module, _, class_name = type_.removeprefix("gcp:").partition(":")
@@ -361,14 +361,14 @@ class GcpProvider(Provider):
 
 
 def _second_cluster(id_: str, content: dict[str, Any]) -> Iterator[str]:
-    """Why the one real cluster of this machine cannot be this cluster too."""
+    """Why this cluster cannot be created: the one real cluster is another one."""
     if _control_plane() is None:
         return
     for other, entry in content.items():
         if entry["type"] == CLUSTER and other != id_:
             yield (
-                f"the local cluster stands for {entry['inputs']['name']} already: destroy that "
-                "stack first, or stop the local cluster to deploy to records only."
+                f"the local cluster is already used as {entry['inputs']['name']}: destroy that "
+                "stack first, or stop the local cluster to write only records."
             )
 
 

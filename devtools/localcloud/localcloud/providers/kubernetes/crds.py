@@ -1,9 +1,9 @@
-"""KubeRay's CRDs without GitHub: the same files out of its Go module.
+"""KubeRay's CRDs without GitHub: the same files from its Go module.
 
 A program names the CRDs of a KubeRay release by their URLs on
 raw.githubusercontent.com. The Go module proxy serves the same release as module
-github.com/ray-project/kuberay/ray-operator, so such a URL is answered from there
-and kept, parsed, in the local cloud's cache.
+github.com/ray-project/kuberay/ray-operator. The files of such a URL are therefore
+read from the module and kept, parsed, in the local cloud's cache.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def documents_at(url: str, cache: Path) -> list[dict[str, Any]]:
     match = _URL.fullmatch(url)
     if not match:
         msg = (
-            f"the local cloud does not download {url}; it only has KubeRay's CRDs "
+            f"the local cloud does not download {url}; it has only KubeRay's CRDs "
             f"(https://raw.githubusercontent.com/ray-project/kuberay/<version>/ray-operator/"
             "config/crd/bases/<file>.yaml)."
         )

@@ -1,9 +1,8 @@
-"""Helm releases as records: what Helm itself refuses, and nothing of the chart.
+"""Helm releases as records, with the checks that Helm makes without the chart.
 
-No chart is downloaded or rendered, so values are not checked against it. The
-one chart whose side effect matters here is `kuberay-operator`: like Helm, it
-brings its CRDs along on first install unless `skipCrds` is set, and never
-upgrades or deletes them.
+No chart is downloaded or rendered, so values are not checked against it. Only
+`kuberay-operator` has an effect here. As with Helm, its first install creates
+its CRDs unless `skipCrds` is set, and later ones never upgrade or delete them.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def outputs(inputs: dict[str, Any], revision: int | None) -> dict[str, Any]:
 
 
 def install(api: StoredApi, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Record a new release; its name must be free and its namespace there."""
+    """Record a new release; its name must be free and its namespace must exist."""
     ref = ref_of(inputs)
     with api.store.transaction() as content:
         api.require_cluster()

@@ -1,8 +1,8 @@
 """Kubernetes objects: what identifies them and what every API server checks.
 
-Names, labels, annotations, quantities, which kinds live outside of a
-namespace, which fields cannot change, and how Secret data is kept: as a digest,
-so that no token ever stands in the local cloud's files.
+Names, labels, annotations, quantities, which kinds have no namespace, which
+fields cannot change, and how Secret data is kept: as a digest, so that the local
+cloud's files never hold a token.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ CLUSTER_SCOPED: Final = frozenset(
     }
 )
 
-# Fields whose change the provider answers with a replacement. ConfigMap and
-# Secret contents are among them unless the Provider says
-# enableConfigMapMutable / enableSecretMutable.
+# Fields whose change makes the provider replace the object. They include ConfigMap
+# and Secret contents unless the Provider sets enableConfigMapMutable or
+# enableSecretMutable.
 FORCE_NEW: Final = {
     "ConfigMap": ("data", "binaryData"),
     "Secret": ("type", "stringData", "data"),
@@ -83,12 +83,12 @@ class ObjectRef:
 
     @property
     def key(self) -> str:
-        """One string for it; versions of one group and kind share objects."""
+        """The key in the store; the API versions of one group and kind share objects."""
         return f"{self.group}|{self.kind}|{self.namespace or ''}|{self.name}"
 
     @property
     def plural(self) -> str:
-        """The resource name as it stands in API server messages."""
+        """The resource name as API server messages write it."""
         lower = self.kind.lower()
         if lower.endswith("y"):
             lower = f"{lower[:-1]}ie"
@@ -97,7 +97,7 @@ class ObjectRef:
 
     @property
     def id(self) -> str:
-        """The id under which Pulumi knows it."""
+        """The id that Pulumi uses for it."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 

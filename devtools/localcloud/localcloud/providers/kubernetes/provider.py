@@ -1,8 +1,8 @@
-"""The `kubernetes` stand-in: the provider's own rules around a `KubernetesApi`.
+"""The `kubernetes` stand-in: the rules of the provider itself.
 
-Here is what pulumi-kubernetes does itself: auto-naming, namespace defaults,
-which changes replace, waiting, marking Secret data, and its arguments. What a
-cluster answers lies behind `api.KubernetesApi`.
+This module does what pulumi-kubernetes does itself: auto-naming, namespace
+defaults, which changes replace an object, waiting, marking Secret data, and its
+arguments. What a cluster answers is in `stored_api.StoredApi`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class KubernetesProvider(Provider):
         return failures
 
     def diff_config(self, olds: dict[str, Any], news: dict[str, Any]) -> Diff:
-        """With clusterIdentifier only its change replaces; else a new server does."""
+        """A change of clusterIdentifier replaces; if it is not set, a new server does."""
         old_identity, new_identity = olds.get("clusterIdentifier"), news.get("clusterIdentifier")
         if old_identity or new_identity:
             replacing = {"clusterIdentifier"} if old_identity != new_identity else set()
@@ -79,7 +79,7 @@ class KubernetesProvider(Provider):
         return Diff(diff.detailed(olds, news, lambda path: path.split(".")[0] in replacing))
 
     def configure(self, args: dict[str, Any]) -> None:
-        """Remember the arguments; booleans also come from the plugin's variables."""
+        """Store the arguments; booleans can also be set by the plugin's variables."""
         self.config = dict(args)
         for key, variable in _BOOLEANS.items():
             self.config[key] = _is_true(args.get(key, os.environ.get(variable)))
@@ -89,7 +89,7 @@ class KubernetesProvider(Provider):
     def check(
         self, res: Resource, olds: dict[str, Any], news: dict[str, Any], seed: bytes
     ) -> tuple[dict[str, Any], list[Failure]]:
-        """Name and place an object, then refuse what an API server would."""
+        """Fill in name and namespace, then refuse what an API server would refuse."""
         inputs = copy.deepcopy(news)
         if res.type == helm.RELEASE:
             inputs.setdefault("name", olds.get("name") or _auto_name(res.name, seed))
@@ -110,7 +110,7 @@ class KubernetesProvider(Provider):
         return inputs, [Failure(path, reason) for path, reason in dict.fromkeys(problems)]
 
     def diff(self, res: Resource, old_inputs: dict[str, Any], news: dict[str, Any]) -> Diff:
-        """Compare inputs; a name that stays can only be freed by deleting first."""
+        """Compare inputs; an object that keeps its name is deleted before its replacement."""
         if res.type == helm.RELEASE:
             changes = diff.detailed(old_inputs, news, lambda path: path in ("name", "namespace"))
             return Diff(changes)
@@ -187,7 +187,7 @@ class KubernetesProvider(Provider):
     async def construct(
         self, request: provider_pb2.ConstructRequest, engine_address: str
     ) -> provider_pb2.ConstructResponse:
-        """Only the `yaml/v2` components."""
+        """Construct a `yaml/v2` component; there are no others."""
         if request.type not in (yaml_components.CONFIG_GROUP, yaml_components.CONFIG_FILE):
             return await super().construct(request, engine_address)
         return await yaml_components.construct(request, cache_from_environment(), self.version)
@@ -313,7 +313,7 @@ def _outputs(live: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_known_secrets(live: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
-    """A Secret's values out of the state, where the cluster's digests agree."""
+    """A Secret's values from the state, if their digests equal the cluster's."""
     known = state.get("data")
     if live.get("kind") != "Secret" or not isinstance(known, dict):
         return live
@@ -326,7 +326,7 @@ def _with_known_secrets(live: dict[str, Any], state: dict[str, Any]) -> dict[str
 
 
 def _inputs_as_live(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """The inputs with what someone else changed in the cluster, for refresh."""
+    """The inputs with the changes that others made in the cluster, for refresh."""
     if not inputs:
         return {key: value for key, value in live.items() if key != "status"}
     merged = copy.deepcopy(inputs)

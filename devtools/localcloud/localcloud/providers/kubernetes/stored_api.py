@@ -1,7 +1,7 @@
-"""The Kubernetes API that the provider stand-in talks to: each cluster's objects in a file.
+"""The Kubernetes API that the provider stand-in uses: each cluster's objects in a file.
 
-It refuses what an API server refuses: objects in a namespace that is not there,
-kinds without a CRD, unknown fields, conflicts between field managers.
+It refuses what an API server refuses: objects in a missing namespace, kinds
+without a CRD, unknown fields, and conflicts between field managers.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class StoredApi:
         self._from_store: dict[tuple[str, str], dict[str, Any]] | None = None
 
     def announce(self, definition: dict[str, Any]) -> None:
-        """Take a CRD into account that a preview is about to create."""
+        """Add a CRD that a preview is about to create."""
         spec = definition.get("spec") or {}
         kind = (spec.get("names") or {}).get("kind")
         if isinstance(kind, str) and isinstance(spec.get("group"), str):
             self._announced[(spec["group"], kind)] = definition
 
     def problems(self, obj: dict[str, Any]) -> Iterator[objects.Problem]:
-        """Strict validation of a custom resource, if its CRD is known by now."""
+        """Validate a custom resource strictly, if its CRD is already known."""
         definition = self._definition(obj.get("apiVersion"), obj.get("kind"))
         if definition is None:
             return
@@ -76,7 +76,7 @@ class StoredApi:
         return None if entry is None else entry["object"]
 
     def create(self, ref: ObjectRef, obj: dict[str, Any], *, upsert: bool) -> dict[str, Any]:
-        """Create, waiting a moment for a CRD that another resource is just creating."""
+        """Create, after waiting briefly for a CRD that another resource is creating."""
         self._wait_for_kind(ref)
         with self.store.transaction() as content:
             self._refuse(ref, obj, content)
@@ -90,7 +90,7 @@ class StoredApi:
         return live
 
     def apply(self, ref: ObjectRef, obj: dict[str, Any], *, force: bool) -> dict[str, Any]:
-        """Update; fields that someone else manages conflict unless forced."""
+        """Update; a field that another manager owns is a conflict unless forced."""
         with self.store.transaction() as content:
             self._refuse(ref, obj, content)
             cluster = self._cluster(content)
@@ -114,7 +114,7 @@ class StoredApi:
         return live
 
     def delete(self, ref: ObjectRef) -> None:
-        """Delete; a namespace takes its objects, a CRD its custom resources along."""
+        """Delete, with a namespace's objects or a CRD's custom resources."""
         with self.store.transaction() as content:
             cluster = self._cluster(content)
             entry = cluster.pop(ref.key, None)
@@ -133,14 +133,14 @@ class StoredApi:
         self._from_store = None
 
     def require_namespace(self, ref: ObjectRef, content: dict[str, Any]) -> None:
-        """Refuse an object in a namespace that is not there."""
+        """Refuse an object in a namespace that does not exist."""
         key = ObjectRef("v1", "Namespace", None, ref.namespace or "").key
         there = key in self._cluster(content) or ref.namespace in ALWAYS_THERE
         if ref.namespace and not there:
             raise ProviderError(_not_created(ref, f'namespaces "{ref.namespace}" not found'))
 
     def require_cluster(self) -> None:
-        """Refuse to talk to a GKE cluster of the local cloud that is not there."""
+        """Refuse a call to a GKE cluster that does not exist in the local cloud."""
         if self.server.startswith("https://198.18."):
             endpoints = {
                 f"https://{endpoint_of(id_)}"
@@ -160,7 +160,7 @@ class StoredApi:
             raise ProviderError(_not_created(ref, f'{ref.kind} "{ref.name}" is invalid: {reasons}'))
 
     def _wait_for_kind(self, ref: ObjectRef) -> None:
-        """The real provider retries while a CRD may still be on its way."""
+        """Wait for the CRD of a kind, as the real provider retries."""
         if "." not in ref.group or ref.group.endswith(".k8s.io"):
             return
         for attempt in range(_NO_MATCH_TRIES):
@@ -180,7 +180,7 @@ class StoredApi:
         return self._announced.get((group, kind)) or self._installed().get((group, kind))
 
     def _installed(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """CRDs in the cluster: created ones, and KubeRay's where GKE's add-on is on."""
+        """CRDs in the cluster: created ones, and KubeRay's if GKE's add-on is enabled."""
         if self._from_store is None:
             found = [
                 entry["object"]

@@ -1,9 +1,9 @@
-"""Validation of custom resources against a CRD's structural schema, strictly.
+"""Strict validation of custom resources against a CRD's structural schema.
 
-Structural schemas are the small closed part of OpenAPI v3 that Kubernetes
-allows in CustomResourceDefinitions. Unknown fields are errors here, as with
-`fieldValidation=Strict`; values that Pulumi does not know yet pass. CEL rules
-(`x-kubernetes-validations`) and `format` are not evaluated.
+Structural schemas are the subset of OpenAPI v3 that Kubernetes allows in
+CustomResourceDefinitions. Unknown fields are errors, as with
+`fieldValidation=Strict`. Values that Pulumi does not know yet are accepted. CEL
+rules (`x-kubernetes-validations`) and `format` are not evaluated.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _type_problems(value: Any, schema: dict[str, Any], path: str) -> Iterator[Pr
 
 
 def _name(value: Any) -> str:
-    """The JSON name of a value's type, as API servers put it."""
+    """The JSON name of a value's type, as API servers write it."""
     if isinstance(value, bool):
         return "boolean"
     return next(name for name, kinds in _TYPES.items() if isinstance(value, kinds))

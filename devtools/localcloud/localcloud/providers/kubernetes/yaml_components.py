@@ -1,8 +1,8 @@
 """`yaml/v2` ConfigGroup and ConfigFile: components whose children are YAML objects.
 
 Each object becomes a real child resource of the component, named
-`<prefix>:<namespace>/<name>`, as the real provider does. Namespaces and CRDs
-come first and everything else depends on them.
+`<prefix>:<namespace>/<name>`, as with the real provider. Namespaces and CRDs
+are created first, and everything else depends on them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _expanded(documents: list[Any]) -> Iterator[dict[str, Any]]:
         if document is None:
             continue
         if not isinstance(document, dict) or not {"apiVersion", "kind"} <= document.keys():
-            msg = "a YAML document without apiVersion and kind is no Kubernetes object."
+            msg = "a YAML document without apiVersion and kind is not a Kubernetes object."
             raise ProviderError(msg)
         if document["kind"].endswith("List") and isinstance(document.get("items"), list):
             yield from _expanded(document["items"])
@@ -92,7 +92,7 @@ async def construct(
         raise ProviderError(msg)
     objects = await asyncio.to_thread(objects_of, request.type, inputs, cache)
     async with grpc.aio.insecure_channel(request.monitorEndpoint, options=_MESSAGE_SIZE) as channel:
-        # The stub's awaitable form has a type of its own, and no class.
+        # The stub's awaitable form has a separate type but no class.
         stub = resource_pb2_grpc.ResourceMonitorStub(channel)
         monitor = cast("resource_pb2_grpc.ResourceMonitorAsyncStub", stub)
         component = await monitor.RegisterResource(

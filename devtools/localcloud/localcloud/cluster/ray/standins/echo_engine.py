@@ -1,9 +1,9 @@
-"""The engine of the local cluster: answers every request with its own words.
+"""The engine of the local cluster, which echoes every request.
 
-It stands where vLLM's engine stands (RAYLLM_VLLM_ENGINE_CLS) and keeps what
-surrounds it real: the engine arguments are checked, the placement group and
-its GPUs are taken, requests and streams pass through Ray Serve. The answer is
-`<model>: <last message>`, one word a token, always the same.
+It replaces vLLM's engine (RAYLLM_VLLM_ENGINE_CLS), and everything around it is
+real: the engine arguments are checked, the placement group and its GPUs are
+taken, and requests and streams pass through Ray Serve. The answer is always
+`<model>: <last message>`, one word per token.
 
 ENGINE_FAULTS names a JSON file, read whenever an engine starts or answers,
 that makes a model misbehave:
@@ -33,7 +33,7 @@ from vllm.entrypoints.openai.protocol import (
 
 
 def faults(model_id: str) -> dict[str, Any]:
-    """What the faults file says about a model at this moment."""
+    """The current faults of a model, from the faults file."""
     path = os.environ.get("ENGINE_FAULTS", "")
     try:
         table = json.loads(Path(path).read_text()) if path else {}
@@ -43,10 +43,10 @@ def faults(model_id: str) -> dict[str, Any]:
 
 
 class EchoEngine(VLLMEngine):
-    """Ray Serve's own vLLM engine class with everything after `start` replaced."""
+    """Ray Serve's vLLM engine class, with `start` and everything after it replaced."""
 
     async def start(self) -> None:
-        """Check the engine arguments, take the GPUs, and be ready.
+        """Check the engine arguments, take the GPUs, and become ready.
 
         Raises RuntimeError with the text that the faults file gives for this model.
         """
@@ -66,9 +66,9 @@ class EchoEngine(VLLMEngine):
 
 
 def _check_gpus(placement_group: Any, wanted: int) -> None:
-    """Refuse to start without the GPUs that vLLM's workers would each take one of.
+    """Refuse to start unless there is a GPU for each of vLLM's workers.
 
-    The group holds them for this replica alone; a worker process a GPU would prove no more.
+    The group reserves the GPUs for this replica; a worker process per GPU would prove no more.
     """
     bundles = placement_group.bundle_specs
     if (held := sum(bundle.get("GPU", 0) for bundle in bundles)) != wanted:

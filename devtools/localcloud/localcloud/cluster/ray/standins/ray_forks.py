@@ -1,8 +1,7 @@
-"""The Pythons of Ray's nodes are forks of this one (fork_server.py).
+"""The fork server for the Python processes of Ray's nodes (fork_server.py).
 
-Ray itself is not imported here: it keeps what it finds in the environment. Nor would other
-libraries see a variable that they read while they are imported; the Hugging Face hub does, and is
-told again.
+Ray itself is not imported here, because it reads the environment while it is imported. Other
+libraries would miss such variables too; of these, the Hugging Face hub is reloaded in each fork.
 """
 
 import contextlib
@@ -34,13 +33,13 @@ NOT_PRELOADED = ("ray", "echo_engine", "vllm", "__main__", "__mp_main__")
 def preload() -> None:
     """Import what Ray's processes import, but not Ray."""
     for name in _imported_by_ray():
-        # Some are only found where Ray has changed the path.
+        # Some are found only after Ray has changed the path.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
 
 def _imported_by_ray() -> list[str]:
-    """The names of the modules that Ray's processes import, found out in a fork."""
+    """The names of the modules that Ray's processes import, determined in a fork."""
     read, write = os.pipe()
     if os.fork() == 0:
         for name in PRELOADED_FOR:
@@ -51,8 +50,8 @@ def _imported_by_ray() -> list[str]:
         for kind in (utils.DashboardAgentModule, utils.DashboardHeadModule, SubprocessModule):
             utils.get_all_modules(kind)
         found = [name for name in sys.modules if name.partition(".")[0] not in NOT_PRELOADED]
-        with open(write, "w") as told:
-            json.dump(found, told)
+        with open(write, "w") as result:
+            json.dump(found, result)
         os._exit(0)
     os.close(write)
     with open(read) as answer:
@@ -64,7 +63,7 @@ def _imported_by_ray() -> list[str]:
 
 
 def adapt() -> None:
-    """What the libraries have of the pod that the fork is in."""
+    """Adapt the imported libraries to the pod of the fork."""
     sys.modules["sitecustomize"].join_pod()
     if hub := sys.modules.get("huggingface_hub.constants"):
         importlib.reload(hub)

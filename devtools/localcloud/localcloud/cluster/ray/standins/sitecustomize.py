@@ -1,16 +1,16 @@
 """The network of one pod, for every Python process that runs in it.
 
-A pod has an address of its own; all pods of the local cluster share
-127.0.0.1. `POD_PORTS` ("8000:23456,...") says which port of this machine
-stands for which port of the pod: a server that binds a mapped port gets that
-one, on 127.0.0.1, whatever address it asked for. A connection to the name of a
-Service goes to the cluster's proxy, which finds the Service by the request's
-Host header; so that is for HTTP alone.
+On a real cluster each pod has its own address; all pods of the local cluster
+share 127.0.0.1. `POD_PORTS` ("8000:23456,...") maps the pod's ports to ports of
+this machine. A server that binds a mapped port gets the local port on 127.0.0.1,
+whatever address it asked for. A connection to the name of a Service goes to the
+cluster's proxy, which finds the Service by the request's Host header, so this
+works only for HTTP.
 
-Two shortcuts: the process becomes a fork of one that has imported the same
-libraries (fork_client.py). And `ray.serve.llm` imports all of Ray's reinforcement learning
-for a decorator that warns of old names. Without it a replica starts in half the
-time and takes half the memory, which is what a cluster on one machine lacks.
+There are two shortcuts. The process becomes a fork of one that has imported the
+same libraries (fork_client.py). And `ray.rllib` is replaced: `ray.serve.llm`
+imports all of it for a decorator that warns about old names. Without it a replica
+starts in half the time and takes half the memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import socket
 import sys
 from importlib.machinery import ModuleSpec
 
-# Every Python of every pod reads this first, so nothing is imported for types alone.
+# Every Python process of every pod runs this first, so nothing is imported only for types.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ _service = re.compile("")
 
 
 def join_pod() -> None:
-    """Take part in the network of the pod that the environment describes."""
+    """Join the network of the pod that the environment describes."""
     global _ports, _proxy, _service
     pairs = [pair.split(":") for pair in os.environ.get("POD_PORTS", "").split(",") if pair]
     _ports = {int(inside): int(here) for inside, here in pairs}
@@ -65,7 +65,7 @@ def _connect_in_cluster(
 
 
 class _WithoutRllib(Loader):
-    """Finds an empty `ray.rllib`, and loads it: its only content is the decorator."""
+    """Finds and loads an empty `ray.rllib`, whose only content is the decorator."""
 
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
@@ -75,7 +75,7 @@ class _WithoutRllib(Loader):
         return None
 
     def create_module(self, _spec: ModuleSpec) -> None:
-        """As for any module."""
+        """Create the module in the default way."""
 
     def exec_module(self, module: ModuleType) -> None:
         vars(module)["Deprecated"] = lambda **_: lambda decorated: decorated

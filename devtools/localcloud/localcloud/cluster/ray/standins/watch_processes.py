@@ -1,8 +1,8 @@
-"""What is left of `ray start --block` in a pod: ends with 1 when a Ray process ends badly.
+"""Replaces the waiting of `ray start --block` in a pod: ends with 1 if a Ray process fails.
 
-Takes the process numbers to watch, children of this process. As with Ray's own, one that was told
-to end does not count: a raylet that the autoscaler has drained ends well, and its pod stays until
-KubeRay deletes it. Otherwise KubeRay would put a new worker in the place of the drained one.
+The arguments are the process ids to watch, which are children of this process. As in Ray, a process
+that was terminated does not count as failed: a raylet that the autoscaler has drained ends well,
+and its pod exists until KubeRay deletes it. Otherwise KubeRay would replace the drained worker.
 """
 
 import os
@@ -13,7 +13,7 @@ _TOLD_TO_END = (0, signal.SIGTERM, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 def watch(watched: set[int]) -> int:
-    """Wait until one of the processes ends badly; without any left, for a signal."""
+    """Wait until one of the processes fails; when none is left, wait for a signal."""
     for process in watched:
         try:
             os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -1,4 +1,4 @@
-"""The one environment variable of vLLM that Ray Serve 2.49.1 asks for."""
+"""The only environment variable of vLLM that Ray Serve 2.49.1 reads."""
 
 import os
 

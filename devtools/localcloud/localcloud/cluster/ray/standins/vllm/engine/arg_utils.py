@@ -1,7 +1,7 @@
-"""AsyncEngineArgs of the pinned vLLM: the same names, the same types.
+"""AsyncEngineArgs of the pinned vLLM, with the same names and types.
 
-They are read from the project's catalogue of what each vLLM accepts, the file
-that VLLM_ARGUMENTS names, which is made from vLLM's own source.
+They are read from the file that VLLM_ARGUMENTS names. It belongs to the project's
+catalogue of what each vLLM release accepts and is made from vLLM's source.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ def check(name: str, value: Any, declared: str) -> None:
 
 
 class _Unset:
-    """The value of an argument that nobody set."""
+    """The value of an argument that is not set."""
 
     def __reduce__(self) -> str:
         return "UNSET"
@@ -67,7 +67,7 @@ def dataclass_of(name: str, module: str, arguments: dict[str, str]) -> type:
 
 
 def settings(arguments: Any) -> dict[str, Any]:
-    """The arguments that somebody set."""
+    """The arguments that are set."""
     return {name: value for name, value in vars(arguments).items() if value is not UNSET}
 
 

@@ -9,7 +9,7 @@ FrontendArgs = dataclass_of(
     __name__,
     {
         **CATALOGUE["serving_arguments"],
-        # Ray Serve accepts these and does not use them; so no type of theirs matters.
+        # Ray Serve accepts these and does not use them, so their types do not matter.
         **dict.fromkeys(CATALOGUE["front_end_arguments"], _ANYTHING),
     },
 )

@@ -1,4 +1,4 @@
-"""The OpenAI messages that Ray Serve 2.49.1 takes from vLLM.
+"""The OpenAI message classes that Ray Serve 2.49.1 imports from vLLM.
 
 Fields that the API defines are typed; others are allowed, as vLLM allows them.
 """
