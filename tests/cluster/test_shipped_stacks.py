@@ -11,13 +11,13 @@ tests/engine deploys all three stacks with KubeRay to the recording cloud.
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import DEFINITIONS
+from reports.plan_data import PlanSummary
 from tests.cluster.deployed import RAY_SERVICE, ClusterDeployment
 from tests.cluster.running import Cluster
 from tests.cluster.stage import Stage
@@ -56,12 +56,12 @@ def shipped(
 
 
 @pytest.fixture(scope="module")
-def plan(shipped: ClusterDeployment) -> dict[str, Any]:
+def plan(shipped: ClusterDeployment) -> PlanSummary:
     return shipped.plan()
 
 
 def test_every_model_answers(
-    shipped: ClusterDeployment, plan: dict[str, Any], cluster: Cluster, figures: Figures
+    shipped: ClusterDeployment, plan: PlanSummary, cluster: Cluster, figures: Figures
 ) -> None:
     def ask(model: str) -> None:
         status, text = cluster.http(f"/{model}/v1/models", timeout=FIRST_ANSWER_SECONDS)
@@ -77,7 +77,7 @@ def test_every_model_answers(
 
 
 def test_every_model_answers_in_a_stream(
-    shipped: ClusterDeployment, plan: dict[str, Any], cluster: Cluster
+    shipped: ClusterDeployment, plan: PlanSummary, cluster: Cluster
 ) -> None:
     for model in (model["name"] for model in plan["models"]):
         body = {
@@ -95,7 +95,7 @@ def test_every_model_answers_in_a_stream(
 
 
 def test_a_wrong_model_name_gets_404(
-    shipped: ClusterDeployment, plan: dict[str, Any], cluster: Cluster
+    shipped: ClusterDeployment, plan: PlanSummary, cluster: Cluster
 ) -> None:
     for model in (model["name"] for model in plan["models"]):
         status, text = cluster.chat(model, "no-such-model", "hello")
@@ -104,7 +104,7 @@ def test_a_wrong_model_name_gets_404(
 
 
 def test_pods_of_every_pool_are_on_nodes_of_that_pool(
-    shipped: ClusterDeployment, plan: dict[str, Any], cluster: Cluster
+    shipped: ClusterDeployment, plan: PlanSummary, cluster: Cluster
 ) -> None:
     nodes = {node["metadata"]["name"]: node for node in cluster.items("/api/v1/nodes")}
 
@@ -129,7 +129,7 @@ def test_pods_of_every_pool_are_on_nodes_of_that_pool(
 
 
 def test_no_replica_waits_for_a_gpu_that_another_pool_has(
-    shipped: ClusterDeployment, plan: dict[str, Any], cluster: Cluster
+    shipped: ClusterDeployment, plan: PlanSummary, cluster: Cluster
 ) -> None:
     """By Ray Serve's own report, each engine runs on a node of its model's pool."""
     for name, application in cluster.applications().items():
