@@ -103,20 +103,22 @@ def _parser() -> argparse.ArgumentParser:
         "plan",
         _plan,
         "show the plan of one or more stacks",
-        "ray-llm plan --stack prod",
-        "ray-llm plan --stack prod --json",
+        "ray-llm plan --stack dev",
+        "ray-llm plan --stack prod --assume-token --json",
         "ray-llm plan Pulumi.staging.yaml Pulumi.prod.yaml",
     )
     _stack_options(plan, several=True)
     form = plan.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="as JSON, like the stack output `plan`")
+    form.add_argument(
+        "--json", action="store_true", help="as JSON, which the stack output `plan` holds as a text"
+    )
     form.add_argument("--markdown", action="store_true", help="as Markdown for a pull request")
 
     check = command(
         "check",
         _check,
         "show only the problems and warnings of one or more stacks",
-        "ray-llm check --stack prod",
+        "ray-llm check --stack dev",
         "ray-llm check Pulumi.*.yaml",
     )
     _stack_options(check, several=True)
