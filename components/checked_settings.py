@@ -11,7 +11,7 @@ import pulumi
 
 from manifests import ServiceManifests, service_manifests
 from models.problems import Problem, StackError, stops
-from models.reading import Reading, reading_of
+from models.reading import Reading, empty_list, reading_of
 from models.stack import (
     ClusterSettings,
     CpuPoolSettings,
@@ -78,6 +78,9 @@ def service_or_stop(
     accept: ids of rules whose warnings are known and accepted.
     Raises pulumi.RunError.
     """
+    if not models:
+        nothing = StackError(f"stack {pulumi.get_stack()}", [empty_list("models")])
+        raise pulumi.RunError(str(nothing))
     # Not validated, because project, region and cluster are unknown here. The CPU pool is as large
     # as it may be, because its owner decides how far it grows.
     settings = StackSettings.model_construct(

@@ -121,8 +121,8 @@ def read_stack(
 def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
     """A reading of settings that a program made itself, for callers without a stack file."""
     problems: list[Problem] = []
-    for key, entries in (("gpuPools", settings.gpu_pools), ("models", settings.models)):
-        problems += [] if entries else [_empty_list(key)]
+    if settings.models and not settings.gpu_pools:
+        problems.append(empty_list("gpuPools"))
     _accepted(settings.accept, f"{NAMESPACE}:accept", problems)
     return Reading(
         origin=f"stack {settings.stack}",
@@ -331,7 +331,7 @@ def _entries(
         problems.append(not_a(value, path, "a list", "Write one `- ...` line for each entry"))
         return (), False
     if not value:
-        problems.append(_empty_list(key))
+        problems.append(empty_list(key))
         return (), False
     entries: list[AnyEntry] = []
     for index, item in enumerate(value):
@@ -348,7 +348,8 @@ def _entries(
     return tuple(entries), len(entries) == len(value)
 
 
-def _empty_list(key: str) -> Problem:
+def empty_list(key: str) -> Problem:
+    """The problem of an empty `gpuPools` or `models`."""
     if key == "models":
         reason = "is empty, so there would be nothing to serve"
         remedy = "List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"

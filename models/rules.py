@@ -266,7 +266,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "foreign-replica-resources",
-        "Keys by which Ray is told what a replica takes: `ray_actor_options`, `num_gpus`, "
+        "Keys that set a replica's resources in Ray: `ray_actor_options`, `num_gpus`, "
         "`num_cpus`, `accelerator_type`, placement groups.",
         "models/keys_of_other_tools.yaml",
     ),

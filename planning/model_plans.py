@@ -42,7 +42,7 @@ def model_plans(
 ) -> tuple[tuple[ModelPlan, ...], tuple[Problem, ...]]:
     """The models that can run, in the listed order, and what is wrong with all of them.
 
-    reading: where the settings come from.
+    reading: the source of the settings.
     """
     entries = [_on_own_pool(entry, reading, settings, release, pools) for entry in settings.models]
     alone = [model for model, _ in entries if model is not None]

@@ -29,7 +29,7 @@ class PodResources:
 class PoolPlan:
     """One GPU node pool with the worker group that runs on it, one pod a node.
 
-    path: where the stack file lists the pool, `ray-llm:gpuPools[1]`.
+    path: the pool's path in the stack file, `ray-llm:gpuPools[1]`.
     id: the node pool, the worker group, the Ray custom resource and what `gpu:` names.
     max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
     nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.

@@ -152,7 +152,7 @@ class QuotaNeed:
     """What a stack needs of one Compute Engine quota, and the limit that the stack file gives.
 
     minimum: with all models at their minimum replicas, and one that sleeps awake.
-    upgrade: while a second RayCluster starts beside the first, both at their minimum.
+    upgrade: while a second RayCluster starts next to the first, both at their minimum.
     stated: with each pool at the maxNodes that the stack file states, the others at the minimum.
     peak: with the others at their models' maxima as well.
     """

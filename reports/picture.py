@@ -15,8 +15,8 @@ from reports.formatting import span, usd, zone_letters
 
 _WIDTH: Final = 1104
 _MARGIN: Final = 28
-_NODES_X: Final = 296  # where the nodes begin, right of what the pool is
-_LEGEND_X: Final = 716  # where the models' names begin
+_NODES_X: Final = 296  # left edge of the nodes, right of the pool's text
+_LEGEND_X: Final = 716  # left edge of the models' names
 _GPU: Final = 28
 _GAP: Final = 8
 _NODE_HEIGHT: Final = _GPU + 12

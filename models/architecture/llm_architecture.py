@@ -126,7 +126,7 @@ class LlmArchitecture(Facts):
         """Longest `max_model_len`, in tokens, that vLLM accepts without an override.
 
         vLLM (`_get_and_verify_max_len`) multiplies the position limit by the RoPE factor,
-        from the original limit for yarn, except where the limit already contains it
+        from the original limit for yarn, unless the limit already contains the factor
         (llama3, longrope, Gemma 3).
         """
         scaling = self.rope_scaling or {}

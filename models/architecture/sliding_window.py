@@ -12,7 +12,7 @@ def sliding_window(
 ) -> tuple[int | None, int | None]:
     """Return the active window in tokens and the number of layers that slide, or two Nones.
 
-    vLLM applies a plain `sliding_window` to every layer, except where the architecture
+    vLLM applies a plain `sliding_window` to every layer unless the architecture
     alternates.
     """
     sliding = _sliding_layers(fields, text_type, layers)

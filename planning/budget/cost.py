@@ -1,8 +1,8 @@
-"""What a stack costs a month: at the models' minimum, in a typical month and at their maximum.
+"""The monthly cost of a stack: at the models' minimum, in a typical month and at their maximum.
 
-A month is 730 hours. Typical stands `ray-llm:loadFactor` of the way from minimum to maximum. A
-pool costs its whole nodes; a model's share is that of the GPUs its replicas take, and what is left
-over is shown as paid for and not used.
+A month is 730 hours. The typical load is `ray-llm:loadFactor` of the way from minimum to maximum.
+A pool costs its whole nodes. A model's share is that of the GPUs that its replicas take; the rest
+is shown as paid for and not used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ def _gpus(model: ModelPlan, load_factor: Decimal) -> Levels:
 def _model_cost(
     settings: StackSettings, model: ModelPlan, pool: PoolCost, wanted: Levels
 ) -> ModelCost:
-    """The share by GPUs; where the pool's maximum cuts its models off, each is cut alike."""
+    """The share by GPUs; if the pool's maximum limits its models, each is reduced equally."""
     price = pool.spot_usd_per_hour if pool.spot else pool.on_demand_usd_per_hour
     if price is None:
         return ModelCost(model=model.name, monthly=None)

@@ -36,7 +36,7 @@ class NodeBin:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A model: where it may go, `(bin, GPUs of a replica)`, the best first, and its replicas."""
+    """A model: its options `(bin, GPUs per replica)`, the best first, and its replicas."""
 
     key: str
     options: tuple[tuple[int, int], ...]
