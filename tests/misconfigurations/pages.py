@@ -33,9 +33,20 @@ def head(rule: str) -> str:
 
 
 def written_part(rule: str) -> str:
-    """The part of a rule's page that is written by hand: why the rule exists."""
-    parts = page(rule).read_text("utf-8").partition(MARKER)[0].strip().split("\n\n", 2)
-    return parts[2] if len(parts) == 3 else ""
+    """The part of a rule's page that is written by hand: why the rule exists.
+
+    Empty if there is no page. A new page may hold this part alone, or with its heading.
+    """
+    if not page(rule).exists():
+        return ""
+    text, made_before, _ = page(rule).read_text("utf-8").partition(MARKER)
+    paragraphs = text.strip().split("\n\n")
+    if made_before:
+        paragraphs = paragraphs[2:]  # heading and title, which may be an earlier one
+    else:
+        made = (f"# {rule}", RULES[rule].title)
+        paragraphs = [paragraph for paragraph in paragraphs if paragraph not in made]
+    return "\n\n".join(paragraphs)
 
 
 def made_part(rule: str) -> str:
