@@ -382,14 +382,16 @@ def _plan_before(options: argparse.Namespace) -> "tuple[PlanSummary | None, str]
 
 def _engine_preview(path: Path | None) -> "EnginePreview | None":
     from reports.pulumi_preview import engine_preview
+    from reports.sources import text_of_file
 
-    return None if path is None else engine_preview(_text(path), str(path))
+    return None if path is None else engine_preview(text_of_file(path), str(path))
 
 
 def _quotas(options: argparse.Namespace) -> int:
     from reports.gcloud_quotas import quota_section
+    from reports.sources import text_of_file
 
-    texts = [(str(path), _text(path)) for path in options.files]
+    texts = [(str(path), text_of_file(path)) for path in options.files]
     _print(quota_section(texts or [("stdin", sys.stdin.read())]), end="")
     return DEPLOYABLE
 
@@ -408,16 +410,6 @@ def _schema(options: argparse.Namespace) -> int:
 
     _write(schema_text(), options.out)
     return DEPLOYABLE
-
-
-def _text(path: Path) -> str:
-    """The text of a file. Raises SourceError if it cannot be read."""
-    from reports.sources import SourceError
-
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be read ({error}).") from None
 
 
 def _write(text: str, path: Path | None) -> None:

@@ -44,12 +44,16 @@ def plan_of_file(path: Path, assume_token: bool = False) -> Plan:
 def summary_of_file(path: Path, assume_token: bool = False) -> PlanSummary:
     """The plan of a stack file, or the plan that a JSON file holds."""
     if path.suffix == ".json":
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"{path}: cannot be read ({error}).") from None
-        return summary_of_json(text, str(path))
+        return summary_of_json(text_of_file(path), str(path))
     return plan_summary(plan_of_file(path, assume_token))
+
+
+def text_of_file(path: Path) -> str:
+    """The text of a file. Raises SourceError if it cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: cannot be read ({error}).") from None
 
 
 def summary_of_json(text: str, origin: str) -> PlanSummary:

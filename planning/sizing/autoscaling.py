@@ -81,8 +81,8 @@ def replica_range(
 def router_replicas(model: Replicas) -> Replicas:
     """The routers in front of a model: none while it sleeps, two if it has to stay available."""
     low = min(model.min, _MAX_ROUTERS_FOR_AVAILABILITY)
-    inputs = model.max * model.max_ongoing_requests
-    high = max(low, 1, math.ceil(inputs / _ROUTER_TARGET_ONGOING_REQUESTS))
+    requests = model.max * model.max_ongoing_requests
+    high = max(low, 1, math.ceil(requests / _ROUTER_TARGET_ONGOING_REQUESTS))
     return Replicas(
         min=low,
         initial=low,
