@@ -5,7 +5,8 @@ can report what is wrong with the others in the same preview.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -27,6 +28,7 @@ from models.stack import (
 from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
+from models.ways_out import Edit, top_key, with_edits
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
@@ -48,6 +50,8 @@ class Reading:
     empty, and rules about zones say nothing.
     pools_complete: False if a pool was left out, so that its absence proves nothing.
     directory: paths in the stack file are relative to it.
+    values, secret_keys: what was read, as `read_stack` takes it; no values for settings that a
+    program made itself.
     """
 
     origin: str
@@ -55,6 +59,32 @@ class Reading:
     problems: tuple[Problem, ...]
     pools_complete: bool
     directory: Path
+    values: Mapping[str, Any] | None = None
+    secret_keys: frozenset[str] = frozenset()
+
+    def edited(self, edits: Iterable[Edit]) -> "Reading | None":
+        """The stack read again with edits; None if they change something that is not there."""
+        edits = tuple(edits)
+        settings = self.settings
+        if self.values is not None or settings is None:
+            values = with_edits(self.values or {}, edits)
+            if values is None:
+                return None
+            stack = self.origin.removeprefix("Pulumi.").removesuffix(".yaml")
+            return read_stack(stack, values, self.secret_keys, self.directory)
+        values = with_edits(_values_of(settings), edits)
+        if values is None:
+            return None
+        again = read_stack(settings.stack, values, directory=self.directory)
+        keys = {top_key(edit.path) for edit in edits}
+        if again.settings is None:
+            return None
+        changed = settings.model_copy(
+            update={to_snake(key): getattr(again.settings, to_snake(key)) for key in keys}
+        )
+        reading = reading_of(changed, self.directory)
+        found = tuple(problem for problem in again.problems if top_key(problem.path) in keys)
+        return replace(reading, problems=(*reading.problems, *found))
 
 
 def read_stack(
@@ -115,6 +145,8 @@ def read_stack(
         problems=tuple(problems),
         pools_complete=pools_complete,
         directory=directory,
+        values=values,
+        secret_keys=secret_keys,
     )
 
 
@@ -131,6 +163,16 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
         pools_complete=True,
         directory=directory,
     )
+
+
+def _values_of(settings: StackSettings) -> dict[str, Any]:
+    """Settings as a stack file would hold them, what is left out of them left out."""
+    written = settings.model_dump(by_alias=True, exclude_defaults=True)
+    return {
+        f"{NAMESPACE}:{key}": float(value) if isinstance(value, Decimal) else value
+        for key, value in written.items()
+        if key in KEYS
+    }
 
 
 def _nothing_to_read(origin: str, directory: Path) -> Reading:

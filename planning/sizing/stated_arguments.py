@@ -55,6 +55,14 @@ class StatedArguments:
         statement = self.by_argument.get(argument)
         return self.path if statement is None else statement.path
 
+    def path_to_set(self, argument: str) -> str:
+        """The path at which the argument is stated, or else could be."""
+        statement = self.by_argument.get(argument)
+        if statement is not None:
+            return statement.path
+        key = next((key for key, name in ENGINE_ARGUMENT_OF_KEY.items() if name == argument), None)
+        return f"{self.path}.{key or f'engine.{argument}'}"
+
 
 def stated_arguments(
     deployment: ModelDeployment, path: str
