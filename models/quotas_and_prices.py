@@ -10,8 +10,9 @@ from typing import Final
 
 from models.catalog import gpu_tiers, machine_types, quota_metrics
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import InvalidValueError
+from models.ways_out import rename
 
 _LARGEST: Final = 1_000_000_000  # of a limit or of USD: beyond it a typing mistake is certain
 
@@ -102,12 +103,14 @@ def unknown_price_keys(keys: Iterable[object], path: str) -> Iterable[Problem]:
 
 def _unknown(where: str, word: str, known: Iterable[str], what: str, hint: str = "") -> Problem:
     names = tuple(known)
+    match = nearest_of(word, names)
     listed = ", ".join(names) if len(names) <= 30 else f"{', '.join(names[:12])} ..."
     return Problem(
         path=where,
         reason=f"is not a {what} of the catalogue",
         remedy=hint or nearest(word, names).strip() or f"Known: {listed}",
         rule="unknown-key",
+        candidates=() if hint or match is None else (rename(where, match),),
     )
 
 

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_snake
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.rules import RULES, acceptable_rules
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import (
     ClusterSettings,
     Entry,
@@ -28,7 +28,7 @@ from models.stack import (
 from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
-from models.ways_out import Edit, top_key, with_edits
+from models.ways_out import Edit, instead, leave_out, meant, move, outside, top_key, use, with_edits
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
@@ -228,6 +228,7 @@ def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
                 reason="is not a key of this program",
                 remedy=f"Did you mean {NAMESPACE}:{name}?",
                 rule="unknown-key",
+                candidates=(move(key, f"{NAMESPACE}:{name}", f"did you mean {NAMESPACE}:{name}?"),),
             )
 
 
@@ -255,6 +256,10 @@ def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Ite
             reason="is empty",
             remedy=f"{remedy}, or leave the key out if no model is gated",
             rule="missing-key",
+            candidates=(
+                leave_out(f"{NAMESPACE}:{TOKEN_KEY}", f"leave {TOKEN_KEY} out: no model is gated"),
+                outside(remedy[0].lower() + remedy[1:]),
+            ),
         )
     else:
         yield Problem(
@@ -306,6 +311,7 @@ def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, .
         if not isinstance(rule, str):
             problems.append(not_a(rule, where, "the id of a rule", remedy))
         elif rule not in RULES:
+            near = nearest_of(rule, acceptable_rules())
             problems.append(
                 Problem(
                     path=where,
@@ -313,6 +319,10 @@ def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, .
                     reason="is not the id of a rule",
                     remedy=nearest(rule, acceptable_rules()).strip() or remedy,
                     rule="accept-unknown",
+                    candidates=(
+                        *((meant(where, near),) if near is not None else ()),
+                        leave_out(where, "leave it out"),
+                    ),
                 )
             )
         elif not RULES[rule].acceptable:
@@ -325,6 +335,7 @@ def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, .
                     else "is always shown and cannot be accepted",
                     remedy="Leave it out, and change what its problem names",
                     rule="accept-stop",
+                    candidates=(instead(where, "Leave it out, and change what its problem names"),),
                 )
             )
         else:
@@ -392,12 +403,22 @@ def _entries(
 
 def empty_list(key: str) -> Problem:
     """The problem of an empty `gpuPools` or `models`."""
+    path = f"{NAMESPACE}:{key}"
     if key == "models":
+        ways = (
+            use(path, ["qwen2.5-0.5b-instruct"], "list a model, such as - qwen2.5-0.5b-instruct"),
+        )
         reason = "is empty, so there would be nothing to serve"
         remedy = "List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"
     else:
+        ways = (leave_out(path, f"leave {key} out to get {', '.join(DEFAULT_POOLS)}"),)
         reason = "is empty, so no model could run anywhere"
         remedy = f"List at least one tier, or leave {key} out to get {', '.join(DEFAULT_POOLS)}"
     return Problem(
-        path=f"{NAMESPACE}:{key}", value="[]", reason=reason, remedy=remedy, rule="empty-list"
+        path=path,
+        value="[]",
+        reason=reason,
+        remedy=remedy,
+        rule="empty-list",
+        candidates=ways,
     )

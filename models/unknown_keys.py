@@ -18,8 +18,9 @@ from models.catalog import (
     vllm_versions,
 )
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import ENGINE_ARGUMENT_OF_KEY
+from models.ways_out import WayOut, move, rename
 
 # Values that show what a key is about, whatever its name.
 _SERVICE_TYPES: Final = ("LoadBalancer", "NodePort", "ExternalName")
@@ -84,13 +85,20 @@ def unknown_key(
             reason=f"{reason}, because {argument} is an argument of vLLM's engine",
             remedy=f"Write {ours}" if ours else f"Write engine: {{{argument}: ...}}",
             rule="foreign-engine-argument",
+            candidates=(_to_engine(path, ours or f"engine.{argument}"),),
         )
+    near = nearest_of(key, names)
     return Problem(
         path=path,
         reason=reason,
         remedy=nearest(key, names).strip() or f"Known keys: {', '.join(names)}",
         rule="unknown-key",
+        candidates=() if near is None else (rename(path, near),),
     )
+
+
+def _to_engine(path: str, ours: str) -> WayOut:
+    return move(path, f"{path.rpartition('.')[0]}.{ours}", f"write it as {ours}")
 
 
 def rules_of_other_tools() -> tuple[str, ...]:

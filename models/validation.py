@@ -13,8 +13,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from models.problems import Problem
+from models.spelling import nearest_of
 from models.stack import InvalidValueError, Settings
 from models.unknown_keys import unknown_key
+from models.ways_out import WayOut, leave_out, meant, use
 
 Section = TypeVar("Section", bound=Settings)
 
@@ -104,7 +106,16 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
             else (str(cause or details["msg"]), "Change it")
         )
         shown = None if isinstance(value, Mapping | BaseModel) else value
-        return Problem(path=where, value=shown, reason=reason, remedy=remedy, rule="invalid-value")
+        fixes = cause.fixes if isinstance(cause, InvalidValueError) else ()
+        return Problem(
+            path=where,
+            value=shown,
+            reason=reason,
+            remedy=remedy,
+            rule="invalid-value",
+            candidates=_fixes(where, fixes),
+        )
+    candidates = _nearest_values(where, kind, details)
     reason, remedy = _wording(kind, details)
     wrong_type = kind.endswith(("_type", "_parsing"))
     if value is None:
@@ -114,7 +125,49 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
     elif isinstance(value, list | tuple) and not value:
         value = "[]"
     rule = "wrong-type" if wrong_type else "invalid-value"
-    return Problem(path=where, value=value, reason=reason, remedy=remedy, rule=rule)
+    return Problem(
+        path=where, value=value, reason=reason, remedy=remedy, rule=rule, candidates=candidates
+    )
+
+
+def _fixes(path: str, fixes: Iterable[tuple[str, object]]) -> Iterable[WayOut]:
+    for key, value in fixes:
+        where = f"{path}.{key}" if key else path
+        yield leave_out(where) if value is None else use(where, value)
+
+
+def _nearest_values(path: str, kind: str, details: ErrorDetails) -> tuple[WayOut, ...]:
+    """The value that was probably meant: the nearest one that is allowed, or read from its text."""
+    context, value = details.get("ctx", {}), details["input"]
+    if kind == "greater_than_equal":
+        return (use(path, context["ge"], f"use {context['ge']} or more"),)
+    if kind == "less_than_equal":
+        return (use(path, context["le"], f"use at most {context['le']}"),)
+    if kind in ("literal_error", "enum"):
+        allowed = re.findall(r"'([^']*)'", str(context["expected"]))
+        near = nearest_of(str(value), allowed)
+        return () if near is None else (meant(path, near),)
+    if isinstance(value, str):
+        return _from_text(path, kind, value)
+    if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
+        return (use(path, str(value), "put it in quotes"),)
+    return ()
+
+
+def _from_text(path: str, kind: str, text: str) -> tuple[WayOut, ...]:
+    words = "write it without quotes"
+    if kind == "bool_type" and text.strip().lower() in ("true", "false"):
+        return (use(path, text.strip().lower() == "true", words),)
+    if kind == "int_type" and text.strip().isdecimal() and len(text) < 20:
+        return (use(path, int(text), words),)
+    if kind in ("tuple_type", "list_type"):
+        return (use(path, [text]),)
+    if kind == "float_type" and _NUMBER.fullmatch(text):
+        try:
+            return (use(path, float(text), words),)
+        except ValueError:
+            return ()
+    return ()
 
 
 def _section_at(section: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:

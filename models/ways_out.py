@@ -23,7 +23,7 @@ class Action(StrEnum):
     SET = "set"
     REMOVE = "remove"
     APPEND = "append"
-    RENAME = "rename"
+    MOVE = "move"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Edit:
     """One change of a stack file.
 
     path: as messages show it, `ray-llm:models[1].engine.max_num_seqs`.
-    value: the new value (SET), the new entry of a list (APPEND), the new key (RENAME).
+    value: the new value (SET), the new entry of a list (APPEND), the path to move to (MOVE).
     """
 
     path: str
@@ -97,9 +97,26 @@ def leave_out(path: str, words: str = "", group: str = "") -> WayOut:
 
 def rename(path: str, key: str) -> WayOut:
     """Give the value at a path another key, the one that was probably meant."""
-    return WayOut(
-        words=f"did you mean {key}?", edits=(Edit(path=path, action=Action.RENAME, value=key),)
+    namespace, colon, _ = path.partition(":")
+    parent = path.rpartition(".")[0] if "." in path else ""
+    return move(
+        path, f"{parent}.{key}" if parent else f"{namespace}{colon}{key}", f"did you mean {key}?"
     )
+
+
+def meant(path: str, value: Any) -> WayOut:
+    """Set the value that was probably meant."""
+    return use(path, value, f"did you mean {_written(value)}?")
+
+
+def move(path: str, target: str, words: str) -> WayOut:
+    """Put the value at a path elsewhere, where there is none yet."""
+    return WayOut(words=words, edits=(Edit(path=path, action=Action.MOVE, value=target),))
+
+
+def instead(path: str, sentence: str) -> WayOut:
+    """Remove the key at a path, in the words of a sentence that says what to do instead."""
+    return leave_out(path, sentence[:1].lower() + sentence[1:].rstrip("."))
 
 
 def add(path: str, entry: Any, words: str, group: str = "") -> WayOut:
@@ -122,10 +139,13 @@ def outside(words: str) -> WayOut:
 def spoken(ways: Sequence[TriedWayOut]) -> str:
     """Ways out as one sentence; a verb that all start with is said once."""
     parts = [way.sentence_part() for way in ways]
-    verb = parts[0].split(" ", 1)[0] + " "
-    kept = [parts[0], *(part.removeprefix(verb) for part in parts[1:])]
-    text = ", or ".join(kept)
-    return text[0].upper() + text[1:]
+    questions = [part for part in parts if part.endswith("?")]
+    advice = [part for part in parts if not part.endswith("?")]
+    if advice:
+        verb = advice[0].split(" ", 1)[0] + " "
+        kept = [advice[0], *(part.removeprefix(verb) for part in advice[1:])]
+        advice = [("or " if questions else "") + ", or ".join(kept)]
+    return " ".join(text[:1].upper() + text[1:] for text in (*questions, *advice))
 
 
 def with_edits(values: Mapping[str, Any], edits: Iterable[Edit]) -> dict[str, Any] | None:
@@ -135,8 +155,7 @@ def with_edits(values: Mapping[str, Any], edits: Iterable[Edit]) -> dict[str, An
     """
     changed: dict[str, Any] = dict(values)
     for edit in edits:
-        steps = _steps(edit.path)
-        if not steps or not _apply(changed, steps, edit):
+        if not _applied(changed, edit):
             return None
     return changed
 
@@ -145,6 +164,27 @@ def top_key(path: str) -> str:
     """The key without its namespace in which a path starts: `models`."""
     match = _PATH.fullmatch(path)
     return match["key"].partition(":")[2] if match else ""
+
+
+def _applied(changed: dict[str, Any], edit: Edit) -> bool:
+    steps = _steps(edit.path)
+    if not steps:
+        return False
+    if edit.action is not Action.MOVE:
+        return _apply(changed, steps, edit)
+    value = _at(changed, steps)
+    target = _steps(edit.value)
+    if value is None or not target or _at(changed, target) is not None:
+        return False
+    removed = Edit(path=edit.path, action=Action.REMOVE)
+    added = Edit(path=edit.value, action=Action.SET, value=value)
+    return _apply(changed, steps, removed) and _apply(changed, target, added)
+
+
+def _at(values: Any, steps: Iterable[str | int]) -> Any:
+    for step in steps:
+        values = _child(values, step)
+    return values
 
 
 def _steps(path: str) -> tuple[str | int, ...]:
@@ -189,21 +229,17 @@ def _change(parent: Any, last: str | int, edit: Edit) -> bool:
         if not isinstance(there, list | tuple):
             return False
         parent[last] = [*there, edit.value]
-    elif edit.action is Action.REMOVE:
+    else:
         if not _holds(parent, last):
             return False
         del parent[last]
-    else:
-        if not isinstance(parent, dict) or last not in parent or edit.value in parent:
-            return False
-        parent[edit.value] = parent.pop(last)
     return True
 
 
 def _holds(parent: Any, step: str | int) -> bool:
-    if isinstance(parent, dict):
+    if isinstance(parent, Mapping):
         return step in parent
-    return isinstance(parent, list) and isinstance(step, int) and step < len(parent)
+    return isinstance(parent, list | tuple) and isinstance(step, int) and step < len(parent)
 
 
 def _child(parent: Any, step: str | int) -> Any:

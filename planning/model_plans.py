@@ -53,7 +53,7 @@ def model_plans(
     for model, found in entries:
         problems += found
         if model is not None:
-            plan, found = _checked_plan(next(placed), pools)
+            plan, found = _checked_plan(next(placed), pools, _offer(settings))
             plans += [] if plan is None else [plan]
             problems += found
     return tuple(plans), tuple(problems)
@@ -131,7 +131,7 @@ def _spec(
 
 
 def _checked_plan(
-    placed: PlacedModel, pools: ListedPools
+    placed: PlacedModel, pools: ListedPools, offer: Offer
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
     """A model's plan on its pool, and what is wrong with it there."""
     plan, problems = _model_plan(placed.spec, placed.placement)
@@ -139,7 +139,9 @@ def _checked_plan(
     if plan is None:
         return None, problems
     pool = next(pool for pool in pools.plans if pool.id == plan.pool)
-    context = PlacedContext(spec=placed.spec, model=plan, pool=pool, choices=pools.choices)
+    context = PlacedContext(
+        spec=placed.spec, model=plan, pool=pool, choices=pools.choices, offer=offer
+    )
     return plan, (*problems, *placed_problems(context))
 
 

@@ -16,7 +16,8 @@ from models.catalog import (
     serving_arguments,
 )
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
+from models.ways_out import WayOut, instead, leave_out, meant, rename, use
 from planning.checks.contexts import EntryContext
 
 # Arguments that the program sets, and the keys that users set instead.
@@ -31,6 +32,10 @@ _OWNED: Final[Mapping[str, str]] = {
     "excludes its autoscaling",
     "task": "Leave it out: the OpenAI-compatible application generates text",
 }
+_FRONT_END: Final = (
+    "Leave it out; Ray Serve has neither authentication nor TLS, so keep the service inside the "
+    "cluster or put a gateway in front of it"
+)
 # Counts that planning computes with, and the least and most they can be.
 _COUNTS: Final = frozenset(
     {
@@ -43,6 +48,8 @@ _COUNTS: Final = frozenset(
 )
 _LARGEST_COUNT: Final = 1_000_000_000
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
+_THOUSANDS: Final = re.compile(r"([0-9]+)k")  # of tokens, as people write a context of 8k
+_LONGEST_NUMBER: Final = 15
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
     "float": "a number",
@@ -69,6 +76,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 reason="is set by this program",
                 remedy=_OWNED[name],
                 rule="engine-argument-owned",
+                candidates=(instead(where, _OWNED[name]),),
             )
         elif name in known:
             yield from _type_problems(known[name], value, where)
@@ -77,17 +85,19 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 path=where,
                 reason="belongs to vLLM's own HTTP server, which Ray Serve never starts: it would "
                 "be accepted without an error and have no effect",
-                remedy="Leave it out; Ray Serve has neither authentication nor TLS, so keep the "
-                "service inside the cluster or put a gateway in front of it",
+                remedy=_FRONT_END,
                 rule="engine-argument-front-end",
+                candidates=(instead(where, _FRONT_END),),
             )
         else:
+            near = nearest_of(name, known)
             yield Problem(
                 path=where,
                 reason=f"is not an engine argument of vLLM {vllm_version}",
                 remedy=f"{nearest(name, known)}Engine arguments keep vLLM's own names, with "
                 "underscores",
                 rule="engine-argument-unknown",
+                candidates=() if near is None else (rename(where, near),),
             )
 
 
@@ -107,34 +117,73 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             if isinstance(value, str) and _NUMBER_OR_BOOLEAN.fullmatch(value)
             else f"Write {wanted}",
             rule="engine-argument-type",
+            candidates=_values_meant(argument, value, where),
         )
     elif argument.name in _COUNTS and value is not None and not 1 <= value <= _LARGEST_COUNT:
         yield Problem(
             path=where,
             value=value,
             reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
-            remedy=f"Use a number from 1 to {_LARGEST_COUNT}, or leave {argument.name} out",
+            remedy=f"Use a number from 1 to {_LARGEST_COUNT}",
             rule="engine-argument-range",
+            candidates=(leave_out(where, f"leave {argument.name} out"),),
         )
     elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
         yield Problem(
             path=where,
             value=value,
             reason="is not a share of the GPU's memory",
-            remedy="Use a number above 0 and up to 1, or leave it out (0.9)",
+            remedy="Use a number above 0 and up to 1",
             rule="engine-argument-range",
+            candidates=(leave_out(where, "leave it out (0.9)"),),
         )
     elif argument.choices is not None and isinstance(value, str | int) and value is not None:
         if isinstance(value, bool) or value in argument.choices:
             return
         choices = [str(choice) for choice in argument.choices]
+        near = next(
+            (known for known in argument.choices if str(known) == nearest_of(str(value), choices)),
+            None,
+        )
         yield Problem(
             path=where,
             value=value,
             reason=f"is not a value that vLLM accepts for {argument.name}",
-            remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",
+            remedy=f"{nearest(str(value), choices)}vLLM accepts {', '.join(choices)}",
             rule="engine-argument-choice",
+            candidates=(
+                *(() if near is None else (meant(where, near),)),
+                leave_out(where, "leave it out"),
+            ),
         )
+
+
+def _values_meant(argument: EngineArgument, value: Any, where: str) -> Iterable[WayOut]:
+    """A number or truth value out of its quotes; "8k" in whole; the argument's own default."""
+    if isinstance(value, str):
+        read = _read(value.strip().lower())
+        if read is not None and _has_type(read, argument.types):
+            yield use(where, read, f"write {_shown(read)} without quotes")
+    yield leave_out(where, "leave it out")
+
+
+def _read(text: str) -> int | float | bool | None:
+    if text in ("true", "false"):
+        return text == "true"
+    if len(text) > _LONGEST_NUMBER:
+        return None
+    if thousands := _THOUSANDS.fullmatch(text):
+        return int(thousands[1]) * 1024
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _shown(value: object) -> str:
+    return str(value).lower()
 
 
 def _has_type(value: Any, types: tuple[str, ...]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from models.problems import Problem
+from models.ways_out import leave_out, together, use
 from planning.checks.contexts import PlacedContext
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -18,14 +19,23 @@ def _batch(arguments: StatedArguments) -> Iterable[Problem]:
 
     https://docs.vllm.ai/en/latest/configuration/optimization.html
     """
+    sequences, eager = (arguments.path_to_set(name) for name in ("max_num_seqs", "enforce_eager"))
     if arguments.get("max_num_seqs") == 1:
         yield Problem(
             path=arguments.path_of("max_num_seqs"),
             value=1,
             reason="answers one request after the other: each request that waits adds its whole "
             "time, so under any load the latency is worse, not better",
-            remedy="Leave it out, or use profile: latency, which keeps steps short",
+            remedy="Let the engine batch requests",
             rule="batch-of-one",
+            candidates=(
+                leave_out(sequences, "leave it out"),
+                together(
+                    "use profile: latency, which keeps steps short",
+                    leave_out(sequences),
+                    use(f"{arguments.path}.profile", "latency"),
+                ),
+            ),
         )
     if arguments.get("enforce_eager") is True:
         yield Problem(
@@ -35,6 +45,14 @@ def _batch(arguments: StatedArguments) -> Iterable[Problem]:
             "wait for the CPU",
             remedy="Leave it out, or use profile: memory if the graphs' memory is needed",
             rule="eager-mode",
+            candidates=(
+                leave_out(eager, "leave it out"),
+                together(
+                    "use profile: memory if the graphs' memory is needed",
+                    leave_out(eager),
+                    use(f"{arguments.path}.profile", "memory"),
+                ),
+            ),
         )
 
 
@@ -55,4 +73,5 @@ def _redundant(context: PlacedContext) -> Iterable[Problem]:
                 reason=reason,
                 remedy="Leave it out",
                 rule="engine-argument-idle",
+                candidates=(leave_out(f"{context.path}.engine.{name}", "leave it out"),),
             )

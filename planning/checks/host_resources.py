@@ -5,6 +5,7 @@ from typing import Final
 
 from models.catalog import machine_types
 from models.problems import Problem
+from models.ways_out import leave_out, use
 from planning.checks.contexts import PlacedContext, StackContext
 
 # CacheConfig.verify_with_parallel_config, vLLM 0.10: ValueError above 0.7 of the host's memory.
@@ -29,18 +30,28 @@ def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
             value=engine["swap_space"],
             reason=f"GiB per GPU ({gpus} in use) are more than vLLM accepts on "
             f"{machine.id} with {machine.memory_gib:g} GiB",
-            remedy=f"Use at most {most}, or leave it out (4)",
+            remedy="Use less, or a larger machineType",
             rule="swap-space",
+            candidates=(
+                use(f"{context.path}.engine.swap_space", most, f"use at most {most}"),
+                leave_out(f"{context.path}.engine.swap_space", "leave it out (4)"),
+            ),
         )
     offload = _gib(engine.get("cpu_offload_gb"))
+    offload_path = f"{context.path}.engine.cpu_offload_gb"
+    half = pool.pod.memory_gib // (2 * gpus)
     if offload * gpus > pool.pod.memory_gib:
         yield Problem(
             path=f"{context.path}.engine.cpu_offload_gb",
             value=engine["cpu_offload_gb"],
             reason=f"GiB per GPU ({gpus} in use) are more than the {pool.pod.memory_gib} GiB that "
             f"a pod of {pool.id} has: it would be killed while it loads",
-            remedy=f"Use at most {pool.pod.memory_gib // (2 * gpus)}, or a larger machineType",
+            remedy="Use less, or a larger machineType",
             rule="cpu-offload",
+            candidates=(
+                leave_out(offload_path, "leave it out"),
+                use(offload_path, half, f"use at most {half}"),
+            ),
         )
     elif offload:
         yield Problem(
@@ -50,6 +61,7 @@ def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
             "some ten times slower than a model that fits",
             remedy="Prefer a quantized model or a larger GPU",
             rule="cpu-offload-slow",
+            candidates=(leave_out(offload_path, "leave it out"),),
         )
 
 
@@ -69,8 +81,15 @@ def host_cpu_problems(context: StackContext) -> Iterable[Problem]:
                 value=pool.machine_type,
                 reason=f"leaves {pool.pod.cpu} CPUs for pods, and {replicas} replicas fit its "
                 f"{pool.tier.gpu_count} GPUs and take one CPU each: some GPUs would idle",
-                remedy=f"Use {pool.tier.machine_type}",
+                remedy="Use a machine with more CPUs",
                 rule="node-cpus",
+                candidates=(
+                    use(
+                        f"{pool.path}.machineType",
+                        pool.tier.machine_type,
+                        f"use {pool.tier.machine_type}",
+                    ),
+                ),
             )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from models.architecture import LlmArchitecture
 from models.catalog import vllm_behaviour
 from models.problems import Problem, Severity
+from models.ways_out import instead, leave_out, outside, use
 from planning.checks.contexts import EntryContext
 
 
@@ -24,6 +25,10 @@ def model_capability_problems(context: EntryContext) -> Iterable[Problem]:
             "and models in vLLM's own registry do not need it",
             remedy="Leave it out, or pin the code with revision and code_revision",
             rule="trust-remote-code",
+            candidates=(
+                leave_out(f"{path}.engine.trust_remote_code", "leave it out"),
+                outside("pin the code with revision and code_revision"),
+            ),
         )
 
 
@@ -41,6 +46,7 @@ def _multimodal(
                 "takes text only",
                 remedy="Leave it out",
                 rule="multimodal-argument",
+                candidates=(leave_out(f"{path}.engine.{name}", "leave it out"),),
             )
 
 
@@ -55,6 +61,12 @@ def _experts(
             reason=f"spreads experts over GPUs, and {architecture.model_type} is a dense model",
             remedy="Leave it out; tensorParallelSize spreads a dense model",
             rule="expert-parallel-dense",
+            candidates=(
+                instead(
+                    f"{path}.engine.enable_expert_parallel",
+                    "Leave it out; tensorParallelSize spreads a dense model",
+                ),
+            ),
         )
 
 
@@ -72,6 +84,13 @@ def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
             remedy="Add tool_call_parser: hermes for Qwen, llama3_json for Llama 3, "
             "mistral for Mistral",
             rule="tool-parser",
+            candidates=(
+                leave_out(f"{path}.engine.enable_auto_tool_choice", "leave it out"),
+                outside(
+                    "add tool_call_parser: hermes for Qwen, llama3_json for Llama 3, mistral for "
+                    "Mistral"
+                ),
+            ),
         )
     elif parser and enabled is not True:
         yield Problem(
@@ -82,4 +101,12 @@ def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
             remedy="Add enable_auto_tool_choice: true",
             rule="tool-parser",
             severity=Severity.WARN,
+            candidates=(
+                use(
+                    f"{path}.engine.enable_auto_tool_choice",
+                    True,
+                    "add enable_auto_tool_choice: true",
+                ),
+                leave_out(f"{path}.engine.tool_call_parser", "leave it out"),
+            ),
         )

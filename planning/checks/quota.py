@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from models.catalog import SSD_TOTAL_GB
 from models.problems import Problem
+from models.ways_out import WayOut, outside, use
 from planning.checks.contexts import StackContext
 from planning.plan_costs import QuotaNeed
 
@@ -30,6 +31,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "minimum: GKE would create the pools, and some pods would never start",
                 remedy=f"{_raise(need.metric, need.peak)} or use fewer replicas",
                 rule="quota-below-minimum",
+                candidates=(_raised(need, need.peak), outside("use fewer replicas")),
             )
         elif need.stated > need.limit:
             yield Problem(
@@ -39,6 +41,10 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "nodes would fail to start under load",
                 remedy=f"{_raise(need.metric, need.stated)} or lower {_what_to_lower(need.metric)}",
                 rule="quota-below-peak",
+                candidates=(
+                    _raised(need, need.stated),
+                    outside(f"lower {_what_to_lower(need.metric)}"),
+                ),
             )
         elif need.peak > need.limit:
             yield Problem(
@@ -48,6 +54,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "replicas: under full load some replicas will wait",
                 remedy=f"{_raise(need.metric, need.peak)} or accept the cap",
                 rule="quota-below-maximum",
+                candidates=(_raised(need, need.peak), outside("accept the cap")),
             )
         elif need.upgrade > need.limit:
             yield Problem(
@@ -57,6 +64,10 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "needs, because a second RayCluster then starts next to the first",
                 remedy=f"{_raise(need.metric, need.upgrade)} or scale down before such a change",
                 rule="quota-below-upgrade",
+                candidates=(
+                    _raised(need, need.upgrade),
+                    outside("scale down before such a change"),
+                ),
             )
 
 
@@ -73,6 +84,12 @@ def _unlisted(need: QuotaNeed, path: str) -> Problem:
         remedy="Add it; `ray-llm quotas` writes the section from gcloud's description",
         rule="quota-unlisted",
     )
+
+
+def _raised(need: QuotaNeed, limit: int) -> WayOut:
+    """More of it, which the stack file says once Google has granted it."""
+    words = _raise(need.metric, limit)
+    return use(f"ray-llm:quotas.{need.metric}", limit, words[0].lower() + words[1:])
 
 
 def _raise(metric: str, needed: int) -> str:

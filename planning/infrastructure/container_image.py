@@ -6,6 +6,7 @@ from typing import Final
 
 from models.catalog import RayRelease
 from models.problems import Problem, Severity
+from models.ways_out import outside, use
 
 # Images that lack Ray Serve LLM, by the last two parts of their names, so that mirrors count.
 # https://docs.ray.io/en/latest/serve/llm/quick-start.html asks for rayproject/ray-llm.
@@ -32,8 +33,12 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             path=path,
             value=image,
             reason=f"is an image {lacks}",
-            remedy=f"Use {ray.image}, or an image of your own that holds both",
+            remedy="Use an image that holds both",
             rule="image-without-vllm",
+            candidates=(
+                use(path, ray.image, f"use {ray.image}"),
+                outside("use an image of your own that holds both"),
+            ),
         )
         return
     if _OTHER_PROCESSOR.search(tag):
@@ -42,8 +47,9 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             value=image,
             reason="is for ARM processors, and all machines of the catalogue are x86: its pods "
             "would end with an exec format error",
-            remedy=f"Use {ray.image}",
+            remedy="Use an image for x86",
             rule="image-processor",
+            candidates=(use(path, ray.image, f"use {ray.image}"),),
         )
     version = _VERSION.match(tag)
     if ending == _OFFICIAL and version is not None and version[1] != ray.ray:
@@ -51,8 +57,12 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             path=path,
             value=image,
             reason=f"holds Ray {version[1]}, and the configuration is written for Ray {ray.ray}",
-            remedy=f"Use versions.ray: {version[1]} if the release table has it, or {ray.image}",
+            remedy=f"Use an image with Ray {ray.ray}",
             rule="image-version",
+            candidates=(
+                use("ray-llm:versions.ray", version[1], f"use versions.ray: {version[1]}"),
+                use(path, ray.image, f"use {ray.image}"),
+            ),
         )
     elif not digest and tag.split("-")[0] in _MOVING:
         yield Problem(

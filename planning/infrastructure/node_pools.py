@@ -12,8 +12,9 @@ from models.catalog import (
     zones_with,
 )
 from models.problems import Problem, Severity, stops
-from models.spelling import nearest
+from models.spelling import nearest_of
 from models.stack import GKE_NAME_LIMIT, GKE_POOL_NODE_LIMIT, GpuPoolSettings, StackSettings
+from models.ways_out import WayOut, leave_out, meant, together, use
 from planning.infrastructure.allocatable import ray_pod
 from planning.infrastructure.bin_packing import nodes_for
 from planning.infrastructure.cluster import ROUTER_GROUP_ID
@@ -111,25 +112,38 @@ def _boot_disk_gb(tier: GpuTier) -> int:
     return max(_SMALLEST_BOOT_DISK_GB, IMAGE_GB + 2 * round(tier.gpu_memory_gib) * tier.gpu_count)
 
 
-def _tier_meant(word: str) -> str:
-    """The tier whose accelerator or machine type a word is: people know those names better."""
+def _tier_meant(word: str) -> str | None:
+    """The tier that a word stands for; people know accelerator and machine types better.
+
+    The accelerators of GKE, the Compute Engine API and older files differ in what stands before
+    the GPU's name: `nvidia-l4`, `nvidia-tesla-l4`, `tesla-t4`.
+    """
+    word = word.lower().removesuffix("-spot")
     for tier in gpu_tiers().values():
         if word == tier.accelerator_type or word in tier.machine_types:
-            return f"Did you mean {tier.id}? "
-    return ""
+            return tier.id
+    bare = word.replace("_", "-")
+    for maker in ("nvidia-", "tesla-", "gpu-"):
+        bare = bare.removeprefix(maker)
+    if bare in gpu_tiers():
+        return bare
+    return nearest_of(bare, gpu_tiers())
 
 
 def _unknown_tier(pool: GpuPoolSettings, path: str) -> Problem:
     known = ", ".join(gpu_tiers())
-    hint = _tier_meant(pool.tier) or nearest(pool.tier, gpu_tiers())
-    if pool.tier.endswith("-spot"):
-        hint = f"Write {{tier: {pool.tier.removesuffix('-spot')}, spot: true}}. "
+    tier = _tier_meant(pool.tier)
+    ways: tuple[WayOut, ...] = () if tier is None else (meant(f"{path}.tier", tier),)
+    if tier is not None and pool.tier.endswith("-spot"):
+        both = (use(f"{path}.tier", tier), use(f"{path}.spot", True))
+        ways = (together(f"write {{tier: {tier}, spot: true}}", *both),)
     return Problem(
         path=f"{path}.tier",
         value=pool.tier,
         reason="is not a GPU tier of the catalogue",
-        remedy=f"{hint}Known tiers: {known}",
+        remedy=f"{f'Did you mean {tier}? ' if tier else ''}Known tiers: {known}",
         rule="tier-unknown",
+        candidates=ways,
     )
 
 
@@ -149,10 +163,16 @@ def _no_default_pool(settings: StackSettings) -> Problem:
         path="ray-llm:gpuPools",
         reason=f"is left out, and the cluster's zones ({', '.join(settings.cluster.zones)}) offer "
         f"none of the default tiers {tried}",
-        remedy=f"List some of {', '.join(here)}"
-        if here
-        else "Choose other zones or another region",
+        remedy="Choose other tiers, other zones or another region",
         rule="zone-without-gpu",
+        candidates=(
+            *(use("ray-llm:gpuPools", [tier], f"list gpuPools: [{tier}]", "pool") for tier in here),
+            *(
+                ()
+                if len(here) < 2
+                else (use("ray-llm:gpuPools", here, f"list some of {', '.join(here)}"),)
+            ),
+        ),
     )
 
 
@@ -164,8 +184,12 @@ def _name_problems(
             path=f"{path}.name",
             value=pool.id,
             reason=f"is the name {taken[pool.id]}",
-            remedy="Give the pool another name, or leave name out to use its tier's",
+            remedy="Give the pool another name",
             rule="pool-twice",
+            candidates=(
+                leave_out(f"{path}.name", "leave name out to use its tier's"),
+                use(f"{path}.name", f"gpu-{pool.id}"),
+            ),
         )
     if pool.id in seen:
         yield Problem(
@@ -174,6 +198,10 @@ def _name_problems(
             reason="is also the name of an earlier pool",
             remedy="Give one of them another name: name: <pool>",
             rule="pool-twice",
+            candidates=(
+                use(f"{path}.name", f"{pool.id[: GKE_NAME_LIMIT - 3]}-{number}", group="name")
+                for number in range(2, 6)
+            ),
         )
     if len(pool.id) > GKE_NAME_LIMIT:
         yield Problem(
@@ -182,6 +210,7 @@ def _name_problems(
             reason=f"has {len(pool.id)} characters and GKE allows {GKE_NAME_LIMIT}",
             remedy="Give the pool a shorter name",
             rule="invalid-value",
+            candidates=(use(f"{path}.name", pool.id[:GKE_NAME_LIMIT].rstrip("-")),),
         )
 
 
@@ -193,16 +222,27 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
             value=pool.id,
             reason=f"is not available {'as spot' if pool.spot else 'on demand'}: Google sells "
             f"{tier.machine_type} only as {' or '.join(sorted(tier.provisioning))}",
-            remedy="Set spot: true" if "spot" in tier.provisioning else "Choose another tier",
+            remedy="Choose another tier",
             rule="tier-provisioning",
+            candidates=(
+                use(f"{path}.spot", not pool.spot, f"set spot: {str(not pool.spot).lower()}"),
+            ),
         )
     if pool.machine_type is not None and pool.machine_type not in tier.machine_types:
         yield Problem(
             path=f"{path}.machineType",
             value=pool.machine_type,
             reason=f"does not carry {tier.gpu_count} x {tier.gpu_name}",
-            remedy=f"Use one of {', '.join(tier.machine_types)}, or leave it out",
+            remedy=f"The machine types with these GPUs are {', '.join(tier.machine_types)}",
             rule="machine-type",
+            candidates=(
+                leave_out(f"{path}.machineType", f"leave it out ({tier.machine_type})"),
+                *(
+                    use(f"{path}.machineType", machine)
+                    for machine in tier.machine_types
+                    if machine != tier.machine_type
+                ),
+            ),
         )
 
 
@@ -238,12 +278,18 @@ def _zones(
         value=pool.id,
         reason=f"needs {tier.accelerator_type}, which none of the cluster's zones "
         f"({', '.join(stated)}) offers",
-        remedy=f"Add zones: [{', '.join(offered)}] to the pool"
+        remedy="Choose another tier or region"
         if offered
         else f"{settings.region} has none: choose another tier or region",
         rule="zone-without-gpu",
+        candidates=_zone_ways(path, offered),
     )
     return (), (problem,)
+
+
+def _zone_ways(path: str, offered: Sequence[str]) -> Iterable[WayOut]:
+    if offered:
+        yield use(f"{path}.zones", list(offered))
 
 
 def _zone_problems(
@@ -259,8 +305,9 @@ def _zone_problems(
             reason=f"is outside the region {region}"
             if outside
             else f"does not offer {tier.accelerator_type}",
-            remedy=f"Use zones of {', '.join(offered)}"
+            remedy="Choose other zones, or another tier or region"
             if offered
             else f"{region} has none: choose another tier or region",
             rule="zone-outside-region" if outside else "zone-without-gpu",
+            candidates=_zone_ways(path, offered),
         )

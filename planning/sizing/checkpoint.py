@@ -18,8 +18,9 @@ from models.architecture import (
 )
 from models.catalog import LlmRow, llms, supported_architectures
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import ModelDeployment
+from models.ways_out import leave_out, meant, use
 from planning.plan import GIB
 
 # Gated repositories, whose terms must be accepted: all whose names start so.
@@ -63,6 +64,7 @@ def checkpoint_of(
             reason="names both a model of the catalogue and a source",
             remedy="Keep model for a model of the catalogue, source for any other",
             rule="contradiction",
+            candidates=(leave_out(f"{path}.source"), leave_out(f"{path}.model")),
         )
         return None, (problem,)
     if deployment.model is not None:
@@ -84,18 +86,19 @@ def _of_catalogue(
     row = llms().get(name)
     if row is None:
         by_source = [row.id for row in llms().values() if row.source.lower() == name.lower()]
-        way_out = (
-            f"Write model: {by_source[0]}"
-            if by_source
-            else f"{nearest(name, llms())}For a model outside the catalogue give its source"
-            " (a Hugging Face repository), configFile and weightGib"
-        )
+        near = nearest_of(name, llms())
+        where = f"{path}.model"
         problem = Problem(
             path=f"{path}.model",
             value=name,
             reason="is not in the catalogue",
-            remedy=way_out,
+            remedy=f"{nearest(name, llms())}For a model outside the catalogue give its source"
+            " (a Hugging Face repository), configFile and weightGib",
             rule="model-unknown",
+            candidates=(
+                *(use(where, row, f"write model: {row}", group="model") for row in by_source),
+                *(() if near is None or by_source else (meant(where, near),)),
+            ),
         )
         return None, (problem,)
     described = {
@@ -107,8 +110,9 @@ def _of_catalogue(
             path=f"{path}.{key}",
             value=value,
             reason=f"describes a model that the catalogue already knows ({row.id})",
-            remedy=f"Leave {key} out, or give source instead of model",
+            remedy="Give source instead of model",
             rule="contradiction",
+            candidates=(leave_out(f"{path}.{key}", f"leave {key} out"),),
         )
         for key, value in described.items()
         if value is not None

@@ -11,9 +11,12 @@ from models.catalog import (
     RayRelease,
     float16_refused,
     oldest_ray,
+    ray_releases,
+    release_number,
     vllm_behaviour,
 )
 from models.problems import Problem, Severity
+from models.ways_out import leave_out, outside, use
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.quantization import IN_FLIGHT_BITS, quantization_problems
@@ -62,9 +65,15 @@ def choose_precision(
                 reason=f"runs on {tier.gpu_name} (compute capability {tier.capability / 10:.1f}) "
                 f"with vLLM {release.vllm}, whose only engine is reported both to work and to fail "
                 "there",
-                remedy=f"Use {f'versions.ray: {older}, or ' if older else ''}a newer GPU",
+                remedy="Use a newer GPU",
                 rule="old-gpu-new-vllm",
                 severity=Severity.WARN,
+                candidates=()
+                if older is None
+                else (
+                    use("ray-llm:versions.ray", older, f"use versions.ray: {older}"),
+                    outside("use a newer GPU"),
+                ),
             )
         )
     return Precision(
@@ -113,8 +122,11 @@ def _dtype_problems(
             value=dtype,
             reason=f"needs compute capability 8.0 and {tier.gpu_name} ({tier.id}) has "
             f"{tier.capability / 10:.1f}",
-            remedy="Leave dtype out (float16 is chosen there), or use an L4 or newer",
+            remedy="Use an L4 or a newer GPU",
             rule="bfloat16-capability",
+            candidates=(
+                leave_out(arguments.path_of("dtype"), "leave dtype out (float16 is chosen there)"),
+            ),
         )
     model_type = checkpoint.architecture.model_type if checkpoint.architecture else None
     if dtype == "float16" and model_type in float16_refused(release.vllm):
@@ -124,8 +136,11 @@ def _dtype_problems(
             value=dtype if on_purpose else checkpoint.source,
             reason=("cannot be used" if on_purpose else f"would run in float16 on {tier.id}")
             + f": vLLM refuses it for {model_type} models, whose activations overflow in float16",
-            remedy="Use bfloat16 on an L4 or newer GPU",
+            remedy="Use bfloat16 on an L4 or a newer GPU",
             rule="float16-refused",
+            candidates=(leave_out(arguments.path_of("dtype"), "leave dtype out"),)
+            if on_purpose
+            else (),
         )
 
 
@@ -144,9 +159,17 @@ def _kv_problems(
             value=kv_dtype,
             reason=f"is not supported by the V1 engine on {tier.gpu_name} in this vLLM, so the "
             "model runs on the older V0 engine, without prefix caching",
-            remedy=f"Leave it out, or use an H100{f' or Ray {newer} on an L4' if newer else ''}",
+            remedy="Use an H100",
             rule="fp8-kv-v0",
             severity=Severity.WARN,
+            candidates=(
+                leave_out(path, "leave it out"),
+                *(
+                    ()
+                    if newer is None
+                    else (use("ray-llm:versions.ray", newer, f"use versions.ray: {newer}"),)
+                ),
+            ),
         )
     elif not v0_engine and tier.capability < facts.fp8_kv_cache_capability:
         yield Problem(
@@ -155,8 +178,9 @@ def _kv_problems(
             reason=f"needs compute capability {facts.fp8_kv_cache_capability / 10:.1f} on the V1 "
             f"engine and {tier.gpu_name} "
             f"({tier.id}) has {tier.capability / 10:.1f}",
-            remedy="Leave kv_cache_dtype out, or use an L4 or H100",
+            remedy="Use an L4 or H100",
             rule="fp8-kv-capability",
+            candidates=(leave_out(path, "leave kv_cache_dtype out"),),
         )
 
 
@@ -180,8 +204,17 @@ def _architecture_problems(
             path=arguments.path,
             value=checkpoint.source,
             reason=f"is a {name}, which vLLM {release.vllm} (Ray {release.ray.ray}) does not know",
-            remedy="Choose a newer versions.ray, or another model",
+            remedy="Choose another model",
             rule="architecture-unsupported",
+            candidates=(
+                use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
+                for row in sorted(
+                    ray_releases().values(),
+                    # Releases that this project's tests run come first, then the older ones.
+                    key=lambda row: (not row.tested, release_number(row.ray)),
+                )
+                if checkpoint.is_known_to(row.vllm)
+            ),
         )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from models.catalog import GpuTier, QuantizationMethod, quantization_methods, vllm_behaviour
 from models.problems import Problem, Severity
+from models.ways_out import WayOut, leave_out, outside, use
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.stated_arguments import StatedArguments
@@ -35,7 +36,7 @@ def quantization_problems(
     asked = arguments.get("quantization")
     stored = checkpoint.quantization.method if checkpoint.quantization else None
     if asked is not None:
-        refused = tuple(_refused(str(asked), checkpoint, arguments, methods, tier, release))
+        refused = tuple(_refused(str(asked), checkpoint, arguments, methods, release))
         if refused:
             yield from refused
             return
@@ -63,7 +64,6 @@ def _refused(
     checkpoint: Checkpoint,
     arguments: StatedArguments,
     methods: Mapping[str, QuantizationMethod],
-    tier: GpuTier,
     release: ReleasePlan,
 ) -> Iterable[Problem]:
     """A stated method that vLLM does not have, or that 16-bit weights cannot be loaded with."""
@@ -74,11 +74,15 @@ def _refused(
             path=path,
             value=asked,
             reason=f"is not a quantization method of vLLM {release.vllm}",
-            remedy=f"Leave it out: the checkpoint says that its weights are {stored}"
+            remedy="Leave it out"
             if stored
-            else f"Use {_in_flight_methods(methods, tier)}, which quantize while they load, "
-            "or serve a quantized checkpoint",
+            else "Leave it out, or serve a quantized checkpoint of the model",
             rule="quantization-unknown",
+            candidates=(
+                leave_out(path, f"leave it out: the checkpoint says that its weights are {stored}"),
+            )
+            if stored
+            else _without_checkpoint(path, methods),
         )
     elif checkpoint.architecture is not None and stored is None and asked not in IN_FLIGHT_BITS:
         yield Problem(
@@ -86,19 +90,25 @@ def _refused(
             value=asked,
             reason="needs a checkpoint that was quantized that way, and this one holds 16-bit "
             "weights",
-            remedy="Serve a quantized checkpoint of the model (its name often ends in "
-            f"-{asked}), or use {_in_flight_methods(methods, tier)}",
+            remedy=f"Serve a quantized checkpoint of the model; its name often ends in -{asked}",
             rule="quantization-checkpoint",
+            candidates=(
+                *_without_checkpoint(path, methods),
+                outside(f"serve a quantized checkpoint (its name often ends in -{asked})"),
+            ),
         )
 
 
-def _in_flight_methods(methods: Mapping[str, QuantizationMethod], tier: GpuTier) -> str:
-    """The methods that need no quantized checkpoint and run on this tier."""
-    return " or ".join(
-        name
-        for name in IN_FLIGHT_BITS
-        if name in methods and (methods[name].min_capability or 0) <= tier.capability
-    )
+def _without_checkpoint(path: str, methods: Mapping[str, QuantizationMethod]) -> Iterable[WayOut]:
+    """The methods that quantize while they load, and no quantization."""
+    for name in IN_FLIGHT_BITS:
+        if name in methods:
+            yield use(path, name, f"use {name}, which quantizes while it loads", "in flight")
+    yield leave_out(path, "leave quantization out")
+
+
+def _read_from_checkpoint(path: str) -> WayOut:
+    return leave_out(path, "leave quantization out: vLLM reads it from the checkpoint")
 
 
 def _contradiction(
@@ -112,6 +122,7 @@ def _contradiction(
             reason=f"contradicts the checkpoint, whose weights are {stored}",
             remedy="Leave quantization out: vLLM reads it from the checkpoint",
             rule="quantization-checkpoint",
+            candidates=(_read_from_checkpoint(path),),
         )
     elif asked in _SAME_FORMAT.values() and tier.capability >= _MARLIN_CAPABILITY:
         yield Problem(
@@ -122,6 +133,7 @@ def _contradiction(
             remedy="Leave quantization out: vLLM reads it from the checkpoint",
             rule="quantization-marlin",
             severity=Severity.WARN,
+            candidates=(_read_from_checkpoint(path),),
         )
 
 
@@ -137,14 +149,17 @@ def _capability_problems(
     if method.name == "compressed-tensors" and scheme is not None:
         schemes = vllm_behaviour(release.vllm).compressed_tensors_capability
         least = max(least, schemes.get(scheme, 0))
+    asked = arguments.get("quantization") is not None
+    path = arguments.path_of("quantization")
     if least > tier.capability:
         yield Problem(
-            path=arguments.path_of("quantization"),
+            path=path,
             value=method.name,
             reason=f"needs compute capability {least / 10:.1f} and "
             f"{tier.gpu_name} ({tier.id}) has {tier.capability / 10:.1f}",
             remedy="Use a newer GPU, or an AWQ checkpoint of the model",
             rule="quantization-capability",
+            candidates=(leave_out(path, "leave quantization out"),) if asked else (),
         )
 
 
@@ -168,6 +183,9 @@ def _dtype_problems(
         value=dtype,
         reason=f"is not a dtype of {method.name} on {tier.id}, which computes in "
         f"{' or '.join(dtypes or method.activation_dtypes)}",
-        remedy="Leave dtype out",
+        remedy="Use another dtype",
         rule="quantization-dtype",
+        candidates=(leave_out(arguments.path_of("dtype"), "leave dtype out"),)
+        if arguments.get("dtype") is not None
+        else (),
     )

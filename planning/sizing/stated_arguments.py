@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from models.problems import Problem
 from models.stack import ENGINE_ARGUMENT_OF_KEY, ModelDeployment
+from models.ways_out import leave_out
 
 # Engine arguments that planning decides; the rest pass through untouched.
 DECIDED: Final = frozenset(
@@ -98,4 +99,8 @@ def _contradictions(
                 reason=f"contradicts engine.{argument}, which is {statement.value}",
                 remedy="Keep one of the two",
                 rule="contradiction",
+                candidates=(
+                    leave_out(statement.path),
+                    leave_out(f"{path}.{key}"),
+                ),
             )
