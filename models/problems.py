@@ -68,6 +68,12 @@ class Problem:
         """Whether `ray-llm:accept` can list its rule so that this problem is not shown."""
         return self.severity is Severity.WARN and RULES[self.rule].acceptable
 
+    @property
+    def shows_secret(self) -> bool:
+        """Whether its path or value holds what looks like a token; its ways out may then, too."""
+        texts = (self.path, self.value if isinstance(self.value, str) else "")
+        return any(without_secrets(text) != text for text in texts)
+
     def with_candidates(self, further: Iterable[WayOut]) -> "Problem":
         """The same problem with more ways out to try, after its own."""
         problem = copy.copy(self)

@@ -5,7 +5,7 @@ can report what is wrong with the others in the same preview.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -59,7 +59,7 @@ class Reading:
     problems: tuple[Problem, ...]
     pools_complete: bool
     directory: Path
-    values: Mapping[str, Any] | None = None
+    values: Mapping[str, Any] | None = field(default=None, repr=False)
     secret_keys: frozenset[str] = frozenset()
 
     def edited(self, edits: Iterable[Edit]) -> "Reading | None":
@@ -145,7 +145,7 @@ def read_stack(
         problems=tuple(problems),
         pools_complete=pools_complete,
         directory=directory,
-        values=values,
+        values={key: None if key in secret_keys else value for key, value in values.items()},
         secret_keys=secret_keys,
     )
 
@@ -351,14 +351,14 @@ def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, 
         problems += found
     if "prices" in readable:
         figures["prices"] = _prices(readable["prices"], f"{NAMESPACE}:prices", problems)
-    for key, field, read in (
+    for key, name, read in (
         ("monthlyBudget", "monthly_budget", amount),
         ("loadFactor", "load_factor", share),
     ):
         if key in readable:
             number, found = read_scalar(read, readable[key], f"{NAMESPACE}:{key}")
             problems += found
-            figures |= {} if number is None else {field: number}
+            figures |= {} if number is None else {name: number}
     return figures
 
 

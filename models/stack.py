@@ -98,7 +98,7 @@ def _served_name(name: str) -> str:
         raise InvalidValueError(
             "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so "
             "every request would get a 404",
-            "Write it without",
+            "Write it without one",
             ("", _dns_safe(name, ".")),
         )
     if len(name) > SERVED_NAME_LIMIT:

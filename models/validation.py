@@ -20,6 +20,7 @@ from models.ways_out import WayOut, leave_out, meant, use
 
 Section = TypeVar("Section", bound=Settings)
 
+_LARGEST_MEANT_AS_TEXT: Final = 10**15
 _NUMBER: Final = re.compile(r"\s*[-+]?[0-9.]+\s*")
 
 
@@ -113,7 +114,7 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
             reason=reason,
             remedy=remedy,
             rule="invalid-value",
-            candidates=_fixes(where, fixes),
+            candidates=_fixes(where, fixes, remedy),
         )
     candidates = _nearest_values(where, kind, details)
     reason, remedy = _wording(kind, details)
@@ -130,10 +131,14 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
     )
 
 
-def _fixes(path: str, fixes: Iterable[tuple[str, object]]) -> Iterable[WayOut]:
+def _fixes(path: str, fixes: Iterable[tuple[str, object]], remedy: str) -> Iterable[WayOut]:
     for key, value in fixes:
-        where = f"{path}.{key}" if key else path
-        yield leave_out(where) if value is None else use(where, value)
+        if not key:
+            yield use(path, value, f"{remedy[:1].lower()}{remedy[1:]}: {value}")
+        elif value is None:
+            yield leave_out(f"{path}.{key}", f"leave out {key}")
+        else:
+            yield use(f"{path}.{key}", value)
 
 
 def _nearest_values(path: str, kind: str, details: ErrorDetails) -> tuple[WayOut, ...]:
@@ -145,13 +150,20 @@ def _nearest_values(path: str, kind: str, details: ErrorDetails) -> tuple[WayOut
         return (use(path, context["le"], f"use at most {context['le']}"),)
     if kind in ("literal_error", "enum"):
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
-        near = nearest_of(str(value), allowed)
+        near = nearest_of(value, allowed) if isinstance(value, str) else None
         return () if near is None else (meant(path, near),)
     if isinstance(value, str):
         return _from_text(path, kind, value)
-    if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
+    if kind == "string_type" and _is_short_number(value):
         return (use(path, str(value), "put it in quotes"),)
     return ()
+
+
+def _is_short_number(value: object) -> bool:
+    """Whether it may have been meant as a text, as a version may be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < _LARGEST_MEANT_AS_TEXT
 
 
 def _from_text(path: str, kind: str, text: str) -> tuple[WayOut, ...]:

@@ -133,6 +133,7 @@ def _tier_meant(word: str) -> str | None:
 def _unknown_tier(pool: GpuPoolSettings, path: str) -> Problem:
     known = ", ".join(gpu_tiers())
     tier = _tier_meant(pool.tier)
+    spot = "Spot is a key of its own. " if pool.tier.endswith("-spot") else ""
     ways: tuple[WayOut, ...] = () if tier is None else (meant(f"{path}.tier", tier),)
     if tier is not None and pool.tier.endswith("-spot"):
         both = (use(f"{path}.tier", tier), use(f"{path}.spot", True))
@@ -141,7 +142,7 @@ def _unknown_tier(pool: GpuPoolSettings, path: str) -> Problem:
         path=f"{path}.tier",
         value=pool.tier,
         reason="is not a GPU tier of the catalogue",
-        remedy=f"{f'Did you mean {tier}? ' if tier else ''}Known tiers: {known}",
+        remedy=f"{f'Did you mean {tier}? ' if tier else ''}{spot}Known tiers: {known}",
         rule="tier-unknown",
         candidates=ways,
     )
@@ -224,9 +225,7 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
             f"{tier.machine_type} only as {' or '.join(sorted(tier.provisioning))}",
             remedy="Choose another tier",
             rule="tier-provisioning",
-            candidates=(
-                use(f"{path}.spot", not pool.spot, f"set spot: {str(not pool.spot).lower()}"),
-            ),
+            candidates=_ways_to_buy(pool, tier, path),
         )
     if pool.machine_type is not None and pool.machine_type not in tier.machine_types:
         yield Problem(
@@ -244,6 +243,29 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
                 ),
             ),
         )
+
+
+def _ways_to_buy(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[WayOut]:
+    """The other way of buying, if there is one; or a tier with as much memory that is sold so.
+
+    Each is tried with the pool's name kept as well, because models may name it.
+    """
+    wanted = "spot" if pool.spot else "on-demand"
+    named = use(f"{path}.name", pool.id)
+    other = use(f"{path}.spot", not pool.spot, f"set spot: {str(not pool.spot).lower()}")
+    if {"spot", "on-demand"} & tier.provisioning:
+        yield replace(other, group="buy")
+        yield together(f"{other.words} with name: {pool.id}", other, named, group="buy")
+    memory = tier.gpu_memory_gib * tier.gpu_count
+    larger = [
+        row
+        for row in gpu_tiers().values()
+        if wanted in row.provisioning and row.gpu_memory_gib * row.gpu_count >= memory
+    ]
+    for row in sorted(larger, key=lambda row: (row.gpu_memory_gib * row.gpu_count, row.gpu_count)):
+        way = use(f"{path}.tier", row.id, group="tier")
+        yield way
+        yield together(f"{way.words} with name: {pool.id}", way, named, group="tier")
 
 
 def _zones(

@@ -20,7 +20,7 @@ from models.catalog import LlmRow, llms, supported_architectures
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import ModelDeployment
-from models.ways_out import leave_out, meant, use
+from models.ways_out import leave_out, meant, outside, use
 from planning.plan import GIB
 
 # Gated repositories, whose terms must be accepted: all whose names start so.
@@ -98,6 +98,7 @@ def _of_catalogue(
             candidates=(
                 *(use(where, row, f"write model: {row}", group="model") for row in by_source),
                 *(() if near is None or by_source else (meant(where, near),)),
+                outside("for a model outside the catalogue give source, configFile and weightGib"),
             ),
         )
         return None, (problem,)
