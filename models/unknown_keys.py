@@ -14,13 +14,14 @@ from models.catalog import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
     data_file,
+    dropped_arguments,
     engine_arguments,
     vllm_versions,
 )
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import ENGINE_ARGUMENT_OF_KEY
-from models.ways_out import WayOut, move, rename
+from models.ways_out import WayOut, instead, move, rename
 
 # Values that show what a key is about, whatever its name.
 _SERVICE_TYPES: Final = ("LoadBalancer", "NodePort", "ExternalName")
@@ -83,9 +84,18 @@ def unknown_key(
         return Problem(
             path=path,
             reason=f"{reason}, because {argument} is an argument of vLLM's engine",
-            remedy=f"Write {ours}" if ours else f"Write engine: {{{argument}: ...}}",
+            remedy="Engine arguments stand under engine, by vLLM's own names",
             rule="foreign-engine-argument",
             candidates=(_to_engine(path, ours or f"engine.{argument}"),),
+        )
+    dropped = dropped_arguments().get(key.replace("-", "_"))
+    if dropped is not None and "engine" in names:
+        return Problem(
+            path=path,
+            reason=f"{reason}, because {dropped.name} was an argument of vLLM's engine",
+            remedy=dropped.instead,
+            rule="foreign-engine-argument",
+            candidates=(instead(path, dropped.instead),),
         )
     near = nearest_of(key, names)
     return Problem(

@@ -4,6 +4,12 @@ Facts are data, in YAML files next to these modules, each with its date and sour
 the functions load one file each, once, into frozen models.
 """
 
+from models.catalog.engine_argument_history import (
+    DroppedArgument,
+    added_in,
+    dropped_arguments,
+    dropped_in,
+)
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.machine_types import (
@@ -55,6 +61,7 @@ __all__ = [
     "SSD_TOTAL_GB",
     "USUAL_BOOT_DISK",
     "BootDisk",
+    "DroppedArgument",
     "EngineArgument",
     "GpuTier",
     "HourlyPrice",
@@ -66,8 +73,11 @@ __all__ = [
     "RayRelease",
     "Region",
     "VllmBehaviour",
+    "added_in",
     "behaviour_rows",
     "disk_quotas",
+    "dropped_arguments",
+    "dropped_in",
     "engine_arguments",
     "float16_refused",
     "front_end_arguments",

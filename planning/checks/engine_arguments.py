@@ -6,14 +6,21 @@ pinned vLLM (models/catalog/vllm) lets us do it before.
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
 from models.catalog import (
+    DroppedArgument,
     EngineArgument,
+    added_in,
+    dropped_arguments,
+    dropped_in,
     engine_arguments,
     front_end_arguments,
+    ray_releases,
     serving_arguments,
+    vllm_versions,
 )
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
@@ -90,15 +97,48 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 candidates=(instead(where, _FRONT_END),),
             )
         else:
-            near = nearest_of(name, known)
-            yield Problem(
-                path=where,
-                reason=f"is not an engine argument of vLLM {vllm_version}",
-                remedy=f"{nearest(name, known)}Engine arguments keep vLLM's own names, with "
-                "underscores",
-                rule="engine-argument-unknown",
-                candidates=() if near is None else (rename(where, near),),
-            )
+            yield _unknown(name, known, vllm_version, where)
+
+
+def _unknown(
+    name: str, known: Mapping[str, EngineArgument], vllm_version: str, where: str
+) -> Problem:
+    """An argument that this vLLM lacks: dropped, not there yet, or misspelt."""
+    reason = f"is not an engine argument of vLLM {vllm_version}"
+    written = name.replace("-", "_")
+    since, dropped = dropped_in(written, vllm_version), dropped_arguments().get(written)
+    later = added_in(written, vllm_version)
+    remedy = "Engine arguments keep vLLM's own names, with underscores"
+    ways: Iterable[WayOut] = ()
+    if since is not None or (dropped is not None and later is None):
+        oldest = vllm_versions()[0]
+        reason += f": it was dropped {f'in vLLM {since}' if since else f'before vLLM {oldest}'}"
+        remedy = "Leave it out" if dropped is None else dropped.instead
+        ways = _ways_without(dropped, remedy, where)
+    elif later is not None:
+        reason += f": it came with vLLM {later}"
+        remedy = "Leave it out"
+        ways = _ways_to_newer(later, where)
+    elif near := nearest_of(name, known):
+        remedy = f"Did you mean {near}? {remedy}"
+        ways = (rename(where, near),)
+    return Problem(
+        path=where, reason=reason, remedy=remedy, rule="engine-argument-unknown", candidates=ways
+    )
+
+
+def _ways_without(dropped: DroppedArgument | None, remedy: str, where: str) -> Iterable[WayOut]:
+    if dropped is not None and dropped.becomes is not None:
+        becomes = dropped.becomes
+        yield replace(rename(where, becomes), words=f"write {becomes}", group="becomes")
+    yield replace(instead(where, remedy), group="becomes")
+
+
+def _ways_to_newer(vllm_version: str, where: str) -> Iterable[WayOut]:
+    yield leave_out(where, "leave it out")
+    for row in ray_releases().values():
+        if row.vllm == vllm_version:
+            yield use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}")
 
 
 @cache
