@@ -243,6 +243,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/keys_of_other_tools.yaml",
     ),
     _stop(
+        "foreign-cluster",
+        "Keys of a cluster as gcloud or the Google API have them: private nodes, default "
+        "node pool, Autopilot.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
         "foreign-engine-argument",
         "A vLLM engine argument among the model's keys instead of under `engine`.",
         "models/unknown_keys.py",
