@@ -497,7 +497,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A quota below what the stack needs at its minimum.",
         "planning/checks/quota.py",
     ),
-    _stop(
+    _warning(
         "quota-below-peak",
         "A quota below what the pools take at the `maxNodes` that the stack file states.",
         "planning/checks/quota.py",
@@ -597,7 +597,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "Speculative decoding on the V0 engine.",
         "planning/checks/speculative_decoding.py",
     ),
-    _stop(
+    _warning(
         "spot-only",
         "A model without a pool in a stack that lists spot pools only.",
         "planning/placement/cheapest_pool.py",
@@ -613,7 +613,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "`swap_space` above 70 % of the machine's memory.",
         "planning/checks/host_resources.py",
     ),
-    _stop(
+    _warning(
         "target-above-batch",
         "`targetOngoingRequests` above `max_num_seqs`.",
         "planning/sizing/autoscaling.py",

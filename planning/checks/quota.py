@@ -10,9 +10,10 @@ from planning.plan_costs import QuotaNeed
 
 
 def quota_problems(context: StackContext) -> Iterable[Problem]:
-    """Stops if the minimum or a stated maximum exceeds a limit, else warnings.
+    """A stop if the minimum exceeds a limit, since pods would never start; else warnings.
 
-    A maxNodes in the stack file is a promise to grow that far; a derived maximum is not.
+    A maxNodes in the stack file is a promise to grow that far, and a derived maximum is not. Both
+    are reached under load only: until then the stack works.
     """
     some_gpus_listed = any(
         need.limit is not None and need.metric.endswith("_GPUS") for need in context.quota

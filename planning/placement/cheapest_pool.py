@@ -1,7 +1,7 @@
 """On which pool a model runs: the one it names, or the cheapest listed one on which it fits.
 
-Spot is never chosen for a model that names no spot pool, because Google takes spot nodes back at
-30 s notice.
+Spot is chosen for a model that names no spot pool only if the stack lists nothing else, because
+Google takes spot nodes back at 30 s notice.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -104,7 +104,9 @@ def _on_cheapest_pool(
     candidates: list[tuple[PoolChoice, ModelSizing, tuple[Problem, ...]]] = []
     refused: list[tuple[PoolChoice, tuple[Problem, ...]]] = []
     cheapest: Rank | None = None  # of those with the full context
-    for pool in sorted((pool for pool in pools if not pool.spot), key=lambda pool: pool.rank(1)):
+    spot_only = pools_complete and all(pool.spot for pool in pools)
+    open_pools = [pool for pool in pools if spot_only or not pool.spot]
+    for pool in sorted(open_pools, key=lambda pool: pool.rank(1)):
         if cheapest is not None and cheapest <= pool.rank(1):
             break  # not even a replica on one of its GPUs would be cheaper
         sizing, problems = size_model(spec, pool.tier)
@@ -124,30 +126,32 @@ def _on_cheapest_pool(
         # A cheaper pool with a shorter context than another pool serves is not chosen.
         full = [entry for entry in candidates if entry[1].max_model_len == wanted]
         pool, sizing, problems = min(full, key=lambda entry: entry[0].rank(entry[1].gpus))
+        if pool.spot:
+            problems = (*problems, _runs_on_spot(spec, pool, pools, offer))
         return Placement(pool=pool.id, sizing=sizing), problems
     if not pools_complete or not pools:
         return None, ()  # the pools' own problems say why there is none
-    if not refused:
-        problem = Problem(
-            path=spec.arguments.path,
-            reason="names no pool, and the stack lists spot pools only",
-            remedy="Name one of them to accept spot, or list an on-demand pool",
-            rule="spot-only",
-            candidates=(
-                *(
-                    use(
-                        f"{spec.arguments.path}.gpu",
-                        pool.id,
-                        f"set gpu: {pool.id} to accept spot",
-                        group="spot",
-                    )
-                    for pool in sorted(pools, key=lambda pool: pool.rank(1))
-                ),
-                *other_pools(spec, None, (), offer),
-            ),
-        )
-        return None, (problem,)
     return None, _fits_nowhere(spec, pools, refused, offer)
+
+
+def _runs_on_spot(
+    spec: ModelSpec, chosen: PoolChoice, pools: Sequence[PoolChoice], offer: Offer
+) -> Problem:
+    return Problem(
+        path=spec.arguments.path,
+        reason=f"names no pool and runs on {chosen.id}, because the stack lists spot pools only: "
+        "Google takes spot nodes back at 30 s notice",
+        remedy="Name one of them, or list an on-demand pool",
+        rule="spot-only",
+        candidates=(
+            use(
+                f"{spec.arguments.path}.gpu",
+                chosen.id,
+                f"set gpu: {chosen.id} to say that it is meant",
+            ),
+            *other_pools(spec, None, pools, offer),
+        ),
+    )
 
 
 def _fits_nowhere(
