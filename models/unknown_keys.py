@@ -90,7 +90,7 @@ def unknown_key(
         return Problem(
             path=path,
             reason=f"{reason}, because {argument} is an argument of vLLM's engine",
-            remedy="Engine arguments stand under engine, by vLLM's own names",
+            remedy=f"Write {ours}" if ours else "Write it under engine, by vLLM's own name",
             rule="foreign-engine-argument",
             candidates=(_to_engine(path, ours or f"engine.{argument}"),),
         )

@@ -6,6 +6,7 @@ import pytest
 
 from models.problems import Severity
 from tests.misconfigurations.corpus import BASE, Case, cases, main, merged, outcome
+from tests.misconfigurations.examples import examples
 
 CASES = cases()
 # Areas that a stack file and the catalogue can decide. Each must have a case.
@@ -41,6 +42,17 @@ def test_a_misconfiguration_is_reported_and_its_near_miss_is_not_stopped(case: C
     assert found.found, [problem.sentence() for problem in found.problems]
     assert not found.false_stop, [problem.sentence() for problem in found.near_problems]
     assert not found.false_alarm, [problem.sentence() for problem in found.near_problems]
+
+
+@pytest.mark.parametrize("case", [*CASES, *examples()], ids=lambda case: case.id)
+def test_every_way_out_that_is_shown_mends_its_problem_and_meets_no_other(case: Case) -> None:
+    for problem, way, works in outcome(case).followed:
+        assert works, (way.words, problem.sentence())
+
+
+def test_most_problems_of_the_corpus_have_a_way_out_that_was_tried() -> None:
+    found = [problem for case in CASES for problem in outcome(case).problems]
+    assert sum(bool(problem.ways) for problem in found) > 0.8 * len(found)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
