@@ -89,6 +89,7 @@ cluster-build: env
 bench: env ## measure planning by number of models, start-up, and preview against a flat program
 	@$(PY) -m benchmarks.config_lines
 	@$(PY) -m benchmarks.planning
+	@$(PY) -m benchmarks.ways_out
 	@$(PY) -m benchmarks.start_up
 	@$(PY) -m benchmarks.preview $(ARGS)
 

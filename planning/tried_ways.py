@@ -16,8 +16,8 @@ from models.ways_out import TriedWayOut, WayOut
 from planning.plan_costs import StackCost
 
 # A preview must not wait for its own advice: so many models are planned for all ways out together
-# (some 0.2 ms each, and 2 ms a stack), and at least one way out of the first problems is tried.
-_MOST_MODELS: Final = 1500
+# (some 0.25 ms each), and for stacks beyond that a few.
+_MOST_MODELS: Final = 5000
 _MOST_TRIES: Final = 150
 # More than this no one compares.
 _MOST_SHOWN: Final = 3
