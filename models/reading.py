@@ -28,7 +28,18 @@ from models.stack import (
 from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
-from models.ways_out import Edit, instead, leave_out, meant, move, outside, top_key, use, with_edits
+from models.ways_out import (
+    Edit,
+    WayOut,
+    instead,
+    leave_out,
+    meant,
+    move,
+    outside,
+    top_key,
+    use,
+    with_edits,
+)
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
@@ -208,6 +219,7 @@ def _missing(key: str, ours: Mapping[str, Any]) -> Iterable[Problem]:
             reason="is missing",
             remedy=REQUIRED[key],
             rule="missing-key",
+            candidates=() if key != "models" else (_first_model(),),
         )
 
 
@@ -381,7 +393,10 @@ def _entries(
     """The readable entries of a list, and whether all were readable."""
     path = f"{NAMESPACE}:{key}"
     if not isinstance(value, list | tuple):
-        problems.append(not_a(value, path, "a list", "Write one `- ...` line for each entry"))
+        wanted = "Write one `- ...` line for each entry"
+        problem = not_a(value, path, "a list", wanted)
+        ways = [use(path, [value], wanted[0].lower() + wanted[1:])] if value is not None else []
+        problems.append(problem.with_candidates(ways))
         return (), False
     if not value:
         problems.append(empty_list(key))
@@ -401,13 +416,17 @@ def _entries(
     return tuple(entries), len(entries) == len(value)
 
 
+def _first_model() -> WayOut:
+    """The smallest model of the catalogue, which runs on any GPU."""
+    model = "qwen2.5-0.5b-instruct"
+    return use(f"{NAMESPACE}:models", [model], f"list a model to serve, such as - {model}")
+
+
 def empty_list(key: str) -> Problem:
     """The problem of an empty `gpuPools` or `models`."""
     path = f"{NAMESPACE}:{key}"
     if key == "models":
-        ways = (
-            use(path, ["qwen2.5-0.5b-instruct"], "list a model, such as - qwen2.5-0.5b-instruct"),
-        )
+        ways = (_first_model(),)
         reason = "is empty, so there would be nothing to serve"
         remedy = "List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"
     else:

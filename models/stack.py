@@ -74,7 +74,7 @@ def _dns_1035_label(limit: int, name: str) -> str:
         raise InvalidValueError(
             "is not a DNS-1035 label",
             "Use lower case letters, digits and '-', a letter first, no '-' last",
-            ("", _dns_safe(name, "")),
+            ("", _with_letter_first(_dns_safe(name, ""))[:limit]),
         )
     return name
 
@@ -86,6 +86,10 @@ def _dns_safe(name: str, kept: str) -> str:
         for letter in name.lower()
     )
     return allowed.strip("-.")
+
+
+def _with_letter_first(name: str) -> str:
+    return name if name[:1].isalpha() else f"llm-{name}".rstrip("-")
 
 
 def _ray_service_name(name: str) -> str:

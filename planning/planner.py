@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from models.problems import Problem, StackError, stops
-from models.reading import Reading
+from models.reading import Reading, reading_of
 from models.stack import StackSettings
 from planning.budget.cost import stack_cost
 from planning.budget.quota import quota_needs
@@ -103,7 +103,15 @@ def gpu_pools(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Prob
     them, warnings included but for those that the settings accept.
     """
     pools, problems = pool_plans(settings)
-    return pools, not_accepted(settings, problems)
+    found = not_accepted(settings, problems)
+    before = Verdict(problems=found, cost=None)
+    return pools, with_tried_ways(found, reading_of(settings), before, _verdict_on_pools)
+
+
+def _verdict_on_pools(reading: Reading) -> Verdict:
+    settings = reading.settings
+    problems = () if settings is None else not_accepted(settings, pool_plans(settings)[1])
+    return Verdict(problems=(*reading.problems, *problems), cost=None)
 
 
 def _without_pools(stack: StackContext) -> StackContext:

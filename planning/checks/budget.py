@@ -56,8 +56,8 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
             value=f"{budget:f}",
             reason=f"was compared without {', '.join(cost.unpriced)}, whose prices in this region "
             "are not known",
-            remedy=f"Give them: ray-llm:prices: {{{cost.unpriced[0].removesuffix('-spot')}: "
-            "{onDemand: 1.20}}, in USD an hour by GPU tier or machine type",
+            remedy="Give a price for each in ray-llm:prices, in USD an hour, by GPU tier or by "
+            "machine type",
             rule="budget-unknown-price",
         )
 

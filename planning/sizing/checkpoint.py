@@ -160,7 +160,7 @@ def _of_source(
                 value=source,
                 reason="is outside the catalogue, so its memory cannot be checked",
                 remedy="Give configFile (the path of its config.json) and weightGib, "
-                "or gpu and checkFit: false",
+                "or gpu, contextLength and checkFit: false",
                 rule="source-undescribed",
             )
             return None, (problem,)

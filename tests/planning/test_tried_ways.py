@@ -9,7 +9,7 @@ from models.problems import Problem, StackError
 from models.reading import Reading, reading_of
 from models.stack import ClusterSettings, GpuPoolSettings, ModelDeployment, StackSettings
 from models.ways_out import TriedWayOut, use
-from planning import make_plan
+from planning import gpu_pools, make_plan
 from planning.tried_ways import Verdict, with_tried_ways
 from tests.planning.stacks import planned, reading, stack
 
@@ -123,3 +123,17 @@ def test_the_number_of_tries_has_a_bound_that_falls_with_the_models() -> None:
 
     assert 100 <= tries_with(1) <= 200
     assert 1 <= tries_with(1000) <= 10
+
+
+def test_pools_alone_get_ways_out_too() -> None:
+    settings = StackSettings(
+        stack="dev",
+        project="acme",
+        region="us-central1",
+        has_hugging_face_token=False,
+        cluster=ClusterSettings(name="llm", zones=("us-central1-a",)),
+        gpu_pools=(GpuPoolSettings(tier="nvidia-l4"),),
+        models=(),
+    )
+    _, (problem,) = gpu_pools(settings)
+    assert problem.sentence().endswith("Did you mean l4?")
