@@ -138,9 +138,8 @@ def outside(words: str) -> WayOut:
 
 def spoken(ways: Sequence[TriedWayOut]) -> str:
     """Ways out as one sentence; a verb that all start with is said once."""
-    parts = [way.sentence_part() for way in ways]
-    questions = [part for part in parts if part.endswith("?")]
-    advice = [part for part in parts if not part.endswith("?")]
+    questions = [way.words for way in ways if way.words.endswith("?")]
+    advice = [way.sentence_part() for way in ways if not way.words.endswith("?")]
     if advice:
         verb = advice[0].split(" ", 1)[0] + " "
         kept = [advice[0], *(part.removeprefix(verb) for part in advice[1:])]

@@ -11,7 +11,10 @@ from typing import Any, overload
 
 from models.architecture.llm_architecture import LARGEST_DIMENSION
 
-WAY_OUT = "Use the config.json next to the model's weights, or name a gpu and set checkFit: false."
+WAY_OUT = (
+    "Use the config.json next to the model's weights, or leave configFile out, give gpu and "
+    "contextLength, and set checkFit: false."
+)
 
 
 class ConfigJsonError(ValueError):

@@ -4,7 +4,7 @@ A model outside the catalogue gives its `source` and either its config.json and 
 that everything is checked, or an explicit `checkFit: false` and a `gpu`, which say that nothing is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from models.catalog import LlmRow, llms, supported_architectures
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import ModelDeployment
-from models.ways_out import leave_out, meant, outside, use
+from models.ways_out import WayOut, leave_out, meant, outside, together, use
 from planning.plan import GIB
 
 # Gated repositories, whose terms must be accepted: all whose names start so.
@@ -145,6 +145,18 @@ def _is_gated(source: str, deployment: ModelDeployment) -> bool:
     return source.lower().startswith(_GATED)
 
 
+def _unchecked(deployment: ModelDeployment, path: str) -> Iterable[WayOut]:
+    """A model whose config.json cannot be read, served unchecked where the entry says enough."""
+    if deployment.gpu is None or deployment.context_length is None:
+        return
+    yield outside("use the config.json next to the model's weights")
+    yield together(
+        "leave configFile out and set checkFit: false, with which its memory is not checked",
+        leave_out(f"{path}.configFile"),
+        use(f"{path}.checkFit", False),
+    )
+
+
 def _of_source(
     deployment: ModelDeployment, source: str, path: str, directory: Path
 ) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
@@ -194,6 +206,7 @@ def _of_source(
             reason=f"does not describe a model: {reason.rstrip('.')}",
             remedy=remedy or "Use the config.json next to the model's weights",
             rule="config-json",
+            candidates=_unchecked(deployment, path),
         )
         return None, (problem,)
     weight_bytes = round((deployment.weight_gib or 0) * GIB)

@@ -120,9 +120,9 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "source without a description": (
         stack([{"source": "acme/x"}]),
-        "ray-llm:models[0].source: acme/x is outside the catalogue, so its memory cannot be "
-        "checked. Give configFile (the path of its config.json) and weightGib, or gpu and "
-        "checkFit: false.",
+        "ray-llm:models[0].source: acme/x is outside the catalogue, so its memory cannot "
+        "be checked. Give configFile (the path of its config.json) and weightGib, or "
+        "gpu, contextLength and checkFit: false.",
     ),
     "a description of a known model": (
         one(weightGib=3),
@@ -519,8 +519,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no models": (
         stack([]),
-        "ray-llm:models: [] is empty, so there would be nothing to serve. List a model, "
-        "such as - qwen2.5-0.5b-instruct.",
+        "ray-llm:models: [] is empty, so there would be nothing to serve. List a model "
+        "to serve, such as - qwen2.5-0.5b-instruct.",
     ),
     "no pools": (
         stack(gpuPools=[]),
@@ -615,7 +615,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no models key": (
         {key: value for key, value in stack().items() if key != "ray-llm:models"},
-        "ray-llm:models: is missing. List at least one model to serve",
+        "ray-llm:models: is missing. List a model to serve, such as - qwen2.5-0.5b-instruct.",
     ),
 }
 

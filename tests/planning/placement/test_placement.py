@@ -30,7 +30,7 @@ def test_spot_is_chosen_with_a_warning_if_the_stack_lists_nothing_else() -> None
     assert plan.models[0].pool == "l4-spot"
     (warning,) = [warning for warning in plan.warnings if warning.rule == "spot-only"]
     assert warning.acceptable
-    assert "or add `- l4` to ray-llm:gpuPools" in warning.sentence()
+    assert "or add `- t4` to ray-llm:gpuPools" in warning.sentence()
 
 
 def test_a_broken_on_demand_pool_leads_no_model_to_spot() -> None:
@@ -62,7 +62,7 @@ def test_the_smallest_degree_that_fits_is_taken(model: str, tier: str, degree: i
 def test_a_model_that_fits_nowhere_is_shown_the_way_to_a_tier() -> None:
     (reported,) = sentences(stack(["qwen2.5-72b-instruct"], ["t4", "l4"]))
     assert "l4 (the largest listed)" in reported
-    tier = reported.split("add `- ")[1].split("`")[0]
+    tier = reported.split("Add `- ")[1].split("`")[0]
     assert pool_of("qwen2.5-72b-instruct", [tier]) == tier
 
 
