@@ -35,7 +35,7 @@ class Problem:
     value: the value there, as it should be shown; None if there is nothing to show.
     reason: why the value cannot work, as the rest of a sentence that starts with it.
     remedy: what to do instead, a whole sentence; shown if no way out passes. It offers no value
-    that a way out offers.
+    that was not tried, but for the word that a misspelt one resembles.
     candidates: ways out to try, the least intrusive first. It may be a generator, because planning
     asks only for those of problems that are shown.
     ways: the ways out that passed, in the order in which they are shown.

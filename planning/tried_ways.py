@@ -105,6 +105,10 @@ class _Trial:
             return None
         if stops - self._stops:
             return None
+        changed_here = {edit.path for edit in way.edits}
+        # A new value must not be wrong for another reason that was given for the old one.
+        if any(stops[stop] >= self._stops[stop] for stop in self._stops if stop[0] in changed_here):
+            return None
         return _Passed(
             way=way, usd_per_month=after.usd_per_month, warns=bool(warnings - self._warnings)
         )

@@ -1,11 +1,13 @@
 """Every misconfiguration of the corpus is reported by its rule, and no near miss is stopped."""
 
 import re
+from typing import Any
 
 import pytest
 
-from models.problems import Severity
-from tests.misconfigurations.corpus import BASE, Case, cases, main, merged, outcome
+from models.problems import Severity, stops
+from models.ways_out import with_edits
+from tests.misconfigurations.corpus import BASE, Case, cases, main, merged, outcome, said
 from tests.misconfigurations.examples import examples
 
 CASES = cases()
@@ -48,6 +50,18 @@ def test_a_misconfiguration_is_reported_and_its_near_miss_is_not_stopped(case: C
 def test_every_way_out_that_is_shown_mends_its_problem_and_meets_no_other(case: Case) -> None:
     for problem, way, works in outcome(case).followed:
         assert works, (way.words, problem.sentence())
+
+
+@pytest.mark.parametrize("case", [*CASES, *examples()], ids=lambda case: case.id)
+def test_the_first_ways_out_of_all_stops_together_let_a_stack_be_deployed(case: Case) -> None:
+    stack: dict[str, Any] | None = merged(BASE, case.stack)
+    found = stops(outcome(case).problems)
+    if not all(problem.ways for problem in found):
+        pytest.skip("a stop that no change of the file mends")
+    for problem in found:
+        stack = with_edits(stack or {}, problem.ways[0].edits)
+    assert stack is not None
+    assert stops(said(case, stack)) == ()
 
 
 def test_most_problems_of_the_corpus_have_a_way_out_that_was_tried() -> None:

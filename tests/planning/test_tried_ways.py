@@ -87,6 +87,18 @@ def test_settings_made_in_python_get_ways_out_too() -> None:
     assert problem.ways[0].words == "use at most 32768"
 
 
+def test_a_new_value_mends_every_problem_of_the_old_one() -> None:
+    entry = {
+        "model": "qwen2.5-7b-instruct",
+        "gpu": "l4-x8",
+        "engine": {"pipeline_parallel_size": 64},
+    }
+    values = stack([entry], ["l4-x8"])
+    layers = ways_of(values, "pipeline-parallel-layers")
+    assert [way.words for way in layers] == ["leave it out"]  # 28 layers, and 8 GPUs a node
+    assert ways_of(values, "tensor-parallel-node")
+
+
 def test_no_way_out_is_shown_for_a_value_that_looks_like_a_token() -> None:
     token = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz"
     (problem,) = stops_of(stack([{"model": "qwen3-4b", "name": token}], ["l4"]))
