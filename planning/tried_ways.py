@@ -79,9 +79,11 @@ class _Trial:
         elsewhere: list[WayOut] = []
         done: set[str] = set()
         for way in problem.candidates:
+            if not self._left:
+                break  # candidates take time, too: some are sized before they are proposed
             if not way.edits:
                 elsewhere.append(way)
-            elif self._left and not (way.group and way.group in done):
+            elif not (way.group and way.group in done):
                 self._left -= 1
                 found = self._try(problem, way)
                 if found is not None:
