@@ -352,9 +352,35 @@ class Versions(Settings):
 
 
 class KubeRaySettings(Settings):
-    """How the operator gets into the cluster."""
+    """How the operator gets into the cluster; everything but `install` is for Helm alone.
+
+    keep_crds: whether KubeRay's CRDs stay in the cluster when the operator goes. Deleting a CRD
+        deletes all its objects, every RayService of the cluster among them.
+    crd_source: the folder of the CRDs' YAML files, a URL or a path, in which `{version}` is
+        replaced; None for KubeRay's repository.
+    chart_source: a Helm repository, an `oci://` folder or the path of the chart; None for
+        KubeRay's repository.
+    """
 
     install: Annotated[KubeRayInstall, Field(strict=False)] = KubeRayInstall.HELM
+    keep_crds: bool = True
+    crd_source: NonEmpty | None = None
+    chart_source: NonEmpty | None = None
+
+    @model_validator(mode="after")
+    def _for_helm(self) -> "KubeRaySettings":
+        others = [
+            to_camel(key)
+            for key in ("keep_crds", "crd_source", "chart_source")
+            if key in self.model_fields_set
+        ]
+        if others and self.install is not KubeRayInstall.HELM:
+            raise InvalidValueError(
+                f"says {' and '.join(others)}, but with install: {self.install} this program "
+                "installs neither KubeRay nor its CRDs",
+                f"Remove {' and '.join(others)}, or write install: helm",
+            )
+        return self
 
 
 class ServiceSettings(Settings):

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
-from models.stack import KubeRayInstall
+from models.stack import KubeRayInstall, KubeRaySettings
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
@@ -267,6 +267,7 @@ class Plan:
     region: str
     cluster: ClusterPlan
     release: ReleasePlan
+    kube_ray: KubeRaySettings
     service: ServicePlan
     head: PodResources
     router_group: RouterGroupPlan

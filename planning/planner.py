@@ -53,6 +53,7 @@ def make_plan(reading: Reading) -> Plan:
         region=settings.region,
         cluster=cluster,
         release=release,
+        kube_ray=settings.kube_ray,
         service=ServicePlan(name=settings.service.name, namespace=settings.service.namespace),
         head=HEAD,
         router_group=routers,
