@@ -209,7 +209,7 @@ def test_a_file_that_is_no_crd_of_kuberay_is_refused_by_the_server(
     definition: dict[str, Any], cluster: Cluster, tmp_path: Path
 ) -> None:
     broken = tmp_path / "ray.io_rayservices.yaml"
-    definition["spec"]["versions"] = []
+    definition["spec"]["scope"] = "Everywhere"
     broken.write_text(yaml.safe_dump(definition))
     with pytest.raises(DefinitionError, match="refuses to patch the CRD rayservices"):
         Definitions(access(cluster)).apply(
