@@ -36,8 +36,8 @@ ValueError: No available memory for the cache blocks. Try increasing `gpu_memory
 class Service:
     """The answers of the cluster; a test sets them and changes them while the script runs."""
 
-    def __init__(self, models: tuple[ModelPlan, ...]) -> None:
-        self.plan = plan(models)
+    def __init__(self, models: tuple[ModelPlan, ...], ray: str = "2.49.1") -> None:
+        self.plan = plan(models, ray=ray)
         self.applications = {item.name: self.application(item) for item in self.plan.models}
         self.upcoming: dict[str, Any] = {}
         self.ray_service: Answer = (403, {})
@@ -189,8 +189,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setattr(repairs, "REMOVAL_POLL_SECONDS", 0.01)
     servers: list[ThreadingHTTPServer] = []
 
-    def run_for(*models: ModelPlan) -> Run:
-        service = Service(models)
+    def run_for(*models: ModelPlan, ray: str = "2.49.1") -> Run:
+        service = Service(models, ray)
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -427,6 +427,60 @@ def test_what_had_failed_before_is_started_once_more_as_serve_never_does_by_itse
     for _, body in run.service.submitted:
         assert body["proxy_location"] == "EveryNode"
         assert body["http_options"] == {"host": "0.0.0.0", "port": 8000}
+
+
+def replicas_in(state: str) -> list[dict[str, str]]:
+    return [{"replica_id": "b", "state": "STOPPING"}, {"replica_id": "a", "state": state}]
+
+
+@pytest.mark.parametrize(
+    ("ray", "state", "stays"),
+    [
+        # From then on 2.49.1 answers 503 though a replica runs, so nothing is lost by a removal.
+        ("2.49.1", "RUNNING", False),
+        ("2.60.0", "RUNNING", True),
+        # Nothing of it has ever answered.
+        ("2.60.0", "STARTING", False),
+    ],
+)
+def test_a_failed_application_whose_old_replicas_answer_is_never_taken_out(
+    ray: str, state: str, stays: bool, start: Callable[..., Run]
+) -> None:
+    run = start(model("a"), model("b"), ray=ray)
+    good = run.service.applications["b"]["deployed_app_config"]
+    failed = run.service.fail("a")
+    for deployment in failed["deployments"].values():
+        deployment["replicas"] = replicas_in(state)
+    run.service.applications["a"] = failed
+    bad = failed["deployed_app_config"]
+    run.service.revives = True
+    assert run(10) == 0
+    assert run.lines[0] == "a: had failed and is started once more"
+    submitted = [body["applications"] for _, body in run.service.submitted]
+    if stays:
+        assert submitted == [
+            [{**bad, "runtime_env": {"env_vars": {"RAY_LLM_RESTARTS": "1"}}}, good]
+        ]
+    else:
+        assert submitted == [[good], [bad, good]]
+
+
+def test_every_further_start_is_another_version_and_keeps_the_applications_own_variables(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"), ray="2.60.0")
+    failed = run.service.fail("a")
+    failed["deployments"]["LLMServer:a"]["replicas"] = replicas_in("RUNNING")
+    own = {"working_dir": "w", "env_vars": {"RAY_LLM_RESTARTS": "1", "OWN": "x"}}
+    failed["deployed_app_config"]["runtime_env"] = own
+    run.service.applications["a"] = failed
+    run.service.revives = True
+    assert run(10) == 0
+    [(_, body)] = run.service.submitted
+    assert body["applications"][0]["runtime_env"] == {
+        "working_dir": "w",
+        "env_vars": {"RAY_LLM_RESTARTS": "2", "OWN": "x"},
+    }
 
 
 def test_a_failed_application_is_put_back_only_when_serve_has_taken_it_out(

@@ -39,7 +39,12 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     counting = True
     remove_left_jobs(settings, say)
     # Once: a model that fails after this has failed during this run.
-    restart_failed(models, look(settings, 0).submitted_to, say)
+    restart_failed(
+        models,
+        look(settings, 0).submitted_to,
+        say,
+        failed_update_keeps_serving=settings.failed_update_keeps_serving,
+    )
     with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
         while True:
             view = look(settings, time.monotonic() - started)
