@@ -87,7 +87,8 @@ def restart_failed(
     A failed application is removed and put back. If Ray's release keeps the old replicas in service
     after a failed update, that would take down what still answers: such an application gets another
     variable in its runtime_env instead, which is a new version to Serve. Tried with Ray 2.60.0: no
-    request was lost.
+    request was lost. If KubeRay's operator restarts, it submits the text without that variable, and
+    Serve replaces the replicas once more, also without a loss.
     """
     try:
         failed = _restart_failed(models, serve_api, failed_update_keeps_serving)
