@@ -22,6 +22,21 @@ thorough = settings(
 )
 STARTS_A_SECOND_CLUSTER = {Rollout.SECOND_CLUSTER, Rollout.POOL_REPLACED_AND_SECOND_CLUSTER}
 
+EDITS = [
+    "insert",
+    "remove",
+    "reverse",
+    "machine",
+    "tier",
+    "spot",
+    "sizes",
+    "zones",
+    "cpus",
+    "versions",
+    "image",
+    "models",
+]
+
 
 @st.composite
 def edits(draw: st.DrawFn) -> tuple[Values, Values]:
@@ -40,12 +55,7 @@ def _edit(draw: st.DrawFn, values: dict[str, Any]) -> None:
     tier = gpu_tiers()[pool["tier"]]
     another = {"tier": draw(st.sampled_from(list(gpu_tiers()))), "name": "another", "maxNodes": 9}
     kept = {"name": pool.get("name", "kept")}
-    edit = draw(
-        st.sampled_from(
-            ["insert", "remove", "reverse", "machine", "tier", "spot", "sizes", "zones", "cpus"]
-            + ["versions", "image", "models"]
-        )
-    )
+    edit = draw(st.sampled_from(EDITS))
     event(edit)
     if edit == "insert":
         pools.insert(draw(st.integers(0, len(pools))), another)
