@@ -26,6 +26,13 @@ Answer = tuple[int, Any]
 JOBS = "/apis/batch/v1/namespaces/ai/jobs"
 RAY_CLUSTERS = "/apis/ray.io/v1/namespaces/ai/rayclusters"
 PODS = "/api/v1/namespaces/ai/pods"
+EVENTS = "/api/v1/namespaces/ai/events"
+EVENT_QUERY = urlencode(
+    {
+        "fieldSelector": "involvedObject.kind=RayService,involvedObject.name=llm-serving,"
+        "reason=FailedToUpdateServeApplications"
+    }
+)
 TRACEBACK = """The deployment failed to start 3 times in a row. Error:
 ray::ServeReplica:a:LLMServer:a.initialize_and_get_metadata() (pid=7, ip=10.0.0.9)
   File "/home/ray/vllm/worker.py", line 200, in determine_num_available_blocks
@@ -51,6 +58,7 @@ class Service:
         self.deleted: list[str] = []
         self.groups: list[dict[str, Any]] = []
         self.pods: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
 
     def application(self, item: ModelPlan, status: str = "RUNNING") -> dict[str, Any]:
         return {
@@ -101,6 +109,10 @@ class Service:
             return self.answer_jobs(path, method)
         if path.startswith(RAY_CLUSTERS):
             return 200, {"spec": {"workerGroupSpecs": self.groups}}
+        if path.startswith(EVENTS):
+            [selector] = parse_qs(urlsplit(path).query)["fieldSelector"]
+            assert "involvedObject.name=llm-serving" in selector
+            return 200, {"items": self.events}
         if path.startswith(PODS):
             return 200, {"items": self.pods}
         name, _, endpoint = path[1:].partition("/v1/")
@@ -560,6 +572,69 @@ def test_an_edit_that_kuberay_has_not_seen_is_waited_for_but_not_for_ever(
     run.service.ray_service = ray_service(generation=3, observed=2)
     assert run(10) == 0
     assert run.lines[0] == "a: KubeRay has not yet seen the new configuration"
+
+
+def refusal(count: int, cluster: str = "llm-serving-old", answer: str = "") -> dict[str, Any]:
+    """An event of KubeRay 1.6.2."""
+    answer = answer or '400 Bad Request {"detail": "route_prefix /a stands twice"}'
+    return {
+        "metadata": {"name": "llm-serving.17"},
+        "count": count,
+        "message": f"Failed to update serve applications to the RayCluster ai/{cluster}: "
+        f"UpdateDeployments fail: {answer}",
+    }
+
+
+def active(name: str = "llm-serving-old", **more: Any) -> Answer:
+    return ray_service(activeServiceStatus={"rayClusterName": name}, **more)
+
+
+def test_a_configuration_that_ray_refuses_ends_the_test_with_rays_answer(
+    start: Callable[..., Run],
+) -> None:
+    """KubeRay tries again for ever, and says so only in an event."""
+    run = start(model("a"), model("b"))
+    run.service.ray_service = active()
+    del run.service.applications["a"]
+
+    def again(times: int) -> Answer | None:
+        return (200, {"items": [refusal(3 if times == 1 else 4)]})
+
+    run.service.overrides[f"{EVENTS}?{EVENT_QUERY}"] = again
+    assert run(60) == 1
+    assert "a: Ray Serve refuses what KubeRay submits: 400 Bad Request" in run.text
+    assert "route_prefix /a stands twice" in run.text
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        refusal(3),  # of an earlier configuration: nothing has been refused since
+        refusal(3, cluster="llm-serving-other"),
+        refusal(3, answer="503 Service Unavailable"),
+    ],
+)
+def test_an_old_refusal_another_clusters_and_an_outage_are_waited_for(
+    event: dict[str, Any], start: Callable[..., Run]
+) -> None:
+    run = start(model("a"))
+    run.service.ray_service = active()
+    run.service.events = [event]
+    if event != refusal(3):
+        counts = iter(range(4, 100))
+        run.service.overrides[f"{EVENTS}?{EVENT_QUERY}"] = lambda _: (
+            200,
+            {"items": [{**event, "count": next(counts)}]},
+        )
+    assert run(10) == 0
+    assert "refuses" not in run.text
+
+
+def test_events_that_may_not_be_read_are_no_failure(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    run.service.ray_service = active()
+    run.service.overrides[f"{EVENTS}?{EVENT_QUERY}"] = lambda _: (403, {})
+    assert run(10) == 0
 
 
 def test_a_ray_service_that_kuberay_refuses_fails_every_model(

@@ -22,7 +22,7 @@ thorough = settings(
 )
 STARTS_A_SECOND_CLUSTER = {Rollout.SECOND_CLUSTER, Rollout.POOL_REPLACED_AND_SECOND_CLUSTER}
 
-EDITS = [
+EDITS = (
     "insert",
     "remove",
     "reverse",
@@ -35,7 +35,7 @@ EDITS = [
     "versions",
     "image",
     "models",
-]
+)
 
 
 @st.composite
