@@ -25,7 +25,8 @@ _IDS = {
 }
 
 
-# Helm keeps a release that was interrupted locked, so it has to be uninstalled instead.
+# Helm takes an interrupted release for one in progress and refuses to change it, so that it has to be
+# uninstalled instead (https://github.com/helm/helm/issues/8987).
 _HELM_RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
