@@ -322,6 +322,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "it runs with the same context.",
         "planning/checks/placement.py",
     ),
+    _warning(
+        "image-fastapi",
+        "An image of one's own, which may hold a FastAPI that Ray Serve LLM does not work with.",
+        "planning/checks/image_packages.py",
+    ),
     _stop(
         "image-processor",
         "An image whose tag says ARM.",

@@ -26,6 +26,7 @@ class RayRelease(Facts):
     - `ingress_class`: deployment name of the OpenAI front end inside an application
     - `placement_group_config`, `resources_per_bundle`, `bundle_per_worker`: the field exists
     - `scale_to_zero_broken`: `min_replicas: 0` does not work (ray#59076)
+    - `failed_update_keeps_serving`: the old replicas go on answering if an update fails
     - `tested`: this project's tests run it for real
     """
 
@@ -38,6 +39,7 @@ class RayRelease(Facts):
     resources_per_bundle: bool
     bundle_per_worker: bool
     scale_to_zero_broken: bool
+    failed_update_keeps_serving: bool = False
     min_kuberay: str
     tested: bool
 

@@ -19,6 +19,7 @@ from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems, upgrade_problems
 from planning.checks.host_resources import host_cpu_problems, host_memory_problems
+from planning.checks.image_packages import image_package_problems
 from planning.checks.kubernetes_object_size import object_size_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
@@ -53,6 +54,7 @@ PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] =
 # The whole stack.
 STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     name_problems,
+    image_package_problems,
     cpu_pool_machine_problems,
     capacity_problems,
     idle_minimum_problems,

@@ -66,6 +66,12 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
         )
 
 
+def is_official(image: str) -> bool:
+    """Whether an image is Ray's own with vLLM, or a mirror of it under the same name."""
+    repository, _ = _split(image.partition("@")[0])
+    return repository.endswith(f"/{_OFFICIAL}") or repository == _OFFICIAL
+
+
 def _split(name: str) -> tuple[str, str]:
     """Split an image into repository and tag ("" if none); a registry's port is not a tag."""
     head, slash, last = name.rpartition("/")

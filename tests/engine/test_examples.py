@@ -1,5 +1,6 @@
 """The programs in examples/, which show how platform teams combine the components."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def test_two_teams_share_a_cluster_from_pools_to_a_served_model(cloud: LocalClou
 
     for project in (platform, team):
         run(project, "preview", "--expect-no-changes")
+    edit = ("preview", "--json", "--config", "chat-platform:contextLength=8192", *STACK)
+    edited = team.pulumi(*edit)
+    assert edited.returncode == 0, edited.stdout + edited.stderr
+    # Pulumi's provider replaces a ConfigMap or Secret unless it is told otherwise.
+    steps = {step["urn"].split("::")[2]: step["op"] for step in json.loads(edited.stdout)["steps"]}
+    assert steps["ray-llm:index:RayLlmService$kubernetes:core/v1:ConfigMap"] == "update"
     run(team, "destroy")
     run(platform, "destroy")
     assert set(cloud.cloud_objects()) == before
