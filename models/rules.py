@@ -425,6 +425,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "pod-allocatable",
         "A machine that leaves less than a pod needs, after GKE's reserve and DaemonSets.",
         "planning/infrastructure/cluster.py",
+        "planning/infrastructure/node_pools.py",
     ),
     _warning(
         "pool-below-maximum",
@@ -500,6 +501,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "quota-below-upgrade",
         "A quota without room for a second RayCluster.",
         "planning/checks/quota.py",
+    ),
+    _stop(
+        "quota-by-family",
+        "A limit under a metric of its own where Google counts by family.",
+        "models/quotas_and_prices.py",
     ),
     _warning(
         "quota-unlisted",
