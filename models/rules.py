@@ -417,8 +417,14 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/sizing/parallelism.py",
     ),
     _stop(
+        "plain-secret",
+        "A password, key or token of another service in plain text in the stack file.",
+        "models/plain_secrets.py",
+    ),
+    _stop(
         "plain-token",
-        "The Hugging Face token in plain text in the stack file.",
+        "A Hugging Face token in plain text in the stack file.",
+        "models/plain_secrets.py",
         "models/reading.py",
     ),
     _stop(
