@@ -81,6 +81,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/accepted_warnings.py",
         acceptable=False,
     ),
+    _warning(
+        "adopted-cpu-pool",
+        "An adopted cluster without the name of its CPU pool.",
+        "planning/checks/adopted_cluster.py",
+    ),
     _stop(
         "architecture-unsupported",
         "The model's class (`architectures` in its config.json) is not in the registry of "
@@ -317,6 +322,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/sizing/precision.py",
     ),
     _warning(
+        "gpu-driver",
+        "An image whose CUDA needs a newer driver than the cluster may have.",
+        "planning/checks/adopted_cluster.py",
+    ),
+    _warning(
         "gpu-oversized",
         "A model on a stated pool, at three times the price of another listed pool on which "
         "it runs with the same context.",
@@ -332,9 +342,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An image without a version in its tag (`latest`, `nightly`, none).",
         "planning/infrastructure/container_image.py",
     ),
-    _stop(
+    _stop_or_warning(
         "image-version",
-        "An official ray-llm image whose tag names another Ray than `versions.ray`.",
+        "An image whose tag names another Ray than `versions.ray`: the official one or a copy of "
+        "it (stop), or one of the user's own (warning).",
         "planning/infrastructure/container_image.py",
     ),
     _stop(
@@ -350,6 +361,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/validation.py",
         "planning/checks/served_names.py",
         "planning/infrastructure/node_pools.py",
+    ),
+    _stop_or_warning(
+        "local-path",
+        "A path in the container, which the image must hold.",
+        "planning/checks/local_paths.py",
     ),
     _stop("lora-count", "`max_cpu_loras` below `max_loras`.", "planning/checks/lora.py"),
     _stop(
@@ -410,6 +426,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "old-gpu-new-vllm",
         "A GPU below capability 8.0 with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
+    ),
+    _warning(
+        "operator-version",
+        "An operator that others install, without its release.",
+        "planning/checks/adopted_cluster.py",
     ),
     _stop(
         "pipeline-parallel-layers",
