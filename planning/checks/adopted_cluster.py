@@ -77,8 +77,8 @@ def driver_problems(context: StackContext) -> Iterable[Problem]:
     yield Problem(
         path="ray-llm:versions.image" if stated else "ray-llm:versions.ray",
         value=image if stated else versions.ray,
-        reason=f"comes with CUDA {cuda[1]}, which needs the NVIDIA driver {driver} or newer, and the GKE "
-        f"release of {where} decides which driver its nodes can have",
+        reason=f"comes with CUDA {cuda[1]}, which needs the NVIDIA driver {driver} or newer, and "
+        f"the GKE release of {where} decides which driver its nodes can have",
         remedy="Look up the newest driver of its release on "
         "https://cloud.google.com/kubernetes-engine/docs/how-to/gpus, or use an image with CUDA 12",
         rule="gpu-driver",

@@ -29,7 +29,7 @@ def test_every_tier_of_google_cloud_is_there() -> None:
         *("a100-40gb", "a100-40gb-x2", "a100-40gb-x4", "a100-40gb-x8"),
         *("a100-80gb", "a100-80gb-x2", "a100-80gb-x4", "a100-80gb-x8"),
         *("h100-80gb", "h100-80gb-x2", "h100-80gb-x4", "h100-80gb-x8"),
-        *("h200-141gb-x8", "b200-x8"),
+        *("h100-mega-80gb-x8", "h200-141gb-x8", "b200-x8"),
         *("rtx-pro-6000", "rtx-pro-6000-x2", "rtx-pro-6000-x4", "rtx-pro-6000-x8"),
     }
 
@@ -185,7 +185,7 @@ def test_a_machine_with_built_in_gpus_belongs_to_one_tier() -> None:
 @pytest.mark.parametrize("tier", TIERS, ids=TIER_IDS)
 def test_the_driver_shows_less_memory_than_the_name_says(tier: GpuTier) -> None:
     nominal = {"t4": 16, "l4": 24, "a100-40gb": 40, "a100-80gb": 80, "h100-80gb": 80}
-    nominal |= {"h200-141gb": 141, "b200": 180, "rtx-pro-6000": 96}
+    nominal |= {"h100-mega-80gb": 80, "h200-141gb": 141, "b200": 180, "rtx-pro-6000": 96}
     assert 0.9 * nominal[tier.gpu] < tier.gpu_memory_gib < nominal[tier.gpu]
 
 
@@ -212,6 +212,7 @@ def test_the_quota_is_that_of_the_gpu_and_on_spot_the_preemptible_one(tier: GpuT
     }
     families = {
         "h100-80gb": "NVIDIA_H100",
+        "h100-mega-80gb": "NVIDIA_H100_MEGA",
         "h200-141gb": "NVIDIA_H200",
         "b200": "NVIDIA_B200",
         "rtx-pro-6000": "NVIDIA_RTX_PRO_6000",
@@ -280,7 +281,7 @@ def test_every_machine_of_a_tier_has_a_price_in_us_central1(tier: GpuTier) -> No
     for machine in tier.machine_types:
         spot = prices().hourly(tier.id, "us-central1", spot=True, machine_type=machine)
         on_demand = prices().hourly(tier.id, "us-central1", machine_type=machine)
-        if tier.gpu == "rtx-pro-6000":
+        if tier.gpu in ("rtx-pro-6000", "h100-mega-80gb"):
             assert (spot, on_demand) == (None, None)  # no public price was found
         else:
             assert spot is not None
@@ -318,6 +319,7 @@ def test_prices_are_those_of_the_public_list(tier: str, on_demand: str, spot: st
         ("c4-standard-192", "us-east1", "9.4884"),
         ("c4d-highmem-32", "us-central1", "1.9274"),
         ("c3-standard-22", "us-west1", "1.1089"),
+        ("c2-standard-16", "us-central1", "0.8352"),
         ("c3d-standard-8", "us-central1", "0.3632"),
         ("n2d-standard-224", "us-central1", "9.4631"),
     ],
@@ -341,7 +343,7 @@ def test_a_machine_without_gpus_has_its_own_price() -> None:
 
 def test_a_price_that_is_not_listed_is_none() -> None:
     assert prices().hourly("l4", "africa-south1") is None
-    assert prices().hourly("c2-standard-8", "us-central1") is None
+    assert prices().hourly("c2d-standard-8", "us-central1") is None
     assert prices().hourly("n4-custom-8-20480", "us-central1") is None
     assert prices().hourly("n4-standard-8", "us-east4") is None
     assert prices().row("no-such-tier", "us-central1") is None
