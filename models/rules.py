@@ -332,6 +332,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "it runs with the same context.",
         "planning/checks/placement.py",
     ),
+    _warning(
+        "image-cuda",
+        "An image of the user's own whose CUDA is older than a pool's GPU.",
+        "planning/checks/image_cuda.py",
+    ),
     _stop(
         "image-processor",
         "An image whose tag says ARM.",

@@ -24,6 +24,7 @@ from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems, upgrade_problems
 from planning.checks.host_resources import host_cpu_problems, host_memory_problems
+from planning.checks.image_cuda import image_cuda_problems
 from planning.checks.kubernetes_object_size import object_size_problems
 from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
@@ -63,6 +64,7 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     cpu_pool_name_problems,
     operator_version_problems,
     driver_problems,
+    image_cuda_problems,
     cpu_pool_machine_problems,
     capacity_problems,
     idle_minimum_problems,

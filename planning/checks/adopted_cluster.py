@@ -3,7 +3,6 @@
 A preview asks no cluster. What cannot be read is said, so that the person who knows can look.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -12,6 +11,7 @@ from models.catalog import ray_releases
 from models.problems import Problem
 from models.stack import KubeRayInstall
 from planning.checks.contexts import StackContext
+from planning.infrastructure.container_image import cuda_of_image
 
 # The oldest driver branch on which containers of a CUDA major release run, with NVIDIA's minor
 # version compatibility: https://docs.nvidia.com/deploy/cuda-compatibility/, 2026-11.
@@ -19,7 +19,6 @@ from planning.checks.contexts import StackContext
 OLDEST_DRIVER: Final[Mapping[int, int]] = MappingProxyType({12: 525, 13: 580})
 # All drivers of GKE's supported releases are newer than this one.
 _EVERYWHERE: Final = 535
-_CUDA: Final = re.compile(r"(?:^|[-_.])cu(?:da)?-?(\d{2})\.?\d(?:$|[-_.])")
 
 
 def cpu_pool_name_problems(context: StackContext) -> Iterable[Problem]:
@@ -68,8 +67,8 @@ def driver_problems(context: StackContext) -> Iterable[Problem]:
     old_release = cluster.existing or cluster.release_channel == "EXTENDED"
     row = ray_releases().get(versions.ray)
     image = versions.image or ("" if row is None else row.image)
-    cuda = _CUDA.search(image.partition("@")[0].rpartition(":")[2])
-    driver = OLDEST_DRIVER.get(int(cuda[1]), 0) if cuda else 0
+    cuda = cuda_of_image(image)
+    driver = OLDEST_DRIVER.get(cuda[0], 0) if cuda else 0
     if not cluster.name or not old_release or cuda is None or driver <= _EVERYWHERE:
         return
     stated = versions.image is not None
@@ -77,7 +76,7 @@ def driver_problems(context: StackContext) -> Iterable[Problem]:
     yield Problem(
         path="ray-llm:versions.image" if stated else "ray-llm:versions.ray",
         value=image if stated else versions.ray,
-        reason=f"comes with CUDA {cuda[1]}, which needs the NVIDIA driver {driver} or newer, and "
+        reason=f"comes with CUDA {cuda[0]}, which needs the NVIDIA driver {driver} or newer, and "
         f"the GKE release of {where} decides which driver its nodes can have",
         remedy="Look up the newest driver of its release on "
         "https://cloud.google.com/kubernetes-engine/docs/how-to/gpus, or use an image with CUDA 12",

@@ -23,8 +23,15 @@ _RELEASE: Final = re.compile(r"(?:^|[-_.v]|ray)(\d+\.\d+\.\d+)(?=$|[-_.+])")
 # https://github.com/ray-project/ray/releases/tag/ray-2.44.0 introduces ray.serve.llm.
 _FIRST_WITH_SERVE_LLM: Final = (2, 44, 0)
 _NEXT_MAJOR: Final = (3, 0, 0)
+_CUDA: Final = re.compile(r"(?:^|[-_.])cu(?:da)?-?(\d{2})\.?(\d)(?:$|[-_.])")
 _OTHER_PROCESSOR: Final = re.compile(r"(^|[-_])(aarch64|arm64)($|[-_])")
 _MOVING: Final = frozenset({"", "latest", "nightly", "main", "dev"})
+
+
+def cuda_of_image(image: str) -> tuple[int, int] | None:
+    """The CUDA release that an image's tag names, cu128 as (12, 8); None if it names none."""
+    match = _CUDA.search(_split(image.partition("@")[0])[1])
+    return None if match is None else (int(match[1]), int(match[2]))
 
 
 def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
