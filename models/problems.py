@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from models import secret_forms
 from models.rules import RULES
 from models.rules import Severity as Severity
 
@@ -72,8 +73,8 @@ class Problem:
 
 
 def without_secrets(text: str) -> str:
-    """The text with everything that looks like a Hugging Face token replaced."""
-    return TOKEN.sub("[secret]", text)
+    """The text with everything that looks like a secret replaced."""
+    return secret_forms.without_secrets(TOKEN.sub(secret_forms.HIDDEN, text))
 
 
 def _shown(value: object) -> str:

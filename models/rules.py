@@ -81,6 +81,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/accepted_warnings.py",
         acceptable=False,
     ),
+    _warning(
+        "adopted-cpu-pool",
+        "An adopted cluster without the name of its CPU pool.",
+        "planning/checks/adopted_cluster.py",
+    ),
     _stop(
         "architecture-unsupported",
         "The model's class (`architectures` in its config.json) is not in the registry of "
@@ -317,6 +322,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/sizing/precision.py",
     ),
     _warning(
+        "gpu-driver",
+        "An image whose CUDA needs a newer driver than the cluster may have.",
+        "planning/checks/adopted_cluster.py",
+    ),
+    _warning(
         "gpu-oversized",
         "A model on a stated pool, at three times the price of another listed pool on which "
         "it runs with the same context.",
@@ -326,6 +336,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "image-fastapi",
         "An image of one's own, which may hold a FastAPI that Ray Serve LLM does not work with.",
         "planning/checks/image_packages.py",
+    ),
+    _warning(
+        "image-cuda",
+        "An image of the user's own whose CUDA is older than a pool's GPU.",
+        "planning/checks/image_cuda.py",
     ),
     _stop(
         "image-processor",
@@ -337,9 +352,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An image without a version in its tag (`latest`, `nightly`, none).",
         "planning/infrastructure/container_image.py",
     ),
-    _stop(
+    _stop_or_warning(
         "image-version",
-        "An official ray-llm image whose tag names another Ray than `versions.ray`.",
+        "An image whose tag names another Ray than `versions.ray`: the official one or a copy of "
+        "it (stop), or one of the user's own (warning).",
         "planning/infrastructure/container_image.py",
     ),
     _stop(
@@ -355,6 +371,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/validation.py",
         "planning/checks/served_names.py",
         "planning/infrastructure/node_pools.py",
+    ),
+    _stop_or_warning(
+        "local-path",
+        "A path in the container, which the image must hold.",
+        "planning/checks/local_paths.py",
     ),
     _stop("lora-count", "`max_cpu_loras` below `max_loras`.", "planning/checks/lora.py"),
     _stop(
@@ -416,20 +437,32 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A GPU below capability 8.0 with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
     ),
+    _warning(
+        "operator-version",
+        "An operator that others install, without its release.",
+        "planning/checks/adopted_cluster.py",
+    ),
     _stop(
         "pipeline-parallel-layers",
         "More pipeline stages than the model has layers.",
         "planning/sizing/parallelism.py",
     ),
     _stop(
+        "plain-secret",
+        "A password, key or token of another service in plain text in the stack file.",
+        "models/plain_secrets.py",
+    ),
+    _stop(
         "plain-token",
-        "The Hugging Face token in plain text in the stack file.",
+        "A Hugging Face token in plain text in the stack file.",
+        "models/plain_secrets.py",
         "models/reading.py",
     ),
     _stop(
         "pod-allocatable",
         "A machine that leaves less than a pod needs, after GKE's reserve and DaemonSets.",
         "planning/infrastructure/cluster.py",
+        "planning/infrastructure/node_pools.py",
     ),
     _warning(
         "pool-below-maximum",
@@ -505,6 +538,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "quota-below-upgrade",
         "A quota without room for a second RayCluster.",
         "planning/checks/quota.py",
+    ),
+    _stop(
+        "quota-by-family",
+        "A limit under a metric of its own where Google counts by family.",
+        "models/quotas_and_prices.py",
     ),
     _warning(
         "quota-unlisted",

@@ -402,7 +402,8 @@ class StackSettings(Settings):
 
     pools_are_default: whether the stack file lists no pools; a default pool whose GPU the zones
     lack is left out.
-    quotas: limits of the project by Compute Engine quota metric; empty if none are compared.
+    quotas: limits of the project by Compute Engine quota, those of a family as
+    `GPUS_PER_GPU_FAMILY.NVIDIA_H100`; empty if none are compared.
     prices: by GPU tier or machine type, in place of list prices.
     monthly_budget: USD a month that the stack may cost at its minimum.
     accept: ids of rules whose warnings are known and accepted.

@@ -7,17 +7,26 @@ the functions load one file each, once, into frozen models.
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.machine_types import (
+    CUSTOM_MACHINE_TYPE,
     USUAL_BOOT_DISK,
     BootDisk,
     MachineType,
     disk_quotas,
+    machine_type,
     machine_types,
+    why_no_machine_type,
 )
 from models.catalog.prices import HourlyPrice, PriceList, prices
 from models.catalog.quota_metrics import (
     CPUS_ALL_REGIONS,
     GPUS_ALL_REGIONS,
+    QUOTA_DIMENSIONS,
     SSD_TOTAL_GB,
+    gpu_quotas,
+    metrics_counted_by_family,
+    quota_families,
+    quota_in_words,
+    quota_keys,
     quota_metrics,
 )
 from models.catalog.release_number import release_number
@@ -48,9 +57,11 @@ from models.catalog.zones import Region, regions, zone_table, zones_with
 
 __all__ = [
     "CPUS_ALL_REGIONS",
+    "CUSTOM_MACHINE_TYPE",
     "DEFAULT_KUBERAY",
     "DEFAULT_RAY",
     "GPUS_ALL_REGIONS",
+    "QUOTA_DIMENSIONS",
     "REPLACING_POOL_FIELDS",
     "SSD_TOTAL_GB",
     "USUAL_BOOT_DISK",
@@ -71,13 +82,19 @@ __all__ = [
     "engine_arguments",
     "float16_refused",
     "front_end_arguments",
+    "gpu_quotas",
     "gpu_tiers",
     "kuberay_releases",
     "llms",
+    "machine_type",
     "machine_types",
+    "metrics_counted_by_family",
     "oldest_ray",
     "prices",
     "quantization_methods",
+    "quota_families",
+    "quota_in_words",
+    "quota_keys",
     "quota_metrics",
     "ray_releases",
     "ray_service_name_limit",
@@ -87,6 +104,7 @@ __all__ = [
     "supported_architectures",
     "vllm_behaviour",
     "vllm_versions",
+    "why_no_machine_type",
     "zone_table",
     "zones_with",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import machine_types
+from models.catalog import machine_type
 from models.problems import Problem
 from planning.checks.contexts import PlacedContext, StackContext
 
@@ -21,7 +21,7 @@ def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
     """
     engine, pool, gpus = context.engine, context.pool, context.model.gpus_per_replica
     swap = _gib(engine.get("swap_space"))
-    machine = machine_types().get(pool.machine_type)
+    machine = machine_type(pool.machine_type)
     if machine is not None and swap * gpus > _LARGEST_SWAP_SHARE * machine.memory_gib:
         most = int(_LARGEST_SWAP_SHARE * machine.memory_gib / gpus)
         yield Problem(
