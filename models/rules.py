@@ -333,14 +333,14 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/placement.py",
     ),
     _warning(
-        "image-fastapi",
-        "An image of one's own, which may hold a FastAPI that Ray Serve LLM does not work with.",
-        "planning/checks/image_packages.py",
-    ),
-    _warning(
         "image-cuda",
         "An image of the user's own whose CUDA is older than a pool's GPU.",
         "planning/checks/image_cuda.py",
+    ),
+    _warning(
+        "image-fastapi",
+        "An image of one's own, which may hold a FastAPI that Ray Serve LLM does not work with.",
+        "planning/checks/image_packages.py",
     ),
     _stop(
         "image-processor",

@@ -25,7 +25,7 @@ _IDS = {
 }
 
 
-# Helm takes an interrupted release for one in progress and refuses to change it, so that it has to be
+# Helm takes an interrupted release for one in progress and refuses to change it. It has to be
 # uninstalled instead (https://github.com/helm/helm/issues/8987).
 _HELM_RELEASE = "kubernetes:helm.sh/v3:Release"
 
