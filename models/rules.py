@@ -640,9 +640,9 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop_or_warning(
         "tool-parser",
-        "`enable_auto_tool_choice` without `tool_call_parser` (stop), or the parser alone "
-        "(warning).",
-        "planning/checks/model_capabilities.py",
+        "`enable_auto_tool_choice` without `tool_call_parser`, or a parser of tool calls or "
+        "reasoning that this vLLM does not register (stop); the parser alone (warning).",
+        "planning/checks/tool_calls.py",
     ),
     _warning(
         "trust-remote-code", "`trust_remote_code: true`.", "planning/checks/model_capabilities.py"

@@ -11,13 +11,16 @@ from typing import Any, Final
 
 from models.catalog import (
     EngineArgument,
+    closed_values,
     engine_arguments,
     front_end_arguments,
+    nearest_ray,
     serving_arguments,
 )
 from models.problems import Problem
 from models.spelling import nearest
 from planning.checks.contexts import EntryContext
+from planning.plan import ReleasePlan
 
 # Arguments that the program sets, and the keys that users set instead.
 _OWNED: Final[Mapping[str, str]] = {
@@ -71,7 +74,8 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 rule="engine-argument-owned",
             )
         elif name in known:
-            yield from _type_problems(known[name], value, where)
+            found = tuple(_type_problems(known[name], value, where))
+            yield from found or _closed_value_problems(context, name, value, where)
         elif name in front_end:
             yield Problem(
                 path=where,
@@ -135,6 +139,48 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",
             rule="engine-argument-choice",
         )
+
+
+# Arguments whose annotation takes any text, and what closes their values.
+_CLOSED: Final = ("attention_backend", "config_format", "load_format", "lora_dtype")
+_NESTED: Final = ("structured_outputs_config.backend",)
+# Registries to which an own image can add values by a plugin of vLLM.
+_REGISTRIES: Final = frozenset({"config_format", "load_format"})
+
+
+def _closed_value_problems(
+    context: EntryContext, name: str, value: Any, where: str
+) -> Iterable[Problem]:
+    """A text that a registry or a nested configuration of this vLLM refuses at start."""
+    release = context.release
+    if release is None or (name in _REGISTRIES and release.image != release.ray.image):
+        return
+    if name in _CLOSED:
+        yield from _closed(release, name, value, where)
+    elif isinstance(value, dict):
+        for path in _NESTED:
+            argument, _, key = path.partition(".")
+            if argument == name:
+                yield from _closed(release, path, value.get(key), f"{where}.{key}")
+
+
+def _closed(release: ReleasePlan, path: str, value: Any, where: str) -> Iterable[Problem]:
+    def accepts(vllm: str) -> bool:
+        # vLLM folds case in both: load_format.lower(), AttentionBackendEnum[value.upper()].
+        return value.lower() in {"auto", *map(str.lower, closed_values(vllm).get(path, ()))}
+
+    if not isinstance(value, str) or accepts(release.vllm):
+        return
+    values = sorted(closed_values(release.vllm)[path])
+    ray = nearest_ray(lambda row: accepts(row.vllm), release.ray.ray)
+    yield Problem(
+        path=where,
+        value=value,
+        reason=f"is not a value that vLLM {release.vllm} accepts for {path}",
+        remedy=f"{nearest(value, values)}Use one of {', '.join(values)}"
+        + (f", or versions.ray: {ray}, whose vLLM has it" if ray else ""),
+        rule="engine-argument-choice",
+    )
 
 
 def _has_type(value: Any, types: tuple[str, ...]) -> bool:
