@@ -4,6 +4,7 @@ Facts are data, in YAML files next to these modules, each with its date and sour
 the functions load one file each, once, into frozen models.
 """
 
+from models.catalog.engine_argument_memory import arguments_by_memory
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.machine_types import (
@@ -68,6 +69,7 @@ __all__ = [
     "RayRelease",
     "Region",
     "VllmBehaviour",
+    "arguments_by_memory",
     "behaviour_rows",
     "closed_values",
     "disk_quotas",

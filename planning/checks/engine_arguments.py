@@ -34,17 +34,24 @@ _OWNED: Final[Mapping[str, str]] = {
     "excludes its autoscaling",
     "task": "Leave it out: the OpenAI-compatible application generates text",
 }
-# Counts that planning computes with, and the least and most they can be.
-_COUNTS: Final = frozenset(
-    {
-        "max_model_len",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-    }
-)
+# The least and the most that planning can compute with, or that vLLM accepts.
 _LARGEST_COUNT: Final = 1_000_000_000
+_LARGEST_BYTES: Final = 10**15
+_COUNT: Final = (1, _LARGEST_COUNT)
+_RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    "block_size": _COUNT,
+    "cpu_offload_gb": (0, _LARGEST_COUNT),
+    "kv_cache_memory_bytes": (1, _LARGEST_BYTES),
+    "max_loras": _COUNT,
+    "max_model_len": _COUNT,
+    "max_num_batched_tokens": _COUNT,
+    "max_num_seqs": _COUNT,
+    "num_gpu_blocks_override": _COUNT,
+    "pipeline_parallel_size": _COUNT,
+    "stream_interval": _COUNT,
+    "swap_space": (0, _LARGEST_COUNT),
+    "tensor_parallel_size": _COUNT,
+}
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
@@ -112,12 +119,13 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             else f"Write {wanted}",
             rule="engine-argument-type",
         )
-    elif argument.name in _COUNTS and value is not None and not 1 <= value <= _LARGEST_COUNT:
+    elif argument.name in _RANGES and value is not None and not _is_in_range(argument, value):
+        least, most = _RANGES[argument.name]
         yield Problem(
             path=where,
             value=value,
-            reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
-            remedy=f"Use a number from 1 to {_LARGEST_COUNT}, or leave {argument.name} out",
+            reason=f"is below {least}" if value < least else f"is above {most}",
+            remedy=f"Use a number from {least} to {most}, or leave {argument.name} out",
             rule="engine-argument-range",
         )
     elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
@@ -139,6 +147,11 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",
             rule="engine-argument-choice",
         )
+
+
+def _is_in_range(argument: EngineArgument, value: Any) -> bool:
+    least, most = _RANGES[argument.name]
+    return isinstance(value, int | float) and least <= value <= most
 
 
 # Arguments whose annotation takes any text, and what closes their values.
@@ -167,7 +180,7 @@ def _closed_value_problems(
 def _closed(release: ReleasePlan, path: str, value: Any, where: str) -> Iterable[Problem]:
     def accepts(vllm: str) -> bool:
         # vLLM folds case in both: load_format.lower(), AttentionBackendEnum[value.upper()].
-        return value.lower() in {"auto", *map(str.lower, closed_values(vllm).get(path, ()))}
+        return value.lower() in map(str.lower, closed_values(vllm).get(path, ()))
 
     if not isinstance(value, str) or accepts(release.vllm):
         return

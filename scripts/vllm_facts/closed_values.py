@@ -31,9 +31,7 @@ def closed_values(source: Source) -> dict[str, list[str]]:
     `speculative_config` has the names of its fields. A release without the argument has no row.
     """
     readers: dict[str, Callable[[], list[str]]] = {
-        "attention_backend": lambda: _members(
-            source, "AttentionBackendEnum", "vllm.v1.attention.backends.registry"
-        ),
+        "attention_backend": lambda: _attention_backends(source),
         "config_format": lambda: _values(
             source, "ConfigFormat", "vllm.transformers_utils.config", "vllm.config"
         ),
@@ -70,12 +68,17 @@ def _values(source: Source, name: str, *modules: str) -> list[str]:
     return []
 
 
-def _members(source: Source, name: str, module: str) -> list[str]:
-    """The names of an enumeration's members."""
-    found = source.find(name, module)
+def _attention_backends(source: Source) -> list[str]:
+    """The names of the enumeration, and `auto` where the configuration's validator reads it."""
+    found = source.find("AttentionBackendEnum", "vllm.v1.attention.backends.registry")
     if found is None or not isinstance(found[0], ast.ClassDef):
         return []
-    return sorted(member for member, _ in _enumeration(found[0]))
+    config = source.find("AttentionConfig", "vllm.config.attention")
+    reads_auto = config is not None and any(
+        isinstance(node, ast.Constant) and node.value == "auto" for node in ast.walk(config[0])
+    )
+    names = sorted(member for member, _ in _enumeration(found[0]))
+    return [*names, "auto"] if reads_auto else names
 
 
 def _enumeration(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:

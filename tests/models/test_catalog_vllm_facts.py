@@ -34,6 +34,11 @@ class ConfigFormat(str, enum.Enum):
     AUTO = 'auto'
     HF = 'hf'
 """,
+    "vllm/config/attention.py": """
+class AttentionConfig:
+    def validate_backend_before(cls, value):
+        return None if value.lower() == 'auto' else AttentionBackendEnum[value.upper()]
+""",
     "vllm/v1/attention/backends/registry.py": """
 class AttentionBackendEnum(Enum):
     FLASH_ATTN = 'vllm.v1.FlashAttention'
@@ -175,7 +180,7 @@ def test_what_ray_runs_of_the_front_end_is_followed_through_calls(source: Source
 
 def test_registries_and_nested_configurations_close_values(source: Source) -> None:
     assert closed_values(source) == {
-        "attention_backend": ["FLASH_ATTN", "TORCH_SDPA"],
+        "attention_backend": ["FLASH_ATTN", "TORCH_SDPA", "auto"],
         "config_format": ["auto", "hf"],
         "load_format": ["auto", "gguf"],
         "reasoning_parser": ["qwen3"],
