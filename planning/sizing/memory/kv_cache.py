@@ -1,6 +1,6 @@
 """The KV cache of one sequence on one GPU, and the longest context that a given cache holds.
 
-Blocks of 16 tokens unless stated, as in vLLM's paged attention. Models that mix sliding and full attention are
+Blocks of 16 tokens unless stated, as in vLLM's paged attention. Models that mix attention are
 grouped as vLLM's hybrid KV cache manager does it: layers of one kind in groups of equal size,
 the last group of each padded (v1/core/kv_cache_utils.py, get_kv_cache_config_hybrid in 0.10).
 """
