@@ -11,8 +11,8 @@ from planning.checks.contexts import PlacedContext, StackContext
 _LARGEST_SWAP_SHARE: Final = 0.7
 _ABSURD_GIB: Final = 1_000_000
 _REPLICA_CPUS: Final = 1  # what a replica asks Ray for, manifests/serve_config.py
-# Host memory of a process that runs PyTorch, CUDA and vLLM, and of Ray beside them: estimates on the
-# low side. A replica has one process for its engine and one for each of several GPUs.
+# Host memory of a process that runs PyTorch, CUDA and vLLM, and of Ray beside them: estimates on
+# the low side. A replica has one process for its engine and one for each of several GPUs.
 _PROCESS_GIB: Final = 2
 _RAY_GIB: Final = 2
 

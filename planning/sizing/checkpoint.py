@@ -1,8 +1,8 @@
 """What a model entry serves: a row of the catalogue, or a checkpoint the user describes.
 
 A model outside the catalogue gives its `source` and either its config.json and weight size, so
-that everything is checked, or an explicit `checkFit: false` and a `gpu`. What it gives beside them is
-still checked: a size against the GPUs and the disk, a config.json against dtype and vLLM.
+that everything is checked, or an explicit `checkFit: false` and a `gpu`. What it gives beside them
+is still checked: a size against the GPUs and the disk, a config.json against dtype and vLLM.
 """
 
 from collections.abc import Mapping
@@ -149,17 +149,16 @@ def _of_source(
     row = _rows_by_source().get(source.lower())
     if row is not None and deployment.config_file is None and deployment.weight_gib is None:
         return _of_row(row, deployment), ()  # the catalogue knows it by this name as well
-    if not described:
-        if deployment.check_fit or deployment.gpu is None:
-            problem = Problem(
-                path=f"{path}.source",
-                value=source,
-                reason="is outside the catalogue, so its memory cannot be checked",
-                remedy="Give configFile (the path of its config.json) and weightGib, "
-                "or gpu and checkFit: false",
-                rule="source-undescribed",
-            )
-            return None, (problem,)
+    if not described and (deployment.check_fit or deployment.gpu is None):
+        problem = Problem(
+            path=f"{path}.source",
+            value=source,
+            reason="is outside the catalogue, so its memory cannot be checked",
+            remedy="Give configFile (the path of its config.json) and weightGib, "
+            "or gpu and checkFit: false",
+            rule="source-undescribed",
+        )
+        return None, (problem,)
     weight_bytes = None if deployment.weight_gib is None else round(deployment.weight_gib * GIB)
     undescribed = Checkpoint(
         source=source,
