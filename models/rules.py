@@ -592,12 +592,14 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "speculative-config",
-        "A speculative configuration that lacks what vLLM requires.",
+        "A speculative configuration that vLLM refuses: a method or field that it lacks, or one "
+        "that is incomplete or contradicts itself.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "speculative-draft-model",
-        "An ordinary model as a draft, on a vLLM without draft models.",
+        "An ordinary model as a draft, on a vLLM without draft models, or one with another "
+        "vocabulary.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(

@@ -17,6 +17,11 @@ class VllmBehaviour(Facts):
     """What planning has to know of one vLLM release; capabilities are 80 for 8.0.
 
     - `draft_models`: an ordinary model may be the draft of speculative decoding
+    - `draft_vocabulary`: a draft must have the vocabulary of the model
+    - `eagle3_targets`: parts of the model types that take an EAGLE-3 head; None if any does
+    - `async_scheduling_on_ray`: `async_scheduling: true` starts on Ray's executor
+    - `async_scheduling_of_pipelines`: it starts with several pipeline stages
+    - `async_speculation`: methods of speculative decoding that go with it
     - `lora_ranks`: the accepted ranks; None if they are the choices of `max_lora_rank`
     - `multimodal_arguments`: engine arguments that only multimodal models take
     - `rope_scaling_fields`: the fields that each type of RoPE scaling needs
@@ -37,6 +42,11 @@ class VllmBehaviour(Facts):
     """
 
     draft_models: bool
+    draft_vocabulary: bool
+    eagle3_targets: tuple[str, ...] | None
+    async_scheduling_on_ray: bool
+    async_scheduling_of_pipelines: bool
+    async_speculation: tuple[str, ...]
     lora_ranks: tuple[int, ...] | None
     multimodal_arguments: tuple[str, ...]
     rope_scaling_fields: Mapping[str, tuple[str, ...]]

@@ -16,9 +16,10 @@ from models.catalog import (
     front_end_arguments,
     nearest_ray,
     serving_arguments,
+    vllm_behaviour,
 )
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, one_of
 from planning.checks.contexts import EntryContext
 from planning.plan import ReleasePlan
 
@@ -101,6 +102,37 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 rule="engine-argument-unknown",
             )
 
+    yield from _async_problems(context)
+
+
+def _async_problems(context: EntryContext) -> Iterable[Problem]:
+    """`async_scheduling: true` where the executor or the pipeline cannot run so."""
+    if context.engine.get("async_scheduling") is not True or context.release is None:
+        return
+    release = context.release
+    where = f"{context.path}.engine.async_scheduling"
+    stages = context.engine.get("pipeline_parallel_size")
+    if not vllm_behaviour(release.vllm).async_scheduling_on_ray:
+        yield Problem(
+            path=where,
+            value=True,
+            reason=f"is refused by vLLM {release.vllm} on Ray's executor, which Ray Serve sets",
+            remedy="Leave it out",
+            rule="engine-argument-choice",
+        )
+    elif (
+        not vllm_behaviour(release.vllm).async_scheduling_of_pipelines
+        and isinstance(stages, int)
+        and stages > 1
+    ):
+        yield Problem(
+            path=where,
+            value=True,
+            reason=f"does not go with {stages} pipeline stages in vLLM {release.vllm}",
+            remedy="Leave it out, or use tensorParallelSize instead of pipeline_parallel_size",
+            rule="engine-argument-choice",
+        )
+
 
 @cache
 def _known(vllm_version: str) -> Mapping[str, EngineArgument]:
@@ -144,7 +176,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             path=where,
             value=value,
             reason=f"is not a value that vLLM accepts for {argument.name}",
-            remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",
+            remedy=one_of(str(value), choices),
             rule="engine-argument-choice",
         )
 
@@ -190,7 +222,7 @@ def _closed(release: ReleasePlan, path: str, value: Any, where: str) -> Iterable
         path=where,
         value=value,
         reason=f"is not a value that vLLM {release.vllm} accepts for {path}",
-        remedy=f"{nearest(value, values)}Use one of {', '.join(values)}"
+        remedy=one_of(value, values)
         + (f", or versions.ray: {ray}, whose vLLM has it" if ray else ""),
         rule="engine-argument-choice",
     )
