@@ -200,8 +200,9 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "engine-argument-idle",
-        "An engine argument that changes nothing here.",
+        "An engine argument, or a field of one, that changes nothing here.",
         "planning/checks/engine_performance.py",
+        "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "engine-argument-owned",

@@ -22,6 +22,7 @@ class VllmBehaviour(Facts):
     - `async_scheduling_on_ray`: `async_scheduling: true` starts on Ray's executor
     - `async_scheduling_of_pipelines`: it starts with several pipeline stages
     - `async_speculation`: methods of speculative decoding that go with it
+    - `unknown_fields_refused`: a nested configuration refuses fields that it lacks
     - `lora_ranks`: the accepted ranks; None if they are the choices of `max_lora_rank`
     - `multimodal_arguments`: engine arguments that only multimodal models take
     - `rope_scaling_fields`: the fields that each type of RoPE scaling needs
@@ -46,6 +47,7 @@ class VllmBehaviour(Facts):
     eagle3_targets: tuple[str, ...] | None
     async_scheduling_on_ray: bool
     async_scheduling_of_pipelines: bool
+    unknown_fields_refused: bool
     async_speculation: tuple[str, ...]
     lora_ranks: tuple[int, ...] | None
     multimodal_arguments: tuple[str, ...]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from models.catalog import closed_values, llms, nearest_ray, oldest_ray, vllm_behaviour
-from models.problems import Problem
+from models.problems import Problem, stops
 from models.spelling import nearest, one_of
 from planning.checks.contexts import EntryContext, PlacedContext
 from planning.plan import ReleasePlan
@@ -27,7 +27,7 @@ def speculative_config_problems(context: EntryContext) -> Iterable[Problem]:
     where = f"{context.path}.engine.speculative_config"
     unknown = tuple(_unknown(config, release, where))
     yield from unknown
-    if unknown:
+    if stops(unknown):
         return  # the rest reads fields and methods that are known
     yield from _incomplete(config, where)
     yield from _numbers(config, where)
@@ -42,12 +42,14 @@ def _unknown(config: Mapping[str, Any], release: ReleasePlan, where: str) -> Ite
         # vLLM 0.29 reads dashes as underscores.
         if field.replace("-", "_") not in fields:
             ray = _ray_with("speculative_config", field, release)
+            refused = vllm_behaviour(release.vllm).unknown_fields_refused
             yield Problem(
                 path=f"{where}.{field}",
-                reason=f"is not a field of speculative_config in vLLM {release.vllm}",
+                reason=f"is not a field of speculative_config in vLLM {release.vllm}"
+                + ("" if refused else ", which drops it without a word"),
                 remedy=f"{nearest(field, fields)}Leave it out"
                 + (f", or use versions.ray: {ray}, whose vLLM has it" if ray else ""),
-                rule=_RULE,
+                rule=_RULE if refused else "engine-argument-idle",
             )
     method = config.get("method")
     methods = closed_values(release.vllm)["speculative_config.method"]
