@@ -87,10 +87,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "the vLLM inside the chosen Ray image.",
         "planning/sizing/precision.py",
     ),
+    _warning(
+        "argument-v0",
+        "An engine argument that moves a vLLM with both engines to the older V0.",
+        "planning/sizing/precision.py",
+    ),
     _warning("batch-of-one", "`max_num_seqs: 1`.", "planning/checks/engine_performance.py"),
     _stop(
         "batched-tokens-context",
-        "`max_num_batched_tokens` below the context length on the V0 engine.",
+        "`max_num_batched_tokens` below the context length where prompts are not split: on the "
+        "V0 engine, or with `enable_chunked_prefill: false`.",
         "planning/sizing/batching.py",
     ),
     _stop(
@@ -122,6 +128,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "budget-unknown-price",
         "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
+    ),
+    _warning(
+        "chunked-prefill-off",
+        "`enable_chunked_prefill: false` on the V1 engine.",
+        "planning/checks/engine_performance.py",
     ),
     _stop(
         "config-json",
@@ -470,6 +481,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "pool-unknown",
         "`gpu` names a pool that the stack does not list.",
         "planning/placement/cheapest_pool.py",
+    ),
+    _stop_or_warning(
+        "prefix-caching-window",
+        "`enable_prefix_caching` on the V0 engine for a model with a sliding window.",
+        "planning/sizing/precision.py",
     ),
     _stop(
         "quantization-capability",

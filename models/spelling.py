@@ -19,7 +19,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def one_of(word: str, known: Iterable[str]) -> str:
     """`"Did you mean x? Use one of x, y, z"`; of many words the nearest ones only."""
-    names = sorted(known)
+    names = list(known)
     if len(names) > _MOST_NAMED:
         ranked = sorted(names, key=lambda name: -_likeness(word, name))[:_MOST_NAMED]
         return f"{nearest(word, names)}Use one of {len(names)}, such as {', '.join(sorted(ranked))}"

@@ -27,6 +27,12 @@ class VllmBehaviour(Facts):
     - `multimodal_arguments`: engine arguments that only multimodal models take
     - `rope_scaling_fields`: the fields that each type of RoPE scaling needs
     - `v1_engine_capability`: below it, the V0 engine runs if the release still has one
+    - `v1_argument_values`, `v0_argument_values`: values of engine arguments that stay on the V1
+      engine, and that leave it, if the release still has both
+    - `v0_architectures`: models that run on V0 if the release still has it
+    - `v0_interleaved_windows`: model types whose window V0 sets aside
+    - `stated_windows`: model types that may state a window which no layer reaches
+    - `chunked_prefill_obeyed`: V1 obeys `enable_chunked_prefill: false`
     - `fp8_kv_cache_capability`: the least for an fp8 KV cache on the V1 engine
     - `preferred_fp8_kv_cache_capability`: below it, an fp8 KV cache runs on the V0 engine if the
       release still has one
@@ -53,6 +59,12 @@ class VllmBehaviour(Facts):
     multimodal_arguments: tuple[str, ...]
     rope_scaling_fields: Mapping[str, tuple[str, ...]]
     v1_engine_capability: int
+    v1_argument_values: Mapping[str, tuple[Any, ...]]
+    v0_argument_values: Mapping[str, tuple[Any, ...]]
+    v0_architectures: tuple[str, ...]
+    v0_interleaved_windows: tuple[str, ...]
+    stated_windows: tuple[str, ...]
+    chunked_prefill_obeyed: bool
     fp8_kv_cache_capability: int
     preferred_fp8_kv_cache_capability: int
     compressed_tensors_capability: Mapping[str, int]

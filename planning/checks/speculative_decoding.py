@@ -59,7 +59,7 @@ def _unknown(config: Mapping[str, Any], release: ReleasePlan, where: str) -> Ite
             path=f"{where}.method",
             value=method,
             reason=f"is not a method of speculative decoding in vLLM {release.vllm}",
-            remedy=one_of(str(method), methods)
+            remedy=one_of(method, sorted(methods))
             + (f", or versions.ray: {ray}, whose vLLM has it" if ray else ""),
             rule=_RULE,
         )
@@ -229,7 +229,7 @@ def speculative_engine_problems(context: PlacedContext) -> Iterable[Problem]:
     if speculative_config(context.engine) and context.model.v0_engine:
         yield Problem(
             path=f"{context.path}.engine.speculative_config",
-            reason="is not supported by the V0 engine, which this GPU or KV cache dtype needs",
+            reason="is not supported by the V0 engine, which this GPU or an engine argument needs",
             remedy="Leave it out, or use an L4 or newer GPU",
             rule="speculative-v0",
         )

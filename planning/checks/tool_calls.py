@@ -57,7 +57,7 @@ def _unregistered(context: EntryContext, argument: str, stops: bool) -> Iterable
         value=parser,
         reason=f"is not a parser that vLLM {release.vllm} registers"
         + (", and the image would have to bring it" if own_image else ""),
-        remedy=one_of(parser, registered)
+        remedy=one_of(parser, sorted(registered))
         + (f", or versions.ray: {ray}, which has it" if ray else ""),
         rule="tool-parser",
         severity=Severity.STOP if stops and not own_image else Severity.WARN,

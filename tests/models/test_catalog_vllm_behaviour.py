@@ -20,6 +20,7 @@ CHANGES = {
     "async_scheduling_on_ray": (True, True, True, False, False, True),
     "async_scheduling_of_pipelines": (False, False, False, True, True, True),
     "unknown_fields_refused": (False, False, False, False, True, True),
+    "chunked_prefill_obeyed": (False, False, False, True, True, True),
     "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89),
     "swap_space_gib": (4, 4, 4, 4, 0, 0),
     "sampling_bytes_per_logit": (38.4, 38.4, 38.4, 38.4, 14.2, 14.2),
