@@ -201,7 +201,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
     _stop(
         "engine-argument-choice",
-        "A value that vLLM does not accept for this engine argument.",
+        "A value, or a field, that vLLM does not accept for this engine argument.",
         "planning/checks/engine_arguments.py",
     ),
     _stop(
@@ -212,6 +212,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _warning(
         "engine-argument-idle",
         "An engine argument, or a field of one, that changes nothing here.",
+        "planning/checks/engine_arguments.py",
         "planning/checks/engine_performance.py",
         "planning/checks/speculative_decoding.py",
     ),

@@ -22,7 +22,8 @@ class VllmBehaviour(Facts):
     - `async_scheduling_on_ray`: `async_scheduling: true` starts on Ray's executor
     - `async_scheduling_of_pipelines`: it starts with several pipeline stages
     - `async_speculation`: methods of speculative decoding that go with it
-    - `unknown_fields_refused`: a nested configuration refuses fields that it lacks
+    - `strict_arguments`: arguments that refuse fields which they lack; None for all
+    - `compilation_config_readable`: `compilation_config` may be a mapping
     - `lora_ranks`: the accepted ranks; None if they are the choices of `max_lora_rank`
     - `multimodal_arguments`: engine arguments that only multimodal models take
     - `rope_scaling_fields`: the fields that each type of RoPE scaling needs
@@ -53,7 +54,8 @@ class VllmBehaviour(Facts):
     eagle3_targets: tuple[str, ...] | None
     async_scheduling_on_ray: bool
     async_scheduling_of_pipelines: bool
-    unknown_fields_refused: bool
+    strict_arguments: tuple[str, ...] | None
+    compilation_config_readable: bool
     async_speculation: tuple[str, ...]
     lora_ranks: tuple[int, ...] | None
     multimodal_arguments: tuple[str, ...]
@@ -78,6 +80,10 @@ class VllmBehaviour(Facts):
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool
     graphs_in_budget: bool
+
+    def refuses_fields_of(self, argument: str) -> bool:
+        """Whether a field that the argument lacks is refused; else it is dropped."""
+        return self.strict_arguments is None or argument in self.strict_arguments
 
 
 class BehaviourRow(Facts):

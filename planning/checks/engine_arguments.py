@@ -202,11 +202,50 @@ def _closed_value_problems(
         return
     if name in _CLOSED:
         yield from _closed(release, name, value, where)
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and name != "speculative_config":
+        yield from _fields(release, name, value, where)
         for path in _NESTED:
             argument, _, key = path.partition(".")
             if argument == name:
                 yield from _closed(release, path, value.get(key), f"{where}.{key}")
+
+
+def _fields(
+    release: ReleasePlan, name: str, value: Mapping[str, Any], where: str
+) -> Iterable[Problem]:
+    """Fields that the configuration of an argument does not have in this release."""
+    facts, fields = vllm_behaviour(release.vllm), closed_values(release.vllm).get(name)
+    if name == "compilation_config" and value and not facts.compilation_config_readable:
+        ray = nearest_ray(
+            lambda row: vllm_behaviour(row.vllm).compilation_config_readable, release.ray.ray
+        )
+        yield Problem(
+            path=where,
+            reason=f"cannot be given to vLLM {release.vllm}, which reads a mapping as JSON "
+            "text and fails",
+            remedy="Leave it out" + (f", or use versions.ray: {ray}" if ray else ""),
+            rule="engine-argument-choice",
+        )
+        return
+    if fields is None:
+        return
+    refused = facts.refuses_fields_of(name)
+    for field in value:
+        if field in fields:
+            continue
+        ray = _ray_with(name, field, release)
+        yield Problem(
+            path=f"{where}.{field}",
+            reason=f"is not a field of {name} in vLLM {release.vllm}"
+            + ("" if refused else ", which drops it without a word"),
+            remedy=f"{nearest(field, fields)}Leave it out"
+            + (f", or use versions.ray: {ray}, whose vLLM has it" if ray else ""),
+            rule="engine-argument-choice" if refused else "engine-argument-idle",
+        )
+
+
+def _ray_with(path: str, value: str, release: ReleasePlan) -> str | None:
+    return nearest_ray(lambda row: value in closed_values(row.vllm).get(path, ()), release.ray.ray)
 
 
 def _closed(release: ReleasePlan, path: str, value: Any, where: str) -> Iterable[Problem]:

@@ -42,7 +42,7 @@ def _unknown(config: Mapping[str, Any], release: ReleasePlan, where: str) -> Ite
         # vLLM 0.29 reads dashes as underscores.
         if field.replace("-", "_") not in fields:
             ray = _ray_with("speculative_config", field, release)
-            refused = vllm_behaviour(release.vllm).unknown_fields_refused
+            refused = vllm_behaviour(release.vllm).refuses_fields_of("speculative_config")
             yield Problem(
                 path=f"{where}.{field}",
                 reason=f"is not a field of speculative_config in vLLM {release.vllm}"

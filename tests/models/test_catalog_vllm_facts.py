@@ -61,7 +61,7 @@ class LlamaToolParser(ToolParser):
 class QwenToolParser(ToolParser):
     pass
 """,
-    "vllm/config/compilation.py": "@dataclass\nclass CompilationConfig:\n    level: int\n",
+    "vllm/config/compilation.py": "@config\nclass CompilationConfig:\n    level: int\n",
     "vllm/engine/arg_utils.py": """
 from vllm.config import CacheDType
 from vllm.config.compilation import CompilationConfig
@@ -181,6 +181,7 @@ def test_what_ray_runs_of_the_front_end_is_followed_through_calls(source: Source
 def test_registries_and_nested_configurations_close_values(source: Source) -> None:
     assert closed_values(source) == {
         "attention_backend": ["FLASH_ATTN", "TORCH_SDPA", "auto"],
+        "compilation_config": ["level"],
         "config_format": ["auto", "hf"],
         "load_format": ["auto", "gguf"],
         "reasoning_parser": ["qwen3"],
