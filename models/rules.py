@@ -158,6 +158,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "contradiction",
         "Two keys that mean the same and say different things, or that exclude each other.",
+        "planning/checks/engine_arguments.py",
         "planning/sizing/checkpoint.py",
         "planning/sizing/stated_arguments.py",
         unusable=True,

@@ -38,6 +38,7 @@ from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_be
 from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
+    argument_bounds,
     closed_values,
     engine_arguments,
     float16_refused,
@@ -69,6 +70,7 @@ __all__ = [
     "RayRelease",
     "Region",
     "VllmBehaviour",
+    "argument_bounds",
     "arguments_by_memory",
     "behaviour_rows",
     "closed_values",

@@ -111,6 +111,12 @@ def closed_values(version: str) -> Mapping[str, frozenset[str]]:
 
 
 @cache
+def argument_bounds(version: str) -> Mapping[str, Mapping[str, float]]:
+    """Return the limits of engine arguments by name: `ge`, `gt`, `le` and `lt`."""
+    return MappingProxyType(_facts(version)["bounds"])
+
+
+@cache
 def quantization_methods(version: str) -> Mapping[str, QuantizationMethod]:
     """Return the quantization methods of a vLLM version by name."""
     return MappingProxyType(

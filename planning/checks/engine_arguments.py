@@ -4,13 +4,15 @@ Ray hands them to vLLM at replica start, on a GPU node that is already paid for;
 pinned vLLM (models/catalog/vllm) lets us do it before.
 """
 
+import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
 from models.catalog import (
     EngineArgument,
+    argument_bounds,
     closed_values,
     engine_arguments,
     front_end_arguments,
@@ -48,6 +50,7 @@ _RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "max_num_batched_tokens": _COUNT,
     "max_num_seqs": _COUNT,
     "num_gpu_blocks_override": _COUNT,
+    "optimization_level": (0, 3),
     "pipeline_parallel_size": _COUNT,
     "stream_interval": _COUNT,
     "swap_space": (0, _LARGEST_COUNT),
@@ -83,6 +86,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
             )
         elif name in known:
             found = tuple(_type_problems(known[name], value, where))
+            found = found or tuple(_bound_problems(vllm_version, name, value, where))
             yield from found or _closed_value_problems(context, name, value, where)
         elif name in front_end:
             yield Problem(
@@ -103,6 +107,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
             )
 
     yield from _async_problems(context)
+    yield from _exclusive_problems(context)
 
 
 def _async_problems(context: EntryContext) -> Iterable[Problem]:
@@ -181,14 +186,77 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
         )
 
 
+def _bound_problems(vllm: str, name: str, value: Any, where: str) -> Iterable[Problem]:
+    """A number that the configuration of this vLLM refuses."""
+    limits = argument_bounds(vllm).get(name)
+    if limits is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    if all(_HOLDS[limit](value, bound) for limit, bound in limits.items()):
+        return
+    accepted = " and ".join(f"{_WORDS[limit]} {bound:g}" for limit, bound in limits.items())
+    yield Problem(
+        path=where,
+        value=value,
+        reason=f"is not what vLLM {vllm} accepts for {name}, a number {accepted}",
+        remedy=f"Use a number {accepted}, or leave {name} out",
+        rule="engine-argument-range",
+    )
+
+
+_HOLDS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "ge": operator.ge,
+    "gt": operator.gt,
+    "le": operator.le,
+    "lt": operator.lt,
+}
+_WORDS: Final[Mapping[str, str]] = {
+    "ge": "of at least",
+    "gt": "above",
+    "le": "of at most",
+    "lt": "below",
+}
+
+
 def _is_in_range(argument: EngineArgument, value: Any) -> bool:
     least, most = _RANGES[argument.name]
     return isinstance(value, int | float) and least <= value <= most
 
 
+# Arguments of which vLLM refuses both: the short one, and the field of a configuration.
+_EXCLUSIVE: Final = (
+    ("attention_backend", "attention_config", "backend"),
+    ("cudagraph_capture_sizes", "compilation_config", "cudagraph_capture_sizes"),
+    ("enable_flashinfer_autotune", "kernel_config", "enable_flashinfer_autotune"),
+    ("max_cudagraph_capture_size", "compilation_config", "max_cudagraph_capture_size"),
+    ("spec_method", "speculative_config", "method"),
+    ("spec_model", "speculative_config", "model"),
+    ("spec_tokens", "speculative_config", "num_speculative_tokens"),
+)
+
+
+def _exclusive_problems(context: EntryContext) -> Iterable[Problem]:
+    """EngineArgs.create_engine_config since vLLM 0.15: "are mutually exclusive"."""
+    for name, argument, field in _EXCLUSIVE:
+        config = context.engine.get(argument)
+        if context.engine.get(name) is None or not isinstance(config, dict):
+            continue
+        if config.get(field) is not None:
+            yield Problem(
+                path=f"{context.path}.engine.{name}",
+                value=context.engine[name],
+                reason=f"excludes {argument}.{field}, which means the same",
+                remedy="Keep one of the two",
+                rule="contradiction",
+            )
+
+
 # Arguments whose annotation takes any text, and what closes their values.
 _CLOSED: Final = ("attention_backend", "config_format", "load_format", "lora_dtype")
-_NESTED: Final = ("structured_outputs_config.backend",)
+# Fields of configurations, and whose values they take.
+_NESTED: Final = {
+    "attention_config.backend": "attention_backend",
+    "structured_outputs_config.backend": "structured_outputs_config.backend",
+}
 # Registries to which an own image can add values by a plugin of vLLM.
 _REGISTRIES: Final = frozenset({"config_format", "load_format"})
 
@@ -204,10 +272,10 @@ def _closed_value_problems(
         yield from _closed(release, name, value, where)
     elif isinstance(value, dict) and name != "speculative_config":
         yield from _fields(release, name, value, where)
-        for path in _NESTED:
+        for path, closed_as in _NESTED.items():
             argument, _, key = path.partition(".")
             if argument == name:
-                yield from _closed(release, path, value.get(key), f"{where}.{key}")
+                yield from _closed(release, closed_as, value.get(key), f"{where}.{key}")
 
 
 def _fields(
