@@ -149,7 +149,13 @@ def _tries(spec: ModelSpec, precision: Precision, tokens: int) -> tuple[Batching
 
 def _whole_prompts(spec: ModelSpec, precision: Precision, tokens: int) -> bool:
     obeyed = vllm_behaviour(spec.release.vllm).chunked_prefill_obeyed
-    return takes_prompts_whole(spec.arguments, tokens, precision.v0_engine, obeyed)
+    return takes_prompts_whole(
+        spec.arguments,
+        tokens,
+        v0_engine=precision.v0_engine,
+        obeyed=obeyed,
+        splits_long=precision.splits_long_prompts,
+    )
 
 
 def _shortened(
