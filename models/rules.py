@@ -193,6 +193,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "0.21 captures outside of its budget.",
         "planning/sizing/memory/headroom.py",
     ),
+    _stop(
+        "decode-context-parallel",
+        "A `decode_context_parallel_size` that does not suit the GPUs or the heads.",
+        "planning/checks/parallel_arguments.py",
+    ),
     _warning(
         "downscale-short",
         "A `downscaleDelaySeconds` below a minute.",
@@ -239,6 +244,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "engine-argument-unknown",
         "An engine argument that this vLLM does not have.",
         "planning/checks/engine_arguments.py",
+    ),
+    _stop(
+        "expert-balancing",
+        "`enable_eplb` without `enable_expert_parallel`, or on one GPU.",
+        "planning/checks/parallel_arguments.py",
     ),
     _stop(
         "expert-parallel-dense",

@@ -22,6 +22,7 @@ from planning.checks.host_resources import host_cpu_problems, host_memory_proble
 from planning.checks.kubernetes_object_size import object_size_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
+from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
 from planning.checks.rope_scaling import rope_scaling_problems
@@ -52,6 +53,7 @@ PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] =
     speculative_engine_problems,
     host_memory_problems,
     performance_problems,
+    parallel_argument_problems,
     placement_problems,
 )
 # The whole stack.
