@@ -14,6 +14,7 @@ from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
+from planning.checks.engine_argument_values import engine_argument_value_problems
 from planning.checks.engine_arguments import engine_argument_problems
 from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
@@ -38,6 +39,7 @@ from planning.checks.unchecked_weights import unchecked_weight_problems
 ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     gated_weights_problems,
     engine_argument_problems,
+    engine_argument_value_problems,
     lora_problems,
     rope_scaling_problems,
     speculative_config_problems,
