@@ -92,10 +92,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "the vLLM inside the chosen Ray image.",
         "planning/sizing/precision.py",
     ),
+    _warning(
+        "argument-v0",
+        "An engine argument that moves a vLLM with both engines to the older V0.",
+        "planning/sizing/precision.py",
+    ),
     _warning("batch-of-one", "`max_num_seqs: 1`.", "planning/checks/engine_performance.py"),
     _stop(
         "batched-tokens-context",
-        "`max_num_batched_tokens` below the context length on the V0 engine.",
+        "`max_num_batched_tokens` below the context length where prompts are not split: on the "
+        "V0 engine, or with `enable_chunked_prefill: false`.",
         "planning/sizing/batching.py",
     ),
     _stop(
@@ -128,6 +134,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
     ),
+    _warning(
+        "chunked-prefill-off",
+        "`enable_chunked_prefill: false` on the V1 engine.",
+        "planning/checks/engine_performance.py",
+    ),
     _stop(
         "config-json",
         "A `configFile` that cannot be read, is not JSON, or does not describe a decoder LLM.",
@@ -152,6 +163,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "contradiction",
         "Two keys that mean the same and say different things, or that exclude each other.",
+        "planning/checks/engine_argument_values.py",
         "planning/sizing/checkpoint.py",
         "planning/sizing/stated_arguments.py",
         unusable=True,
@@ -186,6 +198,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "0.21 captures outside of its budget.",
         "planning/sizing/memory/headroom.py",
     ),
+    _stop(
+        "decode-context-parallel",
+        "A `decode_context_parallel_size` that does not suit the GPUs or the heads.",
+        "planning/checks/parallel_arguments.py",
+    ),
     _warning(
         "downscale-short",
         "A `downscaleDelaySeconds` below a minute.",
@@ -195,7 +212,8 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
     _stop(
         "engine-argument-choice",
-        "A value that vLLM does not accept for this engine argument.",
+        "A value, or a field, that vLLM does not accept for this engine argument.",
+        "planning/checks/engine_argument_values.py",
         "planning/checks/engine_arguments.py",
     ),
     _stop(
@@ -205,8 +223,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "engine-argument-idle",
-        "An engine argument that changes nothing here.",
+        "An engine argument, or a field of one, that changes nothing here.",
+        "planning/checks/engine_argument_values.py",
         "planning/checks/engine_performance.py",
+        "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "engine-argument-owned",
@@ -215,8 +235,8 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "engine-argument-range",
-        "A count below 1, or a share outside 0 to 1.",
-        "planning/checks/engine_arguments.py",
+        "A count or a size that vLLM cannot take, or a share outside 0 to 1.",
+        "planning/checks/engine_argument_values.py",
         unusable=True,
     ),
     _stop(
@@ -230,6 +250,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "engine-argument-unknown",
         "An engine argument that this vLLM does not have.",
         "planning/checks/engine_arguments.py",
+    ),
+    _stop(
+        "expert-balancing",
+        "`enable_eplb` without `enable_expert_parallel`, or on one GPU.",
+        "planning/checks/parallel_arguments.py",
     ),
     _stop(
         "expert-parallel-dense",
@@ -333,6 +358,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/placement.py",
     ),
     _warning(
+        "host-memory",
+        "Several GPUs for each replica on a machine whose memory their processes may exceed.",
+        "planning/checks/host_resources.py",
+    ),
+    _warning(
         "image-cuda",
         "An image of the user's own whose CUDA is older than a pool's GPU.",
         "planning/checks/image_cuda.py",
@@ -373,6 +403,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/infrastructure/node_pools.py",
     ),
     _stop_or_warning(
+        "kv-cache-size",
+        "A KV cache of stated size (`kv_cache_memory_bytes`, `num_gpu_blocks_override`) that "
+        "does not hold one sequence, or that the GPU cannot hold.",
+        "planning/sizing/memory/stated_cache.py",
+    ),
+    _stop_or_warning(
         "local-path",
         "A path in the container, which the image must hold.",
         "planning/checks/local_paths.py",
@@ -394,12 +430,15 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "memory-doubt",
-        "A model that may not fit: the result lies within the error of the estimate.",
+        "A model that may not fit: the result lies within the error of the estimate, or "
+        "something that takes memory is not counted.",
         "planning/sizing/memory/headroom.py",
+        "planning/sizing/memory/uncounted.py",
     ),
     _stop(
         "memory-fit",
         "A model that does not fit on the GPUs of its pool, or whose context does not.",
+        "planning/checks/unchecked_weights.py",
         "planning/placement/ways_to_fit.py",
     ),
     _stop(
@@ -493,6 +532,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "pool-unknown",
         "`gpu` names a pool that the stack does not list.",
         "planning/placement/cheapest_pool.py",
+    ),
+    _stop_or_warning(
+        "prefix-caching-window",
+        "`enable_prefix_caching` on the V0 engine for a model with a sliding window.",
+        "planning/sizing/precision.py",
     ),
     _stop(
         "quantization-capability",
@@ -621,12 +665,14 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "speculative-config",
-        "A speculative configuration that lacks what vLLM requires.",
+        "A speculative configuration that vLLM refuses: a method or field that it lacks, or one "
+        "that is incomplete or contradicts itself.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "speculative-draft-model",
-        "An ordinary model as a draft, on a vLLM without draft models.",
+        "An ordinary model as a draft, on a vLLM without draft models, or one with another "
+        "vocabulary.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
@@ -647,7 +693,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("stack-empty", "A stack file without any `ray-llm:` key.", "models/reading.py"),
     _stop(
         "swap-space",
-        "`swap_space` above 70 % of the machine's memory.",
+        "`swap_space`, stated or vLLM's own, above 70 % of the machine's memory or what a pod has.",
         "planning/checks/host_resources.py",
     ),
     _stop(
@@ -683,9 +729,9 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop_or_warning(
         "tool-parser",
-        "`enable_auto_tool_choice` without `tool_call_parser` (stop), or the parser alone "
-        "(warning).",
-        "planning/checks/model_capabilities.py",
+        "`enable_auto_tool_choice` without `tool_call_parser`, or a parser of tool calls or "
+        "reasoning that this vLLM does not register (stop); the parser alone (warning).",
+        "planning/checks/tool_calls.py",
     ),
     _warning(
         "trust-remote-code", "`trust_remote_code: true`.", "planning/checks/model_capabilities.py"

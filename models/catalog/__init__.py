@@ -4,6 +4,7 @@ Facts are data, in YAML files next to these modules, each with its date and sour
 the functions load one file each, once, into frozen models.
 """
 
+from models.catalog.engine_argument_memory import arguments_by_memory
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.machine_types import (
@@ -36,6 +37,7 @@ from models.catalog.releases import (
     KubeRayRelease,
     RayRelease,
     kuberay_releases,
+    nearest_ray,
     oldest_ray,
     ray_releases,
     ray_service_name_limit,
@@ -45,6 +47,8 @@ from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_be
 from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
+    argument_bounds,
+    closed_values,
     engine_arguments,
     float16_refused,
     front_end_arguments,
@@ -77,7 +81,10 @@ __all__ = [
     "RayRelease",
     "Region",
     "VllmBehaviour",
+    "argument_bounds",
+    "arguments_by_memory",
     "behaviour_rows",
+    "closed_values",
     "disk_quotas",
     "engine_arguments",
     "float16_refused",
@@ -89,6 +96,7 @@ __all__ = [
     "machine_type",
     "machine_types",
     "metrics_counted_by_family",
+    "nearest_ray",
     "oldest_ray",
     "prices",
     "quantization_methods",

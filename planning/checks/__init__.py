@@ -19,6 +19,7 @@ from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
+from planning.checks.engine_argument_values import engine_argument_value_problems
 from planning.checks.engine_arguments import engine_argument_problems
 from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
@@ -30,6 +31,7 @@ from planning.checks.kubernetes_object_size import object_size_problems
 from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
+from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
 from planning.checks.rope_scaling import rope_scaling_problems
@@ -38,25 +40,31 @@ from planning.checks.speculative_decoding import (
     speculative_config_problems,
     speculative_engine_problems,
 )
+from planning.checks.tool_calls import tool_call_problems
+from planning.checks.unchecked_weights import unchecked_weight_problems
 
 # A model entry before it is placed. After a value that the others cannot read they are left out.
 ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     gated_weights_problems,
     local_path_problems,
     engine_argument_problems,
+    engine_argument_value_problems,
     lora_problems,
     rope_scaling_problems,
     speculative_config_problems,
     model_capability_problems,
+    tool_call_problems,
 )
 # A model on its pool.
 PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (
     scale_to_zero_problems,
     downscale_problems,
     boot_disk_problems,
+    unchecked_weight_problems,
     speculative_engine_problems,
     host_memory_problems,
     performance_problems,
+    parallel_argument_problems,
     placement_problems,
 )
 # The whole stack.

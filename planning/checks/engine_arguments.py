@@ -1,4 +1,4 @@
-"""Checks the vLLM engine arguments of a model by name, type and ownership.
+"""Checks the vLLM engine arguments of a model by name, type, ownership and listed choices.
 
 Ray hands them to vLLM at replica start, on a GPU node that is already paid for; the data of the
 pinned vLLM (models/catalog/vllm) lets us do it before.
@@ -16,7 +16,7 @@ from models.catalog import (
     serving_arguments,
 )
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, one_of
 from planning.checks.contexts import EntryContext
 
 # Arguments that the program sets, and the keys that users set instead.
@@ -31,17 +31,6 @@ _OWNED: Final[Mapping[str, str]] = {
     "excludes its autoscaling",
     "task": "Leave it out: the OpenAI-compatible application generates text",
 }
-# Counts that planning computes with, and the least and most they can be.
-_COUNTS: Final = frozenset(
-    {
-        "max_model_len",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-    }
-)
-_LARGEST_COUNT: Final = 1_000_000_000
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
@@ -108,22 +97,6 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             else f"Write {wanted}",
             rule="engine-argument-type",
         )
-    elif argument.name in _COUNTS and value is not None and not 1 <= value <= _LARGEST_COUNT:
-        yield Problem(
-            path=where,
-            value=value,
-            reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
-            remedy=f"Use a number from 1 to {_LARGEST_COUNT}, or leave {argument.name} out",
-            rule="engine-argument-range",
-        )
-    elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
-        yield Problem(
-            path=where,
-            value=value,
-            reason="is not a share of the GPU's memory",
-            remedy="Use a number above 0 and up to 1, or leave it out (0.9)",
-            rule="engine-argument-range",
-        )
     elif argument.choices is not None and isinstance(value, str | int) and value is not None:
         if isinstance(value, bool) or value in argument.choices:
             return
@@ -132,7 +105,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             path=where,
             value=value,
             reason=f"is not a value that vLLM accepts for {argument.name}",
-            remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",
+            remedy=one_of(str(value), choices),
             rule="engine-argument-choice",
         )
 
