@@ -21,6 +21,7 @@ from lightkube.types import PatchType
 
 from components.cluster_access import ClusterAccess
 from models.catalog import release_number
+from models.problems import without_secrets
 
 FIELD_MANAGER: Final = "ray-llm"
 # Which KubeRay a definition in the cluster is of; the definitions themselves do not say it.
@@ -39,7 +40,10 @@ _SHOWN_FIELDS: Final = 3
 
 
 class DefinitionError(Exception):
-    """A CRD that cannot be read or applied; its text is one sentence with a way out."""
+    """A CRD that cannot be read or applied; its text says why and how to go on, without secrets."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(without_secrets(text))
 
 
 class UnreachableError(DefinitionError):
