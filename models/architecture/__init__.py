@@ -12,12 +12,15 @@ from models.architecture.llm_architecture import (
     LlmArchitecture,
     Quantization,
 )
+from models.architecture.quantization_config import MODELOPT_FILE, modelopt_file
 
 __all__ = [
+    "MODELOPT_FILE",
     "Attention",
     "AttentionKind",
     "ConfigJsonError",
     "LlmArchitecture",
     "Quantization",
     "architecture_from_config_json",
+    "modelopt_file",
 ]

@@ -5,12 +5,9 @@ Any text is safe to give: what is not the config.json of a decoder LLM ends in a
 Class defaults that a config.json may leave out are those of transformers.
 """
 
-import json
-from typing import Any
-
 from pydantic import ValidationError
 
-from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields
+from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields, parse_object
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
@@ -27,9 +24,6 @@ from models.architecture.model_families import (
 from models.architecture.quantization_config import quantization
 from models.architecture.sliding_window import sliding_window
 
-# The largest real config.json is some 100 kB; a multi-megabyte one is another file.
-MAX_CHARACTERS = 5_000_000
-
 FALCON = ("falcon", "RefinedWeb", "RefinedWebModel")
 # Their config.json has no size for the feed-forward layer.
 FOUR_TIMES_HIDDEN = (*FALCON, "gpt2", "gpt_bigcode", "bloom")
@@ -43,7 +37,7 @@ def architecture_from_config_json(text: str) -> tuple[LlmArchitecture, Quantizat
     Raises ConfigJsonError, and nothing else, when `text` is not the config.json of a
     decoder LLM whose KV cache grows with attention heads.
     """
-    whole = Fields(_parse(text))
+    whole = Fields(parse_object(text))
     fields, multimodal = _text_fields(whole)
     model_type = whole.text("model_type", default=fields.text("model_type", default=None))
     if model_type is None:
@@ -59,27 +53,6 @@ def architecture_from_config_json(text: str) -> tuple[LlmArchitecture, Quantizat
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         msg = f"config.json: {reason}. {WAY_OUT}"
         raise ConfigJsonError(msg) from None
-
-
-def _parse(text: str) -> dict[str, Any]:
-    if len(text) > MAX_CHARACTERS:
-        msg = f"config.json is {len(text):,} characters long, more than any real one. {WAY_OUT}"
-        raise ConfigJsonError(msg)
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        msg = (
-            f"config.json is not JSON: {error.msg} at line {error.lineno}, "
-            f"column {error.colno}. {WAY_OUT}"
-        )
-        raise ConfigJsonError(msg) from None
-    except (ValueError, RecursionError):
-        msg = f"config.json holds a number or a nesting beyond any real one. {WAY_OUT}"
-        raise ConfigJsonError(msg) from None
-    if not isinstance(document, dict):
-        msg = f"config.json holds a {type(document).__name__}, not an object of fields. {WAY_OUT}"
-        raise ConfigJsonError(msg)
-    return document
 
 
 def _text_fields(whole: Fields) -> tuple[Fields, bool]:

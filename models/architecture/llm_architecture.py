@@ -52,12 +52,22 @@ class Attention(Facts):
 
 
 class Quantization(Facts):
-    """How the weights are stored: `method` is Hugging Face's `quant_method`."""
+    """How the weights are stored: `method` is Hugging Face's `quant_method`.
+
+    - `scheme`: the variant of the method, such as ModelOpt's `quant_algo`
+    - `symmetric`, `zero_point`: as GPTQ and AWQ say it; None if they do not
+    - `file`: where it stands if not in config.json
+    - `assumed`: only the repository's name says it
+    """
 
     method: str
     bits: Annotated[int, Ge(1), Le(16)]
     group_size: Dimension | None = None
     scheme: str | None = None
+    symmetric: bool | None = None
+    zero_point: bool | None = None
+    file: str | None = None
+    assumed: bool = False
 
 
 class LlmArchitecture(Facts):
@@ -110,6 +120,30 @@ class LlmArchitecture(Facts):
             msg = f"sliding_window_layers exceeds the {self.num_hidden_layers} layers"
             raise ValueError(msg)
         return self
+
+    @property
+    def parameters(self) -> int:
+        """About how many weights there are: embeddings, attention, gated feed-forward, experts.
+
+        Within some 10 % for ordinary layers; MLA's low ranks are counted as full, and layers of
+        kinds that are not described here are not counted.
+        """
+        hidden = self.hidden_size
+        heads = self.num_attention_heads + self.num_key_value_heads
+        attention = 2 * hidden * heads * self.head_dim
+        if self.attention.kind is AttentionKind.MLA:
+            attention = hidden * self.num_attention_heads * self.head_dim
+        moe_layers = (self.num_moe_layers or 0) if self.num_experts else 0
+        expert = 3 * hidden * (self.moe_intermediate_size or self.intermediate_size)
+        experts = (self.num_experts or 0) + (self.num_shared_experts or 0)
+        dense = 3 * hidden * self.intermediate_size * (self.num_hidden_layers - moe_layers)
+        tables = 1 if self.tie_word_embeddings else 2
+        return (
+            tables * self.vocab_size * hidden
+            + self.num_hidden_layers * attention
+            + dense
+            + moe_layers * experts * expert
+        )
 
     @property
     def kv_values_per_token_per_layer(self) -> int:

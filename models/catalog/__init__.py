@@ -4,6 +4,7 @@ Facts are data, in YAML files next to these modules, each with its date and sour
 the functions load one file each, once, into frozen models.
 """
 
+from models.catalog.gated_repositories import Gating, gating
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.machine_types import (
@@ -36,10 +37,17 @@ from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_be
 from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
+    QuantizationTakeover,
+    compressed_tensors_schemes,
     engine_arguments,
     float16_refused,
     front_end_arguments,
+    modelopt_algorithms,
+    modelopt_file_algorithms,
+    quantization_files,
     quantization_methods,
+    quantization_takeovers,
+    quantize_while_loading,
     serving_arguments,
     supported_architectures,
     vllm_versions,
@@ -56,6 +64,7 @@ __all__ = [
     "USUAL_BOOT_DISK",
     "BootDisk",
     "EngineArgument",
+    "Gating",
     "GpuTier",
     "HourlyPrice",
     "KubeRayRelease",
@@ -63,21 +72,29 @@ __all__ = [
     "MachineType",
     "PriceList",
     "QuantizationMethod",
+    "QuantizationTakeover",
     "RayRelease",
     "Region",
     "VllmBehaviour",
     "behaviour_rows",
+    "compressed_tensors_schemes",
     "disk_quotas",
     "engine_arguments",
     "float16_refused",
     "front_end_arguments",
+    "gating",
     "gpu_tiers",
     "kuberay_releases",
     "llms",
     "machine_types",
+    "modelopt_algorithms",
+    "modelopt_file_algorithms",
     "oldest_ray",
     "prices",
+    "quantization_files",
     "quantization_methods",
+    "quantization_takeovers",
+    "quantize_while_loading",
     "quota_metrics",
     "ray_releases",
     "ray_service_name_limit",

@@ -24,7 +24,6 @@ class VllmBehaviour(Facts):
     - `fp8_kv_cache_capability`: the least for an fp8 KV cache on the V1 engine
     - `preferred_fp8_kv_cache_capability`: below it, an fp8 KV cache runs on the V0 engine if the
       release still has one
-    - `compressed_tensors_capability`: the least for each scheme of compressed-tensors
     - `sampling_bytes_per_logit`: peak bytes for each sequence and token of the vocabulary
     - `runtime_gib`, `v0_runtime_gib`: held outside PyTorch by the one GPU of a replica
     - `moe_workspace_kept`: the workspace of fused experts adds to the peak of sampling
@@ -42,7 +41,6 @@ class VllmBehaviour(Facts):
     v1_engine_capability: int
     fp8_kv_cache_capability: int
     preferred_fp8_kv_cache_capability: int
-    compressed_tensors_capability: Mapping[str, int]
     sampling_bytes_per_logit: float
     runtime_gib: float
     v0_runtime_gib: float

@@ -22,6 +22,14 @@ from scripts.vllm_facts.facts import (
     quantization_methods,
     read_by_ray,
 )
+from scripts.vllm_facts.quantization import (
+    compressed_tensors_schemes,
+    modelopt_algorithms,
+    modelopt_file_algorithms,
+    own_files,
+    quantize_while_loading,
+    takeovers,
+)
 from scripts.vllm_facts.release import open_release
 from scripts.vllm_facts.source import Source
 
@@ -52,6 +60,17 @@ def write(version: str, source: Source) -> Path:
         *(f"- {name}" for name in sorted(set(front_end) - serving)),
         "quantization_methods:",
         *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
+        "# What takes over the checkpoints of others, in vLLM's order; see scripts/vllm_facts.",
+        "quantization_takeovers:",
+        *(f"  {name}: {json.dumps(row)}" for name, row in takeovers(source).items()),
+        "quantize_while_loading:",
+        *(f"- {name}" for name in quantize_while_loading(source)),
+        "quantization_files:",
+        *(f"  {name}: {json.dumps(files)}" for name, files in own_files(source).items()),
+        f"modelopt_algorithms: {json.dumps(modelopt_algorithms(source))}",
+        f"modelopt_file_algorithms: {json.dumps(modelopt_file_algorithms(source))}",
+        "compressed_tensors_schemes:",
+        *(f"  {name}: {least}" for name, least in compressed_tensors_schemes(source).items()),
         "float16_refused:",
         *(f"- {name}" for name in float16_refused(source)),
         "architectures:",
