@@ -210,7 +210,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "engine-argument-range",
-        "A count below 1, or a share outside 0 to 1.",
+        "A count or a size that vLLM cannot take, or a share outside 0 to 1.",
         "planning/checks/engine_arguments.py",
         unusable=True,
     ),
@@ -351,6 +351,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/served_names.py",
         "planning/infrastructure/node_pools.py",
     ),
+    _stop_or_warning(
+        "kv-cache-size",
+        "A KV cache of stated size (`kv_cache_memory_bytes`, `num_gpu_blocks_override`) that "
+        "does not hold one sequence, or that the GPU cannot hold.",
+        "planning/sizing/memory/stated_cache.py",
+    ),
     _stop("lora-count", "`max_cpu_loras` below `max_loras`.", "planning/checks/lora.py"),
     _stop(
         "lora-rank", "A `max_lora_rank` that vLLM does not allocate for.", "planning/checks/lora.py"
@@ -368,8 +374,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "memory-doubt",
-        "A model that may not fit: the result lies within the error of the estimate.",
+        "A model that may not fit: the result lies within the error of the estimate, or "
+        "something that takes memory is not counted.",
         "planning/sizing/memory/headroom.py",
+        "planning/sizing/memory/uncounted.py",
     ),
     _stop(
         "memory-fit",
@@ -655,9 +663,9 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop_or_warning(
         "tool-parser",
-        "`enable_auto_tool_choice` without `tool_call_parser` (stop), or the parser alone "
-        "(warning).",
-        "planning/checks/model_capabilities.py",
+        "`enable_auto_tool_choice` without `tool_call_parser`, or a parser of tool calls or "
+        "reasoning that this vLLM does not register (stop); the parser alone (warning).",
+        "planning/checks/tool_calls.py",
     ),
     _warning(
         "trust-remote-code", "`trust_remote_code: true`.", "planning/checks/model_capabilities.py"

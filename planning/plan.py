@@ -128,6 +128,8 @@ class MemoryFit:
     sure_context: tokens of one sequence that would fit without doubt.
     concurrent_sequences: full-length sequences that fit at once.
     margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
+    draft_bytes: of the weights, those of the draft of speculative decoding.
+    kv_stated: the stack file states the KV cache, so that the budget is what all of it takes.
     """
 
     budget_bytes: int
@@ -143,6 +145,8 @@ class MemoryFit:
     outside_bytes: int = 0
     margin_bytes: int = 0
     sure_context: int = 0
+    draft_bytes: int = 0
+    kv_stated: bool = False
 
     @property
     def fits(self) -> bool:

@@ -4,6 +4,7 @@ Facts are data, in YAML files next to these modules, each with its date and sour
 the functions load one file each, once, into frozen models.
 """
 
+from models.catalog.engine_argument_memory import arguments_by_memory
 from models.catalog.gated_repositories import Gating, gating
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
@@ -28,6 +29,7 @@ from models.catalog.releases import (
     KubeRayRelease,
     RayRelease,
     kuberay_releases,
+    nearest_ray,
     oldest_ray,
     ray_releases,
     ray_service_name_limit,
@@ -38,6 +40,7 @@ from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
     QuantizationTakeover,
+    closed_values,
     compressed_tensors_schemes,
     engine_arguments,
     float16_refused,
@@ -76,7 +79,9 @@ __all__ = [
     "RayRelease",
     "Region",
     "VllmBehaviour",
+    "arguments_by_memory",
     "behaviour_rows",
+    "closed_values",
     "compressed_tensors_schemes",
     "disk_quotas",
     "engine_arguments",
@@ -89,6 +94,7 @@ __all__ = [
     "machine_types",
     "modelopt_algorithms",
     "modelopt_file_algorithms",
+    "nearest_ray",
     "oldest_ray",
     "prices",
     "quantization_files",

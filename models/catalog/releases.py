@@ -74,6 +74,16 @@ def oldest_ray(suits: Callable[[RayRelease], bool]) -> str | None:
     return next((row.ray for row in ray_releases().values() if suits(row)), None)
 
 
+def nearest_ray(suits: Callable[[RayRelease], bool], ray: str) -> str | None:
+    """Return the oldest Ray after this one that suits, else the newest before it; None if none."""
+    rows = list(ray_releases().values())
+    here = next((index for index, row in enumerate(rows) if row.ray == ray), len(rows))
+    for row in (*rows[here + 1 :], *reversed(rows[:here])):
+        if suits(row):
+            return row.ray
+    return None
+
+
 @cache
 def kuberay_releases() -> Mapping[str, KubeRayRelease]:
     """Return the KubeRay releases by version, oldest first."""

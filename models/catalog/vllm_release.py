@@ -126,6 +126,17 @@ def front_end_arguments(version: str) -> frozenset[str]:
 
 
 @cache
+def closed_values(version: str) -> Mapping[str, frozenset[str]]:
+    """Return the only texts that a registry or a nested configuration of a vLLM version takes.
+
+    By the argument's path, `tool_call_parser` or `speculative_config.method`; `speculative_config`
+    has the names of its fields.
+    """
+    rows = _facts(version)["closed_values"]
+    return MappingProxyType({path: frozenset(values) for path, values in rows.items()})
+
+
+@cache
 def quantization_methods(version: str) -> Mapping[str, QuantizationMethod]:
     """Return the quantization methods of a vLLM version by name."""
     return MappingProxyType(

@@ -30,6 +30,7 @@ from planning.checks.speculative_decoding import (
     speculative_config_problems,
     speculative_engine_problems,
 )
+from planning.checks.tool_calls import tool_call_problems
 from planning.checks.unseen_quantization import unseen_quantization_problems
 
 # A model entry before it is placed. After a value that the others cannot read they are left out.
@@ -41,6 +42,7 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     speculative_config_problems,
     model_capability_problems,
     unseen_quantization_problems,
+    tool_call_problems,
 )
 # A model on its pool.
 PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (

@@ -11,13 +11,16 @@ from typing import Any, Final
 
 from models.catalog import (
     EngineArgument,
+    closed_values,
     engine_arguments,
     front_end_arguments,
+    nearest_ray,
     serving_arguments,
 )
 from models.problems import Problem
 from models.spelling import nearest
 from planning.checks.contexts import EntryContext
+from planning.plan import ReleasePlan
 
 # Arguments that the program sets, and the keys that users set instead.
 _OWNED: Final[Mapping[str, str]] = {
@@ -31,17 +34,24 @@ _OWNED: Final[Mapping[str, str]] = {
     "excludes its autoscaling",
     "task": "Leave it out: the OpenAI-compatible application generates text",
 }
-# Counts that planning computes with, and the least and most they can be.
-_COUNTS: Final = frozenset(
-    {
-        "max_model_len",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-    }
-)
+# The least and the most that planning can compute with, or that vLLM accepts.
 _LARGEST_COUNT: Final = 1_000_000_000
+_LARGEST_BYTES: Final = 10**15
+_COUNT: Final = (1, _LARGEST_COUNT)
+_RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    "block_size": _COUNT,
+    "cpu_offload_gb": (0, _LARGEST_COUNT),
+    "kv_cache_memory_bytes": (1, _LARGEST_BYTES),
+    "max_loras": _COUNT,
+    "max_model_len": _COUNT,
+    "max_num_batched_tokens": _COUNT,
+    "max_num_seqs": _COUNT,
+    "num_gpu_blocks_override": _COUNT,
+    "pipeline_parallel_size": _COUNT,
+    "stream_interval": _COUNT,
+    "swap_space": (0, _LARGEST_COUNT),
+    "tensor_parallel_size": _COUNT,
+}
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
@@ -71,7 +81,8 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 rule="engine-argument-owned",
             )
         elif name in known:
-            yield from _type_problems(known[name], value, where)
+            found = tuple(_type_problems(known[name], value, where))
+            yield from found or _closed_value_problems(context, name, value, where)
         elif name in front_end:
             yield Problem(
                 path=where,
@@ -108,12 +119,13 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             else f"Write {wanted}",
             rule="engine-argument-type",
         )
-    elif argument.name in _COUNTS and value is not None and not 1 <= value <= _LARGEST_COUNT:
+    elif argument.name in _RANGES and value is not None and not _is_in_range(argument, value):
+        least, most = _RANGES[argument.name]
         yield Problem(
             path=where,
             value=value,
-            reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
-            remedy=f"Use a number from 1 to {_LARGEST_COUNT}, or leave {argument.name} out",
+            reason=f"is below {least}" if value < least else f"is above {most}",
+            remedy=f"Use a number from {least} to {most}, or leave {argument.name} out",
             rule="engine-argument-range",
         )
     elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
@@ -135,6 +147,53 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             remedy=f"{nearest(str(value), choices)}Use one of {', '.join(choices)}",
             rule="engine-argument-choice",
         )
+
+
+def _is_in_range(argument: EngineArgument, value: Any) -> bool:
+    least, most = _RANGES[argument.name]
+    return isinstance(value, int | float) and least <= value <= most
+
+
+# Arguments whose annotation takes any text, and what closes their values.
+_CLOSED: Final = ("attention_backend", "config_format", "load_format", "lora_dtype")
+_NESTED: Final = ("structured_outputs_config.backend",)
+# Registries to which an own image can add values by a plugin of vLLM.
+_REGISTRIES: Final = frozenset({"config_format", "load_format"})
+
+
+def _closed_value_problems(
+    context: EntryContext, name: str, value: Any, where: str
+) -> Iterable[Problem]:
+    """A text that a registry or a nested configuration of this vLLM refuses at start."""
+    release = context.release
+    if release is None or (name in _REGISTRIES and release.image != release.ray.image):
+        return
+    if name in _CLOSED:
+        yield from _closed(release, name, value, where)
+    elif isinstance(value, dict):
+        for path in _NESTED:
+            argument, _, key = path.partition(".")
+            if argument == name:
+                yield from _closed(release, path, value.get(key), f"{where}.{key}")
+
+
+def _closed(release: ReleasePlan, path: str, value: Any, where: str) -> Iterable[Problem]:
+    def accepts(vllm: str) -> bool:
+        # vLLM folds case in both: load_format.lower(), AttentionBackendEnum[value.upper()].
+        return value.lower() in map(str.lower, closed_values(vllm).get(path, ()))
+
+    if not isinstance(value, str) or accepts(release.vllm):
+        return
+    values = sorted(closed_values(release.vllm)[path])
+    ray = nearest_ray(lambda row: accepts(row.vllm), release.ray.ray)
+    yield Problem(
+        path=where,
+        value=value,
+        reason=f"is not a value that vLLM {release.vllm} accepts for {path}",
+        remedy=f"{nearest(value, values)}Use one of {', '.join(values)}"
+        + (f", or versions.ray: {ray}, whose vLLM has it" if ray else ""),
+        rule="engine-argument-choice",
+    )
 
 
 def _has_type(value: Any, types: tuple[str, ...]) -> bool:

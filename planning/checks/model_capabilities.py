@@ -5,7 +5,7 @@ from typing import Any
 
 from models.architecture import LlmArchitecture
 from models.catalog import vllm_behaviour
-from models.problems import Problem, Severity
+from models.problems import Problem
 from planning.checks.contexts import EntryContext
 
 
@@ -15,7 +15,6 @@ def model_capability_problems(context: EntryContext) -> Iterable[Problem]:
     if context.vllm is not None and architecture is not None:
         yield from _multimodal(engine, architecture, path, context.vllm)
         yield from _experts(engine, architecture, path)
-    yield from _tools(engine, path)
     if engine.get("trust_remote_code") is True:
         yield Problem(
             path=f"{path}.engine.trust_remote_code",
@@ -55,31 +54,4 @@ def _experts(
             reason=f"spreads experts over GPUs, and {architecture.model_type} is a dense model",
             remedy="Leave it out; tensorParallelSize spreads a dense model",
             rule="expert-parallel-dense",
-        )
-
-
-def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
-    """OpenAIServingChat.__init__ refuses tool choice without a parser; a parser alone does nothing.
-
-    https://github.com/vllm-project/vllm/issues/9986, https://github.com/vllm-project/vllm/issues/55754
-    """
-    enabled, parser = engine.get("enable_auto_tool_choice"), engine.get("tool_call_parser")
-    if enabled is True and not parser:
-        yield Problem(
-            path=f"{path}.engine.enable_auto_tool_choice",
-            value=True,
-            reason="needs tool_call_parser, which says how this model writes a call",
-            remedy="Add tool_call_parser: hermes for Qwen, llama3_json for Llama 3, "
-            "mistral for Mistral",
-            rule="tool-parser",
-        )
-    elif parser and enabled is not True:
-        yield Problem(
-            path=f"{path}.engine.tool_call_parser",
-            value=parser,
-            reason="is not used without enable_auto_tool_choice: requests with tools would get "
-            "a 400",
-            remedy="Add enable_auto_tool_choice: true",
-            rule="tool-parser",
-            severity=Severity.WARN,
         )

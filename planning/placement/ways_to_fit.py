@@ -65,6 +65,7 @@ def does_not_fit(
         reason = (
             f"needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache per sequence; "
             f"{where} leaves {gib(fit.kv_available_bytes)} GiB"
+            + (f" beside a draft of {gib(fit.draft_bytes, up=True)} GiB" if fit.draft_bytes else "")
         )
         ways = [f"at most {shorter}"]
         at = spec.arguments.path_of("max_model_len")

@@ -15,9 +15,12 @@ from planning.plan import GIB, MemoryFit, ReleasePlan
 from planning.sizing.batching import Batching, batching_problems, batchings
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
+from planning.sizing.memory.draft import draft_of
 from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
-from planning.sizing.memory.vllm_accounting import MemoryInputs, accounting
+from planning.sizing.memory.stated_cache import stated_cache_problems
+from planning.sizing.memory.uncounted import uncounted_problems
+from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs, accounting
 from planning.sizing.parallelism import parallelism_problems, tensor_parallel_sizes
 from planning.sizing.precision import Precision, choose_precision
 from planning.sizing.stated_arguments import StatedArguments
@@ -92,6 +95,11 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
     problems += tuple(
         batching_problems(arguments, best.max_model_len, precision.v0_engine, best.batching)
     )
+    if best.fit is not None:
+        problems += tuple(uncounted_problems(arguments, checkpoint))
+        problems += tuple(
+            stated_cache_problems(arguments, tier, best.max_model_len, best.batching, best.fit)
+        )
     if best.fit is not None and best.fits:
         problems += tuple(
             memory_problems(arguments, tier, best.max_model_len, best.batching, best.fit)
@@ -183,11 +191,12 @@ def _fit(
     if not spec.deployment.check_fit or architecture is None or precision.weight_bytes is None:
         return None
     tensor, pipeline = degrees
+    engine = spec.arguments.engine
     inputs = MemoryInputs(
         architecture=architecture,
         weight_bytes=precision.weight_bytes,
         packed_weights=_packed(spec.checkpoint),
-        offloaded_bytes=int(float(spec.arguments.engine.get("cpu_offload_gb") or 0) * GIB),
+        offloaded_bytes=int(float(engine.get("cpu_offload_gb") or 0) * GIB),
         kv_value_bytes=precision.kv_value_bytes,
         max_model_len=tokens,
         max_num_seqs=batching.max_num_seqs,
@@ -201,8 +210,12 @@ def _fit(
         accounting=accounting(
             spec.release.vllm,
             precision.v0_engine,
-            hybrid_kv_cache=not spec.arguments.engine.get("disable_hybrid_kv_cache_manager"),
+            hybrid_kv_cache=not engine.get("disable_hybrid_kv_cache_manager"),
         ),
+        block_tokens=engine.get("block_size") or BLOCK_TOKENS,
+        kv_cache_bytes=engine.get("kv_cache_memory_bytes") or None,
+        kv_cache_blocks=engine.get("num_gpu_blocks_override"),
+        draft=draft_of(engine, spec.checkpoint),
     )
     return memory_fit(inputs)
 

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from models.catalog import vllm_versions
+from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.facts import (
     architectures,
     arguments,
@@ -47,6 +48,7 @@ def write(version: str, source: Source) -> Path:
         "# engine_arguments: types, then the only values. quantization_methods: least compute",
         "# capability (75 is 7.5) and activation dtypes, null where code decides.",
         "# Of vLLM's front end Ray runs what takes serving_arguments; the rest has no effect.",
+        "# closed_values: the only texts that a registry or nested configuration takes.",
         "engine_arguments:",
         *(f"  {name}: {text}" for name, text in engine_arguments(source).items()),
         "serving_arguments:",
@@ -58,6 +60,8 @@ def write(version: str, source: Source) -> Path:
         ),
         "front_end_arguments:",
         *(f"- {name}" for name in sorted(set(front_end) - serving)),
+        "closed_values:",
+        *(f"  {path}: [{', '.join(values)}]" for path, values in closed_values(source).items()),
         "quantization_methods:",
         *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
         "# What takes over the checkpoints of others, in vLLM's order; see scripts/vllm_facts.",

@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.facts import (
     engine_arguments,
     float16_refused,
@@ -27,6 +28,47 @@ FILES = {
     "vllm/config/__init__.py": "from vllm.config.cache import CacheDType\n",
     "vllm/config/cache.py": "CacheDType = Literal['auto', 'fp8']\n",
     "vllm/config/model.py": "_FLOAT16_NOT_SUPPORTED_MODELS = {'gemma2': 'why'}\n",
+    "vllm/config/speculative.py": """
+Methods = Literal['ngram', Literal['mtp']]
+SpeculativeMethod = Methods
+class SpeculativeConfig:
+    method: SpeculativeMethod | None = None
+    model: str | None = None
+    target_model_config: SkipValidation[ModelConfig] = None
+""",
+    "vllm/model_executor/model_loader/__init__.py": "LoadFormats = Literal['auto', 'gguf']\n",
+    "vllm/transformers_utils/config.py": """
+class ConfigFormat(str, enum.Enum):
+    AUTO = 'auto'
+    HF = 'hf'
+""",
+    "vllm/config/attention.py": """
+class AttentionConfig:
+    def validate_backend_before(cls, value):
+        return None if value.lower() == 'auto' else AttentionBackendEnum[value.upper()]
+""",
+    "vllm/v1/attention/backends/registry.py": """
+class AttentionBackendEnum(Enum):
+    FLASH_ATTN = 'vllm.v1.FlashAttention'
+    TORCH_SDPA = ''
+""",
+    "vllm/reasoning/__init__.py": "_REASONING_PARSERS_TO_REGISTER = {'qwen3': ('a', 'B')}\n",
+    "vllm/entrypoints/openai/tool_parsers/__init__.py": """
+from .abstract_tool_parser import ToolParser
+from .llama_tool_parser import LlamaToolParser
+from .qwen_tool_parser import QwenToolParser
+""",
+    "vllm/entrypoints/openai/tool_parsers/llama_tool_parser.py": """
+@ToolParserManager.register_module("llama3_json")
+@ToolParserManager.register_module("llama4_json")
+class LlamaToolParser(ToolParser):
+    pass
+""",
+    "vllm/entrypoints/openai/tool_parsers/qwen_tool_parser.py": """
+@ToolParserManager.register_module(["qwen3_coder"])
+class QwenToolParser(ToolParser):
+    pass
+""",
     "vllm/config/compilation.py": "@dataclass\nclass CompilationConfig:\n    level: int\n",
     "vllm/engine/arg_utils.py": """
 from vllm.config import CacheDType
@@ -285,6 +327,18 @@ def test_engine_arguments_have_types_and_choices(source: Source) -> None:
 def test_what_ray_runs_of_the_front_end_is_followed_through_calls(source: Source) -> None:
     fields = set(front_end_fields(source))
     assert fields & read_by_ray(source) == {"tool_call_parser", "chat_template"}
+
+
+def test_registries_and_nested_configurations_close_values(source: Source) -> None:
+    assert closed_values(source) == {
+        "attention_backend": ["FLASH_ATTN", "TORCH_SDPA", "auto"],
+        "config_format": ["auto", "hf"],
+        "load_format": ["auto", "gguf"],
+        "reasoning_parser": ["qwen3"],
+        "speculative_config": ["method", "model"],
+        "speculative_config.method": ["mtp", "ngram"],
+        "tool_call_parser": ["llama3_json", "llama4_json", "qwen3_coder"],
+    }
 
 
 def test_a_capability_that_code_chooses_is_unknown(source: Source) -> None:
