@@ -9,6 +9,7 @@ from models.architecture.config_json import architecture_from_config_json
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
+    LinearAttention,
     LlmArchitecture,
     Quantization,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "Attention",
     "AttentionKind",
     "ConfigJsonError",
+    "LinearAttention",
     "LlmArchitecture",
     "Quantization",
     "architecture_from_config_json",

@@ -17,6 +17,10 @@ MAX_CHARACTERS = 5_000_000
 WAY_OUT = "Use the config.json next to the model's weights, or name a gpu and set checkFit: false."
 
 
+# For a model that is what its config.json says, only not what the fit computes.
+NOT_COMPUTED = "Name a gpu and set checkFit: false."
+
+
 class ConfigJsonError(ValueError):
     """A config.json that does not describe a decoder LLM."""
 
@@ -78,6 +82,10 @@ class Fields:
         text = "" if shown is None else f" {_shown(shown)}"
         return ConfigJsonError(f"{self._file}: {self._path}{name}{text} {reason}. {way_out}")
 
+    def not_computed(self, name: str, reason: str, *, value: Any = None) -> ConfigJsonError:
+        """Return an error about a model that another file would not describe better."""
+        return self.error(name, reason, value=value, way_out=NOT_COMPUTED)
+
     def nested(self, name: str) -> "Fields":
         """Return the fields of an object inside this one."""
         value = self._get(name)
@@ -99,12 +107,18 @@ class Fields:
         return next((self._whole(name, least=0) for name in names if self.has(name)), None)
 
     def _whole(self, name: str, *, least: int) -> int:
-        value = self._get(name)
+        return self._whole_of(name, self._get(name), least=least)
+
+    def _whole_of(self, name: str, value: Any, *, least: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(name, "must be a whole number")
         if not least <= value <= LARGEST_DIMENSION:
             raise self.error(name, f"must be from {least} to {LARGEST_DIMENSION:,}")
         return value
+
+    def is_list(self, name: str) -> bool:
+        """Return whether the field is a list, as some families have one value for each kind."""
+        return isinstance(self._get(name), list)
 
     def is_minus_one(self, name: str) -> bool:
         """Return whether the field is -1, which several formats write for "none"."""
@@ -163,6 +177,25 @@ class Fields:
         ):
             raise self.error(name, "must be a list of whole numbers")
         return value
+
+    def flags_as_numbers(self, name: str) -> list[int]:
+        """Return a list of zeros and ones, empty if the field is absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(
+            item in (0, 1) and not isinstance(item, bool) and isinstance(item, int)
+            for item in value
+        ):
+            raise self.error(name, "must be a list of zeros and ones")
+        return value
+
+    def largest(self, *names: str, default: int | None = None) -> int:
+        """Return the first of `names` that is there; the largest if it has one a layer."""
+        for name in names:
+            if isinstance(self._get(name), list) and self._get(name):
+                return max(self._whole_of(name, item, least=1) for item in self._get(name))
+        return self.integer(*names, default=default)
 
     def first_object(self, name: str) -> "Fields | None":
         """Return the first object inside the object `name`, or None if there is none."""

@@ -51,6 +51,22 @@ class Attention(Facts):
         return self
 
 
+class LinearAttention(Facts):
+    """The layers that keep a state of fixed size instead of a cache: gated delta nets.
+
+    state_value_bytes: bytes of one value of the recurrent state; that of the convolution is in
+        the model's dtype.
+    """
+
+    num_layers: Dimension
+    num_key_heads: Dimension
+    num_value_heads: Dimension
+    key_head_dim: Dimension
+    value_head_dim: Dimension
+    conv_kernel_dim: Dimension
+    state_value_bytes: int
+
+
 class Quantization(Facts):
     """How the weights are stored: `method` is Hugging Face's `quant_method`.
 
@@ -76,6 +92,12 @@ class LlmArchitecture(Facts):
     `sliding_window` is None unless the window is active; then `sliding_window_layers`
     says how many of the layers slide. For MLA, `head_dim` is the query's
     (`qk_nope_head_dim + qk_rope_head_dim`).
+
+    - `v_head_dim`, `sliding_num_key_value_heads`, `sliding_head_dim`, `sliding_v_head_dim`: None
+      if they are like the others
+    - `full_attention_layers`: layers that keep every token; None if all do that do not slide
+    - `linear_attention`: layers that keep a state instead
+    - `index_head_dim`: of the keys that sparse attention caches to choose tokens by
     """
 
     model_type: str
@@ -99,6 +121,13 @@ class LlmArchitecture(Facts):
     moe_intermediate_size: Dimension | None = None
     sliding_window: Dimension | None = None
     sliding_window_layers: Dimension | None = None
+    v_head_dim: Dimension | None = None
+    sliding_num_key_value_heads: Dimension | None = None
+    sliding_head_dim: Dimension | None = None
+    sliding_v_head_dim: Dimension | None = None
+    full_attention_layers: Annotated[int, Ge(0)] | None = None
+    linear_attention: LinearAttention | None = None
+    index_head_dim: Dimension | None = None
     multimodal: bool = False
 
     def __hash__(self) -> int:
@@ -153,7 +182,7 @@ class LlmArchitecture(Facts):
         """
         if self.attention.kind is AttentionKind.MLA:
             return (self.attention.kv_lora_rank or 0) + (self.attention.qk_rope_head_dim or 0)
-        return 2 * self.num_key_value_heads * self.head_dim
+        return self.num_key_value_heads * (self.head_dim + (self.v_head_dim or self.head_dim))
 
     @property
     def longest_context(self) -> int:
