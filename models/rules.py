@@ -322,6 +322,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "it runs with the same context.",
         "planning/checks/placement.py",
     ),
+    _warning(
+        "host-memory",
+        "Several GPUs for each replica on a machine whose memory their processes may exceed.",
+        "planning/checks/host_resources.py",
+    ),
     _stop(
         "image-processor",
         "An image whose tag says ARM.",
@@ -382,6 +387,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "memory-fit",
         "A model that does not fit on the GPUs of its pool, or whose context does not.",
+        "planning/checks/unchecked_weights.py",
         "planning/placement/ways_to_fit.py",
     ),
     _stop(
@@ -622,7 +628,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("stack-empty", "A stack file without any `ray-llm:` key.", "models/reading.py"),
     _stop(
         "swap-space",
-        "`swap_space` above 70 % of the machine's memory.",
+        "`swap_space`, stated or vLLM's own, above 70 % of the machine's memory or what a pod has.",
         "planning/checks/host_resources.py",
     ),
     _stop(

@@ -4,7 +4,7 @@
 that is next to the weights of a Hugging Face repository.
 """
 
-from models.architecture.config_fields import ConfigJsonError
+from models.architecture.config_fields import ConfigJsonError, NotComputedError
 from models.architecture.config_json import architecture_from_config_json
 from models.architecture.llm_architecture import (
     Attention,
@@ -22,6 +22,7 @@ __all__ = [
     "ConfigJsonError",
     "LinearAttention",
     "LlmArchitecture",
+    "NotComputedError",
     "Quantization",
     "architecture_from_config_json",
     "modelopt_file",

@@ -18,7 +18,7 @@ WAY_OUT = "Use the config.json next to the model's weights, or name a gpu and se
 
 
 # For a model that is what its config.json says, only not what the fit computes.
-NOT_COMPUTED = "Name a gpu and set checkFit: false."
+NOT_COMPUTED = "Name a gpu, a contextLength and set checkFit: false."
 
 
 class ConfigJsonError(ValueError):
@@ -45,6 +45,10 @@ def parse_object(text: str, file: str = CONFIG_JSON) -> dict[str, Any]:
         msg = f"{file} holds a {type(document).__name__}, not an object of fields. {WAY_OUT}"
         raise ConfigJsonError(msg)
     return document
+
+
+class NotComputedError(ConfigJsonError):
+    """A decoder LLM whose memory cannot be computed from its config.json."""
 
 
 class Fields:
@@ -82,9 +86,9 @@ class Fields:
         text = "" if shown is None else f" {_shown(shown)}"
         return ConfigJsonError(f"{self._file}: {self._path}{name}{text} {reason}. {way_out}")
 
-    def not_computed(self, name: str, reason: str, *, value: Any = None) -> ConfigJsonError:
+    def not_computed(self, name: str, reason: str, *, value: Any = None) -> NotComputedError:
         """Return an error about a model that another file would not describe better."""
-        return self.error(name, reason, value=value, way_out=NOT_COMPUTED)
+        return NotComputedError(str(self.error(name, reason, value=value, way_out=NOT_COMPUTED)))
 
     def nested(self, name: str) -> "Fields":
         """Return the fields of an object inside this one."""

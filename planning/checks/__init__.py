@@ -31,6 +31,7 @@ from planning.checks.speculative_decoding import (
     speculative_engine_problems,
 )
 from planning.checks.tool_calls import tool_call_problems
+from planning.checks.unchecked_weights import unchecked_weight_problems
 from planning.checks.unseen_quantization import unseen_quantization_problems
 
 # A model entry before it is placed. After a value that the others cannot read they are left out.
@@ -49,6 +50,7 @@ PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] =
     scale_to_zero_problems,
     downscale_problems,
     boot_disk_problems,
+    unchecked_weight_problems,
     speculative_engine_problems,
     host_memory_problems,
     performance_problems,

@@ -1,11 +1,12 @@
 """What a model entry serves: a row of the catalogue, or a checkpoint the user describes.
 
 A model outside the catalogue gives its `source` and either its config.json and weight size, so
-that everything is checked, or an explicit `checkFit: false` and a `gpu`, which say that nothing is.
+that everything is checked, or an explicit `checkFit: false` and a `gpu`. What it gives beside them
+is still checked: a size against the GPUs and the disk, a config.json against dtype and vLLM.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from models.architecture import (
     MODELOPT_FILE,
     ConfigJsonError,
     LlmArchitecture,
+    NotComputedError,
     Quantization,
     architecture_from_config_json,
     modelopt_file,
@@ -175,27 +177,29 @@ def _of_source(
     row = _rows_by_source().get(source.lower())
     if row is not None and deployment.config_file is None and deployment.weight_gib is None:
         return _of_row(row, deployment), ()  # the catalogue knows it by this name as well
-    if not described:
-        if deployment.check_fit or deployment.gpu is None:
-            problem = Problem(
-                path=f"{path}.source",
-                value=source,
-                reason="is outside the catalogue, so its memory cannot be checked",
-                remedy="Give configFile (the path of its config.json) and weightGib, "
-                "or gpu and checkFit: false",
-                rule="source-undescribed",
-            )
-            return None, (problem,)
-        return Checkpoint(
-            source=source,
-            family=family,
-            architecture=None,
-            quantization=None,
-            weight_bytes=None,
-            checkpoint_bytes=None,
-            gated=_gating(source, deployment),
-        ), ()
-    config_file = directory / str(deployment.config_file)
+    if not described and (deployment.check_fit or deployment.gpu is None):
+        problem = Problem(
+            path=f"{path}.source",
+            value=source,
+            reason="is outside the catalogue, so its memory cannot be checked",
+            remedy="Give configFile (the path of its config.json) and weightGib, "
+            "or gpu and checkFit: false",
+            rule="source-undescribed",
+        )
+        return None, (problem,)
+    weight_bytes = None if deployment.weight_gib is None else round(deployment.weight_gib * GIB)
+    undescribed = Checkpoint(
+        source=source,
+        family=family,
+        architecture=None,
+        quantization=None,
+        weight_bytes=weight_bytes,
+        checkpoint_bytes=weight_bytes,
+        gated=_gating(source, deployment),
+    )
+    if deployment.config_file is None:
+        return undescribed, ()
+    config_file = directory / deployment.config_file
     try:
         architecture, quantization = architecture_from_config_json(config_file.read_text("utf-8"))
         if quantization is None:
@@ -211,25 +215,23 @@ def _of_source(
         )
         return None, (problem,)
     except ConfigJsonError as error:
+        if not deployment.check_fit and deployment.context_length is not None:
+            return undescribed, ()  # the user knows that it cannot be checked
         reason, _, remedy = str(error).partition(". ")
         problem = Problem(
             path=f"{path}.configFile",
             value=deployment.config_file,
-            reason=f"does not describe a model: {reason.rstrip('.')}",
+            reason=(
+                "is not computed"
+                if isinstance(error, NotComputedError)
+                else "does not describe a model"
+            )
+            + f": {reason.rstrip('.')}",
             remedy=remedy or "Use the config.json next to the model's weights",
             rule="config-json",
         )
         return None, (problem,)
-    weight_bytes = round((deployment.weight_gib or 0) * GIB)
-    return Checkpoint(
-        source=source,
-        family=family,
-        architecture=architecture,
-        quantization=quantization,
-        weight_bytes=weight_bytes,
-        checkpoint_bytes=weight_bytes,
-        gated=_gating(source, deployment),
-    ), ()
+    return replace(undescribed, architecture=architecture, quantization=quantization), ()
 
 
 def _stored_beside(config_file: Path) -> Quantization | None:

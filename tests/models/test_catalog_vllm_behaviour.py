@@ -17,6 +17,7 @@ from models.catalog import (
 CHANGES = {
     "draft_models": (False, False, False, True, True, True),
     "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89),
+    "swap_space_gib": (4, 4, 4, 4, 0, 0),
     "sampling_bytes_per_logit": (38.4, 38.4, 38.4, 38.4, 14.2, 14.2),
     "runtime_gib": (0.15, 0.15, 0.15, 0.15, 0.25, 0.25),
     "moe_workspace_kept": (False, False, False, True, True, True),
@@ -44,6 +45,13 @@ def test_every_other_fact_is_the_same_in_all_releases() -> None:
 def test_ranks_of_lora_are_the_arguments_choices_or_in_the_table(version: str) -> None:
     choices = engine_arguments(version)["max_lora_rank"].choices
     assert (vllm_behaviour(version).lora_ranks is None) == (choices is not None)
+
+
+@pytest.mark.parametrize("version", vllm_versions())
+def test_swap_space_is_reserved_where_the_argument_exists(version: str) -> None:
+    assert bool(vllm_behaviour(version).swap_space_gib) == (
+        "swap_space" in engine_arguments(version)
+    )
 
 
 def test_a_version_outside_the_table_behaves_as_the_change_before_it() -> None:

@@ -1,4 +1,4 @@
-"""What the estimate leaves out or assumes: engine arguments and drafts whose memory is not known."""
+"""What the estimate leaves out or assumes: engine arguments and drafts of unknown memory."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
