@@ -17,6 +17,7 @@ from models.architecture.llm_architecture import (
 )
 from models.architecture.model_families import (
     CLASS_DEFAULTS,
+    EMBEDDING_SUFFIX,
     GENERATION_SUFFIXES,
     HYBRID_MODEL_TYPES,
     NOT_DECODERS,
@@ -89,7 +90,7 @@ def _architecture_class(whole: Fields, fields: Fields) -> str | None:
     for path in (whole, fields):
         names = path.texts("architectures")
         for name in names:
-            if name.endswith(GENERATION_SUFFIXES):
+            if name.endswith((*GENERATION_SUFFIXES, EMBEDDING_SUFFIX)):
                 return name
         if names:
             raise path.error(
@@ -117,10 +118,9 @@ def _refuse_other_models(whole: Fields, fields: Fields, architecture: str | None
             )
         if path.has("compress_ratios"):
             raise path.not_computed(
-                "compress_ratios",
-                "means sparse attention over a cache that is compressed layer by layer, which the "
+                "model_type",
+                "is sparse: it compresses its KV cache layer by layer (compress_ratios), which the "
                 "fit cannot compute",
-                value=model_type,
             )
 
 

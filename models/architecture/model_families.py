@@ -20,6 +20,9 @@ GENERATION_SUFFIXES = (
     "NVLM_D",
 )
 
+# A decoder without a head, which embeds: MistralModel, Qwen2Model.
+EMBEDDING_SUFFIX = "Model"
+
 NOT_DECODERS = frozenset(
     """
     albert align altclip aria_vision audio-spectrogram-transformer bart beit bert bert-generation

@@ -201,6 +201,14 @@ def supported_architectures(version: str) -> frozenset[str]:
 
 
 @cache
+def multimodal_architectures() -> frozenset[str]:
+    """Return the architecture classes that take images or sound in any known vLLM version."""
+    return frozenset(
+        name for version in vllm_versions() for name in _facts(version)["multimodal_architectures"]
+    )
+
+
+@cache
 def float16_refused(version: str) -> frozenset[str]:
     """Return the `model_type`s that vLLM refuses to run in float16."""
     return frozenset(_facts(version)["float16_refused"])

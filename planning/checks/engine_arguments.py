@@ -32,8 +32,12 @@ _OWNED: Final[Mapping[str, str]] = {
     "distributed_executor_backend": "Leave it out: under Ray Serve it must be ray",
     "data_parallel_size": "Set replicas: Ray Serve scales by replicas, and vLLM's data parallelism "
     "excludes its autoscaling",
-    "task": "Leave it out: the OpenAI-compatible application generates text",
+    "task": "Leave it out, or write embed: the OpenAI-compatible application generates text or "
+    "embeds it",
 }
+# The tasks of vLLM that Ray's OpenAI-compatible application has a path for: chat and completions,
+# and /v1/embeddings (https://github.com/ray-project/ray/issues/54993).
+_SERVED_TASKS: Final = frozenset({"auto", "generate", "embed", "embedding"})
 # The least and the most that planning can compute with, or that vLLM accepts.
 _LARGEST_COUNT: Final = 1_000_000_000
 _LARGEST_BYTES: Final = 10**15
@@ -73,7 +77,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
     front_end = front_end_arguments(vllm_version)
     for name, value in context.engine.items():
         where = f"{context.path}.engine.{name}"
-        if name in _OWNED:
+        if name in _OWNED and not (name == "task" and str(value) in _SERVED_TASKS):
             yield Problem(
                 path=where,
                 reason="is set by this program",

@@ -39,7 +39,7 @@ def unseen_quantization_problems(context: EntryContext) -> Iterable[Problem]:
         )
         return
     asked = deployment.quantization or deployment.engine.get("quantization")
-    in_flight = context.vllm is not None and asked in quantize_while_loading(context.vllm)
+    in_flight = context.vllm is not None and str(asked) in quantize_while_loading(context.vllm)
     if stored is not None or (asked is not None and not in_flight):
         return
     name = _IN_NAMES.search(checkpoint.source)

@@ -20,7 +20,14 @@ from models.architecture import (
     architecture_from_config_json,
     modelopt_file,
 )
-from models.catalog import Gating, LlmRow, gating, llms, supported_architectures
+from models.catalog import (
+    Gating,
+    LlmRow,
+    gating,
+    llms,
+    multimodal_architectures,
+    supported_architectures,
+)
 from models.problems import Problem
 from models.spelling import nearest
 from models.stack import ModelDeployment
@@ -74,7 +81,10 @@ class Checkpoint:
     def is_known_to(self, vllm: str) -> bool:
         """Whether a vLLM version has this architecture; True if it is not described."""
         name = self.architecture.architecture if self.architecture else None
-        return name is None or name in supported_architectures(vllm)
+        # A class without a head is loaded as that with one: _normalize_arch in vLLM's registry.
+        with_head = f"{(name or '').removesuffix('Model')}ForCausalLM"
+        known = supported_architectures(vllm)
+        return name is None or name in known or (name.endswith("Model") and with_head in known)
 
 
 def checkpoint_of(
@@ -202,6 +212,8 @@ def _of_source(
     config_file = directory / deployment.config_file
     try:
         architecture, quantization = architecture_from_config_json(config_file.read_text("utf-8"))
+        if architecture.architecture in multimodal_architectures():
+            architecture = architecture.model_copy(update={"multimodal": True})
         if quantization is None:
             quantization = _stored_beside(config_file) or _assumed(source)
     except (OSError, UnicodeDecodeError) as error:
@@ -222,7 +234,7 @@ def _of_source(
             path=f"{path}.configFile",
             value=deployment.config_file,
             reason=(
-                "is not computed"
+                "describes a model that is not computed"
                 if isinstance(error, NotComputedError)
                 else "does not describe a model"
             )

@@ -20,6 +20,7 @@ from scripts.vllm_facts.facts import (
     engine_arguments,
     float16_refused,
     front_end_fields,
+    multimodal_architectures,
     quantization_methods,
     read_by_ray,
 )
@@ -79,6 +80,8 @@ def write(version: str, source: Source) -> Path:
         *(f"- {name}" for name in float16_refused(source)),
         "architectures:",
         *(f"- {name}" for name in architectures(source)),
+        "multimodal_architectures:",
+        *(f"- {name}" for name in multimodal_architectures(source)),
     ]
     path = TARGET / f"{version}.yaml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -192,16 +192,26 @@ TRANSFORMERS_MODELS = "_TRANSFORMERS_SUPPORTED_MODELS"
 
 
 def architectures(source: Source) -> list[str]:
-    """Return the generative architectures of the model registry, text and multimodal."""
+    """Return the architectures of the model registry that generate text or embed."""
+    tables = ("_TEXT_GENERATION_MODELS", "_EMBEDDING_MODELS", TRANSFORMERS_MODELS)
+    return sorted({*multimodal_architectures(source), *_registered(source, *tables)})
+
+
+def multimodal_architectures(source: Source) -> list[str]:
+    """Return the architectures that take images or sound as well as text."""
+    return sorted(_registered(source, "_MULTIMODAL_MODELS"))
+
+
+def _registered(source: Source, *tables: str) -> set[str]:
     home = "vllm.model_executor.models.registry"
     result: set[str] = set()
-    for name in ("_TEXT_GENERATION_MODELS", "_MULTIMODAL_MODELS", TRANSFORMERS_MODELS):
+    for name in tables:
         found = source.find(name, home)
         if found is not None and isinstance(found[0], ast.Dict):
             result |= set(texts(found[0].keys))
         elif name != TRANSFORMERS_MODELS:
             sys.exit(f"{name} is not found in the model registry")
-    return sorted(result)
+    return result
 
 
 def float16_refused(source: Source) -> list[str]:
