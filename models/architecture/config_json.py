@@ -24,6 +24,7 @@ from models.architecture.model_families import (
     TIED_BY_DEFAULT,
 )
 from models.architecture.quantization_config import quantization
+from models.architecture.vision_encoder import vision_encoder
 
 EXPERT_WIDTHS = ("moe_intermediate_size", "expert_intermediate_size", "ffn_hidden_size")
 FALCON = ("falcon", "RefinedWeb", "RefinedWebModel")
@@ -182,6 +183,7 @@ def _architecture(
         linear_attention=kinds.linear,
         index_head_dim=_index_head_dim(fields, attention),
         multimodal=multimodal,
+        vision=vision_encoder(whole),
         **shapes,
     )
 

@@ -67,6 +67,30 @@ class LinearAttention(Facts):
     state_value_bytes: int
 
 
+class VisionEncoder(Facts):
+    """What turns images into tokens before the language model sees them.
+
+    - `gated`: its feed-forward layers have a gate projection
+    - `patches_per_token`: patches of an image that are merged into one token
+    - `tokens_per_image`: of the largest image that it is profiled with
+    """
+
+    hidden_size: Dimension
+    intermediate_size: Dimension
+    num_layers: Dimension
+    gated: bool = False
+    patch_size: Dimension
+    patches_per_token: Dimension
+    tokens_per_image: Dimension
+
+    @property
+    def parameters(self) -> int:
+        """About how many weights its layers have."""
+        projections = 3 if self.gated else 2
+        layer = 4 * self.hidden_size**2 + projections * self.hidden_size * self.intermediate_size
+        return self.num_layers * layer
+
+
 class Quantization(Facts):
     """How the weights are stored: `method` is Hugging Face's `quant_method`.
 
@@ -97,6 +121,7 @@ class LlmArchitecture(Facts):
       if they are like the others
     - `full_attention_layers`: layers that keep every token; None if all do that do not slide
     - `linear_attention`: layers that keep a state instead
+    - `vision`: the encoder of images; None if there is none, or its numbers are not known
     - `index_head_dim`: of the keys that sparse attention caches to choose tokens by
     """
 
@@ -129,6 +154,7 @@ class LlmArchitecture(Facts):
     linear_attention: LinearAttention | None = None
     index_head_dim: Dimension | None = None
     multimodal: bool = False
+    vision: VisionEncoder | None = None
 
     def __hash__(self) -> int:
         # Not of all fields, as frozen models have it: rope_scaling is a mapping, without a hash.
