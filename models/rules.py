@@ -87,10 +87,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "the vLLM inside the chosen Ray image.",
         "planning/sizing/precision.py",
     ),
+    _warning(
+        "argument-v0",
+        "An engine argument that moves a vLLM with both engines to the older V0.",
+        "planning/sizing/precision.py",
+    ),
     _warning("batch-of-one", "`max_num_seqs: 1`.", "planning/checks/engine_performance.py"),
     _stop(
         "batched-tokens-context",
-        "`max_num_batched_tokens` below the context length on the V0 engine.",
+        "`max_num_batched_tokens` below the context length where prompts are not split: on the "
+        "V0 engine, or with `enable_chunked_prefill: false`.",
         "planning/sizing/batching.py",
     ),
     _stop(
@@ -123,6 +129,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
     ),
+    _warning(
+        "chunked-prefill-off",
+        "`enable_chunked_prefill: false` on the V1 engine.",
+        "planning/checks/engine_performance.py",
+    ),
     _stop(
         "config-json",
         "A `configFile` that cannot be read, is not JSON, or does not describe a decoder LLM.",
@@ -147,6 +158,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "contradiction",
         "Two keys that mean the same and say different things, or that exclude each other.",
+        "planning/checks/engine_arguments.py",
         "planning/sizing/checkpoint.py",
         "planning/sizing/stated_arguments.py",
         unusable=True,
@@ -190,7 +202,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
     _stop(
         "engine-argument-choice",
-        "A value that vLLM does not accept for this engine argument.",
+        "A value, or a field, that vLLM does not accept for this engine argument.",
         "planning/checks/engine_arguments.py",
     ),
     _stop(
@@ -200,8 +212,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "engine-argument-idle",
-        "An engine argument that changes nothing here.",
+        "An engine argument, or a field of one, that changes nothing here.",
+        "planning/checks/engine_arguments.py",
         "planning/checks/engine_performance.py",
+        "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "engine-argument-owned",
@@ -470,6 +484,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "`gpu` names a pool that the stack does not list.",
         "planning/placement/cheapest_pool.py",
     ),
+    _stop_or_warning(
+        "prefix-caching-window",
+        "`enable_prefix_caching` on the V0 engine for a model with a sliding window.",
+        "planning/sizing/precision.py",
+    ),
     _stop(
         "quantization-capability",
         "A quantization method or scheme that needs a newer GPU.",
@@ -602,12 +621,14 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "speculative-config",
-        "A speculative configuration that lacks what vLLM requires.",
+        "A speculative configuration that vLLM refuses: a method or field that it lacks, or one "
+        "that is incomplete or contradicts itself.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "speculative-draft-model",
-        "An ordinary model as a draft, on a vLLM without draft models.",
+        "An ordinary model as a draft, on a vLLM without draft models, or one with another "
+        "vocabulary.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(

@@ -181,6 +181,7 @@ class ModelPlan:
     quantization_shown: how the weights are stored or loaded, for people.
     engine: vLLM engine arguments that the user gave beyond those decided here.
     fit: None if the user turned the check off.
+    asks_prefix_caching: whether the V0 engine is asked for prefix caching; V1 has it on.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -204,6 +205,7 @@ class ModelPlan:
     routers: Replicas
     engine: Mapping[str, object] = field(default_factory=dict)
     fit: MemoryFit | None = None
+    asks_prefix_caching: bool = False
     derived: frozenset[str] = frozenset()
 
     @property

@@ -129,11 +129,17 @@ def front_end_arguments(version: str) -> frozenset[str]:
 def closed_values(version: str) -> Mapping[str, frozenset[str]]:
     """Return the only texts that a registry or a nested configuration of a vLLM version takes.
 
-    By the argument's path, `tool_call_parser` or `speculative_config.method`; `speculative_config`
-    has the names of its fields.
+    By the argument's path, `tool_call_parser` or `speculative_config.method`; a nested
+    configuration such as `speculative_config` has the names of its fields.
     """
     rows = _facts(version)["closed_values"]
     return MappingProxyType({path: frozenset(values) for path, values in rows.items()})
+
+
+@cache
+def argument_bounds(version: str) -> Mapping[str, Mapping[str, float]]:
+    """Return the limits of engine arguments by name: `ge`, `gt`, `le` and `lt`."""
+    return MappingProxyType(_facts(version)["bounds"])
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Final
 
 from models.catalog import closed_values, nearest_ray
 from models.problems import Problem, Severity
-from models.spelling import nearest
+from models.spelling import one_of
 from planning.checks.contexts import EntryContext
 
 _FAMILIES: Final = "hermes for Qwen, llama3_json for Llama 3, mistral for Mistral"
@@ -57,7 +57,7 @@ def _unregistered(context: EntryContext, argument: str, stops: bool) -> Iterable
         value=parser,
         reason=f"is not a parser that vLLM {release.vllm} registers"
         + (", and the image would have to bring it" if own_image else ""),
-        remedy=f"{nearest(parser, registered)}Use one of {', '.join(sorted(registered))}"
+        remedy=one_of(parser, sorted(registered))
         + (f", or versions.ray: {ray}, which has it" if ray else ""),
         rule="tool-parser",
         severity=Severity.STOP if stops and not own_image else Severity.WARN,

@@ -8,11 +8,16 @@ stay free for others.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from models.catalog import GpuTier
+from models.catalog import GpuTier, vllm_behaviour
 from models.problems import Problem, stops
 from models.stack import Defaults, ModelDeployment, Profile
 from planning.plan import GIB, MemoryFit, ReleasePlan
-from planning.sizing.batching import Batching, batching_problems, batchings
+from planning.sizing.batching import (
+    Batching,
+    batching_problems,
+    batchings,
+    takes_prompts_whole,
+)
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
 from planning.sizing.memory.draft import draft_of
@@ -93,8 +98,9 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
             break
     if best is None:
         return None, problems
+    whole = _whole_prompts(spec, precision, best.max_model_len)
     problems += tuple(
-        batching_problems(arguments, best.max_model_len, precision.v0_engine, best.batching)
+        batching_problems(arguments, best.max_model_len, precision.v0_engine, whole, best.batching)
     )
     if best.fit is not None:
         problems += tuple(uncounted_problems(arguments, checkpoint))
@@ -122,7 +128,7 @@ def _candidates(spec: ModelSpec, tier: GpuTier, precision: Precision) -> Iterato
         degrees = tuple(size for size in sizes if size * pipeline <= tier.gpu_count)
     smallest: ModelSizing | None = None
     for degree in degrees:
-        tries = batchings(spec.profile, arguments, spec.context.tokens, precision.v0_engine)
+        tries = _tries(spec, precision, spec.context.tokens)
         size = (degree, pipeline)
         smallest = _candidate(spec, tier, precision, spec.context.tokens, size, tries[-1])
         if smallest.fits:  # or no larger batch does
@@ -136,6 +142,16 @@ def _candidates(spec: ModelSpec, tier: GpuTier, precision: Precision) -> Iterato
         yield smallest  # if nothing fits, report the requested context on all GPUs
 
 
+def _tries(spec: ModelSpec, precision: Precision, tokens: int) -> tuple[Batching, ...]:
+    whole = _whole_prompts(spec, precision, tokens)
+    return batchings(spec.profile, spec.arguments, tokens, whole)
+
+
+def _whole_prompts(spec: ModelSpec, precision: Precision, tokens: int) -> bool:
+    obeyed = vllm_behaviour(spec.release.vllm).chunked_prefill_obeyed
+    return takes_prompts_whole(spec.arguments, tokens, precision.v0_engine, obeyed)
+
+
 def _shortened(
     spec: ModelSpec, tier: GpuTier, precision: Precision, tokens: int, sizes: list[tuple[int, int]]
 ) -> list[ModelSizing]:
@@ -144,8 +160,8 @@ def _shortened(
     for size in sizes:
 
         def shorter(tokens: int, size: tuple[int, int] = size) -> ModelSizing:
-            # V0 takes prompts whole, so its activations shrink with the context.
-            tries = batchings(spec.profile, spec.arguments, tokens, precision.v0_engine)
+            # If prompts are taken whole, activations shrink with the context.
+            tries = _tries(spec, precision, tokens)
             return _candidate(spec, tier, precision, tokens, size, tries[-1])
 
         fit = shorter(SHORTEST_TOKENS).fit
@@ -211,7 +227,8 @@ def _fit(
         accounting=accounting(
             spec.release.vllm,
             precision.v0_engine,
-            hybrid_kv_cache=not engine.get("disable_hybrid_kv_cache_manager"),
+            hybrid_kv_cache=not engine.get("disable_hybrid_kv_cache_manager")
+            and not engine.get("disable_sliding_window"),
         ),
         block_tokens=engine.get("block_size") or BLOCK_TOKENS,
         kv_cache_bytes=engine.get("kv_cache_memory_bytes") or None,

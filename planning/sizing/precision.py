@@ -3,8 +3,9 @@
 Each rule is vLLM's own check at engine start, made before a GPU is paid for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from models.catalog import (
     GpuTier,
@@ -33,6 +34,7 @@ class Precision:
     argument: the `quantization` that vLLM is given; None leaves it to the checkpoint.
     shown: how the weights are stored or loaded, for people.
     weight_bytes: bytes of all weights as loaded; None if the checkpoint is not described.
+    asks_prefix_caching: whether V0, which has it off, can be asked for it; V1 has it on.
     """
 
     dtype: str
@@ -41,13 +43,14 @@ class Precision:
     weight_bytes: int | None
     kv_value_bytes: int
     v0_engine: bool
+    asks_prefix_caching: bool
 
 
 def choose_precision(
     checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
 ) -> tuple[Precision, tuple[Problem, ...]]:
     """Dtype, quantization and engine of a model on one GPU tier."""
-    v0_engine = _runs_v0_engine(arguments, tier, release.ray)
+    v0_engine = _runs_v0_engine(checkpoint, arguments, tier, release)
     dtype = _dtype(checkpoint, arguments, tier, release)
     argument = passed_on(checkpoint, arguments, tier, release.vllm)
     stored = checkpoint.quantization.method if checkpoint.quantization else None
@@ -57,6 +60,8 @@ def choose_precision(
         *quantization_problems(dtype, checkpoint, arguments, tier, release),
         *_kv_problems(arguments, tier, release, v0_engine),
         *_architecture_problems(checkpoint, arguments, release),
+        *_engine_problems(arguments, tier, release),
+        *_window_problems(checkpoint, arguments, release, v0_engine),
     ]
     if tier.capability < vllm_behaviour(release.vllm).v1_engine_capability and not v0_engine:
         older = oldest_ray(lambda row: row.supports_v0_engine)
@@ -78,18 +83,96 @@ def choose_precision(
         weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
         kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
+        asks_prefix_caching=v0_engine
+        and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
     ), tuple(problems)
 
 
-def _runs_v0_engine(arguments: StatedArguments, tier: GpuTier, ray: RayRelease) -> bool:
-    """Whether vLLM falls back to its V0 engine, for the GPU or for an fp8 KV cache."""
-    if not ray.supports_v0_engine:
+def _runs_v0_engine(
+    checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
+) -> bool:
+    """Whether vLLM falls back to its V0 engine: for the GPU, the model or an argument."""
+    if not release.ray.supports_v0_engine:
         return False
-    facts = vllm_behaviour(ray.vllm)
+    facts = vllm_behaviour(release.ray.vllm)
     least = facts.v1_engine_capability
     if _has_fp8_kv(arguments):
         least = max(least, facts.preferred_fp8_kv_cache_capability)
-    return tier.capability < least
+    name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    moved = any(True for _ in _moving_arguments(arguments, release.ray.vllm))
+    return tier.capability < least or name in facts.v0_architectures or moved
+
+
+def _moving_arguments(arguments: StatedArguments, vllm: str) -> Iterator[str]:
+    """The stated arguments that move a release with both engines to V0."""
+    facts, engine = vllm_behaviour(vllm), arguments.engine
+    for name, staying in facts.v1_argument_values.items():
+        if name in engine and engine[name] not in staying:
+            yield name
+    for name, moving in facts.v0_argument_values.items():
+        if engine.get(name) in moving:
+            yield name
+
+
+def _engine_problems(
+    arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
+) -> Iterable[Problem]:
+    """Arguments that change the engine without a word, on a GPU that has the newer one."""
+    facts = vllm_behaviour(release.ray.vllm)
+    if not release.ray.supports_v0_engine or tier.capability < facts.v1_engine_capability:
+        return
+    for name in _moving_arguments(arguments, release.ray.vllm):
+        yield Problem(
+            path=f"{arguments.path}.engine.{name}",
+            value=arguments.engine[name],
+            reason=f"moves vLLM {release.vllm} to its older V0 engine, which takes prompts whole "
+            "and is slower",
+            remedy="Leave it out, or use a newer versions.ray, which has the V1 engine only",
+            rule="argument-v0",
+            severity=Severity.WARN,
+        )
+
+
+class _Window(Enum):
+    """What V0's prefix caching meets in the model's config.json."""
+
+    NONE = "no window"
+    POSSIBLE = "perhaps a window that no layer reaches"
+    CERTAIN = "a window"
+
+
+def _v0_window(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) -> _Window:
+    architecture, facts = checkpoint.architecture, vllm_behaviour(vllm)
+    if arguments.engine.get("disable_sliding_window") is True:
+        return _Window.NONE
+    if architecture is None:
+        return _Window.POSSIBLE
+    if architecture.model_type in facts.v0_interleaved_windows:
+        return _Window.NONE
+    if architecture.sliding_window is not None:
+        return _Window.CERTAIN
+    return _Window.POSSIBLE if architecture.model_type in facts.stated_windows else _Window.NONE
+
+
+def _window_problems(
+    checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan, v0_engine: bool
+) -> Iterable[Problem]:
+    """https://github.com/vllm-project/vllm/issues/3781: refused by V0, allowed by V1 (#13069)."""
+    if not v0_engine or arguments.engine.get("enable_prefix_caching") is not True:
+        return
+    window = _v0_window(checkpoint, arguments, release.vllm)
+    if window is not _Window.NONE and checkpoint.architecture is not None:
+        certain = window is _Window.CERTAIN
+        yield Problem(
+            path=f"{arguments.path}.engine.enable_prefix_caching",
+            value=True,
+            reason=f"{'is' if certain else 'may be'} refused by the V0 engine, because "
+            f"{checkpoint.source} {'has' if certain else 'may have'} a sliding window in its "
+            "config.json",
+            remedy="Leave it out, or use an L4 or newer GPU with the V1 engine",
+            rule="prefix-caching-window",
+            severity=Severity.STOP if certain else Severity.WARN,
+        )
 
 
 def _dtype(
@@ -150,7 +233,7 @@ def _kv_problems(
             path=path,
             value=kv_dtype,
             reason=f"is not supported by the V1 engine on {tier.gpu_name} in this vLLM, so the "
-            "model runs on the older V0 engine, without prefix caching",
+            "model runs on the older V0 engine",
             remedy=f"Leave it out, or use an H100{f' or Ray {newer} on an L4' if newer else ''}",
             rule="fp8-kv-v0",
             severity=Severity.WARN,

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from models.catalog import vllm_versions
+from scripts.vllm_facts.bounds import argument_bounds
 from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.facts import (
     architectures,
@@ -44,12 +45,14 @@ def write(version: str, source: Source) -> Path:
     """Write the facts of one release and return the file."""
     front_end = front_end_fields(source)
     serving = read_by_ray(source)
+    bounds = argument_bounds(source)
     lines = [
         f"# vLLM {version}, read from its source by scripts/vllm_facts. Do not edit.",
         "# engine_arguments: types, then the only values. quantization_methods: least compute",
         "# capability (75 is 7.5) and activation dtypes, null where code decides.",
         "# Of vLLM's front end Ray runs what takes serving_arguments; the rest has no effect.",
         "# closed_values: the only texts that a registry or nested configuration takes.",
+        "# bounds: limits of engine arguments, as pydantic names them.",
         "engine_arguments:",
         *(f"  {name}: {text}" for name, text in engine_arguments(source).items()),
         "serving_arguments:",
@@ -63,6 +66,8 @@ def write(version: str, source: Source) -> Path:
         *(f"- {name}" for name in sorted(set(front_end) - serving)),
         "closed_values:",
         *(f"  {path}: [{', '.join(values)}]" for path, values in closed_values(source).items()),
+        "bounds:" if bounds else "bounds: {}",
+        *(f"  {name}: {json.dumps(limits)}" for name, limits in bounds.items()),
         "quantization_methods:",
         *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
         "# What takes over the checkpoints of others, in vLLM's order; see scripts/vllm_facts.",

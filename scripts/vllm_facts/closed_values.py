@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from scripts.vllm_facts.annotations import accepted
-from scripts.vllm_facts.source import Source, top_level
+from scripts.vllm_facts.source import Definition, Source, top_level
 
 _TOOL_PARSERS = ("vllm.tool_parsers", "vllm.entrypoints.openai.tool_parsers")
 _REASONING_PARSERS = ("vllm.reasoning",)
@@ -28,7 +28,8 @@ _FILLED_BY_VLLM = frozenset(
 def closed_values(source: Source) -> dict[str, list[str]]:
     """Return the only values of arguments whose annotation is open, by the path of the argument.
 
-    `speculative_config` has the names of its fields. A release without the argument has no row.
+    An argument that a nested configuration reads, such as `compilation_config`, has the names of
+    the configuration's fields. A release without the argument has no row.
     """
     readers: dict[str, Callable[[], list[str]]] = {
         "attention_backend": lambda: _attention_backends(source),
@@ -43,6 +44,7 @@ def closed_values(source: Source) -> dict[str, list[str]]:
         "reasoning_parser": lambda: _registered(
             source, _REASONING_PARSERS, "_REASONING_PARSERS_TO_REGISTER"
         ),
+        **{name: lambda fields=fields: fields for name, fields in _nested_fields(source).items()},
         "speculative_config": lambda: _speculative_fields(source),
         "speculative_config.method": lambda: _values(source, "SpeculativeMethod", *_CONFIG_MODULES),
         "structured_outputs_config.backend": lambda: _values(
@@ -50,7 +52,7 @@ def closed_values(source: Source) -> dict[str, list[str]]:
         ),
         "tool_call_parser": lambda: _registered(source, _TOOL_PARSERS, "_TOOL_PARSERS_TO_REGISTER"),
     }
-    return {path: values for path, read in readers.items() if (values := read())}
+    return {path: values for path in sorted(readers) if (values := readers[path]())}
 
 
 def _values(source: Source, name: str, *modules: str) -> list[str]:
@@ -117,6 +119,37 @@ def _decorated(source: Source, module: str) -> Iterator[str]:
                     for name in names.elts if isinstance(names, ast.List) else [names]:
                         if isinstance(name, ast.Constant):
                             yield str(name.value)
+
+
+def _nested_fields(source: Source) -> dict[str, list[str]]:
+    """The fields of the configurations that engine arguments hold as mappings, by argument."""
+    module = "vllm.engine.arg_utils"
+    found: dict[str, list[str]] = {}
+    for name, (annotation, home) in source.fields("AsyncEngineArgs", module).items():
+        for node, where in _classes(source, annotation, home):
+            is_config = any("config" in ast.unparse(item) for item in node.decorator_list)
+            if is_config:
+                found[name] = sorted(source.fields(node.name, where))
+    return found
+
+
+def _classes(source: Source, node: Definition, module: str) -> Iterator[tuple[ast.ClassDef, str]]:
+    """The classes that an annotation names, with their modules."""
+    match node:
+        case ast.ClassDef():
+            yield node, module
+        case ast.BinOp(left=left, right=right):
+            yield from _classes(source, left, module)
+            yield from _classes(source, right, module)
+        case ast.Subscript(value=ast.Name(id="Optional" | "Union" | "Annotated"), slice=inner):
+            for member in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
+                yield from _classes(source, member, module)
+        case ast.Constant(value=str(text)):
+            yield from _classes(source, ast.parse(text, mode="eval").body, module)
+        case ast.Name(id=name):
+            found = source.find(name, module)
+            if found is not None:
+                yield from _classes(source, *found)
 
 
 def _speculative_fields(source: Source) -> list[str]:

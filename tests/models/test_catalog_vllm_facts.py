@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from scripts.vllm_facts.bounds import argument_bounds
 from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.facts import (
     engine_arguments,
@@ -25,8 +26,13 @@ from scripts.vllm_facts.release import python_files
 from scripts.vllm_facts.source import Source
 
 FILES = {
-    "vllm/config/__init__.py": "from vllm.config.cache import CacheDType\n",
-    "vllm/config/cache.py": "CacheDType = Literal['auto', 'fp8']\n",
+    "vllm/config/__init__.py": "from vllm.config.cache import CacheConfig, CacheDType\n",
+    "vllm/config/cache.py": """
+CacheDType = Literal['auto', 'fp8']
+class CacheConfig:
+    watermark: float = Field(default=0.1, ge=0, lt=1)
+    interval: int = 4
+""",
     "vllm/config/model.py": "_FLOAT16_NOT_SUPPORTED_MODELS = {'gemma2': 'why'}\n",
     "vllm/config/speculative.py": """
 Methods = Literal['ngram', Literal['mtp']]
@@ -69,9 +75,9 @@ class LlamaToolParser(ToolParser):
 class QwenToolParser(ToolParser):
     pass
 """,
-    "vllm/config/compilation.py": "@dataclass\nclass CompilationConfig:\n    level: int\n",
+    "vllm/config/compilation.py": "@config\nclass CompilationConfig:\n    level: int\n",
     "vllm/engine/arg_utils.py": """
-from vllm.config import CacheDType
+from vllm.config import CacheConfig, CacheDType
 from vllm.config.compilation import CompilationConfig
 from torch import Executor
 if TYPE_CHECKING:
@@ -88,6 +94,8 @@ class EngineArgs:
     free: QuantizationMethods | str | None = None
     seed: "int | None" = None
     utilization: float = 0.9
+    watermark: float = get_field(CacheConfig, 'watermark')
+    interval: int = CacheConfig.interval
     both: Both = 'a'
     executor: Optional[Union[str, Type[Executor]]] = None
     compilation_config: CompilationConfig = None
@@ -316,11 +324,13 @@ def test_engine_arguments_have_types_and_choices(source: Source) -> None:
         "enable_log_requests": "bool",
         "executor": "str|none",
         "free": "str|none",
+        "interval": "int",
         "names": "list",
         "overrides": "dict",
         "quantization": "str|none [awq, awq_marlin, fp8, inc]",
         "seed": "int|none",
         "utilization": "int|float",
+        "watermark": "int|float",
     }
 
 
@@ -329,9 +339,14 @@ def test_what_ray_runs_of_the_front_end_is_followed_through_calls(source: Source
     assert fields & read_by_ray(source) == {"tool_call_parser", "chat_template"}
 
 
+def test_limits_are_those_of_the_field_that_gives_the_default(source: Source) -> None:
+    assert argument_bounds(source) == {"watermark": {"ge": 0.0, "lt": 1.0}}
+
+
 def test_registries_and_nested_configurations_close_values(source: Source) -> None:
     assert closed_values(source) == {
         "attention_backend": ["FLASH_ATTN", "TORCH_SDPA", "auto"],
+        "compilation_config": ["level"],
         "config_format": ["auto", "hf"],
         "load_format": ["auto", "gguf"],
         "reasoning_parser": ["qwen3"],

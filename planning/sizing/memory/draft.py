@@ -36,7 +36,7 @@ def speculative_config(engine: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if engine.get(argument) is not None
     }
     if not isinstance(config, Mapping):
-        return short or None
+        return short or None  # an empty mapping is asked for, and refused
     return {**config, **short}
 
 

@@ -1,4 +1,4 @@
-"""The memory of models that take images: the encoder's weights, and when its peak is the largest."""
+"""The memory of models that take images: the encoder's weights, and when its peak is largest."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ from planning.sizing.memory.draft import speculative_config, speculative_method
 from tests.planning.small_stacks import planned
 
 EAGLE3 = {"method": "eagle3", "model": "yuhuili/EAGLE3-LLaMA3.1-Instruct-8B"}
-SMALL = "Qwen/Qwen2.5-0.5B-Instruct"
+SMALL = "Qwen/Qwen3-0.6B"
 
 
 def fit(
@@ -45,9 +45,9 @@ def test_the_assumed_size_of_a_head_widens_the_doubt() -> None:
 
 
 def test_a_draft_of_the_catalogue_counts_with_its_own_sizes() -> None:
-    row = llms()["qwen2.5-0.5b-instruct"]
-    without = fit(None, "qwen2.5-7b-instruct")
-    with_draft = fit({"model": SMALL}, "qwen2.5-7b-instruct")
+    row = llms()["qwen3-0.6b"]
+    without = fit(None, "qwen3-4b")
+    with_draft = fit({"model": SMALL}, "qwen3-4b")
     assert with_draft.draft_bytes == row.weight_bytes
     own = row.architecture.kv_values_per_token_per_layer * row.architecture.num_hidden_layers * 2
     added = with_draft.kv_per_sequence_bytes - without.kv_per_sequence_bytes
@@ -56,7 +56,7 @@ def test_a_draft_of_the_catalogue_counts_with_its_own_sizes() -> None:
 
 def test_a_draft_on_one_gpu_is_whole_on_every_gpu() -> None:
     one = {"model": SMALL, "draft_tensor_parallel_size": 1}
-    model, where = "qwen2.5-7b-instruct", {"gpu": "l4-x4", "tensorParallelSize": 2}
+    model, where = "qwen3-4b", {"gpu": "l4-x4", "tensorParallelSize": 2}
     spread, whole = fit({"model": SMALL}, model, **where), fit(one, model, **where)
     assert whole.draft_bytes == 2 * spread.draft_bytes
 
