@@ -40,6 +40,7 @@ from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
     QuantizationTakeover,
+    WeightLimits,
     argument_bounds,
     closed_values,
     compressed_tensors_schemes,
@@ -56,6 +57,7 @@ from models.catalog.vllm_release import (
     serving_arguments,
     supported_architectures,
     vllm_versions,
+    weight_limits,
 )
 from models.catalog.zones import Region, regions, zone_table, zones_with
 
@@ -81,6 +83,7 @@ __all__ = [
     "RayRelease",
     "Region",
     "VllmBehaviour",
+    "WeightLimits",
     "argument_bounds",
     "arguments_by_memory",
     "behaviour_rows",
@@ -114,6 +117,7 @@ __all__ = [
     "supported_architectures",
     "vllm_behaviour",
     "vllm_versions",
+    "weight_limits",
     "zone_table",
     "zones_with",
 ]

@@ -38,6 +38,14 @@ class QuantizationMethod(Facts):
     activation_dtypes: tuple[str, ...] | None
 
 
+class WeightLimits(Facts):
+    """The bits of a weight that a quantization method loads; `symmetric` if only such weights."""
+
+    method: str
+    bits: tuple[int, ...]
+    symmetric: bool = False
+
+
 class QuantizationTakeover(Facts):
     """When a method loads a checkpoint of another method, which it then takes over.
 
@@ -170,6 +178,15 @@ def quantization_takeovers(version: str) -> tuple[QuantizationTakeover, ...]:
 def quantize_while_loading(version: str) -> frozenset[str]:
     """Return the methods that quantize 16-bit weights while they load them."""
     return frozenset(_facts(version)["quantize_while_loading"])
+
+
+@cache
+def weight_limits(version: str) -> Mapping[str, WeightLimits]:
+    """Return which weights a method loads, for the methods that refuse some."""
+    rows = _facts(version)["quantization_weights"]
+    return MappingProxyType(
+        {name: WeightLimits.model_validate({"method": name, **row}) for name, row in rows.items()}
+    )
 
 
 @cache

@@ -16,10 +16,12 @@ from models.catalog import (
     compressed_tensors_schemes,
     modelopt_algorithms,
     modelopt_file_algorithms,
+    nearest_ray,
     oldest_ray,
     quantization_files,
     quantization_methods,
     quantize_while_loading,
+    weight_limits,
 )
 from models.problems import Problem, Severity
 from planning.plan import ReleasePlan
@@ -190,7 +192,9 @@ def _in_flight(tier: GpuTier, release: ReleasePlan) -> str:
         and name in methods
         and (methods[name].min_capability or 0) <= tier.capability
     ]
-    return " or ".join(names[:2])
+    # bitsandbytes is no dependency of vLLM: an image may lack it.
+    without = [name for name in names if name != "bitsandbytes"]
+    return " or ".join((without or names)[:2])
 
 
 def _contradiction(
@@ -262,13 +266,32 @@ def _unknown(
             )
         return
     chosen = loading_method(checkpoint, None, tier, vllm)
-    if chosen not in quantization_methods(vllm):
+    if chosen is None or chosen not in quantization_methods(vllm):
         yield Problem(
             path=arguments.path,
             value=stored.method,
             reason=f"is how the checkpoint's weights are quantized, which vLLM {vllm} "
             "does not know",
             remedy="Serve an AWQ, GPTQ or fp8 checkpoint of the model",
+            rule=_RULE_UNKNOWN,
+        )
+    elif not _loads_weights(stored, chosen, vllm):
+        newer = nearest_ray(
+            lambda row: _loads_weights(
+                stored, loading_method(checkpoint, None, tier, row.vllm) or "", row.vllm
+            ),
+            release.ray.ray,
+        )
+        limits = weight_limits(vllm)[chosen]
+        accepted = " or ".join(map(str, limits.bits))
+        yield Problem(
+            path=arguments.path,
+            value=f"{stored.method} with {stored.bits} bits"
+            + (", asymmetric" if stored.symmetric is False else ""),
+            reason=f"is how the checkpoint's weights are quantized, and vLLM {vllm} loads "
+            f"{'symmetric ' if limits.symmetric else ''}{accepted}-bit weights of this method",
+            remedy=(f"Use versions.ray: {newer}, or serve" if newer else "Serve")
+            + f" a checkpoint with {accepted} bits",
             rule=_RULE_UNKNOWN,
         )
     elif stored.method == "compressed-tensors" and _scheme_capability(stored, vllm) is None:
@@ -282,6 +305,13 @@ def _unknown(
             + " an AWQ, GPTQ or fp8 checkpoint of the model",
             rule=_RULE_UNKNOWN,
         )
+
+
+def _loads_weights(stored: Quantization, method: str, vllm: str) -> bool:
+    limits = weight_limits(vllm).get(method)
+    if limits is None:
+        return method in quantization_methods(vllm)
+    return stored.bits in limits.bits and not (limits.symmetric and stored.symmetric is False)
 
 
 def _reads_modelopt_file(ray: RayRelease) -> bool:

@@ -32,6 +32,7 @@ from scripts.vllm_facts.quantization import (
     own_files,
     quantize_while_loading,
     takeovers,
+    weight_limits,
 )
 from scripts.vllm_facts.release import open_release
 from scripts.vllm_facts.source import Source
@@ -75,6 +76,8 @@ def write(version: str, source: Source) -> Path:
         *(f"  {name}: {json.dumps(row)}" for name, row in takeovers(source).items()),
         "quantize_while_loading:",
         *(f"- {name}" for name in quantize_while_loading(source)),
+        "quantization_weights:",
+        *(f"  {name}: {json.dumps(row)}" for name, row in weight_limits(source).items()),
         "quantization_files:",
         *(f"  {name}: {json.dumps(files)}" for name, files in own_files(source).items()),
         f"modelopt_algorithms: {json.dumps(modelopt_algorithms(source))}",

@@ -6,11 +6,11 @@ compressed-tensors chooses a scheme, each with a capability of its own.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scripts.vllm_facts.facts import method_classes, method_of, only_return, texts
-from scripts.vllm_facts.source import Source
+from scripts.vllm_facts.source import Source, assigned
 
 HOME = "vllm.model_executor.layers.quantization"
 SCHEMES = f"{HOME}.compressed_tensors.schemes"
@@ -20,6 +20,8 @@ OWN_FILES = frozenset({"gguf", "mxfp4", "gpt_oss_mxfp4", "deepseek_v4_fp8", "hum
 # They take over GPTQ checkpoints only where the package bitblas is installed, which vLLM does not
 # bring along.
 OTHER_PACKAGES = frozenset({"bitblas", "gptq_bitblas"})
+# The only type with zero points that Marlin runs: query_marlin_supported_quant_types.
+ZERO_POINT = "uint4"
 MARLIN = f"{HOME}.utils.marlin_utils"
 # Where a release gives ModelOpt's own file the name of a method.
 NORMALIZERS = (
@@ -138,6 +140,48 @@ def modelopt_file_algorithms(source: Source) -> dict[str, str]:
     return {}
 
 
+def weight_limits(source: Source) -> dict[str, dict[str, Any]]:
+    """Return the bits of a weight that each method loads, and whether symmetric ones alone.
+
+    A method whose constructor refuses none is left out.
+    """
+    result: dict[str, dict[str, Any]] = {}
+    for method, home in sorted(method_classes(source).items()):
+        start = method_of(source, *home, "__init__")
+        for node in ast.walk(start) if start else ():
+            match node:
+                case ast.If(
+                    test=ast.Compare(
+                        left=left, ops=[ast.NotIn() | ast.NotEq()], comparators=[accepted]
+                    ),
+                    body=[*_, ast.Raise()],
+                ) if "weight_bits" in ast.unparse(left):
+                    limits = _limits(source, home, accepted)
+                    if limits:
+                        result[method] = limits
+    return result
+
+
+def _limits(source: Source, home: tuple[str, str], accepted: ast.expr) -> dict[str, Any]:
+    """The bits in a constant, a list, or an attribute of the class, by number or (bits, sym)."""
+    if isinstance(accepted, ast.Attribute):
+        found = source.find(*home)
+        body = found[0].body if found and isinstance(found[0], ast.ClassDef) else []
+        values = (assigned(node, accepted.attr) for node in body)
+        accepted = next((value for value in values if value is not None), accepted)
+    match accepted:
+        case ast.Dict(keys=keys):
+            members = [key for key in keys if key is not None]
+        case ast.List(elts=members) | ast.Set(elts=members) | ast.Tuple(elts=members):
+            pass
+        case _:
+            members = [accepted]
+    limits: dict[str, Any] = {"bits": sorted(set(_first_numbers(members)))}
+    if any(isinstance(member, ast.Tuple) for member in members):
+        limits["symmetric"] = True
+    return limits if limits["bits"] else {}
+
+
 def _asked_in_order(source: Source, otherwise: list[str]) -> list[str]:
     """The methods in the order of the list `overrides` in ModelConfig._verify_quantization."""
     for module in ("vllm.config.model", "vllm.config"):
@@ -239,17 +283,25 @@ class _Override:
         found = self._source.find(self._class, self._module)
         for node in found[0].body if found and isinstance(found[0], ast.ClassDef) else ():
             match node:
-                case ast.Assign(targets=[ast.Name(id="TYPE_MAP")], value=ast.Dict(keys=keys)):
-                    self.found["bits"] = sorted(set(_first_numbers(keys)))
+                case ast.Assign(targets=[ast.Name(id="TYPE_MAP")], value=ast.Dict(keys, values)):
+                    self.found["bits"] = self._bits(keys, values)
                     if any(isinstance(key, ast.Tuple) for key in keys):
                         self.found["symmetric"] = True
+
+    def _bits(self, keys: list[ast.expr | None], values: list[ast.expr]) -> list[int]:
+        pairs = zip(keys, values, strict=True)
+        if self.found.get("zero_point"):
+            pairs = (
+                (key, value) for key, value in pairs if ast.unparse(value).endswith(ZERO_POINT)
+            )
+        return sorted(set(_first_numbers([key for key, _ in pairs])))
 
     def _group_sizes(self) -> list[int]:
         found = self._source.find("MARLIN_SUPPORTED_GROUP_SIZES", MARLIN)
         return [size for size in ast.literal_eval(found[0]) if size > 0] if found else []
 
 
-def _first_numbers(keys: list[ast.expr | None]) -> Iterator[int]:
+def _first_numbers(keys: Sequence[ast.expr | None]) -> Iterator[int]:
     for key in keys:
         first = key.elts[0] if isinstance(key, ast.Tuple) else key
         if isinstance(first, ast.Constant) and isinstance(first.value, int):

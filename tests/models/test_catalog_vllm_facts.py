@@ -21,6 +21,7 @@ from scripts.vllm_facts.quantization import (
     own_files,
     quantize_while_loading,
     takeovers,
+    weight_limits,
 )
 from scripts.vllm_facts.release import python_files
 from scripts.vllm_facts.source import Source
@@ -173,10 +174,10 @@ TAKING_OVER = {
 QuantizationMethods = Literal['inc', 'awq', 'awq_marlin', 'modelopt', 'rocm', 'online']
 
 def get_quantization_config(quantization):
-    from .all import Inc, Awq, Marlin, ModelOpt, Rocm, Online
+    from .all import Inc, Awq, Marlin, ModelOpt, Rocm, Rows, Online
     methods = {
         'inc': Inc, 'awq': Awq, 'awq_marlin': Marlin, 'modelopt': ModelOpt, 'rocm': Rocm,
-        'online': Online, 'again': Inc,
+        'online': Online, 'again': Inc, 'rows': Rows,
     }
     return methods[quantization]
 """,
@@ -189,11 +190,14 @@ class Inc(QuantizationConfig):
         return None
 
 class Awq(QuantizationConfig):
+    def __init__(self, weight_bits):
+        if weight_bits != 4:
+            raise ValueError
     def get_config_filenames(cls):
         return ['quantize_config.json']
 
 class Marlin(QuantizationConfig):
-    TYPE_MAP = {4: 'uint4'}
+    TYPE_MAP = {4: types.uint4, 8: types.uint8}
     @classmethod
     def override_quantization_method(cls, hf_quant_cfg, user_quant):
         can_convert = cls.compatible(hf_quant_cfg)
@@ -211,6 +215,12 @@ class Marlin(QuantizationConfig):
         if quant_method != 'awq':
             return False
         return check_marlin_supported(quant_type=cls.TYPE_MAP[config['bits']], has_zp=True)
+
+class Rows(Marlin):
+    TYPE_MAP = {(4, True): 'uint4b8', (8, True): 'uint8b128'}
+    def __init__(self, weight_bits, sym):
+        if (weight_bits, sym) not in self.TYPE_MAP:
+            raise ValueError
 
 class ModelOpt(QuantizationConfig):
     @classmethod
@@ -289,6 +299,13 @@ def test_what_takes_over_the_checkpoints_of_others_is_read_in_order() -> None:
 
 def test_what_quantizes_while_loading_needs_no_file_and_runs_on_cuda() -> None:
     assert quantize_while_loading(Source(TAKING_OVER.get)) == ["fp8_per_tensor", "online"]
+
+
+def test_the_weights_that_a_constructor_takes_are_read() -> None:
+    assert weight_limits(Source(TAKING_OVER.get)) == {
+        "awq": {"bits": [4]},
+        "rows": {"bits": [4, 8], "symmetric": True},
+    }
 
 
 def test_modelopt_s_algorithms_and_files_are_read() -> None:

@@ -66,6 +66,9 @@ _FIRST_GRAPH_BYTES: Final = int(0.15 * GIB)
 # closer than this is in doubt. Activations and runtime are estimated; the rest is arithmetic.
 _MARGIN_BYTES: Final = int(0.15 * GIB)
 _MARGIN_SHARE: Final = 0.1
+# Linear attention computes a step in chunks, each with a state of every head: some 0.2 GiB for
+# 8,192 tokens of Qwen3.5 27B. No log shows its peak.
+_LINEAR_MARGIN_BYTES: Final = int(0.3 * GIB)
 # A draft whose sizes are assumed may be half as large again: heads differ in the vocabulary that
 # they keep (32,000 entries or the model's own) and in the width of their layer.
 _DRAFT_MARGIN_SHARE: Final = 0.5
@@ -90,6 +93,8 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     per_sequence = kv_bytes(inputs, inputs.max_model_len)
     margin = _MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime))
     margin += image_margin_bytes(inputs)
+    if inputs.architecture.linear_attention is not None:
+        margin += _LINEAR_MARGIN_BYTES
     if inputs.draft is not None and inputs.draft.assumed:
         margin += int(_DRAFT_MARGIN_SHARE * draft)
     if stated is not None:

@@ -66,6 +66,7 @@ def served(
         (AWQ, "2.49.1", "l4", "AWQ"),
         (GPTQ, "2.49.1", "l4", "gptq_marlin"),
         (GPTQ, "2.60.0", "l4", "auto_gptq"),
+        (GPTQ | {"bits": 3}, "2.55.1", "l4", None),
         (PACKED, "2.54.1", "t4", None),
     ],
 )
@@ -89,6 +90,10 @@ def test_what_vllm_loads_is_not_stopped(
         (AWQ, "2.49.1", "l4", "gptq_marlin", "quantization-checkpoint"),
         (AWQ, "2.60.0", "l4", "auto_gptq", "quantization-checkpoint"),
         (GPTQ, "2.49.1", "l4", "awq_marlin", "quantization-checkpoint"),
+        (AWQ | {"bits": 8}, "2.49.1", "l4", None, "quantization-unknown"),
+        (AWQ | {"bits": 8}, "2.60.0", "l4", None, "quantization-unknown"),
+        (GPTQ | {"bits": 3}, "2.60.0", "l4", None, "quantization-unknown"),
+        (GPTQ | {"sym": False}, "2.60.0", "l4", None, "quantization-unknown"),
         (PACKED, "2.49.1", "t4", None, "quantization-capability"),
         (
             PACKED | {"format": "nvfp4-pack-quantized"},
