@@ -26,7 +26,12 @@ from models.architecture.model_families import (
 from models.architecture.quantization_config import quantization
 from models.architecture.vision_encoder import vision_encoder
 
-EXPERT_WIDTHS = ("moe_intermediate_size", "expert_intermediate_size", "ffn_hidden_size")
+EXPERT_WIDTHS = (
+    "moe_intermediate_size",
+    "expert_intermediate_size",
+    "expert_ffn_hidden_size",
+    "ffn_hidden_size",
+)
 FALCON = ("falcon", "RefinedWeb", "RefinedWebModel")
 # Their config.json has no size for the feed-forward layer.
 FOUR_TIMES_HIDDEN = (*FALCON, "gpt2", "gpt_bigcode", "bloom")
@@ -290,7 +295,11 @@ def _kv_heads(fields: Fields, text_type: str, heads: int) -> int:
     if fields.has("attn_config"):
         return fields.nested("attn_config").integer("kv_n_heads", default=heads)
     return fields.integer(
-        "num_key_value_heads", "num_kv_heads", "multi_query_group_num", default=heads
+        "num_key_value_heads",
+        "num_kv_heads",
+        "multi_query_group_num",
+        "num_attention_groups",
+        default=heads,
     )
 
 
@@ -307,12 +316,28 @@ def _head_dim(fields: Fields, text_type: str, heads: int, hidden: int) -> int:
 
 
 def _experts_per_token(fields: Fields) -> int | None:
-    names = ("num_experts_per_tok", "experts_per_token", "moe_topk", "moe_k", "moe_top_k")
-    return fields.count(*names, "top_k_experts", "num_experts_per_token") or None
+    """How many experts a token uses; the most if each layer says its own (Hunyuan)."""
+    names = (
+        "num_experts_per_tok",
+        "experts_per_token",
+        "moe_topk",
+        "moe_k",
+        "moe_top_k",
+        "top_k_experts",
+        "num_experts_per_token",
+    )
+    listed = next((name for name in names if fields.is_list(name)), None)
+    if listed is not None:
+        return max(fields.integers(listed), default=None)
+    return fields.count(*names) or None
 
 
 def _shared_experts(fields: Fields) -> int | None:
-    return fields.count("n_shared_experts", "moe_num_shared_experts", "num_shared_experts") or None
+    names = ("n_shared_experts", "moe_num_shared_experts", "num_shared_experts")
+    listed = next((name for name in names if fields.is_list(name)), None)
+    if listed is not None:
+        return max(fields.integers(listed), default=None)
+    return fields.count(*names) or None
 
 
 def _moe_layers(fields: Fields, layers: int) -> int:

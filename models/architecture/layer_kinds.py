@@ -27,6 +27,8 @@ GATED_DELTA_NETS: Final = frozenset(
     """.split()  # noqa: SIM905
 )
 _FULL_ATTENTION_INTERVAL: Final = 4
+# A layer of LongCat Flash attends twice: FlashDecoderLayer in vLLM's longcat_flash.py.
+_CACHES_OF_A_LAYER: Final = {"longcat_flash": 2}
 _STATE_BYTES_OF_DTYPE: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -47,6 +49,7 @@ class LayerKinds:
 
 def layer_kinds(fields: Fields, text_type: str, layers: int, positions: int) -> LayerKinds:
     """Return the layers by what they keep. Layers that share another's cache keep nothing."""
+    caches = layers * _CACHES_OF_A_LAYER.get(text_type, 1)
     shared = min(fields.count("num_kv_shared_layers") or 0, layers - 1)
     if text_type in GATED_DELTA_NETS:
         return _with_linear(fields, layers)
@@ -57,7 +60,7 @@ def layer_kinds(fields: Fields, text_type: str, layers: int, positions: int) -> 
     else:
         sliding = _alternating(fields, text_type, layers - shared) if window else 0
     return LayerKinds(
-        window=window if sliding else None, sliding=sliding, full=layers - shared - sliding
+        window=window if sliding else None, sliding=sliding, full=caches - shared - sliding
     )
 
 

@@ -98,6 +98,29 @@ def test_ernie_names_its_experts_its_own_way() -> None:
     assert both.num_experts == 128
 
 
+def test_hunyuan_lists_a_value_for_each_layer() -> None:
+    hunyuan = read(
+        model_type="hunyuan_v1_moe",
+        num_experts=64,
+        moe_topk=[8] * 4,
+        num_shared_expert=[1] * 4,
+        moe_intermediate_size=[3072] * 4,
+    )
+    assert (hunyuan.num_experts, hunyuan.num_experts_per_tok) == (64, 8)
+    assert hunyuan.moe_intermediate_size == 3072
+
+
+def test_step_counts_groups_of_heads() -> None:
+    step = read(model_type="step3", num_key_value_heads=None, num_attention_groups=2)
+    assert step.num_key_value_heads == 2
+
+
+def test_a_layer_of_longcat_attends_twice() -> None:
+    latent = {"kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128}
+    longcat = read(model_type="longcat_flash", v_head_dim=128, **latent)
+    assert longcat.full_attention_layers == 8
+
+
 def test_dbrx_has_its_sizes_in_objects() -> None:
     dbrx = architecture_from_config_json(
         json.dumps(
