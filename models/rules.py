@@ -158,7 +158,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "contradiction",
         "Two keys that mean the same and say different things, or that exclude each other.",
-        "planning/checks/engine_arguments.py",
+        "planning/checks/engine_argument_values.py",
         "planning/sizing/checkpoint.py",
         "planning/sizing/stated_arguments.py",
         unusable=True,
@@ -193,6 +193,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "0.21 captures outside of its budget.",
         "planning/sizing/memory/headroom.py",
     ),
+    _stop(
+        "decode-context-parallel",
+        "A `decode_context_parallel_size` that does not suit the GPUs or the heads.",
+        "planning/checks/parallel_arguments.py",
+    ),
     _warning(
         "downscale-short",
         "A `downscaleDelaySeconds` below a minute.",
@@ -203,6 +208,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "engine-argument-choice",
         "A value, or a field, that vLLM does not accept for this engine argument.",
+        "planning/checks/engine_argument_values.py",
         "planning/checks/engine_arguments.py",
     ),
     _stop(
@@ -213,7 +219,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _warning(
         "engine-argument-idle",
         "An engine argument, or a field of one, that changes nothing here.",
-        "planning/checks/engine_arguments.py",
+        "planning/checks/engine_argument_values.py",
         "planning/checks/engine_performance.py",
         "planning/checks/speculative_decoding.py",
     ),
@@ -225,7 +231,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "engine-argument-range",
         "A count or a size that vLLM cannot take, or a share outside 0 to 1.",
-        "planning/checks/engine_arguments.py",
+        "planning/checks/engine_argument_values.py",
         unusable=True,
     ),
     _stop(
@@ -239,6 +245,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "engine-argument-unknown",
         "An engine argument that this vLLM does not have.",
         "planning/checks/engine_arguments.py",
+    ),
+    _stop(
+        "expert-balancing",
+        "`enable_eplb` without `enable_expert_parallel`, or on one GPU.",
+        "planning/checks/parallel_arguments.py",
     ),
     _stop(
         "expert-parallel-dense",

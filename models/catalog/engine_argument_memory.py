@@ -15,11 +15,13 @@ class ArgumentsByMemory(Facts):
     """The engine arguments of all pinned releases, each in exactly one of the three.
 
     not_understood: what the argument changes, as the rest of a sentence, by its name.
+    usual_values: values of those arguments that change nothing, by name.
     """
 
     modelled: frozenset[str]
     unaffected: frozenset[str]
     not_understood: Mapping[str, str]
+    usual_values: Mapping[str, tuple[str | int, ...]]
 
 
 @cache
@@ -30,4 +32,5 @@ def arguments_by_memory() -> ArgumentsByMemory:
         modelled=frozenset(rows["modelled"]),
         unaffected=frozenset(rows["unaffected"]),
         not_understood=rows["not_understood"],
+        usual_values={name: tuple(values) for name, values in rows["usual_values"].items()},
     )

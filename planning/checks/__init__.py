@@ -14,6 +14,7 @@ from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
+from planning.checks.engine_argument_values import engine_argument_value_problems
 from planning.checks.engine_arguments import engine_argument_problems
 from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
@@ -22,6 +23,7 @@ from planning.checks.host_resources import host_cpu_problems, host_memory_proble
 from planning.checks.kubernetes_object_size import object_size_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
+from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
 from planning.checks.rope_scaling import rope_scaling_problems
@@ -38,6 +40,7 @@ from planning.checks.unseen_quantization import unseen_quantization_problems
 ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     gated_weights_problems,
     engine_argument_problems,
+    engine_argument_value_problems,
     lora_problems,
     rope_scaling_problems,
     speculative_config_problems,
@@ -54,6 +57,7 @@ PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] =
     speculative_engine_problems,
     host_memory_problems,
     performance_problems,
+    parallel_argument_problems,
     placement_problems,
 )
 # The whole stack.

@@ -1,7 +1,7 @@
 """Parsers of tool calls and reasoning, which the vLLM release has to register."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from models.catalog import closed_values, nearest_ray
 from models.problems import Problem, Severity
@@ -37,14 +37,28 @@ def tool_call_problems(context: EntryContext) -> Iterable[Problem]:
             rule="tool-parser",
             severity=Severity.WARN,
         )
-    yield from _unregistered(context, "tool_call_parser", stops=enabled is True)
-    if not engine.get("reasoning_parser_plugin"):
-        yield from _unregistered(context, "reasoning_parser", stops=True)
+    yield from _unregistered(
+        context, "tool_call_parser", parser, "tool_call_parser", stops=enabled is True
+    )
+    structured = engine.get("structured_outputs_config")
+    nested = structured if isinstance(structured, Mapping) else {}
+    if engine.get("reasoning_parser_plugin") or nested.get("reasoning_parser_plugin"):
+        return
+    for stated, key in (
+        (engine.get("reasoning_parser"), "reasoning_parser"),
+        (nested.get("reasoning_parser"), "structured_outputs_config.reasoning_parser"),
+    ):
+        yield from _unregistered(context, "reasoning_parser", stated, key, stops=True)
 
 
-def _unregistered(context: EntryContext, argument: str, stops: bool) -> Iterable[Problem]:
-    """A parser that this vLLM lacks; a warning if an own image may bring it as a plugin."""
-    parser, release = context.engine.get(argument), context.release
+def _unregistered(
+    context: EntryContext, argument: str, parser: Any, key: str, stops: bool
+) -> Iterable[Problem]:
+    """A parser that this vLLM lacks; a warning if an own image may bring it as a plugin.
+
+    argument: whose registry it is. key: where it stands below `engine`.
+    """
+    release = context.release
     if release is None or not isinstance(parser, str) or not parser:
         return
     registered = closed_values(release.vllm)[argument]
@@ -53,7 +67,7 @@ def _unregistered(context: EntryContext, argument: str, stops: bool) -> Iterable
     own_image = release.image != release.ray.image
     ray = nearest_ray(lambda row: parser in closed_values(row.vllm)[argument], release.ray.ray)
     yield Problem(
-        path=f"{context.path}.engine.{argument}",
+        path=f"{context.path}.engine.{key}",
         value=parser,
         reason=f"is not a parser that vLLM {release.vllm} registers"
         + (", and the image would have to bring it" if own_image else ""),

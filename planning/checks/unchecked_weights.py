@@ -28,12 +28,12 @@ def unchecked_weight_problems(context: PlacedContext) -> Iterable[Problem]:
     if kept <= budget:
         return
     gpus = model.gpus_per_replica
-    each = f", {gib(kept)} GiB on each of {gpus} GPUs" if gpus > 1 else ""
+    each = f", {gib(kept, up=True)} GiB on each of {gpus} GPUs" if gpus > 1 else ""
     ways = [*_on_more_gpus(context, loaded)] or [*_on_other_pools(context, loaded)]
     yield Problem(
         path=context.path,
         value=model.name,
-        reason=f"has {gib(loaded)} GiB of weights{each}, and vLLM may use {gib(budget)} GiB of "
+        reason=f"has {gib(loaded, up=True)} GiB of weights{each}, and vLLM may use {gib(budget)} GiB of "
         f"{context.pool.tier.gpu_name}: checkFit: false does not make room",
         remedy=f"Use {ways[0]}" if ways else "Use a quantized checkpoint",
         rule="memory-fit",

@@ -50,7 +50,7 @@ def does_not_fit(
     gpus = f" on {sizing.gpus} GPUs" if sizing.gpus > 1 else ""
     where = f"{pool.id}{' (the largest listed)' if largest_listed else ''}{gpus}"
     stated = spec.arguments.get("max_model_len") is not None
-    shorter = _shorter_context(spec, pool.tier, fit)
+    shorter = _shorter_context(spec, pool.tier, fit, sizing.precision.v0_engine)
     if shorter is None:
         reason = (
             f"needs {gib(fit.weight_bytes + fit.activation_bytes + fit.runtime_bytes)} GiB a GPU "
@@ -76,7 +76,7 @@ def does_not_fit(
     return Problem(path=at, value=value, reason=reason, remedy=remedy, rule="memory-fit")
 
 
-def _shorter_context(spec: ModelSpec, tier: GpuTier, fit: MemoryFit) -> int | None:
+def _shorter_context(spec: ModelSpec, tier: GpuTier, fit: MemoryFit, v0_engine: bool) -> int | None:
     """The longest context, in whole steps, that is sure to fit; None if none of use does.
 
     The estimate for the refused context is only a start: V0 takes shorter prompts whole, so a
@@ -84,7 +84,10 @@ def _shorter_context(spec: ModelSpec, tier: GpuTier, fit: MemoryFit) -> int | No
     """
     most = (fit.sure_context or fit.longest_context) // STEP_TOKENS * STEP_TOKENS
     # Longer prompts are chunked: if `most` is refused, the length of a step is not the reason.
-    whole = range(min(most, V0_WHOLE_PROMPT_TOKENS), SHORTEST_TOKENS - 1, -STEP_TOKENS)
+    # If they are not, as V0 does with a window, the refused step was larger than a shorter one.
+    longest = min(spec.context.tokens, V0_WHOLE_PROMPT_TOKENS) // STEP_TOKENS * STEP_TOKENS
+    reach = longest if v0_engine else min(most, V0_WHOLE_PROMPT_TOKENS)
+    whole = range(reach, SHORTEST_TOKENS - 1, -STEP_TOKENS)
     tries = (most, *whole) if most > V0_WHOLE_PROMPT_TOKENS else whole
     for tokens in tries:
         context = ContextLength(tokens=tokens, may_shorten=False)

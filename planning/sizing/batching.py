@@ -67,16 +67,24 @@ _PROFILES: Final = {
 
 
 def takes_prompts_whole(
-    arguments: StatedArguments, max_model_len: int, v0_engine: bool, obeyed: bool
+    arguments: StatedArguments,
+    max_model_len: int,
+    *,
+    v0_engine: bool,
+    obeyed: bool,
+    splits_long: bool,
 ) -> bool:
     """Whether a step has to hold a whole prompt, because the engine does not split it.
 
     obeyed: whether the V1 engine of the release obeys enable_chunked_prefill: false.
+    splits_long: whether V0 splits prompts of long contexts by itself.
     """
     chunked = arguments.engine.get("enable_chunked_prefill")
     if not v0_engine:
         return chunked is False and obeyed
-    return max_model_len <= V0_WHOLE_PROMPT_TOKENS if chunked is None else chunked is False
+    if chunked is None:
+        return max_model_len <= V0_WHOLE_PROMPT_TOKENS or not splits_long
+    return chunked is False
 
 
 def batchings(

@@ -227,7 +227,7 @@ def _of_source(
         )
         return None, (problem,)
     except ConfigJsonError as error:
-        if not deployment.check_fit and deployment.context_length is not None:
+        if not deployment.check_fit and deployment.gpu is not None:
             return undescribed, ()  # the user knows that it cannot be checked
         reason, _, remedy = str(error).partition(". ")
         problem = Problem(

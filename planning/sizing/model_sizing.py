@@ -5,8 +5,9 @@ the degrees of tensor parallelism the smallest that fits is taken, so that a nod
 stay free for others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from models.catalog import GpuTier, vllm_behaviour
 from models.problems import Problem, stops
@@ -149,7 +150,13 @@ def _tries(spec: ModelSpec, precision: Precision, tokens: int) -> tuple[Batching
 
 def _whole_prompts(spec: ModelSpec, precision: Precision, tokens: int) -> bool:
     obeyed = vllm_behaviour(spec.release.vllm).chunked_prefill_obeyed
-    return takes_prompts_whole(spec.arguments, tokens, precision.v0_engine, obeyed)
+    return takes_prompts_whole(
+        spec.arguments,
+        tokens,
+        v0_engine=precision.v0_engine,
+        obeyed=obeyed,
+        splits_long=precision.splits_long_prompts,
+    )
 
 
 def _shortened(
@@ -230,13 +237,20 @@ def _fit(
             hybrid_kv_cache=not engine.get("disable_hybrid_kv_cache_manager")
             and not engine.get("disable_sliding_window"),
         ),
-        block_tokens=engine.get("block_size") or BLOCK_TOKENS,
-        kv_cache_bytes=engine.get("kv_cache_memory_bytes") or None,
-        kv_cache_blocks=engine.get("num_gpu_blocks_override"),
+        block_tokens=_count(engine, "block_size") or BLOCK_TOKENS,
+        kv_cache_bytes=_count(engine, "kv_cache_memory_bytes"),
+        kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
         draft=draft_of(engine, spec.checkpoint),
         images_per_prompt=stated_images(engine),
     )
     return memory_fit(inputs)
+
+
+def _count(engine: Mapping[str, Any], argument: str) -> int | None:
+    """A stated count; None without one, also if it has a wrong type, which was reported."""
+    value = engine.get(argument)
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return value if is_count else None
 
 
 def _packed(checkpoint: Checkpoint) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from models.architecture import AttentionKind
 from models.catalog import (
     GpuTier,
     RayRelease,
@@ -35,6 +36,7 @@ class Precision:
     shown: how the weights are stored or loaded, for people.
     weight_bytes: bytes of all weights as loaded; None if the checkpoint is not described.
     asks_prefix_caching: whether V0, which has it off, can be asked for it; V1 has it on.
+    splits_long_prompts: whether V0 splits prompts of contexts above 32,768 tokens.
     """
 
     dtype: str
@@ -44,6 +46,7 @@ class Precision:
     kv_value_bytes: int
     v0_engine: bool
     asks_prefix_caching: bool
+    splits_long_prompts: bool
 
 
 def choose_precision(
@@ -85,6 +88,7 @@ def choose_precision(
         v0_engine=v0_engine,
         asks_prefix_caching=v0_engine
         and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
+        splits_long_prompts=_splits_long_prompts(checkpoint, arguments, release.vllm),
     ), tuple(problems)
 
 
@@ -152,6 +156,20 @@ def _v0_window(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) ->
     if architecture.sliding_window is not None:
         return _Window.CERTAIN
     return _Window.POSSIBLE if architecture.model_type in facts.stated_windows else _Window.NONE
+
+
+def _splits_long_prompts(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) -> bool:
+    """EngineArgs._set_default_args_v0: not for images, MLA, windows, LoRA or speculation."""
+    architecture, engine = checkpoint.architecture, arguments.engine
+    if architecture is None:
+        return True
+    return not (
+        architecture.multimodal
+        or architecture.attention.kind is AttentionKind.MLA
+        or _v0_window(checkpoint, arguments, vllm) is not _Window.NONE
+        or engine.get("enable_lora")
+        or engine.get("speculative_config")
+    )
 
 
 def _window_problems(

@@ -22,6 +22,18 @@ def test_no_argument_is_in_two_lists_or_twice_in_one() -> None:
     assert [name for name, times in counted.items() if times > 1] == []
 
 
+def test_usual_values_are_of_arguments_that_are_not_understood_and_vllm_takes_them() -> None:
+    lists = arguments_by_memory()
+    for name, values in lists.usual_values.items():
+        assert name in lists.not_understood
+        closed = [
+            set(map(str, row.choices))
+            for version in vllm_versions()
+            if (row := engine_arguments(version).get(name)) is not None and row.choices
+        ]
+        assert all(any(str(value) in choices for choices in closed) for value in values if closed)
+
+
 def test_no_list_has_an_argument_that_no_release_has() -> None:
     rows = data_file.read("engine_argument_memory.yaml")
     known = {name for version in vllm_versions() for name in engine_arguments(version)}

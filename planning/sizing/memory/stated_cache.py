@@ -32,7 +32,7 @@ def stated_cache_problems(
     """A stated cache that does not hold one sequence, or that the GPU cannot hold."""
     if not fit.kv_stated:
         return
-    name = _IN_BLOCKS if arguments.engine.get(_IN_BLOCKS) is not None else _IN_BYTES
+    name = _IN_BLOCKS if isinstance(arguments.engine.get(_IN_BLOCKS), int) else _IN_BYTES
     gpu = fit.budget_bytes + fit.outside_bytes
     rest = fit.budget_bytes - fit.kv_available_bytes
     graphs = 0 if fit.graphs_in_budget else fit.graph_bytes

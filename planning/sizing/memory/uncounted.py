@@ -11,8 +11,6 @@ from planning.sizing.memory.headroom import gib
 from planning.sizing.stated_arguments import StatedArguments
 
 _RULE: Final = "memory-doubt"
-# Texts that leave the choice to vLLM, as leaving the argument out does.
-_DEFAULTS: Final = frozenset({"", "auto", "none", "balanced"})
 # Fields of config.json that say how far a model reads and change no tensor.
 _POSITIONS: Final = frozenset(
     {"max_position_embeddings", "rope_parameters", "rope_scaling", "rope_theta"}
@@ -53,8 +51,10 @@ def uncounted_problems(arguments: StatedArguments, checkpoint: Checkpoint) -> It
 
 def _is_on(name: str, value: Any) -> bool:
     """Whether a value asks for anything: not one that turns the argument off."""
-    if isinstance(value, str):
-        return value.lower() not in _DEFAULTS
+    usual = arguments_by_memory().usual_values.get(name)
+    if usual is not None:
+        folded = value.lower() if isinstance(value, str) else value
+        return folded is not None and folded != "" and folded not in usual
     if name == "hf_overrides" and isinstance(value, Mapping):
         return not _POSITIONS.issuperset(value)
     return bool(value)

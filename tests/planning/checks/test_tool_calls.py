@@ -25,3 +25,10 @@ def test_a_plugin_for_reasoning_registers_what_it_likes() -> None:
     model = {"model": "qwen2.5-7b-instruct", "engine": engine}
     plan = planned([model], gpuPools=["l4"], versions={"ray": "2.55.1"})
     assert "tool-parser" not in {problem.rule for problem in plan.warnings}
+
+
+def test_the_reasoning_parser_of_structured_outputs_is_looked_up_as_well() -> None:
+    engine = {"structured_outputs_config": {"reasoning_parser": "acme"}}
+    model = {"model": "qwen2.5-7b-instruct", "engine": engine}
+    (problem,) = stops([model], gpuPools=["l4"], versions={"ray": "2.55.1"})
+    assert problem.path.endswith("engine.structured_outputs_config.reasoning_parser")

@@ -95,6 +95,17 @@ def test_without_chunked_prefill_a_step_holds_the_context() -> None:
     assert tokens("2.49.1", enable_chunked_prefill=False) == 8192  # vLLM 0.10 sets it to true
 
 
+@pytest.mark.parametrize(
+    ("model", "whole"), [("phi-3.5-mini-instruct", True), ("qwen2.5-0.5b-instruct", False)]
+)
+def test_v0_does_not_split_long_prompts_of_a_model_with_a_window(model: str, whole: bool) -> None:
+    engine = {"hf_overrides": {"max_position_embeddings": 131072}, "kv_cache_dtype": "fp8"}
+    entry = {"model": model, "gpu": "l4-x4", "contextLength": 40960, "engine": engine}
+    plan = planned([entry], gpuPools=["l4-x4"]).models[0]
+    assert plan.v0_engine
+    assert (plan.max_num_batched_tokens >= 40960) == whole
+
+
 def test_the_window_is_the_limit_where_it_is_disabled() -> None:
     entry = {
         "model": "gemma-2-2b-it",
