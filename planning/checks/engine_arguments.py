@@ -35,6 +35,8 @@ _OWNED: Final[Mapping[str, str]] = {
 # The tasks of vLLM that Ray's OpenAI-compatible application has a path for: chat and completions,
 # and /v1/embeddings (https://github.com/ray-project/ray/issues/54993).
 _SERVED_TASKS: Final = frozenset({"auto", "generate", "embed", "embedding"})
+# Their values depend on the checkpoint and may be written otherwise: planning/sizing/quantization.
+_CHOSEN_BY_CHECKPOINT: Final = frozenset({"quantization"})
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
@@ -102,7 +104,8 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             rule="engine-argument-type",
         )
     elif argument.choices is not None and isinstance(value, str | int) and value is not None:
-        if isinstance(value, bool) or value in argument.choices:
+        listed = isinstance(value, bool) or value in argument.choices
+        if listed or argument.name in _CHOSEN_BY_CHECKPOINT:
             return
         choices = [str(choice) for choice in argument.choices]
         yield Problem(

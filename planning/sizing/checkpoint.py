@@ -249,7 +249,9 @@ def _of_source(
 def _stored_beside(config_file: Path) -> Quantization | None:
     """What ModelOpt's own file beside config.json says; None if there is none."""
     path = config_file.with_name(MODELOPT_FILE)
-    return modelopt_file(path.read_text("utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    return modelopt_file(path.read_text("utf-8", errors="replace"))
 
 
 def _assumed(source: str) -> Quantization | None:

@@ -120,6 +120,15 @@ def test_what_it_refuses_is_stopped(
     assert rule in {problem.rule for problem in stopped.value.problems}
 
 
+def test_the_engine_s_own_argument_is_read_as_vllm_reads_it(tmp_path: Path) -> None:
+    """In lower case, and `marlin` where Marlin takes the checkpoint over."""
+    for asked in ("AWQ", "awq_marlin", "marlin"):
+        assert served(tmp_path, AWQ, "2.55.1", engine={"quantization": asked})
+    with pytest.raises(StackError, match="is not a quantization method") as stopped:
+        served(tmp_path, AWQ, "2.55.1", engine={"quantization": "squeezellm"})
+    assert len(stopped.value.problems) == 1
+
+
 def test_a_method_that_is_chosen_by_name_is_passed_on(tmp_path: Path) -> None:
     assert served(tmp_path, AWQ, "2.49.1", quantization="moe_wna16").quantization == "moe_wna16"
     assert served(tmp_path, AWQ, "2.49.1", quantization="awq_marlin").quantization is None
@@ -164,4 +173,10 @@ def test_a_file_beside_config_json_says_how_the_weights_are_stored(tmp_path: Pat
 def test_a_damaged_file_beside_config_json_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "hf_quant_config.json").write_text(text)
     with pytest.raises(StackError, match=r"hf_quant_config\.json"):
+        served(tmp_path, None, "2.54.1", weightGib=8.5)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "hf_quant_config.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(StackError, match=r"hf_quant_config\.json is not JSON"):
         served(tmp_path, None, "2.54.1", weightGib=8.5)
