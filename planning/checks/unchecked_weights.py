@@ -33,8 +33,8 @@ def unchecked_weight_problems(context: PlacedContext) -> Iterable[Problem]:
     yield Problem(
         path=context.path,
         value=model.name,
-        reason=f"has {gib(loaded, up=True)} GiB of weights{each}, and vLLM may use {gib(budget)} GiB of "
-        f"{context.pool.tier.gpu_name}: checkFit: false does not make room",
+        reason=f"has {gib(loaded, up=True)} GiB of weights{each}, and vLLM may use {gib(budget)} "
+        f"GiB of {context.pool.tier.gpu_name}: checkFit: false does not make room",
         remedy=f"Use {ways[0]}" if ways else "Use a quantized checkpoint",
         rule="memory-fit",
     )
