@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from models.catalog import llms
 from planning.plan import ModelPlan
+from planning.sizing import checkpoint
 from tests.planning.small_stacks import planned, rules
 
 
@@ -78,6 +80,17 @@ def test_an_argument_of_v0_moves_the_plan_to_it(engine: dict[str, Any]) -> None:
 )
 def test_the_default_of_such_an_argument_moves_nothing(engine: dict[str, Any]) -> None:
     assert not model_on("l4", **engine).v0_engine
+
+
+@pytest.mark.parametrize(("ray", "v0_engine"), [("2.49.1", True), ("2.50.1", False)])
+def test_a_class_that_v1_lacks_runs_on_v0_where_it_exists(
+    ray: str, v0_engine: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = llms()["qwen2.5-0.5b-instruct"]
+    bloom = row.architecture.model_copy(update={"architecture": "BloomForCausalLM"})
+    rows = {**llms(), row.id: row.model_copy(update={"architecture": bloom})}
+    monkeypatch.setattr(checkpoint, "llms", lambda: rows)
+    assert on("l4", ray=ray).models[0].v0_engine == v0_engine
 
 
 def test_a_newer_release_has_one_engine() -> None:
