@@ -14,9 +14,10 @@ from models.rules import RULES
 from models.rules import Severity as Severity
 
 # Hugging Face's tokens start with hf_ or, the older ones, api_; a message must never carry one,
-# whatever key it was put under. Three engine arguments of vLLM start with hf_ too.
+# whatever key it was put under. Three engine arguments of vLLM start with hf_ too, and the name of
+# the file of ModelOpt.
 TOKEN = re.compile(
-    r"hf_(?!(?:overrides|token|config_path)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
+    r"hf_(?!(?:overrides|token|config_path|quant_config)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
 )
 _LONGEST_VALUE = 80
 

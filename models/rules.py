@@ -553,6 +553,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A dtype in which the quantization method does not compute.",
         "planning/sizing/quantization.py",
     ),
+    _stop(
+        "quantization-file",
+        "A quantization in a file of its own that this vLLM reads only for a stated method.",
+        "planning/sizing/quantization.py",
+    ),
     _warning(
         "quantization-marlin",
         "`quantization: awq` or `gptq` on a GPU that has the Marlin kernels.",
@@ -562,6 +567,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "quantization-unknown",
         "A quantization method that this vLLM does not have.",
         "planning/sizing/quantization.py",
+    ),
+    _warning(
+        "quantization-unseen",
+        "A checkpoint that its name or size shows to be quantized, and its config.json does not.",
+        "planning/checks/unseen_quantization.py",
     ),
     _warning(
         "quota-below-maximum",
@@ -725,6 +735,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "token-missing",
         "A gated model in a stack without a Hugging Face token.",
+        "planning/checks/gated_weights.py",
+    ),
+    _warning(
+        "token-perhaps-missing",
+        "A model of a publisher who gates some, in a stack without a Hugging Face token.",
         "planning/checks/gated_weights.py",
     ),
     _stop_or_warning(

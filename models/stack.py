@@ -289,7 +289,8 @@ class Defaults(ScalingSettings):
 class ModelDeployment(Entry, ScalingSettings):
     """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
 
-    config_file: path of the model's config.json, relative to the stack file.
+    config_file: path of the model's config.json, relative to the stack file. ModelOpt's
+        hf_quant_config.json is read if it lies beside it.
     weight_gib: size of the checkpoint's tensors in GiB.
     engine: vLLM engine arguments by vLLM's own names.
     """

@@ -5,6 +5,7 @@ the functions load one file each, once, into frozen models.
 """
 
 from models.catalog.engine_argument_memory import arguments_by_memory
+from models.catalog.gated_repositories import Gating, gating
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.machine_types import (
@@ -47,15 +48,25 @@ from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_be
 from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
+    QuantizationTakeover,
+    WeightLimits,
     argument_bounds,
     closed_values,
+    compressed_tensors_schemes,
     engine_arguments,
     float16_refused,
     front_end_arguments,
+    modelopt_algorithms,
+    modelopt_file_algorithms,
+    multimodal_architectures,
+    quantization_files,
     quantization_methods,
+    quantization_takeovers,
+    quantize_while_loading,
     serving_arguments,
     supported_architectures,
     vllm_versions,
+    weight_limits,
 )
 from models.catalog.zones import Region, regions, zone_table, zones_with
 
@@ -71,6 +82,7 @@ __all__ = [
     "USUAL_BOOT_DISK",
     "BootDisk",
     "EngineArgument",
+    "Gating",
     "GpuTier",
     "HourlyPrice",
     "KubeRayRelease",
@@ -78,17 +90,21 @@ __all__ = [
     "MachineType",
     "PriceList",
     "QuantizationMethod",
+    "QuantizationTakeover",
     "RayRelease",
     "Region",
     "VllmBehaviour",
+    "WeightLimits",
     "argument_bounds",
     "arguments_by_memory",
     "behaviour_rows",
     "closed_values",
+    "compressed_tensors_schemes",
     "disk_quotas",
     "engine_arguments",
     "float16_refused",
     "front_end_arguments",
+    "gating",
     "gpu_quotas",
     "gpu_tiers",
     "kuberay_releases",
@@ -96,10 +112,16 @@ __all__ = [
     "machine_type",
     "machine_types",
     "metrics_counted_by_family",
+    "modelopt_algorithms",
+    "modelopt_file_algorithms",
+    "multimodal_architectures",
     "nearest_ray",
     "oldest_ray",
     "prices",
+    "quantization_files",
     "quantization_methods",
+    "quantization_takeovers",
+    "quantize_while_loading",
     "quota_families",
     "quota_in_words",
     "quota_keys",
@@ -112,6 +134,7 @@ __all__ = [
     "supported_architectures",
     "vllm_behaviour",
     "vllm_versions",
+    "weight_limits",
     "why_no_machine_type",
     "zone_table",
     "zones_with",

@@ -37,7 +37,6 @@ class VllmBehaviour(Facts):
     - `fp8_kv_cache_capability`: the least for an fp8 KV cache on the V1 engine
     - `preferred_fp8_kv_cache_capability`: below it, an fp8 KV cache runs on the V0 engine if the
       release still has one
-    - `compressed_tensors_capability`: the least for each scheme of compressed-tensors
     - `swap_space_gib`: host memory for each GPU if `swap_space` is left out; 0 without the argument
     - `sampling_bytes_per_logit`: peak bytes for each sequence and token of the vocabulary
     - `runtime_gib`, `v0_runtime_gib`: held outside PyTorch by the one GPU of a replica
@@ -69,7 +68,6 @@ class VllmBehaviour(Facts):
     chunked_prefill_obeyed: bool
     fp8_kv_cache_capability: int
     preferred_fp8_kv_cache_capability: int
-    compressed_tensors_capability: Mapping[str, int]
     swap_space_gib: float
     sampling_bytes_per_logit: float
     runtime_gib: float

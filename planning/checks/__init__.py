@@ -42,6 +42,7 @@ from planning.checks.speculative_decoding import (
 )
 from planning.checks.tool_calls import tool_call_problems
 from planning.checks.unchecked_weights import unchecked_weight_problems
+from planning.checks.unseen_quantization import unseen_quantization_problems
 
 # A model entry before it is placed. After a value that the others cannot read they are left out.
 ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
@@ -53,6 +54,7 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     rope_scaling_problems,
     speculative_config_problems,
     model_capability_problems,
+    unseen_quantization_problems,
     tool_call_problems,
 )
 # A model on its pool.

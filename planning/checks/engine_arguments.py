@@ -29,8 +29,14 @@ _OWNED: Final[Mapping[str, str]] = {
     "distributed_executor_backend": "Leave it out: under Ray Serve it must be ray",
     "data_parallel_size": "Set replicas: Ray Serve scales by replicas, and vLLM's data parallelism "
     "excludes its autoscaling",
-    "task": "Leave it out: the OpenAI-compatible application generates text",
+    "task": "Leave it out, or write embed: the OpenAI-compatible application generates text or "
+    "embeds it",
 }
+# The tasks of vLLM that Ray's OpenAI-compatible application has a path for: chat and completions,
+# and /v1/embeddings (https://github.com/ray-project/ray/issues/54993).
+_SERVED_TASKS: Final = frozenset({"auto", "generate", "embed", "embedding"})
+# Their values depend on the checkpoint and may be written otherwise: planning/sizing/quantization.
+_CHOSEN_BY_CHECKPOINT: Final = frozenset({"quantization"})
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
@@ -52,7 +58,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
     front_end = front_end_arguments(vllm_version)
     for name, value in context.engine.items():
         where = f"{context.path}.engine.{name}"
-        if name in _OWNED:
+        if name in _OWNED and not (name == "task" and str(value) in _SERVED_TASKS):
             yield Problem(
                 path=where,
                 reason="is set by this program",
@@ -98,7 +104,8 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             rule="engine-argument-type",
         )
     elif argument.choices is not None and isinstance(value, str | int) and value is not None:
-        if isinstance(value, bool) or value in argument.choices:
+        listed = isinstance(value, bool) or value in argument.choices
+        if listed or argument.name in _CHOSEN_BY_CHECKPOINT:
             return
         choices = [str(choice) for choice in argument.choices]
         yield Problem(

@@ -12,20 +12,36 @@ from pathlib import Path
 from typing import Final
 
 from models.architecture import (
+    MODELOPT_FILE,
     ConfigJsonError,
     LlmArchitecture,
+    NotComputedError,
     Quantization,
     architecture_from_config_json,
+    modelopt_file,
 )
-from models.catalog import LlmRow, llms, supported_architectures
+from models.catalog import (
+    Gating,
+    LlmRow,
+    gating,
+    llms,
+    multimodal_architectures,
+    supported_architectures,
+)
 from models.problems import Problem
 from models.spelling import nearest
 from models.stack import ModelDeployment
 from planning.plan import GIB
 
-# Gated repositories, whose terms must be accepted: all whose names start so.
-# https://github.com/skypilot-org/skypilot/issues/2634, https://ai.google.dev/gemma/docs/setup
-_GATED: Final = ("meta-llama/", "google/gemma-2", "google/gemma-3", "google/gemma-7b")
+# Weights below this share of what they would take in 16 bit are quantized. Half a billion in 8 bit
+# with embeddings in 16 takes 0.64; 16-bit weights without a gate projection show as 0.72, and the
+# estimate is low for layers of other kinds, which only raises the share.
+_QUANTIZED_SHARE: Final = 0.68
+_VALUE_BYTES: Final = 2
+# Repositories that ModelOpt's makers publish are named after the algorithm, and up to ModelOpt 0.29
+# say it in hf_quant_config.json alone.
+_MODELOPT_PUBLISHER: Final = "nvidia/"
+_MODELOPT_NAMES: Final[Mapping[str, str]] = {"-FP8": "FP8", "-NVFP4": "NVFP4", "-FP4": "NVFP4"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +51,7 @@ class Checkpoint:
     weight_bytes: what vLLM allocates for them at tensor parallelism 1; None if unknown.
     checkpoint_bytes: what is downloaded to a node; None if unknown.
     architecture: None if the user described the model by name only (`checkFit: false`).
+    in_catalogue: whether its facts are the catalogue's, not the user's.
     """
 
     source: str
@@ -43,12 +60,31 @@ class Checkpoint:
     quantization: Quantization | None
     weight_bytes: int | None
     checkpoint_bytes: int | None
-    gated: bool
+    gated: Gating
+    in_catalogue: bool = False
+
+    @property
+    def share_of_16_bit(self) -> float | None:
+        """The size of the weights as a share of what they would take in 16 bit."""
+        if self.architecture is None or self.weight_bytes is None:
+            return None
+        return self.weight_bytes / (_VALUE_BYTES * self.architecture.parameters)
+
+    @property
+    def holds_16_bit_weights(self) -> bool:
+        """Whether nothing speaks for quantized weights, whatever config.json leaves unsaid."""
+        if self.quantization is not None:
+            return False
+        share = self.share_of_16_bit
+        return self.in_catalogue or share is None or share >= _QUANTIZED_SHARE
 
     def is_known_to(self, vllm: str) -> bool:
         """Whether a vLLM version has this architecture; True if it is not described."""
         name = self.architecture.architecture if self.architecture else None
-        return name is None or name in supported_architectures(vllm)
+        # A class without a head is loaded as that with one: _normalize_arch in vLLM's registry.
+        with_head = f"{(name or '').removesuffix('Model')}ForCausalLM"
+        known = supported_architectures(vllm)
+        return name is None or name in known or (name.endswith("Model") and with_head in known)
 
 
 def checkpoint_of(
@@ -125,7 +161,8 @@ def _of_row(row: LlmRow, deployment: ModelDeployment) -> Checkpoint:
         quantization=row.quantization,
         weight_bytes=row.weight_bytes,
         checkpoint_bytes=row.checkpoint_bytes,
-        gated=row.gated if deployment.gated is None else deployment.gated,
+        gated=_gating(row.source, deployment, row.gated),
+        in_catalogue=True,
     )
 
 
@@ -134,11 +171,12 @@ def _rows_by_source() -> Mapping[str, LlmRow]:
     return {row.source.lower(): row for row in llms().values()}
 
 
-def _is_gated(source: str, deployment: ModelDeployment) -> bool:
-    """As the stack file says; else whether its publisher gates all of these repositories."""
-    if deployment.gated is not None:
-        return deployment.gated
-    return source.lower().startswith(_GATED)
+def _gating(source: str, deployment: ModelDeployment, of_catalogue: bool | None = None) -> Gating:
+    """As the stack file says; else as the catalogue; else what the repository's name says."""
+    said = of_catalogue if deployment.gated is None else deployment.gated
+    if said is None:
+        return gating(source)
+    return Gating.YES if said else Gating.NO
 
 
 def _of_source(
@@ -167,13 +205,17 @@ def _of_source(
         quantization=None,
         weight_bytes=weight_bytes,
         checkpoint_bytes=weight_bytes,
-        gated=_is_gated(source, deployment),
+        gated=_gating(source, deployment),
     )
     if deployment.config_file is None:
         return undescribed, ()
     config_file = directory / deployment.config_file
     try:
         architecture, quantization = architecture_from_config_json(config_file.read_text("utf-8"))
+        if architecture.architecture in multimodal_architectures():
+            architecture = architecture.model_copy(update={"multimodal": True})
+        if quantization is None:
+            quantization = _stored_beside(config_file) or _assumed(source)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         problem = Problem(
@@ -191,9 +233,33 @@ def _of_source(
         problem = Problem(
             path=f"{path}.configFile",
             value=deployment.config_file,
-            reason=f"does not describe a model: {reason.rstrip('.')}",
+            reason=(
+                "describes a model that is not computed"
+                if isinstance(error, NotComputedError)
+                else "does not describe a model"
+            )
+            + f": {reason.rstrip('.')}",
             remedy=remedy or "Use the config.json next to the model's weights",
             rule="config-json",
         )
         return None, (problem,)
     return replace(undescribed, architecture=architecture, quantization=quantization), ()
+
+
+def _stored_beside(config_file: Path) -> Quantization | None:
+    """What ModelOpt's own file beside config.json says; None if there is none."""
+    path = config_file.with_name(MODELOPT_FILE)
+    if not path.is_file():
+        return None
+    return modelopt_file(path.read_text("utf-8", errors="replace"))
+
+
+def _assumed(source: str) -> Quantization | None:
+    """What the name of a repository says of a file that was not given."""
+    if not source.lower().startswith(_MODELOPT_PUBLISHER):
+        return None
+    for ending, algorithm in _MODELOPT_NAMES.items():
+        if source.lower().endswith(ending.lower()):
+            bits = 8 if algorithm == "FP8" else 4
+            return Quantization(method="modelopt", bits=bits, scheme=algorithm, assumed=True)
+    return None

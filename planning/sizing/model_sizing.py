@@ -24,6 +24,7 @@ from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, Context
 from planning.sizing.memory.draft import draft_of
 from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
+from planning.sizing.memory.images import stated_images
 from planning.sizing.memory.stated_cache import stated_cache_problems
 from planning.sizing.memory.uncounted import uncounted_problems
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs, accounting
@@ -240,6 +241,7 @@ def _fit(
         kv_cache_bytes=_count(engine, "kv_cache_memory_bytes"),
         kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
         draft=draft_of(engine, spec.checkpoint),
+        images_per_prompt=stated_images(engine),
     )
     return memory_fit(inputs)
 

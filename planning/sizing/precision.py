@@ -13,12 +13,18 @@ from models.catalog import (
     RayRelease,
     float16_refused,
     oldest_ray,
+    quantize_while_loading,
     vllm_behaviour,
 )
 from models.problems import Problem, Severity
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
-from planning.sizing.quantization import IN_FLIGHT_BITS, quantization_problems
+from planning.sizing.quantization import (
+    activation_dtypes,
+    in_flight_bits,
+    passed_on,
+    quantization_problems,
+)
 from planning.sizing.stated_arguments import StatedArguments
 
 
@@ -48,12 +54,10 @@ def choose_precision(
 ) -> tuple[Precision, tuple[Problem, ...]]:
     """Dtype, quantization and engine of a model on one GPU tier."""
     v0_engine = _runs_v0_engine(checkpoint, arguments, tier, release)
-    dtype = _dtype(checkpoint, arguments, tier)
-    asked = arguments.get("quantization")
+    dtype = _dtype(checkpoint, arguments, tier, release)
+    argument = passed_on(checkpoint, arguments, tier, release.vllm)
     stored = checkpoint.quantization.method if checkpoint.quantization else None
-    in_flight = asked if stored is None and asked in IN_FLIGHT_BITS else None
-    # Nothing is known of a checkpoint that is not described: what was asked for is passed on.
-    passed_on = asked if checkpoint.architecture is None else in_flight
+    in_flight = argument if argument in quantize_while_loading(release.vllm) else None
     problems = [
         *_dtype_problems(dtype, checkpoint, arguments, tier, release),
         *quantization_problems(dtype, checkpoint, arguments, tier, release),
@@ -77,8 +81,8 @@ def choose_precision(
         )
     return Precision(
         dtype=dtype,
-        argument=passed_on,
-        shown=stored or passed_on,
+        argument=argument,
+        shown=stored or argument,
         weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
         kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
@@ -189,7 +193,9 @@ def _window_problems(
         )
 
 
-def _dtype(checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier) -> str:
+def _dtype(
+    checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
+) -> str:
     asked = arguments.get("dtype")
     if isinstance(asked, str) and asked != "auto":
         return {"half": "float16", "float": "float32"}.get(asked, asked)
@@ -198,7 +204,8 @@ def _dtype(checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier) ->
     # A checkpoint in float16 stays so: bfloat16 would drop three bits of its mantissa.
     if checkpoint.architecture is not None and checkpoint.architecture.torch_dtype == "float16":
         return "float16"
-    return "bfloat16"
+    dtypes = activation_dtypes(checkpoint, arguments, tier, release.vllm)
+    return "float16" if dtypes and "bfloat16" not in dtypes else "bfloat16"
 
 
 def _dtype_problems(
@@ -299,7 +306,7 @@ def _weight_bytes(checkpoint: Checkpoint, dtype: str, in_flight: str | None) -> 
     architecture = checkpoint.architecture
     tables = 1 if architecture.tie_word_embeddings else 2
     embedding = min(total, tables * architecture.vocab_size * architecture.hidden_size * 2)
-    return embedding + int((total - embedding) * IN_FLIGHT_BITS[in_flight] / 16)
+    return embedding + int((total - embedding) * in_flight_bits(in_flight) / 16)
 
 
 def _kv_value_bytes(arguments: StatedArguments, dtype: str) -> int:

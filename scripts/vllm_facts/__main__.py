@@ -21,8 +21,18 @@ from scripts.vllm_facts.facts import (
     engine_arguments,
     float16_refused,
     front_end_fields,
+    multimodal_architectures,
     quantization_methods,
     read_by_ray,
+)
+from scripts.vllm_facts.quantization import (
+    compressed_tensors_schemes,
+    modelopt_algorithms,
+    modelopt_file_algorithms,
+    own_files,
+    quantize_while_loading,
+    takeovers,
+    weight_limits,
 )
 from scripts.vllm_facts.release import open_release
 from scripts.vllm_facts.source import Source
@@ -61,10 +71,25 @@ def write(version: str, source: Source) -> Path:
         *(f"  {name}: {json.dumps(limits)}" for name, limits in bounds.items()),
         "quantization_methods:",
         *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
+        "# What takes over the checkpoints of others, in vLLM's order; see scripts/vllm_facts.",
+        "quantization_takeovers:",
+        *(f"  {name}: {json.dumps(row)}" for name, row in takeovers(source).items()),
+        "quantize_while_loading:",
+        *(f"- {name}" for name in quantize_while_loading(source)),
+        "quantization_weights:",
+        *(f"  {name}: {json.dumps(row)}" for name, row in weight_limits(source).items()),
+        "quantization_files:",
+        *(f"  {name}: {json.dumps(files)}" for name, files in own_files(source).items()),
+        f"modelopt_algorithms: {json.dumps(modelopt_algorithms(source))}",
+        f"modelopt_file_algorithms: {json.dumps(modelopt_file_algorithms(source))}",
+        "compressed_tensors_schemes:",
+        *(f"  {name}: {least}" for name, least in compressed_tensors_schemes(source).items()),
         "float16_refused:",
         *(f"- {name}" for name in float16_refused(source)),
         "architectures:",
         *(f"- {name}" for name in architectures(source)),
+        "multimodal_architectures:",
+        *(f"- {name}" for name in multimodal_architectures(source)),
     ]
     path = TARGET / f"{version}.yaml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

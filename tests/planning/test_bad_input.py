@@ -303,7 +303,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "squeezellm": (
         one(quantization="squeezellm"),
         "ray-llm:models[0].quantization: squeezellm is not a quantization method of vLLM 0.10.0. "
-        "Use fp8 or bitsandbytes, which quantize while they load, or serve a quantized checkpoint.",
+        "Use fp8 or rtn, which quantize while they load, or serve a quantized checkpoint.",
     ),
     "squeezellm on T4": (
         on("t4", quantization="squeezellm"),

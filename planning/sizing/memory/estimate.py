@@ -15,6 +15,7 @@ from typing import Final
 from models.architecture import AttentionKind
 from planning.plan import GIB, MemoryFit
 from planning.sizing.memory.activations import activation_bytes
+from planning.sizing.memory.images import encoder_bytes, image_margin_bytes
 from planning.sizing.memory.kv_cache import (
     BLOCK_TOKENS,
     blocks_bytes,
@@ -50,6 +51,7 @@ _GEMMA_VISION_BYTES: Final = int(0.55 * GIB)
 # if all-reduce is fused there.
 _PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
 _HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
+_PIPELINE_RUNTIME_BYTES: Final = int(0.1 * GIB)  # stages that share no layer: 0.07 GiB on H100
 _FUSED_RUNTIME_BYTES: Final = int(2.2 * GIB)
 _HOPPER: Final = (9, 0)
 # The CUDA context, which exists before vLLM measures: 0.38 to 0.61 GiB ("Free memory on device").
@@ -64,6 +66,9 @@ _FIRST_GRAPH_BYTES: Final = int(0.15 * GIB)
 # closer than this is in doubt. Activations and runtime are estimated; the rest is arithmetic.
 _MARGIN_BYTES: Final = int(0.15 * GIB)
 _MARGIN_SHARE: Final = 0.1
+# Linear attention computes a step in chunks, each with a state of every head: some 0.2 GiB for
+# 8,192 tokens of Qwen3.5 27B. No log shows its peak.
+_LINEAR_MARGIN_BYTES: Final = int(0.3 * GIB)
 # A draft whose sizes are assumed may be half as large again: heads differ in the vocabulary that
 # they keep (32,000 entries or the model's own) and in the width of their layer.
 _DRAFT_MARGIN_SHARE: Final = 0.5
@@ -87,6 +92,9 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
         available, budget = stated, spent + stated
     per_sequence = kv_bytes(inputs, inputs.max_model_len)
     margin = _MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime))
+    margin += image_margin_bytes(inputs)
+    if inputs.architecture.linear_attention is not None:
+        margin += _LINEAR_MARGIN_BYTES
     if inputs.draft is not None and inputs.draft.assumed:
         margin += int(_DRAFT_MARGIN_SHARE * draft)
     if stated is not None:
@@ -146,8 +154,10 @@ def weight_bytes_per_gpu(inputs: MemoryInputs) -> int:
         tables = table if architecture.tie_word_embeddings else 2 * table
         layers = max(0.0, total - tables) / architecture.num_hidden_layers
         total = min(total, layers * inputs.stage_layers + table)
-    share = max(0, math.ceil(total / inputs.tensor_parallel_size) - inputs.offloaded_bytes)
-    return share + _rotary_bytes(inputs) + _LOADER_BYTES
+    # A GPU may hold the encoder of images whole.
+    encoder = min(encoder_bytes(inputs), total / 2)
+    share = math.ceil((total - encoder) / inputs.tensor_parallel_size + encoder)
+    return max(0, share - inputs.offloaded_bytes) + _rotary_bytes(inputs) + _LOADER_BYTES
 
 
 def graph_bytes(inputs: MemoryInputs) -> int:
@@ -173,6 +183,8 @@ def _rotary_bytes(inputs: MemoryInputs) -> int:
 def _runtime_bytes(inputs: MemoryInputs) -> int:
     if inputs.gpus == 1:
         return inputs.accounting.runtime_bytes
+    if inputs.tensor_parallel_size == 1 and not inputs.accounting.v0_engine:
+        return _PIPELINE_RUNTIME_BYTES
     if inputs.compute_capability < _HOPPER:
         return _PARALLEL_RUNTIME_BYTES
     fused = inputs.accounting.fused_all_reduce and inputs.tensor_parallel_size > 1

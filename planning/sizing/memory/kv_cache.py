@@ -1,15 +1,21 @@
 """The KV cache of one sequence on one GPU, and the longest context that a given cache holds.
 
-Blocks of 16 tokens unless stated, as in vLLM's paged attention. Models that mix attention are
+Blocks of 16 tokens unless stated, as in vLLM's paged attention. Models that mix kinds of layers are
 grouped as vLLM's hybrid KV cache manager does it: layers of one kind in groups of equal size,
 the last group of each padded (v1/core/kv_cache_utils.py, get_kv_cache_config_hybrid in 0.10).
+Layers of linear attention keep a state of fixed size, and a block then holds as many tokens as are
+as large as a state (HybridAttentionMambaModelConfig in model_executor/models/config.py).
 """
 
 import math
 from dataclasses import replace
 
-from models.architecture import AttentionKind
+from planning.sizing.memory.cache_layers import CacheLayers, cache_layers
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs
+
+# Blocks of a layer with a state: with prefix caching, which is on unless turned off, the state at
+# the last full block is kept as well (MambaSpec.max_memory_usage_bytes).
+_STATES = 2
 
 __all__ = ["BLOCK_TOKENS", "blocks_bytes", "kv_bytes", "longest_context", "token_bytes"]
 
@@ -19,12 +25,16 @@ def kv_bytes(inputs: MemoryInputs, tokens: int) -> int:
 
     A draft keeps a cache of its own for the same tokens.
     """
-    full, sliding = _layers(inputs)
-    group = _group(inputs)
-    blocks = math.ceil(full / group) * math.ceil(tokens / inputs.block_tokens)
-    if sliding:
-        blocks += math.ceil(sliding / group) * _window_blocks(inputs, tokens)
-    own = blocks * group * _block_bytes(inputs)
+    layers = cache_layers(inputs)
+    blocks = math.ceil(tokens / layers.block_tokens)
+    if inputs.accounting.windows_free_blocks:
+        of_all = layers.groups(layers.full) * blocks * layers.full_block_bytes
+        of_window = _window_blocks(inputs, tokens)
+        of_all += layers.groups(layers.sliding) * of_window * layers.sliding_block_bytes
+        own = layers.group * of_all
+    else:
+        own = blocks * layers.block_tokens * layers.token_bytes
+    own += _padded_linear(layers) * _STATES * layers.full_block_bytes
     draft = _draft_inputs(inputs)
     return own + (kv_bytes(draft, tokens) if draft else 0)
 
@@ -33,12 +43,15 @@ def blocks_bytes(inputs: MemoryInputs, blocks: int) -> int:
     """What so many blocks of the KV cache take on one GPU; a block spans a group of layers."""
     draft = _draft_inputs(inputs)
     of_draft = blocks_bytes(draft, blocks) if draft else 0
-    return blocks * _group(inputs) * _block_bytes(inputs) + of_draft
+    layers = cache_layers(inputs)
+    largest = max(layers.full_block_bytes, layers.sliding_block_bytes if layers.sliding else 0)
+    group = layers.group if inputs.accounting.windows_free_blocks else layers.full + layers.sliding
+    return blocks * group * largest + of_draft
 
 
 def token_bytes(inputs: MemoryInputs) -> int:
     """KV cache of one token on one GPU with every layer counted, as vLLM's log counts tokens."""
-    return inputs.stage_layers * _block_bytes(inputs) // inputs.block_tokens
+    return cache_layers(inputs).token_bytes
 
 
 def longest_context(inputs: MemoryInputs, available_bytes: int) -> int:
@@ -74,19 +87,9 @@ def _draft_inputs(inputs: MemoryInputs) -> MemoryInputs | None:
     )
 
 
-def _group(inputs: MemoryInputs) -> int:
-    full, sliding = _layers(inputs)
-    return min(full, sliding) or max(full, sliding)
-
-
-def _layers(inputs: MemoryInputs) -> tuple[int, int]:
-    """Layers of the largest pipeline stage that attend to everything, and that slide."""
-    architecture = inputs.architecture
-    sliding = architecture.sliding_window_layers or 0
-    if not inputs.accounting.windows_free_blocks or not architecture.sliding_window:
-        sliding = 0
-    share = sliding * inputs.stage_layers // architecture.num_hidden_layers
-    return inputs.stage_layers - share, share
+def _padded_linear(layers: CacheLayers) -> int:
+    """Layers of linear attention, with those that pad the last group of them."""
+    return layers.groups(layers.linear) * layers.group if layers.linear else 0
 
 
 def _window_blocks(inputs: MemoryInputs, tokens: int) -> int:
@@ -94,14 +97,3 @@ def _window_blocks(inputs: MemoryInputs, tokens: int) -> int:
     window = inputs.architecture.sliding_window or tokens
     kept = min(window - 1 + inputs.max_num_batched_tokens, tokens)
     return math.ceil(kept / inputs.block_tokens) + 1
-
-
-def _block_bytes(inputs: MemoryInputs) -> int:
-    """One block of one layer on one GPU."""
-    architecture = inputs.architecture
-    if architecture.attention.kind is AttentionKind.MLA:
-        values = architecture.kv_values_per_token_per_layer  # every GPU keeps the whole latent
-    else:
-        heads = max(1, math.ceil(architecture.num_key_value_heads / inputs.tensor_parallel_size))
-        values = 2 * heads * architecture.head_dim
-    return inputs.block_tokens * values * inputs.kv_value_bytes

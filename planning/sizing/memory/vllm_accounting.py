@@ -119,6 +119,7 @@ class MemoryInputs:
         share of the GPU's memory.
     kv_cache_blocks: the blocks of the KV cache if they are stated (num_gpu_blocks_override).
     draft: the draft of speculative decoding.
+    images_per_prompt: how many images a prompt may have; None if it is not stated.
     """
 
     architecture: LlmArchitecture
@@ -140,6 +141,7 @@ class MemoryInputs:
     kv_cache_bytes: int | None = None
     kv_cache_blocks: int | None = None
     draft: Draft | None = None
+    images_per_prompt: int | None = None
 
     @property
     def gpu_bytes(self) -> float:
