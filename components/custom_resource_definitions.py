@@ -1,15 +1,12 @@
-"""CustomResourceDefinitions (CRDs) on their way from a file to a cluster, without the engine.
+"""CustomResourceDefinitions (CRDs) on their way to a cluster, without the engine.
 
 Only the hooks of components/kuberay_crds.py use this module, and import it when there is something
 to apply: the client takes a quarter of a second to import.
 """
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import httpx2 as httpx
@@ -20,30 +17,20 @@ from lightkube.generic_resource import create_global_resource
 from lightkube.types import PatchType
 
 from components.cluster_access import ClusterAccess
+from components.definition_files import KIND, DefinitionError
 from models.catalog import release_number
-from models.problems import without_secrets
 
 FIELD_MANAGER: Final = "ray-llm"
 # Which KubeRay a definition in the cluster is of; the definitions themselves do not say it.
 VERSION_ANNOTATION: Final = "ray-llm/kuberay-version"
 
-_KIND: Final = "CustomResourceDefinition"
 _DEFINITION: Final = create_global_resource(
-    "apiextensions.k8s.io", "v1", _KIND, "customresourcedefinitions"
+    "apiextensions.k8s.io", "v1", KIND, "customresourcedefinitions"
 )
 _NAMESPACE: Final = create_global_resource("", "v1", "Namespace", "namespaces")
-# The largest of KubeRay 1.6.2 has 1.4 MB. A page of a proxy's sign-in would end before, too.
-_LARGEST_BYTES: Final = 32 * 2**20
 _TIMEOUT_SECONDS: Final = 60
 _TRIES: Final = 5
 _SHOWN_FIELDS: Final = 3
-
-
-class DefinitionError(Exception):
-    """A CRD that cannot be read or applied; its text says why and how to go on, without secrets."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(without_secrets(text))
 
 
 class UnreachableError(DefinitionError):
@@ -83,53 +70,6 @@ class Difference:
 def _few(fields: tuple[str, ...]) -> str:
     shown = ", ".join(fields[:_SHOWN_FIELDS])
     return f"{shown}, ..." if len(fields) > _SHOWN_FIELDS else shown
-
-
-def read_definition(name: str, location: str, version: str) -> dict[str, Any]:
-    """The CRD `name` from a URL or a file.
-
-    Raises DefinitionError if it cannot be read, or if it is something else.
-    """
-    way_out = (
-        "Check kubeRay.crdSource: it is the URL or the path of the folder with the CRDs of KubeRay "
-        f"{version}"
-    )
-    text = _text(location, way_out)
-    try:
-        found = yaml.load(text, yaml.CSafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        raise DefinitionError(f"{location} holds no YAML. {way_out}.") from None
-    kind = found.get("kind") if isinstance(found, dict) else None
-    if kind != _KIND:
-        what = f"a {kind}" if isinstance(kind, str) else "something that is no Kubernetes object"
-        raise DefinitionError(f"{location} holds {what} instead of the CRD {name}. {way_out}.")
-    metadata = found.get("metadata")
-    found_name = metadata.get("name") if isinstance(metadata, dict) else None
-    if found_name != name or not isinstance(found.get("spec"), dict):
-        raise DefinitionError(
-            f"{location} holds the CRD {found_name} instead of {name}. {way_out}."
-        )
-    definition: dict[str, Any] = found
-    return definition
-
-
-def _text(location: str, way_out: str) -> bytes:
-    try:
-        if not location.startswith(("https://", "http://")):
-            return Path(location).expanduser().read_bytes()
-        with urllib.request.urlopen(location, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            text: bytes = answer.read(_LARGEST_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        reason = f"answers {error.code} {error.reason}"
-    except urllib.error.URLError as error:
-        reason = f"cannot be reached: {error.reason}"
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
-    else:
-        if len(text) <= _LARGEST_BYTES:
-            return text
-        reason = f"is longer than {_LARGEST_BYTES // 2**20} MiB"
-    raise DefinitionError(f"{location} {reason}. {way_out}.")
 
 
 class Definitions:

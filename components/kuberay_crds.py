@@ -15,6 +15,7 @@ from typing import Any, Final
 import pulumi
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
+from components.definition_files import check_definition, read_definition
 from models.catalog import release_number
 
 CRD_SOURCE: Final = (
@@ -126,13 +127,6 @@ class _Applying:
     def _apply(
         self, record: Mapping[str, Any], before: str | None, access: ClusterAccess | None
     ) -> None:
-        # A run that changes no record does without the client.
-        from components.custom_resource_definitions import (
-            Definitions,
-            UnreachableError,
-            read_definition,
-        )
-
         name, version = record["name"], record.get("kubeRay")
         if version is None:
             if before is not None:
@@ -142,9 +136,15 @@ class _Applying:
                 )
             return
         preview = pulumi.runtime.is_dry_run()
-        definition = read_definition(name, crd_location(name, self.source, version), version)
+        location = crd_location(name, self.source, version)
         if access is None:
-            return  # The cluster is created by the same `up`.
+            # The cluster is created by the same `up`, which reads the CRD.
+            check_definition(name, location, version)
+            return
+        # A run that applies nothing does without the client.
+        from components.custom_resource_definitions import Definitions, UnreachableError
+
+        definition = read_definition(name, location, version)
         try:
             difference = Definitions(access).apply(
                 definition,

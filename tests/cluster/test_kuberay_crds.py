@@ -16,10 +16,9 @@ from components.cluster_access import ClusterAccess
 from components.custom_resource_definitions import (
     FIELD_MANAGER,
     VERSION_ANNOTATION,
-    DefinitionError,
     Definitions,
-    read_definition,
 )
+from components.definition_files import DefinitionError, read_definition
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.providers.kubernetes.crds import text_at
 from localcloud.testing.running_cluster import DEFINITIONS, eventually

