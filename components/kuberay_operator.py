@@ -4,11 +4,12 @@ Helm installs it, GKE runs it as an add-on, or it is already there. With Helm th
 (components/kuberay_crds.py), and a new version upgrades its CRDs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from importlib.metadata import version
+from typing import Any, Final
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from components.kuberay_crds import CRD_SOURCE, KubeRayCrds
 from components.kubernetes_object import KubernetesObject
@@ -79,7 +80,7 @@ class KubeRayOperator(pulumi.ComponentResource):
             self.version = pulumi.Output.from_input("")
         self.register_outputs({"version": self.version})
 
-    def _helm_release(self, name: str, args: KubeRayOperatorArgs) -> kubernetes.helm.v3.Release:
+    def _helm_release(self, name: str, args: KubeRayOperatorArgs) -> "_Release":
         namespace = KubernetesObject(
             f"{name}-namespace",
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args.namespace}},
@@ -91,30 +92,50 @@ class KubeRayOperator(pulumi.ComponentResource):
             namespace=args.namespace,
             keep=args.keep_crds,
         ).records(name, self, namespace)
-        chart, repository = _chart(args.chart_source)
-        return kubernetes.helm.v3.Release(
+        return _Release(
             f"{name}-operator",
-            kubernetes.helm.v3.ReleaseArgs(
-                name="kuberay-operator",
-                chart=chart,
-                version=args.version,
-                repository_opts=repository,
-                namespace=args.namespace,
-                skip_crds=True,
+            {
+                **_chart(args.chart_source),
+                "name": "kuberay-operator",
+                "version": args.version,
+                "namespace": args.namespace,
+                "skipCrds": True,
                 # A failed upgrade is rolled back and not left half done.
-                atomic=True,
-                cleanup_on_fail=True,
-                timeout=_INSTALL_TIMEOUT_SECONDS,
-                values={"resources": _RESOURCES},
-            ),
+                "atomic": True,
+                "cleanupOnFail": True,
+                "timeout": _INSTALL_TIMEOUT_SECONDS,
+                "values": {"resources": _RESOURCES},
+            },
             pulumi.ResourceOptions(parent=self, depends_on=[namespace, *crds]),
         )
 
 
-def _chart(source: str) -> tuple[str, kubernetes.helm.v3.RepositoryOptsArgs | None]:
+class _Release(pulumi.CustomResource):
+    """A Helm release, as `kubernetes.helm.v3.Release` of the SDK.
+
+    To import the SDK's class takes two fifths of a second, because its module imports the classes
+    of every kind of object that a chart may have.
+    """
+
+    version: pulumi.Output[str | None]
+
+    def __init__(
+        self, name: str, values: Mapping[str, pulumi.Input[Any]], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__(
+            "kubernetes:helm.sh/v3:Release",
+            name,
+            {"compat": "true", **values},
+            pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(version=version("pulumi_kubernetes"))
+            ),
+        )
+
+
+def _chart(source: str) -> dict[str, Any]:
     """The chart as Helm takes it, and the repository if it is a name in one."""
     if source.startswith("oci://"):
-        return f"{source.rstrip('/')}/{_CHART}", None
+        return {"chart": f"{source.rstrip('/')}/{_CHART}"}
     if "://" in source:
-        return _CHART, kubernetes.helm.v3.RepositoryOptsArgs(repo=source)
-    return source, None
+        return {"chart": _CHART, "repositoryOpts": {"repo": source}}
+    return {"chart": source}
