@@ -1,22 +1,17 @@
-"""CRDs on their way to a cluster: what a source may answer, and what a change is called.
+"""CRDs on their way to a cluster: what a change is called, and which way leads there.
 
 What the API server does with them is tested on the real one (tests/cluster/test_kuberay_crds.py).
 """
 
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components import custom_resource_definitions as definitions
-from components import definition_files
 from components.cluster_access import AccessOfProvider, ClusterAccess
 from components.custom_resource_definitions import Definitions, UnreachableError
-from components.definition_files import DefinitionError, read_definition
+from components.definition_files import DefinitionError
 from tests.components.programs import Record
 
 NAME = "rayservices.ray.io"
@@ -30,54 +25,6 @@ def crd(*fields: str, **annotations: str) -> dict[str, Any]:
         "metadata": {"name": NAME, "annotations": annotations},
         "spec": {"versions": [{"name": "v1", "schema": schema}]},
     }
-
-
-@pytest.fixture
-def mirror() -> Iterator[str]:
-    """A server with one CRD at /crd.yaml; everything else is an error."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = self.path == "/crd.yaml"
-            self.send_response(200 if found else 503)
-            self.end_headers()
-            self.wfile.write(yaml.safe_dump(crd("x")).encode() if found else b"<html>")
-
-        def log_message(self, *args: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-def test_a_crd_is_read_from_a_mirror(mirror: str) -> None:
-    assert read_definition(NAME, f"{mirror}/crd.yaml", "1.6.2") == crd("x")
-
-
-@pytest.mark.parametrize("path", ["other.yaml", ""])
-def test_a_mirror_that_answers_with_an_error_is_named(mirror: str, path: str) -> None:
-    with pytest.raises(DefinitionError, match=r"answers 503 Service Unavailable\. Check kubeRay"):
-        read_definition(NAME, f"{mirror}/{path}", "1.6.2")
-
-
-def test_a_mirror_that_cannot_be_reached_is_named() -> None:
-    with pytest.raises(DefinitionError, match=r"http://127\.0\.0\.1:1/x\.yaml cannot be reached"):
-        read_definition(NAME, "http://127.0.0.1:1/x.yaml", "1.6.2")
-
-
-def test_an_endless_answer_is_cut(mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(definition_files, "_LARGEST_BYTES", 10)
-    with pytest.raises(DefinitionError, match="is longer than"):
-        read_definition(NAME, f"{mirror}/crd.yaml", "1.6.2")
-
-
-def test_a_token_in_a_source_is_not_shown() -> None:
-    token = "hf_" + "a" * 34
-    with pytest.raises(DefinitionError) as error:
-        read_definition(NAME, f"http://127.0.0.1:1/{token}/x.yaml", "1.6.2")
-    assert token not in str(error.value)
 
 
 def difference(
