@@ -34,7 +34,7 @@ def test_two_teams_share_a_cluster_from_pools_to_a_served_model(cloud: LocalClou
     created = set(cloud.cloud_objects()) - before
     pools = {key.rsplit("/", 1)[1] for key in created if "/nodePools/" in key}
     assert pools == {"l4", "l4-spot"}
-    assert "ambient|ray.io|RayService|chat|chat" in created
+    assert any(key.endswith("|ray.io|RayService|chat|chat") for key in created)
     assert not any("/clusters/shared" in key and "nodePools" not in key for key in created)
 
     for project in (platform, team):
@@ -47,7 +47,8 @@ def test_two_teams_share_a_cluster_from_pools_to_a_served_model(cloud: LocalClou
     assert steps["ray-llm:index:RayLlmService$kubernetes:core/v1:ConfigMap"] == "update"
     run(team, "destroy")
     run(platform, "destroy")
-    assert set(cloud.cloud_objects()) == before
+    left = set(cloud.cloud_objects()) - before
+    assert {key.split("|")[2] for key in left} == {"CustomResourceDefinition"}, "kept by default"
 
 
 def test_service_without_kuberay_fails_by_saying_which_kind_is_missing(cloud: LocalCloud) -> None:
