@@ -86,12 +86,12 @@ cluster-build: env
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(LOCALCLOUD).cluster build
 
-bench: env ## measure planning by number of models, start-up, and preview against a flat program
+bench: env ## measure planning, start-up, and updates against an earlier revision and a flat program
 	@$(PY) -m benchmarks.config_lines
 	@$(PY) -m benchmarks.planning
 	@$(PY) -m benchmarks.ways_out
 	@$(PY) -m benchmarks.start_up
-	@$(PY) -m benchmarks.preview $(ARGS)
+	@$(PY) -m benchmarks.updates $(ARGS)
 
 calibration: env ## compare the memory estimate with the logs of real engines
 	@$(PY) -m tests.planning.sizing.memory_calibration

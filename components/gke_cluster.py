@@ -14,6 +14,7 @@ from pulumi_gcp import container
 
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
+from models.problems import without_secrets
 from models.stack import KubeRayInstall
 from planning import CpuPoolPlan, Plan
 
@@ -113,20 +114,12 @@ class GkeCluster(pulumi.ComponentResource):
             if args.context is not None:
                 self.endpoint, kubeconfig = pulumi.Output.from_input(""), None
             else:
-                found = container.get_cluster_output(
-                    name=args.name,
-                    location=args.location,
-                    project=args.project,
-                    opts=pulumi.InvokeOutputOptions(parent=self),
-                )
-                # The client key is a secret, and one secret field makes the whole answer secret.
-                self.endpoint = pulumi.Output.unsecret(found.endpoint)
-                certificate = found.master_auths.apply(
-                    lambda auths: auths[0].cluster_ca_certificate
-                )
-                kubeconfig = gke_kubeconfig(
-                    self.endpoint, pulumi.Output.unsecret(certificate), context
-                )
+                # Read at once, so that a cluster that is not there is said in one sentence. Of the
+                # answer only what is public is used; its client key is a secret.
+                found = _adopted(self, args)
+                self.endpoint = pulumi.Output.from_input(found.endpoint)
+                certificate = found.master_auths[0].cluster_ca_certificate
+                kubeconfig = gke_kubeconfig(found.endpoint, certificate, context)
         self.provider = kubernetes.Provider(
             f"{name}-kubernetes",
             kubernetes.ProviderArgs(
@@ -228,6 +221,25 @@ class GkeCluster(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, ignore_changes=NODE_POOL_IGNORED),
         )
+
+
+def _adopted(parent: pulumi.Resource, args: GkeClusterArgs) -> container.AwaitableGetClusterResult:
+    """The cluster as Google answers; the preview stops with one sentence if it does not."""
+    try:
+        return container.get_cluster(
+            name=args.name,
+            location=args.location,
+            project=args.project,
+            opts=pulumi.InvokeOptions(parent=parent),
+        )
+    except Exception as error:  # the SDK raises no narrower one
+        first, *_ = without_secrets(str(error)).splitlines() or [type(error).__name__]
+        reason = first.rpartition("returned an error: ")[2]
+        raise pulumi.RunError(
+            f"cluster {args.name} in {args.location} of project {args.project} cannot be adopted, "
+            f"because Google does not show it ({reason}). Correct its name, location or project, "
+            "or give a kubeconfig context that leads to it (cluster.context in a stack file)."
+        ) from None
 
 
 def _ca_certificate(

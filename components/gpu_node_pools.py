@@ -7,8 +7,8 @@ replace a pool is in models/catalog/replacing_fields.py.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
 
 import pulumi
 from pulumi_gcp import container
@@ -16,6 +16,13 @@ from pulumi_gcp import container
 from components.node_config import NODE_POOL_IGNORED, node_config
 from manifests import GPU_TYPE_TAINT
 from planning import PoolPlan
+
+
+class GpuDriverVersion(StrEnum):
+    """Which NVIDIA driver GKE installs on a node."""
+
+    DEFAULT = "DEFAULT"
+    LATEST = "LATEST"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +39,7 @@ class GpuNodePoolsArgs:
     location: pulumi.Input[str]
     cluster: pulumi.Input[str]
     pools: Sequence[PoolPlan]
-    gpu_driver_version: Literal["DEFAULT", "LATEST"] = "LATEST"
+    gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
     node_service_account: pulumi.Input[str] | None = None
 
 
@@ -58,7 +65,7 @@ class GpuNodePools(pulumi.ComponentResource):
 
     def _node_pool(self, name: str, pool: PoolPlan, args: GpuNodePoolsArgs) -> container.NodePool:
         driver = container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(
-            gpu_driver_version=args.gpu_driver_version
+            gpu_driver_version=args.gpu_driver_version.value
         )
         return container.NodePool(
             f"{name}-{pool.id}",

@@ -1,25 +1,24 @@
 """`KubeRayOperator`: the operator that turns RayServices into pods, and the CRDs it reads.
 
-Helm installs it, GKE runs it as an add-on, or it is already there. Helm installs the CRDs of a
-chart once and never upgrades them. So the CRDs are separate resources here: the server applies them
-before the operator, and a new version upgrades its CRDs.
+Helm installs it, GKE runs it as an add-on, or it is already there. With Helm the CRDs come first
+(components/kuberay_crds.py), and a new version upgrades its CRDs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from importlib.metadata import version
+from typing import Any, Final
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
+from components.kuberay_crds import CRD_SOURCE, KubeRayCrds
 from components.kubernetes_object import KubernetesObject
 from models.stack import KubeRayInstall
 from planning import Plan
 
 CHART_REPOSITORY: Final = "https://ray-project.github.io/kuberay-helm/"
-CRD_BASE_URL: Final = (
-    "https://raw.githubusercontent.com/ray-project/kuberay/v{version}/ray-operator/config/crd/bases"
-)
 NAMESPACE: Final = "kuberay-system"
+_CHART: Final = "kuberay-operator"
 
 _INSTALL_TIMEOUT_SECONDS = 900
 
@@ -36,20 +35,29 @@ class KubeRayOperatorArgs:
     """How to install the operator.
 
     version: of KubeRay, `1.6.2`; plain text, because it decides which CRDs there are.
-    crd_base_url: the folder of the CRDs' YAML files, perhaps of a mirror; `{version}` is replaced.
-    chart_repository: the Helm repository or its mirror.
+    keep_crds: whether the CRDs, and so all RayServices of the cluster, outlive the operator.
+    crd_source: the folder of the CRDs' YAML files, a URL or a path; `{version}` is replaced.
+    chart_source: a Helm repository (`https://`), an OCI registry's folder (`oci://`), or the path
+        of the chart's folder or archive.
     """
 
     version: str
     install: KubeRayInstall = KubeRayInstall.HELM
     namespace: pulumi.Input[str] = NAMESPACE
-    crd_base_url: str = CRD_BASE_URL
-    chart_repository: pulumi.Input[str] = CHART_REPOSITORY
+    keep_crds: bool = True
+    crd_source: str = CRD_SOURCE
+    chart_source: str = CHART_REPOSITORY
 
     @classmethod
     def of(cls, plan: Plan) -> "KubeRayOperatorArgs":
         """The arguments that a plan asks for."""
-        return cls(version=plan.release.kuberay.version, install=plan.release.install)
+        return cls(
+            version=plan.release.kuberay.version,
+            install=plan.release.install,
+            keep_crds=plan.kube_ray.keep_crds,
+            crd_source=plan.kube_ray.crd_source or CRD_SOURCE,
+            chart_source=plan.kube_ray.chart_source or CHART_REPOSITORY,
+        )
 
 
 class KubeRayOperator(pulumi.ComponentResource):
@@ -72,45 +80,62 @@ class KubeRayOperator(pulumi.ComponentResource):
             self.version = pulumi.Output.from_input("")
         self.register_outputs({"version": self.version})
 
-    def _helm_release(self, name: str, args: KubeRayOperatorArgs) -> kubernetes.helm.v3.Release:
+    def _helm_release(self, name: str, args: KubeRayOperatorArgs) -> "_Release":
         namespace = KubernetesObject(
             f"{name}-namespace",
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": args.namespace}},
             pulumi.ResourceOptions(parent=self),
         )
-        crds = kubernetes.yaml.v2.ConfigGroup(
-            f"{name}-crds",
-            files=crd_urls(args.version, args.crd_base_url),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        return kubernetes.helm.v3.Release(
+        crds = KubeRayCrds(
+            version=args.version,
+            source=args.crd_source,
+            namespace=args.namespace,
+            keep=args.keep_crds,
+        ).records(name, self, namespace)
+        return _Release(
             f"{name}-operator",
-            kubernetes.helm.v3.ReleaseArgs(
-                name="kuberay-operator",
-                chart="kuberay-operator",
-                version=args.version,
-                repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=args.chart_repository),
-                namespace=args.namespace,
-                skip_crds=True,
+            {
+                **_chart(args.chart_source),
+                "name": "kuberay-operator",
+                "version": args.version,
+                "namespace": args.namespace,
+                "skipCrds": True,
                 # A failed upgrade is rolled back and not left half done.
-                atomic=True,
-                cleanup_on_fail=True,
-                timeout=_INSTALL_TIMEOUT_SECONDS,
-                values={"resources": _RESOURCES},
-            ),
-            pulumi.ResourceOptions(parent=self, depends_on=[namespace, crds]),
+                "atomic": True,
+                "cleanupOnFail": True,
+                "timeout": _INSTALL_TIMEOUT_SECONDS,
+                "values": {"resources": _RESOURCES},
+            },
+            pulumi.ResourceOptions(parent=self, depends_on=[namespace, *crds]),
         )
 
 
-def crd_urls(version: str, base_url: str = CRD_BASE_URL) -> list[str]:
-    """The YAML files of all CRDs of a KubeRay release, one CRD a file."""
-    kinds = ["rayclusters", "rayjobs", "rayservices"]
-    if _minor(version) >= (1, 6):
-        kinds.append("raycronjobs")
-    base = base_url.format(version=version).rstrip("/")
-    return [f"{base}/ray.io_{kind}.yaml" for kind in sorted(kinds)]
+class _Release(pulumi.CustomResource):
+    """A Helm release, as `kubernetes.helm.v3.Release` of the SDK.
+
+    To import the SDK's class takes two fifths of a second, because its module imports the classes
+    of every kind of object that a chart may have.
+    """
+
+    version: pulumi.Output[str | None]
+
+    def __init__(
+        self, name: str, values: Mapping[str, pulumi.Input[Any]], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__(
+            "kubernetes:helm.sh/v3:Release",
+            name,
+            {"compat": "true", **values},
+            pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(version=version("pulumi_kubernetes"))
+            ),
+        )
 
 
-def _minor(version: str) -> tuple[int, int]:
-    major, minor, *_ = version.split(".")
-    return int(major), int(minor)
+def _chart(source: str) -> dict[str, Any]:
+    """The chart as Helm takes it, and the repository if it is a name in one."""
+    if source.startswith("oci://"):
+        return {"chart": f"{source.rstrip('/')}/{_CHART}"}
+    if "://" in source:
+        return {"chart": _CHART, "repositoryOpts": {"repo": source}}
+    return {"chart": source}

@@ -51,8 +51,11 @@ class RayLlmServiceArgs:
 class RayLlmService(pulumi.ComponentResource):
     """A RayService with its token, its readable LLM configs and its smoke test.
 
-    The Kubernetes provider comes through `opts`. Two services of one cluster need two namespaces,
-    because GPU workers find the token by the Secret's name.
+    The Kubernetes provider comes through `opts`. Give it `enable_secret_mutable` and
+    `enable_config_map_mutable`, which are off by default: without them a changed token or LLM
+    config deletes its object and makes another one, and a worker that starts in between has none.
+    `GkeCluster.provider` has them. Two services of one cluster need two namespaces, because GPU
+    workers find the token by the Secret's name.
 
     endpoints: the OpenAI base URL of each served name, inside the cluster.
     port_forward, first_curl, dashboard: shell commands for a first look from outside.

@@ -146,8 +146,8 @@ def _engine_kwargs(model: ModelPlan) -> dict[str, Any]:
     kwargs["max_num_batched_tokens"] = model.max_num_batched_tokens
     if model.enforce_eager:
         kwargs["enforce_eager"] = True
-    if model.v0_engine:
-        kwargs["enable_prefix_caching"] = True  # V1 has it on by itself
+    if model.asks_prefix_caching:
+        kwargs["enable_prefix_caching"] = True
     kwargs.update(_plain(model.engine))
     return kwargs
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
+from models import secret_forms
 from models.rules import RULES
 from models.rules import Severity as Severity
 from models.ways_out import TriedWayOut, WayOut, spoken
 
 # Hugging Face's tokens start with hf_ or, the older ones, api_; a message must never carry one,
-# whatever key it was put under. Three engine arguments of vLLM start with hf_ too.
+# whatever key it was put under. Three engine arguments of vLLM start with hf_ too, and the name of
+# the file of ModelOpt.
 TOKEN = re.compile(
-    r"hf_(?!(?:overrides|token|config_path)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
+    r"hf_(?!(?:overrides|token|config_path|quant_config)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
 )
 _LONGEST_VALUE = 80
 
@@ -100,8 +102,8 @@ class Problem:
 
 
 def without_secrets(text: str) -> str:
-    """The text with everything that looks like a Hugging Face token replaced."""
-    return TOKEN.sub("[secret]", text)
+    """The text with everything that looks like a secret replaced."""
+    return secret_forms.without_secrets(TOKEN.sub(secret_forms.HIDDEN, text))
 
 
 def _shown(value: object) -> str:

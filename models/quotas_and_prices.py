@@ -1,14 +1,28 @@
 """Reads what a stack file says of quotas, prices, the budget and the load.
 
-`quotas` is keyed by Compute Engine's quota metrics, `prices` by GPU tier or machine type. An
-unknown key is refused with the nearest name, because a misspelt one would check nothing.
+`quotas` is keyed by Compute Engine's quota metrics, `prices` by GPU tier or machine type. A metric
+that counts by a dimension holds a limit for each of its families, or one number for all of them:
+
+    ray-llm:quotas:
+      NVIDIA_L4_GPUS: 8
+      GPUS_PER_GPU_FAMILY: {NVIDIA_H100: 16, NVIDIA_B200: 0}
+
+An unknown key is refused with the nearest name, because a misspelt one would check nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from models.catalog import gpu_tiers, machine_types, quota_metrics
+from models.catalog import (
+    QUOTA_DIMENSIONS,
+    gpu_tiers,
+    machine_type,
+    machine_types,
+    metrics_counted_by_family,
+    quota_families,
+    quota_keys,
+)
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import InvalidValueError
@@ -71,28 +85,62 @@ def read_scalar(
 
 
 def read_quotas(value: object, path: str) -> tuple[dict[str, int], tuple[Problem, ...]]:
-    """The limits of a `quotas` section by metric, and what is wrong with the others."""
+    """The limits of a `quotas` section by quota, and what is wrong with the others.
+
+    The quotas of families are keyed `GPUS_PER_GPU_FAMILY.NVIDIA_H100`; the metric alone has the
+    limit of every family that has none of its own.
+    """
     if not isinstance(value, Mapping):
         return {}, (_not_a_mapping(value, path, "`NVIDIA_L4_GPUS: 8` lines"),)
     limits: dict[str, int] = {}
     problems: list[Problem] = []
     for metric, limit in value.items():
         where = f"{path}.{metric}"
-        if metric not in quota_metrics():
-            problems.append(_unknown(where, str(metric), quota_metrics(), "quota metric"))
-            continue
-        try:
-            limits[metric] = quota_limit(limit)
-        except InvalidValueError as error:
-            problems.append(_invalid(where, limit, error))
+        if metric in QUOTA_DIMENSIONS and isinstance(limit, Mapping):
+            families = quota_families(metric)
+            for family, of_family in limit.items():
+                if family not in families:
+                    what = f"{QUOTA_DIMENSIONS[metric]} of {metric}"
+                    problems.append(_unknown(f"{where}.{family}", str(family), families, what))
+                else:
+                    _read_limit(f"{metric}.{family}", of_family, path, limits, problems)
+        elif metric in metrics_counted_by_family():
+            problems.append(_counted_by_family(where, metric, limit))
+        elif metric not in quota_keys():
+            problems.append(_unknown(where, str(metric), quota_keys(), "quota metric"))
+        else:
+            _read_limit(metric, limit, path, limits, problems)
     return limits, tuple(problems)
+
+
+def _read_limit(
+    quota: str, limit: object, path: str, limits: dict[str, int], problems: list[Problem]
+) -> None:
+    try:
+        limits[quota] = quota_limit(limit)
+    except InvalidValueError as error:
+        problems.append(_invalid(f"{path}.{quota}", limit, error))
+
+
+def _counted_by_family(where: str, metric: str, limit: object) -> Problem:
+    """The problem of a limit under a metric of its own where Google counts by family."""
+    by, _, family = metrics_counted_by_family()[metric].partition(".")
+    shown = limit if isinstance(limit, int) and not isinstance(limit, bool) else "..."
+    return Problem(
+        path=where,
+        value=None if isinstance(limit, Mapping) else limit,
+        reason=f"is under a name that no quota of a region has: Google counts {family} on demand "
+        f"against {by}, apart by {QUOTA_DIMENSIONS[by]}",
+        remedy=f"Write {by}: {{{family}: {shown}}}",
+        rule="quota-by-family",
+    )
 
 
 def unknown_price_keys(keys: Iterable[object], path: str) -> Iterable[Problem]:
     """Keys of a `prices` section that name neither a GPU tier nor a machine type."""
     known = (*gpu_tiers(), *machine_types())
     for key in keys:
-        if key not in known:
+        if key not in known and machine_type(str(key)) is None:
             hint = (
                 "Write a spot price as the key spot of its tier"
                 if str(key).endswith("-spot")

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic.alias_generators import to_snake
 
+from models.plain_secrets import plain_secret_problems, without_plain_secrets
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.rules import RULES, acceptable_rules
@@ -108,9 +109,12 @@ def read_stack(
 
     values: by full key (`ray-llm:models`, `gcp:project`), parsed, no JSON text.
     secret_keys: the full keys whose values are encrypted; only the token may be one of them.
-    Never raises for bad values: they become `problems`.
+    Never raises for bad values: they become `problems`. Secrets in plain text are among them, and
+    are read as `[secret]`.
     """
     origin = f"Pulumi.{stack}.yaml"
+    secrets = plain_secret_problems(values, f"{NAMESPACE}:{TOKEN_KEY}")
+    values = without_plain_secrets(values)
     ours = {
         key.removeprefix(f"{NAMESPACE}:"): value
         for key, value in values.items()
@@ -119,6 +123,7 @@ def read_stack(
     if not ours:
         return _nothing_to_read(origin, directory)
     problems: list[Problem] = [
+        *secrets,
         *_unknown_keys(ours),
         *_misspelt_namespaces(values),
         *_misplaced_secrets(ours, secret_keys),

@@ -81,16 +81,27 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/accepted_warnings.py",
         acceptable=False,
     ),
+    _warning(
+        "adopted-cpu-pool",
+        "An adopted cluster without the name of its CPU pool.",
+        "planning/checks/adopted_cluster.py",
+    ),
     _stop(
         "architecture-unsupported",
         "The model's class (`architectures` in its config.json) is not in the registry of "
         "the vLLM inside the chosen Ray image.",
         "planning/sizing/precision.py",
     ),
+    _warning(
+        "argument-v0",
+        "An engine argument that moves a vLLM with both engines to the older V0.",
+        "planning/sizing/precision.py",
+    ),
     _warning("batch-of-one", "`max_num_seqs: 1`.", "planning/checks/engine_performance.py"),
     _stop(
         "batched-tokens-context",
-        "`max_num_batched_tokens` below the context length on the V0 engine.",
+        "`max_num_batched_tokens` below the context length where prompts are not split: on the "
+        "V0 engine, or with `enable_chunked_prefill: false`.",
         "planning/sizing/batching.py",
     ),
     _stop(
@@ -123,6 +134,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
     ),
+    _warning(
+        "chunked-prefill-off",
+        "`enable_chunked_prefill: false` on the V1 engine.",
+        "planning/checks/engine_performance.py",
+    ),
     _stop(
         "config-json",
         "A `configFile` that cannot be read, is not JSON, or does not describe a decoder LLM.",
@@ -147,6 +163,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "contradiction",
         "Two keys that mean the same and say different things, or that exclude each other.",
+        "planning/checks/engine_argument_values.py",
         "planning/sizing/checkpoint.py",
         "planning/sizing/stated_arguments.py",
         unusable=True,
@@ -181,6 +198,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "0.21 captures outside of its budget.",
         "planning/sizing/memory/headroom.py",
     ),
+    _stop(
+        "decode-context-parallel",
+        "A `decode_context_parallel_size` that does not suit the GPUs or the heads.",
+        "planning/checks/parallel_arguments.py",
+    ),
     _warning(
         "downscale-short",
         "A `downscaleDelaySeconds` below a minute.",
@@ -190,7 +212,8 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
     _stop(
         "engine-argument-choice",
-        "A value that vLLM does not accept for this engine argument.",
+        "A value, or a field, that vLLM does not accept for this engine argument.",
+        "planning/checks/engine_argument_values.py",
         "planning/checks/engine_arguments.py",
     ),
     _stop(
@@ -200,8 +223,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "engine-argument-idle",
-        "An engine argument that changes nothing here.",
+        "An engine argument, or a field of one, that changes nothing here.",
+        "planning/checks/engine_argument_values.py",
         "planning/checks/engine_performance.py",
+        "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "engine-argument-owned",
@@ -210,8 +235,8 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "engine-argument-range",
-        "A count below 1, or a share outside 0 to 1.",
-        "planning/checks/engine_arguments.py",
+        "A count or a size that vLLM cannot take, or a share outside 0 to 1.",
+        "planning/checks/engine_argument_values.py",
         unusable=True,
     ),
     _stop(
@@ -225,6 +250,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "engine-argument-unknown",
         "An engine argument that this vLLM does not have.",
         "planning/checks/engine_arguments.py",
+    ),
+    _stop(
+        "expert-balancing",
+        "`enable_eplb` without `enable_expert_parallel`, or on one GPU.",
+        "planning/checks/parallel_arguments.py",
     ),
     _stop(
         "expert-parallel-dense",
@@ -323,10 +353,30 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/sizing/precision.py",
     ),
     _warning(
+        "gpu-driver",
+        "An image whose CUDA needs a newer driver than the cluster may have.",
+        "planning/checks/adopted_cluster.py",
+    ),
+    _warning(
         "gpu-oversized",
         "A model on a stated pool, at three times the price of another listed pool on which "
         "it runs with the same context.",
         "planning/checks/placement.py",
+    ),
+    _warning(
+        "host-memory",
+        "Several GPUs for each replica on a machine whose memory their processes may exceed.",
+        "planning/checks/host_resources.py",
+    ),
+    _warning(
+        "image-cuda",
+        "An image of the user's own whose CUDA is older than a pool's GPU.",
+        "planning/checks/image_cuda.py",
+    ),
+    _warning(
+        "image-fastapi",
+        "An image of one's own, which may hold a FastAPI that Ray Serve LLM does not work with.",
+        "planning/checks/image_packages.py",
     ),
     _stop(
         "image-processor",
@@ -338,9 +388,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An image without a version in its tag (`latest`, `nightly`, none).",
         "planning/infrastructure/container_image.py",
     ),
-    _stop(
+    _stop_or_warning(
         "image-version",
-        "An official ray-llm image whose tag names another Ray than `versions.ray`.",
+        "An image whose tag names another Ray than `versions.ray`: the official one or a copy of "
+        "it (stop), or one of the user's own (warning).",
         "planning/infrastructure/container_image.py",
     ),
     _stop(
@@ -356,6 +407,17 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/validation.py",
         "planning/checks/served_names.py",
         "planning/infrastructure/node_pools.py",
+    ),
+    _stop_or_warning(
+        "kv-cache-size",
+        "A KV cache of stated size (`kv_cache_memory_bytes`, `num_gpu_blocks_override`) that "
+        "does not hold one sequence, or that the GPU cannot hold.",
+        "planning/sizing/memory/stated_cache.py",
+    ),
+    _stop_or_warning(
+        "local-path",
+        "A path in the container, which the image must hold.",
+        "planning/checks/local_paths.py",
     ),
     _stop("lora-count", "`max_cpu_loras` below `max_loras`.", "planning/checks/lora.py"),
     _stop(
@@ -374,12 +436,15 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "memory-doubt",
-        "A model that may not fit: the result lies within the error of the estimate.",
+        "A model that may not fit: the result lies within the error of the estimate, or "
+        "something that takes memory is not counted.",
         "planning/sizing/memory/headroom.py",
+        "planning/sizing/memory/uncounted.py",
     ),
     _stop(
         "memory-fit",
         "A model that does not fit on the GPUs of its pool, or whose context does not.",
+        "planning/checks/unchecked_weights.py",
         "planning/placement/ways_to_fit.py",
     ),
     _stop(
@@ -417,20 +482,32 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A GPU below capability 8.0 with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
     ),
+    _warning(
+        "operator-version",
+        "An operator that others install, without its release.",
+        "planning/checks/adopted_cluster.py",
+    ),
     _stop(
         "pipeline-parallel-layers",
         "More pipeline stages than the model has layers.",
         "planning/sizing/parallelism.py",
     ),
     _stop(
+        "plain-secret",
+        "A password, key or token of another service in plain text in the stack file.",
+        "models/plain_secrets.py",
+    ),
+    _stop(
         "plain-token",
-        "The Hugging Face token in plain text in the stack file.",
+        "A Hugging Face token in plain text in the stack file.",
+        "models/plain_secrets.py",
         "models/reading.py",
     ),
     _stop(
         "pod-allocatable",
         "A machine that leaves less than a pod needs, after GKE's reserve and DaemonSets.",
         "planning/infrastructure/cluster.py",
+        "planning/infrastructure/node_pools.py",
     ),
     _warning(
         "pool-below-maximum",
@@ -462,6 +539,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "`gpu` names a pool that the stack does not list.",
         "planning/placement/cheapest_pool.py",
     ),
+    _stop_or_warning(
+        "prefix-caching-window",
+        "`enable_prefix_caching` on the V0 engine for a model with a sliding window.",
+        "planning/sizing/precision.py",
+    ),
     _stop(
         "quantization-capability",
         "A quantization method or scheme that needs a newer GPU.",
@@ -477,6 +559,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A dtype in which the quantization method does not compute.",
         "planning/sizing/quantization.py",
     ),
+    _stop(
+        "quantization-file",
+        "A quantization in a file of its own that this vLLM reads only for a stated method.",
+        "planning/sizing/quantization.py",
+    ),
     _warning(
         "quantization-marlin",
         "`quantization: awq` or `gptq` on a GPU that has the Marlin kernels.",
@@ -486,6 +573,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "quantization-unknown",
         "A quantization method that this vLLM does not have.",
         "planning/sizing/quantization.py",
+    ),
+    _warning(
+        "quantization-unseen",
+        "A checkpoint that its name or size shows to be quantized, and its config.json does not.",
+        "planning/checks/unseen_quantization.py",
     ),
     _warning(
         "quota-below-maximum",
@@ -506,6 +598,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "quota-below-upgrade",
         "A quota without room for a second RayCluster.",
         "planning/checks/quota.py",
+    ),
+    _stop(
+        "quota-by-family",
+        "A limit under a metric of its own where Google counts by family.",
+        "models/quotas_and_prices.py",
     ),
     _warning(
         "quota-unlisted",
@@ -584,12 +681,14 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "speculative-config",
-        "A speculative configuration that lacks what vLLM requires.",
+        "A speculative configuration that vLLM refuses: a method or field that it lacks, or one "
+        "that is incomplete or contradicts itself.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
         "speculative-draft-model",
-        "An ordinary model as a draft, on a vLLM without draft models.",
+        "An ordinary model as a draft, on a vLLM without draft models, or one with another "
+        "vocabulary.",
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
@@ -610,7 +709,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop("stack-empty", "A stack file without any `ray-llm:` key.", "models/reading.py"),
     _stop(
         "swap-space",
-        "`swap_space` above 70 % of the machine's memory.",
+        "`swap_space`, stated or vLLM's own, above 70 % of the machine's memory or what a pod has.",
         "planning/checks/host_resources.py",
     ),
     _warning(
@@ -644,11 +743,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A gated model in a stack without a Hugging Face token.",
         "planning/checks/gated_weights.py",
     ),
+    _warning(
+        "token-perhaps-missing",
+        "A model of a publisher who gates some, in a stack without a Hugging Face token.",
+        "planning/checks/gated_weights.py",
+    ),
     _stop_or_warning(
         "tool-parser",
-        "`enable_auto_tool_choice` without `tool_call_parser` (stop), or the parser alone "
-        "(warning).",
-        "planning/checks/model_capabilities.py",
+        "`enable_auto_tool_choice` without `tool_call_parser`, or a parser of tool calls or "
+        "reasoning that this vLLM does not register (stop); the parser alone (warning).",
+        "planning/checks/tool_calls.py",
     ),
     _warning(
         "trust-remote-code", "`trust_remote_code: true`.", "planning/checks/model_capabilities.py"

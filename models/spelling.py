@@ -2,6 +2,9 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
+
+_MOST_NAMED: Final = 12  # a longer list is not read
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -18,6 +21,21 @@ def nearest_of(word: str, known: Iterable[str]) -> str | None:
         return by_folded[min(longer, key=len)]
     match = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
     return by_folded[match[0]] if match else None
+
+
+def accepted(word: str, known: Iterable[str]) -> str:
+    """`"Did you mean x? vLLM accepts x, y, z"`; of many words the nearest ones only."""
+    names = list(known)
+    if len(names) > _MOST_NAMED:
+        ranked = sorted(names, key=lambda name: -_likeness(word, name))[:_MOST_NAMED]
+        return (
+            f"{nearest(word, names)}vLLM accepts {len(names)}, such as {', '.join(sorted(ranked))}"
+        )
+    return f"{nearest(word, names)}vLLM accepts {', '.join(names)}"
+
+
+def _likeness(word: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, _folded(word), _folded(name)).ratio()
 
 
 def _folded(word: str) -> str:

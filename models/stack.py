@@ -329,7 +329,8 @@ class Defaults(ScalingSettings):
 class ModelDeployment(Entry, ScalingSettings):
     """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
 
-    config_file: path of the model's config.json, relative to the stack file.
+    config_file: path of the model's config.json, relative to the stack file. ModelOpt's
+        hf_quant_config.json is read if it lies beside it.
     weight_gib: size of the checkpoint's tensors in GiB.
     engine: vLLM engine arguments by vLLM's own names.
     """
@@ -392,9 +393,35 @@ class Versions(Settings):
 
 
 class KubeRaySettings(Settings):
-    """How the operator gets into the cluster."""
+    """How the operator gets into the cluster; everything but `install` is for Helm alone.
+
+    keep_crds: whether KubeRay's CRDs stay in the cluster when the operator goes. Deleting a CRD
+        deletes all its objects, every RayService of the cluster among them.
+    crd_source: the folder of the CRDs' YAML files, a URL or a path, in which `{version}` is
+        replaced; None for KubeRay's repository.
+    chart_source: a Helm repository, an `oci://` folder or the path of the chart; None for
+        KubeRay's repository.
+    """
 
     install: Annotated[KubeRayInstall, Field(strict=False)] = KubeRayInstall.HELM
+    keep_crds: bool = True
+    crd_source: NonEmpty | None = None
+    chart_source: NonEmpty | None = None
+
+    @model_validator(mode="after")
+    def _for_helm(self) -> "KubeRaySettings":
+        others = [
+            to_camel(key)
+            for key in ("keep_crds", "crd_source", "chart_source")
+            if key in self.model_fields_set
+        ]
+        if others and self.install is not KubeRayInstall.HELM:
+            raise InvalidValueError(
+                f"says {' and '.join(others)}, but with install: {self.install} this program "
+                "installs neither KubeRay nor its CRDs",
+                f"Remove {' and '.join(others)}, or write install: helm",
+            )
+        return self
 
 
 class ServiceSettings(Settings):
@@ -416,7 +443,8 @@ class StackSettings(Settings):
 
     pools_are_default: whether the stack file lists no pools; a default pool whose GPU the zones
     lack is left out.
-    quotas: limits of the project by Compute Engine quota metric; empty if none are compared.
+    quotas: limits of the project by Compute Engine quota, those of a family as
+    `GPUS_PER_GPU_FAMILY.NVIDIA_H100`; empty if none are compared.
     prices: by GPU tier or machine type, in place of list prices.
     monthly_budget: USD a month that the stack may cost at its minimum.
     accept: ids of rules whose warnings are known and accepted.

@@ -10,11 +10,14 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from models.catalog import (
+    CUSTOM_MACHINE_TYPE,
+    QUOTA_DIMENSIONS,
     gpu_tiers,
     kuberay_releases,
     llms,
     machine_types,
-    quota_metrics,
+    quota_families,
+    quota_keys,
     ray_releases,
     regions,
     vllm_versions,
@@ -81,7 +84,7 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
     """The keys of our section by their names."""
     tier = {"type": "string", "enum": list(gpu_tiers()), "description": "A GPU tier."}
     model = {"type": "string", "enum": list(llms()), "description": "A model of the catalogue."}
-    metrics = {metric: {"type": "integer", "minimum": 0} for metric in quota_metrics()}
+    metrics = {metric: _quota(metric) for metric in quota_keys()}
     price = references[PriceSettings, _MODE]
     number = {"type": "number", "exclusiveMinimum": 0}
     text = {"type": "string", "pattern": r"^\s*[0-9]*\.?[0-9]+\s*$"}
@@ -117,6 +120,7 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "description": "USD per hour of a node, by GPU tier or machine type.",
             "type": "object",
             "properties": dict.fromkeys((*gpu_tiers(), *machine_types()), price),
+            "patternProperties": {CUSTOM_MACHINE_TYPE: price},
             "additionalProperties": False,
         },
         "monthlyBudget": {
@@ -136,12 +140,32 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
     }
 
 
+def _quota(metric: str) -> dict[str, Any]:
+    """A limit; for a metric that counts by a dimension, also one for each family."""
+    limit: dict[str, Any] = {"type": "integer", "minimum": 0}
+    if metric not in QUOTA_DIMENSIONS:
+        return limit
+    families = {
+        "type": "object",
+        "properties": dict.fromkeys(quota_families(metric), limit),
+        "additionalProperties": False,
+    }
+    return {
+        "description": f"By {QUOTA_DIMENSIONS[metric]}; a number is the limit of each.",
+        "anyOf": [families, limit],
+    }
+
+
 def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
     """The definitions, with the catalogue's names for fields that accept only those."""
     known: dict[tuple[str, str], list[str]] = {
         ("GpuPoolSettings", "tier"): list(gpu_tiers()),
-        ("GpuPoolSettings", "machineType"): list(machine_types()),
-        ("CpuPoolSettings", "machineType"): list(machine_types()),
+        ("GpuPoolSettings", "machineType"): [
+            *dict.fromkeys(name for tier in gpu_tiers().values() for name in tier.machine_types)
+        ],
+        ("CpuPoolSettings", "machineType"): [
+            name for name, machine in machine_types().items() if not machine.has_gpus
+        ],
         ("ModelDeployment", "model"): list(llms()),
         ("Versions", "ray"): list(ray_releases()),
         ("Versions", "kuberay"): list(kuberay_releases()),
@@ -151,5 +175,8 @@ def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
         schema = definitions[definition]["properties"][field]
         for form in schema.get("anyOf", [schema]):
             if form.get("type") == "string":
-                form["enum"] = names
+                if field == "machineType":  # custom types are not listed
+                    form["anyOf"] = [{"enum": names}, {"pattern": CUSTOM_MACHINE_TYPE}]
+                else:
+                    form["enum"] = names
     return definitions

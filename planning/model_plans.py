@@ -177,6 +177,7 @@ def _model_plan(
         routers=router_replicas(range_),
         engine=dict(spec.arguments.engine),
         fit=sizing.fit,
+        asks_prefix_caching=sizing.precision.asks_prefix_caching,
         derived=frozenset(derived),
     )
     return plan, problems

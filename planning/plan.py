@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
-from models.stack import KubeRayInstall
+from models.stack import KubeRayInstall, KubeRaySettings
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
@@ -128,6 +128,8 @@ class MemoryFit:
     sure_context: tokens of one sequence that would fit without doubt.
     concurrent_sequences: full-length sequences that fit at once.
     margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
+    draft_bytes: of the weights, those of the draft of speculative decoding.
+    kv_stated: the stack file states the KV cache, so that the budget is what all of it takes.
     """
 
     budget_bytes: int
@@ -143,6 +145,8 @@ class MemoryFit:
     outside_bytes: int = 0
     margin_bytes: int = 0
     sure_context: int = 0
+    draft_bytes: int = 0
+    kv_stated: bool = False
 
     @property
     def fits(self) -> bool:
@@ -177,6 +181,7 @@ class ModelPlan:
     quantization_shown: how the weights are stored or loaded, for people.
     engine: vLLM engine arguments that the user gave beyond those decided here.
     fit: None if the user turned the check off.
+    asks_prefix_caching: whether the V0 engine is asked for prefix caching; V1 has it on.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -200,6 +205,7 @@ class ModelPlan:
     routers: Replicas
     engine: Mapping[str, object] = field(default_factory=dict)
     fit: MemoryFit | None = None
+    asks_prefix_caching: bool = False
     derived: frozenset[str] = frozenset()
 
     @property
@@ -267,6 +273,7 @@ class Plan:
     region: str
     cluster: ClusterPlan
     release: ReleasePlan
+    kube_ray: KubeRaySettings
     service: ServicePlan
     head: PodResources
     router_group: RouterGroupPlan

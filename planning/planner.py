@@ -83,6 +83,7 @@ def _decided(reading: Reading) -> _Decision:
         region=settings.region,
         cluster=cluster,
         release=release,
+        kube_ray=settings.kube_ray,
         service=ServicePlan(name=settings.service.name, namespace=settings.service.namespace),
         head=HEAD,
         router_group=routers,

@@ -166,13 +166,19 @@ def _parser() -> argparse.ArgumentParser:
     quotas = command(
         "quotas",
         _quotas,
-        "write the section ray-llm:quotas from gcloud's description of the project",
+        "write the section ray-llm:quotas from gcloud's answers about the project",
+        "gcloud beta quotas info list --service=compute.googleapis.com --format=json > quotas.json",
+        "ray-llm quotas --region us-central1 quotas.json",
         "gcloud compute regions describe us-central1 --format=json > region.json",
-        "gcloud compute project-info describe --format=json > project.json",
-        "ray-llm quotas region.json project.json",
+        "ray-llm quotas region.json quotas.json",
     )
     quotas.add_argument(
         "files", nargs="*", type=Path, metavar="FILE", help="JSON of gcloud; stdin if none is named"
+    )
+    quotas.add_argument(
+        "--region",
+        metavar="REGION",
+        help="the region of the stack; needed unless a file describes one",
     )
 
     schema = command(
@@ -394,7 +400,7 @@ def _quotas(options: argparse.Namespace) -> int:
     from reports.sources import text_of_file
 
     texts = [(str(path), text_of_file(path)) for path in options.files]
-    _print(quota_section(texts or [("stdin", sys.stdin.read())]), end="")
+    _print(quota_section(texts or [("stdin", sys.stdin.read())], options.region), end="")
     return DEPLOYABLE
 
 

@@ -5,6 +5,7 @@ input of every resource, which does not belong in a comment.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ _CHANGES: Final = {
     "delete": "delete",
     "import": "import",
 }
+
+_ENDED: Final = re.compile(r"an unhandled error occurred: Program exited with non-zero exit code")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +64,32 @@ def engine_preview(text: str, origin: str) -> EnginePreview:
     if not isinstance(data, dict) or not ({"steps", "diagnostics", "changeSummary"} & data.keys()):
         raise SourceError(f"{origin}: is not the JSON of `pulumi preview --json`.")
     steps = [_step(step) for step in data.get("steps") or [] if isinstance(step, dict)]
+    errors = [
+        _without_traceback(without_secrets(str(diagnostic.get("message", ""))))
+        for diagnostic in data.get("diagnostics") or []
+        if isinstance(diagnostic, dict) and diagnostic.get("severity") == "error"
+    ]
+    # The engine adds that the program has ended; alone it is still better than nothing.
+    causes = [error for error in errors if error and not _ENDED.search(error)]
     return EnginePreview(
         steps=tuple(dict.fromkeys(step for step in steps if step is not None)),
-        errors=tuple(
-            without_secrets(str(diagnostic.get("message", ""))).strip()
-            for diagnostic in data.get("diagnostics") or []
-            if isinstance(diagnostic, dict) and diagnostic.get("severity") == "error"
-        ),
+        errors=tuple(dict.fromkeys(causes or errors)),
     )
+
+
+def _without_traceback(message: str) -> str:
+    """The message without Python's frames, which name files of the machine that ran it.
+
+    What stands before the traceback stays; the exception at its end only if that does not say it.
+    """
+    before, mark, frames = message.partition("Traceback (most recent call last):")
+    if not mark:
+        return message.strip()
+    lines = frames.splitlines()
+    last = max((i for i, line in enumerate(lines) if line.startswith((" ", "\t"))), default=-1)
+    exception = "\n".join(lines[last + 1 :]).strip()
+    text = exception.partition(": ")[2] or exception
+    return before.strip() if text and text in before else f"{before.strip()}\n{exception}".strip()
 
 
 def _step(step: dict[str, Any]) -> Step | None:

@@ -12,10 +12,16 @@ ZONES = ["us-central1-a", "us-central1-c"]
 config = pulumi.Config("ray-llm")
 project = pulumi.Config("gcp").require("project")
 region = pulumi.Config("gcp").require("region")
+# benchmarks/updates.py destroys the stack, and previews it with one model edited.
+protected = config.get_bool("protected", True)
+edited = config.get_bool("edited", False)
 
 
 def manifests(name):
-    return list(yaml.load_all((MANIFESTS / name).read_text(), Loader=yaml.CSafeLoader))
+    text = (MANIFESTS / name).read_text()
+    if edited:
+        text = text.replace("max_model_len: 8192", "max_model_len: 4096", 1)
+    return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
 
 
 cluster = gcp.container.Cluster(
@@ -26,7 +32,7 @@ cluster = gcp.container.Cluster(
     node_locations=ZONES,
     networking_mode="VPC_NATIVE",
     datapath_provider="ADVANCED_DATAPATH",
-    deletion_protection=True,
+    deletion_protection=protected,
     remove_default_node_pool=True,
     initial_node_count=1,
     release_channel={"channel": "REGULAR"},
@@ -43,7 +49,9 @@ cluster = gcp.container.Cluster(
         "managed_prometheus": {"enabled": True},
     },
     addons_config={"gcs_fuse_csi_driver_config": {"enabled": True}},
-    opts=pulumi.ResourceOptions(protect=True, ignore_changes=["nodeConfig", "initialNodeCount"]),
+    opts=pulumi.ResourceOptions(
+        protect=protected, ignore_changes=["nodeConfig", "initialNodeCount"]
+    ),
 )
 
 
@@ -171,15 +179,11 @@ opts = pulumi.ResourceOptions(provider=provider, depends_on=[app_pool])
 operator_namespace = k8s.core.v1.Namespace(
     "kuberay-system", metadata={"name": "kuberay-system"}, opts=opts
 )
-crds = k8s.yaml.v2.ConfigGroup(
-    "crds",
-    files=[
-        "https://raw.githubusercontent.com/ray-project/kuberay/v1.6.2/ray-operator/config/crd/"
-        f"bases/ray.io_{kind}.yaml"
-        for kind in ("rayclusters", "raycronjobs", "rayjobs", "rayservices")
-    ],
-    opts=opts,
-)
+# Helm installs the CRDs of its chart; ray-llm keeps a record of each.
+crds = [
+    pulumi.Stash(kind, input={"name": f"{kind}.ray.io", "kubeRay": "1.6.2"})
+    for kind in ("rayclusters", "raycronjobs", "rayjobs", "rayservices")
+]
 operator = k8s.helm.v3.Release(
     "kuberay-operator",
     name="kuberay-operator",
@@ -187,7 +191,6 @@ operator = k8s.helm.v3.Release(
     version="1.6.2",
     repository_opts={"repo": "https://ray-project.github.io/kuberay-helm/"},
     namespace=operator_namespace.metadata.name,
-    skip_crds=True,
     atomic=True,
     cleanup_on_fail=True,
     timeout=900,
@@ -197,7 +200,7 @@ operator = k8s.helm.v3.Release(
             "limits": {"cpu": "1", "memory": "1Gi"},
         }
     },
-    opts=pulumi.ResourceOptions(provider=provider, depends_on=[crds]),
+    opts=pulumi.ResourceOptions(provider=provider, depends_on=crds),
 )
 
 namespace = k8s.core.v1.Namespace("ai", metadata={"name": "ai"}, opts=opts)

@@ -25,7 +25,13 @@ manifests = service_or_stop(
     service=ServiceSettings(name="chat", namespace="chat"),
 )
 
-shared_cluster = kubernetes.Provider("shared-cluster", context=config.require("kubeContext"))
+shared_cluster = kubernetes.Provider(
+    "shared-cluster",
+    context=config.require("kubeContext"),
+    # Without these, a changed token or LLM config deletes its object and makes another one.
+    enable_secret_mutable=True,
+    enable_config_map_mutable=True,
+)
 
 chat = RayLlmService(
     "chat",

@@ -15,7 +15,8 @@ def smoke_test_access(
 
     To ask the models (`script/service_view.py`), it may read this one RayService. Only there
     KubeRay says which Ray cluster it starts for a new configuration, and only that cluster knows
-    why a model does not start.
+    why a model does not start. It may also list events, because only an event says that Ray Serve
+    refuses the configuration.
 
     All other rights are for the repairs (`script/repairs.py`):
 
@@ -38,6 +39,7 @@ def smoke_test_access(
                 "verbs": ["get"],
             },
             {"apiGroups": ["ray.io"], "resources": ["rayclusters"], "verbs": ["get", "patch"]},
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
             {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
             {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "delete"]},
         ],

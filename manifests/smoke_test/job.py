@@ -123,6 +123,7 @@ def _settings(plan: Plan, job: str) -> dict[str, str]:
         "RAY_SERVICE": service.name,
         "JOB_NAME": job,
         "JOB_LABELS": _job_selector(plan),
+        "FAILED_UPDATE_KEEPS_SERVING": str(plan.release.ray.failed_update_keeps_serving).lower(),
         "DEADLINE_SECONDS": str(DEADLINE_SECONDS),
     }
 

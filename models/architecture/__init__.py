@@ -4,20 +4,28 @@
 that is next to the weights of a Hugging Face repository.
 """
 
-from models.architecture.config_fields import ConfigJsonError
+from models.architecture.config_fields import ConfigJsonError, NotComputedError
 from models.architecture.config_json import architecture_from_config_json
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
+    LinearAttention,
     LlmArchitecture,
     Quantization,
+    VisionEncoder,
 )
+from models.architecture.quantization_config import MODELOPT_FILE, modelopt_file
 
 __all__ = [
+    "MODELOPT_FILE",
     "Attention",
     "AttentionKind",
     "ConfigJsonError",
+    "LinearAttention",
     "LlmArchitecture",
+    "NotComputedError",
     "Quantization",
+    "VisionEncoder",
     "architecture_from_config_json",
+    "modelopt_file",
 ]

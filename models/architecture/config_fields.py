@@ -11,14 +11,47 @@ from typing import Any, overload
 
 from models.architecture.llm_architecture import LARGEST_DIMENSION
 
+CONFIG_JSON = "config.json"
+# The largest real one is some 100 kB; a multi-megabyte one is another file.
+MAX_CHARACTERS = 5_000_000
 WAY_OUT = (
-    "Use the config.json next to the model's weights, or leave configFile out, give gpu and "
-    "contextLength, and set checkFit: false."
+    "Use the config.json next to the model's weights, or give gpu and contextLength and set "
+    "checkFit: false."
 )
+
+
+# For a model that is what its config.json says, only not what the fit computes.
+NOT_COMPUTED = "Give gpu and contextLength and set checkFit: false."
 
 
 class ConfigJsonError(ValueError):
     """A config.json that does not describe a decoder LLM."""
+
+
+def parse_object(text: str, file: str = CONFIG_JSON) -> dict[str, Any]:
+    """Return the object in a JSON file; `file` is its name for the errors."""
+    if len(text) > MAX_CHARACTERS:
+        msg = f"{file} is {len(text):,} characters long, more than any real one. {WAY_OUT}"
+        raise ConfigJsonError(msg)
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        msg = (
+            f"{file} is not JSON: {error.msg} at line {error.lineno}, "
+            f"column {error.colno}. {WAY_OUT}"
+        )
+        raise ConfigJsonError(msg) from None
+    except (ValueError, RecursionError):
+        msg = f"{file} holds a number or a nesting beyond any real one. {WAY_OUT}"
+        raise ConfigJsonError(msg) from None
+    if not isinstance(document, dict):
+        msg = f"{file} holds a {type(document).__name__}, not an object of fields. {WAY_OUT}"
+        raise ConfigJsonError(msg)
+    return document
+
+
+class NotComputedError(ConfigJsonError):
+    """A decoder LLM whose memory cannot be computed from its config.json."""
 
 
 class Fields:
@@ -29,14 +62,16 @@ class Fields:
         values: Mapping[str, Any],
         path: str = "",
         defaults: Mapping[str, Any] | None = None,
+        file: str = CONFIG_JSON,
     ) -> None:
         self._values = values
         self._path = path
         self._defaults = defaults or {}
+        self._file = file
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
         """Return the same fields, with values for those that are absent."""
-        return Fields(self._values, self._path, defaults)
+        return Fields(self._values, self._path, defaults, self._file)
 
     def _get(self, name: str) -> Any:
         value = self._values.get(name)
@@ -46,18 +81,24 @@ class Fields:
         """Return whether the field is there and not null."""
         return self._get(name) is not None
 
-    def error(self, name: str, reason: str, *, value: Any = None) -> ConfigJsonError:
+    def error(
+        self, name: str, reason: str, *, value: Any = None, way_out: str = WAY_OUT
+    ) -> ConfigJsonError:
         """Return an error about a field: its path, its value, the reason, the way out."""
         shown = self._get(name) if value is None else value
         text = "" if shown is None else f" {_shown(shown)}"
-        return ConfigJsonError(f"config.json: {self._path}{name}{text} {reason}. {WAY_OUT}")
+        return ConfigJsonError(f"{self._file}: {self._path}{name}{text} {reason}. {way_out}")
+
+    def not_computed(self, name: str, reason: str, *, value: Any = None) -> NotComputedError:
+        """Return an error about a model that another file would not describe better."""
+        return NotComputedError(str(self.error(name, reason, value=value, way_out=NOT_COMPUTED)))
 
     def nested(self, name: str) -> "Fields":
         """Return the fields of an object inside this one."""
         value = self._get(name)
         if not isinstance(value, dict):
             raise self.error(name, "must be an object of fields")
-        return Fields(value, f"{self._path}{name}.")
+        return Fields(value, f"{self._path}{name}.", file=self._file)
 
     def integer(self, *names: str, default: int | None = None) -> int:
         """Return the first of `names` that is there: a whole number from 1 up."""
@@ -73,12 +114,18 @@ class Fields:
         return next((self._whole(name, least=0) for name in names if self.has(name)), None)
 
     def _whole(self, name: str, *, least: int) -> int:
-        value = self._get(name)
+        return self._whole_of(name, self._get(name), least=least)
+
+    def _whole_of(self, name: str, value: Any, *, least: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(name, "must be a whole number")
         if not least <= value <= LARGEST_DIMENSION:
             raise self.error(name, f"must be from {least} to {LARGEST_DIMENSION:,}")
         return value
+
+    def is_list(self, name: str) -> bool:
+        """Return whether the field is a list, as some families have one value for each kind."""
+        return isinstance(self._get(name), list)
 
     def is_minus_one(self, name: str) -> bool:
         """Return whether the field is -1, which several formats write for "none"."""
@@ -137,6 +184,25 @@ class Fields:
         ):
             raise self.error(name, "must be a list of whole numbers")
         return value
+
+    def flags_as_numbers(self, name: str) -> list[int]:
+        """Return a list of zeros and ones, empty if the field is absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(
+            item in (0, 1) and not isinstance(item, bool) and isinstance(item, int)
+            for item in value
+        ):
+            raise self.error(name, "must be a list of zeros and ones")
+        return value
+
+    def largest(self, *names: str, default: int | None = None) -> int:
+        """Return the first of `names` that is there; the largest if it has one a layer."""
+        for name in names:
+            if isinstance(self._get(name), list) and self._get(name):
+                return max(self._whole_of(name, item, least=1) for item in self._get(name))
+        return self.integer(*names, default=default)
 
     def first_object(self, name: str) -> "Fields | None":
         """Return the first object inside the object `name`, or None if there is none."""

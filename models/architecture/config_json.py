@@ -5,12 +5,10 @@ Any text is safe to give: what is not the config.json of a decoder LLM ends in a
 Class defaults that a config.json may leave out are those of transformers.
 """
 
-import json
-from typing import Any
-
 from pydantic import ValidationError
 
-from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields
+from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields, parse_object
+from models.architecture.layer_kinds import layer_kinds
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
@@ -19,21 +17,46 @@ from models.architecture.llm_architecture import (
 )
 from models.architecture.model_families import (
     CLASS_DEFAULTS,
+    EMBEDDING_SUFFIX,
     GENERATION_SUFFIXES,
     HYBRID_MODEL_TYPES,
     NOT_DECODERS,
     TIED_BY_DEFAULT,
 )
 from models.architecture.quantization_config import quantization
-from models.architecture.sliding_window import sliding_window
+from models.architecture.vision_encoder import vision_encoder
 
-# The largest real config.json is some 100 kB; a multi-megabyte one is another file.
-MAX_CHARACTERS = 5_000_000
-
+EXPERT_WIDTHS = (
+    "moe_intermediate_size",
+    "expert_intermediate_size",
+    "expert_ffn_hidden_size",
+    "ffn_hidden_size",
+)
 FALCON = ("falcon", "RefinedWeb", "RefinedWebModel")
 # Their config.json has no size for the feed-forward layer.
 FOUR_TIMES_HIDDEN = (*FALCON, "gpt2", "gpt_bigcode", "bloom")
 
+# Where families describe what reads images or sound, beside a flat text configuration.
+ENCODER_FIELDS = (
+    "vision_config",
+    "audio_config",
+    "visual",
+    "img_processor",
+    "vision_tower",
+    "mm_vision_tower",
+    "audio_processor",
+)
+# The limits that vLLM reads; the smallest one holds, and model_max_length before all of them.
+# ModelConfig._get_and_verify_max_len
+POSITION_LIMITS = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "seq_length",
+    "max_sequence_length",
+    "max_seq_length",
+    "seq_len",
+)
 NESTED_TEXT_CONFIGS = ("text_config", "llm_config", "language_config")
 
 
@@ -43,7 +66,7 @@ def architecture_from_config_json(text: str) -> tuple[LlmArchitecture, Quantizat
     Raises ConfigJsonError, and nothing else, when `text` is not the config.json of a
     decoder LLM whose KV cache grows with attention heads.
     """
-    whole = Fields(_parse(text))
+    whole = Fields(parse_object(text))
     fields, multimodal = _text_fields(whole)
     model_type = whole.text("model_type", default=fields.text("model_type", default=None))
     if model_type is None:
@@ -61,40 +84,19 @@ def architecture_from_config_json(text: str) -> tuple[LlmArchitecture, Quantizat
         raise ConfigJsonError(msg) from None
 
 
-def _parse(text: str) -> dict[str, Any]:
-    if len(text) > MAX_CHARACTERS:
-        msg = f"config.json is {len(text):,} characters long, more than any real one. {WAY_OUT}"
-        raise ConfigJsonError(msg)
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        msg = (
-            f"config.json is not JSON: {error.msg} at line {error.lineno}, "
-            f"column {error.colno}. {WAY_OUT}"
-        )
-        raise ConfigJsonError(msg) from None
-    except (ValueError, RecursionError):
-        msg = f"config.json holds a number or a nesting beyond any real one. {WAY_OUT}"
-        raise ConfigJsonError(msg) from None
-    if not isinstance(document, dict):
-        msg = f"config.json holds a {type(document).__name__}, not an object of fields. {WAY_OUT}"
-        raise ConfigJsonError(msg)
-    return document
-
-
 def _text_fields(whole: Fields) -> tuple[Fields, bool]:
     """Return the fields of the language model, and whether it also reads images or sound."""
     for name in NESTED_TEXT_CONFIGS:
         if whole.has(name):
             return whole.nested(name), True
-    return whole, any(whole.has(name) for name in ("vision_config", "audio_config", "visual"))
+    return whole, any(whole.has(name) for name in ENCODER_FIELDS)
 
 
 def _architecture_class(whole: Fields, fields: Fields) -> str | None:
     for path in (whole, fields):
         names = path.texts("architectures")
         for name in names:
-            if name.endswith(GENERATION_SUFFIXES):
+            if name.endswith((*GENERATION_SUFFIXES, EMBEDDING_SUFFIX)):
                 return name
         if names:
             raise path.error(
@@ -110,14 +112,28 @@ def _refuse_other_models(whole: Fields, fields: Fields, architecture: str | None
         model_type = path.text("model_type", default="") or ""
         if model_type in NOT_DECODERS or (architecture is None and "vision" in model_type):
             raise path.error("model_type", "is no decoder LLM")
-        if model_type in HYBRID_MODEL_TYPES:
-            raise path.error(
-                "model_type", "mixes in state-space or linear layers, which have no KV cache"
+        if model_type in HYBRID_MODEL_TYPES and not _attends_only(path):
+            raise path.not_computed(
+                "model_type",
+                "is a hybrid: it mixes in state-space or linear layers, which have no KV cache, "
+                "and the fit cannot compute their state",
             )
         if path.has("block_configs"):
-            raise path.error(
+            raise path.not_computed(
                 "block_configs", "gives each layer its own shape, which the fit cannot compute"
             )
+        if path.has("compress_ratios"):
+            raise path.not_computed(
+                "model_type",
+                "is sparse: it compresses its KV cache layer by layer (compress_ratios), which the "
+                "fit cannot compute",
+            )
+
+
+def _attends_only(fields: Fields) -> bool:
+    """Whether a family of hybrids lists attention alone, as its dense models do."""
+    kinds = fields.texts("layer_types")
+    return bool(kinds) and all("attention" in kind and "linear" not in kind for kind in kinds)
 
 
 def _architecture(
@@ -134,19 +150,13 @@ def _architecture(
     hidden = fields.integer("hidden_size", "n_embd", "d_model")
     heads = fields.integer("num_attention_heads", "n_head", "n_heads")
     attention, kv_heads, head_dim = _attention(fields, text_type, heads, hidden)
-    positions = fields.integer(
-        "max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length"
-    )
-    intermediate = fields.integer(
-        "intermediate_size",
-        "ffn_hidden_size",
-        "n_inner",
-        "ffn_dim",
-        default=4 * hidden if text_type in FOUR_TIMES_HIDDEN else None,
-    )
-    window, window_layers = sliding_window(fields, text_type, layers, positions)
-    experts = fields.count("num_experts", "num_local_experts", "n_routed_experts")
-    experts = experts if experts and experts > 1 else None
+    positions = _positions(fields)
+    feed_forward = fields.nested("ffn_config") if fields.has("ffn_config") else fields  # DBRX
+    experts = _experts(feed_forward)
+    intermediate = _intermediate_size(feed_forward, text_type, hidden, experts)
+    kinds = layer_kinds(fields, text_type, layers, positions)
+    shapes = _head_shapes(fields, kv_heads, head_dim) if kinds.window else {}
+    derived = layers - kinds.sliding
     return LlmArchitecture(
         model_type=model_type,
         architecture=architecture,
@@ -154,8 +164,8 @@ def _architecture(
         hidden_size=hidden,
         intermediate_size=intermediate,
         num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        head_dim=head_dim,
+        num_key_value_heads=shapes.pop("num_key_value_heads", None) or kv_heads,
+        head_dim=shapes.pop("head_dim", None) or head_dim,
         vocab_size=fields.integer("vocab_size", "padded_vocab_size"),
         max_position_embeddings=positions,
         rope_scaling=_rope_scaling(fields),
@@ -166,16 +176,81 @@ def _architecture(
         ),
         attention=attention,
         num_experts=experts,
-        num_experts_per_tok=_experts_per_token(fields) if experts else None,
-        num_shared_experts=(fields.count("n_shared_experts") or None) if experts else None,
+        num_experts_per_tok=_experts_per_token(feed_forward) if experts else None,
+        num_shared_experts=_shared_experts(fields) if experts else None,
         num_moe_layers=_moe_layers(fields, layers) if experts else None,
         moe_intermediate_size=(
-            fields.integer("moe_intermediate_size", default=intermediate) if experts else None
+            feed_forward.largest(*EXPERT_WIDTHS, default=intermediate) if experts else None
         ),
-        sliding_window=window,
-        sliding_window_layers=window_layers,
+        sliding_window=kinds.window,
+        sliding_window_layers=kinds.sliding or None,
+        full_attention_layers=None if kinds.full == derived else kinds.full,
+        linear_attention=kinds.linear,
+        index_head_dim=_index_head_dim(fields, attention),
         multimodal=multimodal,
+        vision=vision_encoder(whole),
+        **shapes,
     )
+
+
+def _positions(fields: Fields) -> int:
+    """The longest context: the smallest of the limits, or model_max_length if it is there."""
+    if fields.has("model_max_length"):
+        return fields.integer("model_max_length")
+    given = [fields.integer(name) for name in POSITION_LIMITS if fields.has(name)]
+    return min(given) if given else fields.integer(POSITION_LIMITS[0])
+
+
+def _experts(fields: Fields) -> int | None:
+    """How many experts there are; None for a dense model. ERNIE's vision models list two kinds."""
+    names = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+    for name in names:
+        if fields.is_list(name):
+            return sum(fields.integers(name)) or None
+    count = fields.count(*names)
+    return count if count and count > 1 else None
+
+
+def _intermediate_size(fields: Fields, text_type: str, hidden: int, experts: int | None) -> int:
+    """The width of a feed-forward layer, the widest if each layer has its own (Gemma 3n).
+
+    A model whose layers all have experts may state only theirs.
+    """
+    default = 4 * hidden if text_type in FOUR_TIMES_HIDDEN else None
+    if experts and fields.has("moe_intermediate_size"):
+        default = fields.largest("moe_intermediate_size")
+    names = ("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim")
+    return fields.largest(*names, default=default)
+
+
+def _head_shapes(fields: Fields, kv_heads: int, head_dim: int) -> dict[str, int | None]:
+    """The heads of layers that slide and of those that do not, where a family has two kinds.
+
+    MiMo states those that slide (`swa_`), Gemma 4 those that do not (`global_`). None: alike.
+    """
+    value = fields.count("v_head_dim") or None
+    shapes: dict[str, int | None] = {"v_head_dim": None if value == head_dim else value}
+    if fields.has("swa_num_key_value_heads") or fields.has("swa_head_dim"):
+        shapes["sliding_num_key_value_heads"] = fields.integer(
+            "swa_num_key_value_heads", default=kv_heads
+        )
+        shapes["sliding_head_dim"] = fields.integer("swa_head_dim", default=head_dim)
+        shapes["sliding_v_head_dim"] = fields.count("swa_v_head_dim") or None
+    if fields.has("global_head_dim") or fields.has("num_global_key_value_heads"):
+        shapes["sliding_num_key_value_heads"] = kv_heads
+        shapes["sliding_head_dim"] = head_dim
+        shapes["num_key_value_heads"] = fields.integer(
+            "num_global_key_value_heads", default=kv_heads
+        )
+        shapes["head_dim"] = fields.integer("global_head_dim", default=head_dim)
+    return shapes
+
+
+def _index_head_dim(fields: Fields, attention: Attention) -> int | None:
+    """The indexer of sparse attention over a latent (DeepSeek V3.2, GLM-5) has its own cache."""
+    if attention.kind is not AttentionKind.MLA or not fields.has("index_topk"):
+        return None
+    return fields.integer("index_head_dim", default=128)
 
 
 def _attention(
@@ -220,7 +295,11 @@ def _kv_heads(fields: Fields, text_type: str, heads: int) -> int:
     if fields.has("attn_config"):
         return fields.nested("attn_config").integer("kv_n_heads", default=heads)
     return fields.integer(
-        "num_key_value_heads", "num_kv_heads", "multi_query_group_num", default=heads
+        "num_key_value_heads",
+        "num_kv_heads",
+        "multi_query_group_num",
+        "num_attention_groups",
+        default=heads,
     )
 
 
@@ -237,10 +316,39 @@ def _head_dim(fields: Fields, text_type: str, heads: int, hidden: int) -> int:
 
 
 def _experts_per_token(fields: Fields) -> int | None:
-    return fields.count("num_experts_per_tok", "experts_per_token", "moe_topk") or None
+    """How many experts a token uses; the most if each layer says its own (Hunyuan)."""
+    names = (
+        "num_experts_per_tok",
+        "experts_per_token",
+        "moe_topk",
+        "moe_k",
+        "moe_top_k",
+        "top_k_experts",
+        "num_experts_per_token",
+    )
+    listed = next((name for name in names if fields.is_list(name)), None)
+    if listed is not None:
+        return max(fields.integers(listed), default=None)
+    return fields.count(*names) or None
+
+
+def _shared_experts(fields: Fields) -> int | None:
+    names = ("n_shared_experts", "moe_num_shared_experts", "num_shared_experts")
+    listed = next((name for name in names if fields.is_list(name)), None)
+    if listed is not None:
+        return max(fields.integers(listed), default=None)
+    return fields.count(*names) or None
 
 
 def _moe_layers(fields: Fields, layers: int) -> int:
+    """Layers with experts: all but the first few, or (ERNIE) from a first to a last one."""
+    if fields.has("moe_layer_start_index") and not fields.is_list("moe_layer_start_index"):
+        first = fields.count("moe_layer_start_index") or 0
+        if fields.is_list("moe_layer_end_index") or fields.is_minus_one("moe_layer_end_index"):
+            last = layers - 1
+        else:
+            last = fields.count("moe_layer_end_index") or layers - 1
+        return max(1, min(last, layers - 1) - first + 1)
     dense = min(fields.count("first_k_dense_replace") or 0, layers - 1)
     return layers - dense
 

@@ -51,13 +51,63 @@ class Attention(Facts):
         return self
 
 
+class LinearAttention(Facts):
+    """The layers that keep a state of fixed size instead of a cache: gated delta nets.
+
+    state_value_bytes: bytes of one value of the recurrent state; that of the convolution is in
+        the model's dtype.
+    """
+
+    num_layers: Dimension
+    num_key_heads: Dimension
+    num_value_heads: Dimension
+    key_head_dim: Dimension
+    value_head_dim: Dimension
+    conv_kernel_dim: Dimension
+    state_value_bytes: int
+
+
+class VisionEncoder(Facts):
+    """What turns images into tokens before the language model sees them.
+
+    - `gated`: its feed-forward layers have a gate projection
+    - `patches_per_token`: patches of an image that are merged into one token
+    - `tokens_per_image`: of the largest image that it is profiled with
+    """
+
+    hidden_size: Dimension
+    intermediate_size: Dimension
+    num_layers: Dimension
+    gated: bool = False
+    patch_size: Dimension
+    patches_per_token: Dimension
+    tokens_per_image: Dimension
+
+    @property
+    def parameters(self) -> int:
+        """About how many weights its layers have."""
+        projections = 3 if self.gated else 2
+        layer = 4 * self.hidden_size**2 + projections * self.hidden_size * self.intermediate_size
+        return self.num_layers * layer
+
+
 class Quantization(Facts):
-    """How the weights are stored: `method` is Hugging Face's `quant_method`."""
+    """How the weights are stored: `method` is Hugging Face's `quant_method`.
+
+    - `scheme`: the variant of the method, such as ModelOpt's `quant_algo`
+    - `symmetric`, `zero_point`: as GPTQ and AWQ say it; None if they do not
+    - `file`: where it stands if not in config.json
+    - `assumed`: only the repository's name says it
+    """
 
     method: str
     bits: Annotated[int, Ge(1), Le(16)]
     group_size: Dimension | None = None
     scheme: str | None = None
+    symmetric: bool | None = None
+    zero_point: bool | None = None
+    file: str | None = None
+    assumed: bool = False
 
 
 class LlmArchitecture(Facts):
@@ -66,6 +116,13 @@ class LlmArchitecture(Facts):
     `sliding_window` is None unless the window is active; then `sliding_window_layers`
     says how many of the layers slide. For MLA, `head_dim` is the query's
     (`qk_nope_head_dim + qk_rope_head_dim`).
+
+    - `v_head_dim`, `sliding_num_key_value_heads`, `sliding_head_dim`, `sliding_v_head_dim`: None
+      if they are like the others
+    - `full_attention_layers`: layers that keep every token; None if all do that do not slide
+    - `linear_attention`: layers that keep a state instead
+    - `vision`: the encoder of images; None if there is none, or its numbers are not known
+    - `index_head_dim`: of the keys that sparse attention caches to choose tokens by
     """
 
     model_type: str
@@ -89,7 +146,15 @@ class LlmArchitecture(Facts):
     moe_intermediate_size: Dimension | None = None
     sliding_window: Dimension | None = None
     sliding_window_layers: Dimension | None = None
+    v_head_dim: Dimension | None = None
+    sliding_num_key_value_heads: Dimension | None = None
+    sliding_head_dim: Dimension | None = None
+    sliding_v_head_dim: Dimension | None = None
+    full_attention_layers: Annotated[int, Ge(0)] | None = None
+    linear_attention: LinearAttention | None = None
+    index_head_dim: Dimension | None = None
     multimodal: bool = False
+    vision: VisionEncoder | None = None
 
     def __hash__(self) -> int:
         # Not of all fields, as frozen models have it: rope_scaling is a mapping, without a hash.
@@ -112,6 +177,30 @@ class LlmArchitecture(Facts):
         return self
 
     @property
+    def parameters(self) -> int:
+        """About how many weights there are: embeddings, attention, gated feed-forward, experts.
+
+        Within some 10 % for ordinary layers; MLA's low ranks are counted as full, and layers of
+        kinds that are not described here are not counted.
+        """
+        hidden = self.hidden_size
+        heads = self.num_attention_heads + self.num_key_value_heads
+        attention = 2 * hidden * heads * self.head_dim
+        if self.attention.kind is AttentionKind.MLA:
+            attention = hidden * self.num_attention_heads * self.head_dim
+        moe_layers = (self.num_moe_layers or 0) if self.num_experts else 0
+        expert = 3 * hidden * (self.moe_intermediate_size or self.intermediate_size)
+        experts = (self.num_experts or 0) + (self.num_shared_experts or 0)
+        dense = 3 * hidden * self.intermediate_size * (self.num_hidden_layers - moe_layers)
+        tables = 1 if self.tie_word_embeddings else 2
+        return (
+            tables * self.vocab_size * hidden
+            + self.num_hidden_layers * attention
+            + dense
+            + moe_layers * experts * expert
+        )
+
+    @property
     def kv_values_per_token_per_layer(self) -> int:
         """Values that one token adds to the KV cache of one layer, before tensor parallelism.
 
@@ -119,7 +208,7 @@ class LlmArchitecture(Facts):
         """
         if self.attention.kind is AttentionKind.MLA:
             return (self.attention.kv_lora_rank or 0) + (self.attention.qk_rope_head_dim or 0)
-        return 2 * self.num_key_value_heads * self.head_dim
+        return self.num_key_value_heads * (self.head_dim + (self.v_head_dim or self.head_dim))
 
     @property
     def longest_context(self) -> int:

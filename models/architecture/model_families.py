@@ -20,6 +20,9 @@ GENERATION_SUFFIXES = (
     "NVLM_D",
 )
 
+# A decoder without a head, which embeds: MistralModel, Qwen2Model.
+EMBEDDING_SUFFIX = "Model"
+
 NOT_DECODERS = frozenset(
     """
     albert align altclip aria_vision audio-spectrogram-transformer bart beit bert bert-generation
@@ -44,7 +47,7 @@ NOT_DECODERS = frozenset(
 HYBRID_MODEL_TYPES = frozenset(
     """
     bamba falcon_h1 falcon_mamba granitemoehybrid jamba kimi_linear lfm2 lfm2_moe mamba mamba2
-    minimax minimax_text_01 nemotron_h plamo2 qwen3_5 qwen3_next recurrent_gemma rwkv zamba zamba2
+    minimax minimax_text_01 nemotron_h plamo2 recurrent_gemma rwkv zamba zamba2
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 
@@ -75,6 +78,15 @@ CLASS_DEFAULTS: dict[str, dict[str, Any]] = {
         "vocab_size": 262_208,
         "max_position_embeddings": 131_072,
         "sliding_window": 4096,
+    },
+    "gemma3n_text": {
+        "num_attention_heads": 8,
+        "num_key_value_heads": 2,
+        "head_dim": 256,
+        "vocab_size": 262_400,
+        "max_position_embeddings": 32_768,
+        "sliding_window": 512,
+        "num_kv_shared_layers": 15,
     },
     "gpt_oss": {
         "num_key_value_heads": 8,

@@ -26,6 +26,7 @@ class RayRelease(Facts):
     - `ingress_class`: deployment name of the OpenAI front end inside an application
     - `placement_group_config`, `resources_per_bundle`, `bundle_per_worker`: the field exists
     - `scale_to_zero_broken`: `min_replicas: 0` does not work (ray#59076)
+    - `failed_update_keeps_serving`: the old replicas go on answering if an update fails
     - `tested`: this project's tests run it for real
     """
 
@@ -38,6 +39,7 @@ class RayRelease(Facts):
     resources_per_bundle: bool
     bundle_per_worker: bool
     scale_to_zero_broken: bool
+    failed_update_keeps_serving: bool = False
     min_kuberay: str
     tested: bool
 
@@ -72,6 +74,16 @@ def ray_releases() -> Mapping[str, RayRelease]:
 def oldest_ray(suits: Callable[[RayRelease], bool]) -> str | None:
     """Return the oldest Ray of the table that suits, for a way out; None if none does."""
     return next((row.ray for row in ray_releases().values() if suits(row)), None)
+
+
+def nearest_ray(suits: Callable[[RayRelease], bool], ray: str) -> str | None:
+    """Return the oldest Ray after this one that suits, else the newest before it; None if none."""
+    rows = list(ray_releases().values())
+    here = next((index for index, row in enumerate(rows) if row.ray == ray), len(rows))
+    for row in (*rows[here + 1 :], *reversed(rows[:here])):
+        if suits(row):
+            return row.ray
+    return None
 
 
 @cache

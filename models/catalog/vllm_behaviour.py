@@ -17,14 +17,27 @@ class VllmBehaviour(Facts):
     """What planning has to know of one vLLM release; capabilities are 80 for 8.0.
 
     - `draft_models`: an ordinary model may be the draft of speculative decoding
+    - `draft_vocabulary`: a draft must have the vocabulary of the model
+    - `eagle3_targets`: parts of the model types that take an EAGLE-3 head; None if any does
+    - `async_scheduling_on_ray`: `async_scheduling: true` starts on Ray's executor
+    - `async_scheduling_of_pipelines`: it starts with several pipeline stages
+    - `async_speculation`: methods of speculative decoding that go with it
+    - `strict_arguments`: arguments that refuse fields which they lack; None for all
+    - `compilation_config_readable`: `compilation_config` may be a mapping
     - `lora_ranks`: the accepted ranks; None if they are the choices of `max_lora_rank`
     - `multimodal_arguments`: engine arguments that only multimodal models take
     - `rope_scaling_fields`: the fields that each type of RoPE scaling needs
     - `v1_engine_capability`: below it, the V0 engine runs if the release still has one
+    - `v1_argument_values`, `v0_argument_values`: values of engine arguments that stay on the V1
+      engine, and that leave it, if the release still has both
+    - `v0_architectures`: models that run on V0 if the release still has it
+    - `v0_interleaved_windows`: model types whose window V0 sets aside
+    - `stated_windows`: model types that may state a window which no layer reaches
+    - `chunked_prefill_obeyed`: V1 obeys `enable_chunked_prefill: false`
     - `fp8_kv_cache_capability`: the least for an fp8 KV cache on the V1 engine
     - `preferred_fp8_kv_cache_capability`: below it, an fp8 KV cache runs on the V0 engine if the
       release still has one
-    - `compressed_tensors_capability`: the least for each scheme of compressed-tensors
+    - `swap_space_gib`: host memory for each GPU if `swap_space` is left out; 0 without the argument
     - `sampling_bytes_per_logit`: peak bytes for each sequence and token of the vocabulary
     - `runtime_gib`, `v0_runtime_gib`: held outside PyTorch by the one GPU of a replica
     - `moe_workspace_kept`: the workspace of fused experts adds to the peak of sampling
@@ -36,13 +49,26 @@ class VllmBehaviour(Facts):
     """
 
     draft_models: bool
+    draft_vocabulary: bool
+    eagle3_targets: tuple[str, ...] | None
+    async_scheduling_on_ray: bool
+    async_scheduling_of_pipelines: bool
+    strict_arguments: tuple[str, ...] | None
+    compilation_config_readable: bool
+    async_speculation: tuple[str, ...]
     lora_ranks: tuple[int, ...] | None
     multimodal_arguments: tuple[str, ...]
     rope_scaling_fields: Mapping[str, tuple[str, ...]]
     v1_engine_capability: int
+    v1_argument_values: Mapping[str, tuple[Any, ...]]
+    v0_argument_values: Mapping[str, tuple[Any, ...]]
+    v0_architectures: tuple[str, ...]
+    v0_interleaved_windows: tuple[str, ...]
+    stated_windows: tuple[str, ...]
+    chunked_prefill_obeyed: bool
     fp8_kv_cache_capability: int
     preferred_fp8_kv_cache_capability: int
-    compressed_tensors_capability: Mapping[str, int]
+    swap_space_gib: float
     sampling_bytes_per_logit: float
     runtime_gib: float
     v0_runtime_gib: float
@@ -52,6 +78,10 @@ class VllmBehaviour(Facts):
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool
     graphs_in_budget: bool
+
+    def refuses_fields_of(self, argument: str) -> bool:
+        """Whether a field that the argument lacks is refused; else it is dropped."""
+        return self.strict_arguments is None or argument in self.strict_arguments
 
 
 class BehaviourRow(Facts):

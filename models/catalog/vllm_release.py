@@ -38,6 +38,40 @@ class QuantizationMethod(Facts):
     activation_dtypes: tuple[str, ...] | None
 
 
+class WeightLimits(Facts):
+    """The bits of a weight that a quantization method loads; `symmetric` if only such weights."""
+
+    method: str
+    bits: tuple[int, ...]
+    symmetric: bool = False
+
+
+class QuantizationTakeover(Facts):
+    """When a method loads a checkpoint of another method, which it then takes over.
+
+    - `of`: patterns of the checkpoint's methods
+    - `stated`: the values of the argument `quantization` with which it does; None among them
+      stands for none stated
+    - `algorithms`, `formats`, `model_types`: patterns of what else the checkpoint says
+    - `bits`, `group_sizes`, `symmetric`, `zero_point`: what its weights must be, if they say it
+    - `marlin`: only on a GPU with the capability of the method
+
+    None, or False for the last three, if it does not matter.
+    """
+
+    method: str
+    of: tuple[str, ...] | None = None
+    stated: tuple[str | None, ...] | None = None
+    algorithms: tuple[str, ...] | None = None
+    formats: tuple[str, ...] | None = None
+    model_types: tuple[str, ...] | None = None
+    bits: tuple[int, ...] | None = None
+    group_sizes: tuple[int, ...] | None = None
+    symmetric: bool = False
+    zero_point: bool = False
+    marlin: bool = False
+
+
 def vllm_versions() -> tuple[str, ...]:
     """Return the vLLM versions of the release table, oldest first."""
     return tuple(release.vllm for release in ray_releases().values())
@@ -100,6 +134,23 @@ def front_end_arguments(version: str) -> frozenset[str]:
 
 
 @cache
+def closed_values(version: str) -> Mapping[str, frozenset[str]]:
+    """Return the only texts that a registry or a nested configuration of a vLLM version takes.
+
+    By the argument's path, `tool_call_parser` or `speculative_config.method`; a nested
+    configuration such as `speculative_config` has the names of its fields.
+    """
+    rows = _facts(version)["closed_values"]
+    return MappingProxyType({path: frozenset(values) for path, values in rows.items()})
+
+
+@cache
+def argument_bounds(version: str) -> Mapping[str, Mapping[str, float]]:
+    """Return the limits of engine arguments by name: `ge`, `gt`, `le` and `lt`."""
+    return MappingProxyType(_facts(version)["bounds"])
+
+
+@cache
 def quantization_methods(version: str) -> Mapping[str, QuantizationMethod]:
     """Return the quantization methods of a vLLM version by name."""
     return MappingProxyType(
@@ -115,9 +166,69 @@ def quantization_methods(version: str) -> Mapping[str, QuantizationMethod]:
 
 
 @cache
+def quantization_takeovers(version: str) -> tuple[QuantizationTakeover, ...]:
+    """Return which methods take over the checkpoints of others, in vLLM's order."""
+    rows = _facts(version)["quantization_takeovers"]
+    return tuple(
+        QuantizationTakeover.model_validate({"method": name, **row}) for name, row in rows.items()
+    )
+
+
+@cache
+def quantize_while_loading(version: str) -> frozenset[str]:
+    """Return the methods that quantize 16-bit weights while they load them."""
+    return frozenset(_facts(version)["quantize_while_loading"])
+
+
+@cache
+def weight_limits(version: str) -> Mapping[str, WeightLimits]:
+    """Return which weights a method loads, for the methods that refuse some."""
+    rows = _facts(version)["quantization_weights"]
+    return MappingProxyType(
+        {name: WeightLimits.model_validate({"method": name, **row}) for name, row in rows.items()}
+    )
+
+
+@cache
+def quantization_files(version: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the files beside config.json in which a stated method finds its configuration."""
+    rows = _facts(version)["quantization_files"]
+    return MappingProxyType({name: tuple(files) for name, files in rows.items()})
+
+
+@cache
+def modelopt_algorithms(version: str) -> frozenset[str]:
+    """Return the values of ModelOpt's `quant_algo` that a vLLM version loads."""
+    return frozenset(_facts(version)["modelopt_algorithms"])
+
+
+@cache
+def modelopt_file_algorithms(version: str) -> Mapping[str, str]:
+    """Return the method for each `quant_algo` of a hf_quant_config.json; empty if it is not read.
+
+    A version that does not read the file by itself does so if `quantization` is stated.
+    """
+    return MappingProxyType(_facts(version)["modelopt_file_algorithms"])
+
+
+@cache
+def compressed_tensors_schemes(version: str) -> Mapping[str, int]:
+    """Return the least compute capability of each scheme class of compressed-tensors."""
+    return MappingProxyType(_facts(version)["compressed_tensors_schemes"])
+
+
+@cache
 def supported_architectures(version: str) -> frozenset[str]:
     """Return the architecture classes of vLLM's model registry."""
     return frozenset(_facts(version)["architectures"])
+
+
+@cache
+def multimodal_architectures() -> frozenset[str]:
+    """Return the architecture classes that take images or sound in any known vLLM version."""
+    return frozenset(
+        name for version in vllm_versions() for name in _facts(version)["multimodal_architectures"]
+    )
 
 
 @cache

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from models.catalog import machine_types, prices
+from models.catalog import machine_type as catalogue_machine_type
+from models.catalog import prices
 from models.stack import StackSettings
 from planning.infrastructure.allocatable import allocatable
 from planning.infrastructure.node_prices import cpu_node_price, gpu_node_price
@@ -137,7 +138,7 @@ def cpu_nodes(
     machine_type: str, head: PodResources, routers: RouterGroupPlan, router_count: int
 ) -> int:
     """Nodes of a CPU machine type that hold the Ray head and the pods of that many routers."""
-    machine = machine_types().get(machine_type)
+    machine = catalogue_machine_type(machine_type)
     if machine is None:
         return 1
     room = allocatable(machine)

@@ -1,8 +1,9 @@
 """Which Compute Engine quota a stack needs, and whether the project's limits, if given, suffice.
 
-A GPU counts against the quota of its kind, PREEMPTIBLE_ for spot, and against GPUS_ALL_REGIONS;
-its node's boot disk against SSD_TOTAL_GB (pd-balanced counts as SSD); vCPUs of N1, E2 and
-N2 against theirs. GKE creates a pool whose quota is missing without a word: its pods then wait.
+A GPU counts against the quota of its kind, which is a family of GPUS_PER_GPU_FAMILY from H100 on,
+or against PREEMPTIBLE_ for spot, and against GPUS_ALL_REGIONS; its node's boot disk against
+SSD_TOTAL_GB (pd-balanced counts as SSD) or HDB_TOTAL_GB; vCPUs of a series without GPUs against
+that of the series. GKE creates a pool whose quota is missing without a word: its pods then wait.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from models.catalog import (
     CPUS_ALL_REGIONS,
     GPUS_ALL_REGIONS,
     disk_quotas,
-    machine_types,
+    machine_type,
     quota_metrics,
 )
 from models.stack import StackSettings
@@ -68,8 +69,13 @@ def quota_needs(
     used = {metric for row in rows for metric in row.per_node} | set(settings.quotas)
     metrics = [metric for metric in quota_metrics() if metric in used]
 
-    needs = (_need(metric, rows, settings.quotas.get(metric)) for metric in metrics)
+    needs = (_need(metric, rows, _limit(settings.quotas, metric)) for metric in metrics)
     return tuple(need for need in needs if need.peak or need.limit is not None)
+
+
+def _limit(limits: Mapping[str, int], quota: str) -> int | None:
+    """The limit that the stack file gives for a quota, or for every family of its metric."""
+    return limits.get(quota, limits.get(quota.partition(".")[0]))
 
 
 def _need(metric: str, rows: Sequence[_Nodes], limit: int | None) -> QuotaNeed:
@@ -152,7 +158,7 @@ def _per_node(pool: PoolPlan | CpuPoolPlan) -> Mapping[str, int]:
     disk_quota = disk_quotas()[pool.boot_disk_type]
     if disk_quota is not None:
         counts[disk_quota] = pool.boot_disk_gb
-    machine = machine_types().get(pool.machine_type)
+    machine = machine_type(pool.machine_type)
     if machine is not None:
         counts[CPUS_ALL_REGIONS] = machine.vcpus
         if machine.vcpu_quota is not None:

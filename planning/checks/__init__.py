@@ -9,19 +9,29 @@ from typing import Final
 
 from models.problems import Problem
 from models.rules import RULES
+from planning.checks.adopted_cluster import (
+    cpu_pool_name_problems,
+    driver_problems,
+    operator_version_problems,
+)
 from planning.checks.autoscaling import downscale_problems, scale_to_zero_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
+from planning.checks.engine_argument_values import engine_argument_value_problems
 from planning.checks.engine_arguments import engine_argument_problems
 from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems, upgrade_problems
 from planning.checks.host_resources import host_cpu_problems, host_memory_problems
+from planning.checks.image_cuda import image_cuda_problems
+from planning.checks.image_packages import image_package_problems
 from planning.checks.kubernetes_object_size import object_size_problems
+from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
+from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
 from planning.checks.rope_scaling import rope_scaling_problems
@@ -30,29 +40,43 @@ from planning.checks.speculative_decoding import (
     speculative_config_problems,
     speculative_engine_problems,
 )
+from planning.checks.tool_calls import tool_call_problems
+from planning.checks.unchecked_weights import unchecked_weight_problems
+from planning.checks.unseen_quantization import unseen_quantization_problems
 
 # A model entry before it is placed. After a value that the others cannot read they are left out.
 ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     gated_weights_problems,
+    local_path_problems,
     engine_argument_problems,
+    engine_argument_value_problems,
     lora_problems,
     rope_scaling_problems,
     speculative_config_problems,
     model_capability_problems,
+    unseen_quantization_problems,
+    tool_call_problems,
 )
 # A model on its pool.
 PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (
     scale_to_zero_problems,
     downscale_problems,
     boot_disk_problems,
+    unchecked_weight_problems,
     speculative_engine_problems,
     host_memory_problems,
     performance_problems,
+    parallel_argument_problems,
     placement_problems,
 )
 # The whole stack.
 STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     name_problems,
+    image_package_problems,
+    cpu_pool_name_problems,
+    operator_version_problems,
+    driver_problems,
+    image_cuda_problems,
     cpu_pool_machine_problems,
     capacity_problems,
     idle_minimum_problems,

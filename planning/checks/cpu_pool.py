@@ -1,15 +1,12 @@
 """Whether the CPU pool has machines without GPUs, and enough of them."""
 
 from collections.abc import Iterable
-from typing import Final
 
-from models.catalog import gpu_tiers
+from models.catalog import machine_type
 from models.problems import Problem
 from models.ways_out import outside, use
 from planning.budget.cost import cpu_nodes
 from planning.checks.contexts import StackContext
-
-_OPTIONAL_GPUS: Final = "n1-"
 
 
 def cpu_pool_machine_problems(context: StackContext) -> Iterable[Problem]:
@@ -18,12 +15,12 @@ def cpu_pool_machine_problems(context: StackContext) -> Iterable[Problem]:
     https://cloud.google.com/compute/docs/accelerator-optimized-machines: A2, A3, A4, G2 and G4
     machines have their GPUs attached; N1 takes them as an option.
     """
-    machine = context.settings.cluster.cpu_pool.machine_type
-    carriers = {machine for tier in gpu_tiers().values() for machine in tier.machine_types}
-    if machine in carriers and not machine.startswith(_OPTIONAL_GPUS):
+    name = context.settings.cluster.cpu_pool.machine_type
+    machine = machine_type(name)
+    if machine is not None and machine.has_gpus:
         yield Problem(
             path="ray-llm:cluster.cpuPool.machineType",
-            value=machine,
+            value=name,
             reason="comes with GPUs, and nothing in the CPU pool uses one",
             remedy="Use a machine without GPUs",
             rule="cpu-pool-machine",

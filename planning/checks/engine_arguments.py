@@ -1,4 +1,4 @@
-"""Checks the vLLM engine arguments of a model by name, type and ownership.
+"""Checks the vLLM engine arguments of a model by name, type, ownership and listed choices.
 
 Ray hands them to vLLM at replica start, on a GPU node that is already paid for; the data of the
 pinned vLLM (models/catalog/vllm) lets us do it before.
@@ -23,7 +23,7 @@ from models.catalog import (
     vllm_versions,
 )
 from models.problems import Problem
-from models.spelling import nearest, nearest_of
+from models.spelling import accepted, nearest_of
 from models.ways_out import WayOut, instead, leave_out, meant, rename, use
 from planning.checks.contexts import EntryContext
 
@@ -37,23 +37,18 @@ _OWNED: Final[Mapping[str, str]] = {
     "distributed_executor_backend": "Leave it out: under Ray Serve it must be ray",
     "data_parallel_size": "Set replicas: Ray Serve scales by replicas, and vLLM's data parallelism "
     "excludes its autoscaling",
-    "task": "Leave it out: the OpenAI-compatible application generates text",
+    "task": "Leave it out, or write embed: the OpenAI-compatible application generates text or "
+    "embeds it",
 }
 _FRONT_END: Final = (
     "Leave it out; Ray Serve has neither authentication nor TLS, so keep the service inside the "
     "cluster or put a gateway in front of it"
 )
-# Counts that planning computes with, and the least and most they can be.
-_COUNTS: Final = frozenset(
-    {
-        "max_model_len",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-    }
-)
-_LARGEST_COUNT: Final = 1_000_000_000
+# The tasks of vLLM that Ray's OpenAI-compatible application has a path for: chat and completions,
+# and /v1/embeddings (https://github.com/ray-project/ray/issues/54993).
+_SERVED_TASKS: Final = frozenset({"auto", "generate", "embed", "embedding"})
+# Their values depend on the checkpoint and may be written otherwise: planning/sizing/quantization.
+_CHOSEN_BY_CHECKPOINT: Final = frozenset({"quantization"})
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
 _THOUSANDS: Final = re.compile(r"([0-9]+)k")  # of tokens, as people write a context of 8k
 _LONGEST_NUMBER: Final = 15
@@ -77,7 +72,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
     front_end = front_end_arguments(vllm_version)
     for name, value in context.engine.items():
         where = f"{context.path}.engine.{name}"
-        if name in _OWNED:
+        if name in _OWNED and not (name == "task" and str(value) in _SERVED_TASKS):
             yield Problem(
                 path=where,
                 reason="is set by this program",
@@ -159,26 +154,9 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             rule="engine-argument-type",
             candidates=_values_meant(argument, value, where),
         )
-    elif argument.name in _COUNTS and value is not None and not 1 <= value <= _LARGEST_COUNT:
-        yield Problem(
-            path=where,
-            value=value,
-            reason="is below 1" if value < 1 else f"is above {_LARGEST_COUNT}",
-            remedy=f"Use a number from 1 to {_LARGEST_COUNT}",
-            rule="engine-argument-range",
-            candidates=(leave_out(where, f"leave {argument.name} out"),),
-        )
-    elif argument.name == "gpu_memory_utilization" and not 0 < value <= 1:
-        yield Problem(
-            path=where,
-            value=value,
-            reason="is not a share of the GPU's memory",
-            remedy="Use a number above 0 and up to 1",
-            rule="engine-argument-range",
-            candidates=(leave_out(where, "leave it out (0.9)"),),
-        )
     elif argument.choices is not None and isinstance(value, str | int) and value is not None:
-        if isinstance(value, bool) or value in argument.choices:
+        listed = isinstance(value, bool) or value in argument.choices
+        if listed or argument.name in _CHOSEN_BY_CHECKPOINT:
             return
         choices = [str(choice) for choice in argument.choices]
         near = next(
@@ -189,7 +167,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             path=where,
             value=value,
             reason=f"is not a value that vLLM accepts for {argument.name}",
-            remedy=f"{nearest(str(value), choices)}vLLM accepts {', '.join(choices)}",
+            remedy=accepted(str(value), choices),
             rule="engine-argument-choice",
             candidates=(
                 *(() if near is None else (meant(where, near),)),

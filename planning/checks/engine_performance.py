@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from models.catalog import vllm_behaviour
 from models.problems import Problem
 from models.ways_out import leave_out, together, use
 from planning.checks.contexts import PlacedContext
@@ -12,6 +13,7 @@ def performance_problems(context: PlacedContext) -> Iterable[Problem]:
     """Warnings about engine arguments that a model does better without."""
     yield from _batch(context.spec.arguments)
     yield from _redundant(context)
+    yield from _chunked_prefill(context)
 
 
 def _batch(arguments: StatedArguments) -> Iterable[Problem]:
@@ -75,3 +77,23 @@ def _redundant(context: PlacedContext) -> Iterable[Problem]:
                 rule="engine-argument-idle",
                 candidates=(leave_out(f"{context.path}.engine.{name}", "leave it out"),),
             )
+
+
+def _chunked_prefill(context: PlacedContext) -> Iterable[Problem]:
+    """What the V1 engine makes of `enable_chunked_prefill: false`."""
+    if context.model.v0_engine or context.engine.get("enable_chunked_prefill") is not False:
+        return
+    vllm = context.spec.release.vllm
+    obeyed = vllm_behaviour(vllm).chunked_prefill_obeyed
+    yield Problem(
+        path=f"{context.path}.engine.enable_chunked_prefill",
+        value=False,
+        reason="makes every step wait for the longest prompt, and vLLM says that it may crash or "
+        "answer wrong"
+        if obeyed
+        else f"is set to true by the V1 engine of vLLM {vllm}",
+        remedy="Leave it out, or use profile: latency, which keeps steps short"
+        if obeyed
+        else "Leave it out",
+        rule="chunked-prefill-off" if obeyed else "engine-argument-idle",
+    )

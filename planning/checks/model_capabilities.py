@@ -5,8 +5,8 @@ from typing import Any
 
 from models.architecture import LlmArchitecture
 from models.catalog import vllm_behaviour
-from models.problems import Problem, Severity
-from models.ways_out import instead, leave_out, outside, use
+from models.problems import Problem
+from models.ways_out import instead, leave_out, outside
 from planning.checks.contexts import EntryContext
 
 
@@ -16,7 +16,6 @@ def model_capability_problems(context: EntryContext) -> Iterable[Problem]:
     if context.vllm is not None and architecture is not None:
         yield from _multimodal(engine, architecture, path, context.vllm)
         yield from _experts(engine, architecture, path)
-    yield from _tools(engine, path)
     if engine.get("trust_remote_code") is True:
         yield Problem(
             path=f"{path}.engine.trust_remote_code",
@@ -66,47 +65,5 @@ def _experts(
                     f"{path}.engine.enable_expert_parallel",
                     "Leave it out; tensorParallelSize spreads a dense model",
                 ),
-            ),
-        )
-
-
-def _tools(engine: Mapping[str, Any], path: str) -> Iterable[Problem]:
-    """OpenAIServingChat.__init__ refuses tool choice without a parser; a parser alone does nothing.
-
-    https://github.com/vllm-project/vllm/issues/9986, https://github.com/vllm-project/vllm/issues/55754
-    """
-    enabled, parser = engine.get("enable_auto_tool_choice"), engine.get("tool_call_parser")
-    if enabled is True and not parser:
-        yield Problem(
-            path=f"{path}.engine.enable_auto_tool_choice",
-            value=True,
-            reason="needs tool_call_parser, which says how this model writes a call",
-            remedy="Add tool_call_parser: hermes for Qwen, llama3_json for Llama 3, "
-            "mistral for Mistral",
-            rule="tool-parser",
-            candidates=(
-                leave_out(f"{path}.engine.enable_auto_tool_choice", "leave it out"),
-                outside(
-                    "add tool_call_parser: hermes for Qwen, llama3_json for Llama 3, mistral for "
-                    "Mistral"
-                ),
-            ),
-        )
-    elif parser and enabled is not True:
-        yield Problem(
-            path=f"{path}.engine.tool_call_parser",
-            value=parser,
-            reason="is not used without enable_auto_tool_choice: requests with tools would get "
-            "a 400",
-            remedy="Add enable_auto_tool_choice: true",
-            rule="tool-parser",
-            severity=Severity.WARN,
-            candidates=(
-                use(
-                    f"{path}.engine.enable_auto_tool_choice",
-                    True,
-                    "add enable_auto_tool_choice: true",
-                ),
-                leave_out(f"{path}.engine.tool_call_parser", "leave it out"),
             ),
         )

@@ -2,7 +2,12 @@
 
 from collections.abc import Iterable
 
-from models.catalog import SSD_TOTAL_GB
+from models.catalog import (
+    QUOTA_DIMENSIONS,
+    disk_quotas,
+    gpu_quotas,
+    quota_in_words,
+)
 from models.problems import Problem
 from models.ways_out import WayOut, outside, use
 from planning.checks.contexts import StackContext
@@ -15,15 +20,16 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
     A maxNodes in the stack file is a promise to grow that far, and a derived maximum is not. Both
     are reached under load only: until then the stack works.
     """
-    some_gpus_listed = any(
-        need.limit is not None and need.metric.endswith("_GPUS") for need in context.quota
-    )
+    stated = context.settings.quotas
+    some_gpus_listed = any(quota in gpu_quotas() or quota in QUOTA_DIMENSIONS for quota in stated)
     for need in context.quota:
-        path = f"ray-llm:quotas.{need.metric}"
         if need.limit is None:
-            if some_gpus_listed and need.metric.endswith("_GPUS"):
-                yield _unlisted(need, path)
+            if some_gpus_listed and need.metric in gpu_quotas():
+                yield _unlisted(need, f"ray-llm:quotas.{need.metric}")
             continue
+        # The file gives a limit to a family, or one to all families of the metric.
+        quota = need.metric if need.metric in stated else need.metric.partition(".")[0]
+        path = f"ray-llm:quotas.{quota}"
         if need.minimum > need.limit:
             yield Problem(
                 path=path,
@@ -82,7 +88,8 @@ def _unlisted(need: QuotaNeed, path: str) -> Problem:
         path=path,
         reason=f"is not given, and the stack needs {need.peak} of it at its maximum: the quotas of "
         "other GPUs do not count for it",
-        remedy="Add it; `ray-llm quotas` writes the section from gcloud's description",
+        remedy=f"Add {_as_written(need.metric)}; `ray-llm quotas` writes the section from gcloud's "
+        "answers",
         rule="quota-unlisted",
     )
 
@@ -95,10 +102,16 @@ def _raised(need: QuotaNeed, limit: int) -> WayOut:
 
 def _raise(metric: str, needed: int) -> str:
     where = "for the project" if metric.endswith("_ALL_REGIONS") else "in this region"
-    return f"Ask Google for {needed} of {metric} {where}"
+    by = " by `gcloud beta quotas preferences create`" if "." in metric else ""
+    return f"Ask Google for {needed} of {quota_in_words(metric)} {where}{by}"
+
+
+def _as_written(quota: str) -> str:
+    """A quota as the stack file writes it, without its limit."""
+    metric, _, family = quota.partition(".")
+    return f"{metric}: {{{family}: ...}}" if family else quota
 
 
 def _what_to_lower(metric: str) -> str:
-    return (
-        "maxNodes or bootDiskGb of the pools" if metric == SSD_TOTAL_GB else "maxNodes of the pools"
-    )
+    of_disks = metric in disk_quotas().values()
+    return "maxNodes or bootDiskGb of the pools" if of_disks else "maxNodes of the pools"

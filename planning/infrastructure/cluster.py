@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from models.catalog import USUAL_BOOT_DISK, machine_types, regions
+from models.catalog import (
+    USUAL_BOOT_DISK,
+    machine_type,
+    machine_types,
+    regions,
+    why_no_machine_type,
+)
 from models.problems import Problem, Severity
 from models.spelling import nearest, nearest_of
 from models.stack import GKE_POOL_NODE_LIMIT, StackSettings
@@ -25,7 +31,7 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
     """The cluster that will be created or adopted, and what is wrong with its settings."""
     cluster = settings.cluster
     cpu_pool = cluster.cpu_pool
-    machine = machine_types().get(cpu_pool.machine_type)
+    machine = machine_type(cpu_pool.machine_type)
     plan = ClusterPlan(
         name=cluster.name,
         location=cluster.location or settings.region,
@@ -135,14 +141,14 @@ def _zone_ways(settings: StackSettings, path: str, zone: str) -> Iterable[WayOut
 def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
     pool = settings.cluster.cpu_pool
     path = "ray-llm:cluster.cpuPool.machineType"
-    machine = machine_types().get(pool.machine_type)
+    machine = machine_type(pool.machine_type)
     if machine is None:
         near = nearest_of(pool.machine_type, machine_types())
         yield Problem(
             path=path,
             value=pool.machine_type,
-            reason="is not a machine type of the catalogue",
-            remedy=f"{nearest(pool.machine_type, machine_types())}e2-standard-8 is the default",
+            reason=why_no_machine_type(pool.machine_type),
+            remedy=f"{_nearest_machine_type(pool.machine_type)}e2-standard-8 is the default",
             rule="machine-type",
             candidates=(
                 *(() if near is None else (meant(path, near),)),
@@ -161,3 +167,8 @@ def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
             rule="pod-allocatable",
             candidates=(use(path, "e2-standard-8", "use e2-standard-8 or larger"),),
         )
+
+
+def _nearest_machine_type(word: str) -> str:
+    """The machine type without GPUs that a word may mean."""
+    return nearest(word, (id_ for id_, machine in machine_types().items() if not machine.has_gpus))

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import RayRelease
+from models.catalog import RayRelease, ray_releases, release_number
 from models.problems import Problem, Severity
-from models.ways_out import outside, use
+from models.ways_out import WayOut, outside, use
 
 # Images that lack Ray Serve LLM, by the last two parts of their names, so that mirrors count.
 # https://docs.ray.io/en/latest/serve/llm/quick-start.html asks for rayproject/ray-llm.
@@ -18,8 +18,21 @@ _WITHOUT_SERVE_LLM: Final = {
 }
 _OFFICIAL: Final = "rayproject/ray-llm"
 _VERSION: Final = re.compile(r"(\d+\.\d+\.\d+)(?=$|[-.])")
+# As the official images are tagged: a copy in another registry keeps it.
+_OFFICIAL_TAG: Final = re.compile(r"\d+\.\d+\.\d+(\.[0-9a-f]+)?-py3\d+-(cu\d+|gpu)")
+_RELEASE: Final = re.compile(r"(?:^|[-_.v]|ray)(\d+\.\d+\.\d+)(?=$|[-_.+])")
+# https://github.com/ray-project/ray/releases/tag/ray-2.44.0 introduces ray.serve.llm.
+_FIRST_WITH_SERVE_LLM: Final = (2, 44, 0)
+_NEXT_MAJOR: Final = (3, 0, 0)
+_CUDA: Final = re.compile(r"(?:^|[-_.])cu(?:da)?-?(\d{2})\.?(\d)(?:$|[-_.])")
 _OTHER_PROCESSOR: Final = re.compile(r"(^|[-_])(aarch64|arm64)($|[-_])")
 _MOVING: Final = frozenset({"", "latest", "nightly", "main", "dev"})
+
+
+def cuda_of_image(image: str) -> tuple[int, int] | None:
+    """The CUDA release that an image's tag names, cu128 as (12, 8); None if it names none."""
+    match = _CUDA.search(_split(image.partition("@")[0])[1])
+    return None if match is None else (int(match[1]), int(match[2]))
 
 
 def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
@@ -52,7 +65,9 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             candidates=(use(path, ray.image, f"use {ray.image}"),),
         )
     version = _VERSION.match(tag)
-    if ending == _OFFICIAL and version is not None and version[1] != ray.ray:
+    copied = repository.endswith("/ray-llm") and _OFFICIAL_TAG.fullmatch(tag) is not None
+    other = _other_release(repository, tag, ray)
+    if (ending == _OFFICIAL or copied) and version is not None and version[1] != ray.ray:
         yield Problem(
             path=path,
             value=image,
@@ -60,9 +75,20 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             remedy=f"Use an image with Ray {ray.ray}",
             rule="image-version",
             candidates=(
-                use("ray-llm:versions.ray", version[1], f"use versions.ray: {version[1]}"),
+                *_versions_ray(version[1]),
                 use(path, ray.image, f"use {ray.image}"),
             ),
+        )
+    elif other is not None:
+        yield Problem(
+            path=path,
+            value=image,
+            reason=f"has a tag that reads like Ray {other}, and the configuration is written for "
+            f"Ray {ray.ray}",
+            remedy=f"Use an image with Ray {ray.ray}",
+            rule="image-version",
+            severity=Severity.WARN,
+            candidates=(*_versions_ray(other), outside(f"use an image with Ray {ray.ray}")),
         )
     elif not digest and tag.split("-")[0] in _MOVING:
         yield Problem(
@@ -74,6 +100,33 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             rule="image-unpinned",
             severity=Severity.WARN,
         )
+
+
+def is_official(image: str) -> bool:
+    """Whether an image is Ray's own with vLLM, or a mirror of it under the same name."""
+    repository, _ = _split(image.partition("@")[0])
+    return repository.endswith(f"/{_OFFICIAL}") or repository == _OFFICIAL
+
+
+def _versions_ray(version: str) -> Iterable[WayOut]:
+    """The way out of another release, if the release table has it."""
+    if version in ray_releases():
+        yield use("ray-llm:versions.ray", version, f"use versions.ray: {version}")
+
+
+def _other_release(repository: str, tag: str, ray: RayRelease) -> str | None:
+    """Another release of Ray that the tag of an own image names; None if it may be this one.
+
+    An own image may be numbered as its owner likes: only the numbers of Ray with Serve LLM count.
+    """
+    if "ray" not in repository.rpartition("/")[2]:
+        return None
+    named = [
+        version
+        for version in _RELEASE.findall(tag)
+        if _FIRST_WITH_SERVE_LLM <= release_number(version) < _NEXT_MAJOR
+    ]
+    return named[0] if named and ray.ray not in named else None
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -6,24 +6,28 @@ from typing import Final
 
 from models.catalog import (
     GpuTier,
+    MachineType,
     gpu_tiers,
-    machine_types,
+    machine_type,
     regions,
+    why_no_machine_type,
     zones_with,
 )
 from models.problems import Problem, Severity, stops
 from models.spelling import nearest_of
 from models.stack import GKE_NAME_LIMIT, GKE_POOL_NODE_LIMIT, GpuPoolSettings, StackSettings
 from models.ways_out import WayOut, leave_out, meant, together, use
-from planning.infrastructure.allocatable import ray_pod
+from planning.infrastructure.allocatable import allocatable, ray_pod
 from planning.infrastructure.bin_packing import nodes_for
 from planning.infrastructure.cluster import ROUTER_GROUP_ID
 from planning.infrastructure.node_prices import gpu_node_price
-from planning.plan import ModelPlan, PoolPlan
+from planning.plan import ModelPlan, PodResources, PoolPlan
 
 # The image of Ray with vLLM unpacks to some 30 GB; the rest is for weights.
 IMAGE_GB: Final = 40
 _SMALLEST_BOOT_DISK_GB: Final = 200
+# A replica asks Ray for a CPU; Ray's agents and the import of PyTorch alone take more than 2 GiB.
+_SMALLEST_WORKER: Final = PodResources(cpu=1, memory_gib=2)
 # A pool's id is its worker group and its Ray resource as well.
 _RESERVED_NAMES: Final[Mapping[str, str]] = {
     ROUTER_GROUP_ID: "of the routers' worker group",
@@ -57,8 +61,8 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
             continue  # a default pool whose GPU the zones lack is left out, not an error
         problems += zone_problems
         seen.add(pool.id)
-        machine = machine_types().get(pool.machine_type or tier.machine_type)
-        if machine is None or machine.id not in tier.machine_types:
+        machine = machine_type(pool.machine_type or tier.machine_type)
+        if machine is None or not tier.carried_by(machine):
             continue
         plans.append(
             PoolPlan(
@@ -221,28 +225,75 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
         yield Problem(
             path=path,
             value=pool.id,
-            reason=f"is not available {'as spot' if pool.spot else 'on demand'}: Google sells "
-            f"{tier.machine_type} only as {' or '.join(sorted(tier.provisioning))}",
+            reason=f"is not available {'as spot' if pool.spot else 'on demand'}: of the ways in "
+            f"which Google sells {tier.machine_type}, a pool here can only be {_ways(tier)}",
             remedy="Choose another tier",
             rule="tier-provisioning",
             candidates=_ways_to_buy(pool, tier, path),
         )
-    if pool.machine_type is not None and pool.machine_type not in tier.machine_types:
+    if pool.machine_type is not None:
+        yield from _machine_problems(pool.machine_type, tier, f"{path}.machineType")
+
+
+def _machine_problems(name: str, tier: GpuTier, path: str) -> Iterable[Problem]:
+    machine = machine_type(name)
+    if machine is None or not tier.carried_by(machine):
+        why = (
+            f"does not carry {tier.gpu_count} x {tier.gpu_name}"
+            if machine is not None or tier.attached_to is None
+            else why_no_machine_type(name)
+        )
         yield Problem(
-            path=f"{path}.machineType",
-            value=pool.machine_type,
-            reason=f"does not carry {tier.gpu_count} x {tier.gpu_name}",
-            remedy=f"The machine types with these GPUs are {', '.join(tier.machine_types)}",
+            path=path,
+            value=name,
+            reason=why,
+            remedy=f"The machine types with these GPUs are {_carriers(tier)}",
             rule="machine-type",
             candidates=(
-                leave_out(f"{path}.machineType", f"leave it out ({tier.machine_type})"),
+                leave_out(path, f"leave it out ({tier.machine_type})"),
                 *(
-                    use(f"{path}.machineType", machine)
-                    for machine in tier.machine_types
-                    if machine != tier.machine_type
+                    use(path, other, f"use machineType: {other}")
+                    for other in tier.machine_types
+                    if other != tier.machine_type
                 ),
             ),
         )
+    elif not _holds_a_worker(machine):
+        room = allocatable(machine)
+        yield Problem(
+            path=path,
+            value=name,
+            reason=f"leaves {max(0.0, room.cpu_for_pods):.1f} CPUs and "
+            f"{max(0.0, room.memory_gib_for_pods):.1f} GiB for pods, and a Ray worker takes "
+            f"{_SMALLEST_WORKER.cpu} and at least {_SMALLEST_WORKER.memory_gib}",
+            remedy="Use a larger machine",
+            rule="pod-allocatable",
+            candidates=(leave_out(path, f"leave it out ({tier.machine_type})"),),
+        )
+
+
+def _holds_a_worker(machine: MachineType) -> bool:
+    room = allocatable(machine)
+    return (
+        room.cpu_for_pods >= _SMALLEST_WORKER.cpu
+        and room.memory_gib_for_pods >= _SMALLEST_WORKER.memory_gib
+    )
+
+
+def _carriers(tier: GpuTier) -> str:
+    """The machines that carry a tier's GPUs."""
+    if tier.attached_to is None:
+        return ", ".join(tier.machine_types)
+    series = " or ".join(name.upper() for name in tier.attached_to.series)
+    return (
+        f"{series} machines of at most {tier.attached_to.max_vcpus} vCPUs and "
+        f"{tier.attached_to.max_memory_gib} GiB, such as {tier.machine_type}"
+    )
+
+
+def _ways(tier: GpuTier) -> str:
+    """How a pool of a tier can be provisioned. No key makes a flex-start pool."""
+    return " or ".join(way for way in ("on-demand", "spot") if way in tier.provisioning)
 
 
 def _ways_to_buy(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[WayOut]:

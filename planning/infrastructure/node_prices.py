@@ -1,7 +1,7 @@
 """What a node costs an hour: the stack's own price if it gives one, else the list price.
 
-A stack prices a node by its GPU tier or, more exactly, by its machine type. N1 machines carry T4s
-or nothing, so for pools with GPUs only the tier says which price is meant.
+A stack prices a node by its GPU tier or, more exactly, by its machine type. A machine to which GPUs
+are attached carries them or not, so for its pools only the tier says which price is meant.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def gpu_node_price(
     overrides: Mapping[str, PriceSettings], tier: GpuTier, machine_type: str, region: str
 ) -> NodePrice:
     """The price of a node of a GPU tier."""
-    keys = [tier.id] if machine_type.startswith("n1-") else [machine_type, tier.id]
+    keys = [tier.id] if tier.attached_to is not None else [machine_type, tier.id]
     row = prices().row(tier.id, region, machine_type)
     return _overridden(
         [overrides[key] for key in keys if key in overrides],

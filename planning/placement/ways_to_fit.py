@@ -52,7 +52,7 @@ def does_not_fit(
     gpus = f" on {sizing.gpus} GPUs" if sizing.gpus > 1 else ""
     where = f"{pool.id}{' (the largest listed)' if largest_listed else ''}{gpus}"
     stated = spec.arguments.get("max_model_len") is not None
-    shorter = _shorter_context(spec, pool, fit)
+    shorter = _shorter_context(spec, pool, fit, sizing.precision.v0_engine)
     if shorter is None:
         reason = (
             f"needs {gib(fit.weight_bytes + fit.activation_bytes + fit.runtime_bytes)} GiB a GPU "
@@ -66,6 +66,7 @@ def does_not_fit(
         reason = (
             f"needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache per sequence; "
             f"{where} leaves {gib(fit.kv_available_bytes)} GiB"
+            + (f" beside a draft of {gib(fit.draft_bytes, up=True)} GiB" if fit.draft_bytes else "")
         )
         at = spec.arguments.path_of("max_model_len")
         value = tokens if stated else f"a context of {tokens} tokens"
@@ -95,7 +96,9 @@ def _ways(
     yield from other_pools(spec, pool, pools, offer)
 
 
-def _shorter_context(spec: ModelSpec, pool: PoolChoice, fit: MemoryFit) -> int | None:
+def _shorter_context(
+    spec: ModelSpec, pool: PoolChoice, fit: MemoryFit, v0_engine: bool
+) -> int | None:
     """The longest context, in whole steps, that is sure to fit; None if none of use does.
 
     The estimate for the refused context is only a start: V0 takes shorter prompts whole, so a
@@ -103,7 +106,10 @@ def _shorter_context(spec: ModelSpec, pool: PoolChoice, fit: MemoryFit) -> int |
     """
     most = (fit.sure_context or fit.longest_context) // STEP_TOKENS * STEP_TOKENS
     # Longer prompts are chunked: if `most` is refused, the length of a step is not the reason.
-    whole = range(min(most, V0_WHOLE_PROMPT_TOKENS), SHORTEST_TOKENS - 1, -STEP_TOKENS)
+    # If they are not, as V0 does with a window, the refused step was larger than a shorter one.
+    longest = min(spec.context.tokens, V0_WHOLE_PROMPT_TOKENS) // STEP_TOKENS * STEP_TOKENS
+    reach = longest if v0_engine else min(most, V0_WHOLE_PROMPT_TOKENS)
+    whole = range(reach, SHORTEST_TOKENS - 1, -STEP_TOKENS)
     tries = (most, *whole) if most > V0_WHOLE_PROMPT_TOKENS else whole
     for tokens in tries:
         context = ContextLength(tokens=tokens, may_shorten=False)

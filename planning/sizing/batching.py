@@ -67,13 +67,36 @@ _PROFILES: Final = {
 }
 
 
+def takes_prompts_whole(
+    arguments: StatedArguments,
+    max_model_len: int,
+    *,
+    v0_engine: bool,
+    obeyed: bool,
+    splits_long: bool,
+) -> bool:
+    """Whether a step has to hold a whole prompt, because the engine does not split it.
+
+    obeyed: whether the V1 engine of the release obeys enable_chunked_prefill: false.
+    splits_long: whether V0 splits prompts of long contexts by itself.
+    """
+    chunked = arguments.engine.get("enable_chunked_prefill")
+    if not v0_engine:
+        return chunked is False and obeyed
+    if chunked is None:
+        return max_model_len <= V0_WHOLE_PROMPT_TOKENS or not splits_long
+    return chunked is False
+
+
 def batchings(
-    profile: Profile | None, arguments: StatedArguments, max_model_len: int, v0_engine: bool
+    profile: Profile | None, arguments: StatedArguments, max_model_len: int, whole_prompts: bool
 ) -> tuple[Batching, ...]:
-    """The batchings to try, the wanted one first; stated numbers never change."""
+    """The batchings to try, the wanted one first; stated numbers never change.
+
+    whole_prompts: whether a step has to hold a whole prompt.
+    """
     tokens = arguments.get("max_num_batched_tokens")
-    # V0 takes prompts whole, so a step has to hold one.
-    whole_prompt = max_model_len if v0_engine and max_model_len <= V0_WHOLE_PROMPT_TOKENS else 0
+    whole_prompt = max_model_len if whole_prompts else 0
     return _steps(
         profile,
         tokens,
@@ -116,13 +139,16 @@ def _steps(
 
 
 def batching_problems(
-    arguments: StatedArguments, max_model_len: int, v0_engine: bool, chosen: Batching
+    arguments: StatedArguments,
+    max_model_len: int,
+    v0_engine: bool,
+    whole_prompts: bool,
+    chosen: Batching,
 ) -> Iterable[Problem]:
     """What vLLM would refuse in the stated limits."""
     tokens, sequences = chosen.max_num_batched_tokens, chosen.max_num_seqs
     utilization = chosen.gpu_memory_utilization
     tokens_path = arguments.path_of("max_num_batched_tokens")
-    chunked = arguments.engine.get("enable_chunked_prefill") is True
     if arguments.get("max_num_batched_tokens") is not None:
         if tokens < sequences:
             yield Problem(
@@ -138,17 +164,14 @@ def batching_problems(
                     use(arguments.path_to_set("max_num_seqs"), tokens),
                 ),
             )
-        if (
-            v0_engine
-            and not chunked
-            and tokens < max_model_len
-            and max_model_len <= V0_WHOLE_PROMPT_TOKENS
-        ):
+        if whole_prompts and tokens < max_model_len:
+            cause = "the V0 engine does not split prompts"
+            if not v0_engine:
+                cause = "with enable_chunked_prefill: false vLLM does not split prompts"
             yield Problem(
                 path=arguments.path_of("max_num_batched_tokens"),
                 value=tokens,
-                reason=f"is below the context length {max_model_len}, and the V0 engine does "
-                "not split prompts",
+                reason=f"is below the context length {max_model_len}, and {cause}",
                 remedy="Use more tokens or a shorter context",
                 rule="batched-tokens-context",
                 candidates=(

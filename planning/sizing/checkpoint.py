@@ -1,31 +1,48 @@
 """What a model entry serves: a row of the catalogue, or a checkpoint the user describes.
 
 A model outside the catalogue gives its `source` and either its config.json and weight size, so
-that everything is checked, or an explicit `checkFit: false` and a `gpu`, which say that nothing is.
+that everything is checked, or an explicit `checkFit: false` and a `gpu`. What it gives beside them
+is still checked: a size against the GPUs and the disk, a config.json against dtype and vLLM.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from models.architecture import (
+    MODELOPT_FILE,
     ConfigJsonError,
     LlmArchitecture,
+    NotComputedError,
     Quantization,
     architecture_from_config_json,
+    modelopt_file,
 )
-from models.catalog import LlmRow, llms, supported_architectures
+from models.catalog import (
+    Gating,
+    LlmRow,
+    gating,
+    llms,
+    multimodal_architectures,
+    supported_architectures,
+)
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import ModelDeployment
-from models.ways_out import WayOut, leave_out, meant, outside, together, use
+from models.ways_out import WayOut, leave_out, meant, outside, use
 from planning.plan import GIB
 
-# Gated repositories, whose terms must be accepted: all whose names start so.
-# https://github.com/skypilot-org/skypilot/issues/2634, https://ai.google.dev/gemma/docs/setup
-_GATED: Final = ("meta-llama/", "google/gemma-2", "google/gemma-3", "google/gemma-7b")
+# Weights below this share of what they would take in 16 bit are quantized. Half a billion in 8 bit
+# with embeddings in 16 takes 0.64; 16-bit weights without a gate projection show as 0.72, and the
+# estimate is low for layers of other kinds, which only raises the share.
+_QUANTIZED_SHARE: Final = 0.68
+_VALUE_BYTES: Final = 2
+# Repositories that ModelOpt's makers publish are named after the algorithm, and up to ModelOpt 0.29
+# say it in hf_quant_config.json alone.
+_MODELOPT_PUBLISHER: Final = "nvidia/"
+_MODELOPT_NAMES: Final[Mapping[str, str]] = {"-FP8": "FP8", "-NVFP4": "NVFP4", "-FP4": "NVFP4"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +52,7 @@ class Checkpoint:
     weight_bytes: what vLLM allocates for them at tensor parallelism 1; None if unknown.
     checkpoint_bytes: what is downloaded to a node; None if unknown.
     architecture: None if the user described the model by name only (`checkFit: false`).
+    in_catalogue: whether its facts are the catalogue's, not the user's.
     """
 
     source: str
@@ -43,12 +61,31 @@ class Checkpoint:
     quantization: Quantization | None
     weight_bytes: int | None
     checkpoint_bytes: int | None
-    gated: bool
+    gated: Gating
+    in_catalogue: bool = False
+
+    @property
+    def share_of_16_bit(self) -> float | None:
+        """The size of the weights as a share of what they would take in 16 bit."""
+        if self.architecture is None or self.weight_bytes is None:
+            return None
+        return self.weight_bytes / (_VALUE_BYTES * self.architecture.parameters)
+
+    @property
+    def holds_16_bit_weights(self) -> bool:
+        """Whether nothing speaks for quantized weights, whatever config.json leaves unsaid."""
+        if self.quantization is not None:
+            return False
+        share = self.share_of_16_bit
+        return self.in_catalogue or share is None or share >= _QUANTIZED_SHARE
 
     def is_known_to(self, vllm: str) -> bool:
         """Whether a vLLM version has this architecture; True if it is not described."""
         name = self.architecture.architecture if self.architecture else None
-        return name is None or name in supported_architectures(vllm)
+        # A class without a head is loaded as that with one: _normalize_arch in vLLM's registry.
+        with_head = f"{(name or '').removesuffix('Model')}ForCausalLM"
+        known = supported_architectures(vllm)
+        return name is None or name in known or (name.endswith("Model") and with_head in known)
 
 
 def checkpoint_of(
@@ -129,7 +166,8 @@ def _of_row(row: LlmRow, deployment: ModelDeployment) -> Checkpoint:
         quantization=row.quantization,
         weight_bytes=row.weight_bytes,
         checkpoint_bytes=row.checkpoint_bytes,
-        gated=row.gated if deployment.gated is None else deployment.gated,
+        gated=_gating(row.source, deployment, row.gated),
+        in_catalogue=True,
     )
 
 
@@ -138,11 +176,12 @@ def _rows_by_source() -> Mapping[str, LlmRow]:
     return {row.source.lower(): row for row in llms().values()}
 
 
-def _is_gated(source: str, deployment: ModelDeployment) -> bool:
-    """As the stack file says; else whether its publisher gates all of these repositories."""
-    if deployment.gated is not None:
-        return deployment.gated
-    return source.lower().startswith(_GATED)
+def _gating(source: str, deployment: ModelDeployment, of_catalogue: bool | None = None) -> Gating:
+    """As the stack file says; else as the catalogue; else what the repository's name says."""
+    said = of_catalogue if deployment.gated is None else deployment.gated
+    if said is None:
+        return gating(source)
+    return Gating.YES if said else Gating.NO
 
 
 def _unchecked(deployment: ModelDeployment, path: str) -> Iterable[WayOut]:
@@ -150,10 +189,10 @@ def _unchecked(deployment: ModelDeployment, path: str) -> Iterable[WayOut]:
     if deployment.gpu is None or deployment.context_length is None:
         return
     yield outside("use the config.json next to the model's weights")
-    yield together(
-        "leave configFile out and set checkFit: false, with which its memory is not checked",
-        leave_out(f"{path}.configFile"),
-        use(f"{path}.checkFit", False),
+    yield use(
+        f"{path}.checkFit",
+        False,
+        "set checkFit: false, with which its memory is not checked",
     )
 
 
@@ -165,29 +204,35 @@ def _of_source(
     row = _rows_by_source().get(source.lower())
     if row is not None and deployment.config_file is None and deployment.weight_gib is None:
         return _of_row(row, deployment), ()  # the catalogue knows it by this name as well
-    if not described:
-        if deployment.check_fit or deployment.gpu is None:
-            problem = Problem(
-                path=f"{path}.source",
-                value=source,
-                reason="is outside the catalogue, so its memory cannot be checked",
-                remedy="Give configFile (the path of its config.json) and weightGib, "
-                "or gpu, contextLength and checkFit: false",
-                rule="source-undescribed",
-            )
-            return None, (problem,)
-        return Checkpoint(
-            source=source,
-            family=family,
-            architecture=None,
-            quantization=None,
-            weight_bytes=None,
-            checkpoint_bytes=None,
-            gated=_is_gated(source, deployment),
-        ), ()
-    config_file = directory / str(deployment.config_file)
+    if not described and (deployment.check_fit or deployment.gpu is None):
+        problem = Problem(
+            path=f"{path}.source",
+            value=source,
+            reason="is outside the catalogue, so its memory cannot be checked",
+            remedy="Give configFile (the path of its config.json) and weightGib, "
+            "or gpu, contextLength and checkFit: false",
+            rule="source-undescribed",
+        )
+        return None, (problem,)
+    weight_bytes = None if deployment.weight_gib is None else round(deployment.weight_gib * GIB)
+    undescribed = Checkpoint(
+        source=source,
+        family=family,
+        architecture=None,
+        quantization=None,
+        weight_bytes=weight_bytes,
+        checkpoint_bytes=weight_bytes,
+        gated=_gating(source, deployment),
+    )
+    if deployment.config_file is None:
+        return undescribed, ()
+    config_file = directory / deployment.config_file
     try:
         architecture, quantization = architecture_from_config_json(config_file.read_text("utf-8"))
+        if architecture.architecture in multimodal_architectures():
+            architecture = architecture.model_copy(update={"multimodal": True})
+        if quantization is None:
+            quantization = _stored_beside(config_file) or _assumed(source)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         problem = Problem(
@@ -199,23 +244,40 @@ def _of_source(
         )
         return None, (problem,)
     except ConfigJsonError as error:
+        if not deployment.check_fit and deployment.gpu is not None:
+            return undescribed, ()  # the user knows that it cannot be checked
         reason, _, remedy = str(error).partition(". ")
         problem = Problem(
             path=f"{path}.configFile",
             value=deployment.config_file,
-            reason=f"does not describe a model: {reason.rstrip('.')}",
+            reason=(
+                "describes a model that is not computed"
+                if isinstance(error, NotComputedError)
+                else "does not describe a model"
+            )
+            + f": {reason.rstrip('.')}",
             remedy=remedy or "Use the config.json next to the model's weights",
             rule="config-json",
             candidates=_unchecked(deployment, path),
         )
         return None, (problem,)
-    weight_bytes = round((deployment.weight_gib or 0) * GIB)
-    return Checkpoint(
-        source=source,
-        family=family,
-        architecture=architecture,
-        quantization=quantization,
-        weight_bytes=weight_bytes,
-        checkpoint_bytes=weight_bytes,
-        gated=_is_gated(source, deployment),
-    ), ()
+    return replace(undescribed, architecture=architecture, quantization=quantization), ()
+
+
+def _stored_beside(config_file: Path) -> Quantization | None:
+    """What ModelOpt's own file beside config.json says; None if there is none."""
+    path = config_file.with_name(MODELOPT_FILE)
+    if not path.is_file():
+        return None
+    return modelopt_file(path.read_text("utf-8", errors="replace"))
+
+
+def _assumed(source: str) -> Quantization | None:
+    """What the name of a repository says of a file that was not given."""
+    if not source.lower().startswith(_MODELOPT_PUBLISHER):
+        return None
+    for ending, algorithm in _MODELOPT_NAMES.items():
+        if source.lower().endswith(ending.lower()):
+            bits = 8 if algorithm == "FP8" else 4
+            return Quantization(method="modelopt", bits=bits, scheme=algorithm, assumed=True)
+    return None

@@ -40,8 +40,19 @@ def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int
     scaling = rope_scaling_of(engine) or {}
     factor = scaling.get("factor")
     if isinstance(factor, int | float) and 1 <= factor <= _LARGEST_ROPE_FACTOR:
-        return architecture.model_copy(update={"rope_scaling": scaling}).longest_context
-    return architecture.longest_context
+        architecture = architecture.model_copy(update={"rope_scaling": scaling})
+    window = disabled_window(architecture, engine)
+    longest = architecture.longest_context
+    return longest if window is None else min(longest, window)
+
+
+def disabled_window(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int | None:
+    """The window that `disable_sliding_window` makes the longest context; None if it does not.
+
+    vLLM's _get_and_verify_max_len (https://github.com/vllm-project/vllm/issues/6253).
+    """
+    disabled = engine.get("disable_sliding_window") is True
+    return architecture.sliding_window if disabled else None
 
 
 def context_length(
@@ -73,6 +84,12 @@ def _shorter(path: str, limit: int) -> Iterable[WayOut]:
     yield leave_out(path, f"leave it out: at most {DEFAULT_TOKENS} then", group="context")
 
 
+def _with_window(arguments: StatedArguments) -> WayOut:
+    return leave_out(
+        arguments.path_of("disable_sliding_window"), "leave disable_sliding_window out"
+    )
+
+
 def _problems(
     stated: Any, limit: int | None, checkpoint: Checkpoint, arguments: StatedArguments
 ) -> Iterable[Problem]:
@@ -86,11 +103,20 @@ def _problems(
             rule="context-missing",
         )
     elif stated is not None and limit is not None and stated > limit:
+        architecture = checkpoint.architecture
+        window = disabled_window(architecture, arguments.engine) if architecture else None
+        by_window = window == limit
         yield Problem(
             path=path,
             value=stated,
-            reason=f"is beyond the model's own limit of {limit} tokens",
+            reason=f"is beyond the window of {limit} tokens, which disable_sliding_window makes "
+            "the limit"
+            if by_window
+            else f"is beyond the model's own limit of {limit} tokens",
             remedy="Use a shorter context",
             rule="context-beyond-model",
-            candidates=_shorter(path, limit),
+            candidates=(
+                *_shorter(path, limit),
+                *((_with_window(arguments),) if by_window else ()),
+            ),
         )

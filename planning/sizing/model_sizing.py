@@ -5,19 +5,29 @@ the degrees of tensor parallelism the smallest that fits is taken, so that a nod
 stay free for others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from models.catalog import GpuTier
+from models.catalog import GpuTier, vllm_behaviour
 from models.problems import Problem, stops
 from models.stack import Defaults, ModelDeployment, Profile
 from planning.plan import GIB, MemoryFit, ReleasePlan
-from planning.sizing.batching import Batching, batching_problems, batchings
+from planning.sizing.batching import (
+    Batching,
+    batching_problems,
+    batchings,
+    takes_prompts_whole,
+)
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
+from planning.sizing.memory.draft import draft_of
 from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
-from planning.sizing.memory.vllm_accounting import MemoryInputs, accounting
+from planning.sizing.memory.images import stated_images
+from planning.sizing.memory.stated_cache import stated_cache_problems
+from planning.sizing.memory.uncounted import uncounted_problems
+from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs, accounting
 from planning.sizing.parallelism import parallelism_problems, tensor_parallel_sizes
 from planning.sizing.precision import Precision, choose_precision
 from planning.sizing.stated_arguments import StatedArguments
@@ -89,9 +99,15 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
             break
     if best is None:
         return None, problems
+    whole = _whole_prompts(spec, precision, best.max_model_len)
     problems += tuple(
-        batching_problems(arguments, best.max_model_len, precision.v0_engine, best.batching)
+        batching_problems(arguments, best.max_model_len, precision.v0_engine, whole, best.batching)
     )
+    if best.fit is not None:
+        problems += tuple(uncounted_problems(arguments, checkpoint))
+        problems += tuple(
+            stated_cache_problems(arguments, tier, best.max_model_len, best.batching, best.fit)
+        )
     if best.fit is not None and best.fits:
         problems += tuple(
             memory_problems(arguments, tier, best.max_model_len, best.batching, best.fit)
@@ -113,7 +129,7 @@ def _candidates(spec: ModelSpec, tier: GpuTier, precision: Precision) -> Iterato
         degrees = tuple(size for size in sizes if size * pipeline <= tier.gpu_count)
     smallest: ModelSizing | None = None
     for degree in degrees:
-        tries = batchings(spec.profile, arguments, spec.context.tokens, precision.v0_engine)
+        tries = _tries(spec, precision, spec.context.tokens)
         size = (degree, pipeline)
         smallest = _candidate(spec, tier, precision, spec.context.tokens, size, tries[-1])
         if smallest.fits:  # or no larger batch does
@@ -127,6 +143,22 @@ def _candidates(spec: ModelSpec, tier: GpuTier, precision: Precision) -> Iterato
         yield smallest  # if nothing fits, report the requested context on all GPUs
 
 
+def _tries(spec: ModelSpec, precision: Precision, tokens: int) -> tuple[Batching, ...]:
+    whole = _whole_prompts(spec, precision, tokens)
+    return batchings(spec.profile, spec.arguments, tokens, whole)
+
+
+def _whole_prompts(spec: ModelSpec, precision: Precision, tokens: int) -> bool:
+    obeyed = vllm_behaviour(spec.release.vllm).chunked_prefill_obeyed
+    return takes_prompts_whole(
+        spec.arguments,
+        tokens,
+        v0_engine=precision.v0_engine,
+        obeyed=obeyed,
+        splits_long=precision.splits_long_prompts,
+    )
+
+
 def _shortened(
     spec: ModelSpec, tier: GpuTier, precision: Precision, tokens: int, sizes: list[tuple[int, int]]
 ) -> list[ModelSizing]:
@@ -135,8 +167,8 @@ def _shortened(
     for size in sizes:
 
         def shorter(tokens: int, size: tuple[int, int] = size) -> ModelSizing:
-            # V0 takes prompts whole, so its activations shrink with the context.
-            tries = batchings(spec.profile, spec.arguments, tokens, precision.v0_engine)
+            # If prompts are taken whole, activations shrink with the context.
+            tries = _tries(spec, precision, tokens)
             return _candidate(spec, tier, precision, tokens, size, tries[-1])
 
         fit = shorter(SHORTEST_TOKENS).fit
@@ -183,11 +215,12 @@ def _fit(
     if not spec.deployment.check_fit or architecture is None or precision.weight_bytes is None:
         return None
     tensor, pipeline = degrees
+    engine = spec.arguments.engine
     inputs = MemoryInputs(
         architecture=architecture,
         weight_bytes=precision.weight_bytes,
         packed_weights=_packed(spec.checkpoint),
-        offloaded_bytes=int(float(spec.arguments.engine.get("cpu_offload_gb") or 0) * GIB),
+        offloaded_bytes=int(float(engine.get("cpu_offload_gb") or 0) * GIB),
         kv_value_bytes=precision.kv_value_bytes,
         max_model_len=tokens,
         max_num_seqs=batching.max_num_seqs,
@@ -201,10 +234,23 @@ def _fit(
         accounting=accounting(
             spec.release.vllm,
             precision.v0_engine,
-            hybrid_kv_cache=not spec.arguments.engine.get("disable_hybrid_kv_cache_manager"),
+            hybrid_kv_cache=not engine.get("disable_hybrid_kv_cache_manager")
+            and not engine.get("disable_sliding_window"),
         ),
+        block_tokens=_count(engine, "block_size") or BLOCK_TOKENS,
+        kv_cache_bytes=_count(engine, "kv_cache_memory_bytes"),
+        kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
+        draft=draft_of(engine, spec.checkpoint),
+        images_per_prompt=stated_images(engine),
     )
     return memory_fit(inputs)
+
+
+def _count(engine: Mapping[str, Any], argument: str) -> int | None:
+    """A stated count; None without one, also if it has a wrong type, which was reported."""
+    value = engine.get(argument)
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return value if is_count else None
 
 
 def _packed(checkpoint: Checkpoint) -> bool:

@@ -3,14 +3,17 @@
 Each rule is vLLM's own check at engine start, made before a GPU is paid for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 
+from models.architecture import AttentionKind
 from models.catalog import (
     GpuTier,
     RayRelease,
     float16_refused,
     oldest_ray,
+    quantize_while_loading,
     ray_releases,
     release_number,
     vllm_behaviour,
@@ -19,7 +22,12 @@ from models.problems import Problem, Severity
 from models.ways_out import leave_out, outside, use
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
-from planning.sizing.quantization import IN_FLIGHT_BITS, quantization_problems
+from planning.sizing.quantization import (
+    activation_dtypes,
+    in_flight_bits,
+    passed_on,
+    quantization_problems,
+)
 from planning.sizing.stated_arguments import StatedArguments
 
 
@@ -30,6 +38,8 @@ class Precision:
     argument: the `quantization` that vLLM is given; None leaves it to the checkpoint.
     shown: how the weights are stored or loaded, for people.
     weight_bytes: bytes of all weights as loaded; None if the checkpoint is not described.
+    asks_prefix_caching: whether V0, which has it off, can be asked for it; V1 has it on.
+    splits_long_prompts: whether V0 splits prompts of contexts above 32,768 tokens.
     """
 
     dtype: str
@@ -38,24 +48,26 @@ class Precision:
     weight_bytes: int | None
     kv_value_bytes: int
     v0_engine: bool
+    asks_prefix_caching: bool
+    splits_long_prompts: bool
 
 
 def choose_precision(
     checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
 ) -> tuple[Precision, tuple[Problem, ...]]:
     """Dtype, quantization and engine of a model on one GPU tier."""
-    v0_engine = _runs_v0_engine(arguments, tier, release.ray)
-    dtype = _dtype(checkpoint, arguments, tier)
-    asked = arguments.get("quantization")
+    v0_engine = _runs_v0_engine(checkpoint, arguments, tier, release)
+    dtype = _dtype(checkpoint, arguments, tier, release)
+    argument = passed_on(checkpoint, arguments, tier, release.vllm)
     stored = checkpoint.quantization.method if checkpoint.quantization else None
-    in_flight = asked if stored is None and asked in IN_FLIGHT_BITS else None
-    # Nothing is known of a checkpoint that is not described: what was asked for is passed on.
-    passed_on = asked if checkpoint.architecture is None else in_flight
+    in_flight = argument if argument in quantize_while_loading(release.vllm) else None
     problems = [
         *_dtype_problems(dtype, checkpoint, arguments, tier, release),
         *quantization_problems(dtype, checkpoint, arguments, tier, release),
         *_kv_problems(arguments, tier, release, v0_engine),
         *_architecture_problems(checkpoint, arguments, release),
+        *_engine_problems(arguments, tier, release),
+        *_window_problems(checkpoint, arguments, release, v0_engine),
     ]
     if tier.capability < vllm_behaviour(release.vllm).v1_engine_capability and not v0_engine:
         older = oldest_ray(lambda row: row.supports_v0_engine)
@@ -78,26 +90,121 @@ def choose_precision(
         )
     return Precision(
         dtype=dtype,
-        argument=passed_on,
-        shown=stored or passed_on,
+        argument=argument,
+        shown=stored or argument,
         weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
         kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
+        asks_prefix_caching=v0_engine
+        and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
+        splits_long_prompts=_splits_long_prompts(checkpoint, arguments, release.vllm),
     ), tuple(problems)
 
 
-def _runs_v0_engine(arguments: StatedArguments, tier: GpuTier, ray: RayRelease) -> bool:
-    """Whether vLLM falls back to its V0 engine, for the GPU or for an fp8 KV cache."""
-    if not ray.supports_v0_engine:
+def _runs_v0_engine(
+    checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
+) -> bool:
+    """Whether vLLM falls back to its V0 engine: for the GPU, the model or an argument."""
+    if not release.ray.supports_v0_engine:
         return False
-    facts = vllm_behaviour(ray.vllm)
+    facts = vllm_behaviour(release.ray.vllm)
     least = facts.v1_engine_capability
     if _has_fp8_kv(arguments):
         least = max(least, facts.preferred_fp8_kv_cache_capability)
-    return tier.capability < least
+    name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    moved = any(True for _ in _moving_arguments(arguments, release.ray.vllm))
+    return tier.capability < least or name in facts.v0_architectures or moved
 
 
-def _dtype(checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier) -> str:
+def _moving_arguments(arguments: StatedArguments, vllm: str) -> Iterator[str]:
+    """The stated arguments that move a release with both engines to V0."""
+    facts, engine = vllm_behaviour(vllm), arguments.engine
+    for name, staying in facts.v1_argument_values.items():
+        if name in engine and engine[name] not in staying:
+            yield name
+    for name, moving in facts.v0_argument_values.items():
+        if engine.get(name) in moving:
+            yield name
+
+
+def _engine_problems(
+    arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
+) -> Iterable[Problem]:
+    """Arguments that change the engine without a word, on a GPU that has the newer one."""
+    facts = vllm_behaviour(release.ray.vllm)
+    if not release.ray.supports_v0_engine or tier.capability < facts.v1_engine_capability:
+        return
+    for name in _moving_arguments(arguments, release.ray.vllm):
+        yield Problem(
+            path=f"{arguments.path}.engine.{name}",
+            value=arguments.engine[name],
+            reason=f"moves vLLM {release.vllm} to its older V0 engine, which takes prompts whole "
+            "and is slower",
+            remedy="Leave it out, or use a newer versions.ray, which has the V1 engine only",
+            rule="argument-v0",
+            severity=Severity.WARN,
+        )
+
+
+class _Window(Enum):
+    """What V0's prefix caching meets in the model's config.json."""
+
+    NONE = "no window"
+    POSSIBLE = "perhaps a window that no layer reaches"
+    CERTAIN = "a window"
+
+
+def _v0_window(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) -> _Window:
+    architecture, facts = checkpoint.architecture, vllm_behaviour(vllm)
+    if arguments.engine.get("disable_sliding_window") is True:
+        return _Window.NONE
+    if architecture is None:
+        return _Window.POSSIBLE
+    if architecture.model_type in facts.v0_interleaved_windows:
+        return _Window.NONE
+    if architecture.sliding_window is not None:
+        return _Window.CERTAIN
+    return _Window.POSSIBLE if architecture.model_type in facts.stated_windows else _Window.NONE
+
+
+def _splits_long_prompts(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) -> bool:
+    """EngineArgs._set_default_args_v0: not for images, MLA, windows, LoRA or speculation."""
+    architecture, engine = checkpoint.architecture, arguments.engine
+    if architecture is None:
+        return True
+    return not (
+        architecture.multimodal
+        or architecture.attention.kind is AttentionKind.MLA
+        or _v0_window(checkpoint, arguments, vllm) is not _Window.NONE
+        or engine.get("enable_lora")
+        or engine.get("speculative_config")
+    )
+
+
+def _window_problems(
+    checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan, v0_engine: bool
+) -> Iterable[Problem]:
+    """https://github.com/vllm-project/vllm/issues/3781: refused by V0, allowed by V1 (#13069)."""
+    if not v0_engine or arguments.engine.get("enable_prefix_caching") is not True:
+        return
+    window = _v0_window(checkpoint, arguments, release.vllm)
+    if window is not _Window.NONE and checkpoint.architecture is not None:
+        certain = window is _Window.CERTAIN
+        yield Problem(
+            path=f"{arguments.path}.engine.enable_prefix_caching",
+            value=True,
+            reason=f"{'is' if certain else 'may be'} refused by the V0 engine, because "
+            f"{checkpoint.source} {'has' if certain else 'may have'} a sliding window in its "
+            "config.json",
+            remedy="Leave it out, or use an L4 or newer GPU with the V1 engine",
+            rule="prefix-caching-window",
+            severity=Severity.STOP if certain else Severity.WARN,
+        )
+
+
+def _dtype(
+    checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
+) -> str:
     asked = arguments.get("dtype")
     if isinstance(asked, str) and asked != "auto":
         return {"half": "float16", "float": "float32"}.get(asked, asked)
@@ -106,7 +213,8 @@ def _dtype(checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier) ->
     # A checkpoint in float16 stays so: bfloat16 would drop three bits of its mantissa.
     if checkpoint.architecture is not None and checkpoint.architecture.torch_dtype == "float16":
         return "float16"
-    return "bfloat16"
+    dtypes = activation_dtypes(checkpoint, arguments, tier, release.vllm)
+    return "float16" if dtypes and "bfloat16" not in dtypes else "bfloat16"
 
 
 def _dtype_problems(
@@ -158,7 +266,7 @@ def _kv_problems(
             path=path,
             value=kv_dtype,
             reason=f"is not supported by the V1 engine on {tier.gpu_name} in this vLLM, so the "
-            "model runs on the older V0 engine, without prefix caching",
+            "model runs on the older V0 engine",
             remedy="Use an H100",
             rule="fp8-kv-v0",
             severity=Severity.WARN,
@@ -231,7 +339,7 @@ def _weight_bytes(checkpoint: Checkpoint, dtype: str, in_flight: str | None) -> 
     architecture = checkpoint.architecture
     tables = 1 if architecture.tie_word_embeddings else 2
     embedding = min(total, tables * architecture.vocab_size * architecture.hidden_size * 2)
-    return embedding + int((total - embedding) * IN_FLIGHT_BITS[in_flight] / 16)
+    return embedding + int((total - embedding) * in_flight_bits(in_flight) / 16)
 
 
 def _kv_value_bytes(arguments: StatedArguments, dtype: str) -> int:

@@ -13,14 +13,26 @@ import os
 from pathlib import Path
 
 from models.catalog import vllm_versions
+from scripts.vllm_facts.bounds import argument_bounds
+from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.facts import (
     architectures,
     arguments,
     engine_arguments,
     float16_refused,
     front_end_fields,
+    multimodal_architectures,
     quantization_methods,
     read_by_ray,
+)
+from scripts.vllm_facts.quantization import (
+    compressed_tensors_schemes,
+    modelopt_algorithms,
+    modelopt_file_algorithms,
+    own_files,
+    quantize_while_loading,
+    takeovers,
+    weight_limits,
 )
 from scripts.vllm_facts.release import open_release
 from scripts.vllm_facts.source import Source
@@ -34,11 +46,14 @@ def write(version: str, source: Source) -> Path:
     """Write the facts of one release and return the file."""
     front_end = front_end_fields(source)
     serving = read_by_ray(source)
+    bounds = argument_bounds(source)
     lines = [
         f"# vLLM {version}, read from its source by scripts/vllm_facts. Do not edit.",
         "# engine_arguments: types, then the only values. quantization_methods: least compute",
         "# capability (75 is 7.5) and activation dtypes, null where code decides.",
         "# Of vLLM's front end Ray runs what takes serving_arguments; the rest has no effect.",
+        "# closed_values: the only texts that a registry or nested configuration takes.",
+        "# bounds: limits of engine arguments, as pydantic names them.",
         "engine_arguments:",
         *(f"  {name}: {text}" for name, text in engine_arguments(source).items()),
         "serving_arguments:",
@@ -50,12 +65,31 @@ def write(version: str, source: Source) -> Path:
         ),
         "front_end_arguments:",
         *(f"- {name}" for name in sorted(set(front_end) - serving)),
+        "closed_values:",
+        *(f"  {path}: [{', '.join(values)}]" for path, values in closed_values(source).items()),
+        "bounds:" if bounds else "bounds: {}",
+        *(f"  {name}: {json.dumps(limits)}" for name, limits in bounds.items()),
         "quantization_methods:",
         *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
+        "# What takes over the checkpoints of others, in vLLM's order; see scripts/vllm_facts.",
+        "quantization_takeovers:",
+        *(f"  {name}: {json.dumps(row)}" for name, row in takeovers(source).items()),
+        "quantize_while_loading:",
+        *(f"- {name}" for name in quantize_while_loading(source)),
+        "quantization_weights:",
+        *(f"  {name}: {json.dumps(row)}" for name, row in weight_limits(source).items()),
+        "quantization_files:",
+        *(f"  {name}: {json.dumps(files)}" for name, files in own_files(source).items()),
+        f"modelopt_algorithms: {json.dumps(modelopt_algorithms(source))}",
+        f"modelopt_file_algorithms: {json.dumps(modelopt_file_algorithms(source))}",
+        "compressed_tensors_schemes:",
+        *(f"  {name}: {least}" for name, least in compressed_tensors_schemes(source).items()),
         "float16_refused:",
         *(f"- {name}" for name in float16_refused(source)),
         "architectures:",
         *(f"- {name}" for name in architectures(source)),
+        "multimodal_architectures:",
+        *(f"- {name}" for name in multimodal_architectures(source)),
     ]
     path = TARGET / f"{version}.yaml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

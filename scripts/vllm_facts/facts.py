@@ -8,6 +8,7 @@ from typing import Any
 from scripts.vllm_facts.annotations import ALL_TYPES, NOTHING, Accepted, accepted
 from scripts.vllm_facts.source import Source
 
+QUANTIZATION = "vllm.model_executor.layers.quantization"
 DTYPES = {"half": "float16", "float": "float32"}
 
 
@@ -20,7 +21,7 @@ def engine_arguments(source: Source) -> dict[str, str]:
 def converted(source: Source, module: str) -> dict[str, Accepted]:
     """Return what `__post_init__` converts with `isinstance(self.x, ...)`, beyond annotations."""
     result: dict[str, Accepted] = {}
-    function = _method(source, "EngineArgs", module, "__post_init__")
+    function = method_of(source, "EngineArgs", module, "__post_init__")
     for node in ast.walk(function) if function else ():
         match node:
             case ast.Call(
@@ -103,10 +104,24 @@ FRONT_END_MODULES = (
 
 def quantization_methods(source: Source) -> dict[str, list[Any]]:
     """Return min_capability and activation dtypes by method, None if code decides."""
-    home = "vllm.model_executor.layers.quantization"
-    literal = source.find("QuantizationMethods", home)
-    tree = source.module(home)
-    if literal is None or tree is None:
+    literal = source.find("QuantizationMethods", QUANTIZATION)
+    if literal is None:
+        sys.exit("QuantizationMethods is not found")
+    classes = method_classes(source)
+    result: dict[str, list[Any]] = {}
+    for method in accepted(source, literal[0], literal[1]).choices:
+        name, module = classes.get(str(method), ("", ""))
+        result[str(method)] = [
+            _returned_number(source, name, module),
+            _returned_dtypes(source, name, module),
+        ]
+    return dict(sorted(result.items()))
+
+
+def method_classes(source: Source) -> dict[str, tuple[str, str]]:
+    """Return the class of each quantization method and the module that names it."""
+    tree = source.module(QUANTIZATION)
+    if tree is None:
         sys.exit("QuantizationMethods is not found")
     function = next(
         node
@@ -116,25 +131,19 @@ def quantization_methods(source: Source) -> dict[str, list[Any]]:
     classes: dict[str, tuple[str, str]] = {}
     for node in ast.walk(function):
         if isinstance(node, ast.ImportFrom):
-            module = source.home(node, home)
+            module = source.home(node, QUANTIZATION)
             classes |= {alias.asname or alias.name: (alias.name, module) for alias in node.names}
-    method_to_class: dict[str, str] = {}
+    result: dict[str, tuple[str, str]] = {}
     for node in ast.walk(function):
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(value, ast.Name):
-                    method_to_class |= dict.fromkeys(texts([key]), value.id)
-    result: dict[str, list[Any]] = {}
-    for method in accepted(source, literal[0], literal[1]).choices:
-        name, module = classes.get(method_to_class.get(str(method), ""), ("", ""))
-        result[str(method)] = [
-            _returned_number(source, name, module),
-            _returned_dtypes(source, name, module),
-        ]
-    return dict(sorted(result.items()))
+                if isinstance(value, ast.Name) and value.id in classes:
+                    result |= dict.fromkeys(texts([key]), classes[value.id])
+    return result
 
 
-def _method(source: Source, class_name: str, module: str, method: str) -> ast.FunctionDef | None:
+def method_of(source: Source, class_name: str, module: str, method: str) -> ast.FunctionDef | None:
+    """Return a method of a class or of a base of it, unless the base is vLLM's abstract one."""
     found = source.find(class_name, module) if class_name else None
     if found is None or not isinstance(found[0], ast.ClassDef):
         return None
@@ -143,13 +152,13 @@ def _method(source: Source, class_name: str, module: str, method: str) -> ast.Fu
             return node
     for base in found[0].bases:
         if isinstance(base, ast.Name) and base.id != "QuantizationConfig":
-            inherited = _method(source, base.id, found[1], method)
+            inherited = method_of(source, base.id, found[1], method)
             if inherited is not None:
                 return inherited
     return None
 
 
-def _only_return(function: ast.FunctionDef | None) -> ast.expr | None:
+def only_return(function: ast.FunctionDef | None) -> ast.expr | None:
     """Return the one expression that a function can return; None if the code chooses."""
     if function is None:
         return None
@@ -158,14 +167,14 @@ def _only_return(function: ast.FunctionDef | None) -> ast.expr | None:
 
 
 def _returned_number(source: Source, class_name: str, module: str) -> int | None:
-    value = _only_return(_method(source, class_name, module, "get_min_capability"))
+    value = only_return(method_of(source, class_name, module, "get_min_capability"))
     if isinstance(value, ast.Constant) and isinstance(value.value, int) and value.value > 0:
         return value.value
     return None
 
 
 def _returned_dtypes(source: Source, class_name: str, module: str) -> list[str] | None:
-    value = _only_return(_method(source, class_name, module, "get_supported_act_dtypes"))
+    value = only_return(method_of(source, class_name, module, "get_supported_act_dtypes"))
     if not isinstance(value, ast.List):
         return None
     names = [item.attr for item in value.elts if isinstance(item, ast.Attribute)]
@@ -178,16 +187,31 @@ def texts(nodes: Iterable[ast.expr | None]) -> list[str]:
     return [value for value in constants if isinstance(value, str)]
 
 
+# Run by the Transformers backend, from vLLM 0.11 on. In a table of their own.
+TRANSFORMERS_MODELS = "_TRANSFORMERS_SUPPORTED_MODELS"
+
+
 def architectures(source: Source) -> list[str]:
-    """Return the generative architectures of the model registry, text and multimodal."""
+    """Return the architectures of the model registry that generate text or embed."""
+    tables = ("_TEXT_GENERATION_MODELS", "_EMBEDDING_MODELS", TRANSFORMERS_MODELS)
+    return sorted({*multimodal_architectures(source), *_registered(source, *tables)})
+
+
+def multimodal_architectures(source: Source) -> list[str]:
+    """Return the architectures that take images or sound as well as text."""
+    return sorted(_registered(source, "_MULTIMODAL_MODELS"))
+
+
+def _registered(source: Source, *tables: str) -> set[str]:
     home = "vllm.model_executor.models.registry"
     result: set[str] = set()
-    for name in ("_TEXT_GENERATION_MODELS", "_MULTIMODAL_MODELS"):
+    for name in tables:
         found = source.find(name, home)
-        if found is None or not isinstance(found[0], ast.Dict):
+        if found is not None and isinstance(found[0], ast.Dict):
+            result |= set(texts(found[0].keys))
+        elif name != TRANSFORMERS_MODELS:
             sys.exit(f"{name} is not found in the model registry")
-        result |= set(texts(found[0].keys))
-    return sorted(result)
+    return result
 
 
 def float16_refused(source: Source) -> list[str]:

@@ -1,8 +1,8 @@
 """Runs components under Pulumi's mocks and records every registration as the engine would get it.
 
 What mocks do not prove: that a provider accepts the arguments (a misspelt key passes), that the
-engine orders, replaces and deletes as the options say, or that anything works. tests/engine runs
-the same components on the real engine with providers that check every key.
+engine orders, replaces and deletes as the options say, that hooks run, or that anything works.
+tests/engine runs the same components on the real engine with providers that check every key.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import pytest
 from google.protobuf import json_format
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc
+from pulumi.runtime._callbacks import _CallbackServicer
 
 from models.reading import reading_of
 from models.stack import (
@@ -176,6 +177,16 @@ class _Monitor(pulumi_mocks.MockMonitor):
         return response
 
 
+class _Callbacks(_CallbackServicer):
+    """Takes the registration of hooks, without which a component that has some does not run."""
+
+    def __init__(self) -> None:
+        """Without a server."""
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """Forget the hook."""
+
+
 def _plain(value: Any) -> Any:
     """The value without secret marks, to read what providers would get."""
     if rpc.is_rpc_secret(value):
@@ -209,6 +220,9 @@ def record() -> Record:
         pulumi.runtime.set_mocks(
             monitor.mocks, project="ray-llm", stack="test", preview=False, monitor=monitor
         )
+
+        # Pulumi's mocks have nobody to register a hook with; hooks do not run here.
+        pulumi.runtime.settings.SETTINGS.callbacks = _Callbacks()
 
         @pulumi.runtime.test
         def awaited() -> Any:

@@ -6,14 +6,14 @@ import pulumi
 import pytest
 
 from components import KubeRayOperator, KubeRayOperatorArgs
-from components.kuberay_operator import CRD_BASE_URL, crd_urls
+from components.kuberay_crds import CRD_SOURCE, crd_location
 from models.catalog.releases import kuberay_releases
 from models.stack import KubeRayInstall
 from planning import Plan
-from tests.components.programs import Record, with_kuberay
+from tests.components.programs import Record, Recording, with_kuberay
 
 RELEASE = "helm.sh/v3:Release"
-CRDS = "yaml/v2:ConfigGroup"
+CRD = "pulumi:index:Stash"
 
 
 def test_helm_never_touches_the_crds(record: Record, plan: Plan) -> None:
@@ -23,7 +23,17 @@ def test_helm_never_touches_the_crds(record: Record, plan: Plan) -> None:
 
 def test_operator_waits_for_its_crds(record: Record, plan: Plan) -> None:
     recording = record(lambda: KubeRayOperator("kuberay", KubeRayOperatorArgs.of(plan)))
-    assert recording.one(CRDS).urn in recording.one(RELEASE).dependencies
+    crds = {item.urn for item in recording.of_type(CRD)}
+    assert len(crds) == 4
+    assert crds <= set(recording.one(RELEASE).dependencies)
+
+
+def test_the_state_keeps_names_and_versions_of_crds_only(record: Record, plan: Plan) -> None:
+    recording = record(lambda: KubeRayOperator("kuberay", KubeRayOperatorArgs.of(plan)))
+    assert {item.name: item.inputs for item in recording.of_type(CRD)} == {
+        f"kuberay-crd-{plural}": {"input": {"name": f"{plural}.ray.io", "kubeRay": "1.6.2"}}
+        for plural in ("rayclusters", "raycronjobs", "rayjobs", "rayservices")
+    }
 
 
 def test_new_version_upgrades_operator_and_crds_together(record: Record, plan: Plan) -> None:
@@ -32,36 +42,75 @@ def test_new_version_upgrades_operator_and_crds_together(record: Record, plan: P
     new = record(lambda: KubeRayOperator("kuberay", replace(args, version="1.7.0")))
     assert old.one(RELEASE).inputs["version"] == "1.6.2"
     assert new.one(RELEASE).inputs["version"] == "1.7.0"
-    assert all("/v1.6.2/" in url for url in old.one(CRDS).inputs["files"])
-    assert all("/v1.7.0/" in url for url in new.one(CRDS).inputs["files"])
-    assert old.one(CRDS).urn == new.one(CRDS).urn
+    assert _versions(old) == {"1.6.2"}
+    assert _versions(new) == {"1.7.0"}
+    assert {item.urn for item in old.of_type(CRD)} == {item.urn for item in new.of_type(CRD)}
+
+
+def _versions(recording: Recording) -> set[str | None]:
+    return {item.inputs["input"]["kubeRay"] for item in recording.of_type(CRD)}
+
+
+def test_a_kind_that_an_old_release_lacks_keeps_its_record(record: Record) -> None:
+    # Without a record a downgrade would delete the CRD that the newer release installed.
+    recording = record(lambda: KubeRayOperator("kuberay", KubeRayOperatorArgs(version="1.5.2")))
+    records = {
+        item.inputs["input"]["name"]: item.inputs["input"] for item in recording.of_type(CRD)
+    }
+    assert records["raycronjobs.ray.io"] == {"name": "raycronjobs.ray.io"}
+    assert records["rayservices.ray.io"]["kubeRay"] == "1.5.2"
+
+
+def test_crds_that_go_with_the_operator_say_with_what(record: Record) -> None:
+    args = KubeRayOperatorArgs(version="1.6.2", keep_crds=False, namespace="theirs")
+    recording = record(lambda: KubeRayOperator("kuberay", args))
+    assert {item.inputs["input"]["deletedWith"] for item in recording.of_type(CRD)} == {"theirs"}
+
+
+def test_each_record_takes_the_place_of_the_crd_that_was_a_resource(
+    record: Record, plan: Plan
+) -> None:
+    recording = record(lambda: KubeRayOperator("kuberay", KubeRayOperatorArgs.of(plan)))
+    assert {item.name: item.aliases for item in recording.of_type(CRD)} == {
+        f"kuberay-crd-{plural}": [f"kuberay-crds:{plural}.ray.io"]
+        for plural in ("rayclusters", "raycronjobs", "rayjobs", "rayservices")
+    }
 
 
 @pytest.mark.parametrize("version", sorted(kuberay_releases()))
 def test_every_release_of_the_table_has_the_rayservice_crd(version: str) -> None:
-    urls = crd_urls(version)
-    base = CRD_BASE_URL.format(version=version)
-    assert f"{base}/ray.io_rayservices.yaml" in urls
-    assert f"{base}/ray.io_rayclusters.yaml" in urls
-
-
-def test_cron_jobs_are_a_kind_since_1_6() -> None:
-    assert len(crd_urls("1.5.2")) == 3
-    assert crd_urls("1.6.2")[1].endswith("/ray.io_raycronjobs.yaml")
-
-
-def test_mirrors_replace_both_sources(record: Record) -> None:
-    args = KubeRayOperatorArgs(
-        version="1.6.2",
-        crd_base_url="https://mirror.example/kuberay/{version}/",
-        chart_repository="https://mirror.example/charts",
+    assert crd_location("rayservices.ray.io", CRD_SOURCE, version) == (
+        f"https://raw.githubusercontent.com/ray-project/kuberay/v{version}/ray-operator/config/crd/"
+        "bases/ray.io_rayservices.yaml"
     )
-    recording = record(lambda: KubeRayOperator("kuberay", args))
-    assert recording.one(CRDS).inputs["files"][0] == (
-        "https://mirror.example/kuberay/1.6.2/ray.io_rayclusters.yaml"
-    )
-    repository = recording.one(RELEASE).inputs["repositoryOpts"]
-    assert repository == {"repo": "https://mirror.example/charts"}
+
+
+@pytest.mark.parametrize(
+    ("source", "location"),
+    [
+        ("https://mirror.example/{version}/", "https://mirror.example/1.6.2/ray.io_rayjobs.yaml"),
+        ("mirror/crds", "mirror/crds/ray.io_rayjobs.yaml"),
+    ],
+)
+def test_crds_come_from_the_source_that_is_given(source: str, location: str) -> None:
+    assert crd_location("rayjobs.ray.io", source, "1.6.2") == location
+
+
+@pytest.mark.parametrize(
+    ("source", "chart", "repository"),
+    [
+        ("https://mirror.example/charts", "kuberay-operator", "https://mirror.example/charts"),
+        ("oci://mirror.example/charts/", "oci://mirror.example/charts/kuberay-operator", None),
+        ("./kuberay-operator-1.6.2.tgz", "./kuberay-operator-1.6.2.tgz", None),
+    ],
+)
+def test_the_chart_comes_from_the_source_that_is_given(
+    record: Record, source: str, chart: str, repository: str | None
+) -> None:
+    args = KubeRayOperatorArgs(version="1.6.2", chart_source=source)
+    inputs = record(lambda: KubeRayOperator("kuberay", args)).one(RELEASE).inputs
+    assert inputs["chart"] == chart
+    assert inputs.get("repositoryOpts") == (repository and {"repo": repository})
 
 
 def test_failed_upgrade_is_rolled_back(record: Record, plan: Plan) -> None:
@@ -99,5 +148,5 @@ def test_children_use_the_given_provider(record: Record, plan: Plan) -> None:
     recording = record(program)
     component = recording.named("kuberay").urn
     children = [item for item in recording.registrations if item.parent == component]
-    assert len(children) == 3
-    assert all("::theirs::" in item.provider for item in children)
+    assert len(children) == 6
+    assert all("::theirs::" in item.provider for item in children if item.type != CRD)

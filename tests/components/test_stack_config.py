@@ -13,6 +13,7 @@ from models.reading import Reading
 from tests.components.programs import Record
 
 TOKEN = "hf_QfYvTz0123456789"
+LONG_TOKEN = f"hf_{'QfYvTz0123456789' * 2}"
 GOOD: Mapping[str, Any] = {
     "gcp:project": "acme-ml",
     "gcp:region": "us-central1",
@@ -101,6 +102,17 @@ def test_token_in_plain_text_is_refused_and_not_repeated() -> None:
     reported = problems({**GOOD, "ray-llm:huggingFaceToken": TOKEN})
     assert "is in plain text" in reported
     assert TOKEN not in reported
+
+
+def test_a_nested_secret_in_plain_text_is_refused_and_not_kept() -> None:
+    engine = {"model_loader_extra_config": {"auth": [f"token={LONG_TOKEN}"]}}
+    values = {**GOOD, "ray-llm:models": [{"model": "qwen2.5-0.5b-instruct", "engine": engine}]}
+    read = reading(values)
+    assert [problem.rule for problem in read.problems] == ["plain-token"]
+    assert LONG_TOKEN not in repr(read)
+    with pytest.raises(pulumi.RunError) as stopped:
+        StackConfig.of_running_stack().announced_plan()
+    assert LONG_TOKEN not in str(stopped.value)
 
 
 def test_encrypted_values_of_other_keys_never_enter() -> None:

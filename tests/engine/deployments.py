@@ -16,6 +16,8 @@ import yaml
 from localcloud.cloud import LocalCloud, Project
 
 CHECKOUT = Path(__file__).parents[2]
+# The program with KubeRay's CRDs as resources of their own, as earlier versions had them.
+EARLIER_LAYOUT = CHECKOUT / "tests" / "engine" / "earlier_layout"
 # In the form of a real token, so that code which searches for tokens finds it.
 TOKEN = "hf_EngineTestTokenThatMustNotLeak0123"
 
@@ -61,10 +63,7 @@ class Deployment:
         self.stack = stack
         self.folder = folder / "project"
         self.folder.mkdir(parents=True)
-        content = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))
-        content["main"] = str(CHECKOUT)
-        content["runtime"]["options"]["virtualenv"] = str(CHECKOUT / ".venv")
-        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        self.run_program(CHECKOUT)
         self.write(config)
         self.cloud = cloud or LocalCloud(folder / "cloud", token=TOKEN)
 
@@ -72,6 +71,13 @@ class Deployment:
     def project(self) -> Project:
         """The project in the local cloud."""
         return self.cloud.project(self.folder)
+
+    def run_program(self, main: Path) -> None:
+        """Make commands run the program in the folder `main`; by default it is today's."""
+        content = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))
+        content["main"] = str(main)
+        content["runtime"]["options"]["virtualenv"] = str(CHECKOUT / ".venv")
+        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def write(self, config: Mapping[str, Any] | str) -> None:
         """Replace the stack file; a string is written unchanged."""

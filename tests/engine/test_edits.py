@@ -2,12 +2,11 @@
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.deployments import Change, Deployment, shipped_config, with_kuberay_addon
+from tests.engine.deployments import Deployment, shipped_config, with_kuberay_addon
 
 pytestmark = pytest.mark.engine
 
@@ -95,19 +94,3 @@ def test_another_boot_disk_size_changes_only_that_pool(
     changes = _edited(deployed, stack)
     assert _of_type(changes, NODE_POOL) == {"gpu-pools-l4": "update"}
     assert _of_type(changes, RAY_SERVICE) == {}
-
-
-def test_a_new_kuberay_version_upgrades_its_crds_with_the_operator(tmp_path: Path) -> None:
-    config = shipped_config("dev")
-    config["ray-llm:versions"] = {"kuberay": "1.4.2"}
-    deployment = Deployment(tmp_path, "dev", config)
-    deployment.must_up()
-    del config["ray-llm:versions"]
-    deployment.write(config)
-    changes = deployment.changes()
-    crd = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
-    assert Change("update", crd, "kuberay-crds:rayservices.ray.io") in changes
-    assert Change("update", "kubernetes:helm.sh/v3:Release", "kuberay-operator") in changes
-    assert {change.name for change in changes if change.type == JOB} == {"llm-smoke-test"}
-    deployment.must_up()
-    assert {change.operation for change in deployment.changes()} == set()

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from localcloud.cloud import LocalCloud
 from scripts.pending_creates import with_pending_creates
-from tests.engine.deployments import Deployment, shipped_config, with_kuberay_addon
+from tests.engine.deployments import TOKEN, Deployment, shipped_config, with_kuberay_addon
 
 pytestmark = pytest.mark.engine
 NODE_POOL = "gcp:container/nodePool:NodePool"
@@ -118,6 +119,25 @@ def test_what_google_made_behind_the_killed_engine_is_adopted_by_name(
     deployment = Deployment(tmp_path, "dev", ADDON)
     _killed_while(deployment, {**resource, "when": "after", "sleep": 60})
     assert deployment.pulumi("cancel").returncode == 0
+    _add_pending_creates(deployment, tmp_path)
+    deployment.must_up()
+    _assert_whole(deployment)
+
+
+def test_clearing_the_pending_creates_only_forgets_what_google_made(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, "dev", ADDON)
+    pool = {"type": NODE_POOL, "name": "gpu-pools-t4"}
+    _killed_while(deployment, {**pool, "when": "after", "sleep": 60})
+    assert deployment.pulumi("cancel").returncode == 0
+    cleared = deployment.pulumi("refresh", "--skip-preview", "--clear-pending-creates")
+    assert cleared.returncode == 0, cleared.stdout + cleared.stderr
+    assert any(key.endswith("/nodePools/t4") for key in deployment.existing())
+    refused = deployment.up()
+    assert refused.returncode != 0
+    assert "already exists" in (refused.stdout + refused.stderr).lower()
+
+
+def _add_pending_creates(deployment: Deployment, tmp_path: Path) -> None:
     export = json.loads(deployment.pulumi("stack", "export").stdout)
     amended = tmp_path / "amended.json"
     amended.write_text(json.dumps(with_pending_creates(export)), encoding="utf-8")
@@ -125,5 +145,28 @@ def test_what_google_made_behind_the_killed_engine_is_adopted_by_name(
     assert imported.returncode == 0, imported.stdout + imported.stderr
     refreshed = deployment.pulumi("refresh", "--skip-preview")
     assert refreshed.returncode == 0, refreshed.stdout + refreshed.stderr
+
+
+@pytest.mark.parametrize("type_", ["kubernetes:ray.io/v1:RayService", "kubernetes:core/v1:Secret"])
+def test_an_object_that_an_adopted_cluster_already_has_is_added_to_the_state(
+    type_: str, tmp_path: Path
+) -> None:
+    """There another owner may have made it, so the next `up` takes nothing over by itself."""
+    cloud = LocalCloud(tmp_path / "cloud", token=TOKEN)
+    cloud.declare_cluster("acme-ml-dev", "us-central1", "shared")
+    before = set(cloud.cloud_objects())
+    shared = {"name": "shared", "existing": True, "zones": ["us-central1-a"]}
+    deployment = Deployment(tmp_path, "dev", {**HELM, "ray-llm:cluster": shared}, cloud)
+    _killed_while(deployment, {"type": type_, "when": "after", "sleep": 60})
+    assert deployment.pulumi("cancel").returncode == 0
+    refused = deployment.up()
+    assert refused.returncode != 0
+    assert "already exists" in refused.stdout + refused.stderr
+    _add_pending_creates(deployment, tmp_path)
     deployment.must_up()
-    _assert_whole(deployment)
+    settled = deployment.pulumi("preview", "--expect-no-changes")
+    assert settled.returncode == 0, settled.stdout + settled.stderr
+    destroy = deployment.pulumi("destroy", "--skip-preview")
+    assert destroy.returncode == 0, destroy.stdout + destroy.stderr
+    left = deployment.existing() - before
+    assert all("|CustomResourceDefinition|" in key for key in left), "the CRDs alone are kept"

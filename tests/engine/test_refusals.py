@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from reports.pulumi_preview import engine_preview
 from tests.engine.deployments import TOKEN, Deployment, shipped_config
 
 pytestmark = pytest.mark.engine
@@ -77,3 +78,24 @@ def test_a_gated_model_without_a_token_is_refused(tmp_path: Path) -> None:
     done = deployment.preview()
     assert done.returncode != 0
     assert "is gated on Hugging Face, and the stack has no token" in done.stdout + done.stderr
+
+
+def test_an_adopted_cluster_that_is_not_there_is_one_sentence_for_people_and_in_json(
+    tmp_path: Path,
+) -> None:
+    config = shipped_config("dev")
+    config["ray-llm:cluster"] = {"name": "lost", "existing": True, "zones": ["us-central1-a"]}
+    deployment = Deployment(tmp_path, "dev", config)
+    done = deployment.preview()
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout + done.stderr
+    decisive = "cluster lost in us-central1 of project acme-ml-dev cannot be adopted"
+    assert decisive in done.stdout + done.stderr
+
+    # A preview that fails prints its diagnostics on standard output, and ends with 1.
+    printed = deployment.pulumi("preview", "--json")
+    assert (printed.returncode, printed.stderr) == (1, "")
+    [error] = engine_preview(printed.stdout, "preview.json").errors
+    assert decisive in error
+    assert "Traceback" not in error
+    assert deployment.existing() == set()

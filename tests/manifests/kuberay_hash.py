@@ -5,12 +5,16 @@ from typing import Any
 
 
 def hashed(ray_cluster_config: dict[str, Any]) -> dict[str, Any]:
-    """A copy without the numbers of workers, which every KubeRay release ignores.
+    """A copy without what no KubeRay release or, since 1.6, KubeRay compares.
 
+    A change of only these fields reaches no pod of a live cluster, and nothing says so: the
+    numbers of workers, and since 1.6 tolerations and scheduling gates.
     GenerateHashWithoutReplicasAndWorkersToDelete in ray-operator/controllers/ray/utils/util.go.
     """
     spec = copy.deepcopy(ray_cluster_config)
-    for group in spec["workerGroupSpecs"]:
+    for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
         for number in ("replicas", "minReplicas", "maxReplicas"):
-            del group[number]
+            group.pop(number, None)
+        for field in ("tolerations", "schedulingGates"):
+            group["template"]["spec"].pop(field, None)
     return spec

@@ -68,6 +68,7 @@ def t4_model(**changes: Any) -> ModelPlan:
             "source": "Qwen/Qwen2.5-0.5B-Instruct",
             "dtype": "float16",
             "v0_engine": True,
+            "asks_prefix_caching": True,
             "replicas": replicas(0, 2),
             "routers": replicas(0, 2),
             **changes,

@@ -185,8 +185,10 @@ def test_v0_is_set_for_v0_models_only_and_through_the_llm_config() -> None:
     assert "runtime_env" not in config_of(model())
 
 
-def test_prefix_caching_is_written_for_v0_only_because_v1_has_it() -> None:
+def test_prefix_caching_is_written_where_the_plan_asks_for_it() -> None:
     assert config_of(t4_model())["engine_kwargs"]["enable_prefix_caching"] is True
+    without = config_of(t4_model(asks_prefix_caching=False))
+    assert "enable_prefix_caching" not in without["engine_kwargs"]
     assert "enable_prefix_caching" not in config_of(model())["engine_kwargs"]
 
 

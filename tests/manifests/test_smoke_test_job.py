@@ -183,6 +183,7 @@ def test_it_may_do_what_the_script_does_and_nothing_else() -> None:
             "verbs": ["get"],
         },
         {"apiGroups": ["ray.io"], "resources": ["rayclusters"], "verbs": ["get", "patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "delete"]},
     ]
@@ -190,6 +191,12 @@ def test_it_may_do_what_the_script_does_and_nothing_else() -> None:
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     pod = made.job["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == account["metadata"]["name"]
+
+
+def test_no_right_to_create_names_its_objects_because_kubernetes_never_grants_that() -> None:
+    """The name of an object is not known when it is created, so `resourceNames` rules it out."""
+    for rule in service_manifests(plan()).smoke_test.role["rules"]:
+        assert "create" not in rule["verbs"] or "resourceNames" not in rule
 
 
 def test_objects_share_no_part_that_someone_could_change_in_both() -> None:

@@ -26,6 +26,13 @@ Answer = tuple[int, Any]
 JOBS = "/apis/batch/v1/namespaces/ai/jobs"
 RAY_CLUSTERS = "/apis/ray.io/v1/namespaces/ai/rayclusters"
 PODS = "/api/v1/namespaces/ai/pods"
+EVENTS = "/api/v1/namespaces/ai/events"
+EVENT_QUERY = urlencode(
+    {
+        "fieldSelector": "involvedObject.kind=RayService,involvedObject.name=llm-serving,"
+        "reason=FailedToUpdateServeApplications"
+    }
+)
 TRACEBACK = """The deployment failed to start 3 times in a row. Error:
 ray::ServeReplica:a:LLMServer:a.initialize_and_get_metadata() (pid=7, ip=10.0.0.9)
   File "/home/ray/vllm/worker.py", line 200, in determine_num_available_blocks
@@ -36,8 +43,8 @@ ValueError: No available memory for the cache blocks. Try increasing `gpu_memory
 class Service:
     """The answers of the cluster; a test sets them and changes them while the script runs."""
 
-    def __init__(self, models: tuple[ModelPlan, ...]) -> None:
-        self.plan = plan(models)
+    def __init__(self, models: tuple[ModelPlan, ...], ray: str = "2.49.1") -> None:
+        self.plan = plan(models, ray=ray)
         self.applications = {item.name: self.application(item) for item in self.plan.models}
         self.upcoming: dict[str, Any] = {}
         self.ray_service: Answer = (403, {})
@@ -51,6 +58,7 @@ class Service:
         self.deleted: list[str] = []
         self.groups: list[dict[str, Any]] = []
         self.pods: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
 
     def application(self, item: ModelPlan, status: str = "RUNNING") -> dict[str, Any]:
         return {
@@ -101,6 +109,10 @@ class Service:
             return self.answer_jobs(path, method)
         if path.startswith(RAY_CLUSTERS):
             return 200, {"spec": {"workerGroupSpecs": self.groups}}
+        if path.startswith(EVENTS):
+            [selector] = parse_qs(urlsplit(path).query)["fieldSelector"]
+            assert "involvedObject.name=llm-serving" in selector
+            return 200, {"items": self.events}
         if path.startswith(PODS):
             return 200, {"items": self.pods}
         name, _, endpoint = path[1:].partition("/v1/")
@@ -189,8 +201,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setattr(repairs, "REMOVAL_POLL_SECONDS", 0.01)
     servers: list[ThreadingHTTPServer] = []
 
-    def run_for(*models: ModelPlan) -> Run:
-        service = Service(models)
+    def run_for(*models: ModelPlan, ray: str = "2.49.1") -> Run:
+        service = Service(models, ray)
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -429,6 +441,60 @@ def test_what_had_failed_before_is_started_once_more_as_serve_never_does_by_itse
         assert body["http_options"] == {"host": "0.0.0.0", "port": 8000}
 
 
+def replicas_in(state: str) -> list[dict[str, str]]:
+    return [{"replica_id": "b", "state": "STOPPING"}, {"replica_id": "a", "state": state}]
+
+
+@pytest.mark.parametrize(
+    ("ray", "state", "stays"),
+    [
+        # From then on 2.49.1 answers 503 though a replica runs, so nothing is lost by a removal.
+        ("2.49.1", "RUNNING", False),
+        ("2.60.0", "RUNNING", True),
+        # Nothing of it has ever answered.
+        ("2.60.0", "STARTING", False),
+    ],
+)
+def test_a_failed_application_whose_old_replicas_answer_is_never_taken_out(
+    ray: str, state: str, stays: bool, start: Callable[..., Run]
+) -> None:
+    run = start(model("a"), model("b"), ray=ray)
+    good = run.service.applications["b"]["deployed_app_config"]
+    failed = run.service.fail("a")
+    for deployment in failed["deployments"].values():
+        deployment["replicas"] = replicas_in(state)
+    run.service.applications["a"] = failed
+    bad = failed["deployed_app_config"]
+    run.service.revives = True
+    assert run(10) == 0
+    assert run.lines[0] == "a: had failed and is started once more"
+    submitted = [body["applications"] for _, body in run.service.submitted]
+    if stays:
+        assert submitted == [
+            [{**bad, "runtime_env": {"env_vars": {"RAY_LLM_RESTARTS": "1"}}}, good]
+        ]
+    else:
+        assert submitted == [[good], [bad, good]]
+
+
+def test_every_further_start_is_another_version_and_keeps_the_applications_own_variables(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"), ray="2.60.0")
+    failed = run.service.fail("a")
+    failed["deployments"]["LLMServer:a"]["replicas"] = replicas_in("RUNNING")
+    own = {"working_dir": "w", "env_vars": {"RAY_LLM_RESTARTS": "1", "OWN": "x"}}
+    failed["deployed_app_config"]["runtime_env"] = own
+    run.service.applications["a"] = failed
+    run.service.revives = True
+    assert run(10) == 0
+    [(_, body)] = run.service.submitted
+    assert body["applications"][0]["runtime_env"] == {
+        "working_dir": "w",
+        "env_vars": {"RAY_LLM_RESTARTS": "2", "OWN": "x"},
+    }
+
+
 def test_a_failed_application_is_put_back_only_when_serve_has_taken_it_out(
     start: Callable[..., Run],
 ) -> None:
@@ -506,6 +572,69 @@ def test_an_edit_that_kuberay_has_not_seen_is_waited_for_but_not_for_ever(
     run.service.ray_service = ray_service(generation=3, observed=2)
     assert run(10) == 0
     assert run.lines[0] == "a: KubeRay has not yet seen the new configuration"
+
+
+def refusal(count: int, cluster: str = "llm-serving-old", answer: str = "") -> dict[str, Any]:
+    """An event of KubeRay 1.6.2."""
+    answer = answer or '400 Bad Request {"detail": "route_prefix /a stands twice"}'
+    return {
+        "metadata": {"name": "llm-serving.17"},
+        "count": count,
+        "message": f"Failed to update serve applications to the RayCluster ai/{cluster}: "
+        f"UpdateDeployments fail: {answer}",
+    }
+
+
+def active(name: str = "llm-serving-old", **more: Any) -> Answer:
+    return ray_service(activeServiceStatus={"rayClusterName": name}, **more)
+
+
+def test_a_configuration_that_ray_refuses_ends_the_test_with_rays_answer(
+    start: Callable[..., Run],
+) -> None:
+    """KubeRay tries again for ever, and says so only in an event."""
+    run = start(model("a"), model("b"))
+    run.service.ray_service = active()
+    del run.service.applications["a"]
+
+    def again(times: int) -> Answer | None:
+        return (200, {"items": [refusal(3 if times == 1 else 4)]})
+
+    run.service.overrides[f"{EVENTS}?{EVENT_QUERY}"] = again
+    assert run(60) == 1
+    assert "a: Ray Serve refuses what KubeRay submits: 400 Bad Request" in run.text
+    assert "route_prefix /a stands twice" in run.text
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        refusal(3),  # of an earlier configuration: nothing has been refused since
+        refusal(3, cluster="llm-serving-other"),
+        refusal(3, answer="503 Service Unavailable"),
+    ],
+)
+def test_an_old_refusal_another_clusters_and_an_outage_are_waited_for(
+    event: dict[str, Any], start: Callable[..., Run]
+) -> None:
+    run = start(model("a"))
+    run.service.ray_service = active()
+    run.service.events = [event]
+    if event != refusal(3):
+        counts = iter(range(4, 100))
+        run.service.overrides[f"{EVENTS}?{EVENT_QUERY}"] = lambda _: (
+            200,
+            {"items": [{**event, "count": next(counts)}]},
+        )
+    assert run(10) == 0
+    assert "refuses" not in run.text
+
+
+def test_events_that_may_not_be_read_are_no_failure(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    run.service.ray_service = active()
+    run.service.overrides[f"{EVENTS}?{EVENT_QUERY}"] = lambda _: (403, {})
+    assert run(10) == 0
 
 
 def test_a_ray_service_that_kuberay_refuses_fails_every_model(

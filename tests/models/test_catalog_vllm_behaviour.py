@@ -16,7 +16,13 @@ from models.catalog import (
 # and 0.29.0.
 CHANGES = {
     "draft_models": (False, False, False, True, True, True),
+    "draft_vocabulary": (False, False, False, True, True, True),
+    "async_scheduling_on_ray": (True, True, True, False, False, True),
+    "async_scheduling_of_pipelines": (False, False, False, True, True, True),
+    "compilation_config_readable": (False, True, True, True, True, True),
+    "chunked_prefill_obeyed": (False, False, False, True, True, True),
     "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89),
+    "swap_space_gib": (4, 4, 4, 4, 0, 0),
     "sampling_bytes_per_logit": (38.4, 38.4, 38.4, 38.4, 14.2, 14.2),
     "runtime_gib": (0.15, 0.15, 0.15, 0.15, 0.25, 0.25),
     "moe_workspace_kept": (False, False, False, True, True, True),
@@ -35,7 +41,11 @@ def test_a_fact_changes_at_its_release(fact: str) -> None:
 
 
 def test_every_other_fact_is_the_same_in_all_releases() -> None:
-    same = set(behaviour_rows()) - set(CHANGES) - {"lora_ranks"}
+    same = (
+        set(behaviour_rows())
+        - set(CHANGES)
+        - {"lora_ranks", "eagle3_targets", "strict_arguments", "async_speculation"}
+    )
     for fact in same:
         assert behaviour_rows()[fact].since == {}
 
@@ -44,6 +54,13 @@ def test_every_other_fact_is_the_same_in_all_releases() -> None:
 def test_ranks_of_lora_are_the_arguments_choices_or_in_the_table(version: str) -> None:
     choices = engine_arguments(version)["max_lora_rank"].choices
     assert (vllm_behaviour(version).lora_ranks is None) == (choices is not None)
+
+
+@pytest.mark.parametrize("version", vllm_versions())
+def test_swap_space_is_reserved_where_the_argument_exists(version: str) -> None:
+    assert bool(vllm_behaviour(version).swap_space_gib) == (
+        "swap_space" in engine_arguments(version)
+    )
 
 
 def test_a_version_outside_the_table_behaves_as_the_change_before_it() -> None:

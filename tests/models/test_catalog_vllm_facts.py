@@ -5,6 +5,8 @@ import tarfile
 
 import pytest
 
+from scripts.vllm_facts.bounds import argument_bounds
+from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.facts import (
     engine_arguments,
     float16_refused,
@@ -12,16 +14,71 @@ from scripts.vllm_facts.facts import (
     quantization_methods,
     read_by_ray,
 )
+from scripts.vllm_facts.quantization import (
+    compressed_tensors_schemes,
+    modelopt_algorithms,
+    modelopt_file_algorithms,
+    own_files,
+    quantize_while_loading,
+    takeovers,
+    weight_limits,
+)
 from scripts.vllm_facts.release import python_files
 from scripts.vllm_facts.source import Source
 
 FILES = {
-    "vllm/config/__init__.py": "from vllm.config.cache import CacheDType\n",
-    "vllm/config/cache.py": "CacheDType = Literal['auto', 'fp8']\n",
+    "vllm/config/__init__.py": "from vllm.config.cache import CacheConfig, CacheDType\n",
+    "vllm/config/cache.py": """
+CacheDType = Literal['auto', 'fp8']
+class CacheConfig:
+    watermark: float = Field(default=0.1, ge=0, lt=1)
+    interval: int = 4
+""",
     "vllm/config/model.py": "_FLOAT16_NOT_SUPPORTED_MODELS = {'gemma2': 'why'}\n",
-    "vllm/config/compilation.py": "@dataclass\nclass CompilationConfig:\n    level: int\n",
+    "vllm/config/speculative.py": """
+Methods = Literal['ngram', Literal['mtp']]
+SpeculativeMethod = Methods
+class SpeculativeConfig:
+    method: SpeculativeMethod | None = None
+    model: str | None = None
+    target_model_config: SkipValidation[ModelConfig] = None
+""",
+    "vllm/model_executor/model_loader/__init__.py": "LoadFormats = Literal['auto', 'gguf']\n",
+    "vllm/transformers_utils/config.py": """
+class ConfigFormat(str, enum.Enum):
+    AUTO = 'auto'
+    HF = 'hf'
+""",
+    "vllm/config/attention.py": """
+class AttentionConfig:
+    def validate_backend_before(cls, value):
+        return None if value.lower() == 'auto' else AttentionBackendEnum[value.upper()]
+""",
+    "vllm/v1/attention/backends/registry.py": """
+class AttentionBackendEnum(Enum):
+    FLASH_ATTN = 'vllm.v1.FlashAttention'
+    TORCH_SDPA = ''
+""",
+    "vllm/reasoning/__init__.py": "_REASONING_PARSERS_TO_REGISTER = {'qwen3': ('a', 'B')}\n",
+    "vllm/entrypoints/openai/tool_parsers/__init__.py": """
+from .abstract_tool_parser import ToolParser
+from .llama_tool_parser import LlamaToolParser
+from .qwen_tool_parser import QwenToolParser
+""",
+    "vllm/entrypoints/openai/tool_parsers/llama_tool_parser.py": """
+@ToolParserManager.register_module("llama3_json")
+@ToolParserManager.register_module("llama4_json")
+class LlamaToolParser(ToolParser):
+    pass
+""",
+    "vllm/entrypoints/openai/tool_parsers/qwen_tool_parser.py": """
+@ToolParserManager.register_module(["qwen3_coder"])
+class QwenToolParser(ToolParser):
+    pass
+""",
+    "vllm/config/compilation.py": "@config\nclass CompilationConfig:\n    level: int\n",
     "vllm/engine/arg_utils.py": """
-from vllm.config import CacheDType
+from vllm.config import CacheConfig, CacheDType
 from vllm.config.compilation import CompilationConfig
 from torch import Executor
 if TYPE_CHECKING:
@@ -38,6 +95,8 @@ class EngineArgs:
     free: QuantizationMethods | str | None = None
     seed: "int | None" = None
     utilization: float = 0.9
+    watermark: float = get_field(CacheConfig, 'watermark')
+    interval: int = CacheConfig.interval
     both: Both = 'a'
     executor: Optional[Union[str, Type[Executor]]] = None
     compilation_config: CompilationConfig = None
@@ -109,6 +168,165 @@ class Fp8Config(QuantizationConfig):
 }
 
 
+QUANTIZATION = "vllm/model_executor/layers/quantization"
+TAKING_OVER = {
+    f"{QUANTIZATION}/__init__.py": """
+QuantizationMethods = Literal['inc', 'awq', 'awq_marlin', 'modelopt', 'rocm', 'online']
+
+def get_quantization_config(quantization):
+    from .all import Inc, Awq, Marlin, ModelOpt, Rocm, Rows, Online
+    methods = {
+        'inc': Inc, 'awq': Awq, 'awq_marlin': Marlin, 'modelopt': ModelOpt, 'rocm': Rocm,
+        'online': Online, 'again': Inc, 'rows': Rows,
+    }
+    return methods[quantization]
+""",
+    f"{QUANTIZATION}/all.py": """
+class Inc(QuantizationConfig):
+    @classmethod
+    def override_quantization_method(cls, hf_quant_cfg, user_quant):
+        if hf_quant_cfg.get('quant_method', None) == 'auto-round':
+            return 'inc'
+        return None
+
+class Awq(QuantizationConfig):
+    def __init__(self, weight_bits):
+        if weight_bits != 4:
+            raise ValueError
+    def get_config_filenames(cls):
+        return ['quantize_config.json']
+
+class Marlin(QuantizationConfig):
+    TYPE_MAP = {4: types.uint4, 8: types.uint8}
+    @classmethod
+    def override_quantization_method(cls, hf_quant_cfg, user_quant):
+        can_convert = cls.compatible(hf_quant_cfg)
+        valid = user_quant is None or user_quant == 'awq_marlin'
+        if can_convert and valid:
+            return 'awq_marlin'
+        if can_convert and user_quant == 'awq':
+            logger.info('slower')
+        return None
+    @classmethod
+    def compatible(cls, config):
+        quant_method = config.get('quant_method', '').lower()
+        if not current_platform.is_cuda():
+            return False
+        if quant_method != 'awq':
+            return False
+        return check_marlin_supported(quant_type=cls.TYPE_MAP[config['bits']], has_zp=True)
+
+class Rows(Marlin):
+    TYPE_MAP = {(4, True): 'uint4b8', (8, True): 'uint8b128'}
+    def __init__(self, weight_bits, sym):
+        if (weight_bits, sym) not in self.TYPE_MAP:
+            raise ValueError
+
+class ModelOpt(QuantizationConfig):
+    @classmethod
+    def override_quantization_method(cls, hf_quant_cfg, user_quant):
+        algo = hf_quant_cfg['quant_algo']
+        return 'modelopt' if algo is not None and ('FP8' in algo or algo == 'X') else None
+    def get_config_filenames(cls):
+        return ['hf_quant_config.json']
+
+class Rocm(QuantizationConfig):
+    def __init__(self):
+        if not current_platform.is_rocm():
+            raise ValueError
+    @classmethod
+    def override_quantization_method(cls, hf_quant_cfg, user_quant):
+        if not current_platform.is_rocm():
+            return None
+        return 'rocm' if user_quant == 'rocm' else None
+    def get_config_filenames(cls):
+        return []
+    def get_min_capability(cls):
+        return 70
+
+class Online(QuantizationConfig):
+    def __init__(self, scheme='dynamic'):
+        pass
+    def get_config_filenames(cls):
+        return []
+    def get_min_capability(cls):
+        return 75
+""",
+    f"{QUANTIZATION}/modelopt.py": "QUANT_ALGOS = ['FP8', 'X']\n",
+    f"{QUANTIZATION}/utils/marlin_utils.py": "MARLIN_SUPPORTED_GROUP_SIZES = [-1, 64, 128]\n",
+    f"{QUANTIZATION}/compressed_tensors/schemes/__init__.py": "from .w4 import W4, Scheme\n",
+    f"{QUANTIZATION}/compressed_tensors/schemes/w4.py": """
+class Scheme:
+    @abstractmethod
+    def get_min_capability(cls):
+        raise NotImplementedError
+
+class W4(Scheme):
+    def get_min_capability(cls):
+        if envs.EMULATED:
+            return 70
+        return 90
+""",
+    "vllm/config/quantization.py": "_ONLINE_SHORTHANDS: dict = {'fp8_per_tensor': 1}\n",
+    "vllm/config/model.py": """
+class ModelConfig:
+    def _parse_quant_hf_config(self, config):
+        quant_algo = config.get('quantization', {}).get('quant_algo')
+        if quant_algo in {'FP8', 'FP8_PB_WO'}:
+            quant_cfg['quant_method'] = 'modelopt'
+        elif quant_algo == 'NVFP4':
+            quant_cfg['quant_method'] = 'modelopt_fp4'
+    def _verify_quantization(self):
+        overrides = ['modelopt', 'awq_marlin', 'inc', 'rocm', 'again']
+""",
+}
+
+
+def test_what_takes_over_the_checkpoints_of_others_is_read_in_order() -> None:
+    rows = takeovers(Source(TAKING_OVER.get))
+    assert list(rows) == ["modelopt", "awq_marlin", "inc"]
+    assert rows["inc"] == {"of": ["auto-round"]}
+    assert rows["modelopt"] == {"algorithms": ["*FP8*", "X"]}
+    assert rows["awq_marlin"] == {
+        "bits": [4],
+        "group_sizes": [64, 128],
+        "marlin": True,
+        "of": ["awq"],
+        "stated": [None, "awq_marlin"],
+        "zero_point": True,
+    }
+
+
+def test_what_quantizes_while_loading_needs_no_file_and_runs_on_cuda() -> None:
+    assert quantize_while_loading(Source(TAKING_OVER.get)) == ["fp8_per_tensor", "online"]
+
+
+def test_the_weights_that_a_constructor_takes_are_read() -> None:
+    assert weight_limits(Source(TAKING_OVER.get)) == {
+        "awq": {"bits": [4]},
+        "rows": {"bits": [4, 8], "symmetric": True},
+    }
+
+
+def test_modelopt_s_algorithms_and_files_are_read() -> None:
+    source = Source(TAKING_OVER.get)
+    assert modelopt_algorithms(source) == ["FP8", "X"]
+    assert modelopt_file_algorithms(source) == {
+        "FP8": "modelopt",
+        "FP8_PB_WO": "modelopt",
+        "NVFP4": "modelopt_fp4",
+    }
+    assert modelopt_file_algorithms(Source(FILES.get)) == {}
+    assert own_files(source) == {
+        "awq": ["quantize_config.json"],
+        "modelopt": ["hf_quant_config.json"],
+    }
+
+
+def test_a_scheme_s_capability_is_the_one_without_emulation() -> None:
+    assert compressed_tensors_schemes(Source(TAKING_OVER.get)) == {"W4": 90}
+
+
 @pytest.fixture
 def source() -> Source:
     return Source(FILES.get)
@@ -123,17 +341,36 @@ def test_engine_arguments_have_types_and_choices(source: Source) -> None:
         "enable_log_requests": "bool",
         "executor": "str|none",
         "free": "str|none",
+        "interval": "int",
         "names": "list",
         "overrides": "dict",
         "quantization": "str|none [awq, awq_marlin, fp8, inc]",
         "seed": "int|none",
         "utilization": "int|float",
+        "watermark": "int|float",
     }
 
 
 def test_what_ray_runs_of_the_front_end_is_followed_through_calls(source: Source) -> None:
     fields = set(front_end_fields(source))
     assert fields & read_by_ray(source) == {"tool_call_parser", "chat_template"}
+
+
+def test_limits_are_those_of_the_field_that_gives_the_default(source: Source) -> None:
+    assert argument_bounds(source) == {"watermark": {"ge": 0.0, "lt": 1.0}}
+
+
+def test_registries_and_nested_configurations_close_values(source: Source) -> None:
+    assert closed_values(source) == {
+        "attention_backend": ["FLASH_ATTN", "TORCH_SDPA", "auto"],
+        "compilation_config": ["level"],
+        "config_format": ["auto", "hf"],
+        "load_format": ["auto", "gguf"],
+        "reasoning_parser": ["qwen3"],
+        "speculative_config": ["method", "model"],
+        "speculative_config.method": ["mtp", "ngram"],
+        "tool_call_parser": ["llama3_json", "llama4_json", "qwen3_coder"],
+    }
 
 
 def test_a_capability_that_code_chooses_is_unknown(source: Source) -> None:

@@ -45,7 +45,7 @@ def test_no_token_in_any_part_of_a_sentence(field: str) -> None:
 
 
 def test_engine_arguments_that_start_like_a_token_stay_readable() -> None:
-    names = "hf_overrides hf_token hf_config_path"
+    names = "hf_overrides hf_token hf_config_path hf_quant_config"
     assert without_secrets(names) == names
 
 

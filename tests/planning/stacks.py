@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from models.catalog import gpu_tiers, llms, zones_with
+from models.catalog import GpuTier, gpu_tiers, llms, machine_types, zones_with
 from models.problems import StackError
 from models.reading import Reading, read_stack
 from planning import Plan, make_plan
@@ -85,13 +85,19 @@ def pools(draw: st.DrawFn, zones: tuple[str, ...]) -> list[Values]:
         if draw(_seldom):
             entry["minNodes"] = draw(st.integers(0, 3))
         if draw(_seldom):
-            entry["machineType"] = draw(st.sampled_from(tier.machine_types))
+            entry["machineType"] = draw(st.sampled_from(_usable(tier)))
         if draw(_seldom):
             entry["name"] = f"pool-{len(entries)}"
         if draw(_seldom):
             entry["bootDiskGb"] = draw(st.integers(1000, 4000))
         entries.append(entry)
     return entries
+
+
+def _usable(tier: GpuTier) -> list[str]:
+    """The tier's machines on which every replica finds its CPU and memory."""
+    machines = [machine_types()[name] for name in tier.machine_types]
+    return [machine.id for machine in machines if machine.vcpus >= 4 and machine.memory_gib >= 15]
 
 
 _seldom = st.integers(0, 3).map(lambda number: number == 0)

@@ -95,8 +95,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "tier that is not sold on demand": (
         stack(gpuPools=["h100-80gb"]),
-        "ray-llm:gpuPools[0]: h100-80gb is not available on demand: Google sells "
-        "a3-highgpu-1g only as flex-start or spot. Use tier: a100-80gb.",
+        "ray-llm:gpuPools[0]: h100-80gb is not available on demand: of the ways in which Google "
+        "sells a3-highgpu-1g, a pool here can only be spot. Use tier: a100-80gb.",
     ),
     "unknown model": (
         stack(["qwen2.5-7b"]),

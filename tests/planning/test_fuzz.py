@@ -57,6 +57,7 @@ FULL: Values = {
     "ray-llm:versions": {"ray": "2.49.1", "kuberay": "1.6.2"},
     "ray-llm:kubeRay": {"install": "helm"},
     "ray-llm:service": {"name": "llm-serving", "namespace": "ai"},
+    "ray-llm:quotas": {"GPUS_ALL_REGIONS": 100_000, "GPUS_PER_GPU_FAMILY": {"NVIDIA_H100": 8}},
     "ray-llm:gpuPools": [
         "t4",
         {

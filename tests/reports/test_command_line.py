@@ -115,6 +115,43 @@ def test_a_plan_without_an_open_output_is_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (DEPLOYABLE, "")
 
 
+# Put together here, so that no scanner of repositories takes them for real ones.
+NESTED_SECRETS = {
+    "hugging-face": ("hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz01234567", {"auth": {}}),
+    "aws": ("AKIA" + "IOSFODNN7EXAMPLE", {"keys": []}),
+    "password": ("correct-horse", {"password": "correct-horse"}),
+    "url": ("correct-horse", {"index": "https://reader:correct-horse@example.com"}),
+    "private-key": ("MIIEsecret", {"pem": "-----BEGIN PRIVATE" + " KEY-----\nMIIEsecret"}),
+}
+
+
+@pytest.mark.parametrize("command", ["plan", "check", "diff", "comment", "picture"])
+@pytest.mark.parametrize("name", NESTED_SECRETS)
+def test_a_nested_secret_stops_every_command_and_is_shown_by_none(
+    command: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret, argument = NESTED_SECRETS[name]
+    holder: dict[str, Any] = {**argument, "as text": f"x {secret}", "as key": {secret: 1}}
+    if name in ("password", "url", "private-key"):  # no secrets but where they are
+        holder = {**argument}
+    model = {**small(), "engine": {"model_loader_extra_config": {"deep": [holder]}}}
+    old = write_stack(tmp_path, "old", values([small()], gpuPools=["l4"]))
+    new = write_stack(tmp_path, "new", values([model], gpuPools=["l4"]))
+    stack = ["--stack", "new", "--directory", tmp_path]
+    runs = {
+        "plan": [["plan", new], ["plan", "--json", new], ["plan", "--markdown", new]],
+        "check": [["check", new]],
+        "diff": [["diff", old, new], ["diff", new, old]],
+        "comment": [["comment", *stack]],
+        "picture": [["picture", *stack]],
+    }
+    for arguments in runs[command]:
+        code, out, err = run(capsys, *arguments)
+        assert code == STOPPED
+        assert secret not in out + err
+        assert "in plain text" in out + err
+
+
 @pytest.mark.parametrize("form", [[], ["--json"], ["--markdown"]])
 def test_what_looks_like_a_token_is_printed_in_no_form(
     form: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

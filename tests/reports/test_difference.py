@@ -129,11 +129,8 @@ def test_versions_service_and_cluster_roll_out_in_their_way(
 
 
 def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
-    """The part of the RayClusterSpec that KubeRay 1.6 hashes to decide on a second cluster."""
-    spec = hashed(ray_cluster_config(planned(models, **keys)))
-    for group in spec["workerGroupSpecs"]:
-        group["template"]["spec"].pop("tolerations", None)
-    return spec
+    """The part of the RayClusterSpec that KubeRay hashes to decide on a second cluster."""
+    return hashed(ray_cluster_config(planned(models, **keys)))
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,48 @@ def test_a_preview_that_fails_for_another_reason_stops(
     assert "- error: no &lt;b>permission&lt;/b>" in text
 
 
+FRAMES = """Traceback (most recent call last):
+  File "/home/someone/.venv/lib/pulumi/runtime/stack.py", line 270, in run
+    await task
+    ^^^^^^^^^^
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        # As the engine printed them for a call that failed and for a program that raised.
+        (
+            f"error: runtime error: invoke of f failed: not found\n{FRAMES}"
+            "Exception: invoke of f failed: not found\n",
+            "error: runtime error: invoke of f failed: not found",
+        ),
+        (
+            f"error: Program failed with an unhandled exception:\n{FRAMES}ValueError: no\nzone\n",
+            "error: Program failed with an unhandled exception:\nValueError: no\nzone",
+        ),
+        # A hook's sentence stands in a frame of the engine's.
+        (
+            'error: before hook "rollout" failed: l4 has no room for one replica more.\n',
+            'error: before hook "rollout" failed: l4 has no room for one replica more.',
+        ),
+        ("error: Traceback (most recent call last):", "error:"),
+    ],
+)
+def test_an_error_of_a_preview_is_shown_without_frames(message: str, shown: str) -> None:
+    ended = "error: an unhandled error occurred: Program exited with non-zero exit code: 1"
+    diagnostics = [{"severity": "error", "message": text} for text in (message, ended)]
+    diagnostics.insert(0, {"severity": "info", "message": "Stack dev"})
+    found = engine_preview(json.dumps({"diagnostics": diagnostics}), "preview.json")
+    assert found.errors == (shown,)
+
+
+def test_a_program_that_only_ended_is_an_error_too() -> None:
+    ended = "error: an unhandled error occurred: Program exited with non-zero exit code: 1"
+    document = {"diagnostics": [{"severity": "error", "message": ended}]}
+    assert engine_preview(json.dumps(document), "preview.json").errors == (ended,)
+
+
 @pytest.mark.parametrize("printed", ["", "error: could not load stack", "{"])
 def test_a_preview_that_printed_no_json_stops(printed: str) -> None:
     assert engine_preview(printed, "preview.json").errors

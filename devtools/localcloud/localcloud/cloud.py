@@ -22,6 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.engine import HOST_VARIABLE, engine
 from localcloud.faults import FAULTS_VARIABLE
+from localcloud.network import (
+    authority_file,
+    network,
+    outer_proxy_lines,
+    sign_in_script,
+    through_proxy,
+    write_kubeconfig,
+)
 from localcloud.served_project import served_project
 from localcloud.store import (
     CACHE_VARIABLE,
@@ -170,7 +178,20 @@ class LocalCloud:
 
     def plugin_script(self, name: str) -> str:
         """The shell script that the engine starts as a provider's plugin."""
-        return self.module_script(f"localcloud.providers.{name}.__main__")
+        script = self.module_script(f"localcloud.providers.{name}.__main__")
+        return script.replace("\n", f"\n{outer_proxy_lines(dict(os.environ))}", 1)
+
+    def network_environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """The variables with which a program reaches the local cloud's network and nothing else."""
+        sign_in = self.home / "network" / "gke-gcloud-auth-plugin"
+        write_executable(sign_in, sign_in_script())
+        proxy = network(self.home, self.engine_cache / "cache").proxy
+        return {
+            **through_proxy(dict(variables), proxy, authority_file(self.home)),
+            "KUBECONFIG": str(write_kubeconfig(self.home)),
+            # Before a real sign-in command, which would ask Google.
+            "PATH": f"{sign_in.parent}:{variables.get('PATH', '')}",
+        }
 
     def module_script(self, module: str) -> str:
         """A shell script that runs a module of this checkout with this Python."""
@@ -253,7 +274,7 @@ class Project:
         interactive: bool = False,
     ) -> tuple[list[str], dict[str, str]]:
         pulumi = self.cloud.install()
-        variables = {**self.environment(), **(extra or {})}
+        variables = {**self.cloud.network_environment(self.environment()), **(extra or {})}
         if faults is not None:
             variables[FAULTS_VARIABLE] = faults
         token = self.cloud.token

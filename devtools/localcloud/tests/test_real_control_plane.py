@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 import trustme
 
-from localcloud.cluster.fake_github import CHARTS_HOST, CRDS_HOST, FakeGitHub, kuberay_files
-from localcloud.cluster.ports import free_port
+from localcloud.github import CHARTS_HOST, CRDS_HOST, answering, chart_files
 from localcloud.providers.gcp.provider import CLUSTER, CONTROL_PLANE_VARIABLE, GcpProvider
 from localcloud.providers.server import ProviderError, Resource
+from localcloud.tunnel_proxy import TunnelProxy
 
 INPUTS: dict[str, Any] = {
     "name": "llm",
@@ -56,25 +56,22 @@ def test_a_second_cluster_is_refused_at_preview_and_at_up(gcp: GcpProvider) -> N
     assert failures == []
 
 
-def test_the_chart_has_a_name_a_version_and_templates(tmp_path: Path) -> None:
-    files = kuberay_files(tmp_path, "1.6.2")
-    archive = files[CHARTS_HOST, "/kuberay-helm/kuberay-operator-1.6.2.tgz"]
+def test_the_chart_has_a_name_a_version_and_templates() -> None:
+    archive = chart_files()["/kuberay-helm/kuberay-operator-1.4.2.tgz"]
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive))) as tar:
         assert "kuberay-operator/templates/deployment.yaml" in tar.getnames()
-    assert (
-        archive
-        == kuberay_files(tmp_path, "1.6.2")[CHARTS_HOST, "/kuberay-helm/kuberay-operator-1.6.2.tgz"]
-    )
+        about = tar.extractfile("kuberay-operator/Chart.yaml")
+        assert about is not None
+        assert b"version: 1.4.2" in about.read()
 
 
 def test_the_proxy_has_kuberays_files_and_reaches_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "ray.io_rayservices.yaml").write_text("kind: CustomResourceDefinition\n")
     base = "/ray-project/kuberay/v1.6.2/ray-operator/config/crd/bases"
 
     async def ask() -> None:
-        authority, port = trustme.CA(), free_port()
-        github = FakeGitHub(kuberay_files(tmp_path, "1.6.2"))
-        await github.start(authority, port, free_port())
+        authority = trustme.CA()
+        github = TunnelProxy(lambda: authority, answering(tmp_path).get)
+        port = await github.start()
         trusting = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
         proxy = f"http://127.0.0.1:{port}"
         try:
@@ -85,10 +82,14 @@ def test_the_proxy_has_kuberays_files_and_reaches_nothing_else(tmp_path: Path) -
                         return answer.status, await answer.text()
 
                 status, text = await get(f"https://{CRDS_HOST}{base}/ray.io_rayservices.yaml")
-                assert (status, text) == (200, "kind: CustomResourceDefinition\n")
+                assert status == 200
+                assert "\nkind: CustomResourceDefinition\n" in text
                 status, text = await get(f"https://{CRDS_HOST}{base}/other.yaml")
                 assert status == 404
                 assert "other.yaml" in text
+                status, text = await get(f"https://{CHARTS_HOST}/kuberay-helm/index.yaml")
+                assert status == 200
+                assert "kuberay-operator-1.6.2.tgz" in text
                 refusal = r"does not reach packages\.example"
                 with pytest.raises(aiohttp.ClientHttpProxyError, match=refusal):
                     await get("https://packages.example/simple")

@@ -17,7 +17,7 @@ REQUEST_SECONDS = 120.0
 MESSAGE_LIMIT = 600
 # The pattern of models/problems.py, which is not in the cluster; a test compares the two.
 TOKEN = re.compile(
-    r"hf_(?!(?:overrides|token|config_path)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
+    r"hf_(?!(?:overrides|token|config_path|quant_config)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
 )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .model_check import Model, Verdict, judge, read_models
 from .repairs import remove_left_jobs, restart_failed, restore_worker_counts
-from .service_view import look
+from .service_view import look, refusals
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -39,10 +40,22 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     counting = True
     remove_left_jobs(settings, say)
     # Once: a model that fails after this has failed during this run.
-    restart_failed(models, look(settings, 0).submitted_to, say)
+    first = look(settings, 0)
+    earlier = refusals(settings, first.target_cluster)  # perhaps of another configuration
+    restart_failed(
+        models,
+        first.submitted_to,
+        say,
+        failed_update_keeps_serving=settings.failed_update_keeps_serving,
+    )
     with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
         while True:
             view = look(settings, time.monotonic() - started)
+            for event, refusal in refusals(settings, view.target_cluster).items():
+                if refusal != earlier.get(event):
+                    view = replace(
+                        view, rejected=f"Ray Serve refuses what KubeRay submits: {refusal[1]}"
+                    )
             # After the look: as soon as that sees KubeRay done, the counts are final too.
             if counting and view.ray_cluster:
                 counting = restore_worker_counts(settings, view.ray_cluster, say)

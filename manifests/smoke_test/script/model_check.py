@@ -60,7 +60,7 @@ def read_models(folder: Path) -> list[Model]:
 def judge(model: Model, view: View, settings: Settings) -> Verdict:
     """What `view` says of one model and, if it should answer by now, what it answers."""
     if view.rejected:
-        return Verdict(True, False, f"KubeRay refuses the RayService: {one_line(view.rejected)}")
+        return Verdict(True, False, one_line(view.rejected))
     for applications in (view.upcoming, view.applications):
         application = applications.get(model.name)
         if application and deployed_config(application) == model.config:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from .http_json import one_line, reason, send
 from .kubernetes_api import kubernetes, ray_service
-from .serve_api import APPLICATIONS, applications_of, deployed_config, serve_details
+from .serve_api import (
+    APPLICATIONS,
+    applications_of,
+    deployed_config,
+    has_replicas,
+    serve_details,
+)
 from .settings import JOB_ANNOTATION
 
 if TYPE_CHECKING:
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
 # How long Serve may take to remove a failed application; its replicas have all ended by then.
 REMOVAL_SECONDS = 30.0
 REMOVAL_POLL_SECONDS = 0.5
+# Nothing reads it. Serve hashes the runtime_env into the version of an application.
+RESTARTS_VARIABLE = "RAY_LLM_RESTARTS"
 
 
 def remove_left_jobs(settings: Settings, say: Callable[[str], None]) -> None:
@@ -61,17 +69,29 @@ def remove_left_jobs(settings: Settings, say: Callable[[str], None]) -> None:
         say(f"Jobs that interrupted updates may have left stay: {reason(error)}")
 
 
-def restart_failed(models: list[Model], serve_api: str, say: Callable[[str], None]) -> None:
+def restart_failed(
+    models: list[Model],
+    serve_api: str,
+    say: Callable[[str], None],
+    *,
+    failed_update_keeps_serving: bool,
+) -> None:
     """Has Serve start once more what had failed before this run.
 
     Serve gives up on a model after three tries and starts it again only if its configuration
     changes. But the reason may have been elsewhere, in a licence not yet accepted or an expired
-    token, so the same configuration must get another chance: the failed applications are removed
-    and put back. This is done only if Serve already has the whole configuration, because then
-    KubeRay has nothing left to submit that this could overwrite.
+    token, so the same configuration must get another chance. This is done only if Serve already has
+    the whole configuration, because then KubeRay has nothing left to submit that this could
+    overwrite.
+
+    A failed application is removed and put back. If Ray's release keeps the old replicas in service
+    after a failed update, that would take down what still answers: such an application gets another
+    variable in its runtime_env instead, which is a new version to Serve. Tried with Ray 2.60.0: no
+    request was lost. If KubeRay's operator restarts, it submits the text without that variable, and
+    Serve replaces the replicas once more, also without a loss.
     """
     try:
-        failed = _restart_failed(models, serve_api)
+        failed = _restart_failed(models, serve_api, failed_update_keeps_serving)
     except (OSError, ValueError, KeyError) as error:
         say(f"failed models could not be started once more: {one_line(repr(error))}")
     else:
@@ -79,24 +99,47 @@ def restart_failed(models: list[Model], serve_api: str, say: Callable[[str], Non
             say(f"{name}: had failed and is started once more")
 
 
-def _restart_failed(models: list[Model], serve_api: str) -> list[str]:
+def _restart_failed(
+    models: list[Model], serve_api: str, failed_update_keeps_serving: bool
+) -> list[str]:
     details = serve_details(serve_api) or {}
     applications = details.get("applications") or {}
     failed = [name for name, item in applications.items() if item["status"] == "DEPLOY_FAILED"]
     deployed = {name: deployed_config(item) for name, item in applications.items()}
     if not failed or deployed != {model.name: model.config for model in models}:
         return []
-    url = serve_api + APPLICATIONS
+    serving = [
+        name for name in failed if failed_update_keeps_serving and has_replicas(applications[name])
+    ]
+    removed = [name for name in failed if name not in serving]
+    configs = {
+        name: _as_new_version(item["deployed_app_config"])
+        if name in serving
+        else item["deployed_app_config"]
+        for name, item in applications.items()
+    }
     whole = {
         "proxy_location": details["proxy_location"],
         "http_options": details["http_options"],
-        "applications": [item["deployed_app_config"] for item in applications.values()],
+        "applications": list(configs.values()),
     }
-    kept = [item for item in whole["applications"] if item["name"] not in failed]
-    send("PUT", url, {**whole, "applications": kept})
-    _await_removal(failed, serve_api)
+    url = serve_api + APPLICATIONS
+    if removed:
+        kept = [config for name, config in configs.items() if name not in removed]
+        send("PUT", url, {**whole, "applications": kept})
+        _await_removal(removed, serve_api)
     send("PUT", url, whole)
     return failed
+
+
+def _as_new_version(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same application as Serve has it, but as another version of its code."""
+    runtime_env = config.get("runtime_env") or {}
+    variables = runtime_env.get("env_vars") or {}
+    restarts = str(variables.get(RESTARTS_VARIABLE, ""))
+    count = int(restarts) + 1 if restarts.isdecimal() else 1
+    variables = {**variables, RESTARTS_VARIABLE: str(count)}
+    return {**config, "runtime_env": {**runtime_env, "env_vars": variables}}
 
 
 def _await_removal(names: list[str], serve_api: str) -> None:

@@ -34,6 +34,15 @@ def deployed_config(application: Mapping[str, Any]) -> Any | None:
     return next(iter(args.get("llm_configs") or []), None)
 
 
+def has_replicas(application: Mapping[str, Any]) -> bool:
+    """Whether a replica of each deployment runs, of whatever version."""
+    deployments = (application.get("deployments") or {}).values()
+    return bool(deployments) and all(
+        any(replica.get("state") == "RUNNING" for replica in deployment.get("replicas") or [])
+        for deployment in deployments
+    )
+
+
 def progress(application: Mapping[str, Any]) -> str:
     """The status of an application that does not run yet, with the engine's last error if any."""
     error = engine_error(application)

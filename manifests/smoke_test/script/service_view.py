@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .http_json import reason
-from .kubernetes_api import ray_service
+from .kubernetes_api import kubernetes, ray_service
 from .serve_api import applications_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 # KubeRay looks at a RayService every two seconds. It does not always write observedGeneration (its
 # comparison of statuses ignores that field), so a lag counts for this long only.
 SETTLE_SECONDS = 20.0
+# Before it the event names the Ray cluster, after it stands Serve's answer (UpdateDeployments in
+# ray-operator/controllers/ray/utils/dashboardclient/dashboard_httpclient.go).
+_FAILED = "UpdateDeployments fail: "
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,9 @@ class View:
     submitted_to: the Serve API to which KubeRay submits the configuration: that of the starting
         cluster if there is one.
     waiting: why nothing of the new configuration can be expected yet.
-    rejected: why KubeRay refuses the RayService; None if it does not.
+    rejected: who refuses the configuration and why; None if nobody does.
     ray_cluster: the name of the Ray cluster that serves, if it is known.
+    target_cluster: the name of the one to which KubeRay submits, if it is known.
     """
 
     applications: Mapping[str, Any]
@@ -38,6 +43,35 @@ class View:
     waiting: str | None = None
     rejected: str | None = None
     ray_cluster: str | None = None
+    target_cluster: str | None = None
+
+
+def refusals(settings: Settings, cluster: str | None) -> dict[str, tuple[int, str]]:
+    """Why Ray Serve refuses what KubeRay submits to `cluster`: count and reason by event.
+
+    KubeRay says so in nothing but an event; the RayService stays as it is, and KubeRay tries again
+    for ever. Only answers of 400 count: Serve cannot read the text, so that waiting changes
+    nothing.
+    """
+    if settings.kubernetes_url is None or cluster is None:
+        return {}
+    selector = {
+        "involvedObject.kind": "RayService",
+        "involvedObject.name": settings.ray_service,
+        "reason": "FailedToUpdateServeApplications",
+    }
+    joined = ",".join(f"{key}={value}" for key, value in selector.items())
+    query = urllib.parse.urlencode({"fieldSelector": joined})
+    try:
+        found = kubernetes(settings, f"/api/v1/namespaces/{settings.namespace}/events?{query}")
+    except (OSError, ValueError):
+        return {}  # this account may not read events, or the API does not answer
+    refused = {}
+    for event in found.get("items") or []:
+        target, _, answer = str(event.get("message") or "").partition(_FAILED)
+        if target.endswith(f"/{cluster}: ") and answer.startswith("400"):
+            refused[event["metadata"]["name"]] = (event.get("count") or 1, answer)
+    return refused
 
 
 def look(settings: Settings, elapsed: float) -> View:
@@ -47,7 +81,7 @@ def look(settings: Settings, elapsed: float) -> View:
     """
     upcoming: Mapping[str, Any] = {}
     submitted_to = settings.dashboard_url
-    waiting = ray_cluster = None
+    waiting = ray_cluster = cluster = None
     try:
         service = ray_service(settings)
     except (OSError, ValueError) as error:
@@ -66,7 +100,11 @@ def look(settings: Settings, elapsed: float) -> View:
         for condition in status.get("conditions") or []:
             if condition.get("reason") == "ValidationFailed" and elapsed >= SETTLE_SECONDS:
                 return View(
-                    {}, {}, submitted_to, rejected=condition.get("message") or "ValidationFailed"
+                    {},
+                    {},
+                    submitted_to,
+                    rejected="KubeRay refuses the RayService: "
+                    + (condition.get("message") or "ValidationFailed"),
                 )
         ray_cluster = (status.get("activeServiceStatus") or {}).get("rayClusterName")
         cluster = (status.get("pendingServiceStatus") or {}).get("rayClusterName")
@@ -80,5 +118,10 @@ def look(settings: Settings, elapsed: float) -> View:
     if applications is None:
         waiting = waiting or "the Serve API does not answer"
     return View(
-        applications or {}, upcoming, submitted_to, waiting=waiting, ray_cluster=ray_cluster
+        applications or {},
+        upcoming,
+        submitted_to,
+        waiting=waiting,
+        ray_cluster=ray_cluster,
+        target_cluster=cluster or ray_cluster,
     )

@@ -22,6 +22,7 @@ class Settings:
     cluster_dashboard_url: the dashboard of one Ray cluster, with `{cluster}` for its name.
     job_name: the Job that runs this script.
     job_labels: the label selector of all Jobs that test this service.
+    failed_update_keeps_serving: whether Serve keeps the old replicas in service if an update fails.
     kubernetes_url: the Kubernetes API; None outside a cluster.
     service_account: the folder with the pod's token and the API's certificate.
     """
@@ -34,6 +35,7 @@ class Settings:
     ray_service: str
     job_name: str
     job_labels: str
+    failed_update_keeps_serving: bool
     deadline_seconds: float
     kubernetes_url: str | None
     service_account: Path
@@ -54,6 +56,7 @@ class Settings:
             ray_service=env["RAY_SERVICE"],
             job_name=env["JOB_NAME"],
             job_labels=env["JOB_LABELS"],
+            failed_update_keeps_serving=env["FAILED_UPDATE_KEEPS_SERVING"] == "true",
             deadline_seconds=float(env["DEADLINE_SECONDS"]),
             kubernetes_url=env.get("KUBERNETES_URL")
             or (f"https://{host}:{port}" if host else None),

@@ -1,17 +1,16 @@
 """The peak of activations that vLLM measures in its profiling run, on one GPU.
 
-The run fills a step with max_num_batched_tokens tokens and then samples for max_num_seqs
-sequences. The two peaks do not meet: the larger counts. Checked against the "activation" columns
-of public load logs in tests/planning/sizing/memory_points.yaml.
+The run encodes images, fills a step with max_num_batched_tokens tokens and then samples for
+max_num_seqs sequences. The peaks do not meet: the largest counts. Checked against the "activation"
+columns of public load logs in tests/planning/sizing/memory_points.yaml.
 """
 
 from planning.plan import GIB
+from planning.sizing.memory.images import encoder_peak_bytes, kept_image_bytes, takes_images
 from planning.sizing.memory.vllm_accounting import MemoryInputs
 
 _BASE_BYTES = int(0.1 * GIB)  # inputs and small buffers; fitted to the points in the tests
-# The vision tower's own profiling run; fitted. V1: 0.2 to 0.3 GiB (Gemma 3, Mistral 3); V0 runs
-# the largest image that the model takes (vllm#16570).
-_VISION_BYTES = int(0.4 * GIB)
+# V0 runs the encoder of images on the largest one that the model takes (vllm#16570).
 _V0_VISION_BYTES = int(1.8 * GIB)
 # A feed-forward layer holds its gate and up projections and their product, and the block around
 # it hidden state, residual and the norm's output, all at once.
@@ -28,7 +27,12 @@ def activation_bytes(inputs: MemoryInputs) -> int:
     sampling = hidden + _sampling_peak(inputs)
     if inputs.accounting.moe_workspace_kept:
         sampling += workspace
-    return _BASE_BYTES + max(step, sampling) + _vision(inputs)
+    text = max(step, sampling)
+    if not takes_images(inputs):
+        return _BASE_BYTES + text
+    if inputs.accounting.v0_engine:
+        return _BASE_BYTES + text + _V0_VISION_BYTES
+    return _BASE_BYTES + max(text + kept_image_bytes(inputs), encoder_peak_bytes(inputs))
 
 
 def _step_peak(inputs: MemoryInputs) -> int:
@@ -58,9 +62,3 @@ def _moe_workspace(inputs: MemoryInputs) -> int:
     )
     row = max(2 * wide, architecture.hidden_size) + max(wide, architecture.hidden_size)
     return inputs.max_num_batched_tokens * chosen * row * inputs.value_bytes
-
-
-def _vision(inputs: MemoryInputs) -> int:
-    if not inputs.architecture.multimodal:
-        return 0
-    return _V0_VISION_BYTES if inputs.accounting.v0_engine else _VISION_BYTES

@@ -15,7 +15,14 @@ from typing import Final
 from models.architecture import AttentionKind
 from planning.plan import GIB, MemoryFit
 from planning.sizing.memory.activations import activation_bytes
-from planning.sizing.memory.kv_cache import BLOCK_TOKENS, kv_bytes, longest_context, token_bytes
+from planning.sizing.memory.images import encoder_bytes, image_margin_bytes
+from planning.sizing.memory.kv_cache import (
+    BLOCK_TOKENS,
+    blocks_bytes,
+    kv_bytes,
+    longest_context,
+    token_bytes,
+)
 from planning.sizing.memory.vllm_accounting import Accounting, MemoryInputs, accounting
 
 __all__ = [
@@ -44,6 +51,7 @@ _GEMMA_VISION_BYTES: Final = int(0.55 * GIB)
 # if all-reduce is fused there.
 _PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
 _HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
+_PIPELINE_RUNTIME_BYTES: Final = int(0.1 * GIB)  # stages that share no layer: 0.07 GiB on H100
 _FUSED_RUNTIME_BYTES: Final = int(2.2 * GIB)
 _HOPPER: Final = (9, 0)
 # The CUDA context, which exists before vLLM measures: 0.38 to 0.61 GiB ("Free memory on device").
@@ -58,36 +66,75 @@ _FIRST_GRAPH_BYTES: Final = int(0.15 * GIB)
 # closer than this is in doubt. Activations and runtime are estimated; the rest is arithmetic.
 _MARGIN_BYTES: Final = int(0.15 * GIB)
 _MARGIN_SHARE: Final = 0.1
+# Linear attention computes a step in chunks, each with a state of every head: some 0.2 GiB for
+# 8,192 tokens of Qwen3.5 27B. No log shows its peak.
+_LINEAR_MARGIN_BYTES: Final = int(0.3 * GIB)
+# A draft whose sizes are assumed may be half as large again: heads differ in the vocabulary that
+# they keep (32,000 entries or the model's own) and in the width of their layer.
+_DRAFT_MARGIN_SHARE: Final = 0.5
 
 
 @lru_cache(maxsize=4096)  # asked again by each check, and by each model of the same architecture
 def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
-    weights = weight_bytes_per_gpu(inputs)
+    draft = _draft_bytes(inputs)
+    weights = weight_bytes_per_gpu(inputs) + draft
     activations = activation_bytes(inputs)
     runtime = _runtime_bytes(inputs)
     graphs = graph_bytes(inputs)
     spent = weights + activations + runtime
     if inputs.accounting.graphs_in_budget:
         spent += graphs
-    available = math.floor(inputs.budget_bytes) - spent
+    budget = math.floor(inputs.budget_bytes)
+    available = budget - spent
+    stated = _stated_cache(inputs)
+    if stated is not None:
+        available, budget = stated, spent + stated
     per_sequence = kv_bytes(inputs, inputs.max_model_len)
     margin = _MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime))
+    margin += image_margin_bytes(inputs)
+    if inputs.architecture.linear_attention is not None:
+        margin += _LINEAR_MARGIN_BYTES
+    if inputs.draft is not None and inputs.draft.assumed:
+        margin += int(_DRAFT_MARGIN_SHARE * draft)
+    if stated is not None:
+        margin = 0  # it is what vLLM allocates, whatever the rest takes
     return MemoryFit(
-        budget_bytes=math.floor(inputs.budget_bytes),
+        budget_bytes=budget,
         weight_bytes=weights,
         activation_bytes=activations,
         runtime_bytes=runtime,
         graph_bytes=graphs,
         graphs_in_budget=inputs.accounting.graphs_in_budget,
-        outside_bytes=math.floor(inputs.gpu_bytes) - math.floor(inputs.budget_bytes),
+        outside_bytes=math.floor(inputs.gpu_bytes) - budget,
         kv_available_bytes=available,
         kv_per_sequence_bytes=per_sequence,
         concurrent_sequences=max(0.0, available / per_sequence),
         longest_context=longest_context(inputs, available),
         sure_context=longest_context(inputs, available - margin),
         margin_bytes=margin,
+        draft_bytes=draft,
+        kv_stated=stated is not None,
     )
+
+
+def _stated_cache(inputs: MemoryInputs) -> int | None:
+    """The KV cache of a GPU as it is stated; None if vLLM takes what the rest leaves.
+
+    Blocks win over bytes (may_override_num_blocks in v1/core/kv_cache_utils.py). V1 never gives
+    out the first block.
+    """
+    if inputs.kv_cache_blocks is not None:
+        null_blocks = 0 if inputs.accounting.v0_engine else 1
+        return blocks_bytes(inputs, max(0, inputs.kv_cache_blocks - null_blocks))
+    return None if inputs.accounting.v0_engine else inputs.kv_cache_bytes
+
+
+def _draft_bytes(inputs: MemoryInputs) -> int:
+    """Weights of the draft on one GPU."""
+    if inputs.draft is None:
+        return 0
+    return math.ceil(inputs.draft.weight_bytes / inputs.draft_tensor_parallel_size)
 
 
 def weight_bytes_per_gpu(inputs: MemoryInputs) -> int:
@@ -107,8 +154,10 @@ def weight_bytes_per_gpu(inputs: MemoryInputs) -> int:
         tables = table if architecture.tie_word_embeddings else 2 * table
         layers = max(0.0, total - tables) / architecture.num_hidden_layers
         total = min(total, layers * inputs.stage_layers + table)
-    share = max(0, math.ceil(total / inputs.tensor_parallel_size) - inputs.offloaded_bytes)
-    return share + _rotary_bytes(inputs) + _LOADER_BYTES
+    # A GPU may hold the encoder of images whole.
+    encoder = min(encoder_bytes(inputs), total / 2)
+    share = math.ceil((total - encoder) / inputs.tensor_parallel_size + encoder)
+    return max(0, share - inputs.offloaded_bytes) + _rotary_bytes(inputs) + _LOADER_BYTES
 
 
 def graph_bytes(inputs: MemoryInputs) -> int:
@@ -134,6 +183,8 @@ def _rotary_bytes(inputs: MemoryInputs) -> int:
 def _runtime_bytes(inputs: MemoryInputs) -> int:
     if inputs.gpus == 1:
         return inputs.accounting.runtime_bytes
+    if inputs.tensor_parallel_size == 1 and not inputs.accounting.v0_engine:
+        return _PIPELINE_RUNTIME_BYTES
     if inputs.compute_capability < _HOPPER:
         return _PARALLEL_RUNTIME_BYTES
     fused = inputs.accounting.fused_all_reduce and inputs.tensor_parallel_size > 1

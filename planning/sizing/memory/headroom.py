@@ -64,6 +64,8 @@ def _outside(
     vLLM refuses to start if less is free than it may use. Graphs that are larger than the rest
     take memory that the activations need, and fail if even that is too small.
     """
+    if fit.kv_stated:
+        return  # stated_cache.py compares it with the GPU
     utilization = batching.gpu_memory_utilization
     own_sizes = not _GRAPH_ARGUMENTS.isdisjoint(arguments.engine)
     graphs = 0 if fit.graphs_in_budget or own_sizes else fit.graph_bytes

@@ -13,6 +13,7 @@ from models.catalog import vllm_behaviour
 from planning.plan import GIB
 
 _LARGEST_GRAPH: Final = 512
+BLOCK_TOKENS: Final = 16  # vLLM's default block_size on CUDA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,24 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
 
 
 @dataclass(frozen=True, kw_only=True)
+class Draft:
+    """The draft model of speculative decoding, which an engine holds beside its own.
+
+    name: the draft as the stack file names it.
+    architecture: the layers whose KV cache it keeps; None if nothing is known of them.
+    weight_bytes: its weights at tensor parallelism 1.
+    whole: every GPU holds all of it, whatever the degree of tensor parallelism.
+    assumed: the sizes are those of a usual draft of this kind, not of this one.
+    """
+
+    name: str
+    architecture: LlmArchitecture | None
+    weight_bytes: int
+    whole: bool
+    assumed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryInputs:
     """What an engine is asked to hold, as far as memory is concerned.
 
@@ -95,6 +114,12 @@ class MemoryInputs:
     packed_weights: whether they are 4-bit integers that Marlin repacks (AWQ, GPTQ).
     offloaded_bytes: weights of each GPU that stay in the host's memory (cpu_offload_gb).
     kv_value_bytes: bytes of one value in the KV cache, 2 for 16 bit, 1 for fp8.
+    block_tokens: tokens of one block of the KV cache.
+    kv_cache_bytes: the KV cache of a GPU if it is stated (kv_cache_memory_bytes); it replaces the
+        share of the GPU's memory.
+    kv_cache_blocks: the blocks of the KV cache if they are stated (num_gpu_blocks_override).
+    draft: the draft of speculative decoding.
+    images_per_prompt: how many images a prompt may have; None if it is not stated.
     """
 
     architecture: LlmArchitecture
@@ -112,6 +137,11 @@ class MemoryInputs:
     compute_capability: tuple[int, int]
     enforce_eager: bool
     accounting: Accounting
+    block_tokens: int = BLOCK_TOKENS
+    kv_cache_bytes: int | None = None
+    kv_cache_blocks: int | None = None
+    draft: Draft | None = None
+    images_per_prompt: int | None = None
 
     @property
     def gpu_bytes(self) -> float:
@@ -132,6 +162,12 @@ class MemoryInputs:
     def stage_layers(self) -> int:
         """Layers of the largest pipeline stage."""
         return -(-self.architecture.num_hidden_layers // self.pipeline_parallel_size)
+
+    @property
+    def draft_tensor_parallel_size(self) -> int:
+        """Over how many GPUs the draft is spread."""
+        whole = self.draft is None or self.draft.whole
+        return 1 if whole else self.tensor_parallel_size
 
     @property
     def gpus(self) -> int:

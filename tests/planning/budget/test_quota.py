@@ -58,6 +58,7 @@ def test_a_hyperdisk_does_not_count_as_ssd() -> None:
     assert plan.pools[0].boot_disk_type == "hyperdisk-balanced"
     cpu_nodes = need(plan, "CPUS").peak // 8
     assert need(plan, "SSD_TOTAL_GB").peak == cpu_nodes * 100
+    assert need(plan, "HDB_TOTAL_GB").peak == plan.pools[0].boot_disk_gb
 
 
 def test_n1_and_e2_share_the_cpu_quota() -> None:
@@ -119,9 +120,87 @@ def test_sleeping_models_need_room_for_the_largest_of_them_only() -> None:
     }
 
 
+H100 = {"tier": "h100-80gb-x8", "maxNodes": 2}
+H100_FAMILY = "GPUS_PER_GPU_FAMILY.NVIDIA_H100"
+
+
+def on_h100(**quotas: object) -> Plan:
+    return planned([small("h100-80gb-x8")], gpuPools=[H100], quotas=quotas)
+
+
+def stops_on_h100(**quotas: object) -> list[str]:
+    problems = stops([small("h100-80gb-x8")], gpuPools=[H100], quotas=quotas)
+    return [problem.sentence() for problem in problems]
+
+
+def test_newer_gpus_count_by_family_on_demand_and_by_their_name_on_spot() -> None:
+    spot = {"tier": "h100-80gb", "spot": True, "maxNodes": 3}
+    models = [small("h100-80gb-x8"), small("h100-80gb-spot", name="spot")]
+    plan = planned(models, gpuPools=[H100, spot])
+    assert need(plan, H100_FAMILY).peak == 16
+    assert need(plan, "PREEMPTIBLE_NVIDIA_H100_GPUS").peak == 3
+    assert not any(row.metric == "NVIDIA_H100_GPUS" for row in plan.quota)
+
+
+def test_the_limit_of_a_family_is_compared() -> None:
+    assert need(on_h100(GPUS_PER_GPU_FAMILY={"NVIDIA_H100": 16}), H100_FAMILY).limit == 16
+    (sentence,) = stops_on_h100(GPUS_PER_GPU_FAMILY={"NVIDIA_H100": 0})
+    assert sentence.startswith("ray-llm:quotas.GPUS_PER_GPU_FAMILY.NVIDIA_H100: 0 is below the 8 ")
+    assert "16 of GPUS_PER_GPU_FAMILY with gpu_family NVIDIA_H100 in this region" in sentence
+
+
+def test_a_number_is_the_limit_of_every_family_that_has_none_of_its_own() -> None:
+    (sentence,) = stops_on_h100(GPUS_PER_GPU_FAMILY=0)
+    assert sentence.startswith("ray-llm:quotas.GPUS_PER_GPU_FAMILY: 0 is below the 8 ")
+    plan = on_h100(GPUS_PER_GPU_FAMILY=16)
+    assert need(plan, H100_FAMILY).limit == 16
+    assert not any(row.metric.endswith("NVIDIA_B200") for row in plan.quota)
+
+
+def test_a_family_that_is_left_out_warns_and_says_how_to_write_it() -> None:
+    for quotas in ({"NVIDIA_L4_GPUS": 8}, {"GPUS_PER_GPU_FAMILY": {"NVIDIA_B200": 8}}):
+        (warning,) = on_h100(**quotas).warnings
+        assert warning.rule == "quota-unlisted"
+        assert "Add GPUS_PER_GPU_FAMILY: {NVIDIA_H100: ...}" in warning.sentence()
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("NVIDIA_H100_GPUS", "GPUS_PER_GPU_FAMILY: {NVIDIA_H100: 8}"),
+        ("NVIDIA_RTX_PRO_6000_GPUS", "GPUS_PER_GPU_FAMILY: {NVIDIA_RTX_PRO_6000: 8}"),
+        ("NVIDIA_H200", "GPUS_PER_GPU_FAMILY: {NVIDIA_H200: 8}"),
+        ("GPUS_PER_GPU_FAMILY.NVIDIA_B200", "GPUS_PER_GPU_FAMILY: {NVIDIA_B200: 8}"),
+        ("N4_CPUS", "CPUS_PER_VM_FAMILY: {N4: 8}"),
+    ],
+)
+def test_a_limit_under_a_name_of_its_own_says_what_to_write(key: str, written: str) -> None:
+    (problem,) = stops([small()], gpuPools=["l4"], quotas={key: 8})
+    assert problem.rule == "quota-by-family"
+    assert problem.sentence().endswith(f"Write {written}.")
+
+
+def test_vcpus_and_boot_disks_of_current_series_count_against_their_own_quotas() -> None:
+    cluster = {
+        "name": "llm",
+        "zones": ["us-central1-a"],
+        "cpuPool": {"machineType": "n4-standard-8"},
+    }
+    plan = planned([small()], cluster=cluster, gpuPools=["l4"])
+    assert plan.cluster.cpu_pool.boot_disk_type == "hyperdisk-balanced"
+    nodes = need(plan, "CPUS_PER_VM_FAMILY.N4").peak // 8
+    assert need(plan, "HDB_TOTAL_GB").peak == nodes * 100
+    assert not any(row.metric == "CPUS" for row in plan.quota)
+
+
 @pytest.mark.parametrize(
     ("quotas", "words"),
     [
+        ({"GPUS_PER_GPU_FAMILY": {"NVIDIA_H10": 8}}, "Did you mean NVIDIA_H100?"),
+        ({"GPUS_PER_GPU_FAMILY": {"NVIDIA_H100": "8"}}, "is not a number"),
+        ({"GPUS_PER_GPU_FAMILY": {7: 8}}, "is not a gpu_family of GPUS_PER_GPU_FAMILY"),
+        ({"GPUS_PER_GPU_FAMILY": [8]}, "is not a number"),
+        ({"NVIDIA_H100_GPUS": {"a": 1}}, "Write GPUS_PER_GPU_FAMILY: {NVIDIA_H100: ...}"),
         ({"NVIDIA_L4_GPU": 8}, "Did you mean NVIDIA_L4_GPUS?"),
         ({"nvidia_l4_gpus": 8}, "Did you mean NVIDIA_L4_GPUS?"),
         ({"NVIDIA_L4_GPUS": "8"}, "is not a number"),
@@ -158,6 +237,128 @@ def test_what_gcloud_says_becomes_a_section_that_the_program_reads() -> None:
     assert section == {"NVIDIA_L4_GPUS": 8, "GPUS_ALL_REGIONS": 4, "SSD_TOTAL_GB": 500, "CPUS": 24}
     assert "CPUS: 24  # 8 in use" in text
     assert need(planned([small()], gpuPools=["l4"], quotas=section), "CPUS").limit == 24
+
+
+def info(quota_id: str, metric: str, dimensions: list[str], *rows: dict[str, object]) -> object:
+    """A QuotaInfo as `gcloud beta quotas info list` prints it."""
+    name = f"projects/1/locations/global/services/compute.googleapis.com/quotaInfos/{quota_id}"
+    return {
+        "name": name,
+        "quotaId": quota_id,
+        "metric": f"compute.googleapis.com/{metric}",
+        "service": "compute.googleapis.com",
+        "isPrecise": True,
+        "containerType": "PROJECT",
+        "dimensions": dimensions,
+        "dimensionsInfos": list(rows),
+    }
+
+
+def limit_row(value: str | None, *places: str, **dimensions: str) -> dict[str, object]:
+    details = {} if value is None else {"value": value}
+    return {"dimensions": dimensions, "details": details, "applicableLocations": list(places)}
+
+
+FAMILY = ("GPUS-PER-GPU-FAMILY-per-project-region", "gpus_per_gpu_family", ["gpu_family", "region"])
+INFOS = [
+    info(
+        "NVIDIA-L4-GPUS-per-project-region",
+        "nvidia_l4_gpus",
+        ["region"],
+        limit_row("8", "us-central1", region="us-central1"),
+        limit_row("1", "us-east1", "us-west1"),
+    ),
+    info(
+        "NVIDIA-L4-GPUS-per-project-zone",
+        "nvidia_l4_gpus",
+        ["zone"],
+        limit_row("2", "us-central1-a"),
+    ),
+    info(
+        "PREEMPTIBLE-NVIDIA-H100-GPUS-per-project-region",
+        "preemptible_nvidia_h100_gpus",
+        ["region"],
+        limit_row("16", "us-central1", "us-east1"),
+    ),
+    info(
+        *FAMILY,
+        limit_row("0", "us-central1", "us-east1"),
+        limit_row("8", "us-central1", "us-east1", gpu_family="NVIDIA_H100"),
+        limit_row("16", "us-central1", gpu_family="NVIDIA_H100", region="us-central1"),
+        limit_row("-1", "us-central1", gpu_family="NVIDIA_B200"),
+        limit_row(None, "us-central1", gpu_family="NVIDIA_H200"),
+    ),
+    info("GPUS-ALL-REGIONS-per-project", "gpus_all_regions", [], limit_row("64", "global")),
+    info("CPUS-PER-VM-FAMILY-per-project-region", "cpus_per_vm_family", ["region", "vm_family"]),
+    info("SNAPSHOTS-per-project", "snapshots", [], limit_row("1000", "global")),
+]
+OF_US_CENTRAL1 = {
+    "NVIDIA_L4_GPUS": 8,
+    "GPUS_PER_GPU_FAMILY": {"NVIDIA_H100": 16, "NVIDIA_H100_MEGA": 0, "NVIDIA_RTX_PRO_6000": 0},
+    "PREEMPTIBLE_NVIDIA_H100_GPUS": 16,
+    "GPUS_ALL_REGIONS": 64,
+}
+
+
+def test_quotas_with_a_dimension_become_a_section_that_the_program_reads() -> None:
+    text = quota_section([("infos", json.dumps(INFOS))], "us-central1")
+    section = yaml.safe_load(text)["ray-llm:quotas"]
+    assert section == OF_US_CENTRAL1
+    plan = on_h100(**section)
+    assert need(plan, H100_FAMILY).limit == 16
+    assert not plan.warnings
+
+
+def test_another_region_has_other_limits() -> None:
+    text = quota_section([("infos", json.dumps(INFOS))], "us-east1")
+    section = yaml.safe_load(text)["ray-llm:quotas"]
+    assert section["NVIDIA_L4_GPUS"] == 1
+    assert section["GPUS_PER_GPU_FAMILY"]["NVIDIA_H100"] == 8
+
+
+@pytest.mark.parametrize("answer", [INFOS[3], {"quotaInfos": INFOS}])
+def test_one_quota_alone_and_the_answer_of_the_api_are_read_as_well(answer: object) -> None:
+    text = quota_section([("infos", json.dumps(answer))], "us-central1")
+    section = yaml.safe_load(text)["ray-llm:quotas"]
+    assert section["GPUS_PER_GPU_FAMILY"] == OF_US_CENTRAL1["GPUS_PER_GPU_FAMILY"]
+
+
+def test_the_region_is_that_of_a_description() -> None:
+    texts = [("region", json.dumps(REGION)), ("infos", json.dumps(INFOS))]
+    text = quota_section(texts)
+    section = yaml.safe_load(text)["ray-llm:quotas"]
+    assert section["GPUS_PER_GPU_FAMILY"]["NVIDIA_H100"] == 16
+    assert section["SSD_TOTAL_GB"] == 500
+    assert "CPUS: 24  # 8 in use" in text
+
+
+def test_quotas_of_all_regions_need_a_region() -> None:
+    with pytest.raises(QuotaJsonError, match="Add --region"):
+        quota_section([("infos", json.dumps(INFOS))])
+
+
+def test_a_description_alone_says_what_is_missing_from_it() -> None:
+    text = quota_section([("region", json.dumps(REGION))])
+    assert "gcloud beta quotas info list" in text
+    assert "gcloud beta" not in quota_section([("infos", json.dumps(INFOS))], "us-central1")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [3],
+        [{"dimensions": 3}],
+        [{"applicableLocations": "us-central1", "details": {"value": "8"}}],
+        [{"details": {"value": "many"}}],
+        [{"details": 3}],
+        [{"details": {"value": None}}],
+        [{"details": {"value": "-7"}}],
+    ],
+)
+def test_rows_that_cannot_be_read_are_left_out(rows: list[object]) -> None:
+    broken = {"metric": "x/nvidia_l4_gpus", "dimensions": ["region"], "dimensionsInfos": rows}
+    text = quota_section([("infos", json.dumps([broken, INFOS[4], 7]))], "us-central1")
+    assert yaml.safe_load(text)["ray-llm:quotas"] == {"GPUS_ALL_REGIONS": 64}
 
 
 @pytest.mark.parametrize(

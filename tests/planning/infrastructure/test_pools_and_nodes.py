@@ -2,9 +2,11 @@
 
 import pytest
 
-from models.catalog import gpu_tiers, machine_types
+from models.catalog import gpu_tiers, machine_types, ray_releases
+from models.problems import Severity
 from planning.infrastructure.allocatable import allocatable, ray_pod
 from planning.infrastructure.cluster import HEAD, ROUTERS
+from planning.infrastructure.container_image import image_problems
 from tests.planning.stacks import MODEL, planned, stack
 
 
@@ -28,6 +30,8 @@ def test_allocatable_is_what_gke_leaves(machine: str, cpus: float, gib: float) -
 def test_the_ray_pod_takes_its_node_whole_and_no_more(tier: object) -> None:
     for machine in tier.machine_types:  # type: ignore[attr-defined]
         room = allocatable(machine_types()[machine])
+        if room.cpu_for_pods < 1 or room.memory_gib_for_pods < 1:
+            continue  # refused, see below
         pod = ray_pod(machine_types()[machine], tier)  # type: ignore[arg-type]
         assert 0 <= room.cpu_for_pods - pod.cpu < 1
         assert 0 <= room.memory_gib_for_pods - pod.memory_gib < 1
@@ -96,3 +100,26 @@ def test_a_small_h100_machine_is_had_as_spot() -> None:
         [{"model": MODEL, "gpu": "h100-80gb-spot"}], [{"tier": "h100-80gb", "spot": True}]
     )
     assert planned(values).pools[0].machine_type == "a3-highgpu-1g"
+
+
+@pytest.mark.parametrize(
+    ("image", "severity"),
+    [
+        ("us-docker.pkg.dev/acme/llm/ray-llm:2.51.2-py311-cu128", Severity.STOP),
+        ("registry.example.com:5000/x/ray-llm:2.60.0-py312-cu130@sha256:00", Severity.STOP),
+        ("ghcr.io/acme/ray-llm:2.51.2-tools", Severity.WARN),
+        ("ghcr.io/acme/ray-serving:ray2.54.1-vllm0.15.0", Severity.WARN),
+        ("ghcr.io/acme/ray-llm:v2.51.2", Severity.WARN),
+        ("ghcr.io/acme/ray-llm:2.49.1-a", None),
+        ("ghcr.io/acme/ray-llm:2.49.1-vllm0.15.0", None),
+        ("ghcr.io/acme/ray-llm:1.4.0", None),
+        ("ghcr.io/acme/ray-llm:2026.11.23", None),
+        ("ghcr.io/acme/serving:2.54.1", None),
+    ],
+)
+def test_a_tag_that_names_another_ray_is_found_in_any_registry(
+    image: str, severity: Severity | None
+) -> None:
+    problems = image_problems(image, ray_releases()["2.49.1"], "image")
+    found = [one.severity for one in problems if one.rule == "image-version"]
+    assert found == ([] if severity is None else [severity])

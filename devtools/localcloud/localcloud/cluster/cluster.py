@@ -22,7 +22,6 @@ import trustme
 
 from localcloud.cluster import forks, processes
 from localcloud.cluster.control_plane import ControlPlane, write_stages
-from localcloud.cluster.fake_github import FakeGitHub, kuberay_files
 from localcloud.cluster.gke_endpoint import GkeEndpoint
 from localcloud.cluster.gke_pools import recorded_pools
 from localcloud.cluster.kubelet import Kubelet
@@ -33,6 +32,8 @@ from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.ports import free_port
 from localcloud.cluster.proxy import Proxy
 from localcloud.cluster.ray_node import fork_server_command
+from localcloud.github import answering
+from localcloud.tunnel_proxy import TunnelProxy
 
 START_TIMEOUT_SECONDS = 120
 # A program that fails this many times in a row, seconds after its start, will not recover.
@@ -55,7 +56,7 @@ class Installation:
     binaries: Path
     crds: Path
     etcd_data: Path
-    kuberay_version: str
+    cache: Path
     stages: Path
     provider: Path
     ray: Path
@@ -208,9 +209,8 @@ class LocalCluster:
         endpoint = GkeEndpoint(self.plane.credentials, free_port())
         await endpoint.start(authority, self.plane.endpoint, self.plane.exec_credential)
         self._stack.push_async_callback(endpoint.stop)
-        files = kuberay_files(self.installation.crds, self.installation.kuberay_version)
-        github = FakeGitHub(files)
-        await github.start(authority, self.github_port, free_port())
+        github = TunnelProxy(lambda: authority, answering(self.installation.cache).get)
+        await github.start(self.github_port)
         self._stack.push_async_callback(github.stop)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:

@@ -2,17 +2,19 @@
 
 The Kubernetes provider is Pulumi's own here, not a stand-in. It signs in through
 `gke-gcloud-auth-plugin`, as on GKE, and downloads KubeRay's files from
-`fake_github.py`. Google is simulated as without a cluster, but answers with this
+`localcloud/github.py`. Google is simulated as without a cluster, but answers with this
 control plane's address. Records and state are deleted with the cluster.
 """
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from localcloud.cloud import LocalCloud, module_code, python_script, write_executable
 from localcloud.cluster import forks
 from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.forks import pulumi_forks
+from localcloud.network import through_proxy
 from localcloud.providers.gcp.provider import CONTROL_PLANE_VARIABLE
 from localcloud.workspace import PLACEHOLDER_TOKEN
 
@@ -36,6 +38,13 @@ class ClusterCloud(LocalCloud):
         return {
             **variables,
             CONTROL_PLANE_VARIABLE: str(self.state.control_plane / "endpoint.json"),
+        }
+
+    def network_environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """The variables with which a program reaches this cluster, and of GitHub KubeRay's CRDs."""
+        authority = self.state.control_plane / "authority.pem"
+        return {
+            **through_proxy(dict(variables), self.state.github, authority),
             # Before a real sign-in command, which would ask Google.
             "PATH": f"{self._sign_in.parent}:{variables.get('PATH', '')}",
             # For programs that take the cluster of the caller's own kubeconfig.

@@ -1,25 +1,12 @@
 """HTTP requests passed on to another server of this machine, streams included."""
 
 import asyncio
-import ssl
-from collections.abc import Awaitable, Callable
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
 _HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"}
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-async def listen(
-    handle: Handler, port: int, *, ssl_context: ssl.SSLContext | None = None
-) -> web.ServerRunner:
-    """Serve on a port of 127.0.0.1 until the runner's `cleanup`; OSError if the port is taken."""
-    runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=ssl_context).start()
-    return runner
 
 
 async def forward(

@@ -16,8 +16,9 @@ import aiohttp
 import trustme
 from aiohttp import web
 
-from localcloud.cluster.forwarding import forward, listen
+from localcloud.cluster.forwarding import forward
 from localcloud.cluster.kubernetes_api import Credentials
+from localcloud.tunnel_proxy import listen
 
 _WRITES = ("POST", "PUT", "PATCH")
 

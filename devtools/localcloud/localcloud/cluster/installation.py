@@ -24,7 +24,6 @@ KUBERNETES: Final = HERE / "go" / "kubernetes"
 KUBERAY: Final = HERE / "go" / "kuberay"
 PROVIDER: Final = HERE / "go" / "kubernetes-provider"
 KUBERNETES_VERSION: Final = "v1.36.3"
-KUBERAY_VERSION: Final = "1.6.2"
 _STAMP: Final = "k8s.io/component-base/version"
 _LDFLAGS: Final = (
     f"-s -w -X {_STAMP}.gitVersion={KUBERNETES_VERSION} -X {_STAMP}.gitMajor=1 "
@@ -65,7 +64,7 @@ def installed() -> Installation:
         binaries=programs,
         crds=programs / "crds",
         etcd_data=programs / f"etcd-data-{_key(HERE / 'control_plane.py', HERE / 'etcd_data.py')}",
-        kuberay_version=KUBERAY_VERSION,
+        cache=folder.parent / "cache",
         stages=programs / "stages",
         provider=folder / f"provider-{provider}",
         ray=folder / f"ray-py{python}-{lock}",

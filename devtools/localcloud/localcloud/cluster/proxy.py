@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from localcloud.cluster.forwarding import forward, listen
+from localcloud.cluster.forwarding import forward
 from localcloud.cluster.pod_network import PodNetwork
+from localcloud.tunnel_proxy import listen
 
 Target = Callable[[web.BaseRequest], tuple[str, int | None]]
 

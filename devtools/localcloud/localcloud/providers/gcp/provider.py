@@ -81,17 +81,17 @@ def _control_plane() -> dict[str, str] | None:
     return found
 
 
+def _authority() -> str:
+    """The certificate of the authority of all control planes, in base64 as GKE sends it."""
+    from localcloud.network import authority_file
+
+    return base64.b64encode(authority_file(home_from_environment()).read_bytes()).decode()
+
+
 def endpoint_of(cluster_id: str) -> str:
     """A cluster's stable address, from the range reserved for benchmarks (RFC 2544)."""
     number = _number_of(cluster_id)
     return f"198.18.{number % 256}.{number // 256 % 254 + 1}"
-
-
-def ca_certificate_of(cluster_id: str) -> str:
-    """A stable stand-in for a cluster's CA certificate, in base64 as GKE sends it."""
-    body = base64.b64encode(hashlib.sha512(cluster_id.encode()).digest()).decode()
-    pem = f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
-    return base64.b64encode(pem.encode()).decode()
 
 
 class GcpProvider(Provider):
@@ -388,7 +388,7 @@ def _cluster_outputs(id_: str, inputs: dict[str, Any]) -> dict[str, Any]:
             "clientCertificate": "",
             "clientCertificateConfig": {"issueClientCertificate": False},
             "clientKey": Secret(""),
-            "clusterCaCertificate": real["certificate"] if real else ca_certificate_of(id_),
+            "clusterCaCertificate": real["certificate"] if real else _authority(),
         },
         "masterVersion": version,
         "nodeVersion": inputs.get("nodeVersion") or version,

@@ -30,11 +30,31 @@ _URL: Final = re.compile(
 _GO_TIMEOUT_SECONDS: Final = 300
 
 
+def text_at(url: str, cache: Path) -> bytes:
+    """The YAML text behind a URL of a KubeRay release.
+
+    Raises ProviderError for any other URL: the local cloud has no network.
+    """
+    version, path = _version_and_path(url)
+    return _file(version, path, cache).read_bytes()
+
+
 def documents_at(url: str, cache: Path) -> list[dict[str, Any]]:
     """The YAML documents behind a URL of a KubeRay release.
 
     Raises ProviderError for any other URL: the local cloud has no network.
     """
+    version, path = _version_and_path(url)
+    parsed = cache / "kuberay" / version / f"{Path(path).stem}.json"
+    if not parsed.exists():
+        file = _file(version, path, cache)
+        documents = [d for d in yaml.load_all(file.read_text("utf-8"), yaml.CSafeLoader) if d]
+        write_atomically(parsed, json.dumps(documents))
+    content: list[dict[str, Any]] = json.loads(parsed.read_text(encoding="utf-8"))
+    return content
+
+
+def _version_and_path(url: str) -> tuple[str, str]:
     match = _URL.fullmatch(url)
     if not match:
         msg = (
@@ -43,17 +63,15 @@ def documents_at(url: str, cache: Path) -> list[dict[str, Any]]:
             "config/crd/bases/<file>.yaml)."
         )
         raise ProviderError(msg)
-    version, path = match["version"], match["path"]
-    parsed = cache / "kuberay" / version / f"{Path(path).stem}.json"
-    if not parsed.exists():
-        file = _module_folder(version, cache) / path
-        if not file.exists():
-            msg = f"KubeRay {version} has no file ray-operator/{path}."
-            raise ProviderError(msg)
-        documents = [d for d in yaml.load_all(file.read_text("utf-8"), yaml.CSafeLoader) if d]
-        write_atomically(parsed, json.dumps(documents))
-    content: list[dict[str, Any]] = json.loads(parsed.read_text(encoding="utf-8"))
-    return content
+    return match["version"], match["path"]
+
+
+def _file(version: str, path: str, cache: Path) -> Path:
+    file = _module_folder(version, cache) / path
+    if not file.exists():
+        msg = f"KubeRay {version} has no file ray-operator/{path}."
+        raise ProviderError(msg)
+    return file
 
 
 def kuberay_crds(cache: Path, version: str = DEFAULT_VERSION) -> list[dict[str, Any]]:

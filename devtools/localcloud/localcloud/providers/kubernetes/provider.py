@@ -296,6 +296,8 @@ def _server_of(config: dict[str, Any]) -> str | Unknown:
     try:
         content = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
         contexts = {c["name"]: c["context"] for c in content.get("contexts") or ()}
+        if not config.get("kubeconfig") and config.get("context") not in contexts:
+            return AMBIENT  # a cluster that the local cloud has not
         clusters = {c["name"]: c["cluster"] for c in content["clusters"]}
         context = contexts.get(config.get("context") or content.get("current-context"))
         name = config.get("cluster") or (context or {}).get("cluster")

@@ -34,9 +34,9 @@ class NoMatchError(ProviderError):
 class StoredApi:
     """A cluster whose objects are kept in a file; nothing runs in it."""
 
-    def __init__(self, home: Path, server: str) -> None:
+    def __init__(self, home: Path, server: str, cache: Path | None = None) -> None:
         self.server = server
-        self.cache = cache_from_environment()
+        self.cache = cache or cache_from_environment()
         self.store = CloudStore(home, "kubernetes")
         self.gcp = CloudStore(home, "gcp")
         self._announced: dict[tuple[str, str], dict[str, Any]] = {}
@@ -114,22 +114,17 @@ class StoredApi:
         return live
 
     def delete(self, ref: ObjectRef) -> None:
-        """Delete, with a namespace's objects or a CRD's custom resources."""
+        """Delete, with what goes with it: see `_goes_with`."""
         with self.store.transaction() as content:
             cluster = self._cluster(content)
-            entry = cluster.pop(ref.key, None)
-            if entry is None:
-                return
-            for key in list(cluster):
-                group, kind, namespace, _ = key.split("|", 3)
-                spec = entry["object"].get("spec") or {}
-                of_namespace = ref.kind == "Namespace" and namespace == ref.name
-                of_definition = ref.kind == "CustomResourceDefinition" and (group, kind) == (
-                    spec.get("group"),
-                    (spec.get("names") or {}).get("kind"),
-                )
-                if of_namespace or of_definition:
-                    del cluster[key]
+            deleted = [ref.key] if ref.key in cluster else []
+            for key in deleted:  # grows while it is read
+                obj = cluster.pop(key)["object"]
+                deleted += [
+                    other
+                    for other, entry in cluster.items()
+                    if other not in deleted and _goes_with(key, obj, other, entry["object"])
+                ]
         self._from_store = None
 
     def require_namespace(self, ref: ObjectRef, content: dict[str, Any]) -> None:
@@ -207,6 +202,23 @@ class StoredApi:
 def _split(api_version: str) -> tuple[str, str]:
     group, _, version = api_version.rpartition("/")
     return group, version
+
+
+def _goes_with(key: str, obj: dict[str, Any], other_key: str, other: dict[str, Any]) -> bool:
+    """Whether a namespace's object, a CRD's custom resource, or what an object owns."""
+    _, kind, _, name = key.split("|", 3)
+    other_group, other_kind, namespace, _ = other_key.split("|", 3)
+    if kind == "Namespace" and namespace == name:
+        return True
+    spec = obj.get("spec") or {}
+    if kind == "CustomResourceDefinition" and (other_group, other_kind) == (
+        spec.get("group"),
+        (spec.get("names") or {}).get("kind"),
+    ):
+        return True
+    uid = objects.metadata_of(obj).get("uid")
+    owners = objects.metadata_of(other).get("ownerReferences") or ()
+    return uid is not None and uid in {owner.get("uid") for owner in owners}
 
 
 def _not_created(ref: ObjectRef, reason: str) -> str:

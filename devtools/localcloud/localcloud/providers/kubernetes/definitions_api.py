@@ -1,0 +1,84 @@
+"""What a control plane of the local cloud answers to requests for CRDs and namespaces.
+
+Programs apply CRDs by the server without Pulumi's provider. This is the part of the API that they
+use: GET, and PATCH as server-side apply or as a merge patch of the metadata. It checks that a CRD
+has what the API server asks of one, but not that its schema is structural.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from localcloud.faults import recorded
+from localcloud.providers.kubernetes.objects import ObjectRef
+from localcloud.providers.kubernetes.stored_api import StoredApi
+from localcloud.providers.server import ProviderError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from yarl import URL
+
+KIND: Final = "CustomResourceDefinition"
+_PREFIXES: Final = {
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/": ("apiextensions.k8s.io/v1", KIND),
+    "/api/v1/namespaces/": ("v1", "Namespace"),
+}
+_SERVED: Final = {"conditions": [{"type": "Established", "status": "True"}]}
+
+
+def answer(
+    home: Path, cache: Path, method: str, host: str, url: URL, body: bytes
+) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON of an answer."""
+    prefix = next((prefix for prefix in _PREFIXES if url.path.startswith(prefix)), None)
+    if prefix is None:
+        return _failure(404, f"the local cloud does not serve {url.path}")
+    name = url.path.removeprefix(prefix)
+    api_version, kind = _PREFIXES[prefix]
+    ref = ObjectRef(api_version, kind, None, name)
+    api = StoredApi(home, f"https://{host}", cache)
+    try:
+        live = api.get(ref)
+        if method == "GET":
+            return (200, live) if live else _failure(404, f'{ref.plural} "{name}" not found')
+        if method != "PATCH" or kind != KIND:
+            return _failure(405, f"the local cloud does not take {method} {url.path}")
+        patch = json.loads(body)
+        if "spec" in patch:
+            reason = _problem(patch, name)
+            if reason:
+                return _failure(422, f'{ref.plural} "{name}" is invalid: {reason}')
+            live = {**patch, "status": _SERVED}
+        elif live is None:
+            return _failure(404, f'{ref.plural} "{name}" not found')
+        if url.query.get("dryRun") != "All" and "spec" in patch:
+            operation = "create" if api.get(ref) is None else "update"
+            type_ = f"kubernetes:{api_version}:{kind}"
+            with recorded(home, "kubernetes", operation, type_, name) as entry:
+                entry["id"] = name
+                live = api.create(ref, live, upsert=True)
+    except ProviderError as error:
+        return _failure(503, str(error))
+    return 200, live
+
+
+def _problem(definition: dict[str, Any], name: str) -> str | None:
+    spec = definition.get("spec") or {}
+    names = spec.get("names") or {}
+    if name != f"{names.get('plural')}.{spec.get('group')}":
+        return f'metadata.name: must be spec.names.plural+"."+spec.group, not {name!r}'
+    if not any(version.get("storage") for version in spec.get("versions") or ()):
+        return "spec.versions: must have exactly one version marked as storage version"
+    return None
+
+
+def _failure(code: int, message: str) -> tuple[int, dict[str, Any]]:
+    return code, {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "message": message,
+        "code": code,
+    }
