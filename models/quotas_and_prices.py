@@ -26,7 +26,7 @@ from models.catalog import (
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import InvalidValueError
-from models.ways_out import rename
+from models.ways_out import move, rename
 
 _LARGEST: Final = 1_000_000_000  # of a limit or of USD: beyond it a typing mistake is certain
 
@@ -131,8 +131,17 @@ def _counted_by_family(where: str, metric: str, limit: object) -> Problem:
         value=None if isinstance(limit, Mapping) else limit,
         reason=f"is under a name that no quota of a region has: Google counts {family} on demand "
         f"against {by}, apart by {QUOTA_DIMENSIONS[by]}",
-        remedy=f"Write {by}: {{{family}: {shown}}}",
+        remedy=f"Write it under {by} by {QUOTA_DIMENSIONS[by]}",
         rule="quota-by-family",
+        candidates=()
+        if isinstance(limit, Mapping)
+        else (
+            move(
+                where,
+                f"{where.rpartition('.')[0]}.{by}.{family}",
+                f"write {by}: {{{family}: {shown}}}",
+            ),
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from models.catalog import vllm_behaviour
 from models.problems import Problem
-from models.ways_out import leave_out, together, use
+from models.ways_out import WayOut, leave_out, together, use
 from planning.checks.contexts import PlacedContext
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -85,15 +85,23 @@ def _chunked_prefill(context: PlacedContext) -> Iterable[Problem]:
         return
     vllm = context.spec.release.vllm
     obeyed = vllm_behaviour(vllm).chunked_prefill_obeyed
+    path = f"{context.path}.engine.enable_chunked_prefill"
     yield Problem(
-        path=f"{context.path}.engine.enable_chunked_prefill",
+        path=path,
         value=False,
         reason="makes every step wait for the longest prompt, and vLLM says that it may crash or "
         "answer wrong"
         if obeyed
         else f"is set to true by the V1 engine of vLLM {vllm}",
-        remedy="Leave it out, or use profile: latency, which keeps steps short"
-        if obeyed
-        else "Leave it out",
+        remedy="Leave it out",
         rule="chunked-prefill-off" if obeyed else "engine-argument-idle",
+        candidates=(
+            leave_out(path, "leave it out"),
+            *((_latency_instead(context, path),) if obeyed else ()),
+        ),
     )
+
+
+def _latency_instead(context: PlacedContext, path: str) -> WayOut:
+    words = "use profile: latency instead, which keeps steps short"
+    return together(words, leave_out(path), use(f"{context.path}.profile", "latency"))

@@ -143,12 +143,12 @@ def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
     path = "ray-llm:cluster.cpuPool.machineType"
     machine = machine_type(pool.machine_type)
     if machine is None:
-        near = nearest_of(pool.machine_type, machine_types())
+        near = nearest_of(pool.machine_type, _without_gpus())
         yield Problem(
             path=path,
             value=pool.machine_type,
             reason=why_no_machine_type(pool.machine_type),
-            remedy=f"{_nearest_machine_type(pool.machine_type)}e2-standard-8 is the default",
+            remedy=f"{nearest(pool.machine_type, _without_gpus())}e2-standard-8 is the default",
             rule="machine-type",
             candidates=(
                 *(() if near is None else (meant(path, near),)),
@@ -169,6 +169,5 @@ def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
         )
 
 
-def _nearest_machine_type(word: str) -> str:
-    """The machine type without GPUs that a word may mean."""
-    return nearest(word, (id_ for id_, machine in machine_types().items() if not machine.has_gpus))
+def _without_gpus() -> tuple[str, ...]:
+    return tuple(id_ for id_, machine in machine_types().items() if not machine.has_gpus)

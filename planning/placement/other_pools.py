@@ -58,6 +58,28 @@ def other_pools(
             yield _added(spec, entry, pools, offer)
 
 
+def to_node(
+    spec: ModelSpec, pool: PoolChoice, pools: Sequence[PoolChoice], offer: Offer
+) -> WayOut | None:
+    """A model over all GPUs of a pool's node, the pool added if none of the stack's is it.
+
+    None if no zone of the region has its GPU.
+    """
+    if any(other.id == pool.id for other in pools):
+        way = use(_gpu(spec), pool.id, group=_LISTED)
+    else:
+        entry = _entry(pool, offer)
+        if entry is None:
+            return None
+        way = _added(spec, entry, pools, offer)
+    degree = pool.tier.gpu_count
+    if degree == 1 and spec.arguments.get("tensor_parallel_size") is None:
+        return way
+    spread = use(spec.arguments.path_to_set("tensor_parallel_size"), degree)
+    words = f"{way.words} and {spread.words.removeprefix('use ')}"
+    return together(words, way, spread, group=way.group)
+
+
 def fitting(spec: ModelSpec, pool: PoolChoice) -> ModelSizing | None:
     """How a model runs on a pool without doubt; None if it cannot."""
     sizing, problems = size_model(spec, pool.tier)

@@ -135,14 +135,29 @@ def _engine_problems(
     if not release.ray.supports_v0_engine or tier.capability < facts.v1_engine_capability:
         return
     for name in _moving_arguments(arguments, release.ray.vllm):
+        path = f"{arguments.path}.engine.{name}"
         yield Problem(
-            path=f"{arguments.path}.engine.{name}",
+            path=path,
             value=arguments.engine[name],
             reason=f"moves vLLM {release.vllm} to its older V0 engine, which takes prompts whole "
             "and is slower",
-            remedy="Leave it out, or use a newer versions.ray, which has the V1 engine only",
+            remedy="Leave it out",
             rule="argument-v0",
             severity=Severity.WARN,
+            candidates=(
+                leave_out(path, "leave it out"),
+                *(
+                    use(
+                        "ray-llm:versions.ray",
+                        row.ray,
+                        f"use versions.ray: {row.ray}, which has the V1 engine only",
+                        "release",
+                    )
+                    for row in ray_releases().values()
+                    if not row.supports_v0_engine
+                    and release_number(row.ray) > release_number(release.ray.ray)
+                ),
+            ),
         )
 
 
@@ -190,8 +205,9 @@ def _window_problems(
     window = _v0_window(checkpoint, arguments, release.vllm)
     if window is not _Window.NONE and checkpoint.architecture is not None:
         certain = window is _Window.CERTAIN
+        path = f"{arguments.path}.engine.enable_prefix_caching"
         yield Problem(
-            path=f"{arguments.path}.engine.enable_prefix_caching",
+            path=path,
             value=True,
             reason=f"{'is' if certain else 'may be'} refused by the V0 engine, because "
             f"{checkpoint.source} {'has' if certain else 'may have'} a sliding window in its "
@@ -199,6 +215,7 @@ def _window_problems(
             remedy="Leave it out, or use an L4 or newer GPU with the V1 engine",
             rule="prefix-caching-window",
             severity=Severity.STOP if certain else Severity.WARN,
+            candidates=(leave_out(path, "leave it out"),),
         )
 
 

@@ -272,10 +272,11 @@ def _unknown(
                 value=algorithm,
                 reason=f"is how ModelOpt quantized the checkpoint's weights, which vLLM {vllm} "
                 "does not load",
-                remedy=f"Use versions.ray: {newer}, or serve an FP8 checkpoint"
+                remedy="Serve an FP8 checkpoint of the model"
                 if newer
                 else "Serve an FP8 or NVFP4 checkpoint of the model",
                 rule=_RULE_UNKNOWN,
+                candidates=_newer_or_other(newer, "an FP8 checkpoint of the model"),
             )
         elif _file_unread(stored, vllm) and asked is None:
             newer = oldest_ray(_reads_modelopt_file)
@@ -285,8 +286,16 @@ def _unknown(
                 value=algorithm,
                 reason=f"is how the weights are quantized by {stored.file}, which vLLM {vllm} "
                 "reads only for a stated method",
-                remedy=f"Add quantization: {method}" + (f", or use Ray {newer}" if newer else ""),
+                remedy="Serve a checkpoint whose config.json says how it is quantized",
                 rule="quantization-file",
+                candidates=(
+                    use(
+                        arguments.path_to_set("quantization"),
+                        method,
+                        f"add quantization: {method}",
+                    ),
+                    *_newer(newer),
+                ),
             )
         return
     chosen = loading_method(checkpoint, None, tier, vllm)
@@ -314,9 +323,9 @@ def _unknown(
             + (", asymmetric" if stored.symmetric is False else ""),
             reason=f"is how the checkpoint's weights are quantized, and vLLM {vllm} loads "
             f"{'symmetric ' if limits.symmetric else ''}{accepted}-bit weights of this method",
-            remedy=(f"Use versions.ray: {newer}, or serve" if newer else "Serve")
-            + f" a checkpoint with {accepted} bits",
+            remedy=f"Serve a checkpoint with {accepted} bits",
             rule=_RULE_UNKNOWN,
+            candidates=_newer_or_other(newer, f"a checkpoint with {accepted} bits"),
         )
     elif stored.method == "compressed-tensors" and _scheme_capability(stored, vllm) is None:
         newer = oldest_ray(lambda row: _scheme_capability(stored, row.vllm) is not None)
@@ -325,10 +334,21 @@ def _unknown(
             value=stored.scheme,
             reason="is the format of the checkpoint's compressed-tensors, for which vLLM "
             f"{vllm} has no scheme",
-            remedy=(f"Use versions.ray: {newer}, or serve" if newer else "Serve")
-            + " an AWQ, GPTQ or fp8 checkpoint of the model",
+            remedy="Serve an AWQ, GPTQ or fp8 checkpoint of the model",
             rule=_RULE_UNKNOWN,
+            candidates=_newer_or_other(newer, "an AWQ, GPTQ or fp8 checkpoint of the model"),
         )
+
+
+def _newer(ray: str | None) -> Iterable[WayOut]:
+    """A Ray whose vLLM loads the weights, if there is one."""
+    if ray is not None:
+        yield use("ray-llm:versions.ray", ray, f"use versions.ray: {ray}")
+
+
+def _newer_or_other(ray: str | None, checkpoint: str) -> Iterable[WayOut]:
+    yield from _newer(ray)
+    yield outside(f"serve {checkpoint}")
 
 
 def _loads_weights(stored: Quantization, method: str, vllm: str) -> bool:
