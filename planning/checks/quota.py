@@ -38,7 +38,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "minimum: GKE would create the pools, and some pods would never start",
                 remedy=f"{_raise(need.metric, need.peak)} or use fewer replicas",
                 rule="quota-below-minimum",
-                candidates=(_raised(need, need.peak), outside("use fewer replicas")),
+                candidates=(_raised(path, need, need.peak), outside("use fewer replicas")),
             )
         elif need.stated > need.limit:
             yield Problem(
@@ -49,7 +49,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 remedy=f"{_raise(need.metric, need.stated)} or lower {_what_to_lower(need.metric)}",
                 rule="quota-below-peak",
                 candidates=(
-                    _raised(need, need.stated),
+                    _raised(path, need, need.stated),
                     outside(f"lower {_what_to_lower(need.metric)}"),
                 ),
             )
@@ -61,7 +61,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "replicas: under full load some replicas will wait",
                 remedy=f"{_raise(need.metric, need.peak)} or accept the cap",
                 rule="quota-below-maximum",
-                candidates=(_raised(need, need.peak), outside("accept the cap")),
+                candidates=(_raised(path, need, need.peak), outside("accept the cap")),
             )
         elif need.upgrade > need.limit:
             yield Problem(
@@ -72,7 +72,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 remedy=f"{_raise(need.metric, need.upgrade)} or scale down before such a change",
                 rule="quota-below-upgrade",
                 candidates=(
-                    _raised(need, need.upgrade),
+                    _raised(path, need, need.upgrade),
                     outside("scale down before such a change"),
                 ),
             )
@@ -94,10 +94,10 @@ def _unlisted(need: QuotaNeed, path: str) -> Problem:
     )
 
 
-def _raised(need: QuotaNeed, limit: int) -> WayOut:
+def _raised(path: str, need: QuotaNeed, limit: int) -> WayOut:
     """More of it, which the stack file says once Google has granted it."""
     words = _raise(need.metric, limit)
-    return use(f"ray-llm:quotas.{need.metric}", limit, words[0].lower() + words[1:])
+    return use(path, limit, words[0].lower() + words[1:])
 
 
 def _raise(metric: str, needed: int) -> str:
