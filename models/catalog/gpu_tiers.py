@@ -39,8 +39,8 @@ class GpuTier(Facts):
     """One GPU tier.
 
     `gpu_memory_gib` is what the driver shows per GPU, below the nominal size.
-    `taint` is what its nodes are tainted with; GPUs whose machines are equal to Ray share one, because
-    KubeRay ignores a toleration that changes alone.
+    `taint` is what its nodes are tainted with; GPUs whose machines look equal to Ray share one,
+    because KubeRay ignores a toleration that changes alone.
     `machine_types` are the listed types that carry its GPUs. `attached_to` is None if the GPUs
     come with the machine.
     The quotas are those of the region that its GPUs count against, as `quota_metrics` writes them.
