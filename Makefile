@@ -89,6 +89,7 @@ cluster-build: env
 bench: env ## measure planning, start-up, and updates against an earlier revision and a flat program
 	@$(PY) -m benchmarks.config_lines
 	@$(PY) -m benchmarks.planning
+	@$(PY) -m benchmarks.ways_out
 	@$(PY) -m benchmarks.start_up
 	@$(PY) -m benchmarks.updates $(ARGS)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from models.problems import Problem, without_secrets
 from models.secret_forms import HIDDEN, OF_KEY, SecretForm, is_secret_of_key, secret_form
+from models.ways_out import instead
 
 _DEEPEST: Final = 200  # levels that are copied; what lies deeper is hidden whole
 
@@ -91,4 +92,5 @@ def _problem(path: str, form: SecretForm, token_key: str) -> Problem:
         "would have it",
         remedy=remedy,
         rule="plain-token" if form.of_hugging_face else "plain-secret",
+        candidates=() if form.of_hugging_face else (instead(path, remedy),),
     )

@@ -4,14 +4,17 @@ Every check of the project returns `Problem`s instead of raising, so that one pr
 everything that has to change. `StackError` carries them to the code that ends the run.
 """
 
+import copy
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from models import secret_forms
 from models.rules import RULES
 from models.rules import Severity as Severity
+from models.ways_out import TriedWayOut, WayOut, spoken
 
 # Hugging Face's tokens start with hf_ or, the older ones, api_; a message must never carry one,
 # whatever key it was put under. Three engine arguments of vLLM start with hf_ too, and the name of
@@ -33,7 +36,11 @@ class Problem:
     path: the path in the file, `ray-llm:models[1].contextLength`.
     value: the value there, as it should be shown; None if there is nothing to show.
     reason: why the value cannot work, as the rest of a sentence that starts with it.
-    remedy: what to write instead, a whole sentence.
+    remedy: what to do instead, a whole sentence; shown if no way out passes. It offers no value
+    that was not tried, but for the word that a misspelt one resembles.
+    candidates: ways out to try, the least intrusive first. It may be a generator, because planning
+    asks only for those of problems that are shown.
+    ways: the ways out that passed, in the order in which they are shown.
     rule: the id of its rule, one of models/rules.py.
     severity: one of its rule's severities; left out, the first of them.
 
@@ -46,6 +53,8 @@ class Problem:
     remedy: str
     rule: str
     severity: Severity = _AS_ITS_RULE
+    candidates: Iterable[WayOut] = field(default=(), compare=False, repr=False)
+    ways: tuple[TriedWayOut, ...] = ()
 
     def __post_init__(self) -> None:
         row = RULES.get(self.rule)
@@ -61,13 +70,32 @@ class Problem:
         """Whether `ray-llm:accept` can list its rule so that this problem is not shown."""
         return self.severity is Severity.WARN and RULES[self.rule].acceptable
 
+    @property
+    def shows_secret(self) -> bool:
+        """Whether its path or value holds what looks like a token; its ways out may then, too."""
+        texts = (self.path, self.value if isinstance(self.value, str) else "")
+        return any(without_secrets(text) != text for text in texts)
+
+    def with_candidates(self, further: Iterable[WayOut]) -> "Problem":
+        """The same problem with more ways out to try, after its own."""
+        problem = copy.copy(self)
+        object.__setattr__(problem, "candidates", chain(self.candidates, further))
+        return problem
+
+    def with_ways(self, ways: Iterable[TriedWayOut]) -> "Problem":
+        """The same problem with the ways out that passed."""
+        problem = copy.copy(self)
+        object.__setattr__(problem, "ways", tuple(ways))
+        return problem
+
     def sentence(self) -> str:
         """The problem in words and on one line: path, value, reason, way out.
 
         A warning that a stack can accept ends with the id that `ray-llm:accept` takes.
         """
         shown = "" if self.value is None else f"{_shown(self.value)} "
-        sentence = without_secrets(f"{self.path}: {shown}{self.reason}. {self.remedy}")
+        way_out = spoken(self.ways) if self.ways else self.remedy
+        sentence = without_secrets(f"{self.path}: {shown}{self.reason}. {way_out}")
         line = _printable(sentence)
         ended = line if line.endswith(("?", ".")) else f"{line}."
         return f"{ended} [{self.rule}]" if self.acceptable else ended

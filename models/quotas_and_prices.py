@@ -24,8 +24,9 @@ from models.catalog import (
     quota_keys,
 )
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import InvalidValueError
+from models.ways_out import move, rename
 
 _LARGEST: Final = 1_000_000_000  # of a limit or of USD: beyond it a typing mistake is certain
 
@@ -130,8 +131,17 @@ def _counted_by_family(where: str, metric: str, limit: object) -> Problem:
         value=None if isinstance(limit, Mapping) else limit,
         reason=f"is under a name that no quota of a region has: Google counts {family} on demand "
         f"against {by}, apart by {QUOTA_DIMENSIONS[by]}",
-        remedy=f"Write {by}: {{{family}: {shown}}}",
+        remedy=f"Write it under {by} by {QUOTA_DIMENSIONS[by]}",
         rule="quota-by-family",
+        candidates=()
+        if isinstance(limit, Mapping)
+        else (
+            move(
+                where,
+                f"{where.rpartition('.')[0]}.{by}.{family}",
+                f"write {by}: {{{family}: {shown}}}",
+            ),
+        ),
     )
 
 
@@ -150,12 +160,14 @@ def unknown_price_keys(keys: Iterable[object], path: str) -> Iterable[Problem]:
 
 def _unknown(where: str, word: str, known: Iterable[str], what: str, hint: str = "") -> Problem:
     names = tuple(known)
+    match = nearest_of(word, names)
     listed = ", ".join(names) if len(names) <= 30 else f"{', '.join(names[:12])} ..."
     return Problem(
         path=where,
         reason=f"is not a {what} of the catalogue",
         remedy=hint or nearest(word, names).strip() or f"Known: {listed}",
         rule="unknown-key",
+        candidates=() if hint or match is None else (rename(where, match),),
     )
 
 

@@ -5,7 +5,8 @@ can report what is wrong with the others in the same preview.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,7 +16,7 @@ from models.plain_secrets import plain_secret_problems, without_plain_secrets
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.rules import RULES, acceptable_rules
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import (
     ClusterSettings,
     Entry,
@@ -28,6 +29,18 @@ from models.stack import (
 from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
+from models.ways_out import (
+    Edit,
+    WayOut,
+    instead,
+    leave_out,
+    meant,
+    move,
+    outside,
+    top_key,
+    use,
+    with_edits,
+)
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
@@ -49,6 +62,8 @@ class Reading:
     empty, and rules about zones say nothing.
     pools_complete: False if a pool was left out, so that its absence proves nothing.
     directory: paths in the stack file are relative to it.
+    values, secret_keys: what was read, as `read_stack` takes it; no values for settings that a
+    program made itself.
     """
 
     origin: str
@@ -56,6 +71,32 @@ class Reading:
     problems: tuple[Problem, ...]
     pools_complete: bool
     directory: Path
+    values: Mapping[str, Any] | None = field(default=None, repr=False)
+    secret_keys: frozenset[str] = frozenset()
+
+    def edited(self, edits: Iterable[Edit]) -> "Reading | None":
+        """The stack read again with edits; None if they change something that is not there."""
+        edits = tuple(edits)
+        settings = self.settings
+        if self.values is not None or settings is None:
+            values = with_edits(self.values or {}, edits)
+            if values is None:
+                return None
+            stack = self.origin.removeprefix("Pulumi.").removesuffix(".yaml")
+            return read_stack(stack, values, self.secret_keys, self.directory)
+        values = with_edits(_values_of(settings), edits)
+        if values is None:
+            return None
+        again = read_stack(settings.stack, values, directory=self.directory)
+        keys = {top_key(edit.path) for edit in edits}
+        if again.settings is None:
+            return None
+        changed = settings.model_copy(
+            update={to_snake(key): getattr(again.settings, to_snake(key)) for key in keys}
+        )
+        reading = reading_of(changed, self.directory)
+        found = tuple(problem for problem in again.problems if top_key(problem.path) in keys)
+        return replace(reading, problems=(*reading.problems, *found))
 
 
 def read_stack(
@@ -120,6 +161,8 @@ def read_stack(
         problems=tuple(problems),
         pools_complete=pools_complete,
         directory=directory,
+        values={key: None if key in secret_keys else value for key, value in values.items()},
+        secret_keys=secret_keys,
     )
 
 
@@ -136,6 +179,16 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
         pools_complete=True,
         directory=directory,
     )
+
+
+def _values_of(settings: StackSettings) -> dict[str, Any]:
+    """Settings as a stack file would hold them, what is left out of them left out."""
+    written = settings.model_dump(by_alias=True, exclude_defaults=True)
+    return {
+        f"{NAMESPACE}:{key}": float(value) if isinstance(value, Decimal) else value
+        for key, value in written.items()
+        if key in KEYS
+    }
 
 
 def _nothing_to_read(origin: str, directory: Path) -> Reading:
@@ -171,6 +224,7 @@ def _missing(key: str, ours: Mapping[str, Any]) -> Iterable[Problem]:
             reason="is missing",
             remedy=REQUIRED[key],
             rule="missing-key",
+            candidates=() if key != "models" else (_first_model(),),
         )
 
 
@@ -191,6 +245,7 @@ def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
                 reason="is not a key of this program",
                 remedy=f"Did you mean {NAMESPACE}:{name}?",
                 rule="unknown-key",
+                candidates=(move(key, f"{NAMESPACE}:{name}", f"did you mean {NAMESPACE}:{name}?"),),
             )
 
 
@@ -218,6 +273,10 @@ def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Ite
             reason="is empty",
             remedy=f"{remedy}, or leave the key out if no model is gated",
             rule="missing-key",
+            candidates=(
+                leave_out(f"{NAMESPACE}:{TOKEN_KEY}", f"leave {TOKEN_KEY} out: no model is gated"),
+                outside(remedy[0].lower() + remedy[1:]),
+            ),
         )
     else:
         yield Problem(
@@ -269,6 +328,7 @@ def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, .
         if not isinstance(rule, str):
             problems.append(not_a(rule, where, "the id of a rule", remedy))
         elif rule not in RULES:
+            near = nearest_of(rule, acceptable_rules())
             problems.append(
                 Problem(
                     path=where,
@@ -276,6 +336,10 @@ def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, .
                     reason="is not the id of a rule",
                     remedy=nearest(rule, acceptable_rules()).strip() or remedy,
                     rule="accept-unknown",
+                    candidates=(
+                        *((meant(where, near),) if near is not None else ()),
+                        leave_out(where, "leave it out"),
+                    ),
                 )
             )
         elif not RULES[rule].acceptable:
@@ -288,6 +352,7 @@ def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, .
                     else "is always shown and cannot be accepted",
                     remedy="Leave it out, and change what its problem names",
                     rule="accept-stop",
+                    candidates=(instead(where, "Leave it out, and change what its problem names"),),
                 )
             )
         else:
@@ -303,14 +368,14 @@ def _figures(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str, 
         problems += found
     if "prices" in readable:
         figures["prices"] = _prices(readable["prices"], f"{NAMESPACE}:prices", problems)
-    for key, field, read in (
+    for key, name, read in (
         ("monthlyBudget", "monthly_budget", amount),
         ("loadFactor", "load_factor", share),
     ):
         if key in readable:
             number, found = read_scalar(read, readable[key], f"{NAMESPACE}:{key}")
             problems += found
-            figures |= {} if number is None else {field: number}
+            figures |= {} if number is None else {name: number}
     return figures
 
 
@@ -333,7 +398,10 @@ def _entries(
     """The readable entries of a list, and whether all were readable."""
     path = f"{NAMESPACE}:{key}"
     if not isinstance(value, list | tuple):
-        problems.append(not_a(value, path, "a list", "Write one `- ...` line for each entry"))
+        wanted = "Write one `- ...` line for each entry"
+        problem = not_a(value, path, "a list", wanted)
+        ways = [use(path, [value], wanted[0].lower() + wanted[1:])] if value is not None else []
+        problems.append(problem.with_candidates(ways))
         return (), False
     if not value:
         problems.append(empty_list(key))
@@ -353,14 +421,28 @@ def _entries(
     return tuple(entries), len(entries) == len(value)
 
 
+def _first_model() -> WayOut:
+    """The smallest model of the catalogue, which runs on any GPU."""
+    model = "qwen2.5-0.5b-instruct"
+    return use(f"{NAMESPACE}:models", [model], f"list a model to serve, such as - {model}")
+
+
 def empty_list(key: str) -> Problem:
     """The problem of an empty `gpuPools` or `models`."""
+    path = f"{NAMESPACE}:{key}"
     if key == "models":
+        ways = (_first_model(),)
         reason = "is empty, so there would be nothing to serve"
         remedy = "List at least one model of the catalogue, such as - qwen2.5-0.5b-instruct"
     else:
+        ways = (leave_out(path, f"leave {key} out to get {', '.join(DEFAULT_POOLS)}"),)
         reason = "is empty, so no model could run anywhere"
         remedy = f"List at least one tier, or leave {key} out to get {', '.join(DEFAULT_POOLS)}"
     return Problem(
-        path=f"{NAMESPACE}:{key}", value="[]", reason=reason, remedy=remedy, rule="empty-list"
+        path=path,
+        value="[]",
+        reason=reason,
+        remedy=remedy,
+        rule="empty-list",
+        candidates=ways,
     )

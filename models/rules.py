@@ -273,6 +273,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/keys_of_other_tools.yaml",
     ),
     _stop(
+        "foreign-cluster",
+        "Keys of a cluster as gcloud or the Google API have them: private nodes, default "
+        "node pool, Autopilot.",
+        "models/keys_of_other_tools.yaml",
+    ),
+    _stop(
         "foreign-engine-argument",
         "A vLLM engine argument among the model's keys instead of under `engine`.",
         "models/unknown_keys.py",
@@ -583,7 +589,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A quota below what the stack needs at its minimum.",
         "planning/checks/quota.py",
     ),
-    _stop(
+    _warning(
         "quota-below-peak",
         "A quota below what the pools take at the `maxNodes` that the stack file states.",
         "planning/checks/quota.py",
@@ -690,7 +696,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "Speculative decoding on the V0 engine.",
         "planning/checks/speculative_decoding.py",
     ),
-    _stop(
+    _warning(
         "spot-only",
         "A model without a pool in a stack that lists spot pools only.",
         "planning/placement/cheapest_pool.py",
@@ -706,7 +712,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "`swap_space`, stated or vLLM's own, above 70 % of the machine's memory or what a pod has.",
         "planning/checks/host_resources.py",
     ),
-    _stop(
+    _warning(
         "target-above-batch",
         "`targetOngoingRequests` above `max_num_seqs`.",
         "planning/sizing/autoscaling.py",

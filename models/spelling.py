@@ -9,21 +9,29 @@ _MOST_NAMED: Final = 12  # a longer list is not read
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`"Did you mean x? "` for the known word nearest to a misspelt one, else an empty text."""
+    match = nearest_of(word, known)
+    return "" if match is None else f"Did you mean {match}? "
+
+
+def nearest_of(word: str, known: Iterable[str]) -> str | None:
+    """The known word nearest to a misspelt one; None if none is near."""
     by_folded = {_folded(name): name for name in known}
     longer = [name for name in by_folded if len(word) > 2 and name.startswith(_folded(word))]
     if longer:  # a name that was cut short: qwen2.5-7b for qwen2.5-7b-instruct
-        return f"Did you mean {by_folded[min(longer, key=len)]}? "
+        return by_folded[min(longer, key=len)]
     match = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
-    return f"Did you mean {by_folded[match[0]]}? " if match else ""
+    return by_folded[match[0]] if match else None
 
 
-def one_of(word: str, known: Iterable[str]) -> str:
-    """`"Did you mean x? Use one of x, y, z"`; of many words the nearest ones only."""
+def accepted(word: str, known: Iterable[str]) -> str:
+    """`"Did you mean x? vLLM accepts x, y, z"`; of many words the nearest ones only."""
     names = list(known)
     if len(names) > _MOST_NAMED:
         ranked = sorted(names, key=lambda name: -_likeness(word, name))[:_MOST_NAMED]
-        return f"{nearest(word, names)}Use one of {len(names)}, such as {', '.join(sorted(ranked))}"
-    return f"{nearest(word, names)}Use one of {', '.join(names)}"
+        return (
+            f"{nearest(word, names)}vLLM accepts {len(names)}, such as {', '.join(sorted(ranked))}"
+        )
+    return f"{nearest(word, names)}vLLM accepts {', '.join(names)}"
 
 
 def _likeness(word: str, name: str) -> float:

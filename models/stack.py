@@ -45,12 +45,17 @@ TYPICAL_LOAD_FACTOR: Final = Decimal("0.3")
 
 
 class InvalidValueError(ValueError):
-    """A value of the right type that cannot be intended, with the way out."""
+    """A value of the right type that cannot be intended, with the way out.
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    fixes: values that would do, by their key in the value; "" is the value itself, and a fix that
+    is None leaves the key out.
+    """
+
+    def __init__(self, reason: str, remedy: str, *fixes: tuple[str, object]) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
+        self.fixes = fixes
 
 
 def dns_1035_label(limit: int) -> AfterValidator:
@@ -63,13 +68,28 @@ def _dns_1035_label(limit: int, name: str) -> str:
         raise InvalidValueError(
             f"has {len(name)} characters, more than the {limit} that are allowed",
             f"Shorten it to {limit} characters or fewer",
+            ("", _dns_safe(name[:limit], "")),
         )
     if not _DNS_1035.fullmatch(name):
         raise InvalidValueError(
             "is not a DNS-1035 label",
             "Use lower case letters, digits and '-', a letter first, no '-' last",
+            ("", _with_letter_first(_dns_safe(name, ""))[:limit]),
         )
     return name
+
+
+def _dns_safe(name: str, kept: str) -> str:
+    """The name with '-' for what is not allowed; `kept` is allowed besides letters and digits."""
+    allowed = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in kept) else "-"
+        for letter in name.lower()
+    )
+    return allowed.strip("-.")
+
+
+def _with_letter_first(name: str) -> str:
+    return name if name[:1].isalpha() else f"llm-{name}".rstrip("-")
 
 
 def _ray_service_name(name: str) -> str:
@@ -82,17 +102,20 @@ def _served_name(name: str) -> str:
         raise InvalidValueError(
             "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so "
             "every request would get a 404",
-            f"Write for example {name.replace(':', '-')}",
+            "Write it without one",
+            ("", _dns_safe(name, ".")),
         )
     if len(name) > SERVED_NAME_LIMIT:
         raise InvalidValueError(
             f"has {len(name)} characters, more than the {SERVED_NAME_LIMIT} that are allowed",
             "Give a shorter name",
+            ("", _dns_safe(name[:SERVED_NAME_LIMIT], ".")),
         )
     if not _SERVED_NAME.fullmatch(name):
         raise InvalidValueError(
             "is not DNS-safe, and it becomes a route and a ConfigMap key",
             "Use lower case letters, digits, '-' and '.', with a letter or digit at both ends",
+            ("", _dns_safe(name.rstrip("/").rpartition("/")[2], ".")),
         )
     return name
 
@@ -189,6 +212,8 @@ class CpuPoolSettings(Settings):
             raise InvalidValueError(
                 f"minNodes {self.min_nodes} is above maxNodes {self.max_nodes}",
                 "Lower minNodes or raise maxNodes",
+                ("minNodes", self.max_nodes),
+                ("maxNodes", self.min_nodes),
             )
         return self
 
@@ -214,12 +239,18 @@ class ClusterSettings(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> "ClusterSettings":
         if len(set(self.zones)) != len(self.zones):
-            raise InvalidValueError("names a zone twice in zones", "Keep each zone once")
+            raise InvalidValueError(
+                "names a zone twice in zones",
+                "Keep each zone once",
+                ("zones", list(dict.fromkeys(self.zones))),
+            )
         if not self.existing and (self.context or self.location):
             key = "context" if self.context else "location"
             raise InvalidValueError(
                 f"{key} is only for an adopted cluster, and existing is not true",
                 f"Set existing: true or leave out {key}",
+                (key, None),
+                ("existing", True),
             )
         return self
 
@@ -249,9 +280,15 @@ class GpuPoolSettings(Entry):
             raise InvalidValueError(
                 f"minNodes {self.min_nodes} is above maxNodes {self.max_nodes}",
                 "Lower minNodes or raise maxNodes",
+                ("minNodes", self.max_nodes),
+                ("maxNodes", self.min_nodes),
             )
         if self.zones is not None and len(set(self.zones)) != len(self.zones):
-            raise InvalidValueError("names a zone twice in zones", "Keep each zone once")
+            raise InvalidValueError(
+                "names a zone twice in zones",
+                "Keep each zone once",
+                ("zones", list(dict.fromkeys(self.zones))),
+            )
         return self
 
 
@@ -265,7 +302,10 @@ class ReplicaSettings(Settings):
     def _ordered(self) -> "ReplicaSettings":
         if self.min is not None and self.max is not None and self.min > self.max:
             raise InvalidValueError(
-                f"min {self.min} is above max {self.max}", "Lower min or raise max"
+                f"min {self.min} is above max {self.max}",
+                "Lower min or raise max",
+                ("min", self.max),
+                ("max", self.min),
             )
         return self
 

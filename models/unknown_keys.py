@@ -5,7 +5,7 @@ error, but the message names the setting that controls the same thing here.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -14,12 +14,14 @@ from models.catalog import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
     data_file,
+    dropped_arguments,
     engine_arguments,
     vllm_versions,
 )
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import ENGINE_ARGUMENT_OF_KEY
+from models.ways_out import WayOut, instead, leave_out, move, rename, together
 
 # Values that show what a key is about, whatever its name.
 _SERVICE_TYPES: Final = ("LoadBalancer", "NodePort", "ExternalName")
@@ -27,6 +29,7 @@ _SERVICE_TYPES: Final = ("LoadBalancer", "NodePort", "ExternalName")
 _HOLDERS: Final = frozenset(
     {
         "applications",
+        "autoscalingconfig",
         "deploymentconfig",
         "head",
         "headgroupspec",
@@ -45,11 +48,15 @@ _KEY_OF_ENGINE_ARGUMENT: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class KeyOfOtherTool:
-    """What to say of a key of another tool: `x is not a known key, <reason>. <remedy>`."""
+    """What to say of a key of another tool: `x is not a known key, <reason>. <remedy>`.
+
+    ours: the key here that takes the same value, from the entry or with its namespace.
+    """
 
     rule: str
     reason: str
     remedy: str
+    ours: str | None
 
 
 def unknown_key(
@@ -75,6 +82,7 @@ def unknown_key(
             reason=f"{reason}, {other.reason}",
             remedy=other.remedy,
             rule=other.rule,
+            candidates=_ways_to_ours(path, key, value, other),
         )
     argument = None if _same(key, names) else _engine_argument(key)
     if argument is not None and "engine" in names:
@@ -82,15 +90,52 @@ def unknown_key(
         return Problem(
             path=path,
             reason=f"{reason}, because {argument} is an argument of vLLM's engine",
-            remedy=f"Write {ours}" if ours else f"Write engine: {{{argument}: ...}}",
+            remedy=f"Write {ours}" if ours else "Write it under engine, by vLLM's own name",
             rule="foreign-engine-argument",
+            candidates=(_to_engine(path, ours or f"engine.{argument}"),),
         )
+    dropped = dropped_arguments().get(key.replace("-", "_"))
+    if dropped is not None and "engine" in names:
+        return Problem(
+            path=path,
+            reason=f"{reason}, because {dropped.name} was an argument of vLLM's engine",
+            remedy=dropped.instead,
+            rule="foreign-engine-argument",
+            candidates=(instead(path, dropped.instead),),
+        )
+    near = nearest_of(key, names)
     return Problem(
         path=path,
         reason=reason,
         remedy=nearest(key, names).strip() or f"Known keys: {', '.join(names)}",
         rule="unknown-key",
+        candidates=() if near is None else (rename(path, near),),
     )
+
+
+def _ways_to_ours(path: str, key: str, value: object, other: KeyOfOtherTool) -> Iterable[WayOut]:
+    """The same value under our key, or all that a section holds; else the whole left out.
+
+    other: what the message is about, the key itself or one in it.
+    """
+    inner = value if _folded(key) in _HOLDERS and isinstance(value, Mapping) else {}
+    known = {name: _keys_of_other_tools().get(_folded(str(name))) for name in inner}
+    moves = {f"{path}.{name}": found.ours for name, found in known.items() if found and found.ours}
+    if other.ours is not None and not inner:
+        moves[path] = other.ours
+    entry = path.rpartition(".")[0]
+    steps = [
+        move(there, ours if ":" in ours else f"{entry}.{ours}", "") for there, ours in moves.items()
+    ]
+    if steps:
+        further = [leave_out(path)] if inner else []
+        words = f"write it as {' and '.join(moves.values())}"
+        yield together(words, *steps, *further, group="ours")
+    yield replace(instead(path, other.remedy), group="ours")
+
+
+def _to_engine(path: str, ours: str) -> WayOut:
+    return move(path, f"{path.rpartition('.')[0]}.{ours}", f"write it as {ours}")
 
 
 def rules_of_other_tools() -> tuple[str, ...]:
@@ -103,7 +148,10 @@ def _keys_of_other_tools() -> Mapping[str, KeyOfOtherTool]:
     rows = data_file.read("keys_of_other_tools.yaml", Path(__file__).parent)
     return {
         _folded(key): KeyOfOtherTool(
-            rule=row["rule"], reason=row["reason"], remedy=_with_default_releases(row["remedy"])
+            rule=row["rule"],
+            reason=row["reason"],
+            remedy=_with_default_releases(row["remedy"]),
+            ours=row.get("ours"),
         )
         for row in rows
         for key in row["keys"]

@@ -13,11 +13,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from models.problems import Problem
+from models.spelling import nearest_of
 from models.stack import InvalidValueError, Settings
 from models.unknown_keys import unknown_key
+from models.ways_out import WayOut, leave_out, meant, use
 
 Section = TypeVar("Section", bound=Settings)
 
+_LARGEST_MEANT_AS_TEXT: Final = 10**15
 _NUMBER: Final = re.compile(r"\s*[-+]?[0-9.]+\s*")
 
 
@@ -104,7 +107,16 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
             else (str(cause or details["msg"]), "Change it")
         )
         shown = None if isinstance(value, Mapping | BaseModel) else value
-        return Problem(path=where, value=shown, reason=reason, remedy=remedy, rule="invalid-value")
+        fixes = cause.fixes if isinstance(cause, InvalidValueError) else ()
+        return Problem(
+            path=where,
+            value=shown,
+            reason=reason,
+            remedy=remedy,
+            rule="invalid-value",
+            candidates=_fixes(where, fixes, remedy),
+        )
+    candidates = _nearest_values(where, kind, details)
     reason, remedy = _wording(kind, details)
     wrong_type = kind.endswith(("_type", "_parsing"))
     if value is None:
@@ -114,7 +126,60 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
     elif isinstance(value, list | tuple) and not value:
         value = "[]"
     rule = "wrong-type" if wrong_type else "invalid-value"
-    return Problem(path=where, value=value, reason=reason, remedy=remedy, rule=rule)
+    return Problem(
+        path=where, value=value, reason=reason, remedy=remedy, rule=rule, candidates=candidates
+    )
+
+
+def _fixes(path: str, fixes: Iterable[tuple[str, object]], remedy: str) -> Iterable[WayOut]:
+    for key, value in fixes:
+        if not key:
+            yield use(path, value, f"{remedy[:1].lower()}{remedy[1:]}: {value}")
+        elif value is None:
+            yield leave_out(f"{path}.{key}", f"leave out {key}")
+        else:
+            yield use(f"{path}.{key}", value)
+
+
+def _nearest_values(path: str, kind: str, details: ErrorDetails) -> tuple[WayOut, ...]:
+    """The value that was probably meant: the nearest one that is allowed, or read from its text."""
+    context, value = details.get("ctx", {}), details["input"]
+    if kind == "greater_than_equal":
+        return (use(path, context["ge"], f"use {context['ge']} or more"),)
+    if kind == "less_than_equal":
+        return (use(path, context["le"], f"use at most {context['le']}"),)
+    if kind in ("literal_error", "enum"):
+        allowed = re.findall(r"'([^']*)'", str(context["expected"]))
+        near = nearest_of(value, allowed) if isinstance(value, str) else None
+        return () if near is None else (meant(path, near),)
+    if isinstance(value, str):
+        return _from_text(path, kind, value)
+    if kind == "string_type" and _is_short_number(value):
+        return (use(path, str(value), "put it in quotes"),)
+    return ()
+
+
+def _is_short_number(value: object) -> bool:
+    """Whether it may have been meant as a text, as a version may be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < _LARGEST_MEANT_AS_TEXT
+
+
+def _from_text(path: str, kind: str, text: str) -> tuple[WayOut, ...]:
+    words = "write it without quotes"
+    if kind == "bool_type" and text.strip().lower() in ("true", "false"):
+        return (use(path, text.strip().lower() == "true", words),)
+    if kind == "int_type" and text.strip().isdecimal() and len(text) < 20:
+        return (use(path, int(text), words),)
+    if kind in ("tuple_type", "list_type"):
+        return (use(path, [text]),)
+    if kind == "float_type" and _NUMBER.fullmatch(text):
+        try:
+            return (use(path, float(text), words),)
+        except ValueError:
+            return ()
+    return ()
 
 
 def _section_at(section: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:

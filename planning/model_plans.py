@@ -12,6 +12,7 @@ from planning.checks.contexts import EntryContext, PlacedContext
 from planning.infrastructure.pool_price import PoolChoice
 from planning.placement.cheapest_pool import Placement, placement_of
 from planning.placement.joint_placement import PlacedModel, jointly
+from planning.placement.other_pools import Offer
 from planning.plan import ModelPlan, PoolPlan, ReleasePlan
 from planning.sizing.autoscaling import replica_range, replicas, router_replicas
 from planning.sizing.checkpoint import checkpoint_of
@@ -52,7 +53,7 @@ def model_plans(
     for model, found in entries:
         problems += found
         if model is not None:
-            plan, found = _checked_plan(next(placed), pools)
+            plan, found = _checked_plan(next(placed), pools, _offer(settings))
             plans += [] if plan is None else [plan]
             problems += found
     return tuple(plans), tuple(problems)
@@ -72,7 +73,7 @@ def _on_own_pool(
     problems += spec_problems
     if spec is None:
         return None, problems
-    placement, found = placement_of(spec, pools.choices, pools.complete, settings.region)
+    placement, found = placement_of(spec, pools.choices, pools.complete, _offer(settings))
     if placement is None:
         return None, (*problems, *found)
     model = PlacedModel(
@@ -83,6 +84,14 @@ def _on_own_pool(
         max_replicas=max(low, high),
     )
     return model, problems
+
+
+def _offer(settings: StackSettings) -> Offer:
+    return Offer(
+        region=settings.region,
+        zones=settings.cluster.zones,
+        pools_are_default=settings.pools_are_default,
+    )
 
 
 def _spec(
@@ -122,7 +131,7 @@ def _spec(
 
 
 def _checked_plan(
-    placed: PlacedModel, pools: ListedPools
+    placed: PlacedModel, pools: ListedPools, offer: Offer
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
     """A model's plan on its pool, and what is wrong with it there."""
     plan, problems = _model_plan(placed.spec, placed.placement)
@@ -130,7 +139,9 @@ def _checked_plan(
     if plan is None:
         return None, problems
     pool = next(pool for pool in pools.plans if pool.id == plan.pool)
-    context = PlacedContext(spec=placed.spec, model=plan, pool=pool, choices=pools.choices)
+    context = PlacedContext(
+        spec=placed.spec, model=plan, pool=pool, choices=pools.choices, offer=offer
+    )
     return plan, (*problems, *placed_problems(context))
 
 

@@ -1,9 +1,9 @@
-"""From settings to the Plan: calls every decision once and gathers every problem."""
+"""From settings to the Plan: calls every decision once, gathers every problem, tries ways out."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from models.problems import Problem, StackError, stops
-from models.reading import Reading
+from models.reading import Reading, reading_of
 from models.stack import StackSettings
 from planning.budget.cost import stack_cost
 from planning.budget.quota import quota_needs
@@ -15,16 +15,39 @@ from planning.infrastructure.node_pools import pool_plans, with_nodes
 from planning.infrastructure.releases import release_plan
 from planning.model_plans import ListedPools, model_plans
 from planning.plan import Plan, PoolPlan, ServicePlan
+from planning.tried_ways import Verdict, with_tried_ways
 
 
 def make_plan(reading: Reading) -> Plan:
     """The plan of a stack.
 
-    Raises StackError with every problem that stops it, those of reading included.
+    Raises StackError with every problem that stops it, those of reading included, each with ways
+    out that were tried.
     """
+    decision = _decided(reading)
+    found = stops(decision.verdict.problems)
+    shown = with_tried_ways(found or decision.verdict.problems, reading, decision.verdict, _verdict)
+    if found or decision.plan is None:
+        raise StackError(reading.origin, shown)
+    return replace(decision.plan, warnings=shown)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Decision:
+    """The plan, None if something stops it, and what was found on the way."""
+
+    plan: Plan | None
+    verdict: Verdict
+
+
+def _verdict(reading: Reading) -> Verdict:
+    return _decided(reading).verdict
+
+
+def _decided(reading: Reading) -> _Decision:
     settings = reading.settings
     if settings is None:
-        raise StackError(reading.origin, reading.problems)
+        return _Decision(plan=None, verdict=Verdict(problems=reading.problems, cost=None))
     cluster, problems = cluster_plan(settings)
     release, release_problems = release_plan(settings.versions, settings.kube_ray.install)
     pools, pool_problems = pool_plans(settings)
@@ -45,9 +68,16 @@ def make_plan(reading: Reading) -> Plan:
     )
     problems = (*reading.problems, *problems, *release_problems, *pool_problems, *model_problems)
     problems += tuple(stack_problems(stack if complete else _without_pools(stack)))
+    verdict = Verdict(
+        problems=(
+            *not_accepted(settings, problems),
+            *unused_accept_problems(settings, problems),
+        ),
+        cost=cost if complete else None,
+    )
     if release is None or stops(problems):
-        raise StackError(reading.origin, stops(problems))
-    return Plan(
+        return _Decision(plan=None, verdict=verdict)
+    plan = Plan(
         stack=settings.stack,
         project=settings.project,
         region=settings.region,
@@ -62,11 +92,9 @@ def make_plan(reading: Reading) -> Plan:
         has_hugging_face_token=settings.has_hugging_face_token,
         cost=cost,
         quota=quota,
-        warnings=(
-            *not_accepted(settings, problems),
-            *unused_accept_problems(settings, problems),
-        ),
+        warnings=verdict.problems,
     )
+    return _Decision(plan=plan, verdict=verdict)
 
 
 def gpu_pools(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Problem, ...]]:
@@ -76,7 +104,15 @@ def gpu_pools(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Prob
     them, warnings included but for those that the settings accept.
     """
     pools, problems = pool_plans(settings)
-    return pools, not_accepted(settings, problems)
+    found = not_accepted(settings, problems)
+    before = Verdict(problems=found, cost=None)
+    return pools, with_tried_ways(found, reading_of(settings), before, _verdict_on_pools)
+
+
+def _verdict_on_pools(reading: Reading) -> Verdict:
+    settings = reading.settings
+    problems = () if settings is None else not_accepted(settings, pool_plans(settings)[1])
+    return Verdict(problems=(*reading.problems, *problems), cost=None)
 
 
 def _without_pools(stack: StackContext) -> StackContext:

@@ -234,7 +234,10 @@ def _plan(options: argparse.Namespace) -> int:
             continue
         data = plan_summary(plan)
         if options.json:
-            documents.append(data)
+            from reports.problem_data import problem_data
+
+            problems = [problem_data(warning) for warning in plan.warnings]
+            documents.append({**data, "problems": problems})
         elif options.markdown:
             from reports.plan_markdown import plan_markdown
 
@@ -296,12 +299,11 @@ def _stack_file(options: argparse.Namespace) -> Path:
 
 def _stop_document(error: "StackError") -> dict[str, Any]:
     """The problems that stop a stack, for programs."""
+    from reports.problem_data import problem_data
+
     return {
         "stack": error.origin,
-        "stops": [
-            {"path": problem.path, "rule": problem.rule, "sentence": problem.sentence()}
-            for problem in error.problems
-        ],
+        "stops": [problem_data(problem) for problem in error.problems],
     }
 
 

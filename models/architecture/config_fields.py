@@ -14,11 +14,14 @@ from models.architecture.llm_architecture import LARGEST_DIMENSION
 CONFIG_JSON = "config.json"
 # The largest real one is some 100 kB; a multi-megabyte one is another file.
 MAX_CHARACTERS = 5_000_000
-WAY_OUT = "Use the config.json next to the model's weights, or name a gpu and set checkFit: false."
+WAY_OUT = (
+    "Use the config.json next to the model's weights, or give gpu and contextLength and set "
+    "checkFit: false."
+)
 
 
 # For a model that is what its config.json says, only not what the fit computes.
-NOT_COMPUTED = "Name a gpu, a contextLength and set checkFit: false."
+NOT_COMPUTED = "Give gpu and contextLength and set checkFit: false."
 
 
 class ConfigJsonError(ValueError):

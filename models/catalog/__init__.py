@@ -4,6 +4,12 @@ Facts are data, in YAML files next to these modules, each with its date and sour
 the functions load one file each, once, into frozen models.
 """
 
+from models.catalog.engine_argument_history import (
+    DroppedArgument,
+    added_in,
+    dropped_arguments,
+    dropped_in,
+)
 from models.catalog.engine_argument_memory import arguments_by_memory
 from models.catalog.gated_repositories import Gating, gating
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
@@ -81,6 +87,7 @@ __all__ = [
     "SSD_TOTAL_GB",
     "USUAL_BOOT_DISK",
     "BootDisk",
+    "DroppedArgument",
     "EngineArgument",
     "Gating",
     "GpuTier",
@@ -95,12 +102,15 @@ __all__ = [
     "Region",
     "VllmBehaviour",
     "WeightLimits",
+    "added_in",
     "argument_bounds",
     "arguments_by_memory",
     "behaviour_rows",
     "closed_values",
     "compressed_tensors_schemes",
     "disk_quotas",
+    "dropped_arguments",
+    "dropped_in",
     "engine_arguments",
     "float16_refused",
     "front_end_arguments",

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from models.problems import Problem
 from models.stack import StackSettings
+from models.ways_out import leave_out
 
 
 def not_accepted(settings: StackSettings, problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -32,4 +33,5 @@ def unused_accept_problems(
                 reason="has no effect: this stack has no such warning",
                 remedy="Leave it out, or use the id at the end of a warning",
                 rule="accept-unused",
+                candidates=(leave_out(f"ray-llm:accept[{index}]", "leave it out"),),
             )

@@ -10,6 +10,7 @@ from typing import Final
 from models.catalog import ray_releases
 from models.problems import Problem
 from models.stack import KubeRayInstall
+from models.ways_out import use
 from planning.checks.contexts import StackContext
 from planning.infrastructure.container_image import cuda_of_image
 
@@ -19,6 +20,7 @@ from planning.infrastructure.container_image import cuda_of_image
 OLDEST_DRIVER: Final[Mapping[int, int]] = MappingProxyType({12: 525, 13: 580})
 # All drivers of GKE's supported releases are newer than this one.
 _EVERYWHERE: Final = 535
+_CPU_POOL: Final = "Write the name of a node pool of the cluster that has no GPUs"
 
 
 def cpu_pool_name_problems(context: StackContext) -> Iterable[Problem]:
@@ -31,13 +33,21 @@ def cpu_pool_name_problems(context: StackContext) -> Iterable[Problem]:
     if not cluster.existing or not cluster.name or named:
         return
     name = cluster.cpu_pool.name
+    path = "ray-llm:cluster.cpuPool.name"
     yield Problem(
-        path="ray-llm:cluster.cpuPool.name",
+        path=path,
         reason=f"is left out, and in an adopted cluster the Ray head and the routers wait for a "
         f"node pool that is named {name}",
-        remedy="Write the name of a node pool of the cluster that has no GPUs, if only to confirm "
-        f"that {name} is there: cpuPool: {{name: {name}}}",
+        remedy=f"{_CPU_POOL}, if only to confirm that {name} is there",
         rule="adopted-cpu-pool",
+        candidates=(
+            use(
+                path,
+                name,
+                f"{_CPU_POOL[0].lower()}{_CPU_POOL[1:]}, if only to confirm that {name} is there: "
+                f"cpuPool: {{name: {name}}}",
+            ),
+        ),
     )
 
 
@@ -48,12 +58,21 @@ def operator_version_problems(context: StackContext) -> Iterable[Problem]:
     if settings.kube_ray.install is KubeRayInstall.HELM or not settings.cluster.name or stated:
         return
     who = "GKE" if settings.kube_ray.install is KubeRayInstall.GKE_ADDON else "somebody else"
+    path, assumed = "ray-llm:versions.kuberay", settings.versions.kuberay
     yield Problem(
-        path="ray-llm:versions.kuberay",
-        reason=f"is left out, so KubeRay {settings.versions.kuberay} is assumed, and {who} chose "
+        path=path,
+        reason=f"is left out, so KubeRay {assumed} is assumed, and {who} chose "
         "the release of the operator",
         remedy="Write the release that runs; `kubectl get deployments -A -o wide` shows its image",
         rule="operator-version",
+        candidates=(
+            use(
+                path,
+                assumed,
+                "write the release that runs, which the image in `kubectl get deployments -A -o "
+                f"wide` shows, if only to confirm {assumed}",
+            ),
+        ),
     )
 
 

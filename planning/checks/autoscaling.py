@@ -5,6 +5,7 @@ from typing import Final
 
 from models.catalog import oldest_ray
 from models.problems import Problem
+from models.ways_out import leave_out, use
 from planning.checks.contexts import PlacedContext
 
 _SHORTEST_DOWNSCALE_SECONDS: Final = 60
@@ -20,8 +21,16 @@ def scale_to_zero_problems(context: PlacedContext) -> Iterable[Problem]:
             value="min 0",
             reason=f"does not reach zero on Ray {ray.ray}: its ingress wakes every model and one "
             "replica stays (ray-project/ray#59076), so a GPU is paid for all day",
-            remedy=f"Use versions.ray: {older}" if older else "Use replicas.min: 1",
+            remedy="Keep one replica",
             rule="scale-to-zero-broken",
+            candidates=(
+                *(
+                    ()
+                    if older is None
+                    else (use("ray-llm:versions.ray", older, f"use versions.ray: {older}"),)
+                ),
+                use(f"{context.path}.replicas.min", 1),
+            ),
         )
 
 
@@ -38,6 +47,14 @@ def downscale_problems(context: PlacedContext) -> Iterable[Problem]:
             value=stated,
             reason="removes a replica after a pause that is common in any traffic, and the next "
             "one needs minutes for node, image and weights",
-            remedy="Leave it out (600), or use 60 or more",
+            remedy="Use a longer delay",
             rule="downscale-short",
+            candidates=(
+                leave_out(f"{context.path}.downscaleDelaySeconds", "leave it out (600)"),
+                use(
+                    f"{context.path}.downscaleDelaySeconds",
+                    _SHORTEST_DOWNSCALE_SECONDS,
+                    f"use {_SHORTEST_DOWNSCALE_SECONDS} or more",
+                ),
+            ),
         )

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from math import ceil
 
 from models.problems import Problem
+from models.ways_out import WayOut, outside, together, use
 from planning.checks.contexts import StackContext
 from planning.plan_costs import StackCost
 
@@ -22,6 +24,7 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
             f"models at their minimum ({_dearest(cost)})",
             remedy="Lower replicas.min or minNodes, choose cheaper pools, or raise the budget",
             rule="budget-exceeded",
+            candidates=_ways_to_save(context, total.minimum),
         )
     elif total.maximum > budget:
         yield Problem(
@@ -32,6 +35,20 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
             f"costs {total.typical:,.0f} USD",
             remedy="Lower replicas.max or maxNodes to make it certain, or accept the risk",
             rule="budget-at-maximum",
+            candidates=(
+                *(
+                    use(
+                        f"{model.path}.replicas.max",
+                        max(1, model.replicas.min),
+                        f"lower replicas.max of {model.name} to {max(1, model.replicas.min)}",
+                        group="replicas",
+                    )
+                    for model in context.models
+                    if model.replicas.max > max(1, model.replicas.min)
+                ),
+                use(path, ceil(total.maximum), f"raise it to {ceil(total.maximum)}"),
+                outside("accept the risk"),
+            ),
         )
     if cost.unpriced:
         yield Problem(
@@ -39,10 +56,26 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
             value=f"{budget:f}",
             reason=f"was compared without {', '.join(cost.unpriced)}, whose prices in this region "
             "are not known",
-            remedy=f"Give them: ray-llm:prices: {{{cost.unpriced[0].removesuffix('-spot')}: "
-            "{onDemand: 1.20}}, in USD an hour by GPU tier or machine type",
+            remedy="Give a price for each in ray-llm:prices, in USD an hour, by GPU tier or by "
+            "machine type",
             rule="budget-unknown-price",
         )
+
+
+def _ways_to_save(context: StackContext, needed: Decimal) -> Iterable[WayOut]:
+    """Fewer replicas that are always up, of one model or of all; or more money."""
+    lower = [model for model in context.models if model.replicas.min > 1]
+    awake = [model for model in context.models if model.replicas.min > 0]
+    for models, least in ((lower, 1), (awake, 0)):
+        edits = [use(f"{model.path}.replicas.min", least) for model in models]
+        for model, edit in zip(models, edits, strict=True):
+            words = f"lower replicas.min of {model.name} to {least}"
+            yield together(words, edit, group="replicas")
+        if len(models) > 1:
+            yield together(f"lower all replicas.min to {least}", *edits, group="replicas")
+    yield use(
+        "ray-llm:monthlyBudget", ceil(needed), f"raise it to {ceil(needed)} or choose cheaper pools"
+    )
 
 
 def _dearest(cost: StackCost) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from models.architecture import LlmArchitecture
 from models.stack import ModelDeployment, StackSettings
 from planning.infrastructure.pool_price import PoolChoice
+from planning.placement.other_pools import Offer
 from planning.plan import ModelPlan, PodResources, PoolPlan, ReleasePlan, RouterGroupPlan
 from planning.plan_costs import QuotaNeed, StackCost
 from planning.sizing.checkpoint import Checkpoint
@@ -49,17 +50,24 @@ class PlacedContext:
 
     pool: the model's pool, without node counts.
     choices: all pools of the stack as placement sees them.
+    offer: where pools could be added.
     """
 
     spec: ModelSpec
     model: ModelPlan
     pool: PoolPlan
     choices: tuple[PoolChoice, ...]
+    offer: Offer
 
     @property
     def path(self) -> str:
         """The model's path in the stack file."""
         return self.model.path
+
+    @property
+    def choice(self) -> PoolChoice:
+        """The model's pool as placement sees it."""
+        return next(pool for pool in self.choices if pool.id == self.model.pool)
 
     @property
     def engine(self) -> Mapping[str, Any]:

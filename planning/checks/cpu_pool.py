@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from models.catalog import machine_type
 from models.problems import Problem
+from models.ways_out import outside, use
 from planning.budget.cost import cpu_nodes
 from planning.checks.contexts import StackContext
 
@@ -21,8 +22,15 @@ def cpu_pool_machine_problems(context: StackContext) -> Iterable[Problem]:
             path="ray-llm:cluster.cpuPool.machineType",
             value=name,
             reason="comes with GPUs, and nothing in the CPU pool uses one",
-            remedy="Use e2-standard-8 or larger",
+            remedy="Use a machine without GPUs",
             rule="cpu-pool-machine",
+            candidates=(
+                use(
+                    "ray-llm:cluster.cpuPool.machineType",
+                    "e2-standard-8",
+                    "use e2-standard-8 or larger",
+                ),
+            ),
         )
 
 
@@ -49,8 +57,9 @@ def router_capacity_problems(context: StackContext) -> Iterable[Problem]:
             value=pool.max_nodes,
             reason=f"is below the {low} nodes of {pool.machine_type} that the Ray head and the "
             "routers of all models need at their minimum, so some models would have no router",
-            remedy=f"Use {low} or more, or a larger machineType",
+            remedy="Allow more nodes, or use a larger machineType",
             rule="cpu-pool-below-minimum",
+            candidates=(use(path, low, f"use {low} or more"),),
         )
     elif high > pool.max_nodes:
         yield Problem(
@@ -58,6 +67,7 @@ def router_capacity_problems(context: StackContext) -> Iterable[Problem]:
             value=pool.max_nodes,
             reason=f"is below the {high} nodes of {pool.machine_type} that the routers need with "
             "all models at their maximum: requests would wait for a router although GPUs are free",
-            remedy=f"Use {high}, or accept the cap",
+            remedy="Allow more nodes, or accept the cap",
             rule="cpu-pool-below-maximum",
+            candidates=(use(path, high, f"use {high}"), outside("accept the cap")),
         )

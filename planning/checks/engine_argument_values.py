@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from models.catalog import argument_bounds, closed_values, nearest_ray, vllm_behaviour
 from models.problems import Problem
-from models.spelling import nearest, one_of
+from models.spelling import accepted, nearest
+from models.ways_out import leave_out, outside
 from planning.checks.contexts import EntryContext
+from planning.checks.values_meant import ways_from_field, ways_from_value, ways_to_release
 from planning.plan import ReleasePlan
 
 # The least and the most that planning can compute with, or that vLLM accepts.
@@ -57,16 +59,18 @@ def _number_problems(vllm: str, name: str, value: Any, where: str) -> Iterable[P
             path=where,
             value=value,
             reason=f"is below {least}" if value < least else f"is above {most}",
-            remedy=f"Use a number from {least} to {most}, or leave {name} out",
+            remedy=f"Use a number from {least} to {most}",
             rule="engine-argument-range",
+            candidates=(leave_out(where, f"leave {name} out"),),
         )
     elif name == "gpu_memory_utilization" and not 0 < value <= 1:
         yield Problem(
             path=where,
             value=value,
             reason="is not a share of the GPU's memory",
-            remedy="Use a number above 0 and up to 1, or leave it out (0.9)",
+            remedy="Use a number above 0 and up to 1",
             rule="engine-argument-range",
+            candidates=(leave_out(where, "leave it out (0.9)"),),
         )
     else:
         yield from _bound_problems(vllm, name, value, where)
@@ -77,13 +81,14 @@ def _bound_problems(vllm: str, name: str, value: float, where: str) -> Iterable[
     limits = argument_bounds(vllm).get(name)
     if limits is None or all(_HOLDS[limit](value, bound) for limit, bound in limits.items()):
         return
-    accepted = " and ".join(f"{_WORDS[limit]} {bound:g}" for limit, bound in limits.items())
+    range_ = " and ".join(f"{_WORDS[limit]} {bound:g}" for limit, bound in limits.items())
     yield Problem(
         path=where,
         value=value,
-        reason=f"is not what vLLM {vllm} accepts for {name}, a number {accepted}",
-        remedy=f"Use a number {accepted}, or leave {name} out",
+        reason=f"is not what vLLM {vllm} accepts for {name}, a number {range_}",
+        remedy=f"Use a number {range_}",
         rule="engine-argument-range",
+        candidates=(leave_out(where, f"leave {name} out"),),
     )
 
 
@@ -115,6 +120,7 @@ def _async_problems(context: EntryContext) -> Iterable[Problem]:
             reason=f"is refused by vLLM {release.vllm} on Ray's executor, which Ray Serve sets",
             remedy="Leave it out",
             rule="engine-argument-choice",
+            candidates=(leave_out(where, "leave it out"),),
         )
     elif (
         not vllm_behaviour(release.vllm).async_scheduling_of_pipelines
@@ -127,6 +133,10 @@ def _async_problems(context: EntryContext) -> Iterable[Problem]:
             reason=f"does not go with {stages} pipeline stages in vLLM {release.vllm}",
             remedy="Leave it out, or use tensorParallelSize instead of pipeline_parallel_size",
             rule="engine-argument-choice",
+            candidates=(
+                leave_out(where, "leave it out"),
+                outside("use tensorParallelSize instead of pipeline_parallel_size"),
+            ),
         )
 
 
@@ -155,6 +165,10 @@ def _exclusive_problems(context: EntryContext) -> Iterable[Problem]:
                 reason=f"excludes {argument}.{field}, which means the same",
                 remedy="Keep one of the two",
                 rule="contradiction",
+                candidates=(
+                    leave_out(f"{context.path}.engine.{name}"),
+                    leave_out(f"{context.path}.engine.{argument}.{field}"),
+                ),
             )
 
 
@@ -183,8 +197,9 @@ def _closed_value_problems(
             path=where,
             value=value,
             reason=f"cannot be given to vLLM {release.vllm}, which reads it as JSON text and fails",
-            remedy="Leave it out" + (f", or use versions.ray: {ray}" if ray else ""),
+            remedy="Leave it out",
             rule="engine-argument-choice",
+            candidates=(leave_out(where, "leave it out"), *ways_to_release(ray)),
         )
     elif isinstance(value, dict) and name != "speculative_config":
         yield from _fields(release, name, value, where)
@@ -210,9 +225,9 @@ def _fields(
             path=f"{where}.{field}",
             reason=f"is not a field of {name} in vLLM {release.vllm}"
             + ("" if refused else ", which drops it without a word"),
-            remedy=f"{nearest(field, fields)}Leave it out"
-            + (f", or use versions.ray: {ray}, whose vLLM has it" if ray else ""),
+            remedy=f"{nearest(field, fields)}Leave it out",
             rule="engine-argument-choice" if refused else "engine-argument-idle",
+            candidates=ways_from_field(f"{where}.{field}", field, fields, ray),
         )
 
 
@@ -237,7 +252,7 @@ def _closed(release: ReleasePlan, path: str, value: Any, where: str) -> Iterable
         path=where,
         value=value,
         reason=f"is not a value that vLLM {release.vllm} accepts for {path}",
-        remedy=one_of(value, values)
-        + (f", or versions.ray: {ray}, whose vLLM has it" if ray else ""),
+        remedy=accepted(value, values),
         rule="engine-argument-choice",
+        candidates=ways_from_value(where, value, values, ray),
     )

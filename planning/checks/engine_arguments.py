@@ -6,17 +6,25 @@ pinned vLLM (models/catalog/vllm) lets us do it before.
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
 from models.catalog import (
+    DroppedArgument,
     EngineArgument,
+    added_in,
+    dropped_arguments,
+    dropped_in,
     engine_arguments,
     front_end_arguments,
+    ray_releases,
     serving_arguments,
+    vllm_versions,
 )
 from models.problems import Problem
-from models.spelling import nearest, one_of
+from models.spelling import accepted, nearest_of
+from models.ways_out import WayOut, instead, leave_out, meant, rename, use
 from planning.checks.contexts import EntryContext
 
 # Arguments that the program sets, and the keys that users set instead.
@@ -32,12 +40,18 @@ _OWNED: Final[Mapping[str, str]] = {
     "task": "Leave it out, or write embed: the OpenAI-compatible application generates text or "
     "embeds it",
 }
+_FRONT_END: Final = (
+    "Leave it out; Ray Serve has neither authentication nor TLS, so keep the service inside the "
+    "cluster or put a gateway in front of it"
+)
 # The tasks of vLLM that Ray's OpenAI-compatible application has a path for: chat and completions,
 # and /v1/embeddings (https://github.com/ray-project/ray/issues/54993).
 _SERVED_TASKS: Final = frozenset({"auto", "generate", "embed", "embedding"})
 # Their values depend on the checkpoint and may be written otherwise: planning/sizing/quantization.
 _CHOSEN_BY_CHECKPOINT: Final = frozenset({"quantization"})
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
+_THOUSANDS: Final = re.compile(r"([0-9]+)k")  # of tokens, as people write a context of 8k
+_LONGEST_NUMBER: Final = 15
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
     "float": "a number",
@@ -64,6 +78,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 reason="is set by this program",
                 remedy=_OWNED[name],
                 rule="engine-argument-owned",
+                candidates=(instead(where, _OWNED[name]),),
             )
         elif name in known:
             yield from _type_problems(known[name], value, where)
@@ -72,18 +87,53 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
                 path=where,
                 reason="belongs to vLLM's own HTTP server, which Ray Serve never starts: it would "
                 "be accepted without an error and have no effect",
-                remedy="Leave it out; Ray Serve has neither authentication nor TLS, so keep the "
-                "service inside the cluster or put a gateway in front of it",
+                remedy=_FRONT_END,
                 rule="engine-argument-front-end",
+                candidates=(instead(where, _FRONT_END),),
             )
         else:
-            yield Problem(
-                path=where,
-                reason=f"is not an engine argument of vLLM {vllm_version}",
-                remedy=f"{nearest(name, known)}Engine arguments keep vLLM's own names, with "
-                "underscores",
-                rule="engine-argument-unknown",
-            )
+            yield _unknown(name, known, vllm_version, where)
+
+
+def _unknown(
+    name: str, known: Mapping[str, EngineArgument], vllm_version: str, where: str
+) -> Problem:
+    """An argument that this vLLM lacks: dropped, not there yet, or misspelt."""
+    reason = f"is not an engine argument of vLLM {vllm_version}"
+    written = name.replace("-", "_")
+    since, dropped = dropped_in(written, vllm_version), dropped_arguments().get(written)
+    later = added_in(written, vllm_version)
+    remedy = "Engine arguments keep vLLM's own names, with underscores"
+    ways: Iterable[WayOut] = ()
+    if since is not None or (dropped is not None and later is None):
+        oldest = vllm_versions()[0]
+        reason += f": it was dropped {f'in vLLM {since}' if since else f'before vLLM {oldest}'}"
+        remedy = "Leave it out" if dropped is None else dropped.instead
+        ways = _ways_without(dropped, remedy, where)
+    elif later is not None:
+        reason += f": it came with vLLM {later}"
+        remedy = "Leave it out"
+        ways = _ways_to_newer(later, where)
+    elif near := nearest_of(name, known):
+        remedy = f"Did you mean {near}? {remedy}"
+        ways = (rename(where, near),)
+    return Problem(
+        path=where, reason=reason, remedy=remedy, rule="engine-argument-unknown", candidates=ways
+    )
+
+
+def _ways_without(dropped: DroppedArgument | None, remedy: str, where: str) -> Iterable[WayOut]:
+    if dropped is not None and dropped.becomes is not None:
+        becomes = dropped.becomes
+        yield replace(rename(where, becomes), words=f"write {becomes}", group="becomes")
+    yield replace(instead(where, remedy), group="becomes")
+
+
+def _ways_to_newer(vllm_version: str, where: str) -> Iterable[WayOut]:
+    yield leave_out(where, "leave it out")
+    for row in ray_releases().values():
+        if row.vllm == vllm_version:
+            yield use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}")
 
 
 @cache
@@ -102,19 +152,56 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             if isinstance(value, str) and _NUMBER_OR_BOOLEAN.fullmatch(value)
             else f"Write {wanted}",
             rule="engine-argument-type",
+            candidates=_values_meant(argument, value, where),
         )
     elif argument.choices is not None and isinstance(value, str | int) and value is not None:
         listed = isinstance(value, bool) or value in argument.choices
         if listed or argument.name in _CHOSEN_BY_CHECKPOINT:
             return
         choices = [str(choice) for choice in argument.choices]
+        near = next(
+            (known for known in argument.choices if str(known) == nearest_of(str(value), choices)),
+            None,
+        )
         yield Problem(
             path=where,
             value=value,
             reason=f"is not a value that vLLM accepts for {argument.name}",
-            remedy=one_of(str(value), choices),
+            remedy=accepted(str(value), choices),
             rule="engine-argument-choice",
+            candidates=(
+                *(() if near is None else (meant(where, near),)),
+                leave_out(where, "leave it out"),
+            ),
         )
+
+
+def _values_meant(argument: EngineArgument, value: Any, where: str) -> Iterable[WayOut]:
+    """A number or truth value out of its quotes; "8k" in whole; the argument's own default."""
+    if isinstance(value, str):
+        read = _read(value.strip().lower())
+        if read is not None and _has_type(read, argument.types):
+            yield use(where, read, f"write {_shown(read)} without quotes")
+    yield leave_out(where, "leave it out")
+
+
+def _read(text: str) -> int | float | bool | None:
+    if text in ("true", "false"):
+        return text == "true"
+    if len(text) > _LONGEST_NUMBER:
+        return None
+    if thousands := _THOUSANDS.fullmatch(text):
+        return int(thousands[1]) * 1024
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _shown(value: object) -> str:
+    return str(value).lower()
 
 
 def _has_type(value: Any, types: tuple[str, ...]) -> bool:

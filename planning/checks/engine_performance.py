@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from models.catalog import vllm_behaviour
 from models.problems import Problem
+from models.ways_out import WayOut, leave_out, together, use
 from planning.checks.contexts import PlacedContext
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -20,14 +21,23 @@ def _batch(arguments: StatedArguments) -> Iterable[Problem]:
 
     https://docs.vllm.ai/en/latest/configuration/optimization.html
     """
+    sequences, eager = (arguments.path_to_set(name) for name in ("max_num_seqs", "enforce_eager"))
     if arguments.get("max_num_seqs") == 1:
         yield Problem(
             path=arguments.path_of("max_num_seqs"),
             value=1,
             reason="answers one request after the other: each request that waits adds its whole "
             "time, so under any load the latency is worse, not better",
-            remedy="Leave it out, or use profile: latency, which keeps steps short",
+            remedy="Let the engine batch requests",
             rule="batch-of-one",
+            candidates=(
+                leave_out(sequences, "leave it out"),
+                together(
+                    "use profile: latency, which keeps steps short",
+                    leave_out(sequences),
+                    use(f"{arguments.path}.profile", "latency"),
+                ),
+            ),
         )
     if arguments.get("enforce_eager") is True:
         yield Problem(
@@ -37,6 +47,14 @@ def _batch(arguments: StatedArguments) -> Iterable[Problem]:
             "wait for the CPU",
             remedy="Leave it out, or use profile: memory if the graphs' memory is needed",
             rule="eager-mode",
+            candidates=(
+                leave_out(eager, "leave it out"),
+                together(
+                    "use profile: memory if the graphs' memory is needed",
+                    leave_out(eager),
+                    use(f"{arguments.path}.profile", "memory"),
+                ),
+            ),
         )
 
 
@@ -57,6 +75,7 @@ def _redundant(context: PlacedContext) -> Iterable[Problem]:
                 reason=reason,
                 remedy="Leave it out",
                 rule="engine-argument-idle",
+                candidates=(leave_out(f"{context.path}.engine.{name}", "leave it out"),),
             )
 
 
@@ -66,15 +85,23 @@ def _chunked_prefill(context: PlacedContext) -> Iterable[Problem]:
         return
     vllm = context.spec.release.vllm
     obeyed = vllm_behaviour(vllm).chunked_prefill_obeyed
+    path = f"{context.path}.engine.enable_chunked_prefill"
     yield Problem(
-        path=f"{context.path}.engine.enable_chunked_prefill",
+        path=path,
         value=False,
         reason="makes every step wait for the longest prompt, and vLLM says that it may crash or "
         "answer wrong"
         if obeyed
         else f"is set to true by the V1 engine of vLLM {vllm}",
-        remedy="Leave it out, or use profile: latency, which keeps steps short"
-        if obeyed
-        else "Leave it out",
+        remedy="Leave it out",
         rule="chunked-prefill-off" if obeyed else "engine-argument-idle",
+        candidates=(
+            leave_out(path, "leave it out"),
+            *((_latency_instead(context, path),) if obeyed else ()),
+        ),
     )
+
+
+def _latency_instead(context: PlacedContext, path: str) -> WayOut:
+    words = "use profile: latency instead, which keeps steps short"
+    return together(words, leave_out(path), use(f"{context.path}.profile", "latency"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from models.problems import Problem
+from models.ways_out import outside, use
 from planning.checks.contexts import StackContext
 
 _NAMED: Final = 5
@@ -20,8 +21,9 @@ def capacity_problems(context: StackContext) -> Iterable[Problem]:
                 value=pool.max_nodes,
                 reason=f"is below the {pool.nodes_at_min} nodes of {pool.id} that are needed for "
                 f"the minimum replicas of {names}, so some would never start",
-                remedy=f"Use {pool.nodes_at_min} or more, or fewer replicas",
+                remedy="Allow more nodes, or use fewer replicas",
                 rule="pool-below-minimum",
+                candidates=(use(path, pool.nodes_at_min, f"use {pool.nodes_at_min} or more"),),
             )
         elif pool.nodes_at_max > pool.max_nodes:
             yield Problem(
@@ -29,8 +31,12 @@ def capacity_problems(context: StackContext) -> Iterable[Problem]:
                 value=pool.max_nodes,
                 reason=f"is below the {pool.nodes_at_max} nodes of {pool.id} that are needed for "
                 f"the maximum replicas of {names}: under full load some replicas will wait",
-                remedy=f"Use {pool.nodes_at_max}, or accept the cap",
+                remedy="Allow more nodes, or accept the cap",
                 rule="pool-below-maximum",
+                candidates=(
+                    use(path, pool.nodes_at_max, f"use {pool.nodes_at_max}"),
+                    outside("accept the cap"),
+                ),
             )
 
 
@@ -47,8 +53,12 @@ def idle_minimum_problems(context: StackContext) -> Iterable[Problem]:
                 value=pool.min_nodes,
                 reason=f"keeps more nodes of {pool.id} than the {pool.nodes_at_min} that its "
                 "models need at their minimum: their GPUs are paid for and idle",
-                remedy=f"Use {pool.nodes_at_min}, or raise replicas.min",
+                remedy="Keep fewer nodes, or raise replicas.min",
                 rule="pool-min-nodes",
+                candidates=(
+                    use(f"{pool.path}.minNodes", pool.nodes_at_min, f"use {pool.nodes_at_min}"),
+                    outside("raise replicas.min"),
+                ),
             )
 
 
@@ -68,8 +78,12 @@ def upgrade_problems(context: StackContext) -> Iterable[Problem]:
                 reason=f"is below {twice}, twice the nodes of {pool.id} that are always up: a "
                 "change of image or Ray version starts a second RayCluster, which would wait for "
                 "nodes",
-                remedy=f"Use {twice}, or lower replicas.min during such a change",
+                remedy="Lower replicas.min during such a change",
                 rule="pool-below-upgrade",
+                candidates=(
+                    use(f"{pool.path}.maxNodes", twice, f"use {twice}"),
+                    outside("lower replicas.min during such a change"),
+                ),
             )
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from models.catalog import machine_type, vllm_behaviour
 from models.problems import Problem
+from models.ways_out import leave_out, use
 from planning.checks.contexts import PlacedContext, StackContext
 
 # CacheConfig.verify_with_parallel_config, vLLM 0.10: ValueError above 0.7 of the host's memory.
@@ -29,14 +30,20 @@ def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
     if not swap_problems:
         yield from _process_problems(context)
     offload = _gib(engine.get("cpu_offload_gb"))
+    offload_path = f"{context.path}.engine.cpu_offload_gb"
+    half = pool.pod.memory_gib // (2 * gpus)
     if offload * gpus > pool.pod.memory_gib:
         yield Problem(
             path=f"{context.path}.engine.cpu_offload_gb",
             value=engine["cpu_offload_gb"],
             reason=f"GiB per GPU ({gpus} in use) are more than the {pool.pod.memory_gib} GiB that "
             f"a pod of {pool.id} has: it would be killed while it loads",
-            remedy=f"Use at most {pool.pod.memory_gib // (2 * gpus)}, or a larger machineType",
+            remedy="Use less, or a larger machineType",
             rule="cpu-offload",
+            candidates=(
+                leave_out(offload_path, "leave it out"),
+                use(offload_path, half, f"use at most {half}"),
+            ),
         )
     elif offload:
         yield Problem(
@@ -46,6 +53,7 @@ def host_memory_problems(context: PlacedContext) -> Iterable[Problem]:
             "some ten times slower than a model that fits",
             remedy="Prefer a quantized model or a larger GPU",
             rule="cpu-offload-slow",
+            candidates=(leave_out(offload_path, "leave it out"),),
         )
 
 
@@ -72,17 +80,18 @@ def _swap_problems(context: PlacedContext) -> Iterable[Problem]:
     _, gpus, gives = exceeded[0]
     most = max(0, int(min(limit / count for limit, count, _ in exceeded)))
     amount = f"GiB per GPU ({gpus} in use) are more than {gives}"
+    path, own = f"{context.path}.engine.swap_space", _own_swap_gib(context)
     yield Problem(
-        path=f"{context.path}.engine.swap_space",
+        path=path,
         value=stated,
         reason=amount if stated is not None else f"is left out, and vLLM's own {swap:g} {amount}",
-        remedy=f"Use at most {most}{', or leave it out' if _fits_unstated(context, most) else ''}",
+        remedy="Use less, or a larger machineType",
         rule="swap-space",
+        candidates=(
+            use(path, most, f"use at most {most}"),
+            *((leave_out(path, f"leave it out ({own:g})"),) if stated is not None else ()),
+        ),
     )
-
-
-def _fits_unstated(context: PlacedContext, most: int) -> bool:
-    return context.engine.get("swap_space") is not None and _own_swap_gib(context) <= most
 
 
 def _process_problems(context: PlacedContext) -> Iterable[Problem]:
@@ -97,10 +106,13 @@ def _process_problems(context: PlacedContext) -> Iterable[Problem]:
     if gpus == 1 or processes + swap * gpus <= pool.pod.memory_gib:
         return
     larger = pool.tier.machine_type
-    ways = [] if pool.machine_type == larger else [f"machineType: {larger} on the pool"]
+    ways = []
     most = int((pool.pod.memory_gib - processes) / gpus)
     if swap and most >= 0:
-        ways.insert(0, f"engine.swap_space: {most}")
+        ways.append(use(f"{context.path}.engine.swap_space", most))
+    if pool.machine_type != larger:
+        words = f"use machineType: {larger} on the pool"
+        ways.append(use(f"{pool.path}.machineType", larger, words))
     yield Problem(
         path=context.spec.arguments.path_of("tensor_parallel_size"),
         value=gpus,
@@ -108,8 +120,9 @@ def _process_problems(context: PlacedContext) -> Iterable[Problem]:
         + (f" and reserve {swap * gpus:g} GiB of swap space" if swap else "")
         + f", and a pod on {pool.machine_type} has {pool.pod.memory_gib} GiB: one of them may be "
         "killed",
-        remedy=f"Use {', or '.join(ways)}" if ways else "Use fewer GPUs for each replica",
+        remedy="Use fewer GPUs for each replica",
         rule="host-memory",
+        candidates=ways,
     )
 
 
@@ -139,8 +152,15 @@ def host_cpu_problems(context: StackContext) -> Iterable[Problem]:
                 value=pool.machine_type,
                 reason=f"leaves {pool.pod.cpu} CPUs for pods, and {replicas} replicas fit its "
                 f"{pool.tier.gpu_count} GPUs and take one CPU each: some GPUs would idle",
-                remedy=f"Use {pool.tier.machine_type}",
+                remedy="Use a machine with more CPUs",
                 rule="node-cpus",
+                candidates=(
+                    use(
+                        f"{pool.path}.machineType",
+                        pool.tier.machine_type,
+                        f"use {pool.tier.machine_type}",
+                    ),
+                ),
             )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from models.catalog import vllm_behaviour
 from models.problems import Problem
+from models.ways_out import leave_out, together, use
 from planning.checks.contexts import EntryContext
 
 _NEEDS_ENABLE: Final = ("max_lora_rank", "max_loras", "max_cpu_loras", "lora_dtype", "lora_modules")
@@ -25,14 +26,18 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
     rank = engine.get("max_lora_rank")
     ranks = vllm_behaviour(vllm).lora_ranks
     if isinstance(rank, int) and ranks is not None and rank not in ranks:
-        larger = [known for known in ranks if known >= rank]
+        near = next((known for known in ranks if known >= rank), ranks[-1])
         yield Problem(
             path=f"{path}.engine.max_lora_rank",
             value=rank,
             reason=f"is not a rank of vLLM {vllm}, which supports "
             f"{', '.join(str(known) for known in ranks)}",
-            remedy=f"Use {larger[0] if larger else ranks[-1]}",
+            remedy="Use one of these",
             rule="lora-rank",
+            candidates=(
+                use(f"{path}.engine.max_lora_rank", near, f"use {near}"),
+                leave_out(f"{path}.engine.max_lora_rank", "leave it out"),
+            ),
         )
     loras, on_host = engine.get("max_loras", 1), engine.get("max_cpu_loras")
     if isinstance(loras, int) and isinstance(on_host, int) and 0 < on_host < loras:
@@ -40,8 +45,12 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
             path=f"{path}.engine.max_cpu_loras",
             value=on_host,
             reason=f"is below max_loras {loras}, and vLLM loads adapters through the host",
-            remedy=f"Use {loras} or more, or leave it out",
+            remedy="Use more, or leave it out",
             rule="lora-count",
+            candidates=(
+                use(f"{path}.engine.max_cpu_loras", loras, f"use {loras} or more"),
+                leave_out(f"{path}.engine.max_cpu_loras", "leave it out"),
+            ),
         )
     if engine.get("enable_lora") is True:
         yield Problem(
@@ -51,6 +60,17 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
             "an adapter would get a 404",
             remedy="Leave it out, and serve the merged model as a source",
             rule="lora-unreachable",
+            candidates=(
+                together(
+                    "leave all LoRA arguments out, and serve the merged model as a source",
+                    leave_out(f"{path}.engine.enable_lora"),
+                    *(
+                        leave_out(f"{path}.engine.{name}")
+                        for name in _NEEDS_ENABLE
+                        if name in engine
+                    ),
+                ),
+            ),
         )
     else:
         for name in _NEEDS_ENABLE:
@@ -61,4 +81,5 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
                     reason="has no effect without enable_lora, and this program serves no adapters",
                     remedy="Leave it out",
                     rule="lora-unreachable",
+                    candidates=(leave_out(f"{path}.engine.{name}", "leave it out"),),
                 )

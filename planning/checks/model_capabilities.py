@@ -6,6 +6,7 @@ from typing import Any
 from models.architecture import LlmArchitecture
 from models.catalog import vllm_behaviour
 from models.problems import Problem
+from models.ways_out import instead, leave_out, outside
 from planning.checks.contexts import EntryContext
 
 
@@ -23,6 +24,10 @@ def model_capability_problems(context: EntryContext) -> Iterable[Problem]:
             "and models in vLLM's own registry do not need it",
             remedy="Leave it out, or pin the code with revision and code_revision",
             rule="trust-remote-code",
+            candidates=(
+                leave_out(f"{path}.engine.trust_remote_code", "leave it out"),
+                outside("pin the code with revision and code_revision"),
+            ),
         )
 
 
@@ -40,6 +45,7 @@ def _multimodal(
                 "takes text only",
                 remedy="Leave it out",
                 rule="multimodal-argument",
+                candidates=(leave_out(f"{path}.engine.{name}", "leave it out"),),
             )
 
 
@@ -54,4 +60,10 @@ def _experts(
             reason=f"spreads experts over GPUs, and {architecture.model_type} is a dense model",
             remedy="Leave it out; tensorParallelSize spreads a dense model",
             rule="expert-parallel-dense",
+            candidates=(
+                instead(
+                    f"{path}.engine.enable_expert_parallel",
+                    "Leave it out; tensorParallelSize spreads a dense model",
+                ),
+            ),
         )

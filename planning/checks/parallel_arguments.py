@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from models.architecture import AttentionKind
 from models.problems import Problem
+from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import PlacedContext
 
 
@@ -23,8 +24,16 @@ def _expert_balancing(context: PlacedContext) -> Iterable[Problem]:
             path=where,
             value=True,
             reason="balances experts over GPUs, and without enable_expert_parallel vLLM refuses it",
-            remedy="Leave it out, or add enable_expert_parallel: true",
+            remedy="Leave it out",
             rule="expert-balancing",
+            candidates=(
+                leave_out(where, "leave it out"),
+                use(
+                    f"{context.path}.engine.enable_expert_parallel",
+                    True,
+                    "add enable_expert_parallel: true",
+                ),
+            ),
         )
     elif context.model.tensor_parallel_size == 1:
         yield Problem(
@@ -33,6 +42,7 @@ def _expert_balancing(context: PlacedContext) -> Iterable[Problem]:
             reason="balances experts over several GPUs, and a replica runs on one",
             remedy="Leave it out, or set tensorParallelSize",
             rule="expert-balancing",
+            candidates=(leave_out(where, "leave it out"), outside("set tensorParallelSize")),
         )
 
 
@@ -57,10 +67,12 @@ def _decode_context(context: PlacedContext) -> Iterable[Problem]:
         elif queries % degree:
             reason = f"does not divide the {queries} query heads of each KV head"
     if reason is not None:
+        where = f"{context.path}.engine.decode_context_parallel_size"
         yield Problem(
-            path=f"{context.path}.engine.decode_context_parallel_size",
+            path=where,
             value=degree,
             reason=reason,
             remedy="Leave it out",
             rule="decode-context-parallel",
+            candidates=(leave_out(where, "leave it out"),),
         )

@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Final
 
 from models.problems import Problem, stops
+from models.ways_out import outside, together, use
 from planning.checks.contexts import PlacedContext
 from planning.infrastructure.pool_price import PoolChoice
+from planning.placement.other_pools import other_pools
 from planning.plan import GIB, ModelPlan
 from planning.sizing.model_sizing import ModelSpec, size_model
 
@@ -17,7 +19,7 @@ _TIMES_DEARER: Final = Decimal(3)
 def placement_problems(context: PlacedContext) -> Iterable[Problem]:
     """Warnings about the pool that a model is on, compared with the others of the stack."""
     spec, model = context.spec, context.model
-    chosen = next(pool for pool in context.choices if pool.id == model.pool)
+    chosen = context.choice
     if spec.deployment.gpu is not None:
         yield from _oversized(spec, model, chosen, context.choices)
     if chosen.spot and model.replicas.max == 1:
@@ -26,8 +28,16 @@ def placement_problems(context: PlacedContext) -> Iterable[Problem]:
             value="max 1",
             reason=f"puts the only replica on {chosen.id}, and Google takes spot nodes back at "
             "30 s notice: the model is down until another node has started and loaded it",
-            remedy="Use min 2, or an on-demand pool",
+            remedy="Use more replicas, or an on-demand pool",
             rule="spot-single-replica",
+            candidates=(
+                together(
+                    "use replicas: {min: 2, max: 2}",
+                    use(f"{model.path}.replicas.min", 2),
+                    use(f"{model.path}.replicas.max", 2),
+                ),
+                *other_pools(spec, None, context.choices, context.offer),
+            ),
         )
 
 
@@ -59,8 +69,12 @@ def _oversized(
                 value=chosen.id,
                 reason=f"costs {price:.2f} USD an hour for a replica, and {model.name} runs with "
                 f"the same context on {pool.id} for {there:.2f}",
-                remedy=f"Use gpu: {pool.id}, or accept the price for its speed",
+                remedy="Accept the price for its speed",
                 rule="gpu-oversized",
+                candidates=(
+                    use(f"{model.path}.gpu", pool.id),
+                    outside("accept the price for its speed"),
+                ),
             )
             return
 

@@ -9,14 +9,16 @@ from models.catalog import (
     quota_in_words,
 )
 from models.problems import Problem
+from models.ways_out import WayOut, outside, use
 from planning.checks.contexts import StackContext
 from planning.plan_costs import QuotaNeed
 
 
 def quota_problems(context: StackContext) -> Iterable[Problem]:
-    """Stops if the minimum or a stated maximum exceeds a limit, else warnings.
+    """A stop if the minimum exceeds a limit, since pods would never start; else warnings.
 
-    A maxNodes in the stack file is a promise to grow that far; a derived maximum is not.
+    A maxNodes in the stack file is a promise to grow that far, and a derived maximum is not. Both
+    are reached under load only: until then the stack works.
     """
     stated = context.settings.quotas
     some_gpus_listed = any(quota in gpu_quotas() or quota in QUOTA_DIMENSIONS for quota in stated)
@@ -36,6 +38,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "minimum: GKE would create the pools, and some pods would never start",
                 remedy=f"{_raise(need.metric, need.peak)} or use fewer replicas",
                 rule="quota-below-minimum",
+                candidates=(_raised(need, need.peak), outside("use fewer replicas")),
             )
         elif need.stated > need.limit:
             yield Problem(
@@ -45,6 +48,10 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "nodes would fail to start under load",
                 remedy=f"{_raise(need.metric, need.stated)} or lower {_what_to_lower(need.metric)}",
                 rule="quota-below-peak",
+                candidates=(
+                    _raised(need, need.stated),
+                    outside(f"lower {_what_to_lower(need.metric)}"),
+                ),
             )
         elif need.peak > need.limit:
             yield Problem(
@@ -54,6 +61,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "replicas: under full load some replicas will wait",
                 remedy=f"{_raise(need.metric, need.peak)} or accept the cap",
                 rule="quota-below-maximum",
+                candidates=(_raised(need, need.peak), outside("accept the cap")),
             )
         elif need.upgrade > need.limit:
             yield Problem(
@@ -63,6 +71,10 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 "needs, because a second RayCluster then starts next to the first",
                 remedy=f"{_raise(need.metric, need.upgrade)} or scale down before such a change",
                 rule="quota-below-upgrade",
+                candidates=(
+                    _raised(need, need.upgrade),
+                    outside("scale down before such a change"),
+                ),
             )
 
 
@@ -80,6 +92,12 @@ def _unlisted(need: QuotaNeed, path: str) -> Problem:
         "answers",
         rule="quota-unlisted",
     )
+
+
+def _raised(need: QuotaNeed, limit: int) -> WayOut:
+    """More of it, which the stack file says once Google has granted it."""
+    words = _raise(need.metric, limit)
+    return use(f"ray-llm:quotas.{need.metric}", limit, words[0].lower() + words[1:])
 
 
 def _raise(metric: str, needed: int) -> str:

@@ -1,11 +1,26 @@
 """RoPE scaling: whether an override has the fields that its type needs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from models.catalog import vllm_behaviour
 from models.problems import Problem
+from models.spelling import nearest_of
+from models.ways_out import WayOut, leave_out, meant, outside, use
 from planning.checks.contexts import EntryContext
 from planning.sizing.rope_scaling import rope_scaling_of
+
+_ORIGINAL: Final = "original_max_position_embeddings"
+
+
+def _completed(context: EntryContext, where: str, missing: Sequence[str]) -> Iterable[WayOut]:
+    """The model's own limit as the original length, which is what its publisher would write."""
+    architecture = context.architecture
+    if architecture is not None and list(missing) == [_ORIGINAL]:
+        limit = architecture.max_position_embeddings
+        words = f"add {_ORIGINAL}: {limit}, the model's own limit"
+        yield use(f"{where}.{_ORIGINAL}", limit, words)
+    yield leave_out(where, "leave the override out")
 
 
 def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
@@ -25,8 +40,13 @@ def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
         yield Problem(
             path=where,
             reason="has no rope_type, which vLLM requires",
-            remedy="Add rope_type: yarn, or copy rope_scaling from the model's card",
+            remedy="Copy rope_scaling from the model's card",
             rule="rope-scaling",
+            candidates=(
+                use(f"{where}.rope_type", "yarn", "add rope_type: yarn"),
+                leave_out(where, "leave the override out"),
+                outside("copy rope_scaling from the model's card"),
+            ),
         )
         return
     if "type" in scaling and scaling["type"] != kind:
@@ -36,16 +56,22 @@ def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
             reason=f"contradicts the older field type, which is {scaling['type']}",
             remedy="Keep rope_type alone",
             rule="rope-scaling",
+            candidates=(leave_out(f"{where}.type", "keep rope_type alone"),),
         )
     types = vllm_behaviour(vllm).rope_scaling_fields
     fields = types.get(str(kind))
     if fields is None:
+        near = nearest_of(str(kind), types)
         yield Problem(
             path=f"{where}.rope_type",
             value=str(kind),
             reason="is not a kind of RoPE scaling that vLLM knows",
-            remedy=f"Use one of {', '.join(types)}",
+            remedy=f"The kinds are {', '.join(types)}",
             rule="rope-scaling",
+            candidates=(
+                *(() if near is None else (meant(f"{where}.rope_type", near),)),
+                leave_out(where, "leave the override out"),
+            ),
         )
         return
     if kind == "dynamic" and "alpha" in scaling:
@@ -58,6 +84,7 @@ def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
             remedy=f"Add {missing[0]}"
             + (": the model's own limit" if missing[0].startswith("original") else ""),
             rule="rope-scaling",
+            candidates=_completed(context, where, missing),
         )
     factor = scaling.get("factor")
     if "factor" in fields and isinstance(factor, int | float) and factor < 1:
@@ -65,6 +92,7 @@ def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
             path=f"{where}.factor",
             value=factor,
             reason="is below 1 and would shorten the context",
-            remedy="Use a factor above 1, or leave the override out",
+            remedy="Use a factor above 1",
             rule="rope-scaling",
+            candidates=(leave_out(where, "leave the override out"),),
         )

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from models.problems import Problem
-from models.stack import InvalidValueError, ModelDeployment, ServedName
+from models.stack import SERVED_NAME_LIMIT, InvalidValueError, ModelDeployment, ServedName
+from models.ways_out import WayOut, use
 from planning.checks.contexts import StackContext
 
 _SERVED_NAME: TypeAdapter[str] = TypeAdapter(ServedName, config=ConfigDict(defer_build=True))
@@ -24,9 +25,16 @@ def name_problems(context: StackContext) -> Iterable[Problem]:
                 reason=f"is already the name and route of {first[name]}",
                 remedy="Give one of them another name: name: <served name>",
                 rule="name-twice",
+                candidates=_other_names(model, name),
             )
         else:
             first[name] = path.removeprefix("ray-llm:")
+
+
+def _other_names(model: ModelDeployment, name: str) -> Iterable[WayOut]:
+    for number in range(2, 6):
+        other = f"{name[: SERVED_NAME_LIMIT - 2]}-{number}"
+        yield use(f"{model.path}.name", other, group="name")
 
 
 def _derived_name_problems(model: ModelDeployment) -> Iterable[Problem]:
@@ -44,4 +52,10 @@ def _derived_name_problems(model: ModelDeployment) -> Iterable[Problem]:
             reason=f"would be served as {model.served_name!r}, which {reason}",
             remedy="Give the model a name: name: <served name>",
             rule="invalid-value",
+            candidates=(
+                *(
+                    use(f"{model.path}.name", value)
+                    for _, value in (cause.fixes if isinstance(cause, InvalidValueError) else ())
+                ),
+            ),
         )

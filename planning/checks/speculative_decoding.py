@@ -5,8 +5,11 @@ from typing import Any, Final
 
 from models.catalog import closed_values, llms, nearest_ray, oldest_ray, vllm_behaviour
 from models.problems import Problem, stops
-from models.spelling import nearest, one_of
+from models.spelling import accepted, nearest
+from models.ways_out import WayOut, leave_out, outside, use
 from planning.checks.contexts import EntryContext, PlacedContext
+from planning.checks.values_meant import ways_from_field, ways_from_value, ways_to_release
+from planning.placement.other_pools import other_pools
 from planning.plan import ReleasePlan
 from planning.sizing.memory.draft import speculative_config, speculative_method
 
@@ -47,9 +50,9 @@ def _unknown(config: Mapping[str, Any], release: ReleasePlan, where: str) -> Ite
                 path=f"{where}.{field}",
                 reason=f"is not a field of speculative_config in vLLM {release.vllm}"
                 + ("" if refused else ", which drops it without a word"),
-                remedy=f"{nearest(field, fields)}Leave it out"
-                + (f", or use versions.ray: {ray}, whose vLLM has it" if ray else ""),
+                remedy=f"{nearest(field, fields)}Leave it out",
                 rule=_RULE if refused else "engine-argument-idle",
+                candidates=ways_from_field(f"{where}.{field}", field, fields, ray),
             )
     method = config.get("method")
     methods = closed_values(release.vllm)["speculative_config.method"]
@@ -59,9 +62,13 @@ def _unknown(config: Mapping[str, Any], release: ReleasePlan, where: str) -> Ite
             path=f"{where}.method",
             value=method,
             reason=f"is not a method of speculative decoding in vLLM {release.vllm}",
-            remedy=one_of(method, sorted(methods))
-            + (f", or versions.ray: {ray}, whose vLLM has it" if ray else ""),
+            remedy=accepted(method, sorted(methods)),
             rule=_RULE,
+            candidates=(
+                *ways_from_value(f"{where}.method", method, methods, ray),
+                *_ngram(where, config),
+                leave_out(where),
+            ),
         )
 
     for name in ("method", "model"):
@@ -89,20 +96,25 @@ def _incomplete(config: Mapping[str, Any], where: str) -> Iterable[Problem]:
             reason="names neither a method nor a model, so nothing would be guessed",
             remedy="Add method: ngram, or the model of an EAGLE head",
             rule=_RULE,
+            candidates=(leave_out(where, "leave it out"), *_ngram(where, config)),
         )
     elif method in _NEED_MODEL and not draft:
         yield Problem(
             path=where,
             reason=f"has method {method} and no model, and vLLM would have nothing to load",
-            remedy="Add the model of the draft, or use method: ngram, which needs none",
+            remedy="Add the model of the draft",
             rule=_RULE,
+            candidates=(*_ngram(where, config), outside("add the model of the draft")),
         )
     if tokens is None and (method in ("ngram", "[ngram]") or draft in ("ngram", "[ngram]")):
         yield Problem(
             path=where,
             reason="lacks num_speculative_tokens, the number of tokens that are guessed at once",
-            remedy="Add num_speculative_tokens: 4",
+            remedy="Say how many tokens are guessed",
             rule=_RULE,
+            candidates=(
+                use(f"{where}.num_speculative_tokens", 4, "add num_speculative_tokens: 4"),
+            ),
         )
     elif tokens is not None and not _is_count(tokens):
         yield Problem(
@@ -111,6 +123,9 @@ def _incomplete(config: Mapping[str, Any], where: str) -> Iterable[Problem]:
             reason="is not a number of tokens",
             remedy="Use 1 or more",
             rule=_RULE,
+            candidates=(
+                use(f"{where}.num_speculative_tokens", 4, "use 4, or another number from 1 on"),
+            ),
         )
 
 
@@ -125,6 +140,7 @@ def _numbers(config: Mapping[str, Any], where: str) -> Iterable[Problem]:
                 reason="is not a number of tokens",
                 remedy="Use 1 or more",
                 rule=_RULE,
+                candidates=(leave_out(f"{where}.{name}", "leave it out"),),
             )
             return
     least, most = (stated.get(name) for name in _LOOKUPS)
@@ -133,8 +149,12 @@ def _numbers(config: Mapping[str, Any], where: str) -> Iterable[Problem]:
             path=f"{where}.prompt_lookup_min",
             value=least,
             reason=f"is above prompt_lookup_max, which is {most}",
-            remedy=f"Use at most {most}, or raise prompt_lookup_max",
+            remedy="Use less, or raise prompt_lookup_max",
             rule=_RULE,
+            candidates=(
+                use(f"{where}.prompt_lookup_min", most, f"use at most {most}"),
+                use(f"{where}.prompt_lookup_max", least),
+            ),
         )
     batch = config.get("disable_by_batch_size")
     if batch is not None and not (_is_count(batch) and batch >= _FEWEST_BATCH):
@@ -144,6 +164,10 @@ def _numbers(config: Mapping[str, Any], where: str) -> Iterable[Problem]:
             reason=f"is below {_FEWEST_BATCH}, and vLLM refuses that",
             remedy=f"Use {_FEWEST_BATCH} or more, or leave speculative_config out",
             rule=_RULE,
+            candidates=(
+                leave_out(f"{where}.disable_by_batch_size", "leave it out"),
+                leave_out(where, "leave speculative_config out"),
+            ),
         )
 
 
@@ -160,9 +184,19 @@ def _draft(
             path=where,
             value=str(draft or method),
             reason=f"is an ordinary model, and the V1 engine of vLLM {vllm} takes none as a draft",
-            remedy=f"Use method: ngram, {'an' if newer else 'or an'} EAGLE head"
-            f"{f', or Ray {newer} or newer' if newer else ''}",
+            remedy="Use an EAGLE head",
             rule="speculative-draft-model",
+            candidates=(
+                *_ngram(where, config),
+                *(
+                    ()
+                    if newer is None
+                    else (
+                        use("ray-llm:versions.ray", newer, f"use versions.ray: {newer} or newer"),
+                    )
+                ),
+                outside("use an EAGLE head"),
+            ),
         )
         return
     if architecture is None:
@@ -185,8 +219,9 @@ def _draft(
             value=method,
             reason=f"is only for {', '.join(targets)} models in vLLM {vllm}, and this one is a "
             f"{model_type}",
-            remedy="Use method: ngram" + (f", or versions.ray: {ray}" if ray else ""),
+            remedy="Use a method that needs no draft of the model's family",
             rule=_RULE,
+            candidates=(*_ngram(where, config), *ways_to_release(ray)),
         )
     row = next((row for row in llms().values() if row.source == draft), None)
     if (
@@ -201,8 +236,12 @@ def _draft(
             value=row.source,
             reason=f"has a vocabulary of {row.architecture.vocab_size} entries and the model one "
             f"of {architecture.vocab_size}: vLLM takes a draft with the same vocabulary only",
-            remedy="Use a smaller model of the same family and generation, or method: ngram",
+            remedy="Use a smaller model of the same family and generation",
             rule="speculative-draft-model",
+            candidates=(
+                outside("use a smaller model of the same family and generation"),
+                *_ngram(where, config),
+            ),
         )
 
 
@@ -221,7 +260,19 @@ def _async(
             reason=f"does not go with speculative decoding by {method} in vLLM {release.vllm}",
             remedy="Leave async_scheduling out, or speculative_config",
             rule=_RULE,
+            candidates=(
+                leave_out(f"{context.path}.engine.async_scheduling", "leave async_scheduling out"),
+                leave_out(f"{context.path}.engine.speculative_config"),
+            ),
         )
+
+
+def _ngram(where: str, config: Mapping[str, object]) -> Iterable[WayOut]:
+    """Guesses from the prompt itself, which needs no second model."""
+    tokens = config.get("num_speculative_tokens")
+    guessed = tokens if isinstance(tokens, int) and tokens > 0 else 4
+    value = {"method": "ngram", "num_speculative_tokens": guessed}
+    yield use(where, value, "use method: ngram, which needs no draft model")
 
 
 def speculative_engine_problems(context: PlacedContext) -> Iterable[Problem]:
@@ -230,8 +281,12 @@ def speculative_engine_problems(context: PlacedContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{context.path}.engine.speculative_config",
             reason="is not supported by the V0 engine, which this GPU or an engine argument needs",
-            remedy="Leave it out, or use an L4 or newer GPU",
+            remedy="Use an L4 or a newer GPU",
             rule="speculative-v0",
+            candidates=(
+                leave_out(f"{context.path}.engine.speculative_config", "leave it out"),
+                *other_pools(context.spec, context.choice, context.choices, context.offer),
+            ),
         )
 
 

@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from models.catalog import closed_values, nearest_ray
 from models.problems import Problem, Severity
-from models.spelling import one_of
+from models.spelling import accepted
+from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import EntryContext
+from planning.checks.values_meant import ways_from_value
 
 _FAMILIES: Final = "hermes for Qwen, llama3_json for Llama 3, mistral for Mistral"
 
@@ -26,6 +28,10 @@ def tool_call_problems(context: EntryContext) -> Iterable[Problem]:
             reason="needs tool_call_parser, which says how this model writes a call",
             remedy=f"Add tool_call_parser: {_FAMILIES}",
             rule="tool-parser",
+            candidates=(
+                leave_out(f"{path}.engine.enable_auto_tool_choice", "leave it out"),
+                outside(f"add tool_call_parser: {_FAMILIES}"),
+            ),
         )
     elif parser and enabled is not True:
         yield Problem(
@@ -36,6 +42,14 @@ def tool_call_problems(context: EntryContext) -> Iterable[Problem]:
             remedy="Add enable_auto_tool_choice: true",
             rule="tool-parser",
             severity=Severity.WARN,
+            candidates=(
+                use(
+                    f"{path}.engine.enable_auto_tool_choice",
+                    True,
+                    "add enable_auto_tool_choice: true",
+                ),
+                leave_out(f"{path}.engine.tool_call_parser", "leave it out"),
+            ),
         )
     yield from _unregistered(
         context, "tool_call_parser", parser, "tool_call_parser", stops=enabled is True
@@ -66,13 +80,14 @@ def _unregistered(
         return
     own_image = release.image != release.ray.image
     ray = nearest_ray(lambda row: parser in closed_values(row.vllm)[argument], release.ray.ray)
+    where = f"{context.path}.engine.{key}"
     yield Problem(
-        path=f"{context.path}.engine.{key}",
+        path=where,
         value=parser,
         reason=f"is not a parser that vLLM {release.vllm} registers"
         + (", and the image would have to bring it" if own_image else ""),
-        remedy=one_of(parser, sorted(registered))
-        + (f", or versions.ray: {ray}, which has it" if ray else ""),
+        remedy=accepted(parser, sorted(registered)),
         rule="tool-parser",
         severity=Severity.STOP if stops and not own_image else Severity.WARN,
+        candidates=ways_from_value(where, parser, registered, ray),
     )

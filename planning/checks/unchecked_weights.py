@@ -5,8 +5,10 @@ from typing import Final
 
 from models.catalog import GpuTier
 from models.problems import Problem
+from models.ways_out import WayOut, use
 from planning.checks.contexts import PlacedContext
 from planning.infrastructure.pool_price import PoolChoice, catalogue_choices
+from planning.placement.other_pools import to_node
 from planning.plan import GIB
 from planning.sizing.memory.headroom import gib
 from planning.sizing.parallelism import tensor_parallel_sizes
@@ -15,6 +17,8 @@ from planning.sizing.parallelism import tensor_parallel_sizes
 _LEAST_LOADED_SHARE: Final = 0.25
 # Of what vLLM may use, a way out leaves so much for activations and KV cache.
 _ROOM_SHARE: Final = 0.15
+# The cheapest that holds them nearly always passes; zones and quotas may refuse the first ones.
+_MOST_POOLS: Final = 4
 
 
 def unchecked_weight_problems(context: PlacedContext) -> Iterable[Problem]:
@@ -29,14 +33,14 @@ def unchecked_weight_problems(context: PlacedContext) -> Iterable[Problem]:
         return
     gpus = model.gpus_per_replica
     each = f", {gib(kept, up=True)} GiB on each of {gpus} GPUs" if gpus > 1 else ""
-    ways = [*_on_more_gpus(context, loaded)] or [*_on_other_pools(context, loaded)]
     yield Problem(
         path=context.path,
         value=model.name,
         reason=f"has {gib(loaded, up=True)} GiB of weights{each}, and vLLM may use {gib(budget)} "
         f"GiB of {context.pool.tier.gpu_name}: checkFit: false does not make room",
-        remedy=f"Use {ways[0]}" if ways else "Use a quantized checkpoint",
+        remedy="Use a quantized checkpoint",
         rule="memory-fit",
+        candidates=_ways(context, loaded),
     )
 
 
@@ -56,29 +60,33 @@ def _offloaded_bytes(context: PlacedContext) -> float:
     return float(context.engine.get("cpu_offload_gb") or 0) * GIB
 
 
-def _on_more_gpus(context: PlacedContext, loaded: float) -> Iterator[str]:
+def _ways(context: PlacedContext, loaded: float) -> Iterator[WayOut]:
+    yield from _on_more_gpus(context, loaded)
+    yield from _on_other_pools(context, loaded)
+
+
+def _on_more_gpus(context: PlacedContext, loaded: float) -> Iterator[WayOut]:
     """The least degree of tensor parallelism on the same node that holds the weights."""
     tier = context.pool.tier
     for degree in tensor_parallel_sizes(context.spec.checkpoint, tier):
         gpus = degree * context.model.pipeline_parallel_size
         if gpus <= tier.gpu_count and _holds(context, tier, loaded / gpus):
-            yield f"tensorParallelSize: {degree}"
+            yield use(context.spec.arguments.path_to_set("tensor_parallel_size"), degree)
             return
 
 
-def _on_other_pools(context: PlacedContext, loaded: float) -> Iterator[str]:
-    """The cheapest listed pool whose node holds the weights, else the cheapest tier to add."""
-    region = context.pool.zones[0].rpartition("-")[0]
+def _on_other_pools(context: PlacedContext, loaded: float) -> Iterator[WayOut]:
+    """The listed pools whose node holds the weights, then tiers to add, the cheapest first."""
     listed = [pool for pool in context.choices if pool.id != context.pool.id and not pool.spot]
-    for pools, is_listed in ((listed, True), (catalogue_choices(region), False)):
+    taken = {pool.id for pool in context.choices}
+    new = [pool for pool in catalogue_choices(context.offer.region) if pool.id not in taken]
+    for pools in (listed, new):
         holding = [pool for pool in pools if _node_holds(context, pool, loaded)]
-        if holding:
-            pool = min(holding, key=lambda pool: pool.rank(pool.tier.gpu_count))
-            degree = pool.tier.gpu_count
-            spread = f" and tensorParallelSize: {degree}" if degree > 1 else ""
-            added = "" if is_listed else f" with `- {pool.id}` in ray-llm:gpuPools"
-            yield f"gpu: {pool.id}{spread}{added}"
-            return
+        holding.sort(key=lambda pool: pool.rank(pool.tier.gpu_count))
+        for pool in holding[:_MOST_POOLS]:
+            way = to_node(context.spec, pool, context.choices, context.offer)
+            if way is not None:
+                yield way
 
 
 def _node_holds(context: PlacedContext, pool: PoolChoice, loaded: float) -> bool:

@@ -11,8 +11,9 @@ from models.catalog import (
     why_no_machine_type,
 )
 from models.problems import Problem, Severity
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import GKE_POOL_NODE_LIMIT, StackSettings
+from models.ways_out import WayOut, leave_out, meant, use
 from planning.infrastructure.allocatable import allocatable
 from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
 
@@ -81,6 +82,17 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
             reason=f"is neither the region {settings.region} (gcp:region) nor one of the zones",
             remedy="Give the region of a regional cluster, or the zone of a zonal one",
             rule="zone-outside-region",
+            candidates=(
+                use(
+                    "ray-llm:cluster.location",
+                    settings.region,
+                    f"use {settings.region} for a regional cluster",
+                ),
+                *(
+                    use("ray-llm:cluster.location", zone, f"use {zone} for a zonal one", "zone")
+                    for zone in settings.cluster.zones
+                ),
+            ),
         )
     for index, zone in enumerate(settings.cluster.zones):
         path = f"ray-llm:cluster.zones[{index}]"
@@ -89,16 +101,18 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
                 path=path,
                 value=zone,
                 reason=f"is outside the region {settings.region} (gcp:region)",
-                remedy=f"Use zones of {', '.join(known.zones)}" if known else "Change one of them",
+                remedy=f"The zones are {', '.join(known.zones)}" if known else "Change one of them",
                 rule="zone-outside-region",
+                candidates=_zone_ways(settings, path, zone),
             )
         elif known is not None and zone not in known.zones:
             yield Problem(
                 path=path,
                 value=zone,
                 reason=f"is not a zone of {settings.region}",
-                remedy=f"Use zones of {', '.join(known.zones)}",
+                remedy=f"The zones are {', '.join(known.zones)}",
                 rule="zone-unknown",
+                candidates=_zone_ways(settings, path, zone),
             )
     if known is None:
         yield Problem(
@@ -111,17 +125,35 @@ def _zone_problems(settings: StackSettings) -> Iterable[Problem]:
         )
 
 
+def _zone_ways(settings: StackSettings, path: str, zone: str) -> Iterable[WayOut]:
+    """Another zone of the region, that with the same letter first; or the zone's own region."""
+    known = regions().get(settings.region)
+    others = [
+        other for other in (known.zones if known else ()) if other not in settings.cluster.zones
+    ]
+    for other in sorted(others, key=lambda other: other[-1] != zone[-1]):
+        yield use(path, other, f"use {other}", group="zone")
+    region = zone.rpartition("-")[0]
+    if region in regions() and region != settings.region:
+        yield use("gcp:region", region, f"set gcp:region: {region}")
+
+
 def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
     pool = settings.cluster.cpu_pool
     path = "ray-llm:cluster.cpuPool.machineType"
     machine = machine_type(pool.machine_type)
     if machine is None:
+        near = nearest_of(pool.machine_type, _without_gpus())
         yield Problem(
             path=path,
             value=pool.machine_type,
             reason=why_no_machine_type(pool.machine_type),
-            remedy=f"{_nearest_machine_type(pool.machine_type)}e2-standard-8 is the default",
+            remedy=f"{nearest(pool.machine_type, _without_gpus())}e2-standard-8 is the default",
             rule="machine-type",
+            candidates=(
+                *(() if near is None else (meant(path, near),)),
+                leave_out(path, "leave it out (e2-standard-8)"),
+            ),
         )
         return
     room = allocatable(machine)
@@ -131,11 +163,11 @@ def _cpu_pool_problems(settings: StackSettings) -> Iterable[Problem]:
             value=pool.machine_type,
             reason=f"leaves {room.cpu_for_pods:.1f} CPUs and {room.memory_gib_for_pods:.1f} GiB "
             f"for pods, and the Ray head needs {HEAD.cpu} and {HEAD.memory_gib}",
-            remedy="Use e2-standard-8 or larger",
+            remedy="Use a larger machine",
             rule="pod-allocatable",
+            candidates=(use(path, "e2-standard-8", "use e2-standard-8 or larger"),),
         )
 
 
-def _nearest_machine_type(word: str) -> str:
-    """The machine type without GPUs that a word may mean."""
-    return nearest(word, (id_ for id_, machine in machine_types().items() if not machine.has_gpus))
+def _without_gpus() -> tuple[str, ...]:
+    return tuple(id_ for id_, machine in machine_types().items() if not machine.has_gpus)

@@ -6,6 +6,7 @@ from typing import Final
 
 from models.catalog import RayRelease, ray_releases, release_number
 from models.problems import Problem, Severity
+from models.ways_out import WayOut, outside, use
 
 # Images that lack Ray Serve LLM, by the last two parts of their names, so that mirrors count.
 # https://docs.ray.io/en/latest/serve/llm/quick-start.html asks for rayproject/ray-llm.
@@ -45,8 +46,12 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             path=path,
             value=image,
             reason=f"is an image {lacks}",
-            remedy=f"Use {ray.image}, or an image of your own that holds both",
+            remedy="Use an image that holds both",
             rule="image-without-vllm",
+            candidates=(
+                use(path, ray.image, f"use {ray.image}"),
+                outside("use an image of your own that holds both"),
+            ),
         )
         return
     if _OTHER_PROCESSOR.search(tag):
@@ -55,8 +60,9 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             value=image,
             reason="is for ARM processors, and all machines of the catalogue are x86: its pods "
             "would end with an exec format error",
-            remedy=f"Use {ray.image}",
+            remedy="Use an image for x86",
             rule="image-processor",
+            candidates=(use(path, ray.image, f"use {ray.image}"),),
         )
     version = _VERSION.match(tag)
     copied = repository.endswith("/ray-llm") and _OFFICIAL_TAG.fullmatch(tag) is not None
@@ -66,8 +72,12 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             path=path,
             value=image,
             reason=f"holds Ray {version[1]}, and the configuration is written for Ray {ray.ray}",
-            remedy=f"Use {_versions_ray(version[1])}{ray.image}",
+            remedy=f"Use an image with Ray {ray.ray}",
             rule="image-version",
+            candidates=(
+                *_versions_ray(version[1]),
+                use(path, ray.image, f"use {ray.image}"),
+            ),
         )
     elif other is not None:
         yield Problem(
@@ -75,9 +85,10 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             value=image,
             reason=f"has a tag that reads like Ray {other}, and the configuration is written for "
             f"Ray {ray.ray}",
-            remedy=f"Use {_versions_ray(other)}an image with Ray {ray.ray}",
+            remedy=f"Use an image with Ray {ray.ray}",
             rule="image-version",
             severity=Severity.WARN,
+            candidates=(*_versions_ray(other), outside(f"use an image with Ray {ray.ray}")),
         )
     elif not digest and tag.split("-")[0] in _MOVING:
         yield Problem(
@@ -97,9 +108,10 @@ def is_official(image: str) -> bool:
     return repository.endswith(f"/{_OFFICIAL}") or repository == _OFFICIAL
 
 
-def _versions_ray(version: str) -> str:
-    """The way out of another release, with its `or`, if the release table has it."""
-    return f"versions.ray: {version}, or " if version in ray_releases() else ""
+def _versions_ray(version: str) -> Iterable[WayOut]:
+    """The way out of another release, if the release table has it."""
+    if version in ray_releases():
+        yield use("ray-llm:versions.ray", version, f"use versions.ray: {version}")
 
 
 def _other_release(repository: str, tag: str, ray: RayRelease) -> str | None:

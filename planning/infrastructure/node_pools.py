@@ -14,8 +14,9 @@ from models.catalog import (
     zones_with,
 )
 from models.problems import Problem, Severity, stops
-from models.spelling import nearest
+from models.spelling import nearest_of
 from models.stack import GKE_NAME_LIMIT, GKE_POOL_NODE_LIMIT, GpuPoolSettings, StackSettings
+from models.ways_out import WayOut, leave_out, meant, together, use
 from planning.infrastructure.allocatable import allocatable, ray_pod
 from planning.infrastructure.bin_packing import nodes_for
 from planning.infrastructure.cluster import ROUTER_GROUP_ID
@@ -115,25 +116,39 @@ def _boot_disk_gb(tier: GpuTier) -> int:
     return max(_SMALLEST_BOOT_DISK_GB, IMAGE_GB + 2 * round(tier.gpu_memory_gib) * tier.gpu_count)
 
 
-def _tier_meant(word: str) -> str:
-    """The tier whose accelerator or machine type a word is: people know those names better."""
+def _tier_meant(word: str) -> str | None:
+    """The tier that a word stands for; people know accelerator and machine types better.
+
+    The accelerators of GKE, the Compute Engine API and older files differ in what stands before
+    the GPU's name: `nvidia-l4`, `nvidia-tesla-l4`, `tesla-t4`.
+    """
+    word = word.lower().removesuffix("-spot")
     for tier in gpu_tiers().values():
         if word == tier.accelerator_type or word in tier.machine_types:
-            return f"Did you mean {tier.id}? "
-    return ""
+            return tier.id
+    bare = word.replace("_", "-")
+    for maker in ("nvidia-", "tesla-", "gpu-"):
+        bare = bare.removeprefix(maker)
+    if bare in gpu_tiers():
+        return bare
+    return nearest_of(bare, gpu_tiers())
 
 
 def _unknown_tier(pool: GpuPoolSettings, path: str) -> Problem:
     known = ", ".join(gpu_tiers())
-    hint = _tier_meant(pool.tier) or nearest(pool.tier, gpu_tiers())
-    if pool.tier.endswith("-spot"):
-        hint = f"Write {{tier: {pool.tier.removesuffix('-spot')}, spot: true}}. "
+    tier = _tier_meant(pool.tier)
+    spot = "Spot is a key of its own. " if pool.tier.endswith("-spot") else ""
+    ways: tuple[WayOut, ...] = () if tier is None else (meant(f"{path}.tier", tier),)
+    if tier is not None and pool.tier.endswith("-spot"):
+        both = (use(f"{path}.tier", tier), use(f"{path}.spot", True))
+        ways = (together(f"write {{tier: {tier}, spot: true}}", *both),)
     return Problem(
         path=f"{path}.tier",
         value=pool.tier,
         reason="is not a GPU tier of the catalogue",
-        remedy=f"{hint}Known tiers: {known}",
+        remedy=f"{f'Did you mean {tier}? ' if tier else ''}{spot}Known tiers: {known}",
         rule="tier-unknown",
+        candidates=ways,
     )
 
 
@@ -153,10 +168,16 @@ def _no_default_pool(settings: StackSettings) -> Problem:
         path="ray-llm:gpuPools",
         reason=f"is left out, and the cluster's zones ({', '.join(settings.cluster.zones)}) offer "
         f"none of the default tiers {tried}",
-        remedy=f"List some of {', '.join(here)}"
-        if here
-        else "Choose other zones or another region",
+        remedy="Choose other tiers, other zones or another region",
         rule="zone-without-gpu",
+        candidates=(
+            *(use("ray-llm:gpuPools", [tier], f"list gpuPools: [{tier}]", "pool") for tier in here),
+            *(
+                ()
+                if len(here) < 2
+                else (use("ray-llm:gpuPools", here, f"list some of {', '.join(here)}"),)
+            ),
+        ),
     )
 
 
@@ -168,8 +189,12 @@ def _name_problems(
             path=f"{path}.name",
             value=pool.id,
             reason=f"is the name {taken[pool.id]}",
-            remedy="Give the pool another name, or leave name out to use its tier's",
+            remedy="Give the pool another name",
             rule="pool-twice",
+            candidates=(
+                leave_out(f"{path}.name", "leave name out to use its tier's"),
+                use(f"{path}.name", f"gpu-{pool.id}"),
+            ),
         )
     if pool.id in seen:
         yield Problem(
@@ -178,6 +203,10 @@ def _name_problems(
             reason="is also the name of an earlier pool",
             remedy="Give one of them another name: name: <pool>",
             rule="pool-twice",
+            candidates=(
+                use(f"{path}.name", f"{pool.id[: GKE_NAME_LIMIT - 3]}-{number}", group="name")
+                for number in range(2, 6)
+            ),
         )
     if len(pool.id) > GKE_NAME_LIMIT:
         yield Problem(
@@ -186,6 +215,7 @@ def _name_problems(
             reason=f"has {len(pool.id)} characters and GKE allows {GKE_NAME_LIMIT}",
             remedy="Give the pool a shorter name",
             rule="invalid-value",
+            candidates=(use(f"{path}.name", pool.id[:GKE_NAME_LIMIT].rstrip("-")),),
         )
 
 
@@ -197,8 +227,9 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
             value=pool.id,
             reason=f"is not available {'as spot' if pool.spot else 'on demand'}: of the ways in "
             f"which Google sells {tier.machine_type}, a pool here can only be {_ways(tier)}",
-            remedy="Set spot: true" if "spot" in tier.provisioning else "Choose another tier",
+            remedy="Choose another tier",
             rule="tier-provisioning",
+            candidates=_ways_to_buy(pool, tier, path),
         )
     if pool.machine_type is not None:
         yield from _machine_problems(pool.machine_type, tier, f"{path}.machineType")
@@ -216,8 +247,16 @@ def _machine_problems(name: str, tier: GpuTier, path: str) -> Iterable[Problem]:
             path=path,
             value=name,
             reason=why,
-            remedy=f"Use {_carriers(tier)}, or leave it out",
+            remedy=f"The machine types with these GPUs are {_carriers(tier)}",
             rule="machine-type",
+            candidates=(
+                leave_out(path, f"leave it out ({tier.machine_type})"),
+                *(
+                    use(path, other, f"use machineType: {other}")
+                    for other in tier.machine_types
+                    if other != tier.machine_type
+                ),
+            ),
         )
     elif not _holds_a_worker(machine):
         room = allocatable(machine)
@@ -227,8 +266,9 @@ def _machine_problems(name: str, tier: GpuTier, path: str) -> Iterable[Problem]:
             reason=f"leaves {max(0.0, room.cpu_for_pods):.1f} CPUs and "
             f"{max(0.0, room.memory_gib_for_pods):.1f} GiB for pods, and a Ray worker takes "
             f"{_SMALLEST_WORKER.cpu} and at least {_SMALLEST_WORKER.memory_gib}",
-            remedy=f"Use {tier.machine_type}, or leave it out",
+            remedy="Use a larger machine",
             rule="pod-allocatable",
+            candidates=(leave_out(path, f"leave it out ({tier.machine_type})"),),
         )
 
 
@@ -243,11 +283,10 @@ def _holds_a_worker(machine: MachineType) -> bool:
 def _carriers(tier: GpuTier) -> str:
     """The machines that carry a tier's GPUs."""
     if tier.attached_to is None:
-        names = ", ".join(tier.machine_types)
-        return f"one of {names}" if len(tier.machine_types) > 1 else names
+        return ", ".join(tier.machine_types)
     series = " or ".join(name.upper() for name in tier.attached_to.series)
     return (
-        f"an {series} machine of at most {tier.attached_to.max_vcpus} vCPUs and "
+        f"{series} machines of at most {tier.attached_to.max_vcpus} vCPUs and "
         f"{tier.attached_to.max_memory_gib} GiB, such as {tier.machine_type}"
     )
 
@@ -255,6 +294,29 @@ def _carriers(tier: GpuTier) -> str:
 def _ways(tier: GpuTier) -> str:
     """How a pool of a tier can be provisioned. No key makes a flex-start pool."""
     return " or ".join(way for way in ("on-demand", "spot") if way in tier.provisioning)
+
+
+def _ways_to_buy(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[WayOut]:
+    """The other way of buying, if there is one; or a tier with as much memory that is sold so.
+
+    Each is tried with the pool's name kept as well, because models may name it.
+    """
+    wanted = "spot" if pool.spot else "on-demand"
+    named = use(f"{path}.name", pool.id)
+    other = use(f"{path}.spot", not pool.spot, f"set spot: {str(not pool.spot).lower()}")
+    if {"spot", "on-demand"} & tier.provisioning:
+        yield replace(other, group="buy")
+        yield together(f"{other.words} with name: {pool.id}", other, named, group="buy")
+    memory = tier.gpu_memory_gib * tier.gpu_count
+    larger = [
+        row
+        for row in gpu_tiers().values()
+        if wanted in row.provisioning and row.gpu_memory_gib * row.gpu_count >= memory
+    ]
+    for row in sorted(larger, key=lambda row: (row.gpu_memory_gib * row.gpu_count, row.gpu_count)):
+        way = use(f"{path}.tier", row.id, group="tier")
+        yield way
+        yield together(f"{way.words} with name: {pool.id}", way, named, group="tier")
 
 
 def _zones(
@@ -289,12 +351,18 @@ def _zones(
         value=pool.id,
         reason=f"needs {tier.accelerator_type}, which none of the cluster's zones "
         f"({', '.join(stated)}) offers",
-        remedy=f"Add zones: [{', '.join(offered)}] to the pool"
+        remedy="Choose another tier or region"
         if offered
         else f"{settings.region} has none: choose another tier or region",
         rule="zone-without-gpu",
+        candidates=_zone_ways(path, offered),
     )
     return (), (problem,)
+
+
+def _zone_ways(path: str, offered: Sequence[str]) -> Iterable[WayOut]:
+    if offered:
+        yield use(f"{path}.zones", list(offered))
 
 
 def _zone_problems(
@@ -310,8 +378,9 @@ def _zone_problems(
             reason=f"is outside the region {region}"
             if outside
             else f"does not offer {tier.accelerator_type}",
-            remedy=f"Use zones of {', '.join(offered)}"
+            remedy="Choose other zones, or another tier or region"
             if offered
             else f"{region} has none: choose another tier or region",
             rule="zone-outside-region" if outside else "zone-without-gpu",
+            candidates=_zone_ways(path, offered),
         )

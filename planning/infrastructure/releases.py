@@ -16,6 +16,7 @@ from models.catalog import (
 )
 from models.problems import Problem, Severity
 from models.stack import KubeRayInstall, Versions
+from models.ways_out import leave_out, outside, use
 from planning.infrastructure.container_image import image_problems
 from planning.plan import ReleasePlan
 
@@ -50,6 +51,10 @@ def release_plan(
                 reason="says which vLLM your own image holds, but no image is given",
                 remedy="Give versions.image as well, or leave vllm out",
                 rule="release-image",
+                candidates=(
+                    leave_out(f"{_PATH}.vllm", "leave vllm out"),
+                    outside("give versions.image as well"),
+                ),
             )
         )
     if ray is None or kuberay is None or problems:
@@ -71,9 +76,25 @@ def _unknown(key: str, version: str, row: object, known: Iterable[str]) -> Itera
             path=f"{_PATH}.{key}",
             value=version,
             reason="is not in the release table",
-            remedy=f"Use one of {', '.join(known)}",
+            remedy=f"The table has {', '.join(known)}",
             rule="release-unknown",
+            candidates=(
+                use(f"{_PATH}.{key}", near, f"use {near}", group="release")
+                for near in _by_distance(version, known)
+            ),
         )
+
+
+def _by_distance(version: str, known: Iterable[str]) -> Iterable[str]:
+    """The releases nearest to a number first; in the table's order if it has too many digits."""
+    try:
+        wanted = release_number(version)
+    except ValueError:
+        return tuple(known)
+    return sorted(
+        known,
+        key=lambda other: [abs(a - b) for a, b in zip(release_number(other), wanted, strict=False)],
+    )
 
 
 def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -> Iterable[Problem]:
@@ -82,16 +103,26 @@ def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -
             path=f"{_PATH}.kuberay",
             value=kuberay.version,
             reason=f"cannot run Ray {ray.ray}, which needs KubeRay {ray.min_kuberay} or newer",
-            remedy=f"Use kuberay: {ray.min_kuberay} or newer",
+            remedy="Use a newer KubeRay",
             rule="release-combination",
+            candidates=(
+                use(f"{_PATH}.kuberay", row, group="release")
+                for row in kuberay_releases()
+                if release_number(row) >= release_number(ray.min_kuberay)
+            ),
         )
     if release_number(ray.ray) < release_number(kuberay.min_ray):
         yield Problem(
             path=f"{_PATH}.ray",
             value=ray.ray,
             reason=f"is older than Ray {kuberay.min_ray}, which KubeRay {kuberay.version} needs",
-            remedy=f"Use ray: {kuberay.min_ray} or newer",
+            remedy="Use a newer Ray",
             rule="release-combination",
+            candidates=(
+                use(f"{_PATH}.ray", row, group="release")
+                for row in ray_releases()
+                if release_number(row) >= release_number(kuberay.min_ray)
+            ),
         )
     if versions.image:
         yield from image_problems(versions.image, ray, f"{_PATH}.image")

@@ -1,16 +1,18 @@
 """On which pool a model runs: the one it names, or the cheapest listed one on which it fits.
 
-Spot is never chosen for a model that names no spot pool, because Google takes spot nodes back at
-30 s notice.
+Spot is chosen for a model that names no spot pool only if the stack lists nothing else, because
+Google takes spot nodes back at 30 s notice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from models.catalog import gpu_tiers
-from models.problems import Problem, stops
-from models.spelling import nearest
+from models.problems import Problem, Severity, stops
+from models.spelling import nearest, nearest_of
+from models.ways_out import WayOut, add, use
 from planning.infrastructure.pool_price import PoolChoice, Rank
+from planning.placement.other_pools import Offer, other_pools
 from planning.placement.ways_to_fit import does_not_fit
 from planning.sizing.model_sizing import ModelSizing, ModelSpec, size_model
 
@@ -24,7 +26,7 @@ class Placement:
 
 
 def placement_of(
-    spec: ModelSpec, pools: Sequence[PoolChoice], pools_complete: bool, region: str
+    spec: ModelSpec, pools: Sequence[PoolChoice], pools_complete: bool, offer: Offer
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     """The placement of one model.
 
@@ -33,50 +35,78 @@ def placement_of(
     """
     named = spec.deployment.gpu
     if named is not None:
-        return _on_named_pool(spec, named, pools, pools_complete, region)
-    return _on_cheapest_pool(spec, pools, pools_complete, region)
+        return _on_named_pool(spec, named, pools, pools_complete, offer)
+    return _on_cheapest_pool(spec, pools, pools_complete, offer)
 
 
 def _on_named_pool(
-    spec: ModelSpec, named: str, pools: Sequence[PoolChoice], pools_complete: bool, region: str
+    spec: ModelSpec, named: str, pools: Sequence[PoolChoice], pools_complete: bool, offer: Offer
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     choice = next((pool for pool in pools if pool.id == named), None)
     if choice is None:
         if not pools_complete or not pools:
             return None, ()
         ids = [pool.id for pool in pools]
-        missing = _missing_pool(named)
         problem = Problem(
             path=f"{spec.arguments.path}.gpu",
             value=named,
             reason="is not a pool of this stack",
-            remedy=f"{nearest(named, ids)}Use one of {', '.join(ids)}{missing}",
+            remedy=f"{nearest(named, ids)}The pools are {', '.join(ids)}",
             rule="pool-unknown",
+            candidates=_ways_to_a_pool(spec, named, pools, offer),
         )
         return None, (problem,)
     sizing, problems = size_model(spec, choice.tier)
     if sizing is None or stops(problems):
-        return None, problems
+        return None, _with_other_pools(problems, spec, choice, pools, offer)
     if sizing.fits:
         return Placement(pool=choice.id, sizing=sizing), problems
-    return None, (*problems, does_not_fit(spec, choice, sizing, pools, region))
+    return None, (*problems, does_not_fit(spec, choice, sizing, pools, offer))
 
 
-def _missing_pool(named: str) -> str:
+def _with_other_pools(
+    problems: Iterable[Problem],
+    spec: ModelSpec,
+    tried: PoolChoice,
+    pools: Sequence[PoolChoice],
+    offer: Offer,
+) -> tuple[Problem, ...]:
+    """What stops a model on one pool may not stop it on another."""
+    return tuple(
+        problem.with_candidates(other_pools(spec, tried, pools, offer))
+        if problem.severity is Severity.STOP
+        else problem
+        for problem in problems
+    )
+
+
+def _ways_to_a_pool(
+    spec: ModelSpec, named: str, pools: Sequence[PoolChoice], offer: Offer
+) -> Iterator[WayOut]:
+    """The pool that is named, if its tier exists, and the listed ones on which the model fits."""
     tier = named.removesuffix("-spot")
-    if tier not in gpu_tiers():
-        return ""
-    entry = f"{{tier: {tier}, spot: true}}" if named.endswith("-spot") else tier
-    return f", or add `- {entry}` to ray-llm:gpuPools"
+    if tier in gpu_tiers() and not offer.pools_are_default:
+        entry = {"tier": tier, "spot": True} if named != tier else tier
+        shown = f"{{tier: {tier}, spot: true}}" if named != tier else tier
+        yield add("ray-llm:gpuPools", entry, f"add `- {shown}` to ray-llm:gpuPools")
+    path = f"{spec.arguments.path}.gpu"
+    match = nearest_of(named, [pool.id for pool in pools])
+    if match is not None:
+        yield use(path, match)
+    for pool in sorted(pools, key=lambda pool: pool.rank(1)):
+        if pool.id != match and not pool.spot:
+            yield use(path, pool.id, group="pool")
 
 
 def _on_cheapest_pool(
-    spec: ModelSpec, pools: Sequence[PoolChoice], pools_complete: bool, region: str
+    spec: ModelSpec, pools: Sequence[PoolChoice], pools_complete: bool, offer: Offer
 ) -> tuple[Placement | None, tuple[Problem, ...]]:
     candidates: list[tuple[PoolChoice, ModelSizing, tuple[Problem, ...]]] = []
     refused: list[tuple[PoolChoice, tuple[Problem, ...]]] = []
     cheapest: Rank | None = None  # of those with the full context
-    for pool in sorted((pool for pool in pools if not pool.spot), key=lambda pool: pool.rank(1)):
+    spot_only = pools_complete and all(pool.spot for pool in pools)
+    open_pools = [pool for pool in pools if spot_only or not pool.spot]
+    for pool in sorted(open_pools, key=lambda pool: pool.rank(1)):
         if cheapest is not None and cheapest <= pool.rank(1):
             break  # not even a replica on one of its GPUs would be cheaper
         sizing, problems = size_model(spec, pool.tier)
@@ -96,31 +126,46 @@ def _on_cheapest_pool(
         # A cheaper pool with a shorter context than another pool serves is not chosen.
         full = [entry for entry in candidates if entry[1].max_model_len == wanted]
         pool, sizing, problems = min(full, key=lambda entry: entry[0].rank(entry[1].gpus))
+        if pool.spot:
+            problems = (*problems, _runs_on_spot(spec, pool, pools, offer))
         return Placement(pool=pool.id, sizing=sizing), problems
     if not pools_complete or not pools:
         return None, ()  # the pools' own problems say why there is none
-    if not refused:
-        problem = Problem(
-            path=spec.arguments.path,
-            reason="names no pool, and the stack lists spot pools only",
-            remedy=f"Set gpu: {pools[0].id} to accept spot, or list an on-demand pool",
-            rule="spot-only",
-        )
-        return None, (problem,)
-    return None, _fits_nowhere(spec, pools, refused, region)
+    return None, _fits_nowhere(spec, pools, refused, offer)
+
+
+def _runs_on_spot(
+    spec: ModelSpec, chosen: PoolChoice, pools: Sequence[PoolChoice], offer: Offer
+) -> Problem:
+    return Problem(
+        path=spec.arguments.path,
+        reason=f"names no pool and runs on {chosen.id}, because the stack lists spot pools only: "
+        "Google takes spot nodes back at 30 s notice",
+        remedy="Name one of them, or list an on-demand pool",
+        rule="spot-only",
+        candidates=(
+            use(
+                f"{spec.arguments.path}.gpu",
+                chosen.id,
+                f"set gpu: {chosen.id} to say that it is meant",
+            ),
+            *other_pools(spec, None, pools, offer),
+        ),
+    )
 
 
 def _fits_nowhere(
     spec: ModelSpec,
     pools: Sequence[PoolChoice],
     refused: Sequence[tuple[PoolChoice, tuple[Problem, ...]]],
-    region: str,
+    offer: Offer,
 ) -> tuple[Problem, ...]:
     """Why no listed pool will do: the broken rule alone if every pool breaks the same one."""
     if all(problems for _, problems in refused):
         rules = [{problem.rule for problem in stops(problems)} for _, problems in refused]
         if set.intersection(*rules):
-            return refused[-1][1]
+            pool, problems = refused[-1]
+            return _with_other_pools(problems, spec, pool, pools, offer)
     largest = max(
         (pool for pool, problems in refused if not problems),
         key=lambda pool: pool.tier.gpu_memory_gib * pool.tier.gpu_count,
@@ -131,4 +176,4 @@ def _fits_nowhere(
     sizing, _ = size_model(spec, largest.tier)
     if sizing is None:
         return ()
-    return (does_not_fit(spec, largest, sizing, pools, region, largest_listed=True),)
+    return (does_not_fit(spec, largest, sizing, pools, offer, largest_listed=True),)

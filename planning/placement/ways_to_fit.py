@@ -1,19 +1,21 @@
-"""The sentence for a model that does not fit, with the smallest changes that would make it fit.
+"""The problem of a model that does not fit, with the smallest changes that would make it fit.
 
 Changes are tried, not guessed: each is put into the spec and the model is sized again. The least
 intrusive come first: a shorter context, then engine arguments, then another checkpoint, then
 another pool.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
 from models.catalog import GpuTier, llms, vllm_behaviour
-from models.problems import Problem, stops
-from planning.infrastructure.pool_price import PoolChoice, catalogue_choices
+from models.problems import Problem
+from models.ways_out import WayOut, together, use
+from planning.infrastructure.pool_price import PoolChoice
+from planning.placement.other_pools import Offer, fitting, other_pools
 from planning.plan import MemoryFit
 from planning.sizing.batching import FEWEST_SEQUENCES, FEWEST_TOKENS, V0_WHOLE_PROMPT_TOKENS
 from planning.sizing.checkpoint import checkpoint_of
@@ -28,9 +30,9 @@ _UTILIZATIONS: Final = (0.9, 0.95)
 
 @dataclass(frozen=True, kw_only=True)
 class _Change:
-    """One change of a stack file, in words and as engine arguments."""
+    """One change of a stack file, as a way out and as engine arguments."""
 
-    words: str
+    way: WayOut
     new_values: dict[str, Any]
 
 
@@ -39,7 +41,7 @@ def does_not_fit(
     pool: PoolChoice,
     sizing: ModelSizing,
     pools: Sequence[PoolChoice],
-    region: str,
+    offer: Offer,
     largest_listed: bool = False,
 ) -> Problem:
     """The problem of a configuration that memory alone forbids."""
@@ -50,7 +52,7 @@ def does_not_fit(
     gpus = f" on {sizing.gpus} GPUs" if sizing.gpus > 1 else ""
     where = f"{pool.id}{' (the largest listed)' if largest_listed else ''}{gpus}"
     stated = spec.arguments.get("max_model_len") is not None
-    shorter = _shorter_context(spec, pool.tier, fit, sizing.precision.v0_engine)
+    shorter = _shorter_context(spec, pool, fit, sizing.precision.v0_engine)
     if shorter is None:
         reason = (
             f"needs {gib(fit.weight_bytes + fit.activation_bytes + fit.runtime_bytes)} GiB a GPU "
@@ -58,7 +60,6 @@ def does_not_fit(
             f"{gib(fit.kv_per_sequence_bytes)} GiB for one sequence of {tokens} tokens; {where} "
             f"gives {gib(fit.budget_bytes)} GiB"
         )
-        ways: list[str] = []
         at = spec.arguments.path
         value: object = spec.deployment.served_name
     else:
@@ -67,16 +68,37 @@ def does_not_fit(
             f"{where} leaves {gib(fit.kv_available_bytes)} GiB"
             + (f" beside a draft of {gib(fit.draft_bytes, up=True)} GiB" if fit.draft_bytes else "")
         )
-        ways = [f"at most {shorter}"]
         at = spec.arguments.path_of("max_model_len")
         value = tokens if stated else f"a context of {tokens} tokens"
-    ways += _here(spec, pool.tier, sizing)
-    ways += _other_pools(spec, pool, pools, region)
-    remedy = f"Use {', or '.join(ways)}" if ways else "Use a smaller or a quantized model"
-    return Problem(path=at, value=value, reason=reason, remedy=remedy, rule="memory-fit")
+    return Problem(
+        path=at,
+        value=value,
+        reason=reason,
+        remedy="Use a smaller or a quantized model, or GPUs with more memory",
+        rule="memory-fit",
+        candidates=_ways(spec, pool, sizing, shorter, pools, offer),
+    )
 
 
-def _shorter_context(spec: ModelSpec, tier: GpuTier, fit: MemoryFit, v0_engine: bool) -> int | None:
+def _ways(
+    spec: ModelSpec,
+    pool: PoolChoice,
+    sizing: ModelSizing,
+    shorter: int | None,
+    pools: Sequence[PoolChoice],
+    offer: Offer,
+) -> Iterator[WayOut]:
+    if shorter is not None:
+        stated = spec.arguments.get("max_model_len") is not None
+        words = f"use at most {shorter}" if stated else ""
+        yield use(spec.arguments.path_to_set("max_model_len"), shorter, words)
+    yield from _here(spec, pool, sizing)
+    yield from other_pools(spec, pool, pools, offer)
+
+
+def _shorter_context(
+    spec: ModelSpec, pool: PoolChoice, fit: MemoryFit, v0_engine: bool
+) -> int | None:
     """The longest context, in whole steps, that is sure to fit; None if none of use does.
 
     The estimate for the refused context is only a start: V0 takes shorter prompts whole, so a
@@ -92,31 +114,28 @@ def _shorter_context(spec: ModelSpec, tier: GpuTier, fit: MemoryFit, v0_engine: 
     for tokens in tries:
         context = ContextLength(tokens=tokens, may_shorten=False)
         shorter = replace(_changed(spec, {"max_model_len": tokens}), context=context)
-        if fitting(shorter, tier) is not None:
+        if fitting(shorter, pool) is not None:
             return tokens
     return None
 
 
-def _here(spec: ModelSpec, tier: GpuTier, miss: ModelSizing) -> Iterator[str]:
-    """The least change on the same pool: one that is enough alone, else two together.
+def _here(spec: ModelSpec, pool: PoolChoice, miss: ModelSizing) -> Iterator[WayOut]:
+    """Changes on the same pool, the least first: one that is enough alone, else two together.
 
     A change that planning would warn about is left out.
     """
     changes = [*_changes(spec, miss)]
-    accepted = _rules(spec, tier)
+    accepted = _rules(spec, pool.tier)
     for count in (1, 2):
         for chosen in combinations(changes, count):
             new_values = {
                 key: value for change in chosen for key, value in change.new_values.items()
             }
             changed = _changed(spec, new_values)
-            if fitting(changed, tier) is not None and _rules(changed, tier) <= accepted:
-                yield " with ".join(change.words for change in chosen)
-                return
-        sibling = _sibling(spec, tier)
-        if sibling:
-            yield sibling
-            return
+            if fitting(changed, pool) is not None and _rules(changed, pool.tier) <= accepted:
+                words = " with ".join(change.way.words.removeprefix("use ") for change in chosen)
+                yield together(f"use {words}", *(change.way for change in chosen), group="here")
+        yield from _siblings(spec, pool)
 
 
 def _rules(spec: ModelSpec, tier: GpuTier) -> set[str]:
@@ -132,25 +151,23 @@ def _changes(spec: ModelSpec, miss: ModelSizing) -> Iterator[_Change]:
     ):
         fewer = (arguments.get(argument) or 0) // 2
         while fewer >= fewest:
-            yield _change(argument, fewer)
+            yield _change(spec, argument, fewer)
             fewer //= 2
     for utilization in _UTILIZATIONS:
         if utilization > miss.batching.gpu_memory_utilization:
-            yield _change("gpu_memory_utilization", utilization)
+            yield _change(spec, "gpu_memory_utilization", utilization)
     least = vllm_behaviour(spec.release.vllm).fp8_kv_cache_capability
     if "kv_cache_dtype" not in arguments.engine and miss.tier.capability >= least:
-        yield _change("kv_cache_dtype", "fp8")
+        yield _change(spec, "kv_cache_dtype", "fp8")
     tensor = arguments.get("tensor_parallel_size")
     pipeline = arguments.get("pipeline_parallel_size") or 1
     if tensor and tensor * pipeline * 2 <= miss.tier.gpu_count:
-        yield _Change(
-            words=f"tensorParallelSize: {tensor * 2}",
-            new_values={"tensor_parallel_size": tensor * 2},
-        )
+        yield _change(spec, "tensor_parallel_size", tensor * 2)
 
 
-def _change(argument: str, value: Any) -> _Change:
-    return _Change(words=f"engine.{argument}: {value}", new_values={argument: value})
+def _change(spec: ModelSpec, argument: str, value: Any) -> _Change:
+    way = use(spec.arguments.path_to_set(argument), value)
+    return _Change(way=way, new_values={argument: value})
 
 
 def _changed(spec: ModelSpec, new_values: dict[str, Any]) -> ModelSpec:
@@ -165,12 +182,12 @@ def _changed(spec: ModelSpec, new_values: dict[str, Any]) -> ModelSpec:
     return replace(spec, arguments=replace(spec.arguments, by_argument=arguments, engine=engine))
 
 
-def _sibling(spec: ModelSpec, tier: GpuTier) -> str | None:
-    """A quantized checkpoint of the same model in the catalogue that fits this tier."""
+def _siblings(spec: ModelSpec, pool: PoolChoice) -> Iterator[WayOut]:
+    """Quantized checkpoints of the same model in the catalogue that fit this pool."""
     name = spec.deployment.model
     own = llms().get(name) if name else None
     if own is None or own.quantization is not None:
-        return None
+        return
     for row in llms().values():
         if row.quantization is None or not row.id.startswith(f"{own.id}-"):
             continue
@@ -178,37 +195,5 @@ def _sibling(spec: ModelSpec, tier: GpuTier) -> str | None:
         checkpoint, _ = checkpoint_of(deployment, spec.arguments.path, Path())
         if checkpoint is None:
             continue
-        if fitting(replace(spec, deployment=deployment, checkpoint=checkpoint), tier) is not None:
-            return f"model: {row.id}"
-    return None
-
-
-def _other_pools(
-    spec: ModelSpec, tried: PoolChoice, pools: Sequence[PoolChoice], region: str
-) -> Iterable[str]:
-    """`gpu: x` for the cheapest listed pool on which it fits, else a tier to add.
-
-    A model that is not on spot nodes is not sent to them.
-    """
-    others = [pool for pool in pools if pool.id != tried.id and (tried.spot or not pool.spot)]
-    if listed := _cheapest(spec, others):
-        yield f"gpu: {listed}"
-    elif tier := _cheapest(spec, catalogue_choices(region)):
-        yield f"gpu: {tier} with `- {tier}` in ray-llm:gpuPools"
-
-
-def _cheapest(spec: ModelSpec, pools: Iterable[PoolChoice]) -> str | None:
-    ranked = [
-        (pool.rank(sizing.gpus), pool.id)
-        for pool in pools
-        if (sizing := fitting(spec, pool.tier)) is not None
-    ]
-    return min(ranked)[1] if ranked else None
-
-
-def fitting(spec: ModelSpec, tier: GpuTier) -> ModelSizing | None:
-    """How a model runs on a tier without doubt; None if it cannot."""
-    sizing, problems = size_model(spec, tier)
-    if sizing is None or stops(problems) or not sizing.fits:
-        return None
-    return None if sizing.doubtful else sizing
+        if fitting(replace(spec, deployment=deployment, checkpoint=checkpoint), pool) is not None:
+            yield use(f"{spec.arguments.path}.model", row.id, group="here")

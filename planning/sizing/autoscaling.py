@@ -11,6 +11,7 @@ from typing import Final
 
 from models.problems import Problem
 from models.stack import Defaults, ModelDeployment
+from models.ways_out import use
 from planning.plan import Replicas
 
 _MIN: Final = 1
@@ -74,6 +75,10 @@ def replica_range(
         else f"is below the min {low} of ray-llm:defaults",
         remedy="Give both min and max",
         rule="replica-range",
+        candidates=(
+            use(f"{path}.replicas.{'max' if own_min else 'min'}", low if own_min else high),
+            use(f"{path}.replicas.{'min' if own_min else 'max'}", high if own_min else low),
+        ),
     )
     return low, high, (problem,)
 
@@ -99,10 +104,14 @@ def _target_problems(stated: int | None, max_num_seqs: int, path: str) -> Iterab
         yield Problem(
             path=f"{path}.targetOngoingRequests",
             value=stated,
-            reason=f"is above the engine's max_num_seqs {max_num_seqs}, so requests would queue "
-            "inside the engine before Ray Serve adds a replica",
-            remedy=f"Use at most {max_num_seqs}, or raise engine.max_num_seqs",
+            reason=f"is above the engine's max_num_seqs {max_num_seqs}, so requests queue inside "
+            "the engine before Ray Serve adds a replica",
+            remedy="Lower it, or raise engine.max_num_seqs",
             rule="target-above-batch",
+            candidates=(
+                use(f"{path}.targetOngoingRequests", max_num_seqs, f"use at most {max_num_seqs}"),
+                use(f"{path}.engine.max_num_seqs", stated),
+            ),
         )
 
 

@@ -19,6 +19,7 @@ from typing import Final
 
 from models.problems import Problem, Severity
 from models.stack import Profile
+from models.ways_out import leave_out, use
 from planning.sizing.stated_arguments import StatedArguments
 
 # Up to this length V0 does not chunk prompts (vLLM 0.10, EngineArgs._set_default_args_v0).
@@ -147,6 +148,7 @@ def batching_problems(
     """What vLLM would refuse in the stated limits."""
     tokens, sequences = chosen.max_num_batched_tokens, chosen.max_num_seqs
     utilization = chosen.gpu_memory_utilization
+    tokens_path = arguments.path_of("max_num_batched_tokens")
     if arguments.get("max_num_batched_tokens") is not None:
         if tokens < sequences:
             yield Problem(
@@ -154,8 +156,13 @@ def batching_problems(
                 value=tokens,
                 reason=f"is below max_num_seqs {sequences}, so a step could not hold one token "
                 "of every sequence",
-                remedy=f"Use at least {sequences}, or fewer sequences",
+                remedy="Use more tokens or fewer sequences",
                 rule="batched-tokens-sequences",
+                candidates=(
+                    leave_out(tokens_path, "leave it out"),
+                    use(tokens_path, sequences, f"use at least {sequences}"),
+                    use(arguments.path_to_set("max_num_seqs"), tokens),
+                ),
             )
         if whole_prompts and tokens < max_model_len:
             cause = "the V0 engine does not split prompts"
@@ -165,15 +172,23 @@ def batching_problems(
                 path=arguments.path_of("max_num_batched_tokens"),
                 value=tokens,
                 reason=f"is below the context length {max_model_len}, and {cause}",
-                remedy=f"Use at least {max_model_len}, leave it out, or shorten contextLength",
+                remedy="Use more tokens or a shorter context",
                 rule="batched-tokens-context",
+                candidates=(
+                    use(tokens_path, max_model_len, f"use at least {max_model_len}"),
+                    leave_out(tokens_path, "leave it out"),
+                    use(arguments.path_to_set("max_model_len"), tokens),
+                ),
             )
     if utilization < 0.5:
         yield Problem(
             path=arguments.path_of("gpu_memory_utilization"),
             value=utilization,
             reason="leaves most of the GPU unused, and no other replica can use it",
-            remedy="Leave it out (0.9)",
+            remedy="Use a larger share",
             rule="utilization-low",
+            candidates=(
+                leave_out(arguments.path_of("gpu_memory_utilization"), "leave it out (0.9)"),
+            ),
             severity=Severity.WARN,
         )

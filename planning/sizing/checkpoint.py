@@ -5,7 +5,7 @@ that everything is checked, or an explicit `checkFit: false` and a `gpu`. What i
 is still checked: a size against the GPUs and the disk, a config.json against dtype and vLLM.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -29,8 +29,9 @@ from models.catalog import (
     supported_architectures,
 )
 from models.problems import Problem
-from models.spelling import nearest
+from models.spelling import nearest, nearest_of
 from models.stack import ModelDeployment
+from models.ways_out import WayOut, leave_out, meant, outside, use
 from planning.plan import GIB
 
 # Weights below this share of what they would take in 16 bit are quantized. Half a billion in 8 bit
@@ -100,6 +101,7 @@ def checkpoint_of(
             reason="names both a model of the catalogue and a source",
             remedy="Keep model for a model of the catalogue, source for any other",
             rule="contradiction",
+            candidates=(leave_out(f"{path}.source"), leave_out(f"{path}.model")),
         )
         return None, (problem,)
     if deployment.model is not None:
@@ -121,18 +123,20 @@ def _of_catalogue(
     row = llms().get(name)
     if row is None:
         by_source = [row.id for row in llms().values() if row.source.lower() == name.lower()]
-        way_out = (
-            f"Write model: {by_source[0]}"
-            if by_source
-            else f"{nearest(name, llms())}For a model outside the catalogue give its source"
-            " (a Hugging Face repository), configFile and weightGib"
-        )
+        near = nearest_of(name, llms())
+        where = f"{path}.model"
         problem = Problem(
             path=f"{path}.model",
             value=name,
             reason="is not in the catalogue",
-            remedy=way_out,
+            remedy=f"{nearest(name, llms())}For a model outside the catalogue give its source"
+            " (a Hugging Face repository), configFile and weightGib",
             rule="model-unknown",
+            candidates=(
+                *(use(where, row, f"write model: {row}", group="model") for row in by_source),
+                *(() if near is None or by_source else (meant(where, near),)),
+                outside("for a model outside the catalogue give source, configFile and weightGib"),
+            ),
         )
         return None, (problem,)
     described = {
@@ -144,8 +148,9 @@ def _of_catalogue(
             path=f"{path}.{key}",
             value=value,
             reason=f"describes a model that the catalogue already knows ({row.id})",
-            remedy=f"Leave {key} out, or give source instead of model",
+            remedy="Give source instead of model",
             rule="contradiction",
+            candidates=(leave_out(f"{path}.{key}", f"leave {key} out"),),
         )
         for key, value in described.items()
         if value is not None
@@ -179,6 +184,18 @@ def _gating(source: str, deployment: ModelDeployment, of_catalogue: bool | None 
     return Gating.YES if said else Gating.NO
 
 
+def _unchecked(deployment: ModelDeployment, path: str) -> Iterable[WayOut]:
+    """A model whose config.json cannot be read, served unchecked where the entry says enough."""
+    if deployment.gpu is None or deployment.context_length is None:
+        return
+    yield outside("use the config.json next to the model's weights")
+    yield use(
+        f"{path}.checkFit",
+        False,
+        "set checkFit: false, with which its memory is not checked",
+    )
+
+
 def _of_source(
     deployment: ModelDeployment, source: str, path: str, directory: Path
 ) -> tuple[Checkpoint | None, tuple[Problem, ...]]:
@@ -193,7 +210,7 @@ def _of_source(
             value=source,
             reason="is outside the catalogue, so its memory cannot be checked",
             remedy="Give configFile (the path of its config.json) and weightGib, "
-            "or gpu and checkFit: false",
+            "or gpu, contextLength and checkFit: false",
             rule="source-undescribed",
         )
         return None, (problem,)
@@ -241,6 +258,7 @@ def _of_source(
             + f": {reason.rstrip('.')}",
             remedy=remedy or "Use the config.json next to the model's weights",
             rule="config-json",
+            candidates=_unchecked(deployment, path),
         )
         return None, (problem,)
     return replace(undescribed, architecture=architecture, quantization=quantization), ()

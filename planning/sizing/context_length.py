@@ -12,6 +12,7 @@ from models.architecture import LlmArchitecture
 from models.architecture.llm_architecture import LARGEST_DIMENSION
 from models.problems import Problem
 from models.stack import Defaults
+from models.ways_out import WayOut, leave_out, use
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.rope_scaling import rope_scaling_of
 from planning.sizing.stated_arguments import StatedArguments
@@ -77,6 +78,18 @@ def context_length(
     ), problems
 
 
+def _shorter(path: str, limit: int) -> Iterable[WayOut]:
+    """The model's limit; and, since the GPUs may not hold that much, what they do hold."""
+    yield use(path, limit, f"use at most {limit}", group="context")
+    yield leave_out(path, f"leave it out: at most {DEFAULT_TOKENS} then", group="context")
+
+
+def _with_window(arguments: StatedArguments) -> WayOut:
+    return leave_out(
+        arguments.path_of("disable_sliding_window"), "leave disable_sliding_window out"
+    )
+
+
 def _problems(
     stated: Any, limit: int | None, checkpoint: Checkpoint, arguments: StatedArguments
 ) -> Iterable[Problem]:
@@ -100,7 +113,10 @@ def _problems(
             "the limit"
             if by_window
             else f"is beyond the model's own limit of {limit} tokens",
-            remedy=f"Use at most {limit}"
-            + (", or leave disable_sliding_window out" if by_window else ""),
+            remedy="Use a shorter context",
             rule="context-beyond-model",
+            candidates=(
+                *_shorter(path, limit),
+                *((_with_window(arguments),) if by_window else ()),
+            ),
         )

@@ -105,9 +105,7 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
     )
     if best.fit is not None:
         problems += tuple(uncounted_problems(arguments, checkpoint))
-        problems += tuple(
-            stated_cache_problems(arguments, tier, best.max_model_len, best.batching, best.fit)
-        )
+        problems += tuple(stated_cache_problems(arguments, tier, best.max_model_len, best.fit))
     if best.fit is not None and best.fits:
         problems += tuple(
             memory_problems(arguments, tier, best.max_model_len, best.batching, best.fit)

@@ -10,6 +10,7 @@ from typing import Final
 from models.architecture import AttentionKind
 from models.catalog import GpuTier
 from models.problems import Problem
+from models.ways_out import WayOut, leave_out, use
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -69,24 +70,26 @@ def parallelism_problems(
     path = arguments.path_of(
         "tensor_parallel_size" if tensor is not None else "pipeline_parallel_size"
     )
+    sizes = tensor_parallel_sizes(checkpoint, tier)
     if asked > tier.gpu_count:
         yield Problem(
             path=path,
             value=asked,
             reason=f"GPUs for each replica are more than the {tier.gpu_count} of a node of "
             f"{tier.id}",
-            remedy=f"Use at most {tier.gpu_count}, or a pool with more GPUs per node",
+            remedy="Use fewer GPUs for a replica, or a pool with more GPUs in a node",
             rule="tensor-parallel-node",
+            candidates=_degrees(path, sizes, tier),
         )
     reason = obstacle(checkpoint, tensor) if tensor else None
     if reason:
-        sizes = tensor_parallel_sizes(checkpoint, tier)
         yield Problem(
             path=arguments.path_of("tensor_parallel_size"),
             value=tensor,
             reason=reason,
-            remedy=f"Use {_alternatives(sizes)} on {tier.id}",
+            remedy=f"{tier.id} allows {_alternatives(sizes)}",
             rule="tensor-parallel-heads",
+            candidates=_degrees(arguments.path_of("tensor_parallel_size"), sizes, tier),
         )
     layers = checkpoint.architecture.num_hidden_layers if checkpoint.architecture else None
     if pipeline and layers and pipeline > layers:
@@ -94,9 +97,20 @@ def parallelism_problems(
             path=arguments.path_of("pipeline_parallel_size"),
             value=pipeline,
             reason=f"stages are more than the model's {layers} layers",
-            remedy=f"Use at most {layers}",
+            remedy="Use fewer stages",
             rule="pipeline-parallel-layers",
+            candidates=(
+                leave_out(arguments.path_of("pipeline_parallel_size"), "leave it out"),
+                use(arguments.path_of("pipeline_parallel_size"), layers, f"use at most {layers}"),
+            ),
         )
+
+
+def _degrees(path: str, sizes: Sequence[int], tier: GpuTier) -> Iterable[WayOut]:
+    """The largest degree that passes: it leaves the most memory for the cache."""
+    for size in reversed(sizes):
+        yield use(path, size, f"use {size} on {tier.id}", group="degree")
+    yield leave_out(path, "leave it out: the smallest that fits is chosen", group="degree")
 
 
 def _alternatives(sizes: Sequence[int]) -> str:

@@ -14,9 +14,12 @@ from models.catalog import (
     float16_refused,
     oldest_ray,
     quantize_while_loading,
+    ray_releases,
+    release_number,
     vllm_behaviour,
 )
 from models.problems import Problem, Severity
+from models.ways_out import leave_out, outside, use
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.quantization import (
@@ -74,9 +77,15 @@ def choose_precision(
                 reason=f"runs on {tier.gpu_name} (compute capability {tier.capability / 10:.1f}) "
                 f"with vLLM {release.vllm}, whose only engine is reported both to work and to fail "
                 "there",
-                remedy=f"Use {f'versions.ray: {older}, or ' if older else ''}a newer GPU",
+                remedy="Use a newer GPU",
                 rule="old-gpu-new-vllm",
                 severity=Severity.WARN,
+                candidates=()
+                if older is None
+                else (
+                    use("ray-llm:versions.ray", older, f"use versions.ray: {older}"),
+                    outside("use a newer GPU"),
+                ),
             )
         )
     return Precision(
@@ -126,14 +135,29 @@ def _engine_problems(
     if not release.ray.supports_v0_engine or tier.capability < facts.v1_engine_capability:
         return
     for name in _moving_arguments(arguments, release.ray.vllm):
+        path = f"{arguments.path}.engine.{name}"
         yield Problem(
-            path=f"{arguments.path}.engine.{name}",
+            path=path,
             value=arguments.engine[name],
             reason=f"moves vLLM {release.vllm} to its older V0 engine, which takes prompts whole "
             "and is slower",
-            remedy="Leave it out, or use a newer versions.ray, which has the V1 engine only",
+            remedy="Leave it out",
             rule="argument-v0",
             severity=Severity.WARN,
+            candidates=(
+                leave_out(path, "leave it out"),
+                *(
+                    use(
+                        "ray-llm:versions.ray",
+                        row.ray,
+                        f"use versions.ray: {row.ray}, which has the V1 engine only",
+                        "release",
+                    )
+                    for row in ray_releases().values()
+                    if not row.supports_v0_engine
+                    and release_number(row.ray) > release_number(release.ray.ray)
+                ),
+            ),
         )
 
 
@@ -181,8 +205,9 @@ def _window_problems(
     window = _v0_window(checkpoint, arguments, release.vllm)
     if window is not _Window.NONE and checkpoint.architecture is not None:
         certain = window is _Window.CERTAIN
+        path = f"{arguments.path}.engine.enable_prefix_caching"
         yield Problem(
-            path=f"{arguments.path}.engine.enable_prefix_caching",
+            path=path,
             value=True,
             reason=f"{'is' if certain else 'may be'} refused by the V0 engine, because "
             f"{checkpoint.source} {'has' if certain else 'may have'} a sliding window in its "
@@ -190,6 +215,7 @@ def _window_problems(
             remedy="Leave it out, or use an L4 or newer GPU with the V1 engine",
             rule="prefix-caching-window",
             severity=Severity.STOP if certain else Severity.WARN,
+            candidates=(leave_out(path, "leave it out"),),
         )
 
 
@@ -221,8 +247,11 @@ def _dtype_problems(
             value=dtype,
             reason=f"needs compute capability 8.0 and {tier.gpu_name} ({tier.id}) has "
             f"{tier.capability / 10:.1f}",
-            remedy="Leave dtype out (float16 is chosen there), or use an L4 or newer",
+            remedy="Use an L4 or a newer GPU",
             rule="bfloat16-capability",
+            candidates=(
+                leave_out(arguments.path_of("dtype"), "leave dtype out (float16 is chosen there)"),
+            ),
         )
     model_type = checkpoint.architecture.model_type if checkpoint.architecture else None
     if dtype == "float16" and model_type in float16_refused(release.vllm):
@@ -232,8 +261,11 @@ def _dtype_problems(
             value=dtype if on_purpose else checkpoint.source,
             reason=("cannot be used" if on_purpose else f"would run in float16 on {tier.id}")
             + f": vLLM refuses it for {model_type} models, whose activations overflow in float16",
-            remedy="Use bfloat16 on an L4 or newer GPU",
+            remedy="Use bfloat16 on an L4 or a newer GPU",
             rule="float16-refused",
+            candidates=(leave_out(arguments.path_of("dtype"), "leave dtype out"),)
+            if on_purpose
+            else (),
         )
 
 
@@ -252,9 +284,17 @@ def _kv_problems(
             value=kv_dtype,
             reason=f"is not supported by the V1 engine on {tier.gpu_name} in this vLLM, so the "
             "model runs on the older V0 engine",
-            remedy=f"Leave it out, or use an H100{f' or Ray {newer} on an L4' if newer else ''}",
+            remedy="Use an H100",
             rule="fp8-kv-v0",
             severity=Severity.WARN,
+            candidates=(
+                leave_out(path, "leave it out"),
+                *(
+                    ()
+                    if newer is None
+                    else (use("ray-llm:versions.ray", newer, f"use versions.ray: {newer}"),)
+                ),
+            ),
         )
     elif not v0_engine and tier.capability < facts.fp8_kv_cache_capability:
         yield Problem(
@@ -263,8 +303,9 @@ def _kv_problems(
             reason=f"needs compute capability {facts.fp8_kv_cache_capability / 10:.1f} on the V1 "
             f"engine and {tier.gpu_name} "
             f"({tier.id}) has {tier.capability / 10:.1f}",
-            remedy="Leave kv_cache_dtype out, or use an L4 or H100",
+            remedy="Use an L4 or H100",
             rule="fp8-kv-capability",
+            candidates=(leave_out(path, "leave kv_cache_dtype out"),),
         )
 
 
@@ -288,8 +329,17 @@ def _architecture_problems(
             path=arguments.path,
             value=checkpoint.source,
             reason=f"is a {name}, which vLLM {release.vllm} (Ray {release.ray.ray}) does not know",
-            remedy="Choose a newer versions.ray, or another model",
+            remedy="Choose another model",
             rule="architecture-unsupported",
+            candidates=(
+                use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
+                for row in sorted(
+                    ray_releases().values(),
+                    # Releases that this project's tests run come first, then the older ones.
+                    key=lambda row: (not row.tested, release_number(row.ray)),
+                )
+                if checkpoint.is_known_to(row.vllm)
+            ),
         )
 
 

@@ -24,6 +24,7 @@ from models.catalog import (
     weight_limits,
 )
 from models.problems import Problem, Severity
+from models.ways_out import WayOut, leave_out, outside, use
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.loading_method import accepts, loading_method
@@ -145,10 +146,17 @@ def _refused(
             path=path,
             value=arguments.get("quantization"),
             reason=f"is not a quantization method of vLLM {release.vllm}",
-            remedy=f"Leave it out: the checkpoint says that its weights are {stored.method}"
+            remedy="Leave it out"
             if stored
-            else _ways_to_quantize(tier, release),
+            else "Leave it out, or serve a quantized checkpoint of the model",
             rule=_RULE_UNKNOWN,
+            candidates=(
+                leave_out(
+                    path, f"leave it out: the checkpoint says that its weights are {stored.method}"
+                ),
+            )
+            if stored
+            else _without_checkpoint(path, tier, release),
         )
     elif (
         checkpoint.architecture is not None
@@ -161,10 +169,24 @@ def _refused(
             value=arguments.get("quantization"),
             reason="needs a checkpoint that was quantized that way, and this one holds 16-bit "
             "weights",
-            remedy="Serve a quantized checkpoint of the model (its name often ends in "
-            f"-{asked})" + (f", or use {names}" if (names := _in_flight(tier, release)) else ""),
+            remedy=f"Serve a quantized checkpoint of the model; its name often ends in -{asked}",
             rule="quantization-checkpoint",
+            candidates=(
+                *_without_checkpoint(path, tier, release),
+                outside(f"serve a quantized checkpoint (its name often ends in -{asked})"),
+            ),
         )
+
+
+def _without_checkpoint(path: str, tier: GpuTier, release: ReleasePlan) -> Iterable[WayOut]:
+    """The methods that quantize while they load on this tier, and no quantization."""
+    for name in _in_flight(tier, release):
+        yield use(path, name, f"use {name}, which quantizes while it loads", "in flight")
+    yield leave_out(path, "leave quantization out")
+
+
+def _read_from_checkpoint(path: str) -> WayOut:
+    return leave_out(path, "leave quantization out: vLLM reads it from the checkpoint")
 
 
 def _may_stand_in_a_file(asked: str, checkpoint: Checkpoint, release: ReleasePlan) -> bool:
@@ -176,14 +198,14 @@ def _may_stand_in_a_file(asked: str, checkpoint: Checkpoint, release: ReleasePla
 
 
 def _ways_to_quantize(tier: GpuTier, release: ReleasePlan) -> str:
-    names = _in_flight(tier, release)
+    names = " or ".join(_in_flight(tier, release))
     if not names:
         return "Serve a quantized checkpoint of the model"
     return f"Use {names}, which quantize while they load, or serve a quantized checkpoint"
 
 
-def _in_flight(tier: GpuTier, release: ReleasePlan) -> str:
-    """The methods that need no quantized checkpoint and run on this tier."""
+def _in_flight(tier: GpuTier, release: ReleasePlan) -> list[str]:
+    """Two methods that need no quantized checkpoint and run on this tier, at most."""
     methods, able = quantization_methods(release.vllm), quantize_while_loading(release.vllm)
     names = [
         name
@@ -194,7 +216,7 @@ def _in_flight(tier: GpuTier, release: ReleasePlan) -> str:
     ]
     # bitsandbytes is no dependency of vLLM: an image may lack it.
     without = [name for name in names if name != "bitsandbytes"]
-    return " or ".join((without or names)[:2])
+    return (without or names)[:2]
 
 
 def _contradiction(
@@ -216,6 +238,7 @@ def _contradiction(
             reason=f"contradicts the checkpoint, whose weights are {stored.method}",
             remedy="Leave quantization out: vLLM reads it from the checkpoint",
             rule="quantization-checkpoint",
+            candidates=(_read_from_checkpoint(path),),
         )
     elif asked == stored.method and loading_method(checkpoint, asked, tier, release.vllm) != chosen:
         yield Problem(
@@ -226,6 +249,7 @@ def _contradiction(
             remedy="Leave quantization out: vLLM reads it from the checkpoint",
             rule="quantization-marlin",
             severity=Severity.WARN,
+            candidates=(_read_from_checkpoint(path),),
         )
 
 
@@ -248,10 +272,11 @@ def _unknown(
                 value=algorithm,
                 reason=f"is how ModelOpt quantized the checkpoint's weights, which vLLM {vllm} "
                 "does not load",
-                remedy=f"Use versions.ray: {newer}, or serve an FP8 checkpoint"
+                remedy="Serve an FP8 checkpoint of the model"
                 if newer
                 else "Serve an FP8 or NVFP4 checkpoint of the model",
                 rule=_RULE_UNKNOWN,
+                candidates=_newer_or_other(newer, "an FP8 checkpoint of the model"),
             )
         elif _file_unread(stored, vllm) and asked is None:
             newer = oldest_ray(_reads_modelopt_file)
@@ -261,8 +286,16 @@ def _unknown(
                 value=algorithm,
                 reason=f"is how the weights are quantized by {stored.file}, which vLLM {vllm} "
                 "reads only for a stated method",
-                remedy=f"Add quantization: {method}" + (f", or use Ray {newer}" if newer else ""),
+                remedy="Serve a checkpoint whose config.json says how it is quantized",
                 rule="quantization-file",
+                candidates=(
+                    use(
+                        arguments.path_to_set("quantization"),
+                        method,
+                        f"add quantization: {method}",
+                    ),
+                    *_newer(newer),
+                ),
             )
         return
     chosen = loading_method(checkpoint, None, tier, vllm)
@@ -290,9 +323,9 @@ def _unknown(
             + (", asymmetric" if stored.symmetric is False else ""),
             reason=f"is how the checkpoint's weights are quantized, and vLLM {vllm} loads "
             f"{'symmetric ' if limits.symmetric else ''}{accepted}-bit weights of this method",
-            remedy=(f"Use versions.ray: {newer}, or serve" if newer else "Serve")
-            + f" a checkpoint with {accepted} bits",
+            remedy=f"Serve a checkpoint with {accepted} bits",
             rule=_RULE_UNKNOWN,
+            candidates=_newer_or_other(newer, f"a checkpoint with {accepted} bits"),
         )
     elif stored.method == "compressed-tensors" and _scheme_capability(stored, vllm) is None:
         newer = oldest_ray(lambda row: _scheme_capability(stored, row.vllm) is not None)
@@ -301,10 +334,21 @@ def _unknown(
             value=stored.scheme,
             reason="is the format of the checkpoint's compressed-tensors, for which vLLM "
             f"{vllm} has no scheme",
-            remedy=(f"Use versions.ray: {newer}, or serve" if newer else "Serve")
-            + " an AWQ, GPTQ or fp8 checkpoint of the model",
+            remedy="Serve an AWQ, GPTQ or fp8 checkpoint of the model",
             rule=_RULE_UNKNOWN,
+            candidates=_newer_or_other(newer, "an AWQ, GPTQ or fp8 checkpoint of the model"),
         )
+
+
+def _newer(ray: str | None) -> Iterable[WayOut]:
+    """A Ray whose vLLM loads the weights, if there is one."""
+    if ray is not None:
+        yield use("ray-llm:versions.ray", ray, f"use versions.ray: {ray}")
+
+
+def _newer_or_other(ray: str | None, checkpoint: str) -> Iterable[WayOut]:
+    yield from _newer(ray)
+    yield outside(f"serve {checkpoint}")
 
 
 def _loads_weights(stored: Quantization, method: str, vllm: str) -> bool:
@@ -356,6 +400,8 @@ def _capability_problems(
     release: ReleasePlan,
 ) -> Iterable[Problem]:
     least = method.min_capability or 0
+    asked = arguments.get("quantization") is not None
+    path = arguments.path_of("quantization")
     stored = checkpoint.quantization
     scheme = None
     if method.name == "compressed-tensors" and stored is not None:
@@ -365,12 +411,13 @@ def _capability_problems(
         if stored is not None and stored.assumed:
             scheme = f"by the name of {checkpoint.source}"
         yield Problem(
-            path=arguments.path_of("quantization"),
+            path=path,
             value=f"{method.name} ({scheme})" if scheme else method.name,
             reason=f"needs compute capability {least / 10:.1f} and "
             f"{tier.gpu_name} ({tier.id}) has {tier.capability / 10:.1f}",
             remedy="Use a newer GPU, or an AWQ checkpoint of the model",
             rule="quantization-capability",
+            candidates=(leave_out(path, "leave quantization out"),) if asked else (),
         )
 
 
@@ -392,6 +439,9 @@ def _dtype_problems(
         value=dtype,
         reason=f"is not a dtype of {stored.method if stored else method.name} on {tier.id}, which "
         f"computes in {' or '.join(method.activation_dtypes)}",
-        remedy="Leave dtype out",
+        remedy="Use another dtype",
         rule="quantization-dtype",
+        candidates=(leave_out(arguments.path_of("dtype"), "leave dtype out"),)
+        if arguments.get("dtype") is not None
+        else (),
     )

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from models.problems import Problem
 from models.stack import ENGINE_ARGUMENT_OF_KEY, ModelDeployment
+from models.ways_out import leave_out
 
 # Engine arguments that planning decides; the rest pass through untouched.
 DECIDED: Final = frozenset(
@@ -55,6 +56,14 @@ class StatedArguments:
         statement = self.by_argument.get(argument)
         return self.path if statement is None else statement.path
 
+    def path_to_set(self, argument: str) -> str:
+        """The path at which the argument is stated, or else could be."""
+        statement = self.by_argument.get(argument)
+        if statement is not None:
+            return statement.path
+        key = next((key for key, name in ENGINE_ARGUMENT_OF_KEY.items() if name == argument), None)
+        return f"{self.path}.{key or f'engine.{argument}'}"
+
 
 def stated_arguments(
     deployment: ModelDeployment, path: str
@@ -90,4 +99,8 @@ def _contradictions(
                 reason=f"contradicts engine.{argument}, which is {statement.value}",
                 remedy="Keep one of the two",
                 rule="contradiction",
+                candidates=(
+                    leave_out(statement.path),
+                    leave_out(f"{path}.{key}"),
+                ),
             )

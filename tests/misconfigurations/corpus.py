@@ -3,7 +3,8 @@
     python -m tests.misconfigurations.corpus
 
 prints the score by area. It exits with 1 unless every case is stopped or warned about by the rule
-that it names and no near miss is stopped. A case is a YAML file in the folder of its area:
+that it names, no near miss is stopped, and every way out that is shown works. A case is a YAML
+file in the folder of its area:
 
     id, area       its name and kind
     sources        public threads, pages or source code
@@ -21,7 +22,8 @@ import copy
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,9 +33,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from models.problems import Problem, Severity, StackError
+from models.problems import Problem, Severity, StackError, stops
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
+from models.ways_out import TriedWayOut, with_edits
 from planning import make_plan
 from reports.difference import difference
 from reports.plan_data import plan_summary
@@ -70,11 +73,15 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The program's problems with a case and with its near miss."""
+    """The program's problems with a case and with its near miss.
+
+    followed: every way out that is shown for either, with its problem and whether it works.
+    """
 
     case: Case
     problems: tuple[Problem, ...]
     near_problems: tuple[Problem, ...]
+    followed: tuple[tuple[Problem, TriedWayOut, bool], ...] = ()
 
     @property
     def found(self) -> bool:
@@ -91,6 +98,11 @@ class Outcome:
     def false_stop(self) -> bool:
         """Whether the near miss is stopped."""
         return any(problem.severity is Severity.STOP for problem in self.near_problems)
+
+    @property
+    def all_ways_work(self) -> bool:
+        """Whether each way out that is shown mends its problem and leads into no new stop."""
+        return all(works for _, _, works in self.followed)
 
     @property
     def false_alarm(self) -> bool:
@@ -121,11 +133,46 @@ def _case(path: Path) -> Case:
 def outcome(case: Case) -> Outcome:
     """Check a case and its near miss."""
     wrong = merged(BASE, case.stack)
+    near = merged(wrong, case.change)
+    problems, near_problems = said(case, wrong), said(case, near)
     return Outcome(
         case=case,
-        problems=_said(case, wrong),
-        near_problems=_said(case, merged(wrong, case.change)),
+        problems=problems,
+        near_problems=near_problems,
+        followed=(*_followed(case, wrong, problems), *_followed(case, near, near_problems)),
     )
+
+
+def _followed(
+    case: Case, stack: Mapping[str, Any], problems: tuple[Problem, ...]
+) -> Iterator[tuple[Problem, TriedWayOut, bool]]:
+    """Each way out put into the stack, which is written, read and planned again as a file."""
+    for problem in problems:
+        for way in problem.ways:
+            if way.edits:
+                yield problem, way, _works(case, stack, problems, problem, way)
+
+
+def _works(
+    case: Case,
+    stack: Mapping[str, Any],
+    problems: tuple[Problem, ...],
+    problem: Problem,
+    way: TriedWayOut,
+) -> bool:
+    """Whether the problem is gone and the stack is stopped by nothing else than before."""
+    changed = with_edits(stack, way.edits)
+    if changed is None:
+        return False
+    after = said(case, changed)
+    key = (problem.path, problem.rule)
+    if _keys(after)[key] >= _keys(problems)[key]:
+        return False
+    return not _keys(stops(after)) - _keys(stops(problems))
+
+
+def _keys(problems: Iterable[Problem]) -> Counter[tuple[str, str]]:
+    return Counter((problem.path, problem.rule) for problem in problems)
 
 
 def merged(stack: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +189,7 @@ def merged(stack: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def _said(case: Case, stack: Mapping[str, Any]) -> tuple[Problem, ...]:
+def said(case: Case, stack: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Stops or warnings of a stack, and of the change to it if the case is a change."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
@@ -169,7 +216,7 @@ def _reading(stack: Mapping[str, Any], directory: Path) -> Any:
 def score(outcomes: Iterable[Outcome]) -> tuple[Table, bool]:
     """The score by area as a table, and whether it is perfect."""
     table = Table(title="Real misconfigurations, and what the preview says of them")
-    for column in ("area", "cases", "stopped", "warned", "near misses", "false stops"):
+    for column in ("area", "cases", "stopped", "warned", "near misses", "false stops", "ways out"):
         table.add_column(column, justify="left" if column == "area" else "right")
     by_area: dict[str, list[Outcome]] = {}
     for found in outcomes:
@@ -179,18 +226,23 @@ def score(outcomes: Iterable[Outcome]) -> tuple[Table, bool]:
         table.add_row(area, *_figures(rows))
     table.add_section()
     table.add_row("all", *_figures(everything))
-    return table, all(found.found and not found.false_stop for found in everything)
+    perfect = all(
+        found.found and not found.false_stop and found.all_ways_work for found in everything
+    )
+    return table, perfect
 
 
 def _figures(rows: list[Outcome]) -> tuple[str, ...]:
     stops = [found for found in rows if found.case.verdict is Severity.STOP]
     warns = [found for found in rows if found.case.verdict is Severity.WARN]
+    works = [works for found in rows for _, _, works in found.followed]
     return (
         str(len(rows)),
         f"{sum(found.found for found in stops)} / {len(stops)}",
         f"{sum(found.found for found in warns)} / {len(warns)}",
         str(len(rows)),
         str(sum(found.false_stop for found in rows)),
+        f"{sum(works)} / {len(works)}",
     )
 
 
@@ -203,11 +255,15 @@ def main() -> int:
     for found in outcomes:
         case = found.case
         if not found.found:
-            said = "; ".join(problem.sentence() for problem in found.problems) or "nothing"
-            console.print(f"missed: {case.area}/{case.id} ({case.rule}): {said}", markup=False)
+            heard = "; ".join(problem.sentence() for problem in found.problems) or "nothing"
+            console.print(f"missed: {case.area}/{case.id} ({case.rule}): {heard}", markup=False)
         if found.false_stop or found.false_alarm:
-            said = "; ".join(problem.sentence() for problem in found.near_problems)
-            console.print(f"near miss: {case.area}/{case.id}: {said}", markup=False)
+            heard = "; ".join(problem.sentence() for problem in found.near_problems)
+            console.print(f"near miss: {case.area}/{case.id}: {heard}", markup=False)
+        for problem, way, works in found.followed:
+            if not works:
+                console.print(f"way out: {case.area}/{case.id}: {way.words}", markup=False)
+                console.print(f"    {problem.sentence()}", markup=False)
     return 0 if perfect else 1
 
 

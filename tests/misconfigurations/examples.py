@@ -48,7 +48,6 @@ _STOPS: dict[str, dict[str, Any]] = {
     },
     "release-image": {"ray-llm:versions": {"vllm": "0.10.0"}},
     "source-undescribed": {"ray-llm:models": [{"source": "acme/any"}]},
-    "spot-only": {"ray-llm:gpuPools": [{"tier": "l4", "spot": True}]},
     "stack-empty": {
         "ray-llm:cluster": None,
         "ray-llm:huggingFaceToken": None,
@@ -98,6 +97,7 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:models": [{"model": MODEL, "replicas": {"min": 2, "max": 2}}],
     },
     "release-untested": {"ray-llm:versions": {"ray": "2.51.2"}},
+    "spot-only": {"ray-llm:gpuPools": [{"tier": "l4", "spot": True}]},
     "zones-unknown": {
         "gcp:region": "europe-north1",
         "ray-llm:cluster": {"zones": ["europe-north1-a"]},

@@ -1,11 +1,14 @@
 """Every misconfiguration of the corpus is reported by its rule, and no near miss is stopped."""
 
 import re
+from typing import Any
 
 import pytest
 
-from models.problems import Severity
-from tests.misconfigurations.corpus import BASE, Case, cases, main, merged, outcome
+from models.problems import Severity, stops
+from models.ways_out import with_edits
+from tests.misconfigurations.corpus import BASE, Case, cases, main, merged, outcome, said
+from tests.misconfigurations.examples import examples
 
 CASES = cases()
 # Areas that a stack file and the catalogue can decide. Each must have a case.
@@ -41,6 +44,30 @@ def test_a_misconfiguration_is_reported_and_its_near_miss_is_not_stopped(case: C
     assert found.found, [problem.sentence() for problem in found.problems]
     assert not found.false_stop, [problem.sentence() for problem in found.near_problems]
     assert not found.false_alarm, [problem.sentence() for problem in found.near_problems]
+
+
+@pytest.mark.parametrize("case", [*CASES, *examples()], ids=lambda case: case.id)
+def test_every_way_out_that_is_shown_mends_its_problem_and_meets_no_other(case: Case) -> None:
+    for problem, way, works in outcome(case).followed:
+        assert works, (way.words, problem.sentence())
+
+
+@pytest.mark.parametrize("case", [*CASES, *examples()], ids=lambda case: case.id)
+def test_the_first_ways_out_of_all_stops_together_leave_no_other(case: Case) -> None:
+    stack: dict[str, Any] | None = merged(BASE, case.stack)
+    found = stops(outcome(case).problems)
+    for problem in found:
+        if problem.ways:
+            stack = with_edits(stack or {}, problem.ways[0].edits)
+    assert stack is not None
+    without = {(problem.path, problem.rule) for problem in found if not problem.ways}
+    left = {(problem.path, problem.rule) for problem in stops(said(case, stack))}
+    assert left <= without
+
+
+def test_most_problems_of_the_corpus_have_a_way_out_that_was_tried() -> None:
+    found = [problem for case in CASES for problem in outcome(case).problems]
+    assert sum(bool(problem.ways) for problem in found) > 0.8 * len(found)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

@@ -7,6 +7,7 @@ import yaml
 
 from models import unknown_keys
 from models.unknown_keys import rules_of_other_tools, unknown_key
+from models.ways_out import with_edits
 
 TABLE = yaml.safe_load(
     (Path(unknown_keys.__file__).parent / "keys_of_other_tools.yaml").read_text()
@@ -58,6 +59,56 @@ def test_a_key_inside_a_section_of_another_tool_gets_the_best_hint() -> None:
 def test_a_service_type_tells_what_any_key_is_about() -> None:
     assert unknown_key("path", "kind", ("name",), "LoadBalancer").rule == "foreign-exposure"
     assert unknown_key("path", "kind", ("name",), ["LoadBalancer"]).rule == "unknown-key"
+
+
+def test_each_foreign_key_names_the_setting_that_governs_it() -> None:
+    for key, setting in {
+        "upgradeStrategy": "maxNodes",
+        "idleTimeoutSeconds": "downscaleDelaySeconds",
+        "restart_policy": "no setting",
+        "serviceUnhealthySecondThreshold": "no setting",
+        "readinessProbe": "no setting",
+        "gpuSharingConfig": "tier",
+        "enablePrivateNodes": "cluster.existing",
+        "headResources": "cluster.cpuPool.machineType",
+        "nodeConfig": "cluster.cpuPool",
+        "kubernetes_version": "cluster.releaseChannel",
+        "diskSizeGb": "bootDiskGb",
+    }.items():
+        problem = unknown_key(f"ray-llm:models[0].{key}", key, MODEL_KEYS)
+        assert problem.rule.startswith("foreign-"), key
+        assert setting in problem.remedy, (key, problem.remedy)
+
+
+def test_a_row_says_leave_it_out_and_what_does_the_same() -> None:
+    for row in TABLE:
+        assert row["remedy"].startswith("Leave it out"), row["keys"]
+        assert not row["remedy"].endswith("."), row["keys"]
+
+
+def test_a_value_that_ours_takes_is_moved_there() -> None:
+    problem = unknown_key("ray-llm:models[0].min_replicas", "min_replicas", MODEL_KEYS, 2)
+    first, *_ = problem.candidates
+    values = {"ray-llm:models": [{"model": "x", "min_replicas": 2}]}
+    assert with_edits(values, first.edits) == {
+        "ray-llm:models": [{"model": "x", "replicas": {"min": 2}}]
+    }
+
+
+def test_a_whole_section_of_another_tool_is_moved_at_once() -> None:
+    section = {"min_replicas": 1, "max_replicas": 3, "look_back_period_s": 30}
+    path = "ray-llm:models[0].autoscaling_config"
+    first, *_ = unknown_key(path, "autoscaling_config", MODEL_KEYS, section).candidates
+    values = {"ray-llm:models": [{"model": "x", "autoscaling_config": section}]}
+    assert with_edits(values, first.edits) == {
+        "ray-llm:models": [{"model": "x", "replicas": {"min": 1, "max": 3}}]
+    }
+
+
+def test_a_dropped_engine_argument_outside_of_engine_is_not_sent_there() -> None:
+    problem = unknown_key("path", "speculative_model", MODEL_KEYS)
+    assert problem.rule == "foreign-engine-argument"
+    assert "speculative_config" in problem.remedy
 
 
 def test_no_value_is_repeated() -> None:

@@ -102,17 +102,19 @@ CASES: dict[str, tuple[Values, str]] = {
     "tier that is not sold on demand": (
         stack(gpuPools=["h100-80gb"]),
         "ray-llm:gpuPools[0]: h100-80gb is not available on demand: of the ways in which Google "
-        "sells a3-highgpu-1g, a pool here can only be spot. Set spot: true.",
+        "sells a3-highgpu-1g, a pool here can only be spot. Use tier: a100-80gb.",
     ),
     "unknown model": (
         stack(["qwen2.5-7b"]),
         "ray-llm:models[0].model: qwen2.5-7b is not in the catalogue. Did you mean "
-        "qwen2.5-7b-instruct? For a model outside the catalogue give its source",
+        "qwen2.5-7b-instruct? Or for a model outside the catalogue give source, "
+        "configFile and weightGib.",
     ),
     "source instead of a catalogue name": (
         stack(["Qwen/Qwen2.5-7B-Instruct"]),
         "ray-llm:models[0].model: Qwen/Qwen2.5-7B-Instruct is not in the catalogue. "
-        "Write model: qwen2.5-7b-instruct.",
+        "Write model: qwen2.5-7b-instruct, or for a model outside the catalogue give "
+        "source, configFile and weightGib.",
     ),
     "neither model nor source": (
         stack([{"gpu": "l4"}], L4),
@@ -120,24 +122,24 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "model and source": (
         one(source="acme/x"),
-        "ray-llm:models[0]: names both a model of the catalogue and a source. Keep model for",
+        "ray-llm:models[0]: names both a model of the catalogue and a source. Leave source out.",
     ),
     "source without a description": (
         stack([{"source": "acme/x"}]),
-        "ray-llm:models[0].source: acme/x is outside the catalogue, so its memory cannot be "
-        "checked. Give configFile (the path of its config.json) and weightGib, or gpu and "
-        "checkFit: false.",
+        "ray-llm:models[0].source: acme/x is outside the catalogue, so its memory cannot "
+        "be checked. Give configFile (the path of its config.json) and weightGib, or "
+        "gpu, contextLength and checkFit: false.",
     ),
     "a description of a known model": (
         one(weightGib=3),
-        f"ray-llm:models[0].weightGib: 3.0 describes a model that the catalogue already knows "
-        f"({MODEL}). Leave weightGib out, or give source instead of model.",
+        "ray-llm:models[0].weightGib: 3.0 describes a model that the catalogue already "
+        "knows (qwen2.5-0.5b-instruct). Leave weightGib out.",
     ),
     # Names
     "one model twice": (
         stack([MODEL, MODEL]),
-        f"ray-llm:models[1]: {MODEL} is already the name and route of models[0]. Give one of "
-        "them another name: name: <served name>.",
+        "ray-llm:models[1]: qwen2.5-0.5b-instruct is already the name and route of "
+        "models[0]. Use name: qwen2.5-0.5b-instruct-2.",
     ),
     "one name twice": (
         stack([{"model": "qwen3-4b", "name": "chat"}, {"model": "qwen3-8b", "name": "chat"}]),
@@ -145,13 +147,15 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "RayService name of 48 characters": (
         stack(service={"name": "a" * 48}),
-        f"ray-llm:service.name: {'a' * 48} has 48 characters, more than the 47 that are allowed. "
-        "Shorten it to 47 characters or fewer.",
+        "ray-llm:service.name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa has 48 "
+        "characters, more than the 47 that are allowed. Shorten it to 47 characters or "
+        "fewer: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.",
     ),
     "node pool name of 41 characters": (
         stack(gpuPools=[{"tier": "l4", "name": "b" * 41}]),
-        f"ray-llm:gpuPools[0].name: {'b' * 41} has 41 characters, more than the 40 that are "
-        "allowed. Shorten it to 40 characters or fewer.",
+        "ray-llm:gpuPools[0].name: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb has 41 "
+        "characters, more than the 40 that are allowed. Shorten it to 40 characters or "
+        "fewer: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.",
     ),
     "cluster name of 41 characters": (
         stack(cluster={**CLUSTER, "name": "c" * 41}),
@@ -159,13 +163,15 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "node pool name in capitals": (
         stack(gpuPools=[{"tier": "l4", "name": "L4"}]),
-        "ray-llm:gpuPools[0].name: L4 is not a DNS-1035 label. Use lower case letters, digits "
-        "and '-', a letter first, no '-' last.",
+        "ray-llm:gpuPools[0].name: L4 is not a DNS-1035 label. Use lower case letters, "
+        "digits and '-', a letter first, no '-' last: l4.",
     ),
     "served name of 64 characters": (
         one(name="c" * 64),
-        f"ray-llm:models[0].name: {'c' * 64} has 64 characters, more than the 63 that are allowed. "
-        "Give a shorter name.",
+        "ray-llm:models[0].name: "
+        "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc has 64 "
+        "characters, more than the 63 that are allowed. Give a shorter name: "
+        "ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc.",
     ),
     "served name that is not DNS-safe": (
         one(name="Chat_Bot"),
@@ -174,24 +180,23 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "colon in a served name": (
         one(name="llama:8b"),
-        "ray-llm:models[0].name: llama:8b contains a ':', which Ray Serve LLM reads as base model "
-        "and LoRA adapter, so every request would get a 404. Write for example "
-        "llama-8b.",
+        "ray-llm:models[0].name: llama:8b contains a ':', which Ray Serve LLM reads as "
+        "base model and LoRA adapter, so every request would get a 404. Write it without "
+        "one: llama-8b.",
     ),
     "source that yields no served name": (
         stack([{"source": "acme/My_Model", "gpu": "l4", "checkFit": False, "contextLength": 4096}]),
-        "ray-llm:models[0].source: acme/My_Model would be served as 'my_model', which is not "
-        "DNS-safe, and it becomes a route and a ConfigMap key. Give the model a name: "
-        "name: <served name>.",
+        "ray-llm:models[0].source: acme/My_Model would be served as 'my_model', which is "
+        "not DNS-safe, and it becomes a route and a ConfigMap key. Use name: my-model.",
     ),
     "one pool twice": (
         stack(gpuPools=["l4", "l4"]),
-        "ray-llm:gpuPools[1]: l4 is also the name of an earlier pool. Give one of them another",
+        "ray-llm:gpuPools[1]: l4 is also the name of an earlier pool. Use name: l4-2.",
     ),
     "pool named like the CPU pool": (
         stack(gpuPools=[{"tier": "l4", "name": "app-pool"}]),
-        "ray-llm:gpuPools[0].name: app-pool is the name of the CPU pool (cluster.cpuPool). Give "
-        "the pool another name, or leave name out to use its tier's.",
+        "ray-llm:gpuPools[0].name: app-pool is the name of the CPU pool "
+        "(cluster.cpuPool). Leave name out to use its tier's, or use name: gpu-app-pool.",
     ),
     "pool named like the routers' group": (
         stack(gpuPools=[{"tier": "l4", "name": "routers"}]),
@@ -200,16 +205,17 @@ CASES: dict[str, tuple[Values, str]] = {
     # Ranges
     "replicas: min above max": (
         one(replicas={"min": 3, "max": 2}),
-        "ray-llm:models[0].replicas: min 3 is above max 2. Lower min or raise max.",
+        "ray-llm:models[0].replicas: min 3 is above max 2. Use replicas.min: 2.",
     ),
     "replicas: min above the defaults' max": (
         stack([{"model": MODEL, "replicas": {"min": 3}}], defaults={"replicas": {"max": 2}}),
-        "ray-llm:models[0].replicas: min 3 is above the max 2 of ray-llm:defaults. Give both min "
-        "and max.",
+        "ray-llm:models[0].replicas: min 3 is above the max 2 of ray-llm:defaults. Use "
+        "replicas.min: 2.",
     ),
     "replicas: max below the defaults' min": (
         stack([{"model": MODEL, "replicas": {"max": 1}}], defaults={"replicas": {"min": 2}}),
-        "ray-llm:models[0].replicas: max 1 is below the min 2 of ray-llm:defaults. Give both",
+        "ray-llm:models[0].replicas: max 1 is below the min 2 of ray-llm:defaults. Use "
+        "replicas.min: 1, or replicas.max: 2 (+533 USD a month).",
     ),
     "replicas: max 0": (
         one(replicas={"max": 0}),
@@ -217,7 +223,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "pool: min above max": (
         stack(gpuPools=[{"tier": "l4", "minNodes": 6, "maxNodes": 5}]),
-        "ray-llm:gpuPools[0]: minNodes 6 is above maxNodes 5. Lower minNodes or raise maxNodes.",
+        "ray-llm:gpuPools[0]: minNodes 6 is above maxNodes 5. Use minNodes: 5, or "
+        "maxNodes: 6 (+730 USD a month).",
     ),
     "pool: max 0": (
         stack(gpuPools=[{"tier": "l4", "maxNodes": 0}]),
@@ -227,15 +234,9 @@ CASES: dict[str, tuple[Values, str]] = {
         stack(
             [{"model": MODEL, "replicas": {"min": 3, "max": 3}}], [{"tier": "l4", "maxNodes": 2}]
         ),
-        "ray-llm:gpuPools[0].maxNodes: 2 is below the 3 nodes of l4 that are needed for the "
-        f"minimum replicas of {MODEL}, so some would never start. Use 3 or more, or fewer "
-        "replicas.",
-    ),
-    "target above the batch": (
-        one(targetOngoingRequests=85, engine={"max_num_seqs": 48}),
-        "ray-llm:models[0].targetOngoingRequests: 85 is above the engine's max_num_seqs 48, so "
-        "requests would queue inside the engine before Ray Serve adds a replica. Use at most 48, "
-        "or raise engine.max_num_seqs.",
+        "ray-llm:gpuPools[0].maxNodes: 2 is below the 3 nodes of l4 that are needed for "
+        "the minimum replicas of qwen2.5-0.5b-instruct, so some would never start. Use 3 "
+        "or more.",
     ),
     "an absurd number": (
         one(contextLength=10**500),
@@ -245,18 +246,13 @@ CASES: dict[str, tuple[Values, str]] = {
     # Pools of models
     "pool that is not listed": (
         stack([{"model": MODEL, "gpu": "t4"}], L4),
-        "ray-llm:models[0].gpu: t4 is not a pool of this stack. Use one of l4, or add `- t4` to "
-        "ray-llm:gpuPools.",
+        "ray-llm:models[0].gpu: t4 is not a pool of this stack. Add `- t4` to "
+        "ray-llm:gpuPools, or use gpu: l4 (+257 USD a month).",
     ),
     "spot pool that is not listed": (
         stack([{"model": MODEL, "gpu": "l4-spot"}], L4),
-        "ray-llm:models[0].gpu: l4-spot is not a pool of this stack. Use one of l4, or add "
-        "`- {tier: l4, spot: true}` to ray-llm:gpuPools.",
-    ),
-    "no pool named in a stack with only spot pools": (
-        stack(gpuPools=[{"tier": "l4", "spot": True}]),
-        "ray-llm:models[0]: names no pool, and the stack lists spot pools only. Set gpu: l4-spot "
-        "to accept spot, or list an on-demand pool.",
+        "ray-llm:models[0].gpu: l4-spot is not a pool of this stack. Add `- {tier: l4, "
+        "spot: true}` to ray-llm:gpuPools, or use gpu: l4 (+571 USD a month).",
     ),
     # Context and memory
     "context beyond the model's own": (
@@ -280,8 +276,9 @@ CASES: dict[str, tuple[Values, str]] = {
     # Numbers
     "bfloat16 on T4": (
         on("t4", dtype="bfloat16"),
-        "ray-llm:models[0].dtype: bfloat16 needs compute capability 8.0 and NVIDIA T4 (t4) has "
-        "7.5. Leave dtype out (float16 is chosen there), or use an L4 or newer.",
+        "ray-llm:models[0].dtype: bfloat16 needs compute capability 8.0 and NVIDIA T4 "
+        "(t4) has 7.5. Leave dtype out (float16 is chosen there), or use gpu: l4 with `- "
+        "l4` in ray-llm:gpuPools (+257 USD a month).",
     ),
     "bfloat16 on T4, as an engine argument": (
         on("t4", engine={"dtype": "bfloat16"}),
@@ -289,13 +286,15 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a model that refuses float16 on T4": (
         stack([{"model": "gemma-2-2b-it", "gpu": "t4"}], ("t4",), token=True),
-        "ray-llm:models[0]: google/gemma-2-2b-it would run in float16 on t4: vLLM refuses it for "
-        "gemma2 models, whose activations overflow in float16. Use bfloat16 on an L4 or newer GPU.",
+        "ray-llm:models[0]: google/gemma-2-2b-it would run in float16 on t4: vLLM "
+        "refuses it for gemma2 models, whose activations overflow in float16. Use gpu: "
+        "l4 with `- l4` in ray-llm:gpuPools.",
     ),
     "fp8 on T4": (
         on("t4", quantization="fp8"),
-        "ray-llm:models[0].quantization: fp8 needs compute capability 8.0 and NVIDIA T4 (t4) has "
-        "7.5. Use a newer GPU, or an AWQ checkpoint of the model.",
+        "ray-llm:models[0].quantization: fp8 needs compute capability 8.0 and NVIDIA T4 "
+        "(t4) has 7.5. Leave quantization out, or use gpu: l4 with `- l4` in "
+        "ray-llm:gpuPools (+257 USD a month).",
     ),
     "fp8 KV cache on A100": (
         stack(
@@ -303,13 +302,14 @@ CASES: dict[str, tuple[Values, str]] = {
             ("a100-80gb",),
             versions={"ray": "2.51.2"},
         ),
-        "ray-llm:models[0].engine.kv_cache_dtype: fp8 needs compute capability 8.9 on the V1 "
-        "engine and NVIDIA A100 80GB (a100-80gb) has 8.0. Leave kv_cache_dtype out,",
+        "ray-llm:models[0].engine.kv_cache_dtype: fp8 needs compute capability 8.9 on "
+        "the V1 engine and NVIDIA A100 80GB (a100-80gb) has 8.0. Use gpu: l4 with `- l4` "
+        "in ray-llm:gpuPools, or leave kv_cache_dtype out (+3,824 USD a month).",
     ),
     "squeezellm": (
         one(quantization="squeezellm"),
-        "ray-llm:models[0].quantization: squeezellm is not a quantization method of vLLM 0.10.0. "
-        "Use fp8 or rtn, which quantize while they load, or serve a quantized checkpoint.",
+        "ray-llm:models[0].quantization: squeezellm is not a quantization method of vLLM "
+        "0.10.0. Use fp8, which quantizes while it loads, or leave quantization out.",
     ),
     "squeezellm on T4": (
         on("t4", quantization="squeezellm"),
@@ -318,8 +318,10 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "awq of an unquantized checkpoint": (
         one(quantization="awq"),
-        "ray-llm:models[0].quantization: awq needs a checkpoint that was quantized that way, and "
-        "this one holds 16-bit weights. Serve a quantized checkpoint of the model",
+        "ray-llm:models[0].quantization: awq needs a checkpoint that was quantized that "
+        "way, and this one holds 16-bit weights. Use fp8, which quantizes while it "
+        "loads, or leave quantization out, or serve a quantized checkpoint (its name "
+        "often ends in -awq).",
     ),
     "gptq of an AWQ checkpoint": (
         stack([{"model": "qwen2.5-7b-instruct-awq", "quantization": "gptq"}], L4),
@@ -333,28 +335,28 @@ CASES: dict[str, tuple[Values, str]] = {
     # Parallelism
     "tensor parallelism that does not divide the heads": (
         on("l4-x4", tensorParallelSize=4),
-        "ray-llm:models[0].tensorParallelSize: 4 does not divide the model's 14 attention heads. "
-        "Use 1 or 2 on l4-x4.",
+        "ray-llm:models[0].tensorParallelSize: 4 does not divide the model's 14 "
+        "attention heads. Use 2 on l4-x4.",
     ),
     "tensor parallelism beyond the node": (
         stack(
             [{"model": "qwen2.5-1.5b-instruct", "gpu": "l4-x2", "tensorParallelSize": 4}],
             ("l4-x2",),
         ),
-        "ray-llm:models[0].tensorParallelSize: 4 GPUs for each replica are more than the 2 of a "
-        "node of "
-        "l4-x2. Use at most 2, or a pool with more GPUs per node.",
+        "ray-llm:models[0].tensorParallelSize: 4 GPUs for each replica are more than the "
+        "2 of a node of l4-x2. Use 2 on l4-x2, or gpu: t4-x4 with `- t4-x4` in "
+        "ray-llm:gpuPools (+151 USD a month).",
     ),
     "a key that contradicts its engine argument": (
         one(contextLength=4096, engine={"max_model_len": 8192}),
-        "ray-llm:models[0].contextLength: 4096 contradicts engine.max_model_len, which is 8192. "
-        "Keep one of the two.",
+        "ray-llm:models[0].contextLength: 4096 contradicts engine.max_model_len, which "
+        "is 8192. Leave engine.max_model_len out, or contextLength out.",
     ),
     # Engine arguments
     "unknown engine argument": (
         engine(max_num_seq=8),
-        "ray-llm:models[0].engine.max_num_seq: is not an engine argument of vLLM 0.10.0. Did you "
-        "mean max_num_seqs? Engine arguments keep vLLM's own names, with underscores.",
+        "ray-llm:models[0].engine.max_num_seq: is not an engine argument of vLLM 0.10.0. "
+        "Did you mean max_num_seqs?",
     ),
     "model as an engine argument": (
         engine(model="x"),
@@ -376,17 +378,16 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a quoted number": (
         engine(max_num_seqs="8"),
-        'ray-llm:models[0].engine.max_num_seqs: "8" is not a whole number or null. Write it '
-        "without quotes.",
+        'ray-llm:models[0].engine.max_num_seqs: "8" is not a whole number or null. Write '
+        "8 without quotes, or leave it out.",
     ),
     "yes for true": (
         engine(enforce_eager="yes"),
-        'ray-llm:models[0].engine.enforce_eager: "yes" is not true or false. Write true or false.',
+        'ray-llm:models[0].engine.enforce_eager: "yes" is not true or false. Leave it out.',
     ),
     "an engine count of 0": (
         engine(max_num_seqs=0),
-        "ray-llm:models[0].engine.max_num_seqs: 0 is below 1. Use a number from 1 to "
-        "1000000000, or leave max_num_seqs out.",
+        "ray-llm:models[0].engine.max_num_seqs: 0 is below 1. Leave max_num_seqs out.",
     ),
     "a negative engine count": (
         engine(tensor_parallel_size=-2),
@@ -394,8 +395,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a GPU memory utilization of 0": (
         engine(gpu_memory_utilization=0),
-        "ray-llm:models[0].engine.gpu_memory_utilization: 0 is not a share of the GPU's memory. "
-        "Use a number above 0 and up to 1, or leave it out (0.9).",
+        "ray-llm:models[0].engine.gpu_memory_utilization: 0 is not a share of the GPU's "
+        "memory. Leave it out (0.9).",
     ),
     "a GPU memory utilization above 1": (
         engine(gpu_memory_utilization=90),
@@ -403,8 +404,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a choice that vLLM does not have": (
         engine(dtype="bf16"),
-        "ray-llm:models[0].engine.dtype: bf16 is not a value that vLLM accepts for dtype. Did you "
-        "mean bfloat16? Use one of auto, half, float16, bfloat16, float, float32.",
+        "ray-llm:models[0].engine.dtype: bf16 is not a value that vLLM accepts for "
+        "dtype. Did you mean bfloat16? Or leave it out.",
     ),
     "fewer tokens a step than sequences": (
         engine(max_num_batched_tokens=64),
@@ -412,8 +413,9 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "fewer tokens a step than the context on V0": (
         on("t4", contextLength=8192, engine={"max_num_batched_tokens": 4096}),
-        "ray-llm:models[0].engine.max_num_batched_tokens: 4096 is below the context length 8192, "
-        "and the V0 engine does not split prompts. Use at least 8192, leave it out, or shorten",
+        "ray-llm:models[0].engine.max_num_batched_tokens: 4096 is below the context "
+        "length 8192, and the V0 engine does not split prompts. Use at least 8192, or "
+        "leave it out, or contextLength: 4096.",
     ),
     # Tokens
     "gated model without a token": (
@@ -430,46 +432,51 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "empty token": (
         stack(huggingFaceToken=""),
-        "ray-llm:huggingFaceToken: is empty. Run `pulumi config set --secret",
+        "ray-llm:huggingFaceToken: is empty. Leave huggingFaceToken out: no model is "
+        "gated, or run `pulumi config set --secret ray-llm:huggingFaceToken` and paste "
+        "the token there.",
     ),
     # Zones
     "cluster zone outside the region": (
         stack(cluster={"name": "llm-test", "zones": ["europe-west4-a"]}),
-        "ray-llm:cluster.zones[0]: europe-west4-a is outside the region us-central1 (gcp:region). "
-        "Use zones of us-central1-a, us-central1-b, us-central1-c, us-central1-f.",
+        "ray-llm:cluster.zones[0]: europe-west4-a is outside the region us-central1 "
+        "(gcp:region). Use us-central1-a, or set gcp:region: europe-west4 (+73 USD a "
+        "month).",
     ),
     "zone that does not exist": (
         stack(cluster={"name": "llm-test", "zones": ["us-central1-a", "us-central1-z"]}),
-        "ray-llm:cluster.zones[1]: us-central1-z is not a zone of us-central1. Use zones of",
+        "ray-llm:cluster.zones[1]: us-central1-z is not a zone of us-central1. Use us-central1-b.",
     ),
     "pool zone outside the region": (
         stack(gpuPools=[{"tier": "l4", "zones": ["europe-west4-a"]}]),
-        "ray-llm:gpuPools[0].zones: europe-west4-a is outside the region us-central1. Use zones "
-        "of us-central1-a, us-central1-b, us-central1-c.",
+        "ray-llm:gpuPools[0].zones: europe-west4-a is outside the region us-central1. "
+        "Use zones: [us-central1-a, us-central1-b, us-central1-c].",
     ),
     "pool zone without the GPU": (
         stack(gpuPools=[{"tier": "a100-80gb", "zones": ["us-central1-a", "us-central1-b"]}]),
-        "ray-llm:gpuPools[0].zones: us-central1-b does not offer nvidia-a100-80gb. Use zones of "
-        "us-central1-a, us-central1-c.",
+        "ray-llm:gpuPools[0].zones: us-central1-b does not offer nvidia-a100-80gb. Use "
+        "zones: [us-central1-a, us-central1-c].",
     ),
     "no cluster zone with the GPU": (
         stack(
             gpuPools=["l4", "a100-80gb"], cluster={"name": "llm-test", "zones": ["us-central1-b"]}
         ),
-        "ray-llm:gpuPools[1]: a100-80gb needs nvidia-a100-80gb, which none of the cluster's zones "
-        "(us-central1-b) offers. Add zones: [us-central1-a, us-central1-c] to the pool.",
+        "ray-llm:gpuPools[1]: a100-80gb needs nvidia-a100-80gb, which none of the "
+        "cluster's zones (us-central1-b) offers. Use zones: [us-central1-a, "
+        "us-central1-c].",
     ),
     "no default pool in the zones": (
         {
             **stack(cluster={"name": "llm-test", "zones": ["us-south1-b"]}),
             "gcp:region": "us-south1",
         },
-        "ray-llm:gpuPools: is left out, and the cluster's zones (us-south1-b) offer none of the "
-        "default tiers t4, l4, l4-x2, a100-80gb-x2. List some of h200-141gb-x8, b200-x8.",
+        "ray-llm:gpuPools: is left out, and the cluster's zones (us-south1-b) offer none "
+        "of the default tiers t4, l4, l4-x2, a100-80gb-x2. Choose other tiers, other "
+        "zones or another region.",
     ),
     "a zone twice": (
         stack(cluster={"name": "llm-test", "zones": ["us-central1-a", "us-central1-a"]}),
-        "ray-llm:cluster: names a zone twice in zones. Keep each zone once.",
+        "ray-llm:cluster: names a zone twice in zones. Use cluster.zones: [us-central1-a].",
     ),
     "what is no zone": (
         stack(cluster={"name": "llm-test", "zones": ["a"]}),
@@ -477,19 +484,21 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "adopted cluster outside the region": (
         stack(cluster={**CLUSTER, "existing": True, "location": "europe-west4"}),
-        "ray-llm:cluster.location: europe-west4 is neither the region us-central1 (gcp:region) nor "
-        "one of the zones. Give the region of a regional cluster, or the zone of a zonal one.",
+        "ray-llm:cluster.location: europe-west4 is neither the region us-central1 "
+        "(gcp:region) nor one of the zones. Use us-central1 for a regional cluster, or "
+        "us-central1-a for a zonal one.",
     ),
     "context of a cluster that is not adopted": (
         stack(cluster={**CLUSTER, "context": "gke"}),
-        "ray-llm:cluster: context is only for an adopted cluster, and existing is not true. Set "
-        "existing: true or leave out context.",
+        "ray-llm:cluster: context is only for an adopted cluster, and existing is not "
+        "true. Use cluster.existing: true, or leave out context (+269 USD a month).",
     ),
     # Machines
     "machine without the tier's GPUs": (
         stack(gpuPools=[{"tier": "l4", "machineType": "g2-standard-24"}]),
-        "ray-llm:gpuPools[0].machineType: g2-standard-24 does not carry 1 x NVIDIA L4. Use one of "
-        "g2-standard-12,",
+        "ray-llm:gpuPools[0].machineType: g2-standard-24 does not carry 1 x NVIDIA L4. "
+        "Use machineType: g2-standard-4, or machineType: g2-standard-8 (+139 USD a "
+        "month), or leave it out (g2-standard-12) (+279 USD a month).",
     ),
     "a boot disk too small for the weights": (
         stack(
@@ -516,13 +525,13 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no models": (
         stack([]),
-        "ray-llm:models: [] is empty, so there would be nothing to serve. List at least one model "
-        "of the catalogue, such as - qwen2.5-0.5b-instruct.",
+        "ray-llm:models: [] is empty, so there would be nothing to serve. List a model "
+        "to serve, such as - qwen2.5-0.5b-instruct.",
     ),
     "no pools": (
         stack(gpuPools=[]),
-        "ray-llm:gpuPools: [] is empty, so no model could run anywhere. List at least one tier, or "
-        "leave gpuPools out to get t4, l4, l4-x2, a100-80gb-x2.",
+        "ray-llm:gpuPools: [] is empty, so no model could run anywhere. Leave gpuPools "
+        "out to get t4, l4, l4-x2, a100-80gb-x2.",
     ),
     "no zones": (
         stack(cluster={"name": "llm-test", "zones": []}),
@@ -572,11 +581,11 @@ CASES: dict[str, tuple[Values, str]] = {
     # Versions
     "unknown Ray": (
         stack(versions={"ray": "2.48.0"}),
-        "ray-llm:versions.ray: 2.48.0 is not in the release table. Use one of 2.49.1,",
+        "ray-llm:versions.ray: 2.48.0 is not in the release table. Use 2.49.1.",
     ),
     "KubeRay 1.0.0": (
         stack(versions={"kuberay": "1.0.0"}),
-        "ray-llm:versions.kuberay: 1.0.0 is not in the release table. Use one of 1.4.2,",
+        "ray-llm:versions.kuberay: 1.0.0 is not in the release table. Use 1.4.2.",
     ),
     "a plain Ray image": (
         stack(versions={"image": "rayproject/ray:2.49.1-py311"}),
@@ -585,13 +594,13 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a vLLM version without an image": (
         stack(versions={"vllm": "0.10.0"}),
-        "ray-llm:versions.vllm: 0.10.0 says which vLLM your own image holds, but no image is "
-        "given. Give versions.image as well, or leave vllm out.",
+        "ray-llm:versions.vllm: 0.10.0 says which vLLM your own image holds, but no "
+        "image is given. Leave vllm out, or give versions.image as well.",
     ),
     "a model that the pinned vLLM does not know": (
         stack([{"model": "gpt-oss-20b", "gpu": "a100-80gb"}], ("a100-80gb",)),
         "ray-llm:models[0]: openai/gpt-oss-20b is a GptOssForCausalLM, which vLLM 0.10.0 "
-        "(Ray 2.49.1) does not know. Choose a newer versions.ray, or another model.",
+        "(Ray 2.49.1) does not know. Use versions.ray: 2.50.1.",
     ),
     # Sections
     "no ray-llm section": (
@@ -612,7 +621,7 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no models key": (
         {key: value for key, value in stack().items() if key != "ray-llm:models"},
-        "ray-llm:models: is missing. List at least one model to serve",
+        "ray-llm:models: is missing. List a model to serve, such as - qwen2.5-0.5b-instruct.",
     ),
 }
 

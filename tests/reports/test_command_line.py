@@ -254,7 +254,7 @@ def test_json_is_the_plan_with_every_key_of_its_type(
     code, out, _ = run(capsys, "plan", path, "--json")
     document = json.loads(out)
     assert code == DEPLOYABLE
-    assert set(document) == PlanSummary.__required_keys__
+    assert set(document) == PlanSummary.__required_keys__ | {"problems"}
     assert document["models"][0]["gpu"] == "l4"
     assert document["cost"]["monthlyBudget"] == 9000
 
@@ -267,6 +267,33 @@ def test_json_of_a_stop_names_place_and_rule(
     assert code == STOPPED
     (stop,) = json.loads(out)["stops"]
     assert (stop["path"], stop["rule"]) == ("ray-llm:models[0].gpu", "pool-unknown")
+    assert stop["severity"] == "stop"
+
+
+def test_json_gives_ways_out_as_changes_of_the_file_with_their_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_stack(tmp_path, "x", values([small("l4-x2")], gpuPools=["l4"]))
+    _, out, _ = run(capsys, "plan", path, "--json")
+    (stop,) = json.loads(out)["stops"]
+    use, add = stop["waysOut"]
+    assert use["edits"] == [{"action": "set", "path": "ray-llm:models[0].gpu", "value": "l4"}]
+    assert add["edits"] == [{"action": "append", "path": "ray-llm:gpuPools", "value": "l4-x2"}]
+    assert use["usdPerMonthMore"] == 0
+    assert add["usdPerMonthMore"] == round(add["usdPerMonth"] - use["usdPerMonth"], 2) > 0
+
+
+def test_json_gives_the_ways_out_of_a_warning_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = {**small(), "engine": {"enforce_eager": True}}
+    path = write_stack(tmp_path, "x", values([model], gpuPools=["l4"]))
+    _, out, _ = run(capsys, "plan", path, "--json")
+    (warning,) = json.loads(out)["problems"]
+    assert (warning["rule"], warning["severity"]) == ("eager-mode", "warn")
+    assert warning["waysOut"][0]["edits"] == [
+        {"action": "remove", "path": "ray-llm:models[0].engine.enforce_eager"}
+    ]
 
 
 def test_quotas_are_read_from_a_pipe(

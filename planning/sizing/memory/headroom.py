@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from models.catalog import GpuTier
 from models.problems import Problem, Severity
+from models.ways_out import WayOut, leave_out, outside, use
 from planning.plan import GIB, MemoryFit
 from planning.sizing.batching import Batching
 from planning.sizing.context_length import STEP_TOKENS
@@ -36,10 +37,8 @@ def _doubt(
 ) -> Iterable[Problem]:
     if not fit.doubtful:
         return
-    way_out = "Try it before you rely on it, or give it more memory"
     sure = fit.sure_context // STEP_TOKENS * STEP_TOKENS
-    if sure:
-        way_out = f"Use at most {sure} to be sure, or try it"
+    path = arguments.path_to_set("max_model_len")
     yield Problem(
         path=arguments.path_of("max_model_len"),
         value=tokens
@@ -48,9 +47,12 @@ def _doubt(
         reason=f"may not fit: it needs {gib(fit.kv_per_sequence_bytes, up=True)} GiB of KV cache "
         f"per sequence, {tier.id} leaves {gib(fit.kv_available_bytes)} GiB, and the estimate can "
         f"be off by {gib(fit.margin_bytes, up=True)} GiB",
-        remedy=way_out,
+        remedy="Try it before you rely on it, or give it more memory",
         rule=_RULE_DOUBT,
         severity=Severity.WARN,
+        candidates=(use(path, sure, f"use at most {sure} to be sure"), outside("try it"))
+        if sure
+        else (),
     )
 
 
@@ -74,32 +76,51 @@ def _outside(
             value=utilization,
             reason=f"leaves {gib(fit.outside_bytes)} GiB of {tier.gpu_name}, less than the CUDA "
             "context takes, so vLLM finds less free memory than it may use",
-            remedy="Use at most 0.95",
+            remedy="Use a smaller share",
             rule=_RULE_CONTEXT,
+            candidates=(
+                *(use(path, share, f"use at most {share}", "share") for share in (0.95, 0.9)),
+            ),
         )
     elif graphs and fit.outside_bytes < LEAST_CONTEXT_BYTES + graphs - fit.activation_bytes:
-        yield _graphs_problem(path, tier, utilization, fit, Severity.STOP)
+        yield _graphs_problem(arguments, tier, batching, fit, Severity.STOP)
     elif graphs and fit.outside_bytes < LEAST_CONTEXT_BYTES + graphs:
-        yield _graphs_problem(path, tier, utilization, fit, Severity.WARN)
+        yield _graphs_problem(arguments, tier, batching, fit, Severity.WARN)
 
 
 def _graphs_problem(
-    path: str, tier: GpuTier, utilization: float, fit: MemoryFit, severity: Severity
+    arguments: StatedArguments,
+    tier: GpuTier,
+    batching: Batching,
+    fit: MemoryFit,
+    severity: Severity,
 ) -> Problem:
     certain = severity is Severity.STOP
     needed = CONTEXT_BYTES + fit.graph_bytes
     enough = math.floor((1 - needed / (fit.outside_bytes + fit.budget_bytes)) * 100) / 100
     return Problem(
-        path=path,
-        value=utilization,
+        path=arguments.path_of("gpu_memory_utilization"),
+        value=batching.gpu_memory_utilization,
         reason=f"leaves {gib(fit.outside_bytes)} GiB of {tier.gpu_name} for the CUDA context and "
         f"{gib(fit.graph_bytes, up=True)} GiB of CUDA graphs, which vLLM captures outside of it: "
         f"it {'runs' if certain else 'may run'} out of memory"
         f"{' while capturing them' if certain else ' under load'}",
-        remedy=f"Use {enough:g}, fewer max_num_seqs, or enforce_eager: true",
+        remedy="Use a smaller share, fewer max_num_seqs or enforce_eager",
         rule=_RULE_GRAPHS,
         severity=severity,
+        candidates=_ways_for_graphs(arguments, enough, batching),
     )
+
+
+def _ways_for_graphs(
+    arguments: StatedArguments, enough: float, batching: Batching
+) -> Iterable[WayOut]:
+    share = arguments.path_to_set("gpu_memory_utilization")
+    if enough > 0:
+        yield use(share, enough, f"use {enough:g}", "share")
+    yield leave_out(share, "leave it out", "share")
+    yield use(arguments.path_to_set("max_num_seqs"), batching.max_num_seqs // 2 or 1)
+    yield use(arguments.path_to_set("enforce_eager"), True)
 
 
 def gib(size_bytes: float, up: bool = False) -> str:

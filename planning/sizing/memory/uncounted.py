@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from models.catalog import arguments_by_memory
 from models.problems import Problem, Severity
+from models.ways_out import leave_out, outside
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.memory.draft import draft_of
 from planning.sizing.memory.headroom import gib
@@ -22,13 +23,18 @@ def uncounted_problems(arguments: StatedArguments, checkpoint: Checkpoint) -> It
     for name, changes in arguments_by_memory().not_understood.items():
         value = arguments.engine.get(name)
         if _is_on(name, value):
+            path = f"{arguments.path}.engine.{name}"
             yield Problem(
-                path=f"{arguments.path}.engine.{name}",
+                path=path,
                 value=value,
                 reason=f"{changes}, and the estimate of GPU memory does not count that",
                 remedy="Try it before you rely on it, or leave it out",
                 rule=_RULE,
                 severity=Severity.WARN,
+                candidates=(
+                    leave_out(path, "leave it out"),
+                    outside("try it before you rely on it"),
+                ),
             )
     draft = draft_of(arguments.engine, checkpoint)
     if draft is None or not draft.assumed:

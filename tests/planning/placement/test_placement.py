@@ -24,6 +24,21 @@ def test_spot_is_never_chosen_for_a_model_that_does_not_name_it() -> None:
     assert pool_of(MODEL, [{"tier": "t4", "spot": True}, "a100-80gb"]) == "a100-80gb"
 
 
+def test_spot_is_chosen_with_a_warning_if_the_stack_lists_nothing_else() -> None:
+    values = stack([MODEL], [{"tier": "l4", "spot": True}])
+    plan = planned(values)
+    assert plan.models[0].pool == "l4-spot"
+    (warning,) = [warning for warning in plan.warnings if warning.rule == "spot-only"]
+    assert warning.acceptable
+    assert "or add `- t4` to ray-llm:gpuPools" in warning.sentence()
+
+
+def test_a_broken_on_demand_pool_leads_no_model_to_spot() -> None:
+    pools = [{"tier": "l4", "spot": True}, {"tier": "l4", "maxNodes": "5"}]
+    (reported,) = sentences(stack([MODEL], pools))
+    assert reported.startswith("ray-llm:gpuPools[1].maxNodes: ")
+
+
 def test_a_named_spot_pool_is_used() -> None:
     values = stack([{"model": MODEL, "gpu": "l4-spot"}], [{"tier": "l4", "spot": True}])
     pool = planned(values).pools[0]
@@ -47,7 +62,7 @@ def test_the_smallest_degree_that_fits_is_taken(model: str, tier: str, degree: i
 def test_a_model_that_fits_nowhere_is_shown_the_way_to_a_tier() -> None:
     (reported,) = sentences(stack(["qwen2.5-72b-instruct"], ["t4", "l4"]))
     assert "l4 (the largest listed)" in reported
-    tier = reported.split("gpu: ")[1].split(" ")[0].rstrip(".")
+    tier = reported.split("Add `- ")[1].split("`")[0]
     assert pool_of("qwen2.5-72b-instruct", [tier]) == tier
 
 
@@ -83,4 +98,4 @@ def test_a_maximum_below_full_load_is_a_warning() -> None:
     entry = {"model": MODEL, "replicas": {"min": 1, "max": 9}}
     (reported,) = [w for w in warnings(stack([entry], ["l4"])) if "maxNodes" in w]
     assert "is below the 9 nodes of l4" in reported
-    assert reported.endswith("Use 9, or accept the cap. [pool-below-maximum]")
+    assert "Use 9 (+877 USD a month), or accept the cap. [pool-below-maximum]" in reported

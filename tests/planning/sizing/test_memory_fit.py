@@ -257,14 +257,14 @@ def test_more_tensor_parallelism_is_offered_where_less_was_stated() -> None:
 
 def test_the_quantized_sibling_is_offered() -> None:
     sentence = stopped({"model": "qwen2.5-32b-instruct", "gpu": "l4-x2"})
-    assert remedy_of(sentence) == "model: qwen2.5-32b-instruct-awq, or gpu: a100-80gb"
+    assert remedy_of(sentence).startswith("model: qwen2.5-32b-instruct-awq, or gpu: ")
     assert model_of({"model": "qwen2.5-32b-instruct-awq", "gpu": "l4-x2"}).fit is not None
 
 
 def test_no_message_suggests_spot_nodes() -> None:
     pools = ["t4", {"tier": "l4", "spot": True}, "l4-x2"]
     sentence = stopped({"model": "llama-2-7b-chat", "gpu": "t4"}, pools=pools)
-    assert remedy_of(sentence) == "gpu: l4-x2"
+    assert remedy_of(sentence) == "gpu: l4 with `- l4` in ray-llm:gpuPools"
 
 
 # Outside the memory budget

@@ -1,0 +1,153 @@
+"""Ways out are tried before they are shown: each is put into the stack, which is planned again.
+
+A way out passes if its problem is gone and no stop has come. If several pass, the cheapest is shown
+first, with the difference in money. What does not pass is not shown.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from models.problems import Problem, Severity
+from models.reading import Reading
+from models.ways_out import TriedWayOut, WayOut
+from planning.plan_costs import StackCost
+
+# A preview must not wait for its own advice: so many models are planned for all ways out together
+# (some 0.25 ms each), and for stacks beyond that a few.
+_MOST_MODELS: Final = 5000
+_MOST_TRIES: Final = 150
+# More than this no one compares.
+_MOST_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What planning says of a stack: its problems, but for accepted warnings, and its cost."""
+
+    problems: tuple[Problem, ...]
+    cost: StackCost | None
+
+    @property
+    def usd_per_month(self) -> Decimal | None:
+        """Of a typical month; None if a price is not known."""
+        cost = self.cost
+        return None if cost is None or cost.unpriced else cost.total.typical
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Passed:
+    way: WayOut
+    usd_per_month: Decimal | None
+    warns: bool
+
+
+def with_tried_ways(
+    problems: Iterable[Problem],
+    reading: Reading,
+    before: Verdict,
+    judge: Callable[[Reading], Verdict],
+) -> tuple[Problem, ...]:
+    """The problems with those of their ways out that pass.
+
+    before: what planning says of the stack as it is; judge: what it says of a changed one.
+    """
+    trial = _Trial(reading, before, judge)
+    return tuple(problem.with_ways(trial.ways(problem)) for problem in problems)
+
+
+class _Trial:
+    """One stack and the tries that are left for it."""
+
+    def __init__(
+        self, reading: Reading, before: Verdict, judge: Callable[[Reading], Verdict]
+    ) -> None:
+        self._reading = reading
+        self._before = before
+        self._judge = judge
+        self._stops = _counts(before.problems, Severity.STOP)
+        self._warnings = _counts(before.problems, Severity.WARN)
+        models = len(reading.settings.models) if reading.settings else 0
+        self._left = min(_MOST_TRIES, max(4, _MOST_MODELS // max(1, models)))
+
+    def ways(self, problem: Problem) -> tuple[TriedWayOut, ...]:
+        if problem.shows_secret:
+            return ()
+        passed: list[_Passed] = []
+        elsewhere: list[WayOut] = []
+        done: set[str] = set()
+        for way in problem.candidates:
+            if not self._left:
+                break  # candidates take time, too: some are sized before they are proposed
+            if not way.edits:
+                elsewhere.append(way)
+            elif not (way.group and way.group in done):
+                self._left -= 1
+                found = self._try(problem, way)
+                if found is not None:
+                    passed.append(found)
+                    done.add(way.group)
+        quiet = [found for found in passed if not found.warns] or passed
+        priced = self._with_differences(_cheapest_of_each_kind(quiet)[:_MOST_SHOWN])
+        if not priced:
+            return ()
+        return (*priced, *(TriedWayOut(words=way.words, edits=()) for way in elsewhere))
+
+    def _try(self, problem: Problem, way: WayOut) -> _Passed | None:
+        changed = self._reading.edited(way.edits)
+        if changed is None:
+            return None
+        after = self._judge(changed)
+        key = (problem.path, problem.rule)
+        stops = _counts(after.problems, Severity.STOP)
+        warnings = _counts(after.problems, Severity.WARN)
+        if stops[key] + warnings[key] >= self._stops[key] + self._warnings[key]:
+            return None
+        if stops - self._stops:
+            return None
+        changed_here = {edit.path for edit in way.edits}
+        # A new value must not be wrong for another reason that was given for the old one.
+        if any(stops[stop] >= self._stops[stop] for stop in self._stops if stop[0] in changed_here):
+            return None
+        return _Passed(
+            way=way, usd_per_month=after.usd_per_month, warns=bool(warnings - self._warnings)
+        )
+
+    def _with_differences(self, passed: Sequence[_Passed]) -> tuple[TriedWayOut, ...]:
+        known = [found.usd_per_month for found in passed if found.usd_per_month is not None]
+        reference = None if self._stops else self._before.usd_per_month
+        if self._stops and known:
+            reference = min(known)
+        tried = (
+            TriedWayOut(
+                words=found.way.words, edits=found.way.edits, usd_per_month=found.usd_per_month
+            )
+            for found in passed
+        )
+        return tuple(
+            way
+            if way.usd_per_month is None or reference is None
+            else replace(way, usd_per_month_more=way.usd_per_month - reference)
+            for way in tried
+        )
+
+
+def _counts(problems: Iterable[Problem], severity: Severity) -> Counter[tuple[str, str]]:
+    return Counter(
+        (problem.path, problem.rule) for problem in problems if problem.severity is severity
+    )
+
+
+def _order(usd_per_month: Decimal | None) -> float:
+    return float("inf") if usd_per_month is None else round(usd_per_month)
+
+
+def _cheapest_of_each_kind(passed: Iterable[_Passed]) -> list[_Passed]:
+    """In the order of cost; the rest keeps the order in which the rule lists its ways."""
+    kept: dict[str, _Passed] = {}
+    for number, found in enumerate(sorted(passed, key=lambda found: _order(found.usd_per_month))):
+        kind = found.way.group.partition("/")[0]
+        kept.setdefault(kind or f"/{number}", found)
+    return list(kept.values())
