@@ -101,7 +101,7 @@ class GpuNodePools(pulumi.ComponentResource):
                     # all GPU nodes and the labels to select by.
                     taints=[
                         container.NodePoolNodeConfigTaintArgs(
-                            key=GPU_TYPE_TAINT, value=pool.tier.gpu, effect="NO_SCHEDULE"
+                            key=GPU_TYPE_TAINT, value=pool.tier.taint, effect="NO_SCHEDULE"
                         )
                     ],
                 ),

@@ -59,7 +59,7 @@ class KubeRayCrds:
         hook = pulumi.ResourceHook(
             f"{name}-apply-crd",
             _Applying(
-                access=AccessOfProvider.of(parent.get_provider("kubernetes:index:x")),
+                access=AccessOfProvider.of(parent.get_provider("kubernetes:core/v1:Namespace")),
                 source=self.source,
             ),
             pulumi.ResourceHookOptions(on_dry_run=True),

@@ -51,7 +51,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
             {
                 "key": GPU_TYPE_TAINT,
                 "operator": "Equal",
-                "value": pool.tier.gpu,
+                "value": pool.tier.taint,
                 "effect": "NoSchedule",
             },
         ],

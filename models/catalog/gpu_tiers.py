@@ -39,6 +39,8 @@ class GpuTier(Facts):
     """One GPU tier.
 
     `gpu_memory_gib` is what the driver shows per GPU, below the nominal size.
+    `taint` is what its nodes are tainted with; GPUs whose machines look equal to Ray share one,
+    because KubeRay ignores a toleration that changes alone.
     `machine_types` are the listed types that carry its GPUs. `attached_to` is None if the GPUs
     come with the machine.
     The quotas are those of the region that its GPUs count against, as `quota_metrics` writes them.
@@ -46,6 +48,7 @@ class GpuTier(Facts):
 
     id: str
     gpu: str
+    taint: str
     gpu_name: str
     gpu_count: Annotated[int, Gt(0)]
     accelerator_type: str
@@ -94,6 +97,7 @@ def _tier(gpu: Mapping[str, Any], count: int, machines: list[str]) -> GpuTier:
     return GpuTier(
         id=gpu["gpu"] if count == 1 else f"{gpu['gpu']}-x{count}",
         gpu=gpu["gpu"],
+        taint=gpu.get("taint", gpu["gpu"]),
         gpu_name=gpu["gpu_name"],
         gpu_count=count,
         accelerator_type=gpu["accelerator_type"],

@@ -27,7 +27,7 @@ THIRD: dict[str, Any] = {
 def small_stack(*models: dict[str, Any]) -> dict[str, Any]:
     """Two models and the given ones, on T4 and L4, with an existing KubeRay.
 
-    Without KubeRay's CRDs in the state an `up` takes only seconds, and these tests run many.
+    Helm's part of an `up` takes a second, and these tests run many.
     """
     return {
         "gcp:project": "acme-ml",

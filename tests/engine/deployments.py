@@ -29,15 +29,6 @@ def shipped_config(stack: str) -> dict[str, Any]:
     return config
 
 
-def with_kuberay_addon(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same stack with GKE's add-on for KubeRay.
-
-    KubeRay's CRDs then do not pass through the engine, which would take four fifths of the CPU time
-    of an `up`. It is for tests whose subject is not the CRDs.
-    """
-    return {**config, "ray-llm:kubeRay": {"install": "gke-addon"}}
-
-
 @dataclass(frozen=True)
 class Change:
     """One step of a preview that is not `same`."""

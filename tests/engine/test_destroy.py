@@ -9,7 +9,7 @@ from tests.engine.deployments import Deployment, shipped_config
 pytestmark = pytest.mark.engine
 RAY_SERVICE = "kubernetes:ray.io/v1:RayService"
 OPERATOR = "kubernetes:helm.sh/v3:Release"
-CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+NAMESPACE = "kubernetes:core/v1:Namespace"
 NODE_POOL = "gcp:container/nodePool:NodePool"
 
 
@@ -28,7 +28,7 @@ def test_the_operator_and_the_pools_stay_until_the_service_is_gone(tmp_path: Pat
     assert broken.returncode != 0
     assert "the finalizer is still set" in broken.stdout + broken.stderr
     kinds = {resource["type"] for resource in deployment.state()}
-    assert {RAY_SERVICE, OPERATOR, CRD, NODE_POOL} <= kinds
+    assert {RAY_SERVICE, OPERATOR, NAMESPACE, NODE_POOL} <= kinds
 
     begun = len(deployment.cloud.journal())
     destroy = deployment.pulumi("destroy", "--skip-preview")
@@ -39,6 +39,7 @@ def test_the_operator_and_the_pools_stay_until_the_service_is_gone(tmp_path: Pat
         if entry["operation"] == "delete"
     ]
     gone = deletes.index((RAY_SERVICE, "done"))
-    for later in (OPERATOR, CRD, NODE_POOL):
+    # The operator's namespace takes the CRDs with it, if they are not kept.
+    for later in (OPERATOR, NAMESPACE, NODE_POOL):
         assert deletes.index((later, "begin")) > gone
     assert deployment.existing() == set()

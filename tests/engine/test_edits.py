@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.deployments import Deployment, shipped_config, with_kuberay_addon
+from tests.engine.deployments import Deployment, shipped_config
 
 pytestmark = pytest.mark.engine
 
@@ -18,7 +18,7 @@ JOB = "kubernetes:batch/v1:Job"
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    config = with_kuberay_addon(shipped_config("staging"))
+    config = shipped_config("staging")
     deployment = Deployment(tmp_path_factory.mktemp("edits"), "staging", config)
     deployment.must_up()
     return deployment
@@ -27,7 +27,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 @pytest.fixture
 def stack(deployed: Deployment) -> Iterator[dict[str, Any]]:
     """The deployed stack's config, for edits; the file is restored afterwards."""
-    config = with_kuberay_addon(shipped_config("staging"))
+    config = shipped_config("staging")
     yield copy.deepcopy(config)
     deployed.write(config)
 

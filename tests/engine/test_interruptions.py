@@ -15,12 +15,11 @@ import pytest
 
 from localcloud.cloud import LocalCloud
 from scripts.pending_creates import with_pending_creates
-from tests.engine.deployments import TOKEN, Deployment, shipped_config, with_kuberay_addon
+from tests.engine.deployments import TOKEN, Deployment, shipped_config
 
 pytestmark = pytest.mark.engine
 NODE_POOL = "gcp:container/nodePool:NodePool"
-HELM = shipped_config("dev")
-ADDON = with_kuberay_addon(HELM)
+DEV = shipped_config("dev")
 
 
 def _creates(deployment: Deployment) -> list[tuple[str, str]]:
@@ -48,18 +47,9 @@ def _assert_whole(deployment: Deployment) -> None:
     assert deployment.existing() == set()
 
 
-@pytest.mark.parametrize(
-    ("nth", "config"),
-    [
-        *[(nth, ADDON) for nth in (1, 2, 4)],
-        # These include KubeRay's CRDs and its chart.
-        *[(nth, HELM) for nth in (9, 14)],
-    ],
-)
-def test_a_create_that_fails_is_made_up_for_by_the_next_up(
-    nth: int, config: dict[str, Any], tmp_path: Path
-) -> None:
-    deployment = Deployment(tmp_path, "dev", config)
+@pytest.mark.parametrize("nth", [1, 2, 4, 9, 14])
+def test_a_create_that_fails_is_made_up_for_by_the_next_up(nth: int, tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, "dev", DEV)
     broken = deployment.up(faults=[{"nth": nth, "fail": f"create {nth} failed"}])
     assert broken.returncode != 0
     assert f"create {nth} failed" in broken.stdout + broken.stderr
@@ -86,19 +76,19 @@ def _killed_while(deployment: Deployment, fault: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("when", "resource", "config"),
+    ("when", "resource"),
     [
-        ("before", {"type": NODE_POOL, "name": "gpu-pools-t4"}, ADDON),
-        ("before", {"type": "gcp:container/cluster:Cluster"}, ADDON),
-        ("before", {"type": "kubernetes:ray.io/v1:RayService"}, ADDON),
-        ("after", {"type": "kubernetes:ray.io/v1:RayService"}, HELM),
-        ("after", {"type": "kubernetes:core/v1:Secret"}, ADDON),
+        ("before", {"type": NODE_POOL, "name": "gpu-pools-t4"}),
+        ("before", {"type": "gcp:container/cluster:Cluster"}),
+        ("before", {"type": "kubernetes:ray.io/v1:RayService"}),
+        ("after", {"type": "kubernetes:ray.io/v1:RayService"}),
+        ("after", {"type": "kubernetes:core/v1:Secret"}),
     ],
 )
 def test_a_killed_engine_leaves_nothing_that_the_next_up_cannot_repair(
-    when: str, resource: dict[str, Any], config: dict[str, Any], tmp_path: Path
+    when: str, resource: dict[str, Any], tmp_path: Path
 ) -> None:
-    deployment = Deployment(tmp_path, "dev", config)
+    deployment = Deployment(tmp_path, "dev", DEV)
     _killed_while(deployment, {**resource, "when": when, "sleep": 60})
     # The killed engine could not release its lock; a person has to release it.
     locked = deployment.up()
@@ -116,7 +106,7 @@ def test_a_killed_engine_leaves_nothing_that_the_next_up_cannot_repair(
 def test_what_google_made_behind_the_killed_engine_is_adopted_by_name(
     resource: dict[str, Any], tmp_path: Path
 ) -> None:
-    deployment = Deployment(tmp_path, "dev", ADDON)
+    deployment = Deployment(tmp_path, "dev", DEV)
     _killed_while(deployment, {**resource, "when": "after", "sleep": 60})
     assert deployment.pulumi("cancel").returncode == 0
     _add_pending_creates(deployment, tmp_path)
@@ -125,7 +115,7 @@ def test_what_google_made_behind_the_killed_engine_is_adopted_by_name(
 
 
 def test_clearing_the_pending_creates_only_forgets_what_google_made(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path, "dev", ADDON)
+    deployment = Deployment(tmp_path, "dev", DEV)
     pool = {"type": NODE_POOL, "name": "gpu-pools-t4"}
     _killed_while(deployment, {**pool, "when": "after", "sleep": 60})
     assert deployment.pulumi("cancel").returncode == 0
@@ -156,7 +146,7 @@ def test_an_object_that_an_adopted_cluster_already_has_is_added_to_the_state(
     cloud.declare_cluster("acme-ml-dev", "us-central1", "shared")
     before = set(cloud.cloud_objects())
     shared = {"name": "shared", "existing": True, "zones": ["us-central1-a"]}
-    deployment = Deployment(tmp_path, "dev", {**HELM, "ray-llm:cluster": shared}, cloud)
+    deployment = Deployment(tmp_path, "dev", {**DEV, "ray-llm:cluster": shared}, cloud)
     _killed_while(deployment, {"type": type_, "when": "after", "sleep": 60})
     assert deployment.pulumi("cancel").returncode == 0
     refused = deployment.up()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.providers.kubernetes.objects import digested
-from tests.engine.deployments import TOKEN, Deployment, shipped_config, with_kuberay_addon
+from tests.engine.deployments import TOKEN, Deployment, shipped_config
 
 pytestmark = pytest.mark.engine
 # The API server stores and returns the token in base64.
@@ -18,7 +18,7 @@ def _without_token(text: str) -> bool:
 
 
 def test_the_token_reaches_the_secret_and_no_other_place(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path, "prod", with_kuberay_addon(shipped_config("prod")))
+    deployment = Deployment(tmp_path, "prod", shipped_config("prod"))
     outputs = [
         deployment.pulumi("preview", "--diff"),
         deployment.pulumi("preview", "--json"),
@@ -45,7 +45,7 @@ def test_the_token_reaches_the_secret_and_no_other_place(tmp_path: Path) -> None
 
 
 def test_a_failing_secret_does_not_show_the_token_in_its_error(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path, "dev", with_kuberay_addon(shipped_config("dev")))
+    deployment = Deployment(tmp_path, "dev", shipped_config("dev"))
     done = deployment.up(
         faults=[{"type": "kubernetes:core/v1:Secret", "fail": "the API server is unwell"}]
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.catalog.gpu_tiers import gpu_tiers
 from models.catalog.releases import kuberay_releases, ray_releases
-from models.stack import KubeRayInstall
+from models.stack import KubeRayInstall, KubeRaySettings
 from planning import (
     ClusterPlan,
     CpuPoolPlan,
@@ -147,6 +147,7 @@ def plan(
             vllm=release.vllm,
             install=KubeRayInstall.HELM,
         ),
+        "kube_ray": KubeRaySettings(),
         "service": ServicePlan(name="llm-serving", namespace="ai"),
         "head": PodResources(cpu=2, memory_gib=8),
         "router_group": RouterGroupPlan(

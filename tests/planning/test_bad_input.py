@@ -70,6 +70,12 @@ CASES: dict[str, tuple[Values, str]] = {
         stack(service={"nmae": "llm"}),
         "ray-llm:service.nmae: is not a known key. Did you mean name?",
     ),
+    "sources of what somebody else installs": (
+        stack(kubeRay={"install": "existing", "crdSource": "./crds", "keepCrds": False}),
+        "ray-llm:kubeRay: says keepCrds and crdSource, but with install: existing this program "
+        "installs neither KubeRay nor its CRDs. Remove keepCrds and crdSource, or write install: "
+        "helm.",
+    ),
     "unknown key of kubeRay": (
         stack(kubeRay={"instal": "helm"}),
         "ray-llm:kubeRay.instal: is not a known key. Did you mean install?",
