@@ -11,9 +11,9 @@ from typing import Any, Final
 from models.catalog import argument_bounds, closed_values, nearest_ray, vllm_behaviour
 from models.problems import Problem
 from models.spelling import accepted, nearest
+from models.values_meant import ways_from_field, ways_from_value, ways_to_release
 from models.ways_out import leave_out, outside
 from planning.checks.contexts import EntryContext
-from planning.checks.values_meant import ways_from_field, ways_from_value, ways_to_release
 from planning.plan import ReleasePlan
 
 # The least and the most that planning can compute with, or that vLLM accepts.

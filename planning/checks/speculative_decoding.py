@@ -6,9 +6,9 @@ from typing import Any, Final
 from models.catalog import closed_values, llms, nearest_ray, oldest_ray, vllm_behaviour
 from models.problems import Problem, stops
 from models.spelling import accepted, nearest
+from models.values_meant import ways_from_field, ways_from_value, ways_to_release
 from models.ways_out import WayOut, leave_out, outside, use
 from planning.checks.contexts import EntryContext, PlacedContext
-from planning.checks.values_meant import ways_from_field, ways_from_value, ways_to_release
 from planning.placement.other_pools import other_pools
 from planning.plan import ReleasePlan
 from planning.sizing.memory.draft import speculative_config, speculative_method

@@ -6,9 +6,9 @@ from typing import Any, Final
 from models.catalog import closed_values, nearest_ray
 from models.problems import Problem, Severity
 from models.spelling import accepted
+from models.values_meant import ways_from_value
 from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import EntryContext
-from planning.checks.values_meant import ways_from_value
 
 _FAMILIES: Final = "hermes for Qwen, llama3_json for Llama 3, mistral for Mistral"
 

@@ -212,7 +212,7 @@ def test_what_is_not_computed_says_so_and_asks_for_no_other_file(
 ) -> None:
     with pytest.raises(NotComputedError, match=reason) as caught:
         read(**changes)
-    assert str(caught.value).endswith("Name a gpu, a contextLength and set checkFit: false.")
+    assert str(caught.value).endswith("Give gpu and contextLength and set checkFit: false.")
 
 
 def test_a_hybrid_family_s_model_of_attention_alone_is_read() -> None:

@@ -440,7 +440,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "cluster zone outside the region": (
         stack(cluster={"name": "llm-test", "zones": ["europe-west4-a"]}),
         "ray-llm:cluster.zones[0]: europe-west4-a is outside the region us-central1 "
-        "(gcp:region). Use us-central1-a, or set gcp:region: europe-west4 (+73 USD a "
+        "(gcp:region). Use us-central1-a, or set gcp:region: europe-west4 (+72 USD a "
         "month).",
     ),
     "zone that does not exist": (
@@ -491,7 +491,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "context of a cluster that is not adopted": (
         stack(cluster={**CLUSTER, "context": "gke"}),
         "ray-llm:cluster: context is only for an adopted cluster, and existing is not "
-        "true. Use cluster.existing: true, or leave out context (+269 USD a month).",
+        "true. Leave out context.",
     ),
     # Machines
     "machine without the tier's GPUs": (
