@@ -7,7 +7,7 @@ ENABLED = {"enable_auto_tool_choice": True}
 
 
 def test_the_way_out_names_the_ray_whose_vllm_registers_the_parser() -> None:
-    model = {"model": "qwen2.5-7b-instruct", "engine": {**ENABLED, "tool_call_parser": "glm45"}}
+    model = {"model": "qwen2.5-7b-instruct", "engine": {**ENABLED, "tool_call_parser": "seed_oss"}}
     (problem,) = stops([model], gpuPools=["l4"], versions={"ray": "2.49.1"})
     assert "versions.ray: 2.50.1, whose vLLM has it" in problem.sentence()
 

@@ -26,14 +26,15 @@ def test_given_weights_that_exceed_the_gpu_stop() -> None:
 
 def test_the_offered_degree_is_accepted() -> None:
     (problem,) = stops([entry("l4-x4", weightGib=51.8)], gpuPools=["l4-x4"])
-    assert problem.remedy == "Use tensorParallelSize: 4"
+    assert "Use tensorParallelSize: 4" in problem.sentence()
     planned([entry("l4-x4", weightGib=51.8, tensorParallelSize=4)], gpuPools=["l4-x4"])
 
 
 def test_the_offered_pool_is_accepted() -> None:
     (problem,) = stops([entry(weightGib=51.8)], gpuPools=["l4"])
-    assert problem.remedy == (
-        "Use gpu: l4-x4 and tensorParallelSize: 4 with `- l4-x4` in ray-llm:gpuPools"
+    assert (
+        "Use gpu: l4-x4 with `- l4-x4` in ray-llm:gpuPools and tensorParallelSize: 4"
+        in problem.sentence()
     )
     moved = entry("l4-x4", weightGib=51.8, tensorParallelSize=4)
     planned([moved], gpuPools=["l4", "l4-x4"])

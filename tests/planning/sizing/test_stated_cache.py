@@ -70,7 +70,7 @@ def test_the_offered_value_is_accepted_and_the_next_one_is_not(engine: dict[str,
     (name,) = engine
     problem = refused(engine)
     assert problem.rule == "kv-cache-size"
-    found = re.search(r"[Uu]se at (least|most) (\d+)", problem.remedy)
+    found = re.search(r"[Uu]se at (least|most) (\d+)", problem.sentence())
     assert found is not None
     value, step = int(found[2]), 1 if name == "num_gpu_blocks_override" else 1024**2
     plan = planned([entry({name: value})], gpuPools=["l4"], versions=RAY)
@@ -84,5 +84,5 @@ def test_the_offered_value_is_accepted_and_the_next_one_is_not(engine: dict[str,
 
 def test_a_cache_is_not_left_out_if_that_would_not_fit_either() -> None:
     engine = {"kv_cache_memory_bytes": GIB, "gpu_memory_utilization": 0.2}
-    assert "leave it out" not in refused(engine).remedy
-    assert "leave it out" in refused({"kv_cache_memory_bytes": GIB}).remedy
+    assert "leave it out" not in refused(engine).sentence().lower()
+    assert "leave it out" in refused({"kv_cache_memory_bytes": GIB}).sentence().lower()
