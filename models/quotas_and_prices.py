@@ -131,7 +131,7 @@ def _counted_by_family(where: str, metric: str, limit: object) -> Problem:
         value=None if isinstance(limit, Mapping) else limit,
         reason=f"is under a name that no quota of a region has: Google counts {family} on demand "
         f"against {by}, apart by {QUOTA_DIMENSIONS[by]}",
-        remedy=f"Write it under {by} by {QUOTA_DIMENSIONS[by]}",
+        remedy=f"Write {by}: {{{family}: {shown}}}",
         rule="quota-by-family",
         candidates=()
         if isinstance(limit, Mapping)
