@@ -118,6 +118,23 @@ class Definitions:
             self._wait_until_served(name)
         return difference
 
+    def release(self, name: str, owner: str) -> None:
+        """Let a CRD outlive the namespace that owns it.
+
+        Raises DefinitionError if the server refuses.
+        """
+        live = self._live(name)
+        references = [] if live is None else live["metadata"].get("ownerReferences") or []
+        others = [
+            reference
+            for reference in references
+            if (reference.get("kind"), reference.get("name")) != ("Namespace", owner)
+        ]
+        if live is not None and others != references:
+            seen = live["metadata"]["resourceVersion"]
+            metadata = {"resourceVersion": seen, "ownerReferences": others}
+            self._patch(name, {"metadata": metadata}, PatchType.MERGE, dry_run=False)
+
     def _live(self, name: str) -> Mapping[str, Any] | None:
         def get() -> Mapping[str, Any] | None:
             try:

@@ -1,5 +1,6 @@
 """The files with CustomResourceDefinitions (CRDs): what a URL or a path gives, if it fits."""
 
+import http.client
 import re
 import urllib.error
 import urllib.request
@@ -58,7 +59,7 @@ def _parsed(text: bytes, name: str, location: str, version: str) -> dict[str, An
     way_out = _way_out(version)
     try:
         found = yaml.load(text, yaml.CSafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise DefinitionError(f"{location} holds no YAML. {way_out}.") from None
     kind = found.get("kind") if isinstance(found, dict) else None
     if kind != KIND:
@@ -76,16 +77,18 @@ def _parsed(text: bytes, name: str, location: str, version: str) -> dict[str, An
 
 def _text(location: str, way_out: str) -> bytes:
     try:
-        if not location.startswith(("https://", "http://")):
-            return Path(location).expanduser().read_bytes()
+        if not location.lower().startswith(("https://", "http://")):
+            location = str(Path(location).expanduser().absolute())
+            return Path(location).read_bytes()
         with urllib.request.urlopen(location, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
             text: bytes = answer.read(_LARGEST_BYTES + 1)
     except urllib.error.HTTPError as error:
         reason = f"answers {error.code} {error.reason}"
     except urllib.error.URLError as error:
         reason = f"cannot be reached: {error.reason}"
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
+    except (OSError, http.client.HTTPException, ValueError, RuntimeError) as error:
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = f"cannot be read: {said or type(error).__name__}"
     else:
         if len(text) <= _LARGEST_BYTES:
             return text

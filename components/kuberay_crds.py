@@ -36,7 +36,8 @@ _SINCE: Final[Mapping[str, str]] = {
 class KubeRayCrds:
     """Which CRDs a cluster is to have.
 
-    version: of KubeRay, `1.6.2`.
+    version: of KubeRay, `1.6.2`; None if somebody else installs it. The records are there all the
+        same, so that a stack that lets go of the CRDs does not delete them.
     source: the folder of the CRDs' YAML files, one CRD a file, as a URL or a path; `{version}` is
         replaced.
     namespace: of the operator; with `keep` false Kubernetes deletes the CRDs with it.
@@ -44,13 +45,13 @@ class KubeRayCrds:
         every RayService of the cluster among them.
     """
 
-    version: str
+    version: str | None
     source: str = CRD_SOURCE
     namespace: pulumi.Input[str]
     keep: bool = True
 
     def records(
-        self, name: str, parent: pulumi.Resource, namespace: pulumi.Resource
+        self, name: str, parent: pulumi.Resource, namespace: pulumi.Resource | None = None
     ) -> list[pulumi.Stash]:
         """A record for each CRD of KubeRay, which exists once the cluster serves the CRD.
 
@@ -68,10 +69,10 @@ class KubeRayCrds:
         return [
             pulumi.Stash(
                 f"{name}-crd-{plural}",
-                input=self._record(plural),
+                input=self._record(plural, namespace),
                 opts=pulumi.ResourceOptions(
                     parent=parent,
-                    depends_on=[namespace],
+                    depends_on=[] if namespace is None else [namespace],
                     hooks=binding,
                     aliases=[_as_a_resource(name, plural, parent)],
                 ),
@@ -79,12 +80,19 @@ class KubeRayCrds:
             for plural in _SINCE
         ]
 
-    def _record(self, plural: str) -> dict[str, pulumi.Input[Any]]:
+    def _record(
+        self, plural: str, namespace: pulumi.Resource | None
+    ) -> dict[str, pulumi.Input[Any]]:
         record: dict[str, pulumi.Input[Any]] = {"name": f"{plural}.ray.io"}
+        if self.version is None:
+            return record
         if release_number(self.version) >= release_number(_SINCE[plural]):
             record["kubeRay"] = self.version
         if not self.keep:
             record["deletedWith"] = self.namespace
+            # A namespace that was made again has another uid, and has to own the CRDs again.
+            metadata = pulumi.Output.from_input(getattr(namespace, "metadata", None))
+            record["uid"] = metadata.apply(lambda known: (known or {}).get("uid"))
         return record
 
 
@@ -119,23 +127,25 @@ class _Applying:
 
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:
         record = (args.new_inputs or {})["input"]
+        before = (args.old_inputs or {}).get("input") or {}
         access = await self.access.known()
-        before = ((args.old_inputs or {}).get("input") or {}).get("kubeRay")
         # In a thread, because the hooks of all CRDs run at the same time.
         await asyncio.to_thread(self._apply, record, before, access)
 
     def _apply(
-        self, record: Mapping[str, Any], before: str | None, access: ClusterAccess | None
+        self, record: Mapping[str, Any], old: Mapping[str, Any], access: ClusterAccess | None
     ) -> None:
         name, version = record["name"], record.get("kubeRay")
+        before, preview = old.get("kubeRay"), pulumi.runtime.is_dry_run()
         if version is None:
             if before is not None:
                 pulumi.warn(
-                    f"{name} stays in the cluster as KubeRay {before} left it: the release of the "
-                    "stack does not have it."
+                    f"{name} stays in the cluster as KubeRay {before} left it: this stack does not "
+                    "apply it any more."
                 )
+            if old.get("deletedWith") is not None and not preview and access is not None:
+                self._release(name, access, old["deletedWith"])
             return
-        preview = pulumi.runtime.is_dry_run()
         location = crd_location(name, self.source, version)
         if access is None:
             # The cluster is created by the same `up`, which reads the CRD.
@@ -165,3 +175,9 @@ class _Applying:
             )
         elif preview:
             pulumi.info(difference.sentence())
+
+    def _release(self, name: str, access: ClusterAccess, owner: str) -> None:
+        """Keep a CRD that was to go with a namespace, which the same `up` may delete."""
+        from components.custom_resource_definitions import Definitions
+
+        Definitions(access).release(name, owner)

@@ -77,6 +77,7 @@ class KubeRayOperator(pulumi.ComponentResource):
             release = self._helm_release(name, args)
             self.version = release.version.apply(lambda version: version or args.version)
         else:
+            KubeRayCrds(version=None, namespace=args.namespace).records(name, self)
             self.version = pulumi.Output.from_input("")
         self.register_outputs({"version": self.version})
 

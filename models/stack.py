@@ -6,7 +6,7 @@ planning/, and the plan shows it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -392,6 +392,31 @@ class Versions(Settings):
     image: NonEmpty | None = None
 
 
+_SOURCE: Final = re.compile(r"(?P<scheme>[A-Za-z0-9+.-]+)://\S+|\S.*")
+
+
+def _source_of(schemes: Sequence[str], source: str) -> str:
+    """A URL of one of the schemes, or a path; `{version}` is the only placeholder."""
+    match = _SOURCE.fullmatch(source)
+    scheme = "" if match is None else (match["scheme"] or "").lower()
+    listed = " or ".join(f"{known}://" for known in schemes)
+    if match is None or not source.isprintable() or (scheme and scheme not in schemes):
+        raise InvalidValueError(
+            "is neither a URL that is read here nor a path", f"Write {listed}, or a path"
+        )
+    if "://" in source and not scheme:
+        raise InvalidValueError("is a URL with a blank in it", f"Write {listed} without blanks")
+    if re.search(r"[{}]", source.replace("{version}", "")):
+        raise InvalidValueError(
+            "has a placeholder that nothing fills", "Write {version} for the release of KubeRay"
+        )
+    return source
+
+
+_CrdSource = Annotated[NonEmpty, AfterValidator(partial(_source_of, ("https", "http")))]
+_ChartSource = Annotated[NonEmpty, AfterValidator(partial(_source_of, ("https", "http", "oci")))]
+
+
 class KubeRaySettings(Settings):
     """How the operator gets into the cluster; everything but `install` is for Helm alone.
 
@@ -405,8 +430,8 @@ class KubeRaySettings(Settings):
 
     install: Annotated[KubeRayInstall, Field(strict=False)] = KubeRayInstall.HELM
     keep_crds: bool = True
-    crd_source: NonEmpty | None = None
-    chart_source: NonEmpty | None = None
+    crd_source: _CrdSource | None = None
+    chart_source: _ChartSource | None = None
 
     @model_validator(mode="after")
     def _for_helm(self) -> "KubeRaySettings":

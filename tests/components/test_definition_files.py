@@ -118,3 +118,18 @@ def test_a_token_in_a_source_is_not_shown() -> None:
     with pytest.raises(DefinitionError) as error:
         read_definition(NAME, f"http://127.0.0.1:1/{token}/x.yaml", "1.6.2")
     assert token not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["https://mirror.example/a b", "https://mirror.example:port/x", "https://[::1/x", "a\0b"],
+)
+def test_a_location_that_is_none_is_named(location: str) -> None:
+    with pytest.raises(DefinitionError, match=r"cannot be read: .*Check kubeRay\.crdSource"):
+        read_definition(NAME, location, "1.6.2")
+
+
+def test_a_path_is_shown_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DefinitionError, match=f"{tmp_path}/crds/x.yaml cannot be read"):
+        read_definition(NAME, "crds/x.yaml", "1.6.2")

@@ -98,6 +98,25 @@ def test_crds_outlive_the_stack_unless_it_says_otherwise(tmp_path: Path) -> None
     assert deployment.existing() == before
 
 
+@pytest.mark.parametrize("install", ["existing", "gke-addon"])
+def test_a_stack_that_lets_go_of_its_operator_deletes_no_crd(install: str, tmp_path: Path) -> None:
+    """Its namespace goes, and it owned the CRDs."""
+    deployment = _on_their_cluster(tmp_path, **{"ray-llm:kubeRay": {"keepCrds": False}})
+    deployment.must_up()
+    config = {**shipped_config("dev"), "ray-llm:cluster": THEIRS}
+    deployment.write({**config, "ray-llm:kubeRay": {"install": install}})
+    preview = deployment.preview()
+    assert "rayservices.ray.io stays in the cluster as KubeRay 1.6.2 left it" in preview.stdout
+    deployment.must_up()
+    assert set(_crds(deployment)) == set(PLURALS)
+    assert not any(metadata.get("ownerReferences") for metadata in _crds(deployment).values())
+    assert _calls(deployment, "delete", "kubernetes:ray.io/v1:RayService") == []
+    # And back: the operator's namespace is another one, and owns them anew.
+    deployment.write({**config, "ray-llm:kubeRay": {"keepCrds": False}})
+    deployment.must_up()
+    assert all(metadata["ownerReferences"] for metadata in _crds(deployment).values())
+
+
 def test_a_new_kuberay_version_upgrades_its_crds_with_the_operator(tmp_path: Path) -> None:
     config = shipped_config("dev")
     config["ray-llm:versions"] = {"kuberay": "1.4.2"}
@@ -229,6 +248,17 @@ def test_crds_that_were_resources_move_to_records(tmp_path: Path) -> None:
         Change("delete", "kubernetes:yaml/v2:ConfigGroup", "kuberay-crds"),
         *(Change("update", RECORD, f"kuberay-crd-{plural}") for plural in PLURALS),
     }
+    deployment.must_up()
+    assert _calls(deployment, "delete", CRD) == []
+    assert set(_crds(deployment)) == set(PLURALS)
+    assert deployment.changes() == set()
+
+
+def test_crds_that_were_resources_stay_with_an_operator_of_somebody_else(tmp_path: Path) -> None:
+    deployment = _earlier(tmp_path)
+    deployment.run_program(Path(__file__).parents[2])
+    config = {**shipped_config("dev"), "ray-llm:cluster": THEIRS}
+    deployment.write({**config, "ray-llm:kubeRay": {"install": "existing"}})
     deployment.must_up()
     assert _calls(deployment, "delete", CRD) == []
     assert set(_crds(deployment)) == set(PLURALS)

@@ -76,6 +76,21 @@ CASES: dict[str, tuple[Values, str]] = {
         "installs neither KubeRay nor its CRDs. Remove keepCrds and crdSource, or write install: "
         "helm.",
     ),
+    "source of another scheme": (
+        stack(kubeRay={"crdSource": "ftp://mirror.example/crds"}),
+        "ray-llm:kubeRay.crdSource: ftp://mirror.example/crds is neither a URL that is read here "
+        "nor a path. Write https:// or http://, or a path.",
+    ),
+    "source with a blank": (
+        stack(kubeRay={"chartSource": "https://mirror.example/a b"}),
+        "ray-llm:kubeRay.chartSource: https://mirror.example/a b is a URL with a blank in it. "
+        "Write https:// or http:// or oci:// without blanks.",
+    ),
+    "placeholder that nothing fills": (
+        stack(kubeRay={"crdSource": "./crds/{versions}"}),
+        "ray-llm:kubeRay.crdSource: ./crds/{versions} has a placeholder that nothing fills. Write "
+        "{version} for the release of KubeRay.",
+    ),
     "unknown key of kubeRay": (
         stack(kubeRay={"instal": "helm"}),
         "ray-llm:kubeRay.instal: is not a known key. Did you mean install?",

@@ -25,6 +25,7 @@ _PREFIXES: Final = {
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/": ("apiextensions.k8s.io/v1", KIND),
     "/api/v1/namespaces/": ("v1", "Namespace"),
 }
+_OF_THE_SERVER: Final = ("managedFields", "resourceVersion")
 _SERVED: Final = {"conditions": [{"type": "Established", "status": "True"}]}
 
 
@@ -42,7 +43,9 @@ def answer(
     try:
         live = api.get(ref)
         if method == "GET":
-            return (200, live) if live else _failure(404, f'{ref.plural} "{name}" not found')
+            if live is None:
+                return _failure(404, f'{ref.plural} "{name}" not found')
+            return 200, {**live, "metadata": {**live["metadata"], "resourceVersion": "1"}}
         if method != "PATCH" or kind != KIND:
             return _failure(405, f"the local cloud does not take {method} {url.path}")
         patch = json.loads(body)
@@ -53,7 +56,10 @@ def answer(
             live = {**patch, "status": _SERVED}
         elif live is None:
             return _failure(404, f'{ref.plural} "{name}" not found')
-        if url.query.get("dryRun") != "All" and "spec" in patch:
+        else:
+            changed = {k: v for k, v in patch["metadata"].items() if k not in _OF_THE_SERVER}
+            live = {**live, "metadata": {**live["metadata"], **changed}}
+        if url.query.get("dryRun") != "All":
             operation = "create" if api.get(ref) is None else "update"
             type_ = f"kubernetes:{api_version}:{kind}"
             with recorded(home, "kubernetes", operation, type_, name) as entry:
