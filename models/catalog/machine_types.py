@@ -87,12 +87,19 @@ def _with_gpus() -> Iterable[MachineType]:
             )
 
 
+# The same machine with local SSDs, which nothing here uses.
+_LOCAL_SSD: Final = "-lssd"
+
+
 @cache
 def machine_type(id_: str) -> MachineType | None:
     """Return a machine type, listed or custom; None if Google has no such type."""
     listed = machine_types().get(id_)
     if listed is not None:
         return listed
+    without = machine_types().get(id_.removesuffix(_LOCAL_SSD))
+    if without is not None and without.series in _data()["local_ssd_series"]:
+        return without.model_copy(update={"id": id_})
     match = _CUSTOM.fullmatch(id_)
     if match is None:
         return None

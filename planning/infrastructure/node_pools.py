@@ -131,7 +131,15 @@ def _tier_meant(word: str) -> str | None:
         bare = bare.removeprefix(maker)
     if bare in gpu_tiers():
         return bare
-    return nearest_of(bare, gpu_tiers())
+    near = nearest_of(bare, gpu_tiers())
+    # By letters h200-x8 is nearer to b200-x8 than to h200-141gb-x8.
+    gpu, _, count = bare.partition("-x")
+    model = gpu.partition("-")[0]
+    if near is None or near.partition("-")[0] != model:
+        for tier in gpu_tiers().values():
+            if tier.gpu.partition("-")[0] == model and str(tier.gpu_count) == (count or "1"):
+                return tier.id
+    return near
 
 
 def _unknown_tier(pool: GpuPoolSettings, path: str) -> Problem:
@@ -299,7 +307,7 @@ def _ways(tier: GpuTier) -> str:
 def _ways_to_buy(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[WayOut]:
     """The other way of buying, if there is one; or a tier with as much memory that is sold so.
 
-    Each is tried with the pool's name kept as well, because models may name it.
+    The first is tried with the pool's name kept as well, because models may name it.
     """
     wanted = "spot" if pool.spot else "on-demand"
     named = use(f"{path}.name", pool.id)
@@ -314,9 +322,7 @@ def _ways_to_buy(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Wa
         if wanted in row.provisioning and row.gpu_memory_gib * row.gpu_count >= memory
     ]
     for row in sorted(larger, key=lambda row: (row.gpu_memory_gib * row.gpu_count, row.gpu_count)):
-        way = use(f"{path}.tier", row.id, group="tier")
-        yield way
-        yield together(f"{way.words} with name: {pool.id}", way, named, group="tier")
+        yield use(f"{path}.tier", row.id, group="tier")
 
 
 def _zones(

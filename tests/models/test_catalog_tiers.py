@@ -354,3 +354,10 @@ def test_prices_and_zones_are_dated() -> None:
     assert zone_table().date.year >= 2026
     assert prices().source
     assert zone_table().source
+
+
+def test_a_machine_with_local_ssds_is_that_without() -> None:
+    plain, with_ssds = machine_type("c4-standard-8"), machine_type("c4-standard-8-lssd")
+    assert plain is not None
+    assert with_ssds == plain.model_copy(update={"id": "c4-standard-8-lssd"})
+    assert machine_type("e2-standard-8-lssd") is None

@@ -114,6 +114,11 @@ CASES: dict[str, tuple[Values, str]] = {
         "ray-llm:gpuPools[0].tier: t4-spot is not a GPU tier of the catalogue. "
         "Write {tier: t4, spot: true}.",
     ),
+    "tier by a GPU's short name": (
+        stack(gpuPools=["h200-x8"]),
+        "ray-llm:gpuPools[0].tier: h200-x8 is not a GPU tier of the catalogue. Did you mean "
+        "h200-141gb-x8?",
+    ),
     "tier that is not sold on demand": (
         stack(gpuPools=["h100-80gb"]),
         "ray-llm:gpuPools[0]: h100-80gb is not available on demand: of the ways in which Google "
