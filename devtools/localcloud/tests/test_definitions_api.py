@@ -1,0 +1,83 @@
+"""The control planes of the local cloud, as far as programs ask them without a provider."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from localcloud.cloud import LocalCloud
+from localcloud.network import write_kubeconfig
+from localcloud.providers.gcp.provider import endpoint_of
+from localcloud.providers.kubernetes.definitions_api import answer
+
+NAME = "things.example.org"
+DEFINITION = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": NAME},
+    "spec": {
+        "group": "example.org",
+        "names": {"plural": "things", "kind": "Thing"},
+        "versions": [{"name": "v1", "storage": True}],
+    },
+}
+
+
+class Client:
+    def __init__(self, folder: Path) -> None:
+        self.cloud = LocalCloud(folder)
+        self.host = endpoint_of(self.cloud.declare_cluster("acme", "us-central1", "shared"))
+
+    def ask(self, method: str, query: str = "", **body: Any) -> tuple[int, dict[str, Any]]:
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{NAME}{query}"
+        home, cache = self.cloud.home, self.cloud.engine_cache / "cache"
+        return answer(home, cache, method, self.host, URL(path), json.dumps(body).encode())
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    return Client(tmp_path)
+
+
+def test_a_definition_is_there_once_it_is_applied(client: Client) -> None:
+    assert client.ask("GET")[0] == 404
+    assert client.ask("PATCH", "?dryRun=All", **DEFINITION)[0] == 200
+    assert client.ask("GET")[0] == 404
+    assert client.ask("PATCH", **DEFINITION)[0] == 200
+    status, found = client.ask("GET")
+    assert status == 200
+    assert found["spec"] == DEFINITION["spec"]
+    assert found["status"]["conditions"][0]["type"] == "Established"
+
+
+def test_metadata_alone_changes_nothing_else(client: Client) -> None:
+    owner = {"kind": "Namespace", "name": "a", "uid": "1"}
+    metadata = {"name": NAME, "ownerReferences": [owner]}
+    client.ask("PATCH", **{**DEFINITION, "metadata": metadata})
+    client.ask("PATCH", metadata={"resourceVersion": "1", "ownerReferences": []})
+    found = client.ask("GET")[1]
+    assert found["metadata"]["ownerReferences"] == []
+    assert found["spec"] == DEFINITION["spec"]
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "status"),
+    [
+        ("DELETE", {}, 405),
+        ("PATCH", {"metadata": {}}, 404),
+        ("PATCH", {**DEFINITION, "spec": {"group": "other.org"}}, 422),
+    ],
+)
+def test_what_the_api_server_refuses_is_refused(
+    client: Client, method: str, body: dict[str, Any], status: int
+) -> None:
+    code, content = client.ask(method, **body)
+    assert (code, content["kind"]) == (status, "Status")
+
+
+def test_the_kubeconfig_has_each_cluster_by_gclouds_name(client: Client) -> None:
+    content = json.loads(write_kubeconfig(client.cloud.home).read_text())
+    assert [context["name"] for context in content["contexts"]] == ["gke_acme_us-central1_shared"]
+    assert content["clusters"][0]["cluster"]["server"] == f"https://{client.host}"
