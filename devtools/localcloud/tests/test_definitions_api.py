@@ -13,7 +13,7 @@ from localcloud.providers.gcp.provider import endpoint_of
 from localcloud.providers.kubernetes.definitions_api import answer
 
 NAME = "things.example.org"
-DEFINITION = {
+DEFINITION: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
     "metadata": {"name": NAME},
