@@ -143,9 +143,15 @@ class _Applying:
                     f"{name} stays in the cluster as KubeRay {before} left it: this stack does not "
                     "apply it any more."
                 )
-            if old.get("deletedWith") is not None and not preview and access is not None:
+            lets_go = "deletedWith" in old and "deletedWith" not in record
+            if lets_go and not preview and access is not None:
                 self._release(name, access, old["deletedWith"])
             return
+        if preview and "deletedWith" in record and "deletedWith" not in old:
+            pulumi.warn(
+                f"{name} goes with the namespace {record['deletedWith']} from now on, and with it "
+                "every object of its kind in the cluster."
+            )
         location = crd_location(name, self.source, version)
         if access is None:
             # The cluster is created by the same `up`, which reads the CRD.
@@ -171,7 +177,7 @@ class _Applying:
         if difference.downgrade_from:
             pulumi.warn(
                 f"{difference.sentence()}: a downgrade from {difference.downgrade_from}. What "
-                "RayServices say in those fields is dropped when they are next written."
+                "objects of this kind say in those fields is dropped when they are next written."
             )
         elif preview:
             pulumi.info(difference.sentence())

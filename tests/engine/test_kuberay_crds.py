@@ -113,6 +113,9 @@ def test_a_stack_that_lets_go_of_its_operator_deletes_no_crd(install: str, tmp_p
     assert _calls(deployment, "delete", "kubernetes:ray.io/v1:RayService") == []
     # And back: the operator's namespace is another one, and owns them anew.
     deployment.write({**config, "ray-llm:kubeRay": {"keepCrds": False}})
+    preview = deployment.preview()
+    assert preview.returncode == 0, preview.stdout + preview.stderr
+    assert "rayjobs.ray.io goes with the namespace kuberay-system from now on" in preview.stdout
     deployment.must_up()
     assert all(metadata["ownerReferences"] for metadata in _crds(deployment).values())
 
