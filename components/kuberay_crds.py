@@ -136,17 +136,10 @@ class _Applying:
         self, record: Mapping[str, Any], old: Mapping[str, Any], access: ClusterAccess | None
     ) -> None:
         name, version = record["name"], record.get("kubeRay")
-        before, preview = old.get("kubeRay"), pulumi.runtime.is_dry_run()
         if version is None:
-            if before is not None:
-                pulumi.warn(
-                    f"{name} stays in the cluster as KubeRay {before} left it: this stack does not "
-                    "apply it any more."
-                )
-            lets_go = "deletedWith" in old and "deletedWith" not in record
-            if lets_go and not preview and access is not None:
-                self._release(name, access, old["deletedWith"])
+            self._leave(record, old, access)
             return
+        before, preview = old.get("kubeRay"), pulumi.runtime.is_dry_run()
         if preview and "deletedWith" in record and "deletedWith" not in old:
             pulumi.warn(
                 f"{name} goes with the namespace {record['deletedWith']} from now on, and with it "
@@ -182,8 +175,22 @@ class _Applying:
         elif preview:
             pulumi.info(difference.sentence())
 
-    def _release(self, name: str, access: ClusterAccess, owner: str) -> None:
-        """Keep a CRD that was to go with a namespace, which the same `up` may delete."""
-        from components.custom_resource_definitions import Definitions
+    def _leave(
+        self, record: Mapping[str, Any], old: Mapping[str, Any], access: ClusterAccess | None
+    ) -> None:
+        """Leave a CRD in the cluster as it is, also if it was to go with a namespace.
 
-        Definitions(access).release(name, owner)
+        The same `up` may delete that namespace.
+        """
+        name, before, owner = record["name"], old.get("kubeRay"), old.get("deletedWith")
+        if before is not None:
+            pulumi.warn(
+                f"{name} stays in the cluster as KubeRay {before} left it: this stack does not "
+                "apply it any more."
+            )
+        if owner is None or "deletedWith" in record:
+            return
+        if access is not None and not pulumi.runtime.is_dry_run():
+            from components.custom_resource_definitions import Definitions
+
+            Definitions(access).release(name, owner)

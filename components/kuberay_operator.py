@@ -6,13 +6,12 @@ Helm installs it, GKE runs it as an add-on, or it is already there. With Helm th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, Final
 
 import pulumi
 
 from components.kuberay_crds import CRD_SOURCE, KubeRayCrds
-from components.kubernetes_object import KubernetesObject
+from components.kubernetes_object import KubernetesObject, with_plugin
 from models.stack import KubeRayInstall
 from planning import Plan
 
@@ -127,9 +126,7 @@ class _Release(pulumi.CustomResource):
             "kubernetes:helm.sh/v3:Release",
             name,
             {"compat": "true", **values},
-            pulumi.ResourceOptions.merge(
-                opts, pulumi.ResourceOptions(version=version("pulumi_kubernetes"))
-            ),
+            with_plugin(opts),
         )
 
 

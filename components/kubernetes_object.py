@@ -42,12 +42,18 @@ class KubernetesObject(pulumi.CustomResource):
             f"kubernetes:{group}:{manifest['kind']}",
             name,
             {**manifest, "metadata": metadata, **(values or {})},
-            pulumi.ResourceOptions.merge(
-                opts,
-                pulumi.ResourceOptions(
-                    # Which plugin runs a provider that the program does not make itself.
-                    version=version("pulumi_kubernetes"),
-                    additional_secret_outputs=list(secret_outputs) or None,
-                ),
+            with_plugin(
+                opts, pulumi.ResourceOptions(additional_secret_outputs=list(secret_outputs) or None)
             ),
         )
+
+
+def with_plugin(*opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    """The options, with the version of the plugin that the SDK's own classes would name.
+
+    It decides which plugin runs a provider that the program does not make itself.
+    """
+    merged = pulumi.ResourceOptions(version=version("pulumi_kubernetes"))
+    for options in opts:
+        merged = pulumi.ResourceOptions.merge(options, merged)
+    return merged
