@@ -123,6 +123,10 @@ class Fields:
             raise self.error(name, f"must be from {least} to {LARGEST_DIMENSION:,}")
         return value
 
+    def is_text(self, name: str) -> bool:
+        """Return whether the field is a text."""
+        return isinstance(self._get(name), str)
+
     def is_list(self, name: str) -> bool:
         """Return whether the field is a list, as some families have one value for each kind."""
         return isinstance(self._get(name), list)
@@ -184,6 +188,25 @@ class Fields:
         ):
             raise self.error(name, "must be a list of whole numbers")
         return value
+
+    def indices(self, name: str) -> list[int]:
+        """Return a list of whole numbers of at least 0, empty if the field is absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(name, "must be a list of whole numbers")
+        return [self._whole_of(name, item, least=0) for item in value]
+
+    def objects(self, name: str) -> "list[Fields]":
+        """Return the fields of each object in a list."""
+        value = self._get(name)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(name, "must be a list of objects")
+        paths = (f"{self._path}{name}[{index}]." for index in range(len(value)))
+        return [
+            Fields(item, path, file=self._file) for item, path in zip(value, paths, strict=True)
+        ]
 
     def flags_as_numbers(self, name: str) -> list[int]:
         """Return a list of zeros and ones, empty if the field is absent."""
