@@ -73,6 +73,10 @@ class Fields:
         """Return the same fields, with values for those that are absent."""
         return Fields(self._values, self._path, defaults, self._file)
 
+    def with_values(self, values: Mapping[str, Any]) -> "Fields":
+        """Return the same fields, with others in place of some."""
+        return Fields({**self._values, **values}, self._path, self._defaults, self._file)
+
     def _get(self, name: str) -> Any:
         value = self._values.get(name)
         return self._defaults.get(name) if value is None else value
@@ -130,6 +134,11 @@ class Fields:
     def is_list(self, name: str) -> bool:
         """Return whether the field is a list, as some families have one value for each kind."""
         return isinstance(self._get(name), list)
+
+    def items(self, name: str) -> list[Any]:
+        """Return a list of anything, empty if the field is no list."""
+        value = self._get(name)
+        return value if isinstance(value, list) else []
 
     def is_minus_one(self, name: str) -> bool:
         """Return whether the field is -1, which several formats write for "none"."""

@@ -149,8 +149,10 @@ def _architecture(
     layers = fields.integer(*names, default=listed_layers(fields))
     hidden = fields.integer("hidden_size", "n_embd", "d_model")
     heads = fields.integer("num_attention_heads", "n_head", "n_heads")
+    searched = block_heads(fields, heads, layers) if fields.has("block_configs") else []
+    if searched:
+        fields = fields.with_values({"num_key_value_heads": max(searched) or heads})
     attention, kv_heads, head_dim = _attention(fields, text_type, heads, hidden)
-    searched = block_heads(fields, heads) if fields.has("block_configs") else []
     positions = _positions(fields)
     feed_forward = fields.nested("ffn_config") if fields.has("ffn_config") else fields  # DBRX
     experts = _experts(feed_forward)
@@ -190,7 +192,7 @@ def _architecture(
         sliding_window_layers=kinds.sliding or None,
         full_attention_layers=None if full == derived else full,
         state_layers=kinds.states,
-        index_head_dim=_index_head_dim(fields, attention),
+        **_indexer(fields, attention, layers),
         multimodal=multimodal,
         vision=vision_encoder(whole),
         **shapes,
@@ -252,11 +254,30 @@ def _head_shapes(fields: Fields, kv_heads: int, head_dim: int) -> dict[str, int 
     return shapes
 
 
-def _index_head_dim(fields: Fields, attention: Attention) -> int | None:
-    """The indexer of sparse attention over a latent (DeepSeek V3.2, GLM-5) has its own cache."""
+def _indexer(fields: Fields, attention: Attention, layers: int) -> dict[str, int | None]:
+    """The keys of an indexer of sparse attention, which has a cache of its own.
+
+    Over a latent (DeepSeek V3.2, GLM-5) all layers have one, or only those of `index_topk_freq`
+    (GLM 5.2; deepseek_v2.py in vLLM); MiniMax M3 lists its layers.
+    """
+    if fields.has("sparse_attention_config"):
+        sparse = fields.nested("sparse_attention_config")
+        if not sparse.flag("use_sparse_attention", default=False):
+            return {}
+        listed = sum(sparse.flags_as_numbers("sparse_attention_freq")) or layers
+        return {"index_head_dim": sparse.integer("sparse_index_dim"), "index_layers": listed}
     if attention.kind is not AttentionKind.MLA or not fields.has("index_topk"):
-        return None
-    return fields.integer("index_head_dim", default=128)
+        return {}
+    pattern = fields.text("index_topk_pattern", default=None)
+    frequency = fields.integer("index_topk_freq", default=1)
+    offset = fields.count("index_skip_topk_offset")
+    first = 2 if offset is None else offset
+    if pattern:
+        own = layers - pattern[:layers].count("S")
+    else:
+        own = sum(1 for index in range(layers) if max(index - first + 1, 0) % frequency == 0)
+    size = fields.integer("index_head_dim", default=128)
+    return {"index_head_dim": size, "index_layers": None if own == layers else max(own, 1)}
 
 
 def _attention(
@@ -298,8 +319,6 @@ def _kv_heads(fields: Fields, text_type: str, heads: int) -> int:
         return 1 if fields.flag("multi_query", default=True) else heads
     if text_type == "chatglm" and not fields.flag("multi_query_attention", default=False):
         return heads
-    if fields.has("block_configs"):
-        return max(block_heads(fields, heads), default=0) or heads
     if fields.has("attn_config"):
         return fields.nested("attn_config").integer("kv_n_heads", default=heads)
     return fields.integer(
@@ -352,7 +371,10 @@ def _shared_experts(fields: Fields) -> int | None:
 
 
 def _moe_layers(fields: Fields, layers: int) -> int:
-    """Layers with experts: all but the first few, or (ERNIE) from a first to a last one."""
+    """Layers with experts: those of a list, every nth, all but the first few, or from a first on."""
+    for name in ("moe_layer_freq", "mlp_layer_types"):
+        if fields.is_list(name):
+            return max(1, sum(1 for item in fields.items(name) if item in (1, "sparse")))
     if fields.has("moe_layer_start_index") and not fields.is_list("moe_layer_start_index"):
         first = fields.count("moe_layer_start_index") or 0
         if fields.is_list("moe_layer_end_index") or fields.is_minus_one("moe_layer_end_index"):
@@ -360,8 +382,15 @@ def _moe_layers(fields: Fields, layers: int) -> int:
         else:
             last = fields.count("moe_layer_end_index") or layers - 1
         return max(1, min(last, layers - 1) - first + 1)
-    dense = min(fields.count("first_k_dense_replace") or 0, layers - 1)
-    return layers - dense
+    every = fields.integer(
+        "interleave_moe_layer_step",  # Llama 4
+        "expert_layer_period",  # Jamba
+        "decoder_sparse_step",
+        default=1,
+    )
+    dense = fields.count("first_k_dense_replace", "num_dense_layers") or 0
+    dense += len(fields.indices("mlp_only_layers"))
+    return max(1, (layers - min(dense, layers - 1)) // every)
 
 
 def _dtype(whole: Fields, fields: Fields) -> str:

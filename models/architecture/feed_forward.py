@@ -25,10 +25,15 @@ def block_widths(fields: Fields, hidden: int) -> list[int]:
     return widths
 
 
-def block_heads(fields: Fields, heads: int) -> list[int]:
+def block_heads(fields: Fields, heads: int, layers: int) -> list[int]:
     """The KV heads of each of its layers, 0 where one does not attend."""
     counts = []
-    for block in fields.objects("block_configs"):
+    blocks = fields.objects("block_configs")
+    if len(blocks) != layers:
+        raise fields.error(
+            "block_configs", f"has {len(blocks)} entries for {layers} layers", value="list"
+        )
+    for block in blocks:
         part = block.nested("attention")
         idle = part.flag("no_op", default=False)
         counts.append(0 if idle else max(1, heads // part.integer("n_heads_in_group")))

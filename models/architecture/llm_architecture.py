@@ -149,6 +149,7 @@ class LlmArchitecture(Facts):
     - `feed_forward_parameters`: weights of all feed-forward layers, if they differ; else None
     - `vision`: the encoder of images; None if there is none, or its numbers are not known
     - `index_head_dim`: of the keys that sparse attention caches to choose tokens by
+    - `index_layers`: layers that have such keys; None if all have
     """
 
     model_type: str
@@ -181,6 +182,7 @@ class LlmArchitecture(Facts):
     full_attention_layers: Annotated[int, Ge(0)] | None = None
     state_layers: StateLayers | None = None
     index_head_dim: Dimension | None = None
+    index_layers: Dimension | None = None
     multimodal: bool = False
     vision: VisionEncoder | None = None
 

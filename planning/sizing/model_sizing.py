@@ -25,6 +25,7 @@ from planning.sizing.memory.draft import draft_of
 from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
 from planning.sizing.memory.images import stated_images
+from planning.sizing.memory.state_cache import state_cache
 from planning.sizing.memory.stated_cache import stated_cache_problems
 from planning.sizing.memory.uncounted import uncounted_problems
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs, accounting
@@ -240,8 +241,21 @@ def _fit(
         kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
         draft=draft_of(engine, spec.checkpoint),
         images_per_prompt=stated_images(engine),
+        state_cache=state_cache(
+            architecture, engine, spec.release.vllm, 4 if precision.dtype == "float32" else 2
+        ),
+        batches_in_flight=_batches_in_flight(engine, spec.release.vllm, pipeline),
     )
     return memory_fit(inputs)
+
+
+def _batches_in_flight(engine: Mapping[str, Any], vllm: str, pipeline: int) -> int:
+    """Steps that vLLM counts as running at the same time: VllmConfig.max_concurrent_batches."""
+    facts = vllm_behaviour(vllm)
+    if not facts.windows_wait_for_batches:
+        return 1
+    overlapping = facts.async_scheduling_on_ray and engine.get("async_scheduling") is not False
+    return pipeline + 1 if overlapping else pipeline
 
 
 def _count(engine: Mapping[str, Any], argument: str) -> int | None:
