@@ -234,10 +234,13 @@ class LlmArchitecture(Facts):
         if self.attention.kind is AttentionKind.MLA:
             attention = hidden * self.num_attention_heads * self.head_dim
         states = self.state_layers
-        if states is None:
-            return self.num_hidden_layers * attention
-        layers = (self.full_attention_layers or 0) + (self.sliding_window_layers or 0)
-        return layers * attention + states.num_layers * hidden * states.projected_width
+        layers = self.num_hidden_layers
+        if states is not None or self.feed_forward_parameters is not None:
+            # Other layers without a cache share that of one before them, and attend.
+            kept = self.full_attention_layers
+            layers = layers if kept is None else kept + (self.sliding_window_layers or 0)
+        inside = states.num_layers * states.projected_width if states else 0
+        return layers * attention + inside * hidden
 
     @property
     def kv_values_per_token_per_layer(self) -> int:

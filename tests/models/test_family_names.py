@@ -187,8 +187,8 @@ def test_a_gated_delta_net_keeps_a_state() -> None:
         **states,
     )
     assert listed.full_attention_layers == 2
-    with pytest.raises(ConfigJsonError, match="linear_num_key_heads is missing"):
-        read(model_type="qwen3_next")
+    with pytest.raises(ConfigJsonError, match="linear_num_value_heads is missing"):
+        read(model_type="qwen3_next", layer_types=None)
 
 
 def test_a_kind_of_layer_that_is_not_known_counts_as_full() -> None:
