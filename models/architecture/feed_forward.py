@@ -59,5 +59,3 @@ def feed_forward_weights(fields: Fields, text_type: str, hidden: int) -> int | N
         layer = fields.integer("n_routed_experts") * expert + 2 * hidden * width
         weights += sparse * (layer + (2 * hidden * inside if inside != hidden else 0))
     return weights
-
-

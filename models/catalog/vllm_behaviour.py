@@ -53,6 +53,7 @@ class VllmBehaviour(Facts):
     - `state_cache_modes`: what prefix caching keeps of states (`cached`), and whether it is on
       without being asked for (`default`)
     - `state_dtype_of_config`: recurrent states have the dtype that config.json gives them
+    - `states_bound_sequences`: vLLM does not start with more sequences than blocks for states
     - `v0_states`: models with states run on V0 if the release still has it
     """
 
@@ -91,6 +92,7 @@ class VllmBehaviour(Facts):
     shares_indexers: bool
     state_cache_modes: Mapping[str, str | None]
     state_dtype_of_config: bool
+    states_bound_sequences: bool
     v0_states: bool
 
     def refuses_fields_of(self, argument: str) -> bool:

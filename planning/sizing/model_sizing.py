@@ -26,6 +26,7 @@ from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
 from planning.sizing.memory.images import stated_images
 from planning.sizing.memory.state_cache import state_cache
+from planning.sizing.memory.state_limits import manager_problems, state_problems
 from planning.sizing.memory.stated_cache import stated_cache_problems
 from planning.sizing.memory.uncounted import uncounted_problems
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs, accounting
@@ -78,6 +79,12 @@ class ModelSizing:
         """Whether the estimate of memory is too close to be sure."""
         return self.fit is not None and self.fit.doubtful
 
+    @property
+    def runs_sequences(self) -> bool:
+        """Whether each sequence that may run has a block for its states, as far as is known."""
+        fit = self.fit
+        return fit is None or fit.runs(self.batching.max_num_seqs, fit.margin_bytes)
+
 
 def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tuple[Problem, ...]]:
     """The configuration of a model on a tier.
@@ -88,6 +95,8 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
     checkpoint, arguments = spec.checkpoint, spec.arguments
     precision, problems = choose_precision(checkpoint, arguments, tier, spec.release)
     problems += tuple(parallelism_problems(checkpoint, arguments, tier))
+    if checkpoint.architecture is not None:
+        problems += tuple(manager_problems(arguments, checkpoint.architecture, precision.v0_engine))
     if stops(problems):
         return None, problems
     best: ModelSizing | None = None
@@ -95,7 +104,9 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
         # The first without doubt; else the first that may fit; else the last, for the message.
         if best is None or not best.fits:
             best = candidate
-        if candidate.fits and not candidate.doubtful:
+        elif candidate.fits and candidate.runs_sequences and not best.runs_sequences:
+            best = candidate
+        if candidate.fits and not candidate.doubtful and candidate.runs_sequences:
             best = candidate
             break
     if best is None:
@@ -108,6 +119,7 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
         problems += tuple(uncounted_problems(arguments, checkpoint))
         problems += tuple(stated_cache_problems(arguments, tier, best.max_model_len, best.fit))
     if best.fit is not None and best.fits:
+        problems += tuple(state_problems(arguments, tier, best.batching, best.fit))
         problems += tuple(
             memory_problems(arguments, tier, best.max_model_len, best.batching, best.fit)
         )

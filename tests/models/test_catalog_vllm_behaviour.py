@@ -34,6 +34,7 @@ CHANGES = {
     "cache_group_slack": (1.0, 1.0, 1.0, 1.25, 1.5, 1.5),
     "windows_wait_for_batches": (False, False, False, False, False, True),
     "shares_indexers": (False, False, False, False, False, True),
+    "states_bound_sequences": (False, False, False, False, False, True),
     "state_dtype_of_config": (False, False, False, True, True, True),
 }
 

@@ -68,12 +68,14 @@ def cache_layers(inputs: MemoryInputs) -> CacheLayers:
     states = kept.num_layers if kept else 0
     every = architecture.num_hidden_layers
     full = architecture.full_attention_layers
-    keeping = every if full is None else full + sliding + states
+    if full is None:
+        full = every - sliding
 
     def of_stage(count: int) -> int:
         return count * inputs.stage_layers // every
 
-    idle = of_stage(every - keeping)
+    # Below 0 if layers keep a state beside a cache.
+    idle = of_stage(every - full - sliding - states)
     full_of_stage = inputs.stage_layers - of_stage(sliding) - of_stage(states) - idle
     token = _full_token_bytes(inputs)
     tokens = inputs.block_tokens

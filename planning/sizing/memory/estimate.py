@@ -116,7 +116,17 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
         margin_bytes=margin,
         draft_bytes=draft,
         kv_stated=stated is not None,
+        state_block_bytes=blocks_bytes(inputs, 1) if _states_bound_sequences(inputs) else 0,
     )
+
+
+def _states_bound_sequences(inputs: MemoryInputs) -> bool:
+    """Whether vLLM starts only if each sequence that may run has a block for its states.
+
+    It does where it captures whole decode steps as CUDA graphs (resolve_cudagraph_mode_and_sizes).
+    """
+    kept = inputs.architecture.state_layers is not None
+    return kept and inputs.accounting.states_bound_sequences and not inputs.enforce_eager
 
 
 def _stated_cache(inputs: MemoryInputs) -> int | None:

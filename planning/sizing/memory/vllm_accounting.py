@@ -30,6 +30,7 @@ class Accounting:
     group_slack: how many times the rarest kind of layer the commonest may have and still be padded
         to groups of its size.
     shares_indexers: layers that use the indexer of another keep no keys for one.
+    states_bound_sequences: vLLM does not start with more sequences than blocks for states.
     """
 
     v0_engine: bool
@@ -44,6 +45,7 @@ class Accounting:
     sparse_graph_sizes: bool
     group_slack: float = 1.0
     shares_indexers: bool = False
+    states_bound_sequences: bool = False
 
     def graph_sizes(self, max_num_seqs: int, max_num_batched_tokens: int) -> int:
         """How many batch sizes are captured as piecewise CUDA graphs (as all graphs, in V0).
@@ -93,6 +95,7 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
         sparse_graph_sizes=facts.sparse_graph_sizes,
         group_slack=facts.cache_group_slack,
         shares_indexers=facts.shares_indexers,
+        states_bound_sequences=facts.states_bound_sequences,
     )
 
 
