@@ -697,6 +697,17 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/placement.py",
     ),
     _stop("stack-empty", "A stack file without any `ray-llm:` key.", "models/reading.py"),
+    _stop_or_warning(
+        "state-blocks",
+        "More sequences than the KV cache has blocks for the states of a model with Mamba or "
+        "linear layers.",
+        "planning/sizing/memory/state_limits.py",
+    ),
+    _stop(
+        "state-cache-manager",
+        "The hybrid KV cache manager turned off for a model whose layers keep a state.",
+        "planning/sizing/memory/state_limits.py",
+    ),
     _stop(
         "swap-space",
         "`swap_space`, stated or vLLM's own, above 70 % of the machine's memory or what a pod has.",

@@ -130,6 +130,8 @@ class MemoryFit:
     margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
     draft_bytes: of the weights, those of the draft of speculative decoding.
     kv_stated: the stack file states the KV cache, so that the budget is what all of it takes.
+    state_block_bytes: a block of the KV cache if each running sequence needs one for its states, of
+        whatever length it is; 0 if not.
     """
 
     budget_bytes: int
@@ -147,6 +149,12 @@ class MemoryFit:
     sure_context: int = 0
     draft_bytes: int = 0
     kv_stated: bool = False
+    state_block_bytes: int = 0
+
+    def runs(self, sequences: int, spare_bytes: int = 0) -> bool:
+        """Whether so many sequences have a block for their states, with so many bytes to spare."""
+        needed = sequences * self.state_block_bytes
+        return not needed or needed + spare_bytes <= self.kv_available_bytes
 
     @property
     def fits(self) -> bool:

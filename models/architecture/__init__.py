@@ -9,9 +9,10 @@ from models.architecture.config_json import architecture_from_config_json
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
-    LinearAttention,
     LlmArchitecture,
     Quantization,
+    StateKind,
+    StateLayers,
     VisionEncoder,
 )
 from models.architecture.quantization_config import MODELOPT_FILE, modelopt_file
@@ -21,10 +22,11 @@ __all__ = [
     "Attention",
     "AttentionKind",
     "ConfigJsonError",
-    "LinearAttention",
     "LlmArchitecture",
     "NotComputedError",
     "Quantization",
+    "StateKind",
+    "StateLayers",
     "VisionEncoder",
     "architecture_from_config_json",
     "modelopt_file",

@@ -42,12 +42,10 @@ NOT_DECODERS = frozenset(
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 
-# Layers without a KV cache next to layers with one (or none at all): the fit formula,
-# and hence this reader, does not describe them.
-HYBRID_MODEL_TYPES = frozenset(
+# All layers keep a state and none a cache, or states of a kind that is not described.
+STATE_ONLY = frozenset(
     """
-    bamba falcon_h1 falcon_mamba granitemoehybrid jamba kimi_linear lfm2 lfm2_moe mamba mamba2
-    minimax minimax_text_01 nemotron_h plamo2 recurrent_gemma rwkv zamba zamba2
+    falcon_mamba mamba mamba2 plamo2 recurrent_gemma rwkv zamba
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 

@@ -46,6 +46,15 @@ class VllmBehaviour(Facts):
     - `graph_sizes_follow_sequences`: the largest captured batch follows max_num_seqs
     - `sparse_graph_sizes`: captured batch sizes above 256 are 16 apart, not 8
     - `graphs_in_budget`: CUDA graphs are taken from utilization x memory
+    - `cache_group_slack`: how many times the rarest kind of layer the commonest may have and still
+      share its groups of the KV cache
+    - `windows_wait_for_batches`: layers that slide keep the tokens of all steps that run at once
+    - `shares_indexers`: layers that use another's indexer keep no keys
+    - `state_cache_modes`: what prefix caching keeps of states (`cached`), and whether it is on
+      without being asked for (`default`)
+    - `state_dtype_of_config`: recurrent states have the dtype that config.json gives them
+    - `states_bound_sequences`: vLLM does not start with more sequences than blocks for states
+    - `v0_states`: models with states run on V0 if the release still has it
     """
 
     draft_models: bool
@@ -78,6 +87,13 @@ class VllmBehaviour(Facts):
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool
     graphs_in_budget: bool
+    cache_group_slack: float
+    windows_wait_for_batches: bool
+    shares_indexers: bool
+    state_cache_modes: Mapping[str, str | None]
+    state_dtype_of_config: bool
+    states_bound_sequences: bool
+    v0_states: bool
 
     def refuses_fields_of(self, argument: str) -> bool:
         """Whether a field that the argument lacks is refused; else it is dropped."""

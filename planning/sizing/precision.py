@@ -97,6 +97,7 @@ def choose_precision(
         kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
         asks_prefix_caching=v0_engine
+        and not _keeps_states(checkpoint)
         and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
         splits_long_prompts=_splits_long_prompts(checkpoint, arguments, release.vllm),
     ), tuple(problems)
@@ -114,7 +115,14 @@ def _runs_v0_engine(
         least = max(least, facts.preferred_fp8_kv_cache_capability)
     name = checkpoint.architecture.architecture if checkpoint.architecture else None
     moved = any(True for _ in _moving_arguments(arguments, release.ray.vllm))
-    return tier.capability < least or name in facts.v0_architectures or moved
+    states = facts.v0_states and _keeps_states(checkpoint)
+    return tier.capability < least or name in facts.v0_architectures or states or moved
+
+
+def _keeps_states(checkpoint: Checkpoint) -> bool:
+    """Whether layers keep a state instead of a cache; V0 caches no prefix of theirs."""
+    architecture = checkpoint.architecture
+    return architecture is not None and architecture.state_layers is not None
 
 
 def _moving_arguments(arguments: StatedArguments, vllm: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from planning.sizing.memory.kv_cache import (
     longest_context,
     token_bytes,
 )
+from planning.sizing.memory.state_cache import resident_state_bytes
 from planning.sizing.memory.vllm_accounting import Accounting, MemoryInputs, accounting
 
 __all__ = [
@@ -79,7 +80,7 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
     draft = _draft_bytes(inputs)
     weights = weight_bytes_per_gpu(inputs) + draft
-    activations = activation_bytes(inputs)
+    activations = activation_bytes(inputs) + resident_state_bytes(inputs)
     runtime = _runtime_bytes(inputs)
     graphs = graph_bytes(inputs)
     spent = weights + activations + runtime
@@ -93,7 +94,7 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     per_sequence = kv_bytes(inputs, inputs.max_model_len)
     margin = _MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime))
     margin += image_margin_bytes(inputs)
-    if inputs.architecture.linear_attention is not None:
+    if inputs.architecture.state_layers is not None:
         margin += _LINEAR_MARGIN_BYTES
     if inputs.draft is not None and inputs.draft.assumed:
         margin += int(_DRAFT_MARGIN_SHARE * draft)
@@ -115,7 +116,17 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
         margin_bytes=margin,
         draft_bytes=draft,
         kv_stated=stated is not None,
+        state_block_bytes=blocks_bytes(inputs, 1) if _states_bound_sequences(inputs) else 0,
     )
+
+
+def _states_bound_sequences(inputs: MemoryInputs) -> bool:
+    """Whether vLLM starts only if each sequence that may run has a block for its states.
+
+    It does where it captures whole decode steps as CUDA graphs (resolve_cudagraph_mode_and_sizes).
+    """
+    kept = inputs.architecture.state_layers is not None
+    return kept and inputs.accounting.states_bound_sequences and not inputs.enforce_eager
 
 
 def _stated_cache(inputs: MemoryInputs) -> int | None:

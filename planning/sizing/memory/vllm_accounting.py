@@ -5,6 +5,7 @@ the catalogue (vllm_behaviour.yaml) as an `Accounting`; the sums themselves know
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Final
 
@@ -26,6 +27,10 @@ class Accounting:
     moe_workspace_kept: the workspace of fused experts adds to the peak of sampling.
     runtime_bytes: what one GPU holds outside PyTorch.
     graphs_in_budget: CUDA graphs are taken from utilization x memory, not from the rest.
+    group_slack: how many times the rarest kind of layer the commonest may have and still be padded
+        to groups of its size.
+    shares_indexers: layers that use the indexer of another keep no keys for one.
+    states_bound_sequences: vLLM does not start with more sequences than blocks for states.
     """
 
     v0_engine: bool
@@ -38,6 +43,9 @@ class Accounting:
     full_graphs: bool
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool
+    group_slack: float = 1.0
+    shares_indexers: bool = False
+    states_bound_sequences: bool = False
 
     def graph_sizes(self, max_num_seqs: int, max_num_batched_tokens: int) -> int:
         """How many batch sizes are captured as piecewise CUDA graphs (as all graphs, in V0).
@@ -85,7 +93,32 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
         full_graphs=facts.full_cuda_graphs,
         graph_sizes_follow_sequences=facts.graph_sizes_follow_sequences,
         sparse_graph_sizes=facts.sparse_graph_sizes,
+        group_slack=facts.cache_group_slack,
+        shares_indexers=facts.shares_indexers,
+        states_bound_sequences=facts.states_bound_sequences,
     )
+
+
+class StateMode(StrEnum):
+    """Which states of a sequence a layer keeps: vLLM's `mamba_cache_mode`."""
+
+    NONE = "none"
+    ALIGN = "align"
+    ALL = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateCache:
+    """How the layers that keep a state do so.
+
+    convolution_value_bytes, value_bytes: of one value of the convolution's and the recurrent state.
+    speculative_tokens: tokens that a step may add and take back, each with a state of its own.
+    """
+
+    mode: StateMode = StateMode.NONE
+    convolution_value_bytes: int = 2
+    value_bytes: int = 2
+    speculative_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +153,8 @@ class MemoryInputs:
     kv_cache_blocks: the blocks of the KV cache if they are stated (num_gpu_blocks_override).
     draft: the draft of speculative decoding.
     images_per_prompt: how many images a prompt may have; None if it is not stated.
+    state_cache: how layers with a state keep it.
+    batches_in_flight: steps that may run at the same time.
     """
 
     architecture: LlmArchitecture
@@ -142,6 +177,8 @@ class MemoryInputs:
     kv_cache_blocks: int | None = None
     draft: Draft | None = None
     images_per_prompt: int | None = None
+    state_cache: StateCache = StateCache()
+    batches_in_flight: int = 1
 
     @property
     def gpu_bytes(self) -> float:
