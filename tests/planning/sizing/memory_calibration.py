@@ -9,12 +9,14 @@ the errors.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import yaml
 
+from models.architecture import LlmArchitecture
 from models.catalog import llms, vllm_behaviour
 from planning import GIB, MemoryFit
 from planning.sizing.memory.estimate import memory_fit, token_bytes
@@ -31,6 +33,7 @@ class Point:
     source: str
     vllm: str
     bound: bool
+    held_out: bool
     inputs: MemoryInputs
     stated: dict[str, float]
     fit: MemoryFit
@@ -76,13 +79,24 @@ def _data() -> dict[str, Any]:
     return data
 
 
+@cache
+def _dimensions() -> dict[str, LlmArchitecture]:
+    return {
+        name: LlmArchitecture.model_validate(row) for name, row in _data()["dimensions"].items()
+    }
+
+
+def _stated_weights(row: dict[str, Any]) -> int:
+    return int(row["weight_gib"] * GIB)
+
+
 def _point(row: dict[str, Any]) -> Point:
-    llm = llms()[row.get("model") or row["like"]]
-    architecture = llm.architecture
+    llm = llms().get(row.get("model") or row.get("like", ""))
+    architecture = _dimensions()[row["dimensions"]] if llm is None else llm.architecture
     if row.get("vision"):
         architecture = architecture.model_copy(update={"multimodal": True})
-    weight_bytes = int(row["weight_gib"] * GIB) if "weight_gib" in row else llm.weight_bytes
-    stored = llm.quantization
+    weight_bytes = llm.weight_bytes if llm and "weight_gib" not in row else _stated_weights(row)
+    stored = llm.quantization if llm else None
     release = accounting(row["vllm"], row.get("v0", False))
     if row.get("sampler") == "flashinfer":
         unsorted = vllm_behaviour("0.18.0").sampling_bytes_per_logit
@@ -108,6 +122,7 @@ def _point(row: dict[str, Any]) -> Point:
         source=row["source"],
         vllm=row["vllm"] + (" V0" if row.get("v0") else ""),
         bound=row.get("bound", True),
+        held_out=row.get("held_out", False),
         inputs=inputs,
         stated=row["stated"],
         fit=memory_fit(inputs),

@@ -1,11 +1,12 @@
 """The memory estimate against the logs of real engines; `memory_calibration` prints a table."""
 
-from statistics import median
+from statistics import mean, median
 
 import pytest
 
 from models.catalog import llms
 from planning import GIB
+from planning.sizing.memory.cache_layers import cache_layers
 from planning.sizing.memory.estimate import token_bytes
 from planning.sizing.memory.kv_cache import kv_bytes
 from tests.planning.sizing.memory_calibration import (
@@ -21,6 +22,12 @@ from tests.planning.sizing.test_memory import load_of
 BOUND = [point for point in points() if point.bound]
 WITH_KV = [point for point in BOUND if point.kv_error_gib is not None]
 STARTED = [point for point in points() if {"kv", "tokens"} <= set(point.stated)]
+
+
+def pads_groups(point: Point) -> bool:
+    """Whether groups of layers are padded, which vLLM's count of tokens leaves out."""
+    layers = cache_layers(point.inputs)
+    return bool(layers.sliding % layers.group or layers.full % layers.group)
 
 
 def named(point: Point) -> str:
@@ -69,11 +76,14 @@ def test_the_error_of_kv_cache_is_small_and_mostly_pessimistic() -> None:
 
 
 def test_weights_are_estimated_closely() -> None:
-    """Within 0.3 GiB, except that the catalogue's gpt-oss-120b has vLLM 0.10's padding."""
-    chosen = [point for point in BOUND if point.id != "h100-0.15-gpt-oss-120b"]
+    """Within 0.25 GiB, but for a checkpoint in Hugging Face's format whose family is Mistral's.
+
+    vLLM divides the encoder of those; a plan cannot know the format, and counts it whole.
+    """
+    chosen = [point for point in BOUND if point.id != "h100-0.19-mistral-small-3.1-w8a8-tp2"]
     errors = part_errors("weights", chosen)
     assert len(errors) >= 25
-    assert max(map(abs, errors)) <= 0.3
+    assert max(map(abs, errors)) <= 0.25
 
 
 def test_activations_are_estimated_closely() -> None:
@@ -83,13 +93,32 @@ def test_activations_are_estimated_closely() -> None:
     assert max(map(abs, errors)) <= 0.3
 
 
-def test_graphs_are_estimated_within_half_a_gib() -> None:
+def test_graphs_are_estimated_closely() -> None:
     errors = part_errors("graphs", BOUND)
-    assert len(errors) >= 5
-    assert max(map(abs, errors)) <= 0.5
+    assert len(errors) >= 50
+    assert median(map(abs, errors)) <= 0.06
+    assert max(map(abs, errors)) <= 0.3
 
 
-@pytest.mark.parametrize("point", STARTED, ids=named)
+def test_graphs_of_starts_that_fitted_nothing_are_within_a_tenth() -> None:
+    """On average; before experts, MLA and FlashAttention 3 were counted it was 14 %."""
+    held_out = [point for point in BOUND if point.held_out and "graphs" in point.stated]
+    shares = [abs(point.fit.graph_bytes / GIB / point.stated["graphs"] - 1) for point in held_out]
+    assert len(shares) >= 40
+    assert mean(shares) <= 0.08
+
+
+def test_the_cache_of_starts_that_fitted_nothing_is_within_half_a_percent() -> None:
+    """On average, on H100; the nearest published estimator is off by 6.7 % on these starts."""
+    held_out = [
+        point for point in WITH_KV if point.held_out and point.inputs.compute_capability == (9, 0)
+    ]
+    shares = [abs((point.kv_error_gib or 0.0) / (point.stated_kv_gib or 1.0)) for point in held_out]
+    assert len(shares) >= 40
+    assert mean(shares) <= 0.005
+
+
+@pytest.mark.parametrize("point", [point for point in STARTED if not pads_groups(point)], ids=named)
 def test_the_stated_tokens_are_the_stated_gib(point: Point) -> None:
     """vLLM counts tokens as if every layer kept every token; the error is at most one block."""
     stated_gib = point.stated["tokens"] * token_bytes(point.inputs) / GIB
@@ -104,6 +133,8 @@ def test_the_stated_tokens_are_the_stated_gib(point: Point) -> None:
 def test_concurrency_is_vllms(point: Point) -> None:
     """To the log's second decimal, including sliding windows, hybrid groups and blocks."""
     cache = point.stated["tokens"] * token_bytes(point.inputs)
+    if pads_groups(point):
+        cache = int(point.stated["kv"] * GIB)
     concurrency = cache / kv_bytes(point.inputs, point.inputs.max_model_len)
     assert concurrency == pytest.approx(point.stated["concurrency"], rel=0.001, abs=0.006)
 
