@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel, to_snake
 
 from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY, ray_service_name_limit
+from models.tasks import Task
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -332,6 +333,7 @@ class ModelDeployment(Entry, ScalingSettings):
     config_file: path of the model's config.json, relative to the stack file. ModelOpt's
         hf_quant_config.json is read if it lies beside it.
     weight_gib: size of the checkpoint's tensors in GiB.
+    task: what it is served for; None if that follows from the model.
     engine: vLLM engine arguments by vLLM's own names.
     """
 
@@ -341,6 +343,7 @@ class ModelDeployment(Entry, ScalingSettings):
     source: NonEmpty | None = None
     name: ServedName | None = None
     family: ServedName | None = None
+    task: Annotated[Task, Field(strict=False)] | None = None
     gpu: NonEmpty | None = None
     context_length: Count | None = None
     tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None

@@ -111,7 +111,7 @@ class Quantization(Facts):
 
 
 class LlmArchitecture(Facts):
-    """The dimensions of one decoder LLM, under their config.json names.
+    """The dimensions of one LLM, under their config.json names.
 
     `sliding_window` is None unless the window is active; then `sliding_window_layers`
     says how many of the layers slide. For MLA, `head_dim` is the query's
@@ -122,6 +122,8 @@ class LlmArchitecture(Facts):
     - `full_attention_layers`: layers that keep every token; None if all do that do not slide
     - `linear_attention`: layers that keep a state instead
     - `vision`: the encoder of images; None if there is none, or its numbers are not known
+    - `encoder`: every token attends to all, as in BERT: nothing is generated, nothing need be kept
+    - `num_labels`: of a class with a classification head; None without one
     - `index_head_dim`: of the keys that sparse attention caches to choose tokens by
     """
 
@@ -153,6 +155,8 @@ class LlmArchitecture(Facts):
     full_attention_layers: Annotated[int, Ge(0)] | None = None
     linear_attention: LinearAttention | None = None
     index_head_dim: Dimension | None = None
+    encoder: bool = False
+    num_labels: Dimension | None = None
     multimodal: bool = False
     vision: VisionEncoder | None = None
 
@@ -178,7 +182,7 @@ class LlmArchitecture(Facts):
 
     @property
     def parameters(self) -> int:
-        """About how many weights there are: embeddings, attention, gated feed-forward, experts.
+        """About how many weights there are: embeddings, attention, feed-forward, experts.
 
         Within some 10 % for ordinary layers; MLA's low ranks are counted as full, and layers of
         kinds that are not described here are not counted.
@@ -191,7 +195,8 @@ class LlmArchitecture(Facts):
         moe_layers = (self.num_moe_layers or 0) if self.num_experts else 0
         expert = 3 * hidden * (self.moe_intermediate_size or self.intermediate_size)
         experts = (self.num_experts or 0) + (self.num_shared_experts or 0)
-        dense = 3 * hidden * self.intermediate_size * (self.num_hidden_layers - moe_layers)
+        projections = 2 if self.encoder else 3
+        dense = projections * hidden * self.intermediate_size * (self.num_hidden_layers - moe_layers)
         tables = 1 if self.tie_word_embeddings else 2
         return (
             tables * self.vocab_size * hidden
