@@ -148,6 +148,7 @@ def _engine_kwargs(model: ModelPlan) -> dict[str, Any]:
         kwargs["enforce_eager"] = True
     if model.asks_prefix_caching:
         kwargs["enable_prefix_caching"] = True
+    kwargs.update(_plain(model.task_arguments))
     kwargs.update(_plain(model.engine))
     return kwargs
 

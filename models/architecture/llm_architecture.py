@@ -195,8 +195,8 @@ class LlmArchitecture(Facts):
         moe_layers = (self.num_moe_layers or 0) if self.num_experts else 0
         expert = 3 * hidden * (self.moe_intermediate_size or self.intermediate_size)
         experts = (self.num_experts or 0) + (self.num_shared_experts or 0)
-        projections = 2 if self.encoder else 3
-        dense = projections * hidden * self.intermediate_size * (self.num_hidden_layers - moe_layers)
+        feed_forward = (2 if self.encoder else 3) * hidden * self.intermediate_size
+        dense = feed_forward * (self.num_hidden_layers - moe_layers)
         tables = 1 if self.tie_word_embeddings else 2
         return (
             tables * self.vocab_size * hidden

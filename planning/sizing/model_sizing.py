@@ -29,6 +29,7 @@ from planning.sizing.memory.stated_cache import stated_cache_problems
 from planning.sizing.memory.uncounted import uncounted_problems
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs, accounting
 from planning.sizing.parallelism import parallelism_problems, tensor_parallel_sizes
+from planning.sizing.pooling import pools_prompts_whole
 from planning.sizing.precision import Precision, choose_precision
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -147,6 +148,8 @@ def _tries(spec: ModelSpec, precision: Precision, tokens: int) -> tuple[Batching
 
 
 def _whole_prompts(spec: ModelSpec, precision: Precision, tokens: int) -> bool:
+    if pools_prompts_whole(spec.checkpoint, spec.arguments, v0_engine=precision.v0_engine):
+        return True
     obeyed = vllm_behaviour(spec.release.vllm).chunked_prefill_obeyed
     return takes_prompts_whole(
         spec.arguments,
@@ -240,6 +243,7 @@ def _fit(
         kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
         draft=draft_of(engine, spec.checkpoint),
         images_per_prompt=stated_images(engine),
+        pools=spec.checkpoint.task.pools,
     )
     return memory_fit(inputs)
 

@@ -30,6 +30,7 @@ TASKS_OF_ARGUMENT: Final[Mapping[str, Mapping[str, Task]]] = {
     "convert": {"embed": Task.EMBED, "classify": Task.SCORE},
     "runner": {"generate": Task.GENERATE},
 }
+TASK_ARGUMENTS: Final = tuple(TASKS_OF_ARGUMENT)
 _EMBEDS: Final = re.compile(r"(?<![a-z])embed(ding|dings|der)?(?![a-z])", re.IGNORECASE)
 _RERANKS: Final = re.compile(r"(?<![a-z])rerank(er|ing)?(?![a-z])", re.IGNORECASE)
 
@@ -55,14 +56,20 @@ def derived_task(
     name = served_class(architecture, engine)
     if name is not None and name.endswith(CLASSIFICATION_SUFFIX):
         return Task.SCORE
-    headless = name is not None and not name.endswith(GENERATION_SUFFIXES)
-    if (headless and name.endswith(EMBEDDING_SUFFIX)) or (architecture and architecture.encoder):
+    if has_no_head(name) or (architecture is not None and architecture.encoder):
         return Task.EMBED
     last = source.rstrip("/").rpartition("/")[2]
     if _RERANKS.search(last):
         return Task.SCORE
     pools = engine.get("runner") == "pooling"
     return Task.EMBED if pools or _EMBEDS.search(last) else Task.GENERATE
+
+
+def has_no_head(name: str | None) -> bool:
+    """Whether a class ends in hidden states, so that it can only embed: Qwen2Model, BertModel."""
+    if name is None or name.endswith(GENERATION_SUFFIXES):
+        return False
+    return name.endswith(EMBEDDING_SUFFIX)
 
 
 def served_class(architecture: LlmArchitecture | None, engine: Mapping[str, Any]) -> str | None:

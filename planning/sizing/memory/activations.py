@@ -1,8 +1,8 @@
 """The peak of activations that vLLM measures in its profiling run, on one GPU.
 
 The run encodes images, fills a step with max_num_batched_tokens tokens and then samples for
-max_num_seqs sequences. The peaks do not meet: the largest counts. Checked against the "activation"
-columns of public load logs in tests/planning/sizing/memory_points.yaml.
+max_num_seqs sequences, or pools them. The peaks do not meet: the largest counts. Checked against
+the "activation" columns of public load logs in tests/planning/sizing/memory_points.yaml.
 """
 
 from planning.plan import GIB
@@ -16,6 +16,8 @@ _V0_VISION_BYTES = int(1.8 * GIB)
 # it hidden state, residual and the norm's output, all at once.
 _WIDE_COPIES = 3
 _HIDDEN_COPIES = 3
+_POOLED_COPIES = 2  # the sums, and the hidden states in 32 bit
+_POOLED_VALUE_BYTES = 4
 
 
 def activation_bytes(inputs: MemoryInputs) -> int:
@@ -24,7 +26,7 @@ def activation_bytes(inputs: MemoryInputs) -> int:
     hidden = inputs.max_num_batched_tokens * architecture.hidden_size * inputs.value_bytes
     workspace = _moe_workspace(inputs)
     step = _step_peak(inputs) + workspace
-    sampling = hidden + _sampling_peak(inputs)
+    sampling = hidden + (_pooling_peak(inputs) if inputs.pools else _sampling_peak(inputs))
     if inputs.accounting.moe_workspace_kept:
         sampling += workspace
     text = max(step, sampling)
@@ -46,6 +48,15 @@ def _sampling_peak(inputs: MemoryInputs) -> int:
     """Logits are gathered on every GPU, so tensor parallelism does not divide them."""
     sequences = min(inputs.max_num_seqs, inputs.max_num_batched_tokens)
     return int(sequences * inputs.architecture.vocab_size * inputs.accounting.logit_bytes)
+
+
+def _pooling_peak(inputs: MemoryInputs) -> int:
+    """Hidden states summed in 32 bit: MeanPool in vllm/model_executor/layers/pooler.py.
+
+    Instead of logits: GPUModelRunner._dummy_pooler_run.
+    """
+    states = inputs.max_num_batched_tokens * inputs.architecture.hidden_size
+    return _POOLED_COPIES * states * _POOLED_VALUE_BYTES
 
 
 def _moe_workspace(inputs: MemoryInputs) -> int:

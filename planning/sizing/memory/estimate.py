@@ -109,13 +109,21 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
         outside_bytes=math.floor(inputs.gpu_bytes) - budget,
         kv_available_bytes=available,
         kv_per_sequence_bytes=per_sequence,
-        concurrent_sequences=max(0.0, available / per_sequence),
+        concurrent_sequences=_at_once(inputs, available, per_sequence),
         longest_context=longest_context(inputs, available),
         sure_context=longest_context(inputs, available - margin),
         margin_bytes=margin,
         draft_bytes=draft,
         kv_stated=stated is not None,
     )
+
+
+def _at_once(inputs: MemoryInputs, available: int, per_sequence: int) -> float:
+    """Sequences of full length that run at once: as many as a step holds if nothing is kept."""
+    if per_sequence == 0:
+        of_a_step = inputs.max_num_batched_tokens / inputs.max_model_len
+        return min(float(inputs.max_num_seqs), of_a_step)
+    return max(0.0, available / per_sequence)
 
 
 def _stated_cache(inputs: MemoryInputs) -> int | None:
@@ -167,7 +175,9 @@ def graph_bytes(inputs: MemoryInputs) -> int:
     limits = (inputs.max_num_seqs, inputs.max_num_batched_tokens)
     sizes = inputs.accounting.graph_sizes(*limits)
     one = _FULL_GRAPH_BYTES if inputs.accounting.v0_engine else _PIECEWISE_GRAPH_BYTES
-    full = inputs.accounting.full_graph_sizes(*limits) * _FULL_GRAPH_BYTES
+    # Whole decode steps, of which a model that pools has none.
+    full_sizes = 0 if inputs.pools else inputs.accounting.full_graph_sizes(*limits)
+    full = full_sizes * _FULL_GRAPH_BYTES
     return _FIRST_GRAPH_BYTES + inputs.stage_layers * (sizes * one + full)
 
 

@@ -23,8 +23,10 @@ __all__ = ["BLOCK_TOKENS", "blocks_bytes", "kv_bytes", "longest_context", "token
 def kv_bytes(inputs: MemoryInputs, tokens: int) -> int:
     """KV cache of one sequence of `tokens` tokens on one GPU, in whole blocks.
 
-    A draft keeps a cache of its own for the same tokens.
+    A draft keeps a cache of its own for the same tokens, and an encoder may keep none.
     """
+    if not inputs.keeps_cache:
+        return 0
     layers = cache_layers(inputs)
     blocks = math.ceil(tokens / layers.block_tokens)
     if inputs.accounting.windows_free_blocks:

@@ -120,6 +120,7 @@ class MemoryInputs:
     kv_cache_blocks: the blocks of the KV cache if they are stated (num_gpu_blocks_override).
     draft: the draft of speculative decoding.
     images_per_prompt: how many images a prompt may have; None if it is not stated.
+    pools: whether the model embeds or scores, so that no token is sampled.
     """
 
     architecture: LlmArchitecture
@@ -142,6 +143,7 @@ class MemoryInputs:
     kv_cache_blocks: int | None = None
     draft: Draft | None = None
     images_per_prompt: int | None = None
+    pools: bool = False
 
     @property
     def gpu_bytes(self) -> float:
@@ -152,6 +154,14 @@ class MemoryInputs:
     def budget_bytes(self) -> float:
         """What vLLM may use of one GPU."""
         return self.gpu_memory_utilization * self.gpu_bytes
+
+    @property
+    def keeps_cache(self) -> bool:
+        """Whether keys and values are kept: V1 keeps none of an encoder, V0 those of any model.
+
+        GPUModelRunner.get_kv_cache_spec leaves out layers of AttentionType.ENCODER_ONLY.
+        """
+        return self.accounting.v0_engine or not self.architecture.encoder
 
     @property
     def value_bytes(self) -> int:
