@@ -20,7 +20,7 @@ def task_problems(context: EntryContext) -> Iterable[Problem]:
     yield from _contradictions(context)
     if context.checkpoint is None or context.release is None:
         return
-    yield from _without_path(context, context.checkpoint.task)
+    yield from _without_path(context, context.checkpoint)
     yield from _not_of_model(context, context.checkpoint)
     if context.checkpoint.task.pools:
         yield from _idle_arguments(context, context.checkpoint.task)
@@ -56,17 +56,20 @@ def _contradictions(context: EntryContext) -> Iterable[Problem]:
             )
 
 
-def _without_path(context: EntryContext, task: Task) -> Iterable[Problem]:
+def _without_path(context: EntryContext, checkpoint: Checkpoint) -> Iterable[Problem]:
     """Ray Serve LLM of the release has no path for the task: every request would get a 404."""
+    task = checkpoint.task
     if context.release is None or task_row(task).served_by(context.release.ray.ray):
         return
     ray = context.release.ray.ray
     served = [ray_releases()[release] for release in releases_with(task)]
+    path = _task_path(context)
+    derived = path == context.path
     yield Problem(
-        path=_task_path(context),
-        value=task.value,
-        reason=f"has no path in Ray Serve LLM {ray}: /v1/{task_row(task).path} came with Ray "
-        f"{task_row(task).since_ray}",
+        path=path,
+        value=checkpoint.source if derived else task.value,
+        reason=f"{f'{_VERBS[task]}, which ' if derived else ''}has no path in Ray Serve LLM {ray}: "
+        f"/v1/{task_row(task).path} came with Ray {task_row(task).since_ray}",
         remedy=f"Use a release that serves it, {served[0].ray} or newer",
         rule="task-without-path",
         candidates=(

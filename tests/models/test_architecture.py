@@ -359,7 +359,7 @@ NOT_LLMS = [
 
 @pytest.mark.parametrize("config", NOT_LLMS, ids=lambda config: str(config["model_type"]))
 def test_what_vllm_does_not_serve_is_refused(config: dict[str, Any]) -> None:
-    with pytest.raises(ConfigJsonError, match="decoder LLM|names no class"):
+    with pytest.raises(ConfigJsonError, match=r"decoder LLM|names no class"):
         read(LLAMA | {"architectures": None} | config)
 
 
