@@ -35,6 +35,11 @@ def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
         },
         "engine_kwargs": _engine_kwargs(model),
     }
+    if model.lora_path is not None:
+        config["lora_config"] = {
+            "dynamic_lora_loading_path": model.lora_path,
+            "max_num_adapters_per_replica": model.engine["max_cpu_loras"],
+        }
     config.update(_placement(plan, model))
     if model.v0_engine:
         # Ray passes this to the replica, to the task that makes the engine's config and, because

@@ -191,6 +191,7 @@ def _model_plan(
         engine=dict(spec.arguments.engine),
         fit=sizing.fit,
         asks_prefix_caching=sizing.precision.asks_prefix_caching,
+        lora_path=None if deployment.lora is None else deployment.lora.path,
         task=checkpoint.task,
         task_arguments=_task_arguments(spec),
         derived=frozenset(derived),

@@ -132,6 +132,7 @@ class MemoryFit:
     concurrent_sequences: full-length sequences that fit at once.
     margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
     draft_bytes: of the weights, those of the draft of speculative decoding.
+    lora_bytes: of the weights, the slots for LoRA adapters.
     kv_stated: the stack file states the KV cache, so that the budget is what all of it takes.
     """
 
@@ -149,6 +150,7 @@ class MemoryFit:
     margin_bytes: int = 0
     sure_context: int = 0
     draft_bytes: int = 0
+    lora_bytes: int = 0
     kv_stated: bool = False
 
     @property
@@ -185,6 +187,7 @@ class ModelPlan:
     engine: vLLM engine arguments that the user gave beyond those decided here.
     fit: None if the user turned the check off.
     asks_prefix_caching: whether the V0 engine is asked for prefix caching; V1 has it on.
+    lora_path: the folder of LoRA adapters, a bucket's URI; None if it has none.
     task: what it is served for.
     task_arguments: the engine arguments that this release needs for the task.
     derived: names of the fields that the program chose, not the stack file.
@@ -211,6 +214,7 @@ class ModelPlan:
     engine: Mapping[str, object] = field(default_factory=dict)
     fit: MemoryFit | None = None
     asks_prefix_caching: bool = False
+    lora_path: str | None = None
     task: Task = Task.GENERATE
     task_arguments: Mapping[str, object] = field(default_factory=dict)
     derived: frozenset[str] = frozenset()

@@ -21,6 +21,7 @@ from planning.sizing.batching import (
 )
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
+from planning.sizing.memory.adapters import lora_slots
 from planning.sizing.memory.draft import draft_of
 from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
@@ -243,6 +244,7 @@ def _fit(
         kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
         draft=draft_of(engine, spec.checkpoint),
         images_per_prompt=stated_images(engine),
+        lora=lora_slots(engine),
         pools=spec.checkpoint.task.pools,
     )
     return memory_fit(inputs)

@@ -15,6 +15,7 @@ from typing import Final
 from models.architecture import AttentionKind
 from planning.plan import GIB, MemoryFit
 from planning.sizing.memory.activations import activation_bytes
+from planning.sizing.memory.adapters import lora_bytes
 from planning.sizing.memory.images import encoder_bytes, image_margin_bytes
 from planning.sizing.memory.kv_cache import (
     BLOCK_TOKENS,
@@ -77,8 +78,8 @@ _DRAFT_MARGIN_SHARE: Final = 0.5
 @lru_cache(maxsize=4096)  # asked again by each check, and by each model of the same architecture
 def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
-    draft = _draft_bytes(inputs)
-    weights = weight_bytes_per_gpu(inputs) + draft
+    draft, adapters = _draft_bytes(inputs), lora_bytes(inputs)
+    weights = weight_bytes_per_gpu(inputs) + draft + adapters
     activations = activation_bytes(inputs)
     runtime = _runtime_bytes(inputs)
     graphs = graph_bytes(inputs)
@@ -114,6 +115,7 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
         sure_context=longest_context(inputs, available - margin),
         margin_bytes=margin,
         draft_bytes=draft,
+        lora_bytes=adapters,
         kv_stated=stated is not None,
     )
 

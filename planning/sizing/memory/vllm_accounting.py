@@ -23,6 +23,7 @@ class Accounting:
     logit_bytes: peak bytes of sampling for each sequence and token of the vocabulary.
     windows_free_blocks: sliding layers keep their window only (V1's hybrid KV cache manager);
         else every layer is counted in full.
+    lora_of_experts: LoRA adapters may adapt experts, so that slots hold them too.
     moe_workspace_kept: the workspace of fused experts adds to the peak of sampling.
     runtime_bytes: what one GPU holds outside PyTorch.
     graphs_in_budget: CUDA graphs are taken from utilization x memory, not from the rest.
@@ -32,6 +33,7 @@ class Accounting:
     logit_bytes: float
     runtime_bytes: int
     windows_free_blocks: bool
+    lora_of_experts: bool
     moe_workspace_kept: bool
     fused_all_reduce: bool
     graphs_in_budget: bool
@@ -79,6 +81,7 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
         logit_bytes=facts.sampling_bytes_per_logit,
         runtime_bytes=int(runtime_gib * GIB),
         windows_free_blocks=hybrid_kv_cache and not v0_engine,
+        lora_of_experts=facts.lora_of_experts,
         moe_workspace_kept=facts.moe_workspace_kept,
         fused_all_reduce=facts.fused_all_reduce,
         graphs_in_budget=facts.graphs_in_budget,
@@ -107,6 +110,14 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraSlots:
+    """The LoRA adapters that an engine holds on the GPU at once, and their largest rank."""
+
+    count: int
+    rank: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryInputs:
     """What an engine is asked to hold, as far as memory is concerned.
 
@@ -120,6 +131,7 @@ class MemoryInputs:
     kv_cache_blocks: the blocks of the KV cache if they are stated (num_gpu_blocks_override).
     draft: the draft of speculative decoding.
     images_per_prompt: how many images a prompt may have; None if it is not stated.
+    lora: the slots for LoRA adapters; None without any.
     pools: whether the model embeds or scores, so that no token is sampled.
     """
 
@@ -143,6 +155,7 @@ class MemoryInputs:
     kv_cache_blocks: int | None = None
     draft: Draft | None = None
     images_per_prompt: int | None = None
+    lora: LoraSlots | None = None
     pools: bool = False
 
     @property
