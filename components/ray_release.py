@@ -82,7 +82,9 @@ def _release_of(inputs: Mapping[str, Any]) -> _Release | None:
         ray, image = cluster["rayVersion"], containers[0]["image"]
     except (KeyError, IndexError, TypeError):
         return None
-    return _Release(ray=ray, image=image) if isinstance(ray, str) and isinstance(image, str) else None
+    return (
+        _Release(ray=ray, image=image) if isinstance(ray, str) and isinstance(image, str) else None
+    )
 
 
 def _in_words(release: _Release) -> str:

@@ -164,6 +164,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "contradiction",
         "Two keys that mean the same and say different things, or that exclude each other.",
         "planning/checks/engine_argument_values.py",
+        "planning/checks/model_tasks.py",
         "planning/sizing/checkpoint.py",
         "planning/sizing/stated_arguments.py",
         unusable=True,
@@ -717,6 +718,21 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "target-above-batch",
         "`targetOngoingRequests` above `max_num_seqs`.",
         "planning/sizing/autoscaling.py",
+    ),
+    _warning(
+        "task-argument",
+        "An engine argument about generated text, beside a model that embeds or scores.",
+        "planning/checks/model_tasks.py",
+    ),
+    _stop(
+        "task-not-of-model",
+        "A `task` that the model's class cannot do.",
+        "planning/checks/model_tasks.py",
+    ),
+    _stop(
+        "task-without-path",
+        "A `task` for which Ray Serve LLM of the release has no path.",
+        "planning/checks/model_tasks.py",
     ),
     _stop(
         "tensor-parallel-heads",

@@ -15,9 +15,14 @@ from models.architecture.llm_architecture import (
     StateLayers,
     VisionEncoder,
 )
+from models.architecture.model_families import EMBEDDING_SUFFIX, GENERATION_SUFFIXES
+from models.architecture.pooling_models import CLASSIFICATION_SUFFIX
 from models.architecture.quantization_config import MODELOPT_FILE, modelopt_file
 
 __all__ = [
+    "CLASSIFICATION_SUFFIX",
+    "EMBEDDING_SUFFIX",
+    "GENERATION_SUFFIXES",
     "MODELOPT_FILE",
     "Attention",
     "AttentionKind",

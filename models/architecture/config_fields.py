@@ -81,6 +81,11 @@ class Fields:
         value = self._values.get(name)
         return self._defaults.get(name) if value is None else value
 
+    @property
+    def size(self) -> int:
+        """How many fields there are."""
+        return len(self._values)
+
     def has(self, name: str) -> bool:
         """Return whether the field is there and not null."""
         return self._get(name) is not None

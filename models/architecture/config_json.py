@@ -24,6 +24,13 @@ from models.architecture.model_families import (
     STATE_ONLY,
     TIED_BY_DEFAULT,
 )
+from models.architecture.pooling_models import (
+    CLASSIFICATION_SUFFIX,
+    ENCODER_MODEL_TYPES,
+    ENCODER_SUFFIX,
+    number_of_labels,
+    usable_positions,
+)
 from models.architecture.quantization_config import quantization
 from models.architecture.vision_encoder import vision_encoder
 
@@ -101,13 +108,19 @@ def _architecture_class(whole: Fields, fields: Fields) -> str | None:
     for path in (whole, fields):
         names = path.texts("architectures")
         for name in names:
-            if name.endswith((*GENERATION_SUFFIXES, EMBEDDING_SUFFIX)):
+            if name.endswith((*GENERATION_SUFFIXES, EMBEDDING_SUFFIX, CLASSIFICATION_SUFFIX)):
+                return name
+            if name.endswith(ENCODER_SUFFIX) and _is_encoder(path):
                 return name
         if names:
             raise path.error(
-                "architectures", "names no class that generates text, so it is no decoder LLM"
+                "architectures", "names no class that generates text, embeds or scores it"
             )
     return None
+
+
+def _is_encoder(fields: Fields) -> bool:
+    return (fields.text("model_type", default="") or "") in ENCODER_MODEL_TYPES
 
 
 def _refuse_other_models(whole: Fields, fields: Fields, architecture: str | None) -> None:
@@ -153,7 +166,7 @@ def _architecture(
     if searched:
         fields = fields.with_values({"num_key_value_heads": max(searched) or heads})
     attention, kv_heads, head_dim = _attention(fields, text_type, heads, hidden)
-    positions = _positions(fields)
+    positions = usable_positions(fields, text_type, _positions(fields))
     feed_forward = fields.nested("ffn_config") if fields.has("ffn_config") else fields  # DBRX
     experts = _experts(feed_forward)
     intermediate = _intermediate_size(feed_forward, text_type, hidden, experts)
@@ -176,7 +189,9 @@ def _architecture(
         torch_dtype=_dtype(whole, fields),
         tie_word_embeddings=fields.flag(
             "tie_word_embeddings",
-            default=whole.flag("tie_word_embeddings", default=text_type in TIED_BY_DEFAULT),
+            default=whole.flag(
+                "tie_word_embeddings", default=text_type in TIED_BY_DEFAULT | ENCODER_MODEL_TYPES
+            ),
         ),
         attention=attention,
         num_experts=experts,
@@ -193,6 +208,8 @@ def _architecture(
         full_attention_layers=None if full == derived else full,
         state_layers=kinds.states,
         **_indexer(fields, attention, layers),
+        encoder=text_type in ENCODER_MODEL_TYPES,
+        num_labels=number_of_labels(whole, architecture),
         multimodal=multimodal,
         vision=vision_encoder(whole),
         **shapes,

@@ -135,7 +135,7 @@ class Quantization(Facts):
 
 
 class LlmArchitecture(Facts):
-    """The dimensions of one decoder LLM, under their config.json names.
+    """The dimensions of one LLM, under their config.json names.
 
     `sliding_window` is None unless the window is active; then `sliding_window_layers`
     says how many of the layers slide. For MLA, `head_dim` is the query's
@@ -148,6 +148,8 @@ class LlmArchitecture(Facts):
     - `expert_input_size`: of what the experts work on; None if it is the hidden state
     - `feed_forward_parameters`: weights of all feed-forward layers, if they differ; else None
     - `vision`: the encoder of images; None if there is none, or its numbers are not known
+    - `encoder`: every token attends to all, as in BERT: nothing is generated, nothing need be kept
+    - `num_labels`: of a class with a classification head; None without one
     - `index_head_dim`: of the keys that sparse attention caches to choose tokens by
     - `index_layers`: layers that have such keys; None if all have
     """
@@ -183,6 +185,8 @@ class LlmArchitecture(Facts):
     state_layers: StateLayers | None = None
     index_head_dim: Dimension | None = None
     index_layers: Dimension | None = None
+    encoder: bool = False
+    num_labels: Dimension | None = None
     multimodal: bool = False
     vision: VisionEncoder | None = None
 
@@ -208,7 +212,7 @@ class LlmArchitecture(Facts):
 
     @property
     def parameters(self) -> int:
-        """About how many weights there are: embeddings, attention, gated feed-forward, experts.
+        """About how many weights there are: embeddings, attention, feed-forward, experts.
 
         Within some 10 % for ordinary layers; MLA's low ranks are counted as full, and layers of
         kinds that are not described here are not counted.
@@ -221,7 +225,8 @@ class LlmArchitecture(Facts):
         wide = self.moe_intermediate_size or self.intermediate_size
         expert = 3 * (self.expert_input_size or self.hidden_size) * wide
         experts = (self.num_experts or 0) + (self.num_shared_experts or 0)
-        dense = 3 * self.hidden_size * self.intermediate_size
+        # An encoder's feed-forward layer has no gate.
+        dense = (2 if self.encoder else 3) * self.hidden_size * self.intermediate_size
         dense *= self.num_hidden_layers - moe_layers
         return weights + dense + moe_layers * experts * expert
 

@@ -53,6 +53,13 @@ from models.catalog.releases import (
     ray_service_name_limit,
 )
 from models.catalog.replacing_fields import REPLACING_POOL_FIELDS
+from models.catalog.tasks import (
+    TaskRow,
+    generation_arguments,
+    releases_with,
+    task_arguments,
+    task_row,
+)
 from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_behaviour
 from models.catalog.vllm_release import (
     EngineArgument,
@@ -105,6 +112,7 @@ __all__ = [
     "RayRelease",
     "Region",
     "Release",
+    "TaskRow",
     "Tested",
     "VllmBehaviour",
     "WeightLimits",
@@ -121,6 +129,7 @@ __all__ = [
     "float16_refused",
     "front_end_arguments",
     "gating",
+    "generation_arguments",
     "gpu_quotas",
     "gpu_tiers",
     "kuberay_releases",
@@ -146,8 +155,11 @@ __all__ = [
     "ray_service_name_limit",
     "regions",
     "release_number",
+    "releases_with",
     "serving_arguments",
     "supported_architectures",
+    "task_arguments",
+    "task_row",
     "vllm_behaviour",
     "vllm_versions",
     "weight_limits",

@@ -40,6 +40,7 @@ class VllmBehaviour(Facts):
     - `swap_space_gib`: host memory for each GPU if `swap_space` is left out; 0 without the argument
     - `sampling_bytes_per_logit`: peak bytes for each sequence and token of the vocabulary
     - `runtime_gib`, `v0_runtime_gib`: held outside PyTorch by the one GPU of a replica
+    - `lora_of_experts`: slots for LoRA adapters hold those of experts too
     - `moe_workspace_kept`: the workspace of fused experts adds to the peak of sampling
     - `fused_all_reduce`: all-reduce is fused with RMSNorm on Hopper and newer
     - `mxfp4_tile_on_hopper`: a GPU's share of the width of MXFP4 experts is a multiple of it there
@@ -82,6 +83,7 @@ class VllmBehaviour(Facts):
     sampling_bytes_per_logit: float
     runtime_gib: float
     v0_runtime_gib: float
+    lora_of_experts: bool
     moe_workspace_kept: bool
     fused_all_reduce: bool
     mxfp4_tile_on_hopper: int

@@ -31,6 +31,7 @@ from planning.checks.kubernetes_object_size import object_size_problems
 from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
+from planning.checks.model_tasks import task_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
@@ -50,6 +51,7 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     local_path_problems,
     engine_argument_problems,
     engine_argument_value_problems,
+    task_problems,
     lora_problems,
     rope_scaling_problems,
     speculative_config_problems,

@@ -21,6 +21,7 @@ from planning.sizing.batching import (
 )
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
+from planning.sizing.memory.adapters import lora_slots
 from planning.sizing.memory.draft import draft_of
 from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
@@ -31,6 +32,7 @@ from planning.sizing.memory.stated_cache import stated_cache_problems
 from planning.sizing.memory.uncounted import uncounted_problems
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs, accounting
 from planning.sizing.parallelism import parallelism_problems, tensor_parallel_sizes
+from planning.sizing.pooling import pools_prompts_whole
 from planning.sizing.precision import Precision, choose_precision
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -102,9 +104,11 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
     best: ModelSizing | None = None
     for candidate in _candidates(spec, tier, precision):
         # The first without doubt; else the first that may fit; else the last, for the message.
-        if best is None or not best.fits:
-            best = candidate
-        elif candidate.fits and candidate.runs_sequences and not best.runs_sequences:
+        if (
+            best is None
+            or not best.fits
+            or (candidate.fits and candidate.runs_sequences and not best.runs_sequences)
+        ):
             best = candidate
         if candidate.fits and not candidate.doubtful and candidate.runs_sequences:
             best = candidate
@@ -160,6 +164,8 @@ def _tries(spec: ModelSpec, precision: Precision, tokens: int) -> tuple[Batching
 
 
 def _whole_prompts(spec: ModelSpec, precision: Precision, tokens: int) -> bool:
+    if pools_prompts_whole(spec.checkpoint, spec.arguments, v0_engine=precision.v0_engine):
+        return True
     obeyed = vllm_behaviour(spec.release.vllm).chunked_prefill_obeyed
     return takes_prompts_whole(
         spec.arguments,
@@ -257,6 +263,8 @@ def _fit(
             architecture, engine, spec.release.vllm, 4 if precision.dtype == "float32" else 2
         ),
         batches_in_flight=_batches_in_flight(engine, spec.release.vllm, pipeline),
+        lora=lora_slots(engine),
+        pools=spec.checkpoint.task.pools,
     )
     return memory_fit(inputs)
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from planning.plan import GIB, MemoryFit
 from planning.sizing.memory.activations import activation_bytes
+from planning.sizing.memory.adapters import lora_bytes
 from planning.sizing.memory.cuda_graphs import graph_bytes
 from planning.sizing.memory.images import image_margin_bytes
 from planning.sizing.memory.kv_cache import (
@@ -65,8 +66,8 @@ _DRAFT_MARGIN_SHARE: Final = 0.5
 @lru_cache(maxsize=4096)  # asked again by each check, and by each model of the same architecture
 def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
-    draft = _draft_bytes(inputs)
-    weights = weight_bytes_per_gpu(inputs) + draft
+    draft, adapters = _draft_bytes(inputs), lora_bytes(inputs)
+    weights = weight_bytes_per_gpu(inputs) + draft + adapters
     activations = activation_bytes(inputs) + resident_state_bytes(inputs)
     runtime = _runtime_bytes(inputs)
     graphs = graph_bytes(inputs)
@@ -97,11 +98,12 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
         outside_bytes=math.floor(inputs.gpu_bytes) - budget,
         kv_available_bytes=available,
         kv_per_sequence_bytes=per_sequence,
-        concurrent_sequences=max(0.0, available / per_sequence),
+        concurrent_sequences=_at_once(inputs, available, per_sequence),
         longest_context=longest_context(inputs, available),
         sure_context=longest_context(inputs, available - margin),
         margin_bytes=margin,
         draft_bytes=draft,
+        lora_bytes=adapters,
         kv_stated=stated is not None,
         state_block_bytes=blocks_bytes(inputs, 1) if _states_bound_sequences(inputs) else 0,
     )
@@ -114,6 +116,14 @@ def _states_bound_sequences(inputs: MemoryInputs) -> bool:
     """
     kept = inputs.architecture.state_layers is not None
     return kept and inputs.accounting.states_bound_sequences and not inputs.enforce_eager
+
+
+def _at_once(inputs: MemoryInputs, available: int, per_sequence: int) -> float:
+    """Sequences of full length that run at once: as many as a step holds if nothing is kept."""
+    if per_sequence == 0:
+        of_a_step = inputs.max_num_batched_tokens / inputs.max_model_len
+        return min(float(inputs.max_num_seqs), of_a_step)
+    return max(0.0, available / per_sequence)
 
 
 def _stated_cache(inputs: MemoryInputs) -> int | None:

@@ -8,7 +8,7 @@ the last group of each padded (v1/core/kv_cache_utils.py, get_kv_cache_config_hy
 import math
 from dataclasses import replace
 
-from planning.sizing.memory.cache_layers import CacheLayers, cache_layers
+from planning.sizing.memory.cache_layers import cache_layers
 from planning.sizing.memory.state_cache import blocks_of_states
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs
 
@@ -18,8 +18,10 @@ __all__ = ["BLOCK_TOKENS", "blocks_bytes", "kv_bytes", "longest_context", "token
 def kv_bytes(inputs: MemoryInputs, tokens: int) -> int:
     """KV cache of one sequence of `tokens` tokens on one GPU, in whole blocks.
 
-    A draft keeps a cache of its own for the same tokens.
+    A draft keeps a cache of its own for the same tokens, and an encoder may keep none.
     """
+    if not inputs.keeps_cache:
+        return 0
     layers = cache_layers(inputs)
     blocks = math.ceil(tokens / layers.block_tokens)
     if inputs.accounting.windows_free_blocks:

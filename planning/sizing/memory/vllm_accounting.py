@@ -30,6 +30,7 @@ class Accounting:
     logit_bytes: peak bytes of sampling for each sequence and token of the vocabulary.
     windows_free_blocks: sliding layers keep their window only (V1's hybrid KV cache manager);
         else every layer is counted in full.
+    lora_of_experts: LoRA adapters may adapt experts, so that slots hold them too.
     moe_workspace_kept: the workspace of fused experts adds to the peak of sampling.
     runtime_bytes: what one GPU holds outside PyTorch.
     graphs_in_budget: CUDA graphs are taken from utilization x memory, not from the rest.
@@ -44,6 +45,7 @@ class Accounting:
     logit_bytes: float
     runtime_bytes: int
     windows_free_blocks: bool
+    lora_of_experts: bool
     moe_workspace_kept: bool
     fused_all_reduce: bool
     graphs_in_budget: bool
@@ -100,6 +102,7 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
         logit_bytes=facts.sampling_bytes_per_logit,
         runtime_bytes=int(runtime_gib * GIB),
         windows_free_blocks=hybrid_kv_cache and not v0_engine,
+        lora_of_experts=facts.lora_of_experts,
         moe_workspace_kept=facts.moe_workspace_kept,
         fused_all_reduce=facts.fused_all_reduce,
         graphs_in_budget=facts.graphs_in_budget,
@@ -154,6 +157,14 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraSlots:
+    """The LoRA adapters that an engine holds on the GPU at once, and their largest rank."""
+
+    count: int
+    rank: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryInputs:
     """What an engine is asked to hold, as far as memory is concerned.
 
@@ -169,6 +180,8 @@ class MemoryInputs:
     images_per_prompt: how many images a prompt may have; None if it is not stated.
     state_cache: how layers with a state keep it.
     batches_in_flight: steps that may run at the same time.
+    lora: the slots for LoRA adapters; None without any.
+    pools: whether the model embeds or scores, so that no token is sampled.
     """
 
     architecture: LlmArchitecture
@@ -193,6 +206,8 @@ class MemoryInputs:
     images_per_prompt: int | None = None
     state_cache: StateCache = StateCache()
     batches_in_flight: int = 1
+    lora: LoraSlots | None = None
+    pools: bool = False
 
     @property
     def gpu_bytes(self) -> float:
@@ -203,6 +218,14 @@ class MemoryInputs:
     def budget_bytes(self) -> float:
         """What vLLM may use of one GPU."""
         return self.gpu_memory_utilization * self.gpu_bytes
+
+    @property
+    def keeps_cache(self) -> bool:
+        """Whether keys and values are kept: V1 keeps none of an encoder, V0 those of any model.
+
+        GPUModelRunner.get_kv_cache_spec leaves out layers of AttentionType.ENCODER_ONLY.
+        """
+        return self.accounting.v0_engine or not self.architecture.encoder
 
     @property
     def value_bytes(self) -> int:
