@@ -8,15 +8,19 @@ MAKEFLAGS += --no-print-directory
 
 STACK ?= dev
 ARGS ?=
+# The Ray release of the stacks in `make e2e` (default: the newest that is `tested`), and the tests.
+RAY ?=
+E2E_TESTS ?= tests/cluster $(LOCALCLOUD_TESTS)
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 ACTIONLINT_VERSION := v1.7.12
 PY := .venv/bin/python
 LOCALCLOUD := $(PY) -m localcloud
 LOCALCLOUD_TESTS := devtools/localcloud/tests/cluster
-# The files that Ray's Python imports as top-level modules.
-STANDINS := -p vllm $(foreach name,echo_engine fork_client fork_server ray_forks sitecustomize \
-	watch_processes,-m $(name))
+# The modules that Ray's Python imports as top-level ones: those of all releases and of each.
+RAY_FOLDER := devtools/localcloud/localcloud/cluster/ray
+STANDINS := -p vllm $(foreach name,echo echo_engine engine_arguments fork_client fork_server \
+	openai_messages ray_forks sitecustomize watch_processes,-m $(name))
 
 # Use only an installed Python: uv would download one from outside the package registries.
 export UV_PYTHON_DOWNLOADS := never
@@ -70,16 +74,18 @@ test: env ## run all tests except those on the real cluster
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: e2e e2e-shared e2e-alone
-e2e: e2e-shared e2e-alone ## run the tests on the real cluster, which is built first
+e2e: e2e-shared e2e-alone ## run the tests on the real cluster, built first; RAY=2.49.1 names the release
+
+e2e-shared e2e-alone: export RAY_LLM_E2E_RAY := $(RAY)
 
 # Two clusters at the same time: one often waits while the other computes.
 e2e-shared: cluster-build
-	@$(PY) -m pytest tests/cluster $(LOCALCLOUD_TESTS) -m "cluster and not alone" --verbose --numprocesses 2 \
+	@$(PY) -m pytest $(E2E_TESTS) -m "cluster and not alone" --verbose --numprocesses 2 \
 		--dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The prod stack starts a dozen Ray nodes at once.
 e2e-alone: cluster-build
-	@$(PY) -m pytest tests/cluster -m "cluster and alone" --verbose $(ARGS)
+	@$(PY) -m pytest $(E2E_TESTS) -m "cluster and alone" --verbose $(ARGS)
 
 .PHONY: cluster-build
 cluster-build: env
@@ -107,8 +113,9 @@ lint: env ## check format, lint, types, layers and workflows
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@cd devtools/localcloud && ../../.venv/bin/mypy
-	@cd devtools/localcloud/localcloud/cluster/ray/standins && MYPYPATH=../../forks \
-		$(CURDIR)/.venv/bin/mypy --config-file $(CURDIR)/devtools/localcloud/pyproject.toml $(STANDINS)
+	@for release in $(patsubst $(RAY_FOLDER)/%/standins/vllm,%,$(wildcard $(RAY_FOLDER)/*/standins/vllm)); do \
+		(cd $(RAY_FOLDER)/$$release/standins && MYPYPATH=../../standins:../../../forks $(CURDIR)/.venv/bin/mypy \
+			--config-file $(CURDIR)/devtools/localcloud/pyproject.toml $(STANDINS)) || exit 1; done
 	@PYTHONPATH=. .venv/bin/lint-imports
 	@$(MAKE) lint-workflow
 
