@@ -1,4 +1,4 @@
-"""`python tiny_model.py FOLDER`: a model of less than 1 MB whose answers are known.
+"""`python tiny_model.py ENVIRONMENT`: a model of less than 1 MB whose answers are known.
 
 It has every file of a real one and the layers of Qwen2, but attention and feed-forward add nothing,
 so the last token alone decides the next one. The output layer is written so that
@@ -160,4 +160,4 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(sys.argv[1]) / "tiny-model")
