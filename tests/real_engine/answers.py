@@ -12,7 +12,12 @@ from tests.cluster.running import Cluster
 HERE: Final = Path(__file__).parent
 # Identifiers, times and the numbers of processes, wherever they stand.
 _CHANGING: Final = (
-    (re.compile(r"\b(chatcmpl|cmpl|modelperm|chatcmpl-tool|call|embd|stream|resp)-[0-9a-f-]{8,}"), r"\1-ID"),
+    (
+        re.compile(
+            r"\b(chatcmpl|cmpl|modelperm|chatcmpl-tool|call|embd|stream|resp)-[0-9a-f-]{8,}"
+        ),
+        r"\1-ID",
+    ),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{20,}\b"), "ID"),
     (re.compile(r"\bpid=\d+"), "pid=PID"),
@@ -36,7 +41,9 @@ def recorded(name: str) -> dict[str, Any]:
 
 def record(name: str, content: dict[str, Any]) -> None:
     """Write what the real engine does into the file that the tests compare with."""
-    head = "# Written by `make e2e-engine ARGS=--record` from what vLLM 0.29.0 did behind Ray 2.60.0.\n"
+    head = (
+        "# What vLLM 0.29.0 does behind Ray 2.60.0, written by `make e2e-engine ARGS=--record`.\n"
+    )
     text = yaml.safe_dump(content, sort_keys=False, width=100, allow_unicode=True)
     (HERE / f"{name}.yaml").write_text(head + text, encoding="utf-8")
 

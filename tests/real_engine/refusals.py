@@ -43,7 +43,9 @@ HUB_FAULTS: Final = {
 # Serve starts an engine three times by default; once shows the same.
 STARTS: Final = 1
 REFUSAL_SECONDS: Final = 900
-_ATTEMPT = re.compile(r"failed to start \d+ times|Retrying after [\d.]+ seconds|Retrying \d+ more time\(s\)")
+_ATTEMPT = re.compile(
+    r"failed to start \d+ times|Retrying after [\d.]+ seconds|Retrying \d+ more time\(s\)"
+)
 
 
 def refused_application(application: dict[str, Any], name: str) -> dict[str, Any]:

@@ -37,11 +37,10 @@ def hidden_cause(message: str, serve_api: str, settings: Settings) -> str | None
     """
     if _ELSEWHERE not in message:
         return None
-    replica = None
-    for replica in _REPLICA.finditer(message):
-        pass  # the last one is the process that failed
-    if replica is None:
+    named = list(_REPLICA.finditer(message))
+    if not named:
         return None
+    replica = named[-1]  # the process that failed
     for suffix in ("err", "out"):
         query = {"actor_id": replica["actor"], "suffix": suffix, "lines": LOG_LINES}
         url = f"{serve_api}/api/v0/logs/file?{urllib.parse.urlencode(query)}"

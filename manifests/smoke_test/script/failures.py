@@ -31,9 +31,10 @@ _MEANINGS = (
     ),
     _Meaning(
         re.compile(
-            r"RepositoryNotFoundError|Repository Not Found|is not a (valid model identifier|local folder)"
-            r"|Cannot find an appropriate cached snapshot|LocalEntryNotFoundError"
-            r"|OfflineModeIsEnabled|(couldn't|could not|cannot|can't) (connect|find the requested files)",
+            r"RepositoryNotFoundError|Repository Not Found|LocalEntryNotFoundError"
+            r"|is not a (valid model identifier|local folder)|OfflineModeIsEnabled"
+            r"|Cannot find an appropriate cached snapshot"
+            r"|(couldn't|could not|cannot|can't) (connect|find the requested files)",
             re.IGNORECASE,
         ),
         "the model's repository cannot be read: its name is misspelt, the token has no access to "

@@ -169,7 +169,7 @@ def _install_ray(environment: RayEnvironment, output: TextIO) -> None:
 
 
 def _finish(environment: RayEnvironment, script: Path) -> None:
-    """Run one script of an environment in it. Raises BuildError, and nothing is left, if it fails."""
+    """Run one script of an environment in it; raises BuildError and leaves nothing if it fails."""
     target = environment.installed
     done = subprocess.run(
         [target / "bin/python", script, target], capture_output=True, text=True, check=False

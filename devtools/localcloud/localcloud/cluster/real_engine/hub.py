@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Repositories have a commit, which the client writes into its cache.
 COMMIT = hashlib.sha1(b"tiny model", usedforsecurity=False).hexdigest()
