@@ -27,7 +27,7 @@ PRELOADED_FOR = (
     "ray.serve.llm",
 )
 STAND_IN_ENGINE = "echo_engine"
-NOT_PRELOADED = ("ray", STAND_IN_ENGINE, "vllm", "__main__", "__mp_main__")
+NOT_PRELOADED = ("ray", STAND_IN_ENGINE, "vllm", "cpu_as_gpu", "__main__", "__mp_main__")
 
 
 def preload() -> None:
