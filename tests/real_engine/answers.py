@@ -20,6 +20,7 @@ _CHANGING: Final = (
     ),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{20,}\b"), "ID"),
+    (re.compile(r"(vllm-[\d.]+)-\w+"), r"\1-ID"),
     (re.compile(r"\bpid=\d+"), "pid=PID"),
     (re.compile(r'("created": ?)\d+'), r"\g<1>0"),
     (re.compile(r"/[^\s'\"]*/site-packages/"), ""),
@@ -64,8 +65,33 @@ def answer(cluster: Cluster, model: str, request: dict[str, Any]) -> dict[str, A
     text = unchanging(text, model)
     if text.startswith("data: "):
         events = [event.removeprefix("data: ") for event in text.split("\n\n") if event]
-        return {"status": status, "events": [_parsed(event) for event in events]}
+        return {"status": status, "events": merged([_parsed(event) for event in events])}
     return {"status": status, "body": _parsed(text)}
+
+
+def merged(events: list[Any]) -> list[Any]:
+    """The events of a stream, with successive pieces of text as one.
+
+    How many tokens an event has depends on the speed of the machine.
+    """
+    found: list[Any] = []
+    for event in events:
+        text, before = _text_of(event), _text_of(found[-1]) if found else None
+        if text and before and shape(event) == shape(found[-1]):
+            before[1][before[0]] += text[1][text[0]]
+        else:
+            found.append(event)
+    return found
+
+
+def _text_of(event: Any) -> tuple[str, dict[str, Any]] | None:
+    """Where a piece of the answer's text stands, if the event has one."""
+    if not isinstance(event, dict) or not event["choices"]:
+        return None
+    [choice] = event["choices"]
+    holder = choice.get("delta", choice)
+    key = "content" if "delta" in choice else "text"
+    return (key, holder) if holder.get(key) else None
 
 
 def _parsed(text: str) -> Any:
