@@ -306,6 +306,14 @@ RuntimeError: Failed to create vLLM engine config: 1 validation error for ModelC
 input_type=ArgsKwargs]
     For further information visit https://errors.pydantic.dev/2.13/v/value_error
 """
+LITERALS = """RuntimeError: Failed to create vLLM engine config: 2 validation errors for ModelConfig
+dtype.literal['auto','half']
+  Input should be 'auto' or 'half' [type=literal_error, input_value='float8', input_type=str]
+    For further information visit https://errors.pydantic.dev/2.14/v/literal_error
+dtype.is-instance[dtype]
+  Input should be an instance of dtype [type=is_instance_of, input_value='float8', input_type=str]
+    For further information visit https://errors.pydantic.dev/2.14/v/is_instance_of
+"""
 ELSEWHERE = """ray::ServeReplica:a:LLMServer:a.initialize_and_get_metadata() (pid=7, ip=10.0.0.9, \
 actor_id=0a1b, repr=<ray.serve.ServeReplica:a object>)
   File "/home/ray/vllm/v1/engine/utils.py", line 1, in wait_for_engine_startup
@@ -330,6 +338,18 @@ def test_what_pydantic_finds_wrong_is_reported_without_the_object_it_looked_at(
         "a: RuntimeError: Failed to create vLLM engine config: 1 validation error for ModelConfig "
         "Value error, User-specified max_model_len (99999) is greater than the derived "
         "max_model_len (max_position_embeddings=32768)."
+    )
+
+
+def test_each_field_that_pydantic_names_is_reported(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] = run.service.fail("a", LITERALS)
+    assert run(60) == 1
+    assert run.lines[-2] == (
+        "a: RuntimeError: Failed to create vLLM engine config: 2 validation errors for ModelConfig "
+        "dtype.literal['auto','half'] Input should be 'auto' or 'half' [type=literal_error, "
+        "input_value='float8', input_type=str] dtype.is-instance[dtype] Input should be an "
+        "instance of dtype [type=is_instance_of, input_value='float8', input_type=str]"
     )
 
 

@@ -77,6 +77,11 @@ def merged(events: list[Any]) -> list[Any]:
     found: list[Any] = []
     for event in events:
         text, before = _text_of(event), _text_of(found[-1]) if found else None
+        if text and before and event["choices"][0]["finish_reason"]:
+            # The last piece may come with the end.
+            before[1][before[0]] += text[1][text[0]]
+            text[1][text[0]] = ""
+            text = None
         if text and before and shape(event) == shape(found[-1]):
             before[1][before[0]] += text[1][text[0]]
         else:

@@ -10,8 +10,8 @@ from tests.cluster.running import Cluster
 PREFIX = "ray_vllm"
 # Ray's agent reports its processes' metrics every few seconds.
 EXPORT_SECONDS = 120
-# Counted by nothing that these tests do, or only by chance.
-AWAITED = "ray_vllm_e2e_request_latency_seconds"
+# Of the kinds that are exported at different times, one each: at the end of a request, and always.
+AWAITED = {"ray_vllm_e2e_request_latency_seconds", "ray_vllm_num_requests_running"}
 
 
 def engine_metrics(cluster: Cluster, model: str) -> dict[str, Any]:
@@ -19,12 +19,14 @@ def engine_metrics(cluster: Cluster, model: str) -> dict[str, Any]:
     [pod] = cluster.engine_pods(model)
 
     def exported() -> dict[str, str] | None:
+        # A gauge is exported for a while after it was last set.
+        cluster.chat(model, model, "Hi")
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({"http": cluster.state.proxy})
         )
         with opener.open(f"http://{pod['status']['podIP']}:8080/metrics", timeout=30) as response:
             lines = response.read().decode().splitlines()
         types = dict(line.split()[2:4] for line in lines if line.startswith(f"# TYPE {PREFIX}"))
-        return types if AWAITED in types else None
+        return types if AWAITED <= types.keys() else None
 
     return dict(sorted(eventually(exported, "metrics", seconds=EXPORT_SECONDS).items()))

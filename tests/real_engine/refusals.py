@@ -24,7 +24,7 @@ REFUSED: Final[dict[str, dict[str, Any]]] = {
     "long-context": {"engine_kwargs": {"max_model_len": 9_999_999}},
     "unknown-dtype": {"engine_kwargs": {"dtype": "float8"}},
     "not-quantized": {"engine_kwargs": {"quantization": "awq"}},
-    "small-cache": {"engine_kwargs": {"kv_cache_memory_bytes": 1_000_000}},
+    "small-cache": {"engine_kwargs": {"num_gpu_blocks_override": 2}},
     "unknown-parser": {
         "engine_kwargs": {"enable_auto_tool_choice": True, "tool_call_parser": "nope"}
     },
@@ -85,7 +85,11 @@ def refuse(cluster: Cluster, running: str, names: list[str]) -> dict[str, dict[s
     For each: the text in Serve's messages from the error on, and what the smoke test says.
     """
     (cluster.state.folder / "hub-faults.json").write_text(json.dumps(HUB_FAULTS))
-    kept = [item["deployed_app_config"] for item in cluster.applications().values()]
+    kept = [
+        item["deployed_app_config"]
+        for name, item in cluster.applications().items()
+        if name not in REFUSED
+    ]
     model = cluster.applications()[running]["deployed_app_config"]
     submit(cluster, [*kept, *(refused_application(model, name) for name in names)])
     settled = eventually(

@@ -1,4 +1,4 @@
-"""Asks the stand-in engine of Ray 2.60.0, without Ray: requests as JSON on stdin, answers on stdout.
+"""Asks the stand-in engine of Ray 2.60.0, without Ray: JSON requests on stdin, answers on stdout.
 
 Runs with the stand-ins on PYTHONPATH, as the Python of a pod does.
 """

@@ -28,9 +28,11 @@ def test_every_request_is_answered_as_recorded(
 def test_the_engines_metrics_have_the_recorded_names_and_types(
     deployment: ClusterDeployment, cluster: Cluster, recording: bool
 ) -> None:
-    """After the requests of the tests before."""
+    """After the requests of the tests before. Others appear when they first count something."""
     found: dict[str, Any] = engine_metrics(cluster, AWAKE["name"])
-    _compare("metrics", found, recording)
+    if recording:
+        record("metrics", found)
+    assert recorded("metrics").items() <= found.items()
 
 
 def test_every_refused_configuration_is_reported_as_recorded(

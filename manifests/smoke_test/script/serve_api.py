@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 APPLICATIONS = "/api/serve/applications/"
-# An indented line with "File" belongs to a traceback.
-_LINK = re.compile(r"\s+(For further information visit|File )")
+_PYDANTIC = re.compile(r"\d+ validation errors? for ")
+_LINK = re.compile(r"\s+For further information visit")
 _OWN_MESSAGE = re.compile(r" \[type=(value|assertion)_error, input_value=.*")
 _EXCEPTION = re.compile(r"^\s*([\w.]+(Error|Exception|Exit|Interrupt|Killed)\b.*)$")
 
@@ -69,16 +69,18 @@ def last_exception(lines: Sequence[str], but: str | None = None) -> str | None:
     """
     for index in range(len(lines) - 1, -1, -1):
         if _EXCEPTION.match(lines[index]) and not (but and but in lines[index]):
-            return "\n".join([lines[index], *_continuation(lines[index + 1 :])])
+            listed = lines[index + 1 :] if _PYDANTIC.search(lines[index]) else []
+            return "\n".join([lines[index], *_findings(listed)])
     return None
 
 
-def _continuation(lines: Sequence[str]) -> Iterator[str]:
-    """The indented lines with which pydantic lists what is wrong, without its links.
+def _findings(lines: Sequence[str]) -> Iterator[str]:
+    """What pydantic finds wrong, on lines after its headline: the field, the error, a link.
 
-    A message of vLLM's own stands there in full, so the whole object it was made of is left out.
+    A message of vLLM's own is there in full, so the whole object it was made of is left out.
     """
     for line in lines:
-        if _LINK.match(line) or not line.startswith("  "):
+        if not line.strip():
             return
-        yield _OWN_MESSAGE.sub("", line)
+        if not _LINK.match(line):
+            yield _OWN_MESSAGE.sub("", line)
