@@ -27,6 +27,6 @@ def engine_metrics(cluster: Cluster, model: str) -> dict[str, Any]:
         with opener.open(f"http://{pod['status']['podIP']}:8080/metrics", timeout=30) as response:
             lines = response.read().decode().splitlines()
         types = dict(line.split()[2:4] for line in lines if line.startswith(f"# TYPE {PREFIX}"))
-        return types if AWAITED <= types.keys() else None
+        return types if types.keys() >= AWAITED else None
 
     return dict(sorted(eventually(exported, "metrics", seconds=EXPORT_SECONDS).items()))
