@@ -87,6 +87,12 @@ e2e-shared: cluster-build
 e2e-alone: cluster-build
 	@$(PY) -m pytest $(E2E_TESTS) -m "cluster and alone" --verbose $(ARGS)
 
+.PHONY: e2e-engine
+e2e-engine: env ## run the tests with a real vLLM in the cluster; installs 3.5 GB once, --record writes answers
+	@$(LOCALCLOUD) engine >/dev/null
+	@$(LOCALCLOUD).cluster build --engine vllm --ray 2.60.0
+	@$(PY) -m pytest tests/real_engine -m real_engine --verbose $(ARGS)
+
 .PHONY: cluster-build
 cluster-build: env
 	@$(LOCALCLOUD) engine >/dev/null

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from .failures import failure, progress
 from .http_json import fetch, one_line, reason
-from .serve_api import deployed_config, engine_error, progress
+from .serve_api import deployed_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,13 +91,16 @@ def judge(model: Model, view: View, settings: Settings) -> Verdict:
     """What `view` says of one model and, if it should answer by now, what it answers."""
     if view.rejected:
         return Verdict(True, False, one_line(view.rejected))
-    for applications in (view.upcoming, view.applications):
+    for applications, serve_api in (
+        (view.upcoming, view.submitted_to),
+        (view.applications, settings.dashboard_url),
+    ):
         application = applications.get(model.name)
         if application and deployed_config(application) == model.config:
             if application["status"] == "DEPLOY_FAILED":
-                return Verdict(True, False, engine_error(application))
+                return Verdict(True, False, failure(application, serve_api, settings))
             if applications is view.upcoming and application["status"] != "RUNNING":
-                return Verdict(False, False, progress(application))
+                return Verdict(False, False, progress(application, serve_api, settings))
     if view.waiting:
         return Verdict(False, False, view.waiting)
     application = view.applications.get(model.name)
@@ -105,7 +109,7 @@ def judge(model: Model, view: View, settings: Settings) -> Verdict:
     if deployed_config(application) != model.config:
         return Verdict(False, False, "still runs with its previous configuration")
     if application["status"] != "RUNNING":
-        return Verdict(False, False, progress(application))
+        return Verdict(False, False, progress(application, settings.dashboard_url, settings))
     if model.min_replicas == 0:
         return Verdict(True, True, "deployed, starts with its first request")
     return ask(model, settings)
