@@ -8,7 +8,7 @@ the last group of each padded (v1/core/kv_cache_utils.py, get_kv_cache_config_hy
 import math
 from dataclasses import replace
 
-from planning.sizing.memory.cache_layers import CacheLayers, cache_layers
+from planning.sizing.memory.cache_layers import cache_layers
 from planning.sizing.memory.state_cache import blocks_of_states
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs
 
