@@ -1,5 +1,6 @@
 """The memory estimate against the logs of real engines; `memory_calibration` prints a table."""
 
+from dataclasses import replace
 from statistics import mean, median
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from models.catalog import llms
 from planning import GIB
 from planning.sizing.memory.cache_layers import cache_layers
-from planning.sizing.memory.estimate import token_bytes
+from planning.sizing.memory.estimate import memory_fit, token_bytes
 from planning.sizing.memory.kv_cache import kv_bytes
 from tests.planning.sizing.memory_calibration import (
     Point,
@@ -89,23 +90,38 @@ def test_weights_are_estimated_closely() -> None:
 def test_activations_are_estimated_closely() -> None:
     errors = part_errors("activations", BOUND)
     assert len(errors) >= 25
-    assert median(map(abs, errors)) <= 0.1
-    assert max(map(abs, errors)) <= 0.3
+    assert median(map(abs, errors)) <= 0.03
+    assert max(map(abs, errors)) <= 0.35
 
 
 def test_graphs_are_estimated_closely() -> None:
     errors = part_errors("graphs", BOUND)
     assert len(errors) >= 50
     assert median(map(abs, errors)) <= 0.06
-    assert max(map(abs, errors)) <= 0.3
+    assert max(map(abs, errors)) <= 0.4
 
 
-def test_graphs_of_starts_that_fitted_nothing_are_within_a_tenth() -> None:
-    """On average; before experts, MLA and FlashAttention 3 were counted it was 14 %."""
+def test_graphs_of_starts_that_fitted_nothing_are_close() -> None:
+    """On average within an eighth, most of it where only a few small graphs are captured."""
     held_out = [point for point in BOUND if point.held_out and "graphs" in point.stated]
     shares = [abs(point.fit.graph_bytes / GIB / point.stated["graphs"] - 1) for point in held_out]
     assert len(shares) >= 40
-    assert mean(shares) <= 0.08
+    assert mean(shares) <= 0.125
+    assert median(shares) <= 0.06
+
+
+def test_vllms_own_estimate_of_graphs_is_mostly_within_the_margin() -> None:
+    """From 0.21 on it is charged to the budget; the rest of the margin is not needed for it."""
+    beyond = []
+    for point in BOUND:
+        release = replace(point.inputs.accounting, graphs_in_budget=True)
+        fit = memory_fit(replace(point.inputs, accounting=release))
+        if "estimated_graphs" in point.stated:
+            beyond.append(
+                point.stated["estimated_graphs"] * GIB > fit.graph_bytes + fit.margin_bytes
+            )
+    assert len(beyond) >= 60
+    assert sum(beyond) <= 3
 
 
 def test_the_cache_of_starts_that_fitted_nothing_is_within_half_a_percent() -> None:
