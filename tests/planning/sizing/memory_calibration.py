@@ -94,6 +94,7 @@ class Point:
         return None if self.kv_error_gib is None else self.kv_error_gib / self.inputs.gpu_memory_gib
 
 
+@cache
 def points() -> tuple[Point, ...]:
     """Every point of the data file, with its estimate."""
     return tuple(_point(row) for row in _data()["points"])
@@ -105,6 +106,7 @@ def context_needs() -> list[dict[str, Any]]:
     return rows
 
 
+@cache
 def _data() -> dict[str, Any]:
     data: dict[str, Any] = yaml.safe_load(POINTS.read_text("utf-8"))
     return data
@@ -197,12 +199,14 @@ def table() -> str:
 
 
 def by_gpu_and_release(chosen: Sequence[Point]) -> list[str]:
-    """A line for each GPU and release: the error as a share of the stated KV cache, in percent.
+    """A table in Markdown, a row for each GPU and release, which docs/memory.md shows.
 
-    And the most optimistic error, GiB, with the margin that the plan states there.
+    The errors of the KV cache as shares of the stated one, in percent, and the most optimistic
+    one, GiB, with the margin that the plan states there.
     """
     lines = [
-        f"{'GPU':13} {'vLLM':5} {'points':>6} {'mean %':>7} {'median %':>9} {'optimistic':>11}"
+        "| GPU | vLLM | starts | mean error | median | most optimistic, of its margin |",
+        "|---|---|---|---|---|---|",
     ]
     with_kv = [point for point in chosen if point.kv_error_gib is not None]
     named = sorted(with_kv, key=lambda point: (point.gpu, release_order(point.release)))
@@ -211,8 +215,8 @@ def by_gpu_and_release(chosen: Sequence[Point]) -> list[str]:
         shares = [kv_error_percent(point) for point in points_of_it]
         worst = max(points_of_it, key=lambda point: point.kv_error_gib or 0.0)
         lines.append(
-            f"{gpu:13} {release:5} {len(shares):6} {mean(shares):7.2f} {median(shares):9.2f}"
-            f" {worst.kv_error_gib:+6.2f} of {worst.fit.margin_bytes / GIB:.2f} GiB"
+            f"| {gpu} | {release} | {len(shares)} | {mean(shares):.1f} % | {median(shares):.1f} % "
+            f"| {worst.kv_error_gib:+.2f} of {worst.fit.margin_bytes / GIB:.2f} GiB |"
         )
     return lines
 

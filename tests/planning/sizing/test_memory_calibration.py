@@ -1,6 +1,7 @@
 """The memory estimate against the logs of real engines; `memory_calibration` prints a table."""
 
 from dataclasses import replace
+from pathlib import Path
 from statistics import mean, median
 
 import pytest
@@ -12,7 +13,9 @@ from planning.sizing.memory.estimate import memory_fit, token_bytes
 from planning.sizing.memory.kv_cache import kv_bytes
 from tests.planning.sizing.memory_calibration import (
     Point,
+    by_gpu_and_release,
     context_needs,
+    held_out,
     part_errors,
     points,
     summary,
@@ -20,6 +23,7 @@ from tests.planning.sizing.memory_calibration import (
 )
 from tests.planning.sizing.test_memory import load_of
 
+DOCS = Path(__file__).parents[3] / "docs" / "memory.md"
 BOUND = [point for point in points() if point.bound]
 WITH_KV = [point for point in BOUND if point.kv_error_gib is not None]
 STARTED = [point for point in points() if {"kv", "tokens"} <= set(point.stated)]
@@ -103,8 +107,8 @@ def test_graphs_are_estimated_closely() -> None:
 
 def test_graphs_of_starts_that_fitted_nothing_are_close() -> None:
     """On average within an eighth, most of it where only a few small graphs are captured."""
-    held_out = [point for point in BOUND if point.held_out and "graphs" in point.stated]
-    shares = [abs(point.fit.graph_bytes / GIB / point.stated["graphs"] - 1) for point in held_out]
+    unseen = [point for point in BOUND if point.held_out and "graphs" in point.stated]
+    shares = [abs(point.fit.graph_bytes / GIB / point.stated["graphs"] - 1) for point in unseen]
     assert len(shares) >= 40
     assert mean(shares) <= 0.125
     assert median(shares) <= 0.06
@@ -126,10 +130,10 @@ def test_vllms_own_estimate_of_graphs_is_mostly_within_the_margin() -> None:
 
 def test_the_cache_of_starts_that_fitted_nothing_is_within_half_a_percent() -> None:
     """On average, on H100; the nearest published estimator is off by 6.7 % on these starts."""
-    held_out = [
+    unseen = [
         point for point in WITH_KV if point.held_out and point.inputs.compute_capability == (9, 0)
     ]
-    shares = [abs((point.kv_error_gib or 0.0) / (point.stated_kv_gib or 1.0)) for point in held_out]
+    shares = [abs((point.kv_error_gib or 0.0) / (point.stated_kv_gib or 1.0)) for point in unseen]
     assert len(shares) >= 40
     assert mean(shares) <= 0.005
 
@@ -166,3 +170,10 @@ def test_the_table_shows_every_point() -> None:
     shown = table()
     assert all(point.id in shown for point in points())
     assert shown.endswith(summary(BOUND))
+
+
+def test_the_docs_show_the_errors_by_gpu_and_release() -> None:
+    """If it fails, put the table that `make calibration` prints into docs/memory.md."""
+    shown = DOCS.read_text("utf-8")
+    assert "\n".join(by_gpu_and_release(BOUND)) in shown
+    assert held_out(BOUND) in shown
