@@ -39,15 +39,18 @@ __all__ = [
 ]
 
 # Held outside PyTorch by each of several GPUs; fitted. V0: 0.3 to 0.43 GiB. V1: 0.06 on GPUs
-# without NVLink, 0.25 on A100; on Hopper 0.55 for two, and 2.3 for eight, whose NVSwitch NCCL uses,
-# or if all-reduce is fused 2.07 to 2.10 for two and up to 2.21 for more.
+# without NVLink; on A100 0.25 for two, some 0.4 for four; on Hopper 0.55 for two, and 2.3 for
+# eight, whose NVSwitch NCCL uses. If all-reduce is fused there, 2.07 to 2.10 for two and up to
+# 2.21 for more.
 _V0_PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
 _PARALLEL_RUNTIME_BYTES: Final = int(0.3 * GIB)
+_A100_RUNTIME_OF_MANY_BYTES: Final = int(0.45 * GIB)
 _HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
 _HOPPER_RUNTIME_OF_MANY_BYTES: Final = int(2.3 * GIB)
 _PIPELINE_RUNTIME_BYTES: Final = int(0.1 * GIB)  # stages that share no layer: 0.07 GiB on H100
 _FUSED_RUNTIME_BYTES: Final = int(2.1 * GIB)
 _FUSED_RUNTIME_OF_MANY_BYTES: Final = int(2.2 * GIB)
+_A100: Final = (8, 0)
 _HOPPER: Final = (9, 0)
 # The CUDA context, which exists before vLLM measures: 0.38 to 0.61 GiB ("Free memory on device").
 CONTEXT_BYTES: Final = int(0.5 * GIB)
@@ -142,10 +145,12 @@ def _runtime_bytes(inputs: MemoryInputs) -> int:
         return inputs.accounting.runtime_bytes
     if inputs.tensor_parallel_size == 1 and not inputs.accounting.v0_engine:
         return _PIPELINE_RUNTIME_BYTES
-    if inputs.compute_capability < _HOPPER:
-        v0 = inputs.accounting.v0_engine
-        return _V0_PARALLEL_RUNTIME_BYTES if v0 else _PARALLEL_RUNTIME_BYTES
     many = inputs.tensor_parallel_size > 2
+    if inputs.compute_capability < _HOPPER:
+        if inputs.accounting.v0_engine:
+            return _V0_PARALLEL_RUNTIME_BYTES
+        of_many = many and inputs.compute_capability == _A100
+        return _A100_RUNTIME_OF_MANY_BYTES if of_many else _PARALLEL_RUNTIME_BYTES
     if not inputs.accounting.fused_all_reduce or inputs.tensor_parallel_size == 1:
         return _HOPPER_RUNTIME_OF_MANY_BYTES if many else _HOPPER_RUNTIME_BYTES
     return _FUSED_RUNTIME_OF_MANY_BYTES if many else _FUSED_RUNTIME_BYTES
