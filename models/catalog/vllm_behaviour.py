@@ -42,6 +42,7 @@ class VllmBehaviour(Facts):
     - `runtime_gib`, `v0_runtime_gib`: held outside PyTorch by the one GPU of a replica
     - `moe_workspace_kept`: the workspace of fused experts adds to the peak of sampling
     - `fused_all_reduce`: all-reduce is fused with RMSNorm on Hopper and newer
+    - `mxfp4_tile_on_hopper`: a GPU's share of the width of MXFP4 experts is a multiple of it there
     - `full_cuda_graphs`: decode steps are captured whole as well as piecewise
     - `graph_sizes_follow_sequences`: the largest captured batch follows max_num_seqs
     - `sparse_graph_sizes`: captured batch sizes above 256 are 16 apart, not 8
@@ -83,6 +84,7 @@ class VllmBehaviour(Facts):
     v0_runtime_gib: float
     moe_workspace_kept: bool
     fused_all_reduce: bool
+    mxfp4_tile_on_hopper: int
     full_cuda_graphs: bool
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool

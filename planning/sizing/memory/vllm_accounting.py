@@ -14,6 +14,12 @@ from models.catalog import vllm_behaviour
 from planning.plan import GIB
 
 _LARGEST_GRAPH: Final = 512
+_CHUNKED_ATTENTION: Final = "llama4"  # its attention backend supports no graph of whole steps
+_LARGEST_GRAPH_OF_GPT_OSS: Final = 1024  # GptOssForCausalLMConfig in vLLM
+# A feed-forward layer holds its gate and up projections and their product, and the block around
+# it hidden state, residual and the norm's output, all at once.
+_WIDE_COPIES: Final = 3
+_HIDDEN_COPIES: Final = 3
 BLOCK_TOKENS: Final = 16  # vLLM's default block_size on CUDA
 
 
@@ -31,6 +37,7 @@ class Accounting:
         to groups of its size.
     shares_indexers: layers that use the indexer of another keep no keys for one.
     states_bound_sequences: vLLM does not start with more sequences than blocks for states.
+    mxfp4_tile: to what vLLM rounds a GPU's share of the width of MXFP4 experts on Hopper.
     """
 
     v0_engine: bool
@@ -43,32 +50,38 @@ class Accounting:
     full_graphs: bool
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool
+    mxfp4_tile: int
     group_slack: float = 1.0
     shares_indexers: bool = False
     states_bound_sequences: bool = False
 
-    def graph_sizes(self, max_num_seqs: int, max_num_batched_tokens: int) -> int:
-        """How many batch sizes are captured as piecewise CUDA graphs (as all graphs, in V0).
+    def largest_graph(self, inputs: "MemoryInputs") -> int:
+        """The most tokens of a step that is captured as a CUDA graph.
 
-        vLLM 0.10 VllmConfig._set_cudagraph_sizes: 1, 2, 4 and multiples of 8; V0 up to
-        max_num_seqs, V1 up to 512, later up to twice max_num_seqs.
+        vLLM 0.10 VllmConfig._set_cudagraph_sizes: V0 up to max_num_seqs, V1 up to 512, later up to
+        twice max_num_seqs.
         """
-        largest = _LARGEST_GRAPH
+        sequences = inputs.max_num_seqs
         if self.v0_engine:
-            largest = -(-max_num_seqs // 8) * 8
+            return -(-sequences // 8) * 8
+        largest = _LARGEST_GRAPH
+        if self.full_graphs and inputs.architecture.model_type == "gpt_oss":
+            largest = _LARGEST_GRAPH_OF_GPT_OSS
         elif self.graph_sizes_follow_sequences:
-            largest = min(largest, 2 * max_num_seqs)
-        if not self.v0_engine:
-            largest = min(largest, max_num_batched_tokens)
-        return self._sizes_up_to(largest)
+            largest = min(largest, 2 * sequences)
+        return min(largest, inputs.max_num_batched_tokens)
 
-    def full_graph_sizes(self, max_num_seqs: int, max_num_batched_tokens: int) -> int:
-        """How many of them are captured once more, whole, for steps that only decode."""
-        if not self.full_graphs or self.v0_engine:
+    def largest_full_graph(self, inputs: "MemoryInputs") -> int:
+        """The same of the graphs that are captured whole, for steps that only decode; 0 if none."""
+        chunked = inputs.architecture.model_type.startswith(_CHUNKED_ATTENTION)
+        if not self.full_graphs or self.v0_engine or chunked:
             return 0
-        return self._sizes_up_to(min(_LARGEST_GRAPH, max_num_seqs, max_num_batched_tokens))
+        return min(self.largest_graph(inputs), inputs.max_num_seqs)
 
-    def _sizes_up_to(self, largest: int) -> int:
+    def graph_sizes(self, largest: int) -> int:
+        """How many batch sizes up to `largest` are captured: 1, 2, 4 and multiples of 8."""
+        if not largest:
+            return 0
         if self.sparse_graph_sizes and largest > 256:
             return 3 + 256 // 8 + (largest - 256) // 16
         return 3 + largest // 8
@@ -96,6 +109,7 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
         group_slack=facts.cache_group_slack,
         shares_indexers=facts.shares_indexers,
         states_bound_sequences=facts.states_bound_sequences,
+        mxfp4_tile=facts.mxfp4_tile_on_hopper,
     )
 
 
@@ -210,3 +224,11 @@ class MemoryInputs:
     def gpus(self) -> int:
         """GPUs of one replica."""
         return self.tensor_parallel_size * self.pipeline_parallel_size
+
+
+def step_bytes(inputs: MemoryInputs, tokens: int) -> int:
+    """The peak of activations of a step of `tokens` tokens in a dense layer, on one GPU."""
+    architecture = inputs.architecture
+    wide = architecture.intermediate_size // inputs.tensor_parallel_size
+    values = _WIDE_COPIES * wide + _HIDDEN_COPIES * architecture.hidden_size
+    return tokens * values * inputs.value_bytes
