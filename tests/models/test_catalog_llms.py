@@ -107,6 +107,8 @@ KV_BYTES_PER_TOKEN = {
     "glm-5": 78 * (512 + 64) * 2,
     "glm-5.1": 78 * (512 + 64) * 2,
     "glm-5.2": 78 * (512 + 64) * 2,
+    "qwen3-next-80b-a3b-instruct": 12 * 2 * 2 * 256 * 2,
+    "kimi-linear-48b-a3b-instruct": 7 * (512 + 64) * 2,
 }
 
 # Models that the oldest pinned vLLM lacks, and a release from which on those pinned have them.
@@ -117,6 +119,8 @@ FIRST_VLLM = {
     "qwen3-vl": "0.11.0",
     "gemma-4": "0.20.0",
     "glm-5": "0.18.0",
+    "kimi-linear": "0.15.0",
+    "qwen3-next": "0.10.2",
 }
 # Counted on the model itself, built without memory for its weights; others from the dimensions.
 BUILT = "built from that config.json on the meta device"
