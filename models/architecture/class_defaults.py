@@ -1,7 +1,8 @@
 """What a config.json may leave to its class: class_defaults.json, read when the first one is.
 
 The main dimensions are taken from a class only inside a nested text_config, which transformers
-writes without the values that equal the class's. Of a flat file their absence means another file.
+writes without the values that equal the class's. Of a flat file their absence means another file,
+and that of experts a dense model.
 """
 
 import json
@@ -13,8 +14,8 @@ from typing import Any, Final
 _FILE: Final = Path(__file__).with_name("class_defaults.json")
 _MAIN: Final = frozenset(
     """
-    hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers
-    vocab_size
+    hidden_size intermediate_size max_position_embeddings n_routed_experts num_attention_heads
+    num_experts num_hidden_layers num_local_experts vocab_size
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 

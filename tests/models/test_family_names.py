@@ -386,6 +386,10 @@ def test_a_nested_configuration_leaves_to_its_class_what_equals_it() -> None:
         architecture_from_config_json(json.dumps(text | {"torch_dtype": "float16"}))
 
 
+def test_a_flat_file_without_experts_is_of_a_dense_model() -> None:
+    assert read(model_type="granitemoehybrid", layer_types=["attention"] * 4).num_experts is None
+
+
 def test_a_class_does_not_speak_for_a_field_that_is_null_or_has_another_name() -> None:
     mixtral = read(model_type="mixtral", num_local_experts=16, num_experts_per_tok=2)
     assert mixtral.num_experts == 16
