@@ -63,21 +63,33 @@ class Fields:
         path: str = "",
         defaults: Mapping[str, Any] | None = None,
         file: str = CONFIG_JSON,
+        unnamed: Mapping[str, Any] | None = None,
     ) -> None:
         self._values = values
         self._path = path
         self._defaults = defaults or {}
         self._file = file
+        self._unnamed = unnamed or {}
 
-    def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
-        """Return the same fields, with values for those that are absent."""
-        return Fields(self._values, self._path, defaults, self._file)
+    def with_defaults(
+        self, defaults: Mapping[str, Any], unnamed: Mapping[str, Any] | None = None
+    ) -> "Fields":
+        """Return the same fields, with values for those that are absent.
+
+        unnamed: values for those that are not even named as null.
+        """
+        return Fields(self._values, self._path, defaults, self._file, unnamed)
 
     def with_values(self, values: Mapping[str, Any]) -> "Fields":
         """Return the same fields, with others in place of some."""
-        return Fields({**self._values, **values}, self._path, self._defaults, self._file)
+        named = {**self._values, **values}
+        return Fields(named, self._path, self._defaults, self._file, self._unnamed)
 
     def _get(self, name: str) -> Any:
+        value = self._said(name)
+        return self._unnamed.get(name) if value is None and name not in self._values else value
+
+    def _said(self, name: str) -> Any:
         value = self._values.get(name)
         return self._defaults.get(name) if value is None else value
 
@@ -85,6 +97,11 @@ class Fields:
     def size(self) -> int:
         """How many fields there are."""
         return len(self._values)
+
+    def _first(self, names: tuple[str, ...]) -> str | None:
+        """The first name that is there; what the class sets of the others comes after them."""
+        said = (name for name in names if self._said(name) is not None)
+        return next(said, next((name for name in names if self.has(name)), None))
 
     def has(self, name: str) -> bool:
         """Return whether the field is there and not null."""
@@ -111,16 +128,17 @@ class Fields:
 
     def integer(self, *names: str, default: int | None = None) -> int:
         """Return the first of `names` that is there: a whole number from 1 up."""
-        for name in names:
-            if self.has(name):
-                return self._whole(name, least=1)
+        name = self._first(names)
+        if name is not None:
+            return self._whole(name, least=1)
         if default is None:
             raise self.error(names[0], "is missing")
         return default
 
     def count(self, *names: str) -> int | None:
         """Return the first of `names` that is there, which may be 0, or None."""
-        return next((self._whole(name, least=0) for name in names if self.has(name)), None)
+        name = self._first(names)
+        return None if name is None else self._whole(name, least=0)
 
     def _whole(self, name: str, *, least: int) -> int:
         return self._whole_of(name, self._get(name), least=least)
@@ -236,9 +254,9 @@ class Fields:
 
     def largest(self, *names: str, default: int | None = None) -> int:
         """Return the first of `names` that is there; the largest if it has one a layer."""
-        for name in names:
-            if isinstance(self._get(name), list) and self._get(name):
-                return max(self._whole_of(name, item, least=1) for item in self._get(name))
+        name = self._first(names)
+        if name is not None and isinstance(self._get(name), list) and self._get(name):
+            return max(self._whole_of(name, item, least=1) for item in self._get(name))
         return self.integer(*names, default=default)
 
     def first_object(self, name: str) -> "Fields | None":

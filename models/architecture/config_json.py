@@ -7,6 +7,7 @@ Class defaults that a config.json may leave out are those of transformers.
 
 from pydantic import ValidationError
 
+from models.architecture.class_defaults import class_defaults
 from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields, parse_object
 from models.architecture.feed_forward import block_heads, block_widths, feed_forward_weights
 from models.architecture.layer_kinds import layer_kinds, listed_layers
@@ -44,6 +45,14 @@ EXPERT_WIDTHS = (
 EXPERT_INPUTS = ("moe_latent_size", "routed_expert_hidden_size")
 # NVIDIA's architecture search: layers of one kind whose shapes differ.
 SEARCHED = ("nemotron-nas",)
+FEED_FORWARD_WIDTHS = (
+    "intermediate_size",
+    "ffn_hidden_size",
+    "n_inner",
+    "ffn_dim",
+    "block_ff_dim",  # LFM2
+    "ff_intermediate_size",  # Phi-3 small
+)
 FALCON = ("falcon", "RefinedWeb", "RefinedWebModel")
 # Their config.json has no size for the feed-forward layer.
 FOUR_TIMES_HIDDEN = (*FALCON, "gpt2", "gpt_bigcode", "bloom")
@@ -157,7 +166,8 @@ def _architecture(
     multimodal: bool,
 ) -> LlmArchitecture:
     text_type = fields.text("model_type", default=model_type) or model_type
-    fields = fields.with_defaults(CLASS_DEFAULTS.get(text_type, {}))
+    of_class = class_defaults(text_type, nested=fields is not whole)
+    fields = fields.with_defaults(CLASS_DEFAULTS.get(text_type, {}), of_class)
     names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
     layers = fields.integer(*names, default=listed_layers(fields))
     hidden = fields.integer("hidden_size", "n_embd", "d_model")
@@ -244,8 +254,7 @@ def _intermediate_size(fields: Fields, text_type: str, hidden: int, experts: int
     default = 4 * hidden if text_type in FOUR_TIMES_HIDDEN else None
     if experts and fields.has("moe_intermediate_size"):
         default = fields.largest("moe_intermediate_size")
-    names = ("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "block_ff_dim")
-    return fields.largest(*names, default=default)
+    return fields.largest(*FEED_FORWARD_WIDTHS, default=default)
 
 
 def _head_shapes(fields: Fields, kv_heads: int, head_dim: int) -> dict[str, int | None]:
@@ -388,7 +397,7 @@ def _shared_experts(fields: Fields) -> int | None:
 
 
 def _moe_layers(fields: Fields, layers: int) -> int:
-    """Layers with experts: those of a list, every nth, all but the first few, or from a first on."""
+    """Layers with experts: those of a list, every nth, all but the first, or from a first on."""
     for name in ("moe_layer_freq", "mlp_layer_types"):
         if fields.is_list(name):
             return max(1, sum(1 for item in fields.items(name) if item in (1, "sparse")))

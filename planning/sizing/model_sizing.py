@@ -104,13 +104,10 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
     best: ModelSizing | None = None
     for candidate in _candidates(spec, tier, precision):
         # The first without doubt; else the first that may fit; else the last, for the message.
-        if (
-            best is None
-            or not best.fits
-            or (candidate.fits and candidate.runs_sequences and not best.runs_sequences)
-        ):
+        runs = candidate.fits and candidate.runs_sequences
+        if best is None or not best.fits or (runs and not best.runs_sequences):
             best = candidate
-        if candidate.fits and not candidate.doubtful and candidate.runs_sequences:
+        if runs and not candidate.doubtful:
             best = candidate
             break
     if best is None:

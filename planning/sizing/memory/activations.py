@@ -9,7 +9,9 @@ from planning.plan import GIB
 from planning.sizing.memory.images import encoder_peak_bytes, kept_image_bytes, takes_images
 from planning.sizing.memory.vllm_accounting import MemoryInputs, step_bytes
 
-_BASE_BYTES = int(0.1 * GIB)  # inputs and small buffers; fitted to the points in the tests
+# Inputs and small buffers beside a step, and beside sampling; fitted to the points in the tests.
+_STEP_BASE_BYTES = int(0.1 * GIB)
+_SAMPLING_BASE_BYTES = int(0.03 * GIB)
 # V0 runs the encoder of images on the largest one that the model takes (vllm#16570).
 _V0_VISION_BYTES = int(1.8 * GIB)
 _USUAL_VALUE_BYTES = 2
@@ -22,16 +24,18 @@ def activation_bytes(inputs: MemoryInputs) -> int:
     architecture = inputs.architecture
     hidden = inputs.max_num_batched_tokens * architecture.hidden_size * inputs.value_bytes
     workspace = _moe_workspace(inputs)
-    step = step_bytes(inputs, inputs.max_num_batched_tokens) + workspace
-    sampling = hidden + (_pooling_peak(inputs) if inputs.pools else _sampling_peak(inputs))
+    step = _STEP_BASE_BYTES + step_bytes(inputs, inputs.max_num_batched_tokens) + workspace
+    last = _pooling_peak(inputs) if inputs.pools else _sampling_peak(inputs)
+    sampling = _SAMPLING_BASE_BYTES + hidden + last
     if inputs.accounting.moe_workspace_kept:
         sampling += workspace
     text = max(step, sampling)
     if not takes_images(inputs):
-        return _BASE_BYTES + text
+        return text
     if inputs.accounting.v0_engine:
-        return _BASE_BYTES + text + _V0_VISION_BYTES
-    return _BASE_BYTES + max(text + kept_image_bytes(inputs), encoder_peak_bytes(inputs))
+        return text + _V0_VISION_BYTES
+    encoding = _STEP_BASE_BYTES + encoder_peak_bytes(inputs)
+    return max(text + kept_image_bytes(inputs), encoding)
 
 
 def _sampling_peak(inputs: MemoryInputs) -> int:

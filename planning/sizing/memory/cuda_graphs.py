@@ -25,6 +25,9 @@ _GPT_OSS_BYTES: Final = int(0.335 * _MEBIBYTE)
 _SPLITS: Final = 32
 _RESULT_BYTES: Final = 4
 _HOPPER: Final = (9, 0)
+# FlashInfer's attention, which Turing has, plans each size in buffers of its own; one log of a T4.
+_FLASHINFER_BYTES: Final = 256 * _MEBIBYTE
+_TURING: Final = (7, 5)
 
 
 def graph_bytes(inputs: MemoryInputs) -> int:
@@ -37,7 +40,10 @@ def graph_bytes(inputs: MemoryInputs) -> int:
     largest_full = 0 if inputs.pools else accounting.largest_full_graph(inputs)
     graphs = accounting.graph_sizes(largest) + accounting.graph_sizes(largest_full)
     kernels = graphs * inputs.stage_layers * _layer_bytes(inputs)
-    return _POOL_BYTES + step_bytes(inputs, largest) + _split_bytes(inputs, largest_full) + kernels
+    attention = _split_bytes(inputs, largest_full)
+    if inputs.compute_capability == _TURING and not accounting.v0_engine:
+        attention = _FLASHINFER_BYTES
+    return _POOL_BYTES + step_bytes(inputs, largest) + attention + kernels
 
 
 def _layer_bytes(inputs: MemoryInputs) -> int:

@@ -40,13 +40,19 @@ __all__ = [
     "weight_bytes_per_gpu",
 ]
 
-# Held outside PyTorch by each of several GPUs; fitted: 0.3 to 0.43 GiB, 0.55 on Hopper, and if
-# all-reduce is fused there 2.07 to 2.10 for two GPUs and up to 2.21 for more.
-_PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
+# Held outside PyTorch by each of several GPUs; fitted. V0: 0.3 to 0.43 GiB. V1: 0.06 on GPUs
+# without NVLink; on A100 0.25 for two, some 0.4 for four; on Hopper 0.55 for two, and 2.3 for
+# eight, whose NVSwitch NCCL uses. If all-reduce is fused there, 2.07 to 2.10 for two and up to
+# 2.21 for more.
+_V0_PARALLEL_RUNTIME_BYTES: Final = int(0.45 * GIB)
+_PARALLEL_RUNTIME_BYTES: Final = int(0.3 * GIB)
+_A100_RUNTIME_OF_MANY_BYTES: Final = int(0.45 * GIB)
 _HOPPER_RUNTIME_BYTES: Final = int(0.6 * GIB)
+_HOPPER_RUNTIME_OF_MANY_BYTES: Final = int(2.3 * GIB)
 _PIPELINE_RUNTIME_BYTES: Final = int(0.1 * GIB)  # stages that share no layer: 0.07 GiB on H100
 _FUSED_RUNTIME_BYTES: Final = int(2.1 * GIB)
 _FUSED_RUNTIME_OF_MANY_BYTES: Final = int(2.2 * GIB)
+_A100: Final = (8, 0)
 _HOPPER: Final = (9, 0)
 # The CUDA context, which exists before vLLM measures: 0.38 to 0.61 GiB ("Free memory on device").
 CONTEXT_BYTES: Final = int(0.5 * GIB)
@@ -55,6 +61,12 @@ LEAST_CONTEXT_BYTES: Final = int(0.3 * GIB)
 # closer than this is in doubt. Activations and runtime are estimated; the rest is arithmetic.
 _MARGIN_BYTES: Final = int(0.15 * GIB)
 _MARGIN_SHARE: Final = 0.1
+# vLLM estimates its graphs from two of them, and charges the budget with that: in 3 of 61 starts it
+# is above this by more than the margin, up to 0.9 GiB (estimated_graphs in the points).
+_GRAPH_MARGIN_SHARE: Final = 0.25
+# Turing runs FlashInfer's or Triton's attention, whose buffers differ by release; three logs of it.
+_TURING: Final = (7, 5)
+_TURING_MARGIN_BYTES: Final = int(0.1 * GIB)
 # Linear attention computes a step in chunks, each with a state of every head: some 0.2 GiB for
 # 8,192 tokens of Qwen3.5 27B. No log shows its peak.
 _LINEAR_MARGIN_BYTES: Final = int(0.3 * GIB)
@@ -82,6 +94,10 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     per_sequence = kv_bytes(inputs, inputs.max_model_len)
     margin = _MARGIN_BYTES + int(_MARGIN_SHARE * (activations + runtime))
     margin += image_margin_bytes(inputs)
+    if inputs.accounting.graphs_in_budget:
+        margin += int(_GRAPH_MARGIN_SHARE * graphs)
+    if inputs.compute_capability == _TURING:
+        margin += _TURING_MARGIN_BYTES
     if inputs.architecture.state_layers is not None:
         margin += _LINEAR_MARGIN_BYTES
     if inputs.draft is not None and inputs.draft.assumed:
@@ -150,9 +166,12 @@ def _runtime_bytes(inputs: MemoryInputs) -> int:
         return inputs.accounting.runtime_bytes
     if inputs.tensor_parallel_size == 1 and not inputs.accounting.v0_engine:
         return _PIPELINE_RUNTIME_BYTES
-    if inputs.compute_capability < _HOPPER:
-        return _PARALLEL_RUNTIME_BYTES
-    if not inputs.accounting.fused_all_reduce or inputs.tensor_parallel_size == 1:
-        return _HOPPER_RUNTIME_BYTES
     many = inputs.tensor_parallel_size > 2
+    if inputs.compute_capability < _HOPPER:
+        if inputs.accounting.v0_engine:
+            return _V0_PARALLEL_RUNTIME_BYTES
+        of_many = many and inputs.compute_capability == _A100
+        return _A100_RUNTIME_OF_MANY_BYTES if of_many else _PARALLEL_RUNTIME_BYTES
+    if not inputs.accounting.fused_all_reduce or inputs.tensor_parallel_size == 1:
+        return _HOPPER_RUNTIME_OF_MANY_BYTES if many else _HOPPER_RUNTIME_BYTES
     return _FUSED_RUNTIME_OF_MANY_BYTES if many else _FUSED_RUNTIME_BYTES

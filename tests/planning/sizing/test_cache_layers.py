@@ -136,6 +136,35 @@ def test_an_indexer_adds_its_keys() -> None:
     assert kv_bytes(load_of(latent), 1600) == 40 * 1600 * (576 * 2 + 128 + 4)
 
 
+def test_an_indexer_beside_key_value_heads_keeps_16_bits_a_value() -> None:
+    """MiniMaxM3IndexerCache in vLLM 0.29.0; MiniMax M3 has one in 57 of its 60 layers."""
+    indexed = PLAIN.model_copy(update={"index_head_dim": 128, "index_layers": 38})
+    assert kv_bytes(load_of(indexed), 1600) == 40 * 1600 * (2 * 2 * 256 * 2 + 244)
+
+
+def test_layers_that_use_another_s_indexer_keep_no_keys_from_a_release_on() -> None:
+    latent = PLAIN.model_copy(
+        update={
+            "attention": Attention(kind=AttentionKind.MLA, kv_lora_rank=512, qk_rope_head_dim=64),
+            "index_head_dim": 128,
+            "index_layers": 10,
+        }
+    )
+    older, newer = (
+        load_of(latent, accounting=accounting(vllm, v0_engine=False))
+        for vllm in ("0.18.0", "0.29.0")
+    )
+    assert kv_bytes(older, 1600) == 40 * 1600 * (576 * 2 + 132)
+    assert kv_bytes(newer, 1600) == 40 * 1600 * (576 * 2 + 33)
+
+
+def test_a_window_waits_for_all_steps_that_run_at_once() -> None:
+    one = load_of(GEMMA_4_31B, max_num_batched_tokens=2048)
+    two = replace(one, batches_in_flight=2)
+    blocks = (kv_bytes(two, 65_536) - kv_bytes(one, 65_536)) / (50 * 16 * 2 * 16 * 256 * 2)
+    assert blocks == 2048 / 16
+
+
 @pytest.mark.parametrize("architecture", [QWEN_35_35B, MIMO, GEMMA_4_31B])
 def test_the_longest_context_fits(architecture: LlmArchitecture) -> None:
     inputs = load_of(architecture)

@@ -131,10 +131,10 @@ MODELS = {
     "lfm2": LFM2,
     "qwen3-next": QWEN3_NEXT,
 }
-# What vLLM 0.29.0 computes: the state of get_mamba_state_shape_from_config of the model's class, the
-# block of attention that is no smaller, and the bytes of a sequence of 65,536 tokens (the longest
-# of Nemotron-H: 8,192) in the groups of kv_cache_utils. By model, degree of tensor parallelism and
-# mamba_cache_mode.
+# What vLLM 0.29.0 computes: the state of get_mamba_state_shape_from_config of the model's class,
+# the block of attention that is no smaller, and the bytes of a sequence of 65,536 tokens (the
+# longest of Nemotron-H: 8,192) in the groups of kv_cache_utils. By model, degree of tensor
+# parallelism and mamba_cache_mode.
 BY_VLLM = {
     ("qwen3.5-27b", 1, "align"): (3_207_168, 784, 4_624_220_160),
     ("qwen3.5-27b", 4, "none"): (801_792, 784, 1_117_519_872),
