@@ -35,6 +35,11 @@ def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
         },
         "engine_kwargs": _engine_kwargs(model),
     }
+    if model.lora_path is not None:
+        config["lora_config"] = {
+            "dynamic_lora_loading_path": model.lora_path,
+            "max_num_adapters_per_replica": model.engine["max_cpu_loras"],
+        }
     config.update(_placement(plan, model))
     if model.v0_engine:
         # Ray passes this to the replica, to the task that makes the engine's config and, because
@@ -148,6 +153,7 @@ def _engine_kwargs(model: ModelPlan) -> dict[str, Any]:
         kwargs["enforce_eager"] = True
     if model.asks_prefix_caching:
         kwargs["enable_prefix_caching"] = True
+    kwargs.update(_plain(model.task_arguments))
     kwargs.update(_plain(model.engine))
     return kwargs
 

@@ -7,6 +7,7 @@ the stack file has one. Money is USD a month, rounded to cents; null is a price 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, TypedDict
 
+from models.catalog import task_row
 from planning import Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
@@ -51,6 +52,7 @@ class ModelSummary(TypedDict):
     derived: the names of the values that the program chose, not the stack file.
     configuration: the other values that the text of its Ray Serve application depends on.
     memory, longestContext: null if the stack file turns the memory check off.
+    task, taskPath: what it is served for, and the path of such requests below the endpoint.
     endpoint: the base URL of its OpenAI API inside the cluster.
     monthlyUsd: its share of its pool.
     """
@@ -69,6 +71,8 @@ class ModelSummary(TypedDict):
     configuration: dict[str, Any]
     memory: MemorySummary | None
     longestContext: int | None
+    task: str
+    taskPath: str
     endpoint: str
     monthlyUsd: Amounts | None
 
@@ -250,6 +254,8 @@ def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
         configuration=_configuration(model),
         memory=None if model.fit is None else _memory(model.fit),
         longestContext=None if model.fit is None else model.fit.longest_context,
+        task=model.task.value,
+        taskPath=task_row(model.task).path,
         endpoint=plan.service.endpoint(model),
         monthlyUsd=_usd(plan.cost.models[model.name].monthly),
     )
@@ -282,6 +288,7 @@ def _configuration(model: ModelPlan) -> dict[str, Any]:
         "upscale_delay_s": replicas.upscale_delay_seconds,
         "downscale_delay_s": replicas.downscale_delay_seconds,
         "routers": f"{model.routers.min}-{model.routers.max}",
+        **model.task_arguments,
         **model.engine,
     }
 

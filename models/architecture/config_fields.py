@@ -73,9 +73,18 @@ class Fields:
         """Return the same fields, with values for those that are absent."""
         return Fields(self._values, self._path, defaults, self._file)
 
+    def with_values(self, values: Mapping[str, Any]) -> "Fields":
+        """Return the same fields, with others in place of some."""
+        return Fields({**self._values, **values}, self._path, self._defaults, self._file)
+
     def _get(self, name: str) -> Any:
         value = self._values.get(name)
         return self._defaults.get(name) if value is None else value
+
+    @property
+    def size(self) -> int:
+        """How many fields there are."""
+        return len(self._values)
 
     def has(self, name: str) -> bool:
         """Return whether the field is there and not null."""
@@ -123,9 +132,18 @@ class Fields:
             raise self.error(name, f"must be from {least} to {LARGEST_DIMENSION:,}")
         return value
 
+    def is_text(self, name: str) -> bool:
+        """Return whether the field is a text."""
+        return isinstance(self._get(name), str)
+
     def is_list(self, name: str) -> bool:
         """Return whether the field is a list, as some families have one value for each kind."""
         return isinstance(self._get(name), list)
+
+    def items(self, name: str) -> list[Any]:
+        """Return a list of anything, empty if the field is no list."""
+        value = self._get(name)
+        return value if isinstance(value, list) else []
 
     def is_minus_one(self, name: str) -> bool:
         """Return whether the field is -1, which several formats write for "none"."""
@@ -184,6 +202,25 @@ class Fields:
         ):
             raise self.error(name, "must be a list of whole numbers")
         return value
+
+    def indices(self, name: str) -> list[int]:
+        """Return a list of whole numbers of at least 0, empty if the field is absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(name, "must be a list of whole numbers")
+        return [self._whole_of(name, item, least=0) for item in value]
+
+    def objects(self, name: str) -> "list[Fields]":
+        """Return the fields of each object in a list."""
+        value = self._get(name)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(name, "must be a list of objects")
+        paths = (f"{self._path}{name}[{index}]." for index in range(len(value)))
+        return [
+            Fields(item, path, file=self._file) for item, path in zip(value, paths, strict=True)
+        ]
 
     def flags_as_numbers(self, name: str) -> list[int]:
         """Return a list of zeros and ones, empty if the field is absent."""

@@ -41,8 +41,11 @@ from models.catalog.release_number import release_number
 from models.catalog.releases import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
+    Known,
     KubeRayRelease,
     RayRelease,
+    Release,
+    Tested,
     kuberay_releases,
     nearest_ray,
     oldest_ray,
@@ -50,6 +53,13 @@ from models.catalog.releases import (
     ray_service_name_limit,
 )
 from models.catalog.replacing_fields import REPLACING_POOL_FIELDS
+from models.catalog.tasks import (
+    TaskRow,
+    generation_arguments,
+    releases_with,
+    task_arguments,
+    task_row,
+)
 from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_behaviour
 from models.catalog.vllm_release import (
     EngineArgument,
@@ -92,6 +102,7 @@ __all__ = [
     "Gating",
     "GpuTier",
     "HourlyPrice",
+    "Known",
     "KubeRayRelease",
     "LlmRow",
     "MachineType",
@@ -100,6 +111,9 @@ __all__ = [
     "QuantizationTakeover",
     "RayRelease",
     "Region",
+    "Release",
+    "TaskRow",
+    "Tested",
     "VllmBehaviour",
     "WeightLimits",
     "added_in",
@@ -115,6 +129,7 @@ __all__ = [
     "float16_refused",
     "front_end_arguments",
     "gating",
+    "generation_arguments",
     "gpu_quotas",
     "gpu_tiers",
     "kuberay_releases",
@@ -140,8 +155,11 @@ __all__ = [
     "ray_service_name_limit",
     "regions",
     "release_number",
+    "releases_with",
     "serving_arguments",
     "supported_architectures",
+    "task_arguments",
+    "task_row",
     "vllm_behaviour",
     "vllm_versions",
     "weight_limits",

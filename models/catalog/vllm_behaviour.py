@@ -40,6 +40,7 @@ class VllmBehaviour(Facts):
     - `swap_space_gib`: host memory for each GPU if `swap_space` is left out; 0 without the argument
     - `sampling_bytes_per_logit`: peak bytes for each sequence and token of the vocabulary
     - `runtime_gib`, `v0_runtime_gib`: held outside PyTorch by the one GPU of a replica
+    - `lora_of_experts`: slots for LoRA adapters hold those of experts too
     - `moe_workspace_kept`: the workspace of fused experts adds to the peak of sampling
     - `fused_all_reduce`: all-reduce is fused with RMSNorm on Hopper and newer
     - `mxfp4_tile_on_hopper`: a GPU's share of the width of MXFP4 experts is a multiple of it there
@@ -47,6 +48,15 @@ class VllmBehaviour(Facts):
     - `graph_sizes_follow_sequences`: the largest captured batch follows max_num_seqs
     - `sparse_graph_sizes`: captured batch sizes above 256 are 16 apart, not 8
     - `graphs_in_budget`: CUDA graphs are taken from utilization x memory
+    - `cache_group_slack`: how many times the rarest kind of layer the commonest may have and still
+      share its groups of the KV cache
+    - `windows_wait_for_batches`: layers that slide keep the tokens of all steps that run at once
+    - `shares_indexers`: layers that use another's indexer keep no keys
+    - `state_cache_modes`: what prefix caching keeps of states (`cached`), and whether it is on
+      without being asked for (`default`)
+    - `state_dtype_of_config`: recurrent states have the dtype that config.json gives them
+    - `states_bound_sequences`: vLLM does not start with more sequences than blocks for states
+    - `v0_states`: models with states run on V0 if the release still has it
     """
 
     draft_models: bool
@@ -73,6 +83,7 @@ class VllmBehaviour(Facts):
     sampling_bytes_per_logit: float
     runtime_gib: float
     v0_runtime_gib: float
+    lora_of_experts: bool
     moe_workspace_kept: bool
     fused_all_reduce: bool
     mxfp4_tile_on_hopper: int
@@ -80,6 +91,13 @@ class VllmBehaviour(Facts):
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool
     graphs_in_budget: bool
+    cache_group_slack: float
+    windows_wait_for_batches: bool
+    shares_indexers: bool
+    state_cache_modes: Mapping[str, str | None]
+    state_dtype_of_config: bool
+    states_bound_sequences: bool
+    v0_states: bool
 
     def refuses_fields_of(self, argument: str) -> bool:
         """Whether a field that the argument lacks is refused; else it is dropped."""

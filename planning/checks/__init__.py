@@ -14,7 +14,7 @@ from planning.checks.adopted_cluster import (
     driver_problems,
     operator_version_problems,
 )
-from planning.checks.autoscaling import downscale_problems, scale_to_zero_problems
+from planning.checks.autoscaling import downscale_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
@@ -31,6 +31,7 @@ from planning.checks.kubernetes_object_size import object_size_problems
 from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
+from planning.checks.model_tasks import task_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
@@ -50,6 +51,7 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     local_path_problems,
     engine_argument_problems,
     engine_argument_value_problems,
+    task_problems,
     lora_problems,
     rope_scaling_problems,
     speculative_config_problems,
@@ -59,7 +61,6 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
 )
 # A model on its pool.
 PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (
-    scale_to_zero_problems,
     downscale_problems,
     boot_disk_problems,
     unchecked_weight_problems,

@@ -1,7 +1,7 @@
-"""LoRA: which of its engine arguments vLLM takes, and that no adapter can be reached here.
+"""LoRA: which of its engine arguments vLLM takes, and whether an adapter can be reached.
 
-Adapters need a `lora_config` with a bucket in addition to the engine arguments. This program writes
-none, so the memory that `enable_lora` reserves is never used.
+Ray Serve LLM reaches adapters only through a `lora_config` with the folder of a bucket, which the
+key `lora` names; without it the memory that `enable_lora` reserves is never used.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Final
 
 from models.catalog import vllm_behaviour
 from models.problems import Problem
-from models.ways_out import leave_out, together, use
+from models.ways_out import leave_out, outside, together, use
 from planning.checks.contexts import EntryContext
 
 _NEEDS_ENABLE: Final = ("max_lora_rank", "max_loras", "max_cpu_loras", "lora_dtype", "lora_modules")
@@ -52,17 +52,34 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
                 leave_out(f"{path}.engine.max_cpu_loras", "leave it out"),
             ),
         )
+    if context.deployment.lora is None:
+        yield from _without_folder(context)
+    elif engine.get("enable_lora") is False:
+        yield Problem(
+            path=f"{path}.engine.enable_lora",
+            value=False,
+            reason="contradicts lora, which names a folder of adapters",
+            remedy="Keep one of the two",
+            rule="contradiction",
+            candidates=(leave_out(f"{path}.engine.enable_lora"), leave_out(f"{path}.lora")),
+        )
+
+
+def _without_folder(context: EntryContext) -> Iterable[Problem]:
+    """LoRA arguments of a model that names no folder of adapters."""
+    engine, path = context.engine, context.path
+    folder = outside("name the folder of its adapters: lora: {path: gs://<bucket>/<folder>}")
     if engine.get("enable_lora") is True:
         yield Problem(
             path=f"{path}.engine.enable_lora",
             value=True,
-            reason="reserves memory for LoRA adapters, and this program serves none: a request for "
-            "an adapter would get a 404",
-            remedy="Leave it out, and serve the merged model as a source",
+            reason="reserves memory for LoRA adapters, and the model names no folder of them: a "
+            "request for an adapter would get a 404",
+            remedy="Leave it out",
             rule="lora-unreachable",
             candidates=(
                 together(
-                    "leave all LoRA arguments out, and serve the merged model as a source",
+                    "leave all LoRA arguments out",
                     leave_out(f"{path}.engine.enable_lora"),
                     *(
                         leave_out(f"{path}.engine.{name}")
@@ -70,16 +87,17 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
                         if name in engine
                     ),
                 ),
+                folder,
             ),
         )
-    else:
-        for name in _NEEDS_ENABLE:
-            if engine.get(name) is not None:
-                yield Problem(
-                    path=f"{path}.engine.{name}",
-                    value=engine[name],
-                    reason="has no effect without enable_lora, and this program serves no adapters",
-                    remedy="Leave it out",
-                    rule="lora-unreachable",
-                    candidates=(leave_out(f"{path}.engine.{name}", "leave it out"),),
-                )
+        return
+    for name in _NEEDS_ENABLE:
+        if engine.get(name) is not None:
+            yield Problem(
+                path=f"{path}.engine.{name}",
+                value=engine[name],
+                reason="has no effect on a model without LoRA adapters",
+                remedy="Leave it out",
+                rule="lora-unreachable",
+                candidates=(leave_out(f"{path}.engine.{name}", "leave it out"), folder),
+            )

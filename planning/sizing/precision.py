@@ -11,6 +11,7 @@ from models.architecture import AttentionKind
 from models.catalog import (
     GpuTier,
     RayRelease,
+    Tested,
     float16_refused,
     oldest_ray,
     quantize_while_loading,
@@ -96,6 +97,8 @@ def choose_precision(
         kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
         asks_prefix_caching=v0_engine
+        and not _keeps_states(checkpoint)
+        and not checkpoint.task.pools
         and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
         splits_long_prompts=_splits_long_prompts(checkpoint, arguments, release.vllm),
     ), tuple(problems)
@@ -111,9 +114,16 @@ def _runs_v0_engine(
     least = facts.v1_engine_capability
     if _has_fp8_kv(arguments):
         least = max(least, facts.preferred_fp8_kv_cache_capability)
-    name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    name = checkpoint.served_class
     moved = any(True for _ in _moving_arguments(arguments, release.ray.vllm))
-    return tier.capability < least or name in facts.v0_architectures or moved
+    states = facts.v0_states and _keeps_states(checkpoint)
+    return tier.capability < least or name in facts.v0_architectures or states or moved
+
+
+def _keeps_states(checkpoint: Checkpoint) -> bool:
+    """Whether layers keep a state instead of a cache; V0 caches no prefix of theirs."""
+    architecture = checkpoint.architecture
+    return architecture is not None and architecture.state_layers is not None
 
 
 def _moving_arguments(arguments: StatedArguments, vllm: str) -> Iterator[str]:
@@ -230,8 +240,21 @@ def _dtype(
     # A checkpoint in float16 stays so: bfloat16 would drop three bits of its mantissa.
     if checkpoint.architecture is not None and checkpoint.architecture.torch_dtype == "float16":
         return "float16"
+    if _in_float16_for_pooling(checkpoint, release):
+        return "float16"
     dtypes = activation_dtypes(checkpoint, arguments, tier, release.vllm)
     return "float16" if dtypes and "bfloat16" not in dtypes else "bfloat16"
+
+
+def _in_float16_for_pooling(checkpoint: Checkpoint, release: ReleasePlan) -> bool:
+    """A float32 checkpoint that pools keeps more of its mantissa: _resolve_auto_dtype in vLLM."""
+    architecture = checkpoint.architecture
+    return (
+        checkpoint.task.pools
+        and architecture is not None
+        and architecture.torch_dtype == "float32"
+        and architecture.model_type not in float16_refused(release.vllm)
+    )
 
 
 def _dtype_problems(
@@ -324,7 +347,7 @@ def _architecture_problems(
     checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan
 ) -> Iterable[Problem]:
     if not checkpoint.is_known_to(release.vllm):
-        name = checkpoint.architecture.architecture if checkpoint.architecture else None
+        name = checkpoint.served_class
         yield Problem(
             path=arguments.path,
             value=checkpoint.source,
@@ -336,7 +359,7 @@ def _architecture_problems(
                 for row in sorted(
                     ray_releases().values(),
                     # Releases that this project's tests run come first, then the older ones.
-                    key=lambda row: (not row.tested, release_number(row.ray)),
+                    key=lambda row: (row.tested is not Tested.CLUSTER, release_number(row.ray)),
                 )
                 if checkpoint.is_known_to(row.vllm)
             ),

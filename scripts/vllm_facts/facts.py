@@ -189,11 +189,13 @@ def texts(nodes: Iterable[ast.expr | None]) -> list[str]:
 
 # Run by the Transformers backend, from vLLM 0.11 on. In a table of their own.
 TRANSFORMERS_MODELS = "_TRANSFORMERS_SUPPORTED_MODELS"
+# The models that score a pair of texts; the table has another name since 0.18.
+SCORING_MODELS = ("_CROSS_ENCODER_MODELS", "_SEQUENCE_CLASSIFICATION_MODELS")
 
 
 def architectures(source: Source) -> list[str]:
-    """Return the architectures of the model registry that generate text or embed."""
-    tables = ("_TEXT_GENERATION_MODELS", "_EMBEDDING_MODELS", TRANSFORMERS_MODELS)
+    """Return the architectures of the model registry that generate text, embed or score."""
+    tables = ("_TEXT_GENERATION_MODELS", "_EMBEDDING_MODELS", *SCORING_MODELS, TRANSFORMERS_MODELS)
     return sorted({*multimodal_architectures(source), *_registered(source, *tables)})
 
 
@@ -209,7 +211,7 @@ def _registered(source: Source, *tables: str) -> set[str]:
         found = source.find(name, home)
         if found is not None and isinstance(found[0], ast.Dict):
             result |= set(texts(found[0].keys))
-        elif name != TRANSFORMERS_MODELS:
+        elif name not in (TRANSFORMERS_MODELS, *SCORING_MODELS):
             sys.exit(f"{name} is not found in the model registry")
     return result
 

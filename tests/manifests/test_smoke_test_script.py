@@ -18,6 +18,7 @@ from manifests.smoke_test.script import http_json, main, repairs, service_view
 from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION, Settings
 from models import problems
+from models.tasks import Task
 from planning import ModelPlan
 from tests.manifests.plans import model, plan, replicas
 from tests.manifests.written import config_maps, smoke_test_job
@@ -121,7 +122,11 @@ class Service:
         if endpoint == "models":
             return 200, {"data": [{"id": name}]}
         assert body["model"] == name
-        return 200, {"data": [1]} if endpoint == "embeddings" else {"choices": [{"text": "hello"}]}
+        answers: dict[str, Any] = {
+            "embeddings": {"data": [{"embedding": [0.25, -0.5]}]},
+            "score": {"data": [{"score": 0.75}]},
+        }
+        return 200, answers.get(endpoint, {"choices": [{"text": "hello"}]})
 
     def left(self, name: str, labels: dict[str, str] | None = None) -> None:
         """Puts a Job into the namespace, with the labels of the running Job."""
@@ -377,6 +382,44 @@ def test_base_and_embedding_models_are_asked_in_their_own_form(
         run.service.overrides[f"/a/v1/{endpoint}"] = lambda _: (400, {"error": "no chat template"})
     assert run() == 0
     assert f"a: answers {answered}" in run.lines
+
+
+@pytest.mark.parametrize(
+    ("task", "asked"), [(Task.EMBED, "/a/v1/embeddings"), (Task.SCORE, "/a/v1/score")]
+)
+def test_a_model_that_pools_is_asked_for_its_task_alone(
+    start: Callable[..., Run], task: Task, asked: str
+) -> None:
+    run = start(model("a", task=task), model("b"))
+    assert run() == 0
+    assert f"a: answers {asked.rpartition('/')[2]}" in run.lines
+    assert "b: answers chat/completions" in run.lines
+    assert {path for path in run.service.asked if path.startswith("/a/v1/")} == {
+        "/a/v1/models",
+        asked,
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "answer"),
+    [
+        (Task.EMBED, b'{"data": [{"embedding": [NaN, NaN]}]}'),
+        (Task.EMBED, b'{"data": [{"embedding": []}]}'),
+        (Task.EMBED, b'{"data": [1]}'),
+        (Task.EMBED, b'{"data": {"embedding": [1]}}'),
+        (Task.SCORE, b'{"data": [{"score": NaN}]}'),
+        (Task.SCORE, b'{"data": [{"score": null}]}'),
+        (Task.SCORE, b'{"data": [{"score": true}]}'),
+    ],
+)
+def test_an_answer_without_numbers_does_not_count(
+    start: Callable[..., Run], task: Task, answer: bytes
+) -> None:
+    run = start(model("a", task=task))
+    path = "embeddings" if task is Task.EMBED else "score"
+    run.service.overrides[f"/a/v1/{path}"] = lambda _: (200, answer)
+    assert run() == 1
+    assert f"{path} answers without numbers in data[0]" in run.text
 
 
 def test_a_model_that_refuses_every_form_fails(start: Callable[..., Run]) -> None:

@@ -32,6 +32,11 @@ CHANGES = {
     "graph_sizes_follow_sequences": (False, True, True, True, True, True),
     "sparse_graph_sizes": (False, False, False, True, True, True),
     "graphs_in_budget": (False, False, False, False, False, True),
+    "cache_group_slack": (1.0, 1.0, 1.0, 1.25, 1.5, 1.5),
+    "windows_wait_for_batches": (False, False, False, False, False, True),
+    "shares_indexers": (False, False, False, False, False, True),
+    "states_bound_sequences": (False, False, False, False, False, True),
+    "state_dtype_of_config": (False, False, False, True, True, True),
 }
 
 
@@ -46,9 +51,18 @@ def test_every_other_fact_is_the_same_in_all_releases() -> None:
         set(behaviour_rows())
         - set(CHANGES)
         - {"lora_ranks", "eagle3_targets", "strict_arguments", "async_speculation"}
+        - {"state_cache_modes"}
     )
     for fact in same:
         assert behaviour_rows()[fact].since == {}
+
+
+def test_states_are_cached_as_the_releases_do() -> None:
+    modes = [vllm_behaviour(version).state_cache_modes for version in vllm_versions()]
+    by_release = [(mode["cached"], mode["default"]) for mode in modes]
+    assert by_release[:3] == [(None, None)] * 3
+    assert by_release[3:5] == [("all", None)] * 2
+    assert by_release[-1] == ("align", "on")
 
 
 @pytest.mark.parametrize("version", vllm_versions())

@@ -179,16 +179,16 @@ def test_a_gated_delta_net_keeps_a_state() -> None:
         **states,
     )
     assert (qwen.intermediate_size, qwen.full_attention_layers) == (512, 1)
-    assert qwen.linear_attention is not None
-    assert qwen.linear_attention.num_layers == 3
+    assert qwen.state_layers is not None
+    assert qwen.state_layers.num_layers == 3
     listed = read(
         model_type="qwen3_next",
         layer_types=["linear_attention", "full_attention"] * 2,
         **states,
     )
     assert listed.full_attention_layers == 2
-    with pytest.raises(ConfigJsonError, match="linear_num_key_heads is missing"):
-        read(model_type="qwen3_next")
+    with pytest.raises(ConfigJsonError, match="linear_num_value_heads is missing"):
+        read(model_type="qwen3_next", layer_types=None)
 
 
 def test_a_kind_of_layer_that_is_not_known_counts_as_full() -> None:
@@ -201,10 +201,10 @@ def test_a_kind_of_layer_that_is_not_known_counts_as_full() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"model_type": "jamba"}, "is a hybrid"),
+        ({"model_type": "mamba2"}, "without any KV cache"),
         ({"model_type": "deepseek_v4", "compress_ratios": [0, 4, 128]}, "compresses its KV cache"),
-        ({"model_type": "nemotron-nas", "block_configs": []}, "its own shape"),
-        ({"model_type": "new", "layer_types": ["mamba"] * 4}, "state the fit cannot compute"),
+        ({"model_type": "nemotron_h_puzzle", "block_configs": []}, "its own shape"),
+        ({"model_type": "new", "layer_types": ["mamba"] * 4}, "does not know how large"),
     ],
 )
 def test_what_is_not_computed_says_so_and_asks_for_no_other_file(

@@ -1,8 +1,8 @@
 """The peak of activations that vLLM measures in its profiling run, on one GPU.
 
 The run encodes images, fills a step with max_num_batched_tokens tokens and then samples for
-max_num_seqs sequences. The peaks do not meet: the largest counts. Checked against the "activation"
-columns of public load logs in tests/planning/sizing/memory_points.yaml.
+max_num_seqs sequences, or pools them. The peaks do not meet: the largest counts. Checked against
+the "activation" columns of public load logs in tests/planning/sizing/memory_points.yaml.
 """
 
 from planning.plan import GIB
@@ -15,6 +15,8 @@ _SAMPLING_BASE_BYTES = int(0.03 * GIB)
 # V0 runs the encoder of images on the largest one that the model takes (vllm#16570).
 _V0_VISION_BYTES = int(1.8 * GIB)
 _USUAL_VALUE_BYTES = 2
+_POOLED_COPIES = 2  # the sums, and the hidden states in 32 bit
+_POOLED_VALUE_BYTES = 4
 
 
 def activation_bytes(inputs: MemoryInputs) -> int:
@@ -23,7 +25,8 @@ def activation_bytes(inputs: MemoryInputs) -> int:
     hidden = inputs.max_num_batched_tokens * architecture.hidden_size * inputs.value_bytes
     workspace = _moe_workspace(inputs)
     step = _STEP_BASE_BYTES + step_bytes(inputs, inputs.max_num_batched_tokens) + workspace
-    sampling = _SAMPLING_BASE_BYTES + hidden + _sampling_peak(inputs)
+    last = _pooling_peak(inputs) if inputs.pools else _sampling_peak(inputs)
+    sampling = _SAMPLING_BASE_BYTES + hidden + last
     if inputs.accounting.moe_workspace_kept:
         sampling += workspace
     text = max(step, sampling)
@@ -43,6 +46,15 @@ def _sampling_peak(inputs: MemoryInputs) -> int:
     sequences = min(inputs.max_num_seqs, inputs.max_num_batched_tokens)
     logit_bytes = inputs.accounting.logit_bytes + inputs.value_bytes - _USUAL_VALUE_BYTES
     return int(sequences * inputs.architecture.vocab_size * logit_bytes)
+
+
+def _pooling_peak(inputs: MemoryInputs) -> int:
+    """Hidden states summed in 32 bit: MeanPool in vllm/model_executor/layers/pooler.py.
+
+    Instead of logits: GPUModelRunner._dummy_pooler_run.
+    """
+    states = inputs.max_num_batched_tokens * inputs.architecture.hidden_size
+    return _POOLED_COPIES * states * _POOLED_VALUE_BYTES
 
 
 def _moe_workspace(inputs: MemoryInputs) -> int:

@@ -36,7 +36,8 @@ def graph_bytes(inputs: MemoryInputs) -> int:
         return 0
     accounting = inputs.accounting
     largest = accounting.largest_graph(inputs)
-    largest_full = accounting.largest_full_graph(inputs)
+    # Whole decode steps, of which a model that pools has none.
+    largest_full = 0 if inputs.pools else accounting.largest_full_graph(inputs)
     graphs = accounting.graph_sizes(largest) + accounting.graph_sizes(largest_full)
     kernels = graphs * inputs.stage_layers * _layer_bytes(inputs)
     attention = _split_bytes(inputs, largest_full)

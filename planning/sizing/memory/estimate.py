@@ -14,6 +14,7 @@ from typing import Final
 
 from planning.plan import GIB, MemoryFit
 from planning.sizing.memory.activations import activation_bytes
+from planning.sizing.memory.adapters import lora_bytes
 from planning.sizing.memory.cuda_graphs import graph_bytes
 from planning.sizing.memory.images import image_margin_bytes
 from planning.sizing.memory.kv_cache import (
@@ -23,6 +24,7 @@ from planning.sizing.memory.kv_cache import (
     longest_context,
     token_bytes,
 )
+from planning.sizing.memory.state_cache import resident_state_bytes
 from planning.sizing.memory.vllm_accounting import Accounting, MemoryInputs, accounting
 from planning.sizing.memory.weights import weight_bytes_per_gpu
 
@@ -76,9 +78,9 @@ _DRAFT_MARGIN_SHARE: Final = 0.5
 @lru_cache(maxsize=4096)  # asked again by each check, and by each model of the same architecture
 def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     """The memory of one GPU of a replica under this load."""
-    draft = _draft_bytes(inputs)
-    weights = weight_bytes_per_gpu(inputs) + draft
-    activations = activation_bytes(inputs)
+    draft, adapters = _draft_bytes(inputs), lora_bytes(inputs)
+    weights = weight_bytes_per_gpu(inputs) + draft + adapters
+    activations = activation_bytes(inputs) + resident_state_bytes(inputs)
     runtime = _runtime_bytes(inputs)
     graphs = graph_bytes(inputs)
     spent = weights + activations + runtime
@@ -96,7 +98,7 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
         margin += int(_GRAPH_MARGIN_SHARE * graphs)
     if inputs.compute_capability == _TURING:
         margin += _TURING_MARGIN_BYTES
-    if inputs.architecture.linear_attention is not None:
+    if inputs.architecture.state_layers is not None:
         margin += _LINEAR_MARGIN_BYTES
     if inputs.draft is not None and inputs.draft.assumed:
         margin += int(_DRAFT_MARGIN_SHARE * draft)
@@ -112,13 +114,32 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
         outside_bytes=math.floor(inputs.gpu_bytes) - budget,
         kv_available_bytes=available,
         kv_per_sequence_bytes=per_sequence,
-        concurrent_sequences=max(0.0, available / per_sequence),
+        concurrent_sequences=_at_once(inputs, available, per_sequence),
         longest_context=longest_context(inputs, available),
         sure_context=longest_context(inputs, available - margin),
         margin_bytes=margin,
         draft_bytes=draft,
+        lora_bytes=adapters,
         kv_stated=stated is not None,
+        state_block_bytes=blocks_bytes(inputs, 1) if _states_bound_sequences(inputs) else 0,
     )
+
+
+def _states_bound_sequences(inputs: MemoryInputs) -> bool:
+    """Whether vLLM starts only if each sequence that may run has a block for its states.
+
+    It does where it captures whole decode steps as CUDA graphs (resolve_cudagraph_mode_and_sizes).
+    """
+    kept = inputs.architecture.state_layers is not None
+    return kept and inputs.accounting.states_bound_sequences and not inputs.enforce_eager
+
+
+def _at_once(inputs: MemoryInputs, available: int, per_sequence: int) -> float:
+    """Sequences of full length that run at once: as many as a step holds if nothing is kept."""
+    if per_sequence == 0:
+        of_a_step = inputs.max_num_batched_tokens / inputs.max_model_len
+        return min(float(inputs.max_num_seqs), of_a_step)
+    return max(0.0, available / per_sequence)
 
 
 def _stated_cache(inputs: MemoryInputs) -> int | None:

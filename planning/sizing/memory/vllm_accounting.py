@@ -5,6 +5,7 @@ the catalogue (vllm_behaviour.yaml) as an `Accounting`; the sums themselves know
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Final
 
@@ -29,9 +30,14 @@ class Accounting:
     logit_bytes: peak bytes of sampling for each sequence and token of the vocabulary.
     windows_free_blocks: sliding layers keep their window only (V1's hybrid KV cache manager);
         else every layer is counted in full.
+    lora_of_experts: LoRA adapters may adapt experts, so that slots hold them too.
     moe_workspace_kept: the workspace of fused experts adds to the peak of sampling.
     runtime_bytes: what one GPU holds outside PyTorch.
     graphs_in_budget: CUDA graphs are taken from utilization x memory, not from the rest.
+    group_slack: how many times the rarest kind of layer the commonest may have and still be padded
+        to groups of its size.
+    shares_indexers: layers that use the indexer of another keep no keys for one.
+    states_bound_sequences: vLLM does not start with more sequences than blocks for states.
     mxfp4_tile: to what vLLM rounds a GPU's share of the width of MXFP4 experts on Hopper.
     """
 
@@ -39,6 +45,7 @@ class Accounting:
     logit_bytes: float
     runtime_bytes: int
     windows_free_blocks: bool
+    lora_of_experts: bool
     moe_workspace_kept: bool
     fused_all_reduce: bool
     graphs_in_budget: bool
@@ -46,6 +53,9 @@ class Accounting:
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool
     mxfp4_tile: int
+    group_slack: float = 1.0
+    shares_indexers: bool = False
+    states_bound_sequences: bool = False
 
     def largest_graph(self, inputs: "MemoryInputs") -> int:
         """The most tokens of a step that is captured as a CUDA graph.
@@ -92,14 +102,40 @@ def accounting(vllm: str, v0_engine: bool, hybrid_kv_cache: bool = True) -> Acco
         logit_bytes=facts.sampling_bytes_per_logit,
         runtime_bytes=int(runtime_gib * GIB),
         windows_free_blocks=hybrid_kv_cache and not v0_engine,
+        lora_of_experts=facts.lora_of_experts,
         moe_workspace_kept=facts.moe_workspace_kept,
         fused_all_reduce=facts.fused_all_reduce,
         graphs_in_budget=facts.graphs_in_budget,
         full_graphs=facts.full_cuda_graphs,
         graph_sizes_follow_sequences=facts.graph_sizes_follow_sequences,
         sparse_graph_sizes=facts.sparse_graph_sizes,
+        group_slack=facts.cache_group_slack,
+        shares_indexers=facts.shares_indexers,
+        states_bound_sequences=facts.states_bound_sequences,
         mxfp4_tile=facts.mxfp4_tile_on_hopper,
     )
+
+
+class StateMode(StrEnum):
+    """Which states of a sequence a layer keeps: vLLM's `mamba_cache_mode`."""
+
+    NONE = "none"
+    ALIGN = "align"
+    ALL = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateCache:
+    """How the layers that keep a state do so.
+
+    convolution_value_bytes, value_bytes: of one value of the convolution's and the recurrent state.
+    speculative_tokens: tokens that a step may add and take back, each with a state of its own.
+    """
+
+    mode: StateMode = StateMode.NONE
+    convolution_value_bytes: int = 2
+    value_bytes: int = 2
+    speculative_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +157,14 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraSlots:
+    """The LoRA adapters that an engine holds on the GPU at once, and their largest rank."""
+
+    count: int
+    rank: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryInputs:
     """What an engine is asked to hold, as far as memory is concerned.
 
@@ -134,6 +178,10 @@ class MemoryInputs:
     kv_cache_blocks: the blocks of the KV cache if they are stated (num_gpu_blocks_override).
     draft: the draft of speculative decoding.
     images_per_prompt: how many images a prompt may have; None if it is not stated.
+    state_cache: how layers with a state keep it.
+    batches_in_flight: steps that may run at the same time.
+    lora: the slots for LoRA adapters; None without any.
+    pools: whether the model embeds or scores, so that no token is sampled.
     """
 
     architecture: LlmArchitecture
@@ -156,6 +204,10 @@ class MemoryInputs:
     kv_cache_blocks: int | None = None
     draft: Draft | None = None
     images_per_prompt: int | None = None
+    state_cache: StateCache = StateCache()
+    batches_in_flight: int = 1
+    lora: LoraSlots | None = None
+    pools: bool = False
 
     @property
     def gpu_bytes(self) -> float:
@@ -166,6 +218,14 @@ class MemoryInputs:
     def budget_bytes(self) -> float:
         """What vLLM may use of one GPU."""
         return self.gpu_memory_utilization * self.gpu_bytes
+
+    @property
+    def keeps_cache(self) -> bool:
+        """Whether keys and values are kept: V1 keeps none of an encoder, V0 those of any model.
+
+        GPUModelRunner.get_kv_cache_spec leaves out layers of AttentionType.ENCODER_ONLY.
+        """
+        return self.accounting.v0_engine or not self.architecture.encoder
 
     @property
     def value_bytes(self) -> int:
