@@ -149,6 +149,7 @@ def _point(row: dict[str, Any]) -> Point:
         gpu_memory_gib=row["gpu"]["memory_gib"],
         compute_capability=tuple(row["gpu"]["capability"]),
         enforce_eager=row.get("enforce_eager", False),
+        images_per_prompt=row.get("images"),
         accounting=release,
         **row["limits"],
     )
