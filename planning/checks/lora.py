@@ -7,7 +7,7 @@ key `lora` names; without it the memory that `enable_lora` reserves is never use
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import ray_releases, vllm_behaviour
+from models.catalog import Tested, ray_releases, vllm_behaviour
 from models.problems import Problem
 from models.ways_out import leave_out, outside, together, use
 from planning.checks.contexts import EntryContext
@@ -85,7 +85,9 @@ def _unsupported(context: EntryContext) -> Iterable[Problem]:
         candidates=(
             *(
                 use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
-                for row in sorted(ray_releases().values(), key=lambda row: not row.tested)
+                for row in sorted(
+                    ray_releases().values(), key=lambda row: row.tested is not Tested.CLUSTER
+                )
                 if checkpoint.takes_adapters(row.vllm) and checkpoint.is_known_to(row.vllm)
             ),
             leave_out(path, "leave it out, and serve the merged model as a source"),

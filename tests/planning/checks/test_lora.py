@@ -107,7 +107,7 @@ def test_a_class_without_lora_stops_and_names_the_release_that_has_it() -> None:
     model = {"model": "gpt-oss-20b", "lora": LORA}
     (problem,) = stops([model], gpuPools=["l4"], versions={"ray": "2.51.2"})
     assert problem.rule == "lora-unsupported"
-    assert "versions.ray: 2.54.1" in problem.sentence()
+    assert "versions.ray: 2.60.0" in problem.sentence()
 
 
 def test_the_class_that_a_model_is_converted_from_decides() -> None:
