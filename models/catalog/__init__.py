@@ -24,6 +24,7 @@ from models.catalog.machine_types import (
     machine_types,
     why_no_machine_type,
 )
+from models.catalog.parsers import parser_names, usual_parser
 from models.catalog.prices import HourlyPrice, PriceList, prices
 from models.catalog.quota_metrics import (
     CPUS_ALL_REGIONS,
@@ -144,6 +145,7 @@ __all__ = [
     "multimodal_architectures",
     "nearest_ray",
     "oldest_ray",
+    "parser_names",
     "prices",
     "quantization_files",
     "quantization_methods",
@@ -162,6 +164,7 @@ __all__ = [
     "supported_architectures",
     "task_arguments",
     "task_row",
+    "usual_parser",
     "vllm_behaviour",
     "vllm_versions",
     "weight_limits",
