@@ -25,6 +25,7 @@ CHANGES = {
     "swap_space_gib": (4, 4, 4, 4, 0, 0),
     "sampling_bytes_per_logit": (38.4, 38.4, 38.4, 38.4, 14.2, 14.2),
     "runtime_gib": (0.15, 0.15, 0.15, 0.15, 0.25, 0.25),
+    "lora_of_experts": (False, False, False, True, True, True, True, True),
     "moe_workspace_kept": (False, False, False, True, True, True),
     "fused_all_reduce": (False, False, False, False, True, True),
     "full_cuda_graphs": (False, False, True, True, True, True),
