@@ -164,6 +164,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "contradiction",
         "Two keys that mean the same and say different things, or that exclude each other.",
         "planning/checks/engine_argument_values.py",
+        "planning/checks/lora.py",
         "planning/checks/model_tasks.py",
         "planning/sizing/checkpoint.py",
         "planning/sizing/stated_arguments.py",
@@ -426,7 +427,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "lora-unreachable",
-        "LoRA arguments in a stack that serves no adapters.",
+        "LoRA arguments of a model that names no folder of adapters.",
+        "planning/checks/lora.py",
+    ),
+    _stop(
+        "lora-unsupported",
+        "LoRA adapters of a model whose class takes none in this vLLM.",
         "planning/checks/lora.py",
     ),
     _stop(

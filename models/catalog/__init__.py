@@ -24,6 +24,7 @@ from models.catalog.machine_types import (
     machine_types,
     why_no_machine_type,
 )
+from models.catalog.parsers import parser_names, usual_parser
 from models.catalog.prices import HourlyPrice, PriceList, prices
 from models.catalog.quota_metrics import (
     CPUS_ALL_REGIONS,
@@ -72,6 +73,7 @@ from models.catalog.vllm_release import (
     engine_arguments,
     float16_refused,
     front_end_arguments,
+    lora_architectures,
     modelopt_algorithms,
     modelopt_file_algorithms,
     multimodal_architectures,
@@ -134,6 +136,7 @@ __all__ = [
     "gpu_tiers",
     "kuberay_releases",
     "llms",
+    "lora_architectures",
     "machine_type",
     "machine_types",
     "metrics_counted_by_family",
@@ -142,6 +145,7 @@ __all__ = [
     "multimodal_architectures",
     "nearest_ray",
     "oldest_ray",
+    "parser_names",
     "prices",
     "quantization_files",
     "quantization_methods",
@@ -160,6 +164,7 @@ __all__ = [
     "supported_architectures",
     "task_arguments",
     "task_row",
+    "usual_parser",
     "vllm_behaviour",
     "vllm_versions",
     "weight_limits",

@@ -232,6 +232,12 @@ def multimodal_architectures() -> frozenset[str]:
 
 
 @cache
+def lora_architectures(version: str) -> frozenset[str]:
+    """Return the architecture classes that take LoRA adapters."""
+    return frozenset(_facts(version)["lora_architectures"])
+
+
+@cache
 def float16_refused(version: str) -> frozenset[str]:
     """Return the `model_type`s that vLLM refuses to run in float16."""
     return frozenset(_facts(version)["float16_refused"])

@@ -7,7 +7,7 @@ key `lora` names; without it the memory that `enable_lora` reserves is never use
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import vllm_behaviour
+from models.catalog import Tested, ray_releases, vllm_behaviour
 from models.problems import Problem
 from models.ways_out import leave_out, outside, together, use
 from planning.checks.contexts import EntryContext
@@ -52,6 +52,8 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
                 leave_out(f"{path}.engine.max_cpu_loras", "leave it out"),
             ),
         )
+    if context.deployment.lora is not None or engine.get("enable_lora") is True:
+        yield from _unsupported(context)
     if context.deployment.lora is None:
         yield from _without_folder(context)
     elif engine.get("enable_lora") is False:
@@ -63,6 +65,34 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
             rule="contradiction",
             candidates=(leave_out(f"{path}.engine.enable_lora"), leave_out(f"{path}.lora")),
         )
+
+
+def _unsupported(context: EntryContext) -> Iterable[Problem]:
+    """load_lora_model: "does not support LoRA yet", ValueError when the model is loaded."""
+    checkpoint, release = context.checkpoint, context.release
+    if checkpoint is None or release is None or not checkpoint.is_known_to(release.vllm):
+        return
+    if checkpoint.takes_adapters(release.vllm):
+        return
+    stated = context.deployment.lora is not None
+    path = f"{context.path}.lora" if stated else f"{context.path}.engine.enable_lora"
+    yield Problem(
+        path=path,
+        value=checkpoint.served_class,
+        reason=f"takes no LoRA adapters in vLLM {release.vllm}",
+        remedy="Leave it out, and serve the merged model as a source",
+        rule="lora-unsupported",
+        candidates=(
+            *(
+                use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
+                for row in sorted(
+                    ray_releases().values(), key=lambda row: row.tested is not Tested.CLUSTER
+                )
+                if checkpoint.takes_adapters(row.vllm) and checkpoint.is_known_to(row.vllm)
+            ),
+            leave_out(path, "leave it out, and serve the merged model as a source"),
+        ),
+    )
 
 
 def _without_folder(context: EntryContext) -> Iterable[Problem]:

@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.architecture import CLASSIFICATION_SUFFIX
-from models.catalog import generation_arguments, ray_releases, releases_with, task_row
+from models.catalog import (
+    Tested,
+    generation_arguments,
+    ray_releases,
+    releases_with,
+    task_row,
+)
 from models.problems import Problem, Severity
 from models.tasks import Task
 from models.ways_out import WayOut, leave_out, outside, use
@@ -75,7 +81,7 @@ def _without_path(context: EntryContext, checkpoint: Checkpoint) -> Iterable[Pro
         candidates=(
             use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
             # Releases that this project's tests run come first.
-            for row in sorted(served, key=lambda row: not row.tested)
+            for row in sorted(served, key=lambda row: row.tested is not Tested.CLUSTER)
         ),
     )
 

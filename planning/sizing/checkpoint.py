@@ -27,6 +27,7 @@ from models.catalog import (
     LlmRow,
     gating,
     llms,
+    lora_architectures,
     multimodal_architectures,
     supported_architectures,
 )
@@ -95,7 +96,14 @@ class Checkpoint:
 
     def is_known_to(self, vllm: str) -> bool:
         """Whether a vLLM version has this architecture; True if it is not described."""
-        name, known = self.served_class, supported_architectures(vllm)
+        return self._is_among(supported_architectures(vllm))
+
+    def takes_adapters(self, vllm: str) -> bool:
+        """Whether a vLLM version has LoRA for this architecture; True if it is not described."""
+        return self._is_among(lora_architectures(vllm))
+
+    def _is_among(self, known: frozenset[str]) -> bool:
+        name = self.served_class
         if name is None or name in known:
             return True
         # A class without a head, or with a classification head, is made of that which generates:

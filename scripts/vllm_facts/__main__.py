@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from models.catalog import vllm_versions
+from scripts.vllm_facts.adapters import lora_architectures
 from scripts.vllm_facts.bounds import argument_bounds
 from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.facts import (
@@ -90,6 +91,8 @@ def write(version: str, source: Source) -> Path:
         *(f"- {name}" for name in architectures(source)),
         "multimodal_architectures:",
         *(f"- {name}" for name in multimodal_architectures(source)),
+        "lora_architectures:",
+        *(f"- {name}" for name in lora_architectures(source)),
     ]
     path = TARGET / f"{version}.yaml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

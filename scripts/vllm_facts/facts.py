@@ -191,12 +191,19 @@ def texts(nodes: Iterable[ast.expr | None]) -> list[str]:
 TRANSFORMERS_MODELS = "_TRANSFORMERS_SUPPORTED_MODELS"
 # The models that score a pair of texts; the table has another name since 0.18.
 SCORING_MODELS = ("_CROSS_ENCODER_MODELS", "_SEQUENCE_CLASSIFICATION_MODELS")
+REGISTRY = "vllm.model_executor.models.registry"
+MODEL_TABLES = (
+    "_TEXT_GENERATION_MODELS",
+    "_EMBEDDING_MODELS",
+    "_MULTIMODAL_MODELS",
+    *SCORING_MODELS,
+    TRANSFORMERS_MODELS,
+)
 
 
 def architectures(source: Source) -> list[str]:
     """Return the architectures of the model registry that generate text, embed or score."""
-    tables = ("_TEXT_GENERATION_MODELS", "_EMBEDDING_MODELS", *SCORING_MODELS, TRANSFORMERS_MODELS)
-    return sorted({*multimodal_architectures(source), *_registered(source, *tables)})
+    return sorted(_registered(source, *MODEL_TABLES))
 
 
 def multimodal_architectures(source: Source) -> list[str]:
@@ -205,10 +212,9 @@ def multimodal_architectures(source: Source) -> list[str]:
 
 
 def _registered(source: Source, *tables: str) -> set[str]:
-    home = "vllm.model_executor.models.registry"
     result: set[str] = set()
     for name in tables:
-        found = source.find(name, home)
+        found = source.find(name, REGISTRY)
         if found is not None and isinstance(found[0], ast.Dict):
             result |= set(texts(found[0].keys))
         elif name not in (TRANSFORMERS_MODELS, *SCORING_MODELS):

@@ -25,6 +25,7 @@ CHANGES = {
     "swap_space_gib": (4, 4, 4, 4, 0, 0),
     "sampling_bytes_per_logit": (38.0, 38.0, 38.0, 38.0, 14.7, 14.7),
     "runtime_gib": (0.15, 0.15, 0.15, 0.15, 0.25, 0.25),
+    "lora_of_experts": (False, False, False, True, True, True, True, True),
     "moe_workspace_kept": (False, False, False, True, True, True),
     "fused_all_reduce": (False, False, False, False, True, True),
     "mxfp4_tile_on_hopper": (128, 128, 128, 64, 64, 64),

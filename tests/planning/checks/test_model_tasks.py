@@ -88,7 +88,7 @@ def test_a_reranker_stops_where_ray_has_no_path_and_the_way_out_has() -> None:
     assert "BAAI/bge-reranker-v2-m3 scores, which has no path in Ray Serve LLM 2.49.1" in (
         problem.sentence()
     )
-    assert "versions.ray: 2.50.1" in problem.sentence()
+    assert "came with Ray 2.50.1. Use versions.ray: 2.60.0" in problem.sentence()
     assert releases_with(Task.SCORE)[0] == "2.50.1"
 
 
