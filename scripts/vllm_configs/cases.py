@@ -62,13 +62,16 @@ def cases(ray: str, gpu: str) -> Iterator[Case]:
     for row in llms().values():
         tier = _tier(row, gpu)
         if tier is not None:
-            yield Case(name=f"{row.id} as it is", ray=ray, tier=tier, row=row)
+            yield Case(
+                name=f"{row.id} as it is", ray=ray, tier=tier, row=row, entry=_spread(tier)
+            )
     for name in VARIED:
         row = llms()[name]
         tier = _tier(row, gpu)
         if tier is None:
             continue
-        for label, entry in _entries(row, ray):
+        for label, variation in _entries(row, ray):
+            entry = _spread(tier) | variation
             yield Case(name=f"{name} {label}", ray=ray, tier=tier, row=row, entry=entry)
     dense = llms()[_DENSE]
     tier = _tier(dense, gpu)
@@ -101,6 +104,10 @@ def _tier(row: LlmRow, gpu: str) -> GpuTier | None:
         ),
         None,
     )
+
+
+def _spread(tier: GpuTier) -> dict[str, Any]:
+    return {} if tier.gpu_count == 1 else {"tensorParallelSize": tier.gpu_count}
 
 
 def _entries(row: LlmRow, ray: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -21,6 +21,7 @@ def config_json(row: LlmRow) -> dict[str, Any] | None:
     if family is None:
         return None
     config = {**_common(architecture), **family(architecture)}
+    config = {name: value for name, value in config.items() if value is not None}
     if row.id in _STATED_WINDOWS:
         config["sliding_window"] = _STATED_WINDOWS[row.id]
     if row.quantization is not None:
@@ -59,9 +60,9 @@ def _common(architecture: LlmArchitecture) -> dict[str, Any]:
 def _rope_scaling(architecture: LlmArchitecture) -> dict[str, Any]:
     """The scaling with what the catalogue leaves out: numbers that change no limit."""
     scaling = dict(architecture.rope_scaling or {})
-    if scaling["rope_type"] == "longrope":
+    if scaling["rope_type"] == "longrope":  # Phi-3's class takes exactly these three
         ones = [1.0] * (architecture.head_dim // 2)
-        return {**scaling, "short_factor": ones, "long_factor": ones}
+        return {"type": "longrope", "short_factor": ones, "long_factor": ones}
     if scaling["rope_type"] == "llama3":
         return {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "factor": 8.0, **scaling} | {
             "original_max_position_embeddings": 8192
@@ -81,6 +82,7 @@ def _phi3(architecture: LlmArchitecture) -> dict[str, Any]:
 
 def _falcon(architecture: LlmArchitecture) -> dict[str, Any]:
     return {
+        "head_dim": None,  # a property of the class
         "num_kv_heads": architecture.num_key_value_heads,
         "ffn_hidden_size": architecture.intermediate_size,
         "multi_query": True,

@@ -7,6 +7,7 @@ beyond its small runtime library is downloaded:
         0.29.0.in -o 0.29.0.txt
 """
 
+import os
 import subprocess
 import sys
 from functools import cache
@@ -17,6 +18,8 @@ from models.catalog import ray_releases
 
 FOLDER: Final = Path(__file__).parent
 ROOT: Final = FOLDER.parent.parent.parent
+# The local cluster's real engine needs the same stand-ins for the CUDA libraries.
+STUBS: Final = ROOT / "devtools/localcloud/localcloud/cluster/real_engine"
 CACHE: Final = ROOT / ".vllm-configs"
 # Bytes on disk and of downloads, as measured.
 _SIZES: Final = {"0.10.0": "4 GB on disk, 1.4 GB of it downloaded", "0.29.0": "3 GB, 1 GB downloaded"}
@@ -45,13 +48,16 @@ def installed(ray: str) -> Path:
         str(uv), "pip", "install", "--quiet", "--no-deps", "--python", str(python),
         "--requirement", str(requirements),
     )
-    _run(str(python), str(FOLDER.parent / "stub_libraries.py"))
+    for stubs in (STUBS / "stub_libraries.py", FOLDER / "driver_stub.py"):
+        _run(str(python), str(stubs), PYTHONPATH=str(STUBS))
     done.write_text(wanted, "utf-8")
     return python
 
 
-def _run(*command: str) -> None:
+def _run(*command: str, **environment: str) -> None:
     try:
-        subprocess.run(command, check=True)
+        subprocess.run(
+            command, check=True, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"{command[0]} failed: {error}")
