@@ -12,6 +12,7 @@ from models.architecture.llm_architecture import (
     LinearAttention,
     LlmArchitecture,
     Quantization,
+    RopeParameters,
     VisionEncoder,
 )
 from models.architecture.quantization_config import MODELOPT_FILE, modelopt_file
@@ -25,6 +26,7 @@ __all__ = [
     "LlmArchitecture",
     "NotComputedError",
     "Quantization",
+    "RopeParameters",
     "VisionEncoder",
     "architecture_from_config_json",
     "modelopt_file",

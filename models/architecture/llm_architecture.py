@@ -110,6 +110,15 @@ class Quantization(Facts):
     assumed: bool = False
 
 
+class RopeParameters(Facts):
+    """What a config.json says in `rope_parameters`, as transformers 5 writes it.
+
+    theta: the base, None if it stands beside the key as well, or nowhere.
+    """
+
+    theta: float | None = None
+
+
 class LlmArchitecture(Facts):
     """The dimensions of one decoder LLM, under their config.json names.
 
@@ -119,6 +128,8 @@ class LlmArchitecture(Facts):
 
     - `v_head_dim`, `sliding_num_key_value_heads`, `sliding_head_dim`, `sliding_v_head_dim`: None
       if they are like the others
+    - `rope_parameters`: None if config.json has `rope_scaling` or neither; `rope_scaling` holds the
+      scaling of both
     - `full_attention_layers`: layers that keep every token; None if all do that do not slide
     - `linear_attention`: layers that keep a state instead
     - `vision`: the encoder of images; None if there is none, or its numbers are not known
@@ -136,6 +147,7 @@ class LlmArchitecture(Facts):
     vocab_size: Dimension
     max_position_embeddings: Dimension
     rope_scaling: dict[str, int | float | str] | None = None
+    rope_parameters: RopeParameters | None = None
     torch_dtype: Literal["float16", "bfloat16", "float32"]
     tie_word_embeddings: bool
     attention: Attention

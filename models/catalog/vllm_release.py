@@ -151,6 +151,19 @@ def argument_bounds(version: str) -> Mapping[str, Mapping[str, float]]:
 
 
 @cache
+def rope_scaling_fields(version: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the types of RoPE scaling that a vLLM version builds, with the fields they need."""
+    rows = _facts(version)["rope_scaling"]
+    return MappingProxyType({kind: tuple(fields) for kind, fields in rows.items()})
+
+
+@cache
+def older_rope_types(version: str) -> Mapping[str, str]:
+    """Return the names of RoPE types that stand for newer ones, in a config.json, by the older."""
+    return MappingProxyType(_facts(version)["older_rope_types"])
+
+
+@cache
 def quantization_methods(version: str) -> Mapping[str, QuantizationMethod]:
     """Return the quantization methods of a vLLM version by name."""
     return MappingProxyType(

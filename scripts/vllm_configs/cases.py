@@ -62,9 +62,7 @@ def cases(ray: str, gpu: str) -> Iterator[Case]:
     for row in llms().values():
         tier = _tier(row, gpu)
         if tier is not None:
-            yield Case(
-                name=f"{row.id} as it is", ray=ray, tier=tier, row=row, entry=_spread(tier)
-            )
+            yield Case(name=f"{row.id} as it is", ray=ray, tier=tier, row=row, entry=_spread(tier))
     for name in VARIED:
         row = llms()[name]
         tier = _tier(row, gpu)
@@ -194,10 +192,13 @@ def _engine_arguments(ray: str) -> Iterator[tuple[str, dict[str, Any]]]:
         engine = {"structured_outputs_config": {"backend": backend}}
         yield f"structured outputs {backend}", engine
     yield "graphs by both", {"cudagraph_capture_sizes": [1, 2, 4], "max_cudagraph_capture_size": 8}
-    yield "graphs that agree", {
-        "cudagraph_capture_sizes": [1, 2, 4],
-        "max_cudagraph_capture_size": 4,
-    }
+    yield (
+        "graphs that agree",
+        {
+            "cudagraph_capture_sizes": [1, 2, 4],
+            "max_cudagraph_capture_size": 4,
+        },
+    )
     yield "compilation level", {"compilation_config": {"level": 3}}
     yield "compilation mode", {"compilation_config": {"mode": 3}}
     yield "compilation number", {"compilation_config": 3}
@@ -264,21 +265,48 @@ def _rope() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for label, scaling in (
         ("yarn", _YARN),
         ("yarn without original", {"rope_type": "yarn", "factor": 4.0}),
-        ("yarn by type", {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}),
+        (
+            "yarn by type",
+            {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
+        ),
         ("yarn without factor", {"rope_type": "yarn", "original_max_position_embeddings": 32768}),
         ("linear", {"rope_type": "linear", "factor": 4.0}),
         ("dynamic", {"rope_type": "dynamic", "factor": 4.0}),
         ("ntk", {"rope_type": "ntk", "factor": 4.0}),
         ("without type", {"factor": 4.0}),
         ("default", {"rope_type": "default"}),
-        ("llama3", {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
-                    "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}),
-        ("llama3 without factors", {"rope_type": "llama3", "factor": 8.0,
-                                    "original_max_position_embeddings": 8192}),
-        ("longrope", {"rope_type": "longrope", "short_factor": [1.0] * 64,
-                      "long_factor": [1.0] * 64, "original_max_position_embeddings": 4096}),
-        ("su", {"rope_type": "su", "short_factor": [1.0] * 64, "long_factor": [1.0] * 64,
-                "original_max_position_embeddings": 4096}),
+        (
+            "llama3",
+            {
+                "rope_type": "llama3",
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 8192,
+            },
+        ),
+        (
+            "llama3 without factors",
+            {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192},
+        ),
+        (
+            "longrope",
+            {
+                "rope_type": "longrope",
+                "short_factor": [1.0] * 64,
+                "long_factor": [1.0] * 64,
+                "original_max_position_embeddings": 4096,
+            },
+        ),
+        (
+            "su",
+            {
+                "rope_type": "su",
+                "short_factor": [1.0] * 64,
+                "long_factor": [1.0] * 64,
+                "original_max_position_embeddings": 4096,
+            },
+        ),
         ("mrope", {"rope_type": "mrope", "mrope_section": [16, 24, 24]}),
         ("proportional", {"rope_type": "proportional", "factor": 4.0}),
         ("deepseek_yarn", {**_YARN, "rope_type": "deepseek_yarn"}),
@@ -341,8 +369,18 @@ def _config_files() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         yield f"file {label}", short, patch
         for dtype in ("float16", "bfloat16", "float32"):
             yield f"file {label} dtype {dtype}", {**short, "engine": {"dtype": dtype}}, patch
-        for asked in ("AWQ", "auto_awq", "auto_gptq", "moe_wna16", "awq_marlin", "gptq_marlin",
-                      "awq", "gptq", "compressed-tensors", "fp8"):
+        for asked in (
+            "AWQ",
+            "auto_awq",
+            "auto_gptq",
+            "moe_wna16",
+            "awq_marlin",
+            "gptq_marlin",
+            "awq",
+            "gptq",
+            "compressed-tensors",
+            "fp8",
+        ):
             yield f"file {label} quantization {asked}", {**short, "quantization": asked}, patch
     for architecture, model_type in (
         ("OlmoForCausalLM", "olmo"),
@@ -394,18 +432,21 @@ def _compressed() -> Iterator[tuple[str, dict[str, Any]]]:
             "strategy": "token",
             "dynamic": True,
         }
-        yield f"compressed-tensors {label}", {
-            "quant_method": "compressed-tensors",
-            "format": form,
-            "ignore": ["lm_head"],
-            "config_groups": {
-                "group_0": {
-                    "targets": ["Linear"],
-                    "weights": weights,
-                    "input_activations": inputs,
-                }
+        yield (
+            f"compressed-tensors {label}",
+            {
+                "quant_method": "compressed-tensors",
+                "format": form,
+                "ignore": ["lm_head"],
+                "config_groups": {
+                    "group_0": {
+                        "targets": ["Linear"],
+                        "weights": weights,
+                        "input_activations": inputs,
+                    }
+                },
             },
-        }
+        )
 
 
 def all_cases(rays: Iterable[str], gpus: Iterable[str]) -> dict[tuple[str, str], list[Case]]:

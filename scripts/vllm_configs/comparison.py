@@ -132,9 +132,7 @@ def _with_folders(value: Any, work: Path) -> Any:
     return str(folder)
 
 
-def _compared(
-    case: Case, plan: Planned, answer: Mapping[str, Any], gpu: str
-) -> Difference | None:
+def _compared(case: Case, plan: Planned, answer: Mapping[str, Any], gpu: str) -> Difference | None:
     refused, accepted = answer.get("refused"), answer.get("accepted", {})
     kind, says = "", ""
     if plan.problems and refused is None:

@@ -35,6 +35,7 @@ from scripts.vllm_facts.quantization import (
     weight_limits,
 )
 from scripts.vllm_facts.release import open_release
+from scripts.vllm_facts.rope import older_rope_types, rope_scaling_fields
 from scripts.vllm_facts.source import Source
 
 DESCRIPTION = "Read what vLLM releases accept, without running them."
@@ -69,6 +70,10 @@ def write(version: str, source: Source) -> Path:
         *(f"  {path}: [{', '.join(values)}]" for path, values in closed_values(source).items()),
         "bounds:" if bounds else "bounds: {}",
         *(f"  {name}: {json.dumps(limits)}" for name, limits in bounds.items()),
+        "# The fields that each type of RoPE scaling needs; older names of types.",
+        "rope_scaling:",
+        *(f"  {kind}: [{', '.join(f)}]" for kind, f in rope_scaling_fields(source).items()),
+        f"older_rope_types: {json.dumps(older_rope_types(source))}",
         "quantization_methods:",
         *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
         "# What takes over the checkpoints of others, in vLLM's order; see scripts/vllm_facts.",

@@ -22,7 +22,10 @@ ROOT: Final = FOLDER.parent.parent.parent
 STUBS: Final = ROOT / "devtools/localcloud/localcloud/cluster/real_engine"
 CACHE: Final = ROOT / ".vllm-configs"
 # Bytes on disk and of downloads, as measured.
-_SIZES: Final = {"0.10.0": "4 GB on disk, 1.4 GB of it downloaded", "0.29.0": "3 GB, 1 GB downloaded"}
+_SIZES: Final = {
+    "0.10.0": "4 GB on disk, 1.4 GB of it downloaded",
+    "0.29.0": "3 GB, 1 GB downloaded",
+}
 
 
 def pinned() -> tuple[str, ...]:
@@ -45,8 +48,15 @@ def installed(ray: str) -> Path:
     uv = ROOT / ".uv" / "bin" / "uv"
     _run(str(uv), "venv", "--quiet", "--clear", "--python", "3.11", str(home))
     _run(
-        str(uv), "pip", "install", "--quiet", "--no-deps", "--python", str(python),
-        "--requirement", str(requirements),
+        str(uv),
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--python",
+        str(python),
+        "--requirement",
+        str(requirements),
     )
     for stubs in (STUBS / "stub_libraries.py", FOLDER / "driver_stub.py"):
         _run(str(python), str(stubs), PYTHONPATH=str(STUBS))
