@@ -86,6 +86,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An adopted cluster without the name of its CPU pool.",
         "planning/checks/adopted_cluster.py",
     ),
+    _warning(
+        "architecture-transformers",
+        "The model's class is not in the registry of the vLLM inside the chosen Ray image, and "
+        "its Transformers backend takes it.",
+        "planning/sizing/precision.py",
+    ),
     _stop(
         "architecture-unsupported",
         "The model's class (`architectures` in its config.json) is not in the registry of "

@@ -73,6 +73,7 @@ from models.catalog.vllm_release import (
     rope_scaling_fields,
     serving_arguments,
     supported_architectures,
+    transformers_architectures,
     vllm_versions,
     weight_limits,
 )
@@ -146,6 +147,7 @@ __all__ = [
     "release_number",
     "serving_arguments",
     "supported_architectures",
+    "transformers_architectures",
     "vllm_behaviour",
     "vllm_versions",
     "weight_limits",

@@ -26,6 +26,7 @@ class VllmBehaviour(Facts):
     - `compilation_config_readable`: `compilation_config` may be a mapping
     - `lora_ranks`: the accepted ranks; None if they are the choices of `max_lora_rank`
     - `multimodal_arguments`: engine arguments that only multimodal models take
+    - `transformers`: a release of transformers that goes with it
     - `rope_parameters`: what is read of the key: nothing, the `scaling` alone, or `all` of it with
       the base, as transformers 5 does, which takes no base from elsewhere
     - `v1_engine_capability`: below it, the V0 engine runs if the release still has one
@@ -59,6 +60,7 @@ class VllmBehaviour(Facts):
     async_speculation: tuple[str, ...]
     lora_ranks: tuple[int, ...] | None
     multimodal_arguments: tuple[str, ...]
+    transformers: str
     rope_parameters: Literal["nothing", "scaling", "all"]
     v1_engine_capability: int
     v1_argument_values: Mapping[str, tuple[Any, ...]]

@@ -12,6 +12,7 @@ from typing import Any
 
 from models.catalog import data_file
 from models.catalog.releases import ray_releases
+from models.catalog.vllm_behaviour import vllm_behaviour
 from models.facts import Facts
 
 
@@ -234,6 +235,13 @@ def compressed_tensors_schemes(version: str) -> Mapping[str, int]:
 def supported_architectures(version: str) -> frozenset[str]:
     """Return the architecture classes of vLLM's model registry."""
     return frozenset(_facts(version)["architectures"])
+
+
+@cache
+def transformers_architectures(version: str) -> frozenset[str]:
+    """Return what a vLLM version may run by transformers' code, if its own registry lacks it."""
+    rows = data_file.read("transformers_architectures.yaml")
+    return frozenset(rows[vllm_behaviour(version).transformers])
 
 
 @cache

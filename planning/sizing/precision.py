@@ -16,6 +16,7 @@ from models.catalog import (
     quantize_while_loading,
     ray_releases,
     release_number,
+    transformers_architectures,
     vllm_behaviour,
 )
 from models.problems import Problem, Severity
@@ -263,9 +264,14 @@ def _dtype_problems(
             + f": vLLM refuses it for {model_type} models, whose activations overflow in float16",
             remedy="Use bfloat16 on an L4 or a newer GPU",
             rule="float16-refused",
-            candidates=(leave_out(arguments.path_of("dtype"), "leave dtype out"),)
-            if on_purpose
-            else (),
+            candidates=(
+                *((leave_out(arguments.path_of("dtype"), "leave dtype out"),) if on_purpose else ()),
+                use(
+                    arguments.path_to_set("dtype"),
+                    "float32",
+                    "use dtype: float32, which takes twice the memory",
+                ),
+            ),
         )
 
 
@@ -323,8 +329,28 @@ def _has_fp8_kv(arguments: StatedArguments) -> bool:
 def _architecture_problems(
     checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan
 ) -> Iterable[Problem]:
-    if not checkpoint.is_known_to(release.vllm):
-        name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    if checkpoint.is_known_to(release.vllm):
+        return
+    if name in transformers_architectures(release.vllm):
+        yield Problem(
+            path=arguments.path,
+            value=checkpoint.source,
+            reason=f"is a {name}, which vLLM {release.vllm} (Ray {release.ray.ray}) runs by the "
+            "slower code of transformers, if at all: nobody tests it there",
+            remedy="Choose a model of vLLM's own registry",
+            rule="architecture-transformers",
+            severity=Severity.WARN,
+            candidates=(
+                *(
+                    use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
+                    for row in ray_releases().values()
+                    if checkpoint.is_known_to(row.vllm)
+                ),
+                outside("choose a model of vLLM's own registry"),
+            ),
+        )
+    else:
         yield Problem(
             path=arguments.path,
             value=checkpoint.source,
