@@ -235,6 +235,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
+        "engine-argument-needs",
+        "An engine argument that vLLM refuses unless another one says something.",
+        "planning/checks/engine_argument_values.py",
+    ),
+    _stop(
         "engine-argument-owned",
         "An engine argument that this program sets.",
         "planning/checks/engine_arguments.py",
@@ -784,6 +789,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/quotas_and_prices.py",
         "models/reading.py",
         "models/validation.py",
+    ),
+    _stop(
+        "window-of-some-layers",
+        "A model with a sliding window in some of its layers, of a class for which vLLM refuses "
+        "that.",
+        "planning/sizing/precision.py",
     ),
     _stop(
         "zone-outside-region",

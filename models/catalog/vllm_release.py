@@ -253,6 +253,18 @@ def multimodal_architectures() -> frozenset[str]:
 
 
 @cache
+def mtp_targets(version: str) -> frozenset[str]:
+    """Return the model types and architectures with layers that guess tokens (MTP)."""
+    return frozenset(_facts(version)["mtp_targets"])
+
+
+@cache
+def architectures_of_one_window(version: str) -> frozenset[str]:
+    """Return the architectures for which a vLLM version refuses a window of some layers."""
+    return frozenset(_facts(version)["architectures_of_one_window"])
+
+
+@cache
 def float16_refused(version: str) -> frozenset[str]:
     """Return the `model_type`s that vLLM refuses to run in float16."""
     return frozenset(_facts(version)["float16_refused"])

@@ -11,6 +11,7 @@ from models.architecture import AttentionKind
 from models.catalog import (
     GpuTier,
     RayRelease,
+    architectures_of_one_window,
     float16_refused,
     oldest_ray,
     quantize_while_loading,
@@ -69,6 +70,7 @@ def choose_precision(
         *_architecture_problems(checkpoint, arguments, release),
         *_engine_problems(arguments, tier, release),
         *_window_problems(checkpoint, arguments, release, v0_engine),
+        *_partial_window_problems(checkpoint, arguments, release),
     ]
     if tier.capability < vllm_behaviour(release.vllm).v1_engine_capability and not v0_engine:
         older = oldest_ray(lambda row: row.supports_v0_engine)
@@ -220,6 +222,29 @@ def _window_problems(
         )
 
 
+def _partial_window_problems(
+    checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan
+) -> Iterable[Problem]:
+    """Qwen2Model asserts that max_window_layers is the number of layers, so that none slides."""
+    architecture = checkpoint.architecture
+    if (
+        architecture is None
+        or architecture.sliding_window is None
+        or architecture.architecture not in architectures_of_one_window(release.vllm)
+    ):
+        return
+    yield Problem(
+        path=arguments.path,
+        value=checkpoint.source,
+        reason=f"uses a sliding window in {architecture.sliding_window_layers} of its "
+        f"{architecture.num_hidden_layers} layers, which vLLM {release.vllm} refuses for a "
+        f"{architecture.architecture}",
+        remedy="Choose another model",
+        rule="window-of-some-layers",
+        candidates=(outside("choose another model, or one whose use_sliding_window is false"),),
+    )
+
+
 def _dtype(
     checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
 ) -> str:
@@ -265,7 +290,11 @@ def _dtype_problems(
             remedy="Use bfloat16 on an L4 or a newer GPU",
             rule="float16-refused",
             candidates=(
-                *((leave_out(arguments.path_of("dtype"), "leave dtype out"),) if on_purpose else ()),
+                *(
+                    (leave_out(arguments.path_of("dtype"), "leave dtype out"),)
+                    if on_purpose
+                    else ()
+                ),
                 use(
                     arguments.path_to_set("dtype"),
                     "float32",

@@ -1,6 +1,6 @@
 """Compares the plan with the configuration code of real vLLM releases, without a GPU.
 
-    python -m scripts.vllm_configs [--ray 2.60.0] [--gpu l4] [--out FILE]
+    python -m scripts.vllm_configs [--ray 2.60.0] [--gpu l4] [--only TEXT] [--out FILE]
 
 Installs each release's vLLM into .vllm-configs, plans every case and lets vLLM make its
 configuration of the same engine arguments. Prints the differences that reviewed.yaml does not
@@ -9,6 +9,7 @@ hold, and exits with 1 if there are any. See docs/vllm-configs.md.
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts.vllm_configs", description=__doc__)
     parser.add_argument("--ray", action="append", choices=pinned(), help="default: all pinned")
     parser.add_argument("--gpu", action="append", choices=GPUS, help="default: all")
+    parser.add_argument("--only", default="", help="only cases whose names match this")
     parser.add_argument("--out", type=Path, help="write all differences as lines of JSON")
     options = parser.parse_args()
     unwritten = [row.id for row in llms().values() if config_json(row) is None]
@@ -39,6 +41,7 @@ def main() -> int:
     found: list[Difference] = []
     for (ray, gpu), cases in all_cases(options.ray or pinned(), options.gpu or GPUS).items():
         python, started = installed(ray), time.monotonic()
+        cases = [case for case in cases if re.search(options.only, case.name)]
         with tempfile.TemporaryDirectory() as work:
             answers = list(differences(cases, python, Path(work), gpu))
         here = [answer for answer in answers if answer is not None]
@@ -53,7 +56,7 @@ def main() -> int:
     if options.out:
         lines = (json.dumps(asdict(difference)) + "\n" for difference in found)
         options.out.write_text("".join(lines), "utf-8")
-    return _report(found, whole=not (options.ray or options.gpu))
+    return _report(found, whole=not (options.ray or options.gpu or options.only))
 
 
 def _report(found: Iterable[Difference], *, whole: bool) -> int:

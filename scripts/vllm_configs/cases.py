@@ -184,7 +184,7 @@ def _engine_arguments(ray: str) -> Iterator[tuple[str, dict[str, Any]]]:
             values.append(None)
         for value in dict.fromkeys(map(_whole, values)):
             yield f"{name}={value}", {name: value}
-    for argument_name, fields in closed.items():
+    for argument_name in closed:
         if not argument_name.endswith("_config") or argument_name == "speculative_config":
             continue
         yield f"{argument_name} unknown field", {argument_name: {"no_such_field": 1}}

@@ -8,7 +8,8 @@ A case is a line of JSON on standard input, its answer a line on standard output
 The GPU is JSON on the command line: {"capability": 75, "name": "NVIDIA T4", "memory_bytes": ...}.
 The code is vLLM's own, up to where it would start its executor: `AsyncEngineArgs` and
 `create_engine_config`. Only the platform is ours: vLLM's for CUDA with a GPU that is described, not
-asked. With `build` the rotary embedding is made as well, whose fields the configuration does not read.
+asked. With `build` the rotary embedding is made as well, whose fields the configuration does not
+read.
 
 This file imports nothing of this project: it runs with another Python environment.
 """
@@ -74,6 +75,12 @@ from vllm.model_executor.models import registry  # noqa: E402
 
 registry._run_in_subprocess = lambda function: function()
 
+import vllm.config  # noqa: E402
+
+for module in (vllm.config, getattr(vllm.config, "vllm", None)):
+    if hasattr(module, "HAS_TRITON"):
+        module.HAS_TRITON = True  # vLLM says no, because there is no driver
+
 from vllm import AsyncEngineArgs  # noqa: E402
 from vllm.usage.usage_lib import UsageContext  # noqa: E402
 
@@ -87,7 +94,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         config = arguments.create_engine_config(UsageContext.OPENAI_API_SERVER)
         if case["build"]:
             build(config)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the engine would not start
+    except BaseException as error:  # whatever it is, the engine would not start
         if isinstance(error, KeyboardInterrupt):
             raise
         return {"refused": f"{type(error).__name__}: {error}"[:1500]}

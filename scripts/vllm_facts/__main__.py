@@ -18,10 +18,12 @@ from scripts.vllm_facts.bounds import argument_bounds
 from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.facts import (
     architectures,
+    architectures_of_one_window,
     arguments,
     engine_arguments,
     float16_refused,
     front_end_fields,
+    mtp_targets,
     multimodal_architectures,
     quantization_methods,
     read_by_ray,
@@ -93,6 +95,10 @@ def write(version: str, source: Source) -> Path:
         *(f"  {name}: {least}" for name, least in compressed_tensors_schemes(source).items()),
         "float16_refused:",
         *(f"- {name}" for name in float16_refused(source)),
+        "# Model types and architectures with layers that guess tokens; architectures that refuse",
+        "# a window of some of their layers.",
+        f"mtp_targets: [{', '.join(mtp_targets(source))}]",
+        f"architectures_of_one_window: [{', '.join(architectures_of_one_window(source))}]",
         "architectures:",
         *(f"- {name}" for name in architectures(source)),
         "multimodal_architectures:",
@@ -106,8 +112,8 @@ def write(version: str, source: Source) -> Path:
 def write_transformers(index: str, versions: list[str]) -> Path:
     """Write which architectures each transformers release can run, and return the file."""
     lines = [
-        "# Architectures that vLLM's Transformers backend takes, read from the source of transformers",
-        "# by scripts/vllm_facts. Do not edit.",
+        "# Architectures that vLLM's Transformers backend takes, read from transformers' source by",
+        "# scripts/vllm_facts. Do not edit.",
     ]
     for version in versions:
         names = backend_architectures(source_files(index, "transformers", version))

@@ -23,7 +23,9 @@ def backend_architectures(files: Mapping[str, str]) -> list[str]:
         for node in ast.parse(text).body:
             if isinstance(node, ast.ClassDef):
                 bases[node.name] = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
-                flags |= {node.name: value for value in map(_flag, node.body) if value is not None}
+                for value in map(_flag, node.body):
+                    if value is not None:
+                        flags[node.name] = value
     return sorted(
         name for name in bases if name.endswith(_GENERATES) and _compatible(name, bases, flags)
     )
