@@ -226,7 +226,7 @@ def _file_problems(
     if kind in _NOT_IN_FILES:
         return
     missing = [name for name in fields if name in _READ_OF_FILES and name not in scaling]
-    if reads == "all" and parameters is None:
+    if reads == "all":
         missing = [name for name in missing if name != _ORIGINAL]
     if missing:
         yield Problem(
@@ -237,17 +237,15 @@ def _file_problems(
             remedy="Use the publisher's config.json",
             rule=_RULE,
             candidates=(
-                *_ways_to_read(missing, parameters is None, release),
+                *_ways_to_read(missing, release),
                 outside("use the publisher's config.json"),
             ),
         )
 
 
-def _ways_to_read(
-    missing: Sequence[str], in_scaling: bool, release: ReleasePlan
-) -> Iterable[WayOut]:
+def _ways_to_read(missing: Sequence[str], release: ReleasePlan) -> Iterable[WayOut]:
     """A release that takes the model's own limit for what is missing."""
-    if in_scaling and list(missing) == [_ORIGINAL]:
+    if list(missing) == [_ORIGINAL]:
         ray = nearest_ray(lambda row: _reads_all(row.vllm), release.ray.ray)
         yield from ways_to_release(ray, ", which takes the model's own limit")
 
