@@ -68,7 +68,7 @@ cluster-down: env ## stop that cluster
 cluster-status: env ## print whether that cluster is up, its addresses and its memory use
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test bench calibration corpus lint lint-workflow schema format
+.PHONY: test bench calibration corpus vllm-configs lint lint-workflow schema format
 test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -107,6 +107,10 @@ bench: env ## measure planning, start-up, and updates against an earlier revisio
 
 calibration: env ## compare the memory estimate with the logs of real engines
 	@$(PY) -m tests.planning.sizing.memory_calibration
+
+# Not a part of the gate: 7 GB are installed into .vllm-configs, the first time.
+vllm-configs: env ## compare plans with the configuration code of real vLLM releases
+	@$(PY) -m scripts.vllm_configs $(ARGS)
 
 corpus: env ## print the score against real misconfigurations, by area
 	@$(PY) -m tests.misconfigurations.corpus
@@ -148,7 +152,7 @@ clean: ## delete all stacks and the cloud on this machine, but keep the built en
 	@if [ -x $(PY) ]; then $(LOCALCLOUD) clean; else rm -rf .localcloud; fi
 
 distclean: ## delete everything that these commands made
-	@rm -rf .localcloud .venv .uv
+	@rm -rf .localcloud .venv .uv .vllm-configs
 
 .venv/.synced: .uv/bin/uv pyproject.toml devtools/localcloud/pyproject.toml uv.lock
 	@.uv/bin/uv sync --locked --quiet --python "$(PYTHON)" || { \

@@ -86,6 +86,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An adopted cluster without the name of its CPU pool.",
         "planning/checks/adopted_cluster.py",
     ),
+    _warning(
+        "architecture-transformers",
+        "The model's class is not in the registry of the vLLM inside the chosen Ray image, and "
+        "its Transformers backend takes it.",
+        "planning/sizing/precision.py",
+    ),
     _stop(
         "architecture-unsupported",
         "The model's class (`architectures` in its config.json) is not in the registry of "
@@ -229,6 +235,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/engine_argument_values.py",
         "planning/checks/engine_performance.py",
         "planning/checks/speculative_decoding.py",
+    ),
+    _stop(
+        "engine-argument-needs",
+        "An engine argument that vLLM refuses unless another one says something.",
+        "planning/checks/engine_argument_values.py",
     ),
     _stop(
         "engine-argument-owned",
@@ -801,6 +812,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/quotas_and_prices.py",
         "models/reading.py",
         "models/validation.py",
+    ),
+    _stop(
+        "window-of-some-layers",
+        "A model with a sliding window in some of its layers, of a class for which vLLM refuses "
+        "that.",
+        "planning/sizing/precision.py",
     ),
     _stop(
         "zone-outside-region",

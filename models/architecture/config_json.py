@@ -16,6 +16,7 @@ from models.architecture.llm_architecture import (
     AttentionKind,
     LlmArchitecture,
     Quantization,
+    RopeParameters,
 )
 from models.architecture.model_families import (
     CLASS_DEFAULTS,
@@ -196,6 +197,7 @@ def _architecture(
         vocab_size=fields.integer("vocab_size", "padded_vocab_size"),
         max_position_embeddings=positions,
         rope_scaling=_rope_scaling(fields),
+        rope_parameters=_rope_parameters(fields),
         torch_dtype=_dtype(whole, fields),
         tie_word_embeddings=fields.flag(
             "tie_word_embeddings",
@@ -448,3 +450,14 @@ def _rope_scaling(fields: Fields) -> dict[str, int | float | str] | None:
             result["original_max_position_embeddings"] = original
         return result
     return None
+
+
+def _rope_parameters(fields: Fields) -> RopeParameters | None:
+    """None if `rope_scaling` is given as well, or if each kind of layer has its own."""
+    if fields.has("rope_scaling") or not fields.has("rope_parameters"):
+        return None
+    parameters = fields.nested("rope_parameters")
+    if not (parameters.has("rope_type") or parameters.has("rope_theta")):
+        return None
+    beside = fields.has("rope_theta")
+    return RopeParameters(theta=None if beside else parameters.number("rope_theta"))

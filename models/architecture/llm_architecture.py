@@ -134,6 +134,15 @@ class Quantization(Facts):
     assumed: bool = False
 
 
+class RopeParameters(Facts):
+    """What a config.json says in `rope_parameters`, as transformers 5 writes it.
+
+    theta: the base, None if it stands beside the key as well, or nowhere.
+    """
+
+    theta: float | None = None
+
+
 class LlmArchitecture(Facts):
     """The dimensions of one LLM, under their config.json names.
 
@@ -143,6 +152,8 @@ class LlmArchitecture(Facts):
 
     - `v_head_dim`, `sliding_num_key_value_heads`, `sliding_head_dim`, `sliding_v_head_dim`: None
       if they are like the others
+    - `rope_parameters`: None if config.json has `rope_scaling` or neither; `rope_scaling` holds the
+      scaling of both
     - `full_attention_layers`: layers that keep every token; None if all do that do not slide
     - `state_layers`: layers that keep a state instead, or beside it
     - `expert_input_size`: of what the experts work on; None if it is the hidden state
@@ -165,6 +176,7 @@ class LlmArchitecture(Facts):
     vocab_size: Dimension
     max_position_embeddings: Dimension
     rope_scaling: dict[str, int | float | str] | None = None
+    rope_parameters: RopeParameters | None = None
     torch_dtype: Literal["float16", "bfloat16", "float32"]
     tie_word_embeddings: bool
     attention: Attention

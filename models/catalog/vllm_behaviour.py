@@ -6,7 +6,7 @@ asks for a fact by its name and compares no versions.
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from models.catalog import data_file
 from models.catalog.release_number import release_number
@@ -26,7 +26,9 @@ class VllmBehaviour(Facts):
     - `compilation_config_readable`: `compilation_config` may be a mapping
     - `lora_ranks`: the accepted ranks; None if they are the choices of `max_lora_rank`
     - `multimodal_arguments`: engine arguments that only multimodal models take
-    - `rope_scaling_fields`: the fields that each type of RoPE scaling needs
+    - `transformers`: a release of transformers that goes with it
+    - `rope_parameters`: what is read of the key: nothing, the `scaling` alone, or `all` of it with
+      the base, as transformers 5 does, which takes no base from elsewhere
     - `v1_engine_capability`: below it, the V0 engine runs if the release still has one
     - `v1_argument_values`, `v0_argument_values`: values of engine arguments that stay on the V1
       engine, and that leave it, if the release still has both
@@ -69,7 +71,8 @@ class VllmBehaviour(Facts):
     async_speculation: tuple[str, ...]
     lora_ranks: tuple[int, ...] | None
     multimodal_arguments: tuple[str, ...]
-    rope_scaling_fields: Mapping[str, tuple[str, ...]]
+    transformers: str
+    rope_parameters: Literal["nothing", "scaling", "all"]
     v1_engine_capability: int
     v1_argument_values: Mapping[str, tuple[Any, ...]]
     v0_argument_values: Mapping[str, tuple[Any, ...]]

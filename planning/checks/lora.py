@@ -25,7 +25,8 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
         return
     rank = engine.get("max_lora_rank")
     ranks = vllm_behaviour(vllm).lora_ranks
-    if isinstance(rank, int) and ranks is not None and rank not in ranks:
+    enabled = engine.get("enable_lora") is True  # else the rank is not read
+    if enabled and isinstance(rank, int) and ranks is not None and rank not in ranks:
         near = next((known for known in ranks if known >= rank), ranks[-1])
         yield Problem(
             path=f"{path}.engine.max_lora_rank",
@@ -40,7 +41,7 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
             ),
         )
     loras, on_host = engine.get("max_loras", 1), engine.get("max_cpu_loras")
-    if isinstance(loras, int) and isinstance(on_host, int) and 0 < on_host < loras:
+    if isinstance(loras, int) and isinstance(on_host, int) and enabled and 0 < on_host < loras:
         yield Problem(
             path=f"{path}.engine.max_cpu_loras",
             value=on_host,

@@ -12,11 +12,13 @@ from models.catalog import (
     GpuTier,
     RayRelease,
     Tested,
+    architectures_of_one_window,
     float16_refused,
     oldest_ray,
     quantize_while_loading,
     ray_releases,
     release_number,
+    transformers_architectures,
     vllm_behaviour,
 )
 from models.problems import Problem, Severity
@@ -69,6 +71,7 @@ def choose_precision(
         *_architecture_problems(checkpoint, arguments, release),
         *_engine_problems(arguments, tier, release),
         *_window_problems(checkpoint, arguments, release, v0_engine),
+        *_partial_window_problems(checkpoint, arguments, release),
     ]
     if tier.capability < vllm_behaviour(release.vllm).v1_engine_capability and not v0_engine:
         older = oldest_ray(lambda row: row.supports_v0_engine)
@@ -229,6 +232,29 @@ def _window_problems(
         )
 
 
+def _partial_window_problems(
+    checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan
+) -> Iterable[Problem]:
+    """Qwen2Model asserts that max_window_layers is the number of layers, so that none slides."""
+    architecture = checkpoint.architecture
+    if (
+        architecture is None
+        or architecture.sliding_window is None
+        or architecture.architecture not in architectures_of_one_window(release.vllm)
+    ):
+        return
+    yield Problem(
+        path=arguments.path,
+        value=checkpoint.source,
+        reason=f"uses a sliding window in {architecture.sliding_window_layers} of its "
+        f"{architecture.num_hidden_layers} layers, which vLLM {release.vllm} refuses for a "
+        f"{architecture.architecture}",
+        remedy="Choose another model",
+        rule="window-of-some-layers",
+        candidates=(outside("choose another model, or one whose use_sliding_window is false"),),
+    )
+
+
 def _dtype(
     checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
 ) -> str:
@@ -286,9 +312,18 @@ def _dtype_problems(
             + f": vLLM refuses it for {model_type} models, whose activations overflow in float16",
             remedy="Use bfloat16 on an L4 or a newer GPU",
             rule="float16-refused",
-            candidates=(leave_out(arguments.path_of("dtype"), "leave dtype out"),)
-            if on_purpose
-            else (),
+            candidates=(
+                *(
+                    (leave_out(arguments.path_of("dtype"), "leave dtype out"),)
+                    if on_purpose
+                    else ()
+                ),
+                use(
+                    arguments.path_to_set("dtype"),
+                    "float32",
+                    "use dtype: float32, which takes twice the memory",
+                ),
+            ),
         )
 
 
@@ -346,8 +381,28 @@ def _has_fp8_kv(arguments: StatedArguments) -> bool:
 def _architecture_problems(
     checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan
 ) -> Iterable[Problem]:
-    if not checkpoint.is_known_to(release.vllm):
-        name = checkpoint.served_class
+    name = checkpoint.served_class
+    if checkpoint.is_known_to(release.vllm):
+        return
+    if name in transformers_architectures(release.vllm):
+        yield Problem(
+            path=arguments.path,
+            value=checkpoint.source,
+            reason=f"is a {name}, which vLLM {release.vllm} (Ray {release.ray.ray}) runs by the "
+            "slower code of transformers, if at all: nobody tests it there",
+            remedy="Choose a model of vLLM's own registry",
+            rule="architecture-transformers",
+            severity=Severity.WARN,
+            candidates=(
+                *(
+                    use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
+                    for row in ray_releases().values()
+                    if checkpoint.is_known_to(row.vllm)
+                ),
+                outside("choose a model of vLLM's own registry"),
+            ),
+        )
+    else:
         yield Problem(
             path=arguments.path,
             value=checkpoint.source,

@@ -206,6 +206,46 @@ def architectures(source: Source) -> list[str]:
     return sorted(_registered(source, *MODEL_TABLES))
 
 
+def architectures_of_one_window(source: Source) -> list[str]:
+    """Return the architectures whose code refuses a window of some of the layers."""
+    home = "vllm.model_executor.models"
+    found = source.find("_TEXT_GENERATION_MODELS", f"{home}.registry")
+    result = set()
+    for name, value in _items(found[0]) if found else ():
+        match value:
+            case ast.Tuple(elts=[ast.Constant(value=str(module)), *_]):
+                text = source.read(f"{home.replace('.', '/')}/{module}.py") or ""
+                if "max_window_layers ==" in text:
+                    result.add(name)
+    return sorted(result)
+
+
+def _items(node: object) -> Iterable[tuple[str, ast.expr]]:
+    for key, value in (
+        zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
+    ):
+        if isinstance(key, ast.Constant):
+            yield str(key.value), value
+
+
+def mtp_targets(source: Source) -> list[str]:
+    """Return the model types and architectures whose own layers may guess tokens (MTP)."""
+    for module in ("vllm.config.speculative", "vllm.config"):
+        function = method_of(source, "SpeculativeConfig", module, "hf_config_override")
+        if function is None:
+            continue
+        found: set[str] = set()
+        for node in ast.walk(function):
+            match node:
+                case ast.Compare(left=left, comparators=[right]) if any(
+                    word in ast.unparse(left) for word in ("model_type", "architectures")
+                ):
+                    members = right.elts if isinstance(right, ast.Tuple | ast.List) else [right]
+                    found |= set(texts(members))
+        return sorted(name for name in found if not name.endswith("_mtp"))
+    sys.exit("hf_config_override is not found")
+
+
 def multimodal_architectures(source: Source) -> list[str]:
     """Return the architectures that take images or sound as well as text."""
     return sorted(_registered(source, "_MULTIMODAL_MODELS"))
