@@ -70,7 +70,8 @@ class VllmEcho(Echo):
         if text := refusal(request, self.engine):
             return _error(text)
         answer = await super().create_chat_completion(request, raw_request)
-        return self._in_form(answer, request)
+        formed: ChatCompletionResponse | AsyncGenerator[str, None] = self._in_form(answer, request)
+        return formed
 
     async def create_completion(  # type: ignore[override]
         self, request: CompletionRequest, raw_request: Any
@@ -79,7 +80,8 @@ class VllmEcho(Echo):
         if text := refusal(request, self.engine):
             return _error(text)
         answer = await super().create_completion(request, raw_request)
-        return self._in_form(answer, request)
+        formed: CompletionResponse | AsyncGenerator[str, None] = self._in_form(answer, request)
+        return formed
 
     def _in_form(self, answer: Any, request: Any) -> Any:
         if isinstance(answer, AsyncGenerator):
