@@ -1,8 +1,8 @@
 """What a preview says before the Ray release of a running service changes.
 
-A change of Ray or its image is an edit of one line, or of none: a stack that names no release follows
-the default of this program. KubeRay then builds a second Ray cluster, which nobody should learn from
-the bill.
+A change of Ray or its image is an edit of one line, or of none: a stack that names no release
+follows the default of this program. KubeRay then builds a second Ray cluster, which nobody should
+learn from the bill.
 """
 
 from collections.abc import Mapping

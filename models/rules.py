@@ -264,6 +264,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An engine argument that this vLLM does not have.",
         "planning/checks/engine_arguments.py",
     ),
+    _warning(
+        "engine-metrics-off",
+        "`disable_log_stats: true` on a release that shows the engine's metrics.",
+        "planning/checks/engine_metrics.py",
+    ),
     _stop(
         "expert-balancing",
         "`enable_eplb` without `enable_expert_parallel`, or on one GPU.",
@@ -367,8 +372,13 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "gpu-driver",
-        "An image whose CUDA needs a newer driver than the cluster may have.",
-        "planning/checks/adopted_cluster.py",
+        "An image whose CUDA needs a newer driver than the nodes may have.",
+        "planning/checks/gpu_driver.py",
+    ),
+    _warning(
+        "gpu-driver-own",
+        "A pool on which GKE installs no driver.",
+        "planning/checks/gpu_driver.py",
     ),
     _warning(
         "gpu-oversized",
@@ -500,7 +510,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A GPU below capability 8.0 with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
     ),
-    _warning(
+    _stop_or_warning(
         "operator-version",
         "An operator that others install, without its release.",
         "planning/checks/adopted_cluster.py",

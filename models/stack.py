@@ -199,6 +199,17 @@ class KubeRayInstall(StrEnum):
     EXISTING = "existing"
 
 
+class GpuDriverVersion(StrEnum):
+    """Which NVIDIA driver GKE installs on a pool's nodes, by the names of its API.
+
+    LATEST and DEFAULT are those of the cluster's GKE release, of which DEFAULT may be years older.
+    """
+
+    LATEST = "LATEST"
+    DEFAULT = "DEFAULT"
+    INSTALLATION_DISABLED = "INSTALLATION_DISABLED"
+
+
 class CpuPoolSettings(Settings):
     """The CPU node pool: it carries the Ray head, the routers and KubeRay."""
 
@@ -257,7 +268,11 @@ class ClusterSettings(Settings):
 
 
 class GpuPoolSettings(Entry):
-    """One GPU node pool: a tier of the catalogue, on demand or spot."""
+    """One GPU node pool: a tier of the catalogue, on demand or spot.
+
+    gpu_driver_version: images for CUDA 13 need R580, which DEFAULT is not yet everywhere. Another
+        choice replaces the pool.
+    """
 
     _path: str = PrivateAttr("ray-llm:gpuPools")
 
@@ -269,6 +284,7 @@ class GpuPoolSettings(Entry):
     min_nodes: NodeCount = 0
     max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
+    gpu_driver_version: Annotated[GpuDriverVersion, Field(strict=False)] = GpuDriverVersion.LATEST
 
     @property
     def id(self) -> str:

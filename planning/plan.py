@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
-from models.stack import KubeRayInstall, KubeRaySettings
+from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings
 from models.tasks import Task
 from planning.plan_costs import QuotaNeed, StackCost
 
@@ -52,6 +52,7 @@ class PoolPlan:
     nodes_at_min: int
     nodes_at_max: int
     node_usd_per_hour: Decimal | None = None
+    gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, TypedDict
 
 from models.catalog import task_row
+from models.stack import GpuDriverVersion
 from planning import Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
@@ -78,7 +79,7 @@ class ModelSummary(TypedDict):
 
 
 class PoolSummary(TypedDict):
-    """One GPU pool with the worker group on it."""
+    """One GPU pool with the worker group on it; gpuDriverVersion is null for the usual LATEST."""
 
     id: str
     tier: str
@@ -91,6 +92,7 @@ class PoolSummary(TypedDict):
     minNodes: int
     maxNodes: int
     bootDiskGb: int
+    gpuDriverVersion: str | None
     pod: dict[str, int]
     nodesNeeded: ReplicaSummary
     onDemandUsdPerHour: float | None
@@ -306,6 +308,10 @@ def _pool(pool: PoolPlan, cost: PoolCost) -> PoolSummary:
         minNodes=pool.min_nodes,
         maxNodes=pool.max_nodes,
         bootDiskGb=pool.boot_disk_gb,
+        # Plans of earlier versions have no such key.
+        gpuDriverVersion=None
+        if pool.gpu_driver_version is GpuDriverVersion.LATEST
+        else pool.gpu_driver_version.value,
         pod=_pod(pool),
         nodesNeeded=ReplicaSummary(min=pool.nodes_at_min, max=pool.nodes_at_max),
         onDemandUsdPerHour=_float(cost.on_demand_usd_per_hour),

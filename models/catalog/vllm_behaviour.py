@@ -30,6 +30,7 @@ class VllmBehaviour(Facts):
     - `rope_parameters`: what is read of the key: nothing, the `scaling` alone, or `all` of it with
       the base, as transformers 5 does, which takes no base from elsewhere
     - `v1_engine_capability`: below it, the V0 engine runs if the release still has one
+    - `flashinfer_capability`: below it, the V1 engine has no attention kernels but Triton's
     - `v1_argument_values`, `v0_argument_values`: values of engine arguments that stay on the V1
       engine, and that leave it, if the release still has both
     - `v0_architectures`: models that run on V0 if the release still has it
@@ -74,6 +75,7 @@ class VllmBehaviour(Facts):
     transformers: str
     rope_parameters: Literal["nothing", "scaling", "all"]
     v1_engine_capability: int
+    flashinfer_capability: int
     v1_argument_values: Mapping[str, tuple[Any, ...]]
     v0_argument_values: Mapping[str, tuple[Any, ...]]
     v0_architectures: tuple[str, ...]

@@ -79,8 +79,9 @@ def choose_precision(
             Problem(
                 path=arguments.path,
                 reason=f"runs on {tier.gpu_name} (compute capability {tier.capability / 10:.1f}) "
-                f"with vLLM {release.vllm}, whose only engine is reported both to work and to fail "
-                "there",
+                f"with vLLM {release.vllm}, whose attention kernels there are "
+                f"{_kernels(tier, release.vllm)}: some models are reported to run on them, others "
+                "to fail for want of shared memory",
                 remedy="Use a newer GPU",
                 rule="old-gpu-new-vllm",
                 severity=Severity.WARN,
@@ -105,6 +106,13 @@ def choose_precision(
         and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
         splits_long_prompts=_splits_long_prompts(checkpoint, arguments, release.vllm),
     ), tuple(problems)
+
+
+def _kernels(tier: GpuTier, vllm: str) -> str:
+    """The attention kernels of an engine on a GPU that FlashAttention does not serve."""
+    if tier.capability < vllm_behaviour(vllm).flashinfer_capability:
+        return "Triton's alone"
+    return "FlashInfer's or Triton's"
 
 
 def _runs_v0_engine(

@@ -38,6 +38,7 @@ OLDER: Values = {"versions": {"ray": "2.49.1"}}
 
 
 def plan_of(*models: Values, directory: Path = Path(), pools: Any = POOLS, **keys: Any) -> Plan:
+    keys = {"versions": {"ray": "2.49.1"}, **keys}
     values = stack(models, list(pools), token=True, **keys)
     return make_plan(read_stack("test", values, frozenset({TOKEN_KEY}), directory))
 
