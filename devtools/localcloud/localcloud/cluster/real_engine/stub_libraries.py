@@ -40,7 +40,9 @@ def wanted_symbols(libraries: list[Path]) -> dict[str, Symbols]:
                 wanted.setdefault(tag.needed, collections.defaultdict(set))
             versions = {
                 auxiliary.entry.vna_other: (library.name, auxiliary.name)
-                for library, auxiliaries in elf.get_section_by_name(".gnu.version_r").iter_versions()
+                for library, auxiliaries in elf.get_section_by_name(
+                    ".gnu.version_r"
+                ).iter_versions()
                 for auxiliary in auxiliaries
             }
             for library, version in versions.values():

@@ -152,9 +152,7 @@ def write(folder: Path) -> None:
     tokenizer = make_tokenizer()
     tokenizer.save(str(folder / "tokenizer.json"))
     vocabulary = -(-tokenizer.get_vocab_size() // 64) * 64
-    save_file(
-        make_weights(tokenizer, vocabulary), folder / "model.safetensors", {"format": "pt"}
-    )
+    save_file(make_weights(tokenizer, vocabulary), folder / "model.safetensors", {"format": "pt"})
     for name, content in configurations(tokenizer, vocabulary).items():
         (folder / name).write_text(json.dumps(content, indent=1) + "\n")
 
