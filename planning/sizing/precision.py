@@ -14,6 +14,7 @@ from models.catalog import (
     architectures_of_one_window,
     float16_refused,
     oldest_ray,
+    quantization_methods,
     quantize_while_loading,
     ray_releases,
     release_number,
@@ -361,7 +362,9 @@ def _architecture_problems(
     name = checkpoint.architecture.architecture if checkpoint.architecture else None
     if checkpoint.is_known_to(release.vllm):
         return
-    if name in transformers_architectures(release.vllm):
+    stored = checkpoint.quantization
+    loads = stored is None or stored.method in quantization_methods(release.vllm)
+    if loads and name in transformers_architectures(release.vllm):
         yield Problem(
             path=arguments.path,
             value=checkpoint.source,
