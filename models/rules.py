@@ -817,17 +817,17 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "utilization-low", "`gpu_memory_utilization` below one half.", "planning/sizing/batching.py"
     ),
     _stop(
+        "window-of-some-layers",
+        "A model with a sliding window in some of its layers, of a class for which vLLM refuses "
+        "that.",
+        "planning/sizing/precision.py",
+    ),
+    _stop(
         "wrong-type",
         "A value of the wrong type: a text for a number, a list for a mapping.",
         "models/quotas_and_prices.py",
         "models/reading.py",
         "models/validation.py",
-    ),
-    _stop(
-        "window-of-some-layers",
-        "A model with a sliding window in some of its layers, of a class for which vLLM refuses "
-        "that.",
-        "planning/sizing/precision.py",
     ),
     _stop(
         "zone-outside-region",

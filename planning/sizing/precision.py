@@ -15,6 +15,7 @@ from models.catalog import (
     architectures_of_one_window,
     float16_refused,
     oldest_ray,
+    quantization_methods,
     quantize_while_loading,
     ray_releases,
     release_number,
@@ -392,7 +393,9 @@ def _architecture_problems(
     name = checkpoint.served_class
     if checkpoint.is_known_to(release.vllm):
         return
-    if name in transformers_architectures(release.vllm):
+    stored = checkpoint.quantization
+    loads = stored is None or stored.method in quantization_methods(release.vllm)
+    if loads and name in transformers_architectures(release.vllm):
         yield Problem(
             path=arguments.path,
             value=checkpoint.source,

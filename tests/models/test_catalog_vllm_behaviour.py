@@ -53,6 +53,7 @@ def test_every_other_fact_is_the_same_in_all_releases() -> None:
         - set(CHANGES)
         - {"lora_ranks", "eagle3_targets", "strict_arguments", "async_speculation"}
         - {"state_cache_modes"}
+        - {"multimodal_arguments", "rope_parameters", "transformers"}
     )
     for fact in same:
         assert behaviour_rows()[fact].since == {}
@@ -72,6 +73,14 @@ def test_states_are_cached_as_a_release_does(
     version: str, cached: str | None, default: str | None
 ) -> None:
     assert vllm_behaviour(version).state_cache_modes == {"cached": cached, "default": default}
+
+
+def test_transformers_5_comes_with_vllm_0_26() -> None:
+    versions = ("0.10.0", "0.11.0", "0.15.0", "0.18.0", "0.26.0", "0.27.0", "0.29.0")
+    reads = [vllm_behaviour(version).rope_parameters for version in versions]
+    assert reads == ["nothing", "nothing", "scaling", "scaling", "all", "all", "all"]
+    assert vllm_behaviour("0.10.2").multimodal_arguments
+    assert not vllm_behaviour("0.11.0").multimodal_arguments
 
 
 @pytest.mark.parametrize("version", vllm_versions())

@@ -52,7 +52,7 @@ def test_nothing_is_asked_for_a_model_that_is_not_described() -> None:
         {"guided_decoding_backend": "lm-format-enforcer"},
         {"enable_prompt_embeds": True},
         {"otlp_traces_endpoint": "http://traces:4317"},
-        {"max_num_partial_prefills": 2},
+        {"max_num_partial_prefills": 2, "enable_chunked_prefill": True},
         {"num_scheduler_steps": 8},
         {"scheduler_delay_factor": 0.5},
         {"disable_async_output_proc": True},
