@@ -108,7 +108,7 @@ def test_an_installation_without_a_compiler_stops_before_it_downloads(
     environment: RayEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installation, "_uv", lambda: "no-uv")
-    monkeypatch.setattr(installation.shutil, "which", lambda _: None)
+    monkeypatch.setattr("localcloud.cluster.installation.shutil.which", lambda _: None)
     output = io.StringIO()
     with pytest.raises(BuildError) as refused:
         installation._install_ray(environment, output)

@@ -59,11 +59,11 @@ class RayEnvironment:
     variables: Mapping[str, str]
     definition: Path
     installed: Path
-    hub: bool
-    forks: bool
-    programs: tuple[str, ...]
-    minutes: str
-    finish: tuple[Path, ...]
+    hub: bool = False
+    forks: bool = True
+    programs: tuple[str, ...] = ()
+    minutes: str = ""
+    finish: tuple[Path, ...] = ()
 
     @property
     def model(self) -> Path:
