@@ -307,8 +307,9 @@ CASES: dict[str, tuple[Values, str]] = {
     "a model that refuses float16 on T4": (
         stack([{"model": "gemma-2-2b-it", "gpu": "t4"}], ("t4",), token=True),
         "ray-llm:models[0]: google/gemma-2-2b-it would run in float16 on t4: vLLM "
-        "refuses it for gemma2 models, whose activations overflow in float16. Use gpu: "
-        "l4 with `- l4` in ray-llm:gpuPools.",
+        "refuses it for gemma2 models, whose activations overflow in float16. Use dtype: float32, "
+        "which takes twice the memory, or gpu: l4 with `- l4` in ray-llm:gpuPools "
+        "(+257 USD a month).",
     ),
     "fp8 on T4": (
         on("t4", quantization="fp8") | OLDER,
@@ -637,7 +638,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "a model that the pinned vLLM does not know": (
         stack([{"model": "gpt-oss-20b", "gpu": "a100-80gb"}], ("a100-80gb",)) | OLDER,
         "ray-llm:models[0]: openai/gpt-oss-20b is a GptOssForCausalLM, which vLLM 0.10.0 "
-        "(Ray 2.49.1) does not know. Use versions.ray: 2.50.1.",
+        "(Ray 2.49.1) does not know. Use versions.ray: 2.60.0.",
     ),
     # Sections
     "no ray-llm section": (

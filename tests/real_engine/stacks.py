@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from models.catalog.releases import DEFAULT_KUBERAY
+
 RAY: Final = "2.60.0"
 # One model that runs and calls tools, and one that sleeps until its first request.
 AWAKE: Final[dict[str, Any]] = {
@@ -33,7 +35,7 @@ def real_stack(*models: dict[str, Any]) -> dict[str, Any]:
             "zones": ["us-central1-a"],
             "deletionProtection": False,
         },
-        "ray-llm:versions": {"ray": RAY},
+        "ray-llm:versions": {"ray": RAY, "kuberay": DEFAULT_KUBERAY},
         "ray-llm:kubeRay": {"install": "existing"},
         # Short delays, so that a model sleeps soon.
         "ray-llm:defaults": {"upscaleDelaySeconds": 2, "downscaleDelaySeconds": 15},
