@@ -19,6 +19,9 @@ _ORIGINAL: Final = "original_max_position_embeddings"
 _READ_OF_FILES: Final = ("factor", _ORIGINAL)
 _NOT_IN_FILES: Final = frozenset({"longrope"})
 _DEFAULT_BASE: Final = 10_000  # get_rope, if rope_theta is nowhere
+# vLLM reads these by classes of its own, which keep the key whole with any transformers:
+# vllm/transformers_utils/configs/qwen3_5.py and kimi_linear.py in 0.18.
+_OWN_CLASSES: Final = ("qwen3_5", "kimi_linear")
 
 
 def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
@@ -184,7 +187,8 @@ def _file_problems(
     where = f"{context.path}.configFile"
     scaling, file = architecture.rope_scaling or {}, context.deployment.config_file
     reads, parameters = _reads(release), architecture.rope_parameters
-    if parameters is not None and reads != "all":
+    own = architecture.model_type.startswith(_OWN_CLASSES)
+    if parameters is not None and reads != "all" and not own:
         lost = []
         if parameters.theta not in (None, _DEFAULT_BASE):
             lost.append(f"the base {parameters.theta:g}")

@@ -233,7 +233,8 @@ PUBLISHED = yaml.safe_load(Path(__file__).with_name("published_configs.yaml").re
 @pytest.mark.parametrize("row", llms().values(), ids=lambda row: row.id)
 def test_every_catalogue_model_is_read_back_from_its_config_json(row: LlmRow) -> None:
     architecture, quantization = read(PUBLISHED.get(row.id) or config_of(row))
-    assert architecture == row.architecture
+    # Which key holds the base matters for a file of one's own, so that no row says it.
+    assert architecture.model_copy(update={"rope_parameters": None}) == row.architecture
     expected = row.quantization
     if expected and expected.method == "mxfp4":
         expected = expected.model_copy(update={"group_size": None})
