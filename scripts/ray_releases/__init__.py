@@ -1,0 +1,1 @@
+"""Checks a release of Ray with what this program writes for it, without Kubernetes."""

@@ -1,0 +1,170 @@
+"""Ray nodes on 127.0.0.1, each with the rayStartParams and variables of its group.
+
+The local cluster's stand-ins make a node of a machine without pods: each node has its own port in
+place of 8000, and its own sockets. Every process carries a mark, by which it is found and ended.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from localcloud.cluster import forks, processes
+from localcloud.cluster.pod_network import PodAddress
+from localcloud.cluster.ray_node import SERVE_PORT, machine_environment, ray_environment
+
+from scripts.ray_releases.stack import NODES, ROUTER_NODES, Group, Written
+
+STANDINS: Final = Path(__file__).parent / "standins"
+LOCAL_STANDINS: Final = Path(forks.__file__).parent.parent / "ray" / "standins"
+ENGINE: Final = "release_engine.ReleaseEngine"
+START_SECONDS: Final = 180
+_STARTED: Final = "Ray runtime started"
+
+
+class NodeProblem(Exception):
+    """A node did not start; with the end of its log."""
+
+
+class Nodes:
+    """The nodes of one Ray cluster; a context manager, which leaves no process behind.
+
+    environment: the folder of the release's Python environment.
+    vllm_arguments: the catalogue's file of the release's vLLM.
+    variables: further variables of every node.
+    """
+
+    def __init__(
+        self,
+        environment: Path,
+        written: Written,
+        vllm_arguments: Path,
+        variables: Mapping[str, str] | None = None,
+        counts: Mapping[str, int] = NODES,
+    ):
+        self.environment = environment
+        self.vllm_arguments = vllm_arguments
+        self._written = written
+        self._variables = dict(variables or {})
+        self._counts = counts
+        self._mark = uuid.uuid4().hex
+        # Short, because the paths of sockets are.
+        self.folder = Path(tempfile.mkdtemp(prefix="rr-"))
+        self.faults = self.folder / "faults.json"
+        self._head = PodAddress("127.0.0.1")
+        self.addresses: dict[str, PodAddress] = {}
+
+    @property
+    def serve_url(self) -> str:
+        """The head's proxy, which stays while replicas and other proxies come and go."""
+        return f"http://127.0.0.1:{self._head.local(SERVE_PORT)}"
+
+    @property
+    def dashboard_url(self) -> str:
+        """The dashboard, whose API takes the Serve config."""
+        return f"http://127.0.0.1:{self._head.local(8265)}"
+
+    def __enter__(self) -> "Nodes":
+        try:
+            for name, group in self._wanted():
+                self._start(name, group)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self) -> None:
+        # Processes that end start others for a moment, so twice.
+        for grace in (5, 1):
+            processes.stop(processes.marked(self._mark), grace_seconds=grace)
+
+    def _wanted(self) -> Iterable[tuple[str, Group]]:
+        for group in self._written.groups:
+            if group.name == "head":
+                yield "head", group
+                continue
+            count = self._counts.get(group.name, ROUTER_NODES)
+            for number in range(count):
+                yield f"{group.name}-{number}", group
+
+    def environment_of(self, name: str, group: Group | None = None) -> dict[str, str]:
+        """The variables of the processes of a node."""
+        head = name == "head"
+        address = self._head if head else self.addresses.setdefault(name, PodAddress("127.0.0.1"))
+        labels = {"ray.io/node-type": "head" if head else "worker"}
+        given = ray_environment(
+            {"metadata": {"labels": labels}},
+            address,
+            faults=self.faults,
+            vllm_arguments=self.vllm_arguments,
+            fork_server=self.folder / "none",
+            temp_dir=self.folder / ("ray" if head else name),
+        )
+        # Each process is started anew: the fork server suits the local cluster's own release.
+        del given["FORK_SERVER"]
+        base = machine_environment(self.environment, LOCAL_STANDINS, self.folder)
+        base["PYTHONPATH"] = os.pathsep.join([str(STANDINS), base["PYTHONPATH"]])
+        return {
+            **base,
+            **given,
+            "RAYLLM_VLLM_ENGINE_CLS": ENGINE,
+            **(group.variables if group else {}),
+            **self._variables,
+            processes.MARK: self._mark,
+        }
+
+    def _start(self, name: str, group: Group) -> None:
+        head = name == "head"
+        # As bash takes KubeRay's command: the quotes belong to the parameter's value.
+        parameters = shlex.split(" ".join(f"--{k}={v}" for k, v in group.start_params.items()))
+        where = ["--head"] if head else [f"--address=127.0.0.1:{self._head.local(6379)}"]
+        variables = self.environment_of(name, group)
+        Path(variables["POD_SOCKETS"]).mkdir(parents=True)
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [LOCAL_STANDINS / "bin/ray", "start", "--block", *where, *parameters],
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd=self.folder,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while _STARTED not in log.read_text(errors="replace"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise NodeProblem(f"{name} did not start: {processes.last_lines(log, 8)}")
+            time.sleep(0.2)
+
+    def logs(self) -> Path:
+        """The folder with the logs of Ray and Serve."""
+        return self.folder / "ray" / "session_latest" / "logs"
+
+    def run(self, script: Path, *arguments: str) -> dict[str, Any]:
+        """What a script prints as JSON, run with the release's Python as a driver of this cluster."""
+        variables = self.environment_of("head")
+        variables["RAY_ADDRESS"] = f"127.0.0.1:{self._head.local(6379)}"
+        done = subprocess.run(
+            [self.environment / "bin/python", script, *arguments],
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        if done.returncode:
+            raise NodeProblem(f"{script.name}: {done.stderr.strip()[-600:]}")
+        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        return found
