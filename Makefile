@@ -14,9 +14,10 @@ ACTIONLINT_VERSION := v1.7.12
 PY := .venv/bin/python
 LOCALCLOUD := $(PY) -m localcloud
 LOCALCLOUD_TESTS := devtools/localcloud/tests/cluster
-# The files that Ray's Python imports as top-level modules.
-STANDINS := -p vllm $(foreach name,echo_engine fork_client fork_server ray_forks sitecustomize \
-	watch_processes,-m $(name))
+# The modules that Ray's Python imports as top-level ones: those of all releases and of each.
+RAY_FOLDER := devtools/localcloud/localcloud/cluster/ray
+STANDINS := -p vllm $(foreach name,echo echo_engine engine_arguments fork_client fork_server \
+	openai_messages ray_forks sitecustomize watch_processes,-m $(name))
 
 # Use only an installed Python: uv would download one from outside the package registries.
 export UV_PYTHON_DOWNLOADS := never
@@ -107,8 +108,9 @@ lint: env ## check format, lint, types, layers and workflows
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@cd devtools/localcloud && ../../.venv/bin/mypy
-	@cd devtools/localcloud/localcloud/cluster/ray/standins && MYPYPATH=../../forks \
-		$(CURDIR)/.venv/bin/mypy --config-file $(CURDIR)/devtools/localcloud/pyproject.toml $(STANDINS)
+	@for release in $(patsubst $(RAY_FOLDER)/%/standins/vllm,%,$(wildcard $(RAY_FOLDER)/*/standins/vllm)); do \
+		(cd $(RAY_FOLDER)/$$release/standins && MYPYPATH=../../standins:../../../forks $(CURDIR)/.venv/bin/mypy \
+			--config-file $(CURDIR)/devtools/localcloud/pyproject.toml $(STANDINS)) || exit 1; done
 	@PYTHONPATH=. .venv/bin/lint-imports
 	@$(MAKE) lint-workflow
 

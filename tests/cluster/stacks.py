@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.cluster.releases import with_release
+
 # Two models on two pools, each with a permanent replica.
 STEADY: dict[str, Any] = {
     "model": "qwen2.5-0.5b-instruct",
@@ -29,7 +31,7 @@ def small_stack(*models: dict[str, Any]) -> dict[str, Any]:
 
     Helm's part of an `up` takes a second, and these tests run many.
     """
-    return {
+    stack = {
         "gcp:project": "acme-ml",
         "gcp:region": "us-central1",
         "ray-llm:cluster": {
@@ -42,3 +44,4 @@ def small_stack(*models: dict[str, Any]) -> dict[str, Any]:
         "ray-llm:gpuPools": [{"tier": "t4", "maxNodes": 4}, {"tier": "l4", "maxNodes": 2}],
         "ray-llm:models": [STEADY, OTHER, *models],
     }
+    return with_release(stack)

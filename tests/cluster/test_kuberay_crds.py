@@ -23,6 +23,7 @@ from localcloud.cluster.kubernetes_api import Object
 from localcloud.providers.kubernetes.crds import text_at
 from localcloud.testing.running_cluster import DEFINITIONS, eventually
 from tests.cluster.deployed import RAY_SERVICE, ClusterDeployment, kill_engine
+from tests.cluster.releases import VERSIONS
 from tests.cluster.running import Cluster
 from tests.cluster.stacks import small_stack
 from tests.cluster.stage import Stage
@@ -67,10 +68,8 @@ def earlier(
     stage.clear()
     for plural in PLURALS:
         cluster.delete(f"{DEFINITIONS}/{plural}.ray.io")
-    config = small_stack() | {
-        "ray-llm:kubeRay": {"install": "helm"},
-        "ray-llm:versions": {"kuberay": "1.4.2"},
-    }
+    config = small_stack() | {"ray-llm:kubeRay": {"install": "helm"}}
+    config[VERSIONS] = {**config[VERSIONS], "kuberay": "1.4.2"}
     folder = tmp_path_factory.mktemp("earlier")
     deployment = ClusterDeployment(folder, "small", config, cluster)
     deployment.run_program(EARLIER_LAYOUT)

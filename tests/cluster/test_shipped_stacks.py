@@ -1,4 +1,4 @@
-"""The stacks that ship with the program, unchanged, on the local cluster.
+"""The stacks that ship with the program, unchanged but for the release, on the local cluster.
 
 Kubernetes, KubeRay, Ray Serve, Pulumi's engine and its Kubernetes provider are real. Google and
 vLLM are simulated (devtools/localcloud/localcloud/cluster/README.md).
@@ -15,6 +15,7 @@ from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import DEFINITIONS
 from reports.plan_data import PlanSummary
 from tests.cluster.deployed import RAY_SERVICE, ClusterDeployment
+from tests.cluster.releases import with_release
 from tests.cluster.running import Cluster
 from tests.cluster.stage import Stage
 from tests.engine.deployments import TOKEN, shipped_config
@@ -37,7 +38,7 @@ def shipped(
 ) -> Iterator[ClusterDeployment]:
     stack: str = request.param
     stage.clear()
-    config = shipped_config(stack)
+    config = with_release(shipped_config(stack))
     # A person has to do this before a destroy.
     config["ray-llm:cluster"]["deletionProtection"] = False
     deployment = ClusterDeployment(tmp_path_factory.mktemp(stack), stack, config, cluster)

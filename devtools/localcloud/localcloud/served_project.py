@@ -22,14 +22,18 @@ class ServedProject:
     """The table `[tool.localcloud]`.
 
     `token_key` is the config key under which a stack file without a token gets one;
-    `vllm_arguments` is the file with the engine arguments that the vLLM stand-in accepts;
+    `vllm_catalogue` is the folder with the engine arguments that each vLLM accepts;
     `preloaded` lists what the project's programs import, in the form that
     `pkgutil.resolve_name` takes.
     """
 
     token_key: str
-    vllm_arguments: Path
+    vllm_catalogue: Path
     preloaded: tuple[str, ...]
+
+    def vllm_arguments(self, version: str) -> Path:
+        """The file with the engine arguments that this vLLM accepts."""
+        return self.vllm_catalogue / f"{version}.yaml"
 
 
 @functools.cache
@@ -39,6 +43,6 @@ def served_project() -> ServedProject:
     table = content["tool"]["localcloud"]
     return ServedProject(
         token_key=table["token-key"],
-        vllm_arguments=CHECKOUT / table["vllm-arguments"],
+        vllm_catalogue=CHECKOUT / table["vllm-catalogue"],
         preloaded=tuple(table["preloaded"]),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.lifecycle import down, status, up
+from localcloud.cluster.ray_environments import STAND_IN
 from localcloud.go_build import BuildError
 from localcloud.store import default_home
 
@@ -17,10 +18,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["build", "up", "down", "status", "supervise"])
     parser.add_argument("--serve-port", type=int, default=8000, help="0: any free port")
     parser.add_argument("--dashboard-port", type=int, default=8265, help="0: any free port")
+    parser.add_argument(
+        "--ray", default="", help="Ray releases, by commas, whose images there are; default: all"
+    )
+    parser.add_argument("--engine", default=STAND_IN, help="what runs the models (%(default)s)")
     parser.add_argument("--owner", type=int, help="end when the process with this id ends")
     parser.add_argument("--home", type=Path, help="default: .localcloud in the checkout")
     options = parser.parse_args(argv)
     home = options.home or default_home()
+    releases = options.ray.split(",") if options.ray else None
     try:
         if options.command == "supervise":
             from localcloud.cluster.installation import installed
@@ -29,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
             return asyncio.run(
                 supervise(
                     home / "cluster",
-                    installed(),
+                    installed(releases, options.engine),
                     options.serve_port,
                     options.dashboard_port,
                     options.owner,
@@ -38,10 +44,10 @@ def main(argv: list[str] | None = None) -> int:
         if options.command == "build":
             from localcloud.cluster.installation import install
 
-            install()
+            install(releases, options.engine)
         elif options.command == "up":
             ports = {"serve_port": options.serve_port, "dashboard_port": options.dashboard_port}
-            up(home, **ports, owner=options.owner)
+            up(home, **ports, owner=options.owner, releases=releases, engine=options.engine)
         elif options.command == "down":
             down(home)
         else:

@@ -31,6 +31,7 @@ from localcloud.cluster.node_pools import NodePools
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.ports import free_port
 from localcloud.cluster.proxy import Proxy
+from localcloud.cluster.ray_environments import RayEnvironment
 from localcloud.cluster.ray_node import fork_server_command
 from localcloud.github import answering
 from localcloud.tunnel_proxy import TunnelProxy
@@ -41,7 +42,6 @@ QUICK_FAILURES = 3
 API_SERVER = "kube-apiserver"
 # The programs that watch the API server, in the order in which they are started.
 CLIENTS = ("kwok", "kube-controller-manager", "kube-scheduler", "kuberay-operator")
-STANDINS = Path(__file__).parent / "ray" / "standins"
 Report = Callable[[str], None]
 
 
@@ -59,8 +59,7 @@ class Installation:
     cache: Path
     stages: Path
     provider: Path
-    ray: Path
-    vllm_arguments: Path
+    ray: tuple[RayEnvironment, ...]
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,6 @@ class Settings:
     def engine_faults(self) -> Path:
         """The file that makes engines fail or slow down; see ray/standins/echo_engine.py."""
         return self.folder / "engine-faults.json"
-
-    @property
-    def fork_server(self) -> Path:
-        """The socket of the fork server for the Python processes of Ray's pods."""
-        return self.temp / "fork-server"
 
 
 class LocalCluster:
@@ -171,9 +165,6 @@ class LocalCluster:
         network = PodNetwork(self.api)
         machine = Machine(
             ray=self.installation.ray,
-            standins=STANDINS,
-            vllm_arguments=self.installation.vllm_arguments,
-            fork_server=self.settings.fork_server,
             pods=self.settings.folder / "pods",
             logs=self.settings.logs,
             temp=self.settings.temp,
@@ -224,14 +215,10 @@ class LocalCluster:
             self.stopping.set()
 
     def _keep_fork_servers(self) -> None:
-        argv, environment = fork_server_command(
-            self.installation.ray,
-            STANDINS,
-            vllm_arguments=self.installation.vllm_arguments,
-            home=self.settings.temp,
-            socket=self.settings.fork_server,
-        )
-        self._keep("fork-server", argv, environment)
+        # Each imports its libraries only at the first request, so one that is not used is small.
+        for ray in self.installation.ray:
+            argv, environment = fork_server_command(ray, self.settings.temp)
+            self._keep(f"fork-server-{ray.definition.name}", argv, environment)
         self._keep("pulumi-fork-server", *forks.pulumi_server_command(self.settings.temp))
 
     def _keep(self, name: str, argv: list[str | Path], env: dict[str, str] | None = None) -> None:

@@ -26,6 +26,7 @@ class ClusterState:
     mark: str
     temp: str
     ready: bool = False
+    ray: tuple[str, ...] = ()
     kubeconfig: str = ""
     api_server: str = ""
     serve: str = ""
@@ -61,7 +62,7 @@ class ClusterState:
         """The state in a folder, or None if no cluster was ever started there."""
         try:
             content = json.loads((folder / "cluster.json").read_text(encoding="utf-8"))
-            return cls(**{**content, "folder": folder})
+            return cls(**{**content, "folder": folder, "ray": tuple(content.get("ray", ()))})
         except (FileNotFoundError, ValueError, TypeError):
             return None
 

@@ -1,6 +1,6 @@
-"""The parts of a cluster: programs built by Go, and the Ray environment.
+"""The parts of a cluster: programs built by Go, and the Ray environments.
 
-Both are made once and kept under keys made of their sources. A changed go.mod or
+All are made once and kept under keys made of their sources. A changed go.mod or
 Ray lock file gives a new key, and an unfinished build is never used.
 """
 
@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Final, TextIO
 
-from localcloud.cluster import etcd_data
-from localcloud.cluster.cluster import Installation
+from localcloud.cluster import etcd_data, ray_environments
+from localcloud.cluster.cluster import ClusterError, Installation
+from localcloud.cluster.ray_environments import STAND_IN, RayEnvironment
 from localcloud.go_build import BuildError, GoProgram, build, module_folder, module_key
-from localcloud.served_project import served_project
 from localcloud.store import CHECKOUT, locked
 
 HERE: Final = Path(__file__).parent
@@ -48,18 +48,25 @@ PROVIDER_PROGRAM: Final = GoProgram(
     PROVIDER, ".", "pulumi-resource-kubernetes", _PROVIDER_LDFLAGS, 2_500_000_000
 )
 PROGRAMS_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_PROGRAMS"
-RAY_BYTES: Final = 1_500_000_000
+# An installation holds the files twice: in uv's cache, where it is on another disk, and compiled.
+DISK_FOR_INSTALLED: Final = 2
 COMPLETE: Final = ".complete"
 
 
-def installed() -> Installation:
-    """The paths of all parts, whether or not they exist yet; all clusters share them."""
+def installed(releases: list[str] | None = None, engine: str = STAND_IN) -> Installation:
+    """The paths of all parts, whether or not they exist yet; all clusters share them.
+
+    The cluster can run these Ray releases, by default all; raises ClusterError for one that
+    it does not know, as for an engine.
+    """
     default = CHECKOUT / ".localcloud" / "programs"
     folder = Path(os.environ.get(PROGRAMS_VARIABLE) or default).resolve()
     programs = folder / module_key([KUBERNETES, KUBERAY], _LDFLAGS)
     provider = module_key([PROVIDER], _PROVIDER_LDFLAGS, (PROVIDER / "main.go").read_text())
-    lock = _key(HERE / "ray" / "uv.lock")
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    try:
+        ray = ray_environments.chosen(ray_environments.defined(folder), releases, engine)
+    except ValueError as error:
+        raise ClusterError(str(error)) from None
     return Installation(
         binaries=programs,
         crds=programs / "crds",
@@ -67,8 +74,7 @@ def installed() -> Installation:
         cache=folder.parent / "cache",
         stages=programs / "stages",
         provider=folder / f"provider-{provider}",
-        ray=folder / f"ray-py{python}-{lock}",
-        vllm_arguments=served_project().vllm_arguments,
+        ray=tuple(ray),
     )
 
 
@@ -77,11 +83,14 @@ def _key(*files: Path) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def install(output: TextIO = sys.stderr) -> Installation:
-    """Make the missing parts. Raises BuildError with one sentence."""
-    wanted = installed()
-    if not (wanted.ray / COMPLETE).exists():
-        _install_ray(wanted.ray, output)
+def install(
+    releases: list[str] | None = None, engine: str = STAND_IN, output: TextIO = sys.stderr
+) -> Installation:
+    """Make the missing parts. Raises BuildError or ClusterError with one sentence."""
+    wanted = installed(releases, engine)
+    for environment in wanted.ray:
+        if not (environment.installed / COMPLETE).exists():
+            _install_ray(environment, output)
     build(PROGRAMS, wanted.binaries, output)
     build([PROVIDER_PROGRAM], wanted.provider, output)
     sources = (
@@ -111,20 +120,26 @@ def _copy(source: Path, target: Path) -> None:
     part.replace(target)
 
 
-def _install_ray(target: Path, output: TextIO) -> None:
-    """Install the locked Ray environment by uv. A folder without its last file is made again."""
+def _install_ray(environment: RayEnvironment, output: TextIO) -> None:
+    """Install a locked Ray environment by uv. A folder without its last file is made again."""
     uv = _uv()
+    target = environment.installed
+    needed = environment.megabytes * 1_000_000 * DISK_FOR_INSTALLED
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.parent / ".ray.lock"):
         if (target / COMPLETE).exists():
             return
         free = shutil.disk_usage(target.parent).free
-        if free < RAY_BYTES:
+        if free < needed:
             raise BuildError(
-                f"the Ray environment needs 1.5 GB, but {target.parent} has {free / 1e9:.1f} GB "
-                "free: free some."
+                f"the environment of Ray {environment} needs {needed / 1e9:.1f} GB, but "
+                f"{target.parent} has {free / 1e9:.1f} GB free: free some."
             )
-        print("Installing Ray 2.49.1 (some 800 MB), once.", file=output, flush=True)
+        print(
+            f"Installing Ray {environment} (some {environment.megabytes} MB), once.",
+            file=output,
+            flush=True,
+        )
         # An environment cannot be renamed into place, so a file marks it as complete.
         shutil.rmtree(target, ignore_errors=True)
         command = [uv, "sync", "--locked", "--no-progress", "--python", sys.executable]
@@ -132,7 +147,7 @@ def _install_ray(target: Path, output: TextIO) -> None:
         command.append("--compile-bytecode")
         done = subprocess.run(
             command,
-            cwd=HERE / "ray",
+            cwd=environment.definition,
             env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(target), "VIRTUAL_ENV": ""},
             capture_output=True,
             text=True,
@@ -141,7 +156,7 @@ def _install_ray(target: Path, output: TextIO) -> None:
         if done.returncode:
             shutil.rmtree(target, ignore_errors=True)
             last = done.stderr.strip().splitlines()[-1:] or ["uv gave no message"]
-            raise BuildError(f"uv could not install the Ray environment: {last[0].strip()}")
+            raise BuildError(f"uv could not install Ray {environment}: {last[0].strip()}")
         (target / COMPLETE).touch()
 
 

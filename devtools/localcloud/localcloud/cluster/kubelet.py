@@ -1,9 +1,10 @@
 """The kubelet of the local cluster, which runs pods as processes on this machine.
 
 It runs the pods of Ray and of Jobs on the node that the scheduler chose for them,
-with their own command, environment and probes. kwok handles the other pods. Not
-supported are images, resource limits, networks, lifecycle hooks, startup probes
-and sidecar init containers.
+with their own command, environment and probes. kwok handles the other pods. Of an
+image only the Ray release in its tag counts (ray_environments.py). Not supported
+are resource limits, networks, lifecycle hooks, startup probes and sidecar init
+containers.
 """
 
 import asyncio

@@ -11,8 +11,9 @@ import psutil
 from localcloud.cluster import processes
 from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.cluster_state import ClusterState
-from localcloud.cluster.installation import install
+from localcloud.cluster.installation import install, installed
 from localcloud.cluster.ports import is_free
+from localcloud.cluster.ray_environments import STAND_IN
 from localcloud.cluster.supervisor import FAILED, READY
 from localcloud.store import locked
 
@@ -20,18 +21,31 @@ STOP_TIMEOUT_SECONDS = 30
 
 
 def up(
-    home: Path, *, serve_port: int = 8000, dashboard_port: int = 8265, owner: int | None = None
+    home: Path,
+    *,
+    serve_port: int = 8000,
+    dashboard_port: int = 8265,
+    owner: int | None = None,
+    releases: list[str] | None = None,
+    engine: str = STAND_IN,
 ) -> ClusterState:
     """Build what is missing, start the cluster, and return when it is healthy.
 
     A port of 0 means any free one. With `owner` the cluster ends when that process
-    ends, for whatever reason. A cluster that is already up is left as it is. Raises
-    ClusterError or BuildError with one sentence; in that case nothing runs.
+    ends, for whatever reason. It runs these Ray releases, by default all, with this engine.
+    A cluster that is already up is left as it is. Raises ClusterError or BuildError with
+    one sentence; in that case nothing new runs.
     """
     folder = home / "cluster"
     with locked(folder / ".up.lock"):
         state = ClusterState.read(folder)
+        ray = [str(each) for each in installed(releases, engine).ray]
         if state and state.supervisor() and state.ready:
+            if missing := [each for each in ray if each not in state.ray]:
+                raise ClusterError(
+                    f"the cluster that is up runs Ray {', '.join(state.ray)} and not "
+                    f"{', '.join(missing)}; stop it first (make cluster-down)."
+                )
             _say(f"The cluster is already up: {_addresses(state)}")
             return state
         if state:
@@ -39,9 +53,9 @@ def up(
             _say("Cleaned up after a cluster that had not been stopped.")
         _check_port(serve_port, "serve")
         _check_port(dashboard_port, "dashboard")
-        install()
+        install(releases, engine)
         started = time.monotonic()
-        _start(home, serve_port, dashboard_port, owner)
+        _start(home, serve_port, dashboard_port, owner, releases, engine)
         state = ClusterState.read(folder)
         if state is None:
             raise ClusterError(f"the cluster ended right after its start; see {folder / 'logs'}.")
@@ -82,7 +96,8 @@ def _memory_bytes(process: psutil.Process) -> int:
 
 def _addresses(state: ClusterState) -> str:
     return (
-        f"models at {state.serve}, Ray's dashboard at {state.dashboard}, "
+        f"Ray {', '.join(state.ray)}, models at {state.serve}, Ray's dashboard at "
+        f"{state.dashboard}, "
         f"KUBECONFIG={state.kubeconfig}, logs in {state.folder / 'logs'}"
     )
 
@@ -99,10 +114,18 @@ def _check_port(port: int, name: str) -> None:
         )
 
 
-def _start(home: Path, serve_port: int, dashboard_port: int, owner: int | None) -> None:
+def _start(
+    home: Path,
+    serve_port: int,
+    dashboard_port: int,
+    owner: int | None,
+    releases: list[str] | None,
+    engine: str,
+) -> None:
     command = [sys.executable, "-m", "localcloud.cluster", "supervise"]
     command += [f"--serve-port={serve_port}", f"--dashboard-port={dashboard_port}"]
     command += [f"--home={home}", *([f"--owner={owner}"] if owner else [])]
+    command += [f"--ray={','.join(releases or [])}", f"--engine={engine}"]
     log = home / "cluster" / "supervisor.err"
     with log.open("wb") as errors:
         supervisor = subprocess.Popen(

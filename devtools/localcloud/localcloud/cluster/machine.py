@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.cluster.ray_environments import RayEnvironment
+
 
 @dataclass(frozen=True)
 class Machine:
     """What every pod on this machine shares."""
 
-    ray: Path
-    standins: Path
-    vllm_arguments: Path
-    fork_server: Path
+    ray: tuple[RayEnvironment, ...]
     pods: Path
     logs: Path
     temp: Path

@@ -13,6 +13,7 @@ from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 from localcloud.cluster.machine import Machine
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.probes import Probe
+from localcloud.cluster.ray_environments import RayEnvironment, environment_of
 from localcloud.cluster.ray_node import (
     is_head,
     is_ray_node,
@@ -32,6 +33,24 @@ RESTART_DELAY_SECONDS = 5
 def now() -> str:
     """The current time in Kubernetes' format."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def pull_failure(image: str) -> tuple[Object, Object]:
+    """What a kubelet reports, one after the other, of an image that its registry does not have.
+
+    The text is containerd's in the words of kubelet 1.36 (pkg/kubelet/images/image_manager.go).
+    """
+    first = image.partition("/")[0]
+    qualified = image if "." in first or ":" in first else f"docker.io/{image}"
+    error = (
+        f'rpc error: code = NotFound desc = failed to pull and unpack image "{qualified}": '
+        f'failed to resolve reference "{qualified}": {qualified}: not found'
+    )
+    back_off = f'Back-off pulling image "{image}": ErrImagePull: {error}'
+    return (
+        {"reason": "ErrImagePull", "message": error},
+        {"reason": "ImagePullBackOff", "message": back_off},
+    )
 
 
 class Container:
@@ -193,9 +212,10 @@ class Pod:
 
     async def _prepared(self, container: Container) -> tuple[list[str], dict[str, str]]:
         """Command and environment, as soon as the Secrets and ConfigMaps in them exist."""
+        ray = await self._pulled(container)
         while True:
             try:
-                return await self._prepare(container)
+                return await self._prepare(container, ray)
             except containers.ConfigError as error:
                 waiting = {"reason": "CreateContainerConfigError", "message": str(error)}
             except LookupError as error:
@@ -206,7 +226,20 @@ class Pod:
             await self._write_status("Pending" if container.init else "Running")
             await asyncio.sleep(1)
 
-    async def _prepare(self, container: Container) -> tuple[list[str], dict[str, str]]:
+    async def _pulled(self, container: Container) -> RayEnvironment:
+        """What the container's image holds; never returns for an image that there is not."""
+        image = container.spec["image"]
+        if found := environment_of(image, self.machine.ray):
+            return found
+        for waiting in pull_failure(image):
+            container.state = {"waiting": waiting}
+            await self._write_status("Pending")
+        forever: asyncio.Future[RayEnvironment] = asyncio.get_running_loop().create_future()
+        return await forever
+
+    async def _prepare(
+        self, container: Container, ray: RayEnvironment
+    ) -> tuple[list[str], dict[str, str]]:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self._volumes:
             self._volumes = await containers.write_volumes(self.api, self.obj, self.folder)
@@ -218,7 +251,7 @@ class Pod:
         own = {key: self._here(value, mounts) for key, value in given.items()}
         command = [*container.spec.get("command", []), *container.spec.get("args", [])]
         argv = [self._here(containers.expand(part, given), mounts) for part in command]
-        variables = machine_environment(self.machine.ray, self.machine.standins, self.folder)
+        variables = machine_environment(ray, self.folder)
         variables |= {
             "HOSTNAME": self.name,
             "POD_NAMESPACE": self.namespace,
@@ -237,9 +270,9 @@ class Pod:
             variables |= ray_environment(
                 self.obj,
                 self.address,
+                ray,
                 faults=self.machine.faults,
-                vllm_arguments=self.machine.vllm_arguments,
-                fork_server=self.machine.fork_server,
+                fork_server=ray.fork_server(self.machine.temp),
                 temp_dir=self.temp,
             )
         path = variables["PATH"]

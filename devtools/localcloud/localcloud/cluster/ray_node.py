@@ -12,6 +12,7 @@ from localcloud.cluster import forks
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.cluster.pod_network import PodAddress
 from localcloud.cluster.ports import free_port
+from localcloud.cluster.ray_environments import STANDINS, RayEnvironment
 
 # Ports that KubeRay and Ray Serve expect in every pod, by the option of
 # `ray start` that sets them. Serve's own port is mapped when Serve binds it.
@@ -39,14 +40,17 @@ def is_head(pod: Object) -> bool:
     return bool(pod["metadata"].get("labels", {}).get("ray.io/node-type") == "head")
 
 
-def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]:
+def machine_environment(ray: RayEnvironment, home: Path) -> dict[str, str]:
     """The variables of every process: paths and a home, but nothing from the user's shell."""
     return {
         "LANG": "C.UTF-8",
         "PATH": os.pathsep.join(
-            [str(standins / "bin"), str(ray / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
+            map(
+                str,
+                (STANDINS / "bin", ray.installed / "bin", "/usr/local/bin", "/usr/bin", "/bin"),
+            )
         ),
-        "PYTHONPATH": os.pathsep.join([str(standins), str(forks.FOLDER)]),
+        "PYTHONPATH": os.pathsep.join(map(str, (*ray.python_path, forks.FOLDER))),
         "HOME": str(home),
         "PYTHONUNBUFFERED": "1",
         # Otherwise each thread would keep a separate heap.
@@ -55,24 +59,30 @@ def machine_environment(ray: Path, standins: Path, home: Path) -> dict[str, str]
     }
 
 
-def fork_server_command(
-    ray: Path, standins: Path, *, vllm_arguments: Path, home: Path, socket: Path
-) -> tuple[list[str | Path], dict[str, str]]:
-    """Command and environment of the fork server for the Python processes of Ray's pods."""
-    environment = machine_environment(ray, standins, home) | {
+def fork_server_command(ray: RayEnvironment, home: Path) -> tuple[list[str | Path], dict[str, str]]:
+    """Command and environment of the fork server for the Python processes of Ray's pods.
+
+    `home` is the cluster's folder for such files.
+    """
+    environment = machine_environment(ray, home) | {
         # Arrow's own memory pool would start a thread, and a fork has only the main thread.
         "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "VLLM_ARGUMENTS": str(vllm_arguments),
+        "VLLM_ARGUMENTS": str(ray.vllm_arguments),
     }
-    return forks.server_command(ray / "bin/python", standins / "ray_forks.py", socket, environment)
+    return forks.server_command(
+        ray.installed / "bin/python",
+        STANDINS / "ray_forks.py",
+        ray.fork_server(home),
+        environment,
+    )
 
 
 def ray_environment(
     pod: Object,
     address: PodAddress,
+    ray: RayEnvironment,
     *,
     faults: Path,
-    vllm_arguments: Path,
     fork_server: Path,
     temp_dir: Path,
 ) -> dict[str, str]:
@@ -98,9 +108,9 @@ def ray_environment(
         "POD_SOCKETS": str(temp_dir),
         "POD_GCS_PORT": str(address.ports.get(6379, "")),
         "POD_LOG_DIR": str(temp_dir / "session_latest/logs"),
-        "RAYLLM_VLLM_ENGINE_CLS": "echo_engine.EchoEngine",
+        **ray.variables,
         "ENGINE_FAULTS": str(faults),
-        "VLLM_ARGUMENTS": str(vllm_arguments),
+        "VLLM_ARGUMENTS": str(ray.vllm_arguments),
         "FORK_SERVER": str(fork_server),
         # Ray's agents are not children of their raylet here; they notice its end on their stdin.
         "RAY_enable_pipe_based_agent_to_parent_health_check": "1",

@@ -85,6 +85,7 @@ async def supervise(
             dashboard=f"http://127.0.0.1:{dashboard_port}",
             proxy=f"http://127.0.0.1:{cluster.proxy_port}",
             github=f"http://127.0.0.1:{cluster.github_port}",
+            ray=tuple(map(str, installation.ray)),
             provider=str(installation.provider / "pulumi-resource-kubernetes"),
         ).write()
         report(READY)

@@ -18,7 +18,6 @@ import pytest
 
 from localcloud.cloud import write_executable
 from localcloud.cluster import processes
-from localcloud.cluster.cluster import STANDINS
 from localcloud.cluster.cluster_cloud import ClusterCloud
 from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.forks import (
@@ -28,6 +27,7 @@ from localcloud.cluster.forks import (
     server_command,
 )
 from localcloud.cluster.forks.fork_client import ENVIRONMENT_BYTES
+from localcloud.cluster.ray_environments import STANDINS
 from localcloud.testing.running_cluster import eventually
 
 # A server that imports nothing for its forks.

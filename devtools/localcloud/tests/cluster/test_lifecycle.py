@@ -126,7 +126,8 @@ def test_a_program_that_cannot_start_is_named_with_its_log(
     real = installation.installed()
     programs = tmp_path / "programs"
     shutil.copytree(real.binaries, programs / real.binaries.name, symlinks=True)
-    (programs / real.ray.name).symlink_to(real.ray)
+    for ray in real.ray:
+        (programs / ray.installed.name).symlink_to(ray.installed)
     (programs / real.provider.name).symlink_to(real.provider)
     broken = programs / real.binaries.name / "etcd"
     broken.write_text(BROKEN)

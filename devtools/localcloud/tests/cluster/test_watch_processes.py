@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.cluster.cluster import STANDINS
+from localcloud.cluster.ray_environments import STANDINS
 from localcloud.testing.running_cluster import eventually
 
 WATCHER = STANDINS / "watch_processes.py"

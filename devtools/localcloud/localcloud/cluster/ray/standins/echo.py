@@ -1,8 +1,8 @@
 """The engine of the local cluster, which echoes every request.
 
-It replaces vLLM's engine (RAYLLM_VLLM_ENGINE_CLS), and everything around it is
-real: the engine arguments are checked, the placement group and its GPUs are
-taken, and requests and streams pass through Ray Serve. The answer is always
+Each release's `echo_engine.py` puts it in place of vLLM's engine (RAYLLM_VLLM_ENGINE_CLS), and
+everything around it is real: the engine arguments are checked, the placement group and its GPUs
+are taken, and requests and streams pass through Ray Serve. The answer is always
 `<model>: <last message>`, one word per token.
 
 ENGINE_FAULTS names a JSON file, read whenever an engine starts or answers,
@@ -19,11 +19,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-from ray.llm._internal.serve.deployments.llm.vllm.vllm_engine import VLLMEngine
-from ray.llm._internal.serve.deployments.utils.node_initialization_utils import (
-    InitializeNodeOutput,
-)
-from vllm.entrypoints.openai.protocol import (
+from openai_messages import (
     ChatCompletionRequest,
     ChatCompletionResponse,
     CompletionRequest,
@@ -42,30 +38,18 @@ def faults(model_id: str) -> dict[str, Any]:
     return {**table.get("*", {}), **table.get(model_id, {})}
 
 
-class EchoEngine(VLLMEngine):
-    """Ray Serve's vLLM engine class, with `start` and everything after it replaced."""
+async def start_as_told(model_id: str) -> None:
+    """Take the time to start that the faults file gives for this model.
 
-    async def start(self) -> None:
-        """Check the engine arguments, take the GPUs, and become ready.
-
-        Raises RuntimeError with the text that the faults file gives for this model.
-        """
-        model_id = self.llm_config.model_id
-        fault = faults(model_id)
-        await asyncio.sleep(fault.get("start_seconds", 0))
-        if "start" in fault:
-            raise RuntimeError(fault["start"])
-        engine = self.llm_config.get_engine_config()
-        placement_group = engine.get_or_create_pg()
-        runtime_env = engine.get_runtime_env_with_local_env_vars()
-        self._prepare_engine_config(InitializeNodeOutput(placement_group, runtime_env, {}))
-        _check_gpus(placement_group, engine.num_devices)
-        self._engine_client = _Health(model_id)
-        self._oai_serving_chat = self._oai_serving_completion = _Echo(model_id)
-        self._running = True
+    Raises RuntimeError with the text that the file gives.
+    """
+    fault = faults(model_id)
+    await asyncio.sleep(fault.get("start_seconds", 0))
+    if "start" in fault:
+        raise RuntimeError(fault["start"])
 
 
-def _check_gpus(placement_group: Any, wanted: int) -> None:
+def check_gpus(placement_group: Any, wanted: int) -> None:
     """Refuse to start unless there is a GPU for each of vLLM's workers.
 
     The group reserves the GPUs for this replica; a worker process per GPU would prove no more.
@@ -75,19 +59,24 @@ def _check_gpus(placement_group: Any, wanted: int) -> None:
         raise RuntimeError(f"the placement group {bundles} has {held} GPUs, not {wanted}")
 
 
-class _Health:
+class Health:
+    """The client of a running engine."""
+
     def __init__(self, model_id: str):
         self.model_id = model_id
 
     async def check_health(self) -> None:
+        """Raise RuntimeError with the text that the faults file gives for this model."""
         if text := faults(self.model_id).get("unhealthy"):
             raise RuntimeError(text)
 
     async def reset_prefix_cache(self) -> None:
-        return None
+        """Do nothing: there is no cache."""
 
 
-class _Echo:
+class Echo:
+    """What answers: vLLM's `OpenAIServingChat` and `OpenAIServingCompletion` in one."""
+
     def __init__(self, model_id: str):
         self.model_id = model_id
 
@@ -96,6 +85,7 @@ class _Echo:
         request: ChatCompletionRequest,
         raw_request: Any,  # noqa: ARG002 - vLLM's signature
     ) -> ChatCompletionResponse | AsyncGenerator[str, None]:
+        """Answer a chat request, perhaps as a stream."""
         limit = request.max_completion_tokens or request.max_tokens
         text = str(request.messages[-1].get("content", "")) if request.messages else ""
         tokens, reason = self._answer(text, limit)
@@ -115,6 +105,7 @@ class _Echo:
         request: CompletionRequest,
         raw_request: Any,  # noqa: ARG002 - vLLM's signature
     ) -> CompletionResponse | AsyncGenerator[str, None]:
+        """Answer a completion request, perhaps as a stream."""
         text = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
         tokens, reason = self._answer(text, request.max_tokens)
         if request.stream:

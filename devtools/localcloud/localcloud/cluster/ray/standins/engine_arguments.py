@@ -1,4 +1,4 @@
-"""AsyncEngineArgs of the pinned vLLM, with the same names and types.
+"""The arguments of vLLM's engine and front end, with the names and types of one release.
 
 They are read from the file that VLLM_ARGUMENTS names. It belongs to the project's
 catalogue of what each vLLM release accepts and is made from vLLM's source.
@@ -20,7 +20,9 @@ _TYPES: dict[str, type] = {
     "list": list,
     "none": type(None),
 }
-CATALOGUE: dict[str, Any] = yaml.safe_load(Path(os.environ["VLLM_ARGUMENTS"]).read_text())
+CATALOGUE: dict[str, Any] = yaml.load(
+    Path(os.environ["VLLM_ARGUMENTS"]).read_text(), yaml.CSafeLoader
+)
 
 
 def check(name: str, value: Any, declared: str) -> None:
@@ -71,4 +73,13 @@ def settings(arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in vars(arguments).items() if value is not UNSET}
 
 
-AsyncEngineArgs = dataclass_of("AsyncEngineArgs", __name__, CATALOGUE["engine_arguments"])
+def async_engine_args(module: str) -> type:
+    """`AsyncEngineArgs`, which vLLM defines in this module."""
+    return dataclass_of("AsyncEngineArgs", module, CATALOGUE["engine_arguments"])
+
+
+def frontend_args(module: str) -> type:
+    """`FrontendArgs`, the arguments of vLLM's own HTTP server, which it defines in this module."""
+    # Ray Serve accepts most of them and does not use them, so their types do not matter.
+    unused = dict.fromkeys(CATALOGUE["front_end_arguments"], "|".join(_TYPES))
+    return dataclass_of("FrontendArgs", module, {**CATALOGUE["serving_arguments"], **unused})

@@ -1,6 +1,7 @@
-"""The OpenAI message classes that Ray Serve 2.49.1 imports from vLLM.
+"""The OpenAI message classes that Ray Serve imports from vLLM, whatever the release.
 
-Fields that the API defines are typed; others are allowed, as vLLM allows them.
+Each release has them at places of its own. Fields that the API defines are typed; others are
+allowed, as vLLM allows them.
 """
 
 import time
@@ -9,11 +10,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Message(BaseModel):
+class Message(BaseModel):
+    """A message of the API."""
+
     model_config = ConfigDict(extra="allow")
 
 
-class _Request(_Message):
+class _Request(Message):
     model: str | None = None
     stream: bool | None = False
     max_tokens: int | None = Field(default=None, ge=1)
@@ -35,7 +38,7 @@ class CompletionRequest(_Request):
     prompt: str | list[str]
 
 
-class UsageInfo(_Message):
+class UsageInfo(Message):
     """Token counts; the stand-in counts words."""
 
     prompt_tokens: int = 0
@@ -43,7 +46,7 @@ class UsageInfo(_Message):
     total_tokens: int = 0
 
 
-class _Response(_Message):
+class _Response(Message):
     id: str
     created: int = Field(default_factory=lambda: int(time.time()))
     model: str
@@ -75,14 +78,14 @@ class CompletionStreamResponse(_Response):
     object: Literal["text_completion"] = "text_completion"
 
 
-class EmbeddingCompletionRequest(_Message):
+class EmbeddingCompletionRequest(Message):
     """POST /v1/embeddings with text."""
 
     model: str | None = None
     input: str | list[str]
 
 
-class EmbeddingChatRequest(_Message):
+class EmbeddingChatRequest(Message):
     """POST /v1/embeddings with messages."""
 
     model: str | None = None
@@ -96,17 +99,7 @@ class EmbeddingResponse(_Response):
     data: list[dict[str, Any]]
 
 
-class ErrorResponse(_Message):
-    """An error as vLLM 0.10.0 reports it."""
-
-    object: str = "error"
-    message: str
-    type: str
-    param: str | None = None
-    code: int
-
-
-class LoadLoRAAdapterRequest(_Message):
+class LoadLoRAAdapterRequest(Message):
     """A LoRA adapter to load."""
 
     lora_name: str

@@ -1,0 +1,22 @@
+"""The echo engine (echo.py) behind Ray Serve 2.60.0."""
+
+from echo import Echo, Health, check_gpus, start_as_told
+from ray.llm._internal.serve.engines.vllm.vllm_engine import VLLMEngine
+
+
+class EchoEngine(VLLMEngine):
+    """Ray Serve's vLLM engine class, with `start` and everything after it replaced."""
+
+    async def start(self) -> None:
+        """Check the engine arguments, take the GPUs, and become ready.
+
+        Raises RuntimeError with the text that the faults file gives for this model.
+        """
+        model_id = self.llm_config.model_id
+        await start_as_told(model_id)
+        context = self.llm_config.get_or_create_callback().ctx
+        self._prepare_engine_config(context)
+        check_gpus(context.placement_group, self.llm_config.get_engine_config().num_devices)
+        self._engine_client = Health(model_id)
+        self._oai_serving_chat = self._oai_serving_completion = Echo(model_id)
+        self._running = True

@@ -1,0 +1,7 @@
+"""Errors of the engine."""
+
+from vllm.exceptions import VLLMServerError
+
+
+class EngineDeadError(VLLMServerError):
+    """The engine's process has ended."""

@@ -1,0 +1,33 @@
+"""The Ray release of the stacks of these tests, for all of them in one place.
+
+`make e2e RAY=2.49.1` names it. Without a name it is the newest release that is `tested`.
+`python -m tests.cluster.releases` prints the tested releases, the newest first.
+"""
+
+import os
+from typing import Any, Final
+
+from models.catalog.releases import RayRelease, ray_releases
+
+VARIABLE: Final = "RAY_LLM_E2E_RAY"
+VERSIONS: Final = "ray-llm:versions"
+
+
+def tested_releases() -> list[str]:
+    """The releases that these tests run, the newest first."""
+    return [row.ray for row in reversed(ray_releases().values()) if row.tested]
+
+
+def release() -> RayRelease:
+    """The row of the release with which the tests run. Raises KeyError for one without a row."""
+    return ray_releases()[os.environ.get(VARIABLE) or tested_releases()[0]]
+
+
+def with_release(config: dict[str, Any], ray: str | None = None) -> dict[str, Any]:
+    """The stack's config with this Ray release, or with that of the tests."""
+    versions = {**config.get(VERSIONS, {}), "ray": ray or release().ray}
+    return {**config, VERSIONS: versions}
+
+
+if __name__ == "__main__":
+    print("\n".join(tested_releases()))
