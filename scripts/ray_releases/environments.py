@@ -26,7 +26,15 @@ DAYS_AFTER_RELEASE: Final = 7
 # Left out: the engine, for which there is a stand-in, and what copies KV caches between GPUs.
 LEFT_OUT: Final = ("vllm", "nixl", "nixl-cu12", "nixl-cu13")
 # Ray's LLM code imports them, but they come with vLLM or with the image.
-ADDED: Final = ("boto3", "httpx", "jinja2", "pyzmq", "transformers")
+ADDED: Final = (
+    "boto3",
+    "httpx",
+    "jinja2",
+    "kubernetes",
+    "python-multipart",
+    "pyzmq",
+    "transformers",
+)
 
 
 class EnvironmentProblem(Exception):
@@ -77,7 +85,7 @@ def _make(ray: str, target: Path) -> None:
     until = ("--exclude-newer", day.isoformat())
     into = ("--python", str(target / "bin/python"))
     _uv("pip", "compile", *until, *into, "--no-header", "--no-annotate", "-o", whole, wanted)
-    choice = ("--override", left_out, "--constraint", whole, "--compile-bytecode")
+    choice = ("--override", left_out, "--constraint", whole)
     _uv("pip", "install", *until, *into, *choice, f"ray[llm]=={ray}", *ADDED)
 
 

@@ -5,27 +5,32 @@ place of 8000, and its own sockets. Every process carries a mark, by which it is
 """
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from localcloud.cluster import forks, processes
+from localcloud.cluster import processes
 from localcloud.cluster.pod_network import PodAddress
-from localcloud.cluster.ray_node import SERVE_PORT, machine_environment, ray_environment
+from localcloud.cluster.ray_environments import STAND_IN, RayEnvironment
+from localcloud.cluster.ray_environments import STANDINS as LOCAL_STANDINS
+from localcloud.cluster.ray_node import (
+    SERVE_PORT,
+    fork_server_command,
+    machine_environment,
+    ray_environment,
+)
 
 from scripts.ray_releases.stack import NODES, ROUTER_NODES, Group, Written
 
 STANDINS: Final = Path(__file__).parent / "standins"
-LOCAL_STANDINS: Final = Path(forks.__file__).parent.parent / "ray" / "standins"
-ENGINE: Final = "release_engine.ReleaseEngine"
-START_SECONDS: Final = 180
+ENGINE: Final = "echo_engine.EchoEngine"
+START_SECONDS: Final = 400
 _STARTED: Final = "Ray runtime started"
 
 
@@ -49,8 +54,16 @@ class Nodes:
         variables: Mapping[str, str] | None = None,
         counts: Mapping[str, int] = NODES,
     ):
-        self.environment = environment
-        self.vllm_arguments = vllm_arguments
+        self.ray = RayEnvironment(
+            release=written.plan.release.ray.ray,
+            engine=STAND_IN,
+            vllm_arguments=vllm_arguments,
+            megabytes=0,
+            python_path=(STANDINS, LOCAL_STANDINS),
+            variables={"RAYLLM_VLLM_ENGINE_CLS": ENGINE},
+            definition=environment,
+            installed=environment,
+        )
         self._written = written
         self._variables = dict(variables or {})
         self._counts = counts
@@ -73,6 +86,7 @@ class Nodes:
 
     def __enter__(self) -> "Nodes":
         try:
+            self._start_fork_server()
             for name, group in self._wanted():
                 self._start(name, group)
         except BaseException:
@@ -106,23 +120,49 @@ class Nodes:
         given = ray_environment(
             {"metadata": {"labels": labels}},
             address,
+            self.ray,
             faults=self.faults,
-            vllm_arguments=self.vllm_arguments,
-            fork_server=self.folder / "none",
+            fork_server=self.ray.fork_server(self.folder),
             temp_dir=self.folder / ("ray" if head else name),
         )
-        # Each process is started anew: the fork server suits the local cluster's own release.
-        del given["FORK_SERVER"]
-        base = machine_environment(self.environment, LOCAL_STANDINS, self.folder)
-        base["PYTHONPATH"] = os.pathsep.join([str(STANDINS), base["PYTHONPATH"]])
         return {
-            **base,
+            **machine_environment(self.ray, self.folder),
             **given,
-            "RAYLLM_VLLM_ENGINE_CLS": ENGINE,
             **(group.variables if group else {}),
             **self._variables,
             processes.MARK: self._mark,
         }
+
+    def _start_fork_server(self) -> None:
+        """Start the process of which all others are forks, and wait until it answers."""
+        command, variables = fork_server_command(self.ray, self.folder)
+        log = self.folder / "forks.log"
+        process = self._run(command, {**variables, processes.MARK: self._mark}, log)
+        socket = self.ray.fork_server(self.folder)
+        self._wait("the fork server", process, log, socket.exists)
+
+    def _run(
+        self, command: Sequence[str | Path], variables: Mapping[str, str], log: Path
+    ) -> "subprocess.Popen[bytes]":
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                command,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd=self.folder,
+            )
+
+    def _wait(
+        self, name: str, process: "subprocess.Popen[bytes]", log: Path, up: Callable[[], bool]
+    ) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not up():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise NodeProblem(f"{name} did not start: {processes.last_lines(log, 8)}")
+            time.sleep(0.2)
 
     def _start(self, name: str, group: Group) -> None:
         head = name == "head"
@@ -132,21 +172,9 @@ class Nodes:
         variables = self.environment_of(name, group)
         Path(variables["POD_SOCKETS"]).mkdir(parents=True)
         log = self.folder / f"{name}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [LOCAL_STANDINS / "bin/ray", "start", "--block", *where, *parameters],
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd=self.folder,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while _STARTED not in log.read_text(errors="replace"):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise NodeProblem(f"{name} did not start: {processes.last_lines(log, 8)}")
-            time.sleep(0.2)
+        command = [LOCAL_STANDINS / "bin/ray", "start", "--block", *where, *parameters]
+        process = self._run(command, variables, log)
+        self._wait(name, process, log, lambda: _STARTED in log.read_text(errors="replace"))
 
     def logs(self) -> Path:
         """The folder with the logs of Ray and Serve."""
@@ -157,7 +185,7 @@ class Nodes:
         variables = self.environment_of("head")
         variables["RAY_ADDRESS"] = f"127.0.0.1:{self._head.local(6379)}"
         done = subprocess.run(
-            [self.environment / "bin/python", script, *arguments],
+            [self.ray.installed / "bin/python", script, *arguments],
             env=variables,
             capture_output=True,
             text=True,

@@ -15,8 +15,8 @@ SLEEPING: Final = "qwen2.5-0.5b-instruct"
 EDITED: Final = "qwen2.5-1.5b-instruct"
 SPLIT: Final = "qwen2.5-32b-instruct-awq"
 """Its tensor parallelism is 2, on a node with two GPUs."""
-NODES: Final = {"t4": 1, "l4": 2, "l4-x2": 1}
-"""Workers by pool: what the models need at once, and an l4 for the replica that replaces another."""
+NODES: Final = {"t4": 1, "l4": 1, "l4-x2": 1}
+"""Workers by pool: what the models need at once. A replica that is replaced leaves its GPU first."""
 ROUTER_NODES: Final = 2
 
 

@@ -1,0 +1,133 @@
+"""The check of Ray releases, without Ray: what it deploys, counts and records."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.catalog import ray_releases
+from scripts.ray_releases import __main__ as command
+from scripts.ray_releases import environments, results, serve_api
+from scripts.ray_releases.checks import CHECKS, Seen
+from scripts.ray_releases.environments import EnvironmentProblem
+from scripts.ray_releases.stack import EDITED, NODES, SLEEPING, SPLIT, write
+from scripts.ray_releases.traffic import Traffic
+
+RELEASES = list(ray_releases())
+
+
+@pytest.mark.parametrize("ray", RELEASES)
+def test_every_release_of_the_table_was_checked(ray: str) -> None:
+    row = next((row for row in results.read() if row["ray"] == ray), None)
+    assert row is not None, f"run `make ray-release RAY={ray}` and commit its results"
+    assert results.passed(row), results.table([row])
+    assert row["versions"]["vllm"] == ray_releases()[ray].vllm
+
+
+def test_no_release_was_checked_that_left_the_table() -> None:
+    assert [row["ray"] for row in results.read()] == RELEASES
+
+
+@pytest.mark.parametrize("ray", RELEASES)
+def test_the_stack_plans_on_every_release(ray: str) -> None:
+    written = write(ray)
+    by_name = {model.name: model for model in written.plan.models}
+    assert by_name[SLEEPING].replicas.min == 0
+    assert by_name[SPLIT].tensor_parallel_size == 2
+    assert [group.name for group in written.groups] == ["head", "routers", *NODES]
+    assert {model.pool for model in written.plan.models} == set(NODES)
+
+
+def test_an_edit_changes_one_application() -> None:
+    old, new = (write("2.60.0", edits).serve_config["applications"] for edits in (0, 1))
+    changed = [a["name"] for a, b in zip(old, new, strict=True) if a != b]
+    assert changed == [EDITED]
+
+
+def test_an_environment_needs_the_release_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "_published", dict)
+    with pytest.raises(EnvironmentProblem, match=r"does not say when Ray 2\.60\.0 came out"):
+        environments.install("2.60.0")
+
+
+def test_a_release_without_a_row_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["scripts.ray_releases", "1.2.3"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "Ray 1.2.3 is in no row" in capsys.readouterr().err
+
+
+def test_results_replace_their_own_release(tmp_path: Path) -> None:
+    path = tmp_path / "results.yaml"
+    good = [Seen(name, True, "as it must be") for name in CHECKS]
+    for ray in ("2.60.0", "2.9.3", "2.60.0"):
+        results.record(ray, "2026-11-28", {"vllm": "1"}, good, path)
+    assert [row["ray"] for row in results.read(path)] == ["2.9.3", "2.60.0"]
+    assert all(results.passed(row) for row in results.read(path))
+
+
+def test_a_check_that_failed_or_did_not_run_shows(tmp_path: Path) -> None:
+    path = tmp_path / "results.yaml"
+    first, second, *_ = CHECKS
+    results.record("2.60.0", "2026-11-28", {}, [Seen(first, False, "2 of 3 | RUNNING")], path)
+    (row,) = results.read(path)
+    assert not results.passed(row)
+    assert f"| {first} | FAILED: 2 of 3 \\| RUNNING |" in results.table([row])
+    assert f"| {second} | not run |" in results.table([row])
+
+
+def test_replicas_of_a_model_are_not_those_of_its_ingress() -> None:
+    running = {"replica_id": "a", "node_id": "n1", "state": "RUNNING"}
+    starting = {"replica_id": "b", "node_id": "n2", "state": "STARTING"}
+    details = {
+        "m": {
+            "deployments": {
+                "LLMServer:m": {"replicas": [running, starting]},
+                "OpenAiIngress": {"replicas": [{**running, "replica_id": "c"}]},
+            }
+        }
+    }
+    assert serve_api.model_replicas(details, "m", "OpenAiIngress") == {"a": "n1"}
+    assert serve_api.replicas(details, "absent") == {}
+
+
+class _Every(http.server.BaseHTTPRequestHandler):
+    """Answers each second request of `unsteady` with 500."""
+
+    count = 0
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        _Every.count += body["model"] == "unsteady"
+        lost = body["model"] == "unsteady" and _Every.count % 2 == 0
+        self.send_response(500 if lost else 200)
+        self.end_headers()
+        self.wfile.write(body["model"].encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Every)
+    threading.Thread(target=served.serve_forever).start()
+    yield f"http://127.0.0.1:{served.server_port}"
+    served.shutdown()
+    served.server_close()
+
+
+def test_lost_requests_are_counted_by_model(server: str) -> None:
+    with Traffic(server, ("steady", "unsteady"), pause_seconds=0) as traffic:
+        while min(traffic.sent["steady"], traffic.sent["unsteady"]) < 4:
+            pass
+    assert traffic.lost["steady"] == 0
+    assert traffic.lost["unsteady"] == traffic.sent["unsteady"] // 2
+    assert traffic.seen("steady") == f"lost 0 of {traffic.sent['steady']}"
+    assert traffic.reasons == {"HTTP 500 after 0 s": traffic.lost["unsteady"]}
