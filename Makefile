@@ -8,6 +8,9 @@ MAKEFLAGS += --no-print-directory
 
 STACK ?= dev
 ARGS ?=
+# The Ray release of the stacks in `make e2e` (default: the newest that is `tested`), and the tests.
+RAY ?=
+E2E_TESTS ?= tests/cluster $(LOCALCLOUD_TESTS)
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 ACTIONLINT_VERSION := v1.7.12
@@ -71,16 +74,18 @@ test: env ## run all tests except those on the real cluster
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: e2e e2e-shared e2e-alone
-e2e: e2e-shared e2e-alone ## run the tests on the real cluster, which is built first
+e2e: e2e-shared e2e-alone ## run the tests on the real cluster, built first; RAY=2.49.1 names the release
+
+e2e-shared e2e-alone: export RAY_LLM_E2E_RAY := $(RAY)
 
 # Two clusters at the same time: one often waits while the other computes.
 e2e-shared: cluster-build
-	@$(PY) -m pytest tests/cluster $(LOCALCLOUD_TESTS) -m "cluster and not alone" --verbose --numprocesses 2 \
+	@$(PY) -m pytest $(E2E_TESTS) -m "cluster and not alone" --verbose --numprocesses 2 \
 		--dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The prod stack starts a dozen Ray nodes at once.
 e2e-alone: cluster-build
-	@$(PY) -m pytest tests/cluster -m "cluster and alone" --verbose $(ARGS)
+	@$(PY) -m pytest $(E2E_TESTS) -m "cluster and alone" --verbose $(ARGS)
 
 .PHONY: cluster-build
 cluster-build: env

@@ -15,9 +15,9 @@ from typing import Final
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
+from components.ray_release import release_hook
 from manifests import (
     SMOKE_TEST_DEADLINE_SECONDS,
-    Manifest,
     ServiceManifests,
     SmokeTestManifests,
 )
@@ -89,7 +89,7 @@ class RayLlmService(pulumi.ComponentResource):
         ]
         if args.hugging_face_token is not None:
             configs.append(self._secret(name, manifests, args.hugging_face_token, namespace))
-        service = self._ray_service(name, manifests.ray_service, [*namespace, *configs])
+        service = self._ray_service(name, manifests, [*namespace, *configs])
         self._smoke_test(name, manifests.smoke_test, namespace, service)
 
         access = manifests.access
@@ -123,14 +123,17 @@ class RayLlmService(pulumi.ComponentResource):
         )
 
     def _ray_service(
-        self, name: str, manifest: Manifest, after: Sequence[pulumi.Resource]
+        self, name: str, manifests: ServiceManifests, after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
         return KubernetesObject(
             f"{name}-ray-service",
-            manifest,
+            manifests.ray_service,
             pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
+                hooks=release_hook(
+                    f"{name}-ray-service", names_release=manifests.names_ray_release
+                ),
                 custom_timeouts=_timeouts(SEEN_TIMEOUT_SECONDS),
             ),
             annotations={

@@ -38,6 +38,7 @@ class ServiceManifests:
     hugging_face_secret: the Secret without its `stringData`, because no manifest holds the token;
         `token_key` is the key under which the GPU workers read it.
     needs_hugging_face_token: whether the plan counts on a token.
+    names_ray_release: whether the settings say which Ray runs; else it is the program's default.
     """
 
     namespace: Manifest
@@ -45,6 +46,7 @@ class ServiceManifests:
     hugging_face_secret: Manifest
     token_key: str
     needs_hugging_face_token: bool
+    names_ray_release: bool
     ray_service: Manifest
     smoke_test: SmokeTestManifests
     access: ServiceAccess
@@ -66,6 +68,7 @@ def service_manifests(plan: Plan) -> ServiceManifests:
         hugging_face_secret=hugging_face_secret(plan),
         token_key=SECRET_KEY,
         needs_hugging_face_token=plan.has_hugging_face_token,
+        names_ray_release=plan.release.ray_is_named,
         ray_service=ray_service(plan, serve_text, cluster, job_annotation(job)),
         smoke_test=SmokeTestManifests(
             job=smoke_test_job(plan, job, [item["metadata"]["name"] for item in configs], script),

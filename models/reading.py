@@ -12,10 +12,11 @@ from typing import Any, Final, TypeVar
 
 from pydantic.alias_generators import to_snake
 
+from models.catalog import DEFAULT_RAY, ray_releases
 from models.plain_secrets import plain_secret_problems, without_plain_secrets
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
-from models.rules import RULES, acceptable_rules
+from models.rules import RETIRED, RULES, acceptable_rules
 from models.spelling import nearest, nearest_of
 from models.stack import (
     ClusterSettings,
@@ -25,6 +26,7 @@ from models.stack import (
     PriceSettings,
     Settings,
     StackSettings,
+    Versions,
 )
 from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
 from models.unknown_keys import unknown_key
@@ -303,10 +305,32 @@ def _text(values: Mapping[str, Any], key: str, what: str, problems: list[Problem
     return None
 
 
+def _one_version(value: str, path: str) -> Problem:
+    """The problem of `versions: 2.60.0`, and of `versions: latest`, which names no release."""
+    version = value if value in ray_releases() else DEFAULT_RAY
+    reason = "is one release, of which its key does not say whose it is"
+    if value not in ray_releases():
+        reason = (
+            "names no release: one that changes by itself would replace the cluster, with twice "
+            "the GPUs meanwhile, in whichever `pulumi up` comes after it"
+        )
+    return Problem(
+        path=path,
+        value=value,
+        reason=reason,
+        remedy=f"Write {{ray: {version}}}",
+        rule="wrong-type",
+        candidates=(use(path, {"ray": version}, f"write {{ray: {version}}}"),),
+    )
+
+
 def _section(
     section: type[Settings], value: object, path: str, problems: list[Problem]
 ) -> Settings | None:
     if not isinstance(value, Mapping):
+        if section is Versions and isinstance(value, str):
+            problems.append(_one_version(value, path))
+            return None
         problems.append(
             not_a(value, path, "a mapping of keys", f"Keys: {', '.join(keys_of(section))}")
         )
@@ -327,6 +351,8 @@ def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, .
         where = f"{path}[{index}]"
         if not isinstance(rule, str):
             problems.append(not_a(rule, where, "the id of a rule", remedy))
+        elif rule in RETIRED:
+            accepted.append(rule)
         elif rule not in RULES:
             near = nearest_of(rule, acceptable_rules())
             problems.append(

@@ -255,13 +255,19 @@ class ServicePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasePlan:
-    """The software that runs: Ray with its image and vLLM, and KubeRay."""
+    """The software that runs: Ray with its image and vLLM, and KubeRay.
+
+    ray_is_named, kuberay_is_named: whether the settings say which one; else it is the default, or,
+    of an operator that this program does not install, an assumption.
+    """
 
     ray: RayRelease
     kuberay: KubeRayRelease
     image: str
     vllm: str
     install: KubeRayInstall
+    ray_is_named: bool = True
+    kuberay_is_named: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,57 +5,90 @@ or warned about is decided in planning.
 """
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from annotated_types import Gt
+from pydantic import Field
 
 from models.catalog import data_file
 from models.facts import Facts
 
-# The releases of a stack that names none.
-DEFAULT_RAY: Final = "2.49.1"
+# The releases of a stack that names none. Why these: docs/releases.md.
+DEFAULT_RAY: Final = "2.60.0"
 DEFAULT_KUBERAY: Final = "1.6.2"
 
 
-class RayRelease(Facts):
+class Tested(StrEnum):
+    """What this project runs of a release, the most first."""
+
+    CLUSTER = "cluster"
+    SERVE = "serve"
+    CRDS = "crds"
+    NOTHING = "nothing"
+
+
+class Known(StrEnum):
+    """How a claim of the table is known: seen in a run, read in the release, or inferred."""
+
+    RUN = "run"
+    READ = "read"
+    INFERRED = "inferred"
+
+
+class Release(Facts):
+    """What the rows of Ray and of KubeRay have in common.
+
+    - `tested`: what this project's tests and scripts run of it
+    - `known`: the row's claims by how each is known
+    """
+
+    tested: Annotated[Tested, Field(strict=False)]
+    known: Mapping[Known, tuple[str, ...]]
+
+    def how_known(self, claim: str) -> Known:
+        """How a claim of the row is known; KeyError if the row does not say."""
+        for how, claims in self.known.items():
+            if claim in claims:
+                return how
+        raise KeyError(claim)
+
+
+class RayRelease(Release):
     """One Ray release with its ray-llm image.
 
     - `vllm`: the version in the image, or the least that Ray asks for
+    - `cuda`: the CUDA release of the image, (12, 8) for 12.8
     - `ingress_class`: deployment name of the OpenAI front end inside an application
     - `placement_group_config`, `resources_per_bundle`, `bundle_per_worker`: the field exists
-    - `scale_to_zero_broken`: `min_replicas: 0` does not work (ray#59076)
+    - `logs_engine_metrics`: `log_engine_metrics` is on unless an LLM config turns it off, and with
+      it vLLM's `disable_log_stats` is refused
     - `failed_update_keeps_serving`: the old replicas go on answering if an update fails
-    - `tested`: this project's tests run it for real
     """
 
     ray: str
     vllm: str
     image: str
+    cuda: tuple[int, int]
     ingress_class: Literal["LLMRouter", "OpenAiIngress"]
     supports_v0_engine: bool
     placement_group_config: bool
     resources_per_bundle: bool
     bundle_per_worker: bool
-    scale_to_zero_broken: bool
-    failed_update_keeps_serving: bool = False
-    min_kuberay: str
-    tested: bool
+    logs_engine_metrics: bool
+    failed_update_keeps_serving: bool
 
 
-class KubeRayRelease(Facts):
+class KubeRayRelease(Release):
     """One KubeRay operator release.
 
-    - `min_ray`: the oldest Ray that it serves
     - `max_rayservice_name`: characters that the name of a RayService may have
-    - `tested`: this project's tests run it for real
     """
 
     version: str
-    min_ray: str
     max_rayservice_name: Annotated[int, Gt(0)]
-    tested: bool
 
 
 @cache

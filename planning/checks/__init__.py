@@ -14,7 +14,7 @@ from planning.checks.adopted_cluster import (
     driver_problems,
     operator_version_problems,
 )
-from planning.checks.autoscaling import downscale_problems, scale_to_zero_problems
+from planning.checks.autoscaling import downscale_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
@@ -59,7 +59,6 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
 )
 # A model on its pool.
 PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (
-    scale_to_zero_problems,
     downscale_problems,
     boot_disk_problems,
     unchecked_weight_problems,

@@ -1,37 +1,13 @@
-"""Autoscaling that cannot do what it is set to: reach zero, or keep a replica that is needed."""
+"""Autoscaling that cannot do what it is set to: keep a replica that is needed soon."""
 
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import oldest_ray
 from models.problems import Problem
 from models.ways_out import leave_out, use
 from planning.checks.contexts import PlacedContext
 
 _SHORTEST_DOWNSCALE_SECONDS: Final = 60
-
-
-def scale_to_zero_problems(context: PlacedContext) -> Iterable[Problem]:
-    """A warning if this Ray release wakes every model at start and keeps one replica."""
-    ray = context.spec.release.ray
-    if context.model.replicas.min == 0 and ray.scale_to_zero_broken:
-        older = oldest_ray(lambda row: not row.scale_to_zero_broken)
-        yield Problem(
-            path=f"{context.path}.replicas",
-            value="min 0",
-            reason=f"does not reach zero on Ray {ray.ray}: its ingress wakes every model and one "
-            "replica stays (ray-project/ray#59076), so a GPU is paid for all day",
-            remedy="Keep one replica",
-            rule="scale-to-zero-broken",
-            candidates=(
-                *(
-                    ()
-                    if older is None
-                    else (use("ray-llm:versions.ray", older, f"use versions.ray: {older}"),)
-                ),
-                use(f"{context.path}.replicas.min", 1),
-            ),
-        )
 
 
 def downscale_problems(context: PlacedContext) -> Iterable[Problem]:

@@ -4,11 +4,17 @@ Combinations come from the release table; one outside it is refused, because wha
 writes differs between releases.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from models.catalog import (
+    DEFAULT_KUBERAY,
+    DEFAULT_RAY,
     KubeRayRelease,
     RayRelease,
+    Release,
+    Tested,
     kuberay_releases,
     ray_releases,
     release_number,
@@ -20,7 +26,9 @@ from models.ways_out import leave_out, outside, use
 from planning.infrastructure.container_image import image_problems
 from planning.plan import ReleasePlan
 
-_PATH = "ray-llm:versions"
+_PATH: Final = "ray-llm:versions"
+_NEWEST: Final = re.compile(r"latest|newest|stable|current|nightly|main|master|default|auto|\*")
+_DEFAULTS: Final = {"ray": DEFAULT_RAY, "kuberay": DEFAULT_KUBERAY}
 
 
 def release_plan(
@@ -66,23 +74,54 @@ def release_plan(
         image=versions.image or ray.image,
         vllm=versions.vllm or ray.vllm,
         install=install,
+        ray_is_named="ray" in versions.model_fields_set,
+        kuberay_is_named="kuberay" in versions.model_fields_set,
     )
     return plan, tuple(problems)
 
 
-def _unknown(key: str, version: str, row: object, known: Iterable[str]) -> Iterable[Problem]:
-    if row is None:
+def _unknown(
+    key: str, version: str, row: Release | None, known: Mapping[str, Release]
+) -> Iterable[Problem]:
+    if row is not None:
+        return
+    path, default = f"{_PATH}.{key}", _DEFAULTS[key]
+    if _NEWEST.fullmatch(version.lower()):
         yield Problem(
-            path=f"{_PATH}.{key}",
+            path=path,
             value=version,
-            reason="is not in the release table",
+            reason="is no release, and a stack that follows the newest one would replace its "
+            "cluster, with twice the GPUs meanwhile, in whichever `pulumi up` comes after it",
             remedy=f"The table has {', '.join(known)}",
             rule="release-unknown",
-            candidates=(
-                use(f"{_PATH}.{key}", near, f"use {near}", group="release")
-                for near in _by_distance(version, known)
-            ),
+            candidates=(use(path, default),),
         )
+        return
+    yield Problem(
+        path=path,
+        value=version,
+        reason=_below_the_floor(key, version, known) or "is not in the release table",
+        remedy=f"The table has {', '.join(known)}",
+        rule="release-unknown",
+        candidates=(
+            use(path, near, f"use {near}", group="release") for near in _by_distance(version, known)
+        ),
+    )
+
+
+def _below_the_floor(key: str, version: str, known: Iterable[str]) -> str | None:
+    """Why a KubeRay older than all of the table is not in it; None for any other release."""
+    oldest = next(iter(known))
+    try:
+        older = release_number(version) < release_number(oldest)
+    except ValueError:
+        return None
+    if key != "kuberay" or not older:
+        return None
+    return (
+        f"is older than {oldest}, the first KubeRay that keeps a changed serve config from the old "
+        "cluster while a new one starts (kuberay#3423)"
+    )
 
 
 def _by_distance(version: str, known: Iterable[str]) -> Iterable[str]:
@@ -98,53 +137,36 @@ def _by_distance(version: str, known: Iterable[str]) -> Iterable[str]:
 
 
 def _combination(ray: RayRelease, kuberay: KubeRayRelease, versions: Versions) -> Iterable[Problem]:
-    if release_number(kuberay.version) < release_number(ray.min_kuberay):
-        yield Problem(
-            path=f"{_PATH}.kuberay",
-            value=kuberay.version,
-            reason=f"cannot run Ray {ray.ray}, which needs KubeRay {ray.min_kuberay} or newer",
-            remedy="Use a newer KubeRay",
-            rule="release-combination",
-            candidates=(
-                use(f"{_PATH}.kuberay", row, group="release")
-                for row in kuberay_releases()
-                if release_number(row) >= release_number(ray.min_kuberay)
-            ),
-        )
-    if release_number(ray.ray) < release_number(kuberay.min_ray):
-        yield Problem(
-            path=f"{_PATH}.ray",
-            value=ray.ray,
-            reason=f"is older than Ray {kuberay.min_ray}, which KubeRay {kuberay.version} needs",
-            remedy="Use a newer Ray",
-            rule="release-combination",
-            candidates=(
-                use(f"{_PATH}.ray", row, group="release")
-                for row in ray_releases()
-                if release_number(row) >= release_number(kuberay.min_ray)
-            ),
-        )
     if versions.image:
         yield from image_problems(versions.image, ray, f"{_PATH}.image")
     yield from _vllm_of_image(ray, versions)
-    if not ray.tested:
-        tested = [row.ray for row in ray_releases().values() if row.tested]
-        yield _untested("ray", ray.ray, tested)
-    if not kuberay.tested:
-        tested = [row.version for row in kuberay_releases().values() if row.tested]
-        yield _untested("kuberay", kuberay.version, tested)
+    yield from _untested("ray", ray.ray, ray, ray_releases())
+    yield from _untested("kuberay", kuberay.version, kuberay, kuberay_releases())
 
 
-def _untested(key: str, version: str, tested: Sequence[str]) -> Problem:
-    return Problem(
+def _untested(
+    key: str, version: str, row: Release, rows: Mapping[str, Release]
+) -> Iterable[Problem]:
+    """A warning about a release that is not run in a whole cluster, with what is run of it."""
+    if row.tested is Tested.CLUSTER:
+        return
+    whole = [other for other, found in rows.items() if found.tested is Tested.CLUSTER]
+    yield Problem(
         path=f"{_PATH}.{key}",
         value=version,
-        reason=f"is in the release table, but only {' and '.join(tested)} "
-        f"{'is' if len(tested) == 1 else 'are'} run by this project's tests",
+        reason=f"{_RUN[row.tested]}; of the table {' and '.join(whole)} "
+        f"{'is' if len(whole) == 1 else 'are'} run in a whole cluster",
         remedy="Try it on a development stack first",
         rule="release-untested",
         severity=Severity.WARN,
     )
+
+
+_RUN: Final[Mapping[Tested, str]] = {
+    Tested.SERVE: "is run by this project on Ray Serve alone, without KubeRay and its cluster",
+    Tested.CRDS: "is not run by this project, which only upgrades from its CRDs",
+    Tested.NOTHING: "is not run by this project",
+}
 
 
 def _vllm_of_image(ray: RayRelease, versions: Versions) -> Iterable[Problem]:

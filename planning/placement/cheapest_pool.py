@@ -1,7 +1,8 @@
 """On which pool a model runs: the one it names, or the cheapest listed one on which it fits.
 
 Spot is chosen for a model that names no spot pool only if the stack lists nothing else, because
-Google takes spot nodes back at 30 s notice.
+Google takes spot nodes back at 30 s notice. A GPU on which the engine is not known to run is chosen
+only if the model fits on no other.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,11 @@ class Placement:
 
     pool: str
     sizing: ModelSizing
+
+
+def in_doubt(sizing: ModelSizing, problems: Iterable[Problem]) -> bool:
+    """Whether a model may not run on a pool: it is chosen only if no other pool is better."""
+    return sizing.doubtful or any(problem.rule == "old-gpu-new-vllm" for problem in problems)
 
 
 def placement_of(
@@ -115,13 +121,13 @@ def _on_cheapest_pool(
         elif sizing.fits:
             candidates.append((pool, sizing, problems))
             full_length = sizing.max_model_len == spec.context.tokens
-            if full_length and not sizing.doubtful:
+            if full_length and not in_doubt(sizing, problems):
                 rank = pool.rank(sizing.gpus)
                 cheapest = rank if cheapest is None else min(rank, cheapest)
         else:
             refused.append((pool, ()))
     if candidates:
-        candidates = [entry for entry in candidates if not entry[1].doubtful] or candidates
+        candidates = [entry for entry in candidates if not in_doubt(*entry[1:])] or candidates
         wanted = max(sizing.max_model_len for _, sizing, _ in candidates)
         # A cheaper pool with a shorter context than another pool serves is not chosen.
         full = [entry for entry in candidates if entry[1].max_model_len == wanted]

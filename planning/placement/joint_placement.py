@@ -13,7 +13,7 @@ from typing import Final
 from models.problems import Problem, stops
 from planning.infrastructure.pool_price import PoolChoice
 from planning.placement.assignment import Item, NodeBin, assign, is_tight
-from planning.placement.cheapest_pool import Placement
+from planning.placement.cheapest_pool import Placement, in_doubt
 from planning.plan import PoolPlan
 from planning.sizing.model_sizing import ModelSpec, size_model
 
@@ -103,7 +103,9 @@ def _options(
         there, problems = size_model(model.spec, pool.tier)
         if there is None or stops(problems) or not there.fits:
             continue
-        if there.max_model_len != current.max_model_len or there.doubtful > current.doubtful:
+        if there.max_model_len != current.max_model_len:
+            continue
+        if in_doubt(there, problems) and not in_doubt(current, model.problems):
             continue
         moved = PlacedModel(
             spec=model.spec,

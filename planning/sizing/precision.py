@@ -11,6 +11,7 @@ from models.architecture import AttentionKind
 from models.catalog import (
     GpuTier,
     RayRelease,
+    Tested,
     float16_refused,
     oldest_ray,
     quantize_while_loading,
@@ -336,7 +337,7 @@ def _architecture_problems(
                 for row in sorted(
                     ray_releases().values(),
                     # Releases that this project's tests run come first, then the older ones.
-                    key=lambda row: (not row.tested, release_number(row.ray)),
+                    key=lambda row: (row.tested is not Tested.CLUSTER, release_number(row.ray)),
                 )
                 if checkpoint.is_known_to(row.vllm)
             ),

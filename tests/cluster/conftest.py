@@ -8,6 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import RunningCluster
+from tests.cluster.releases import release
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stage import Stage
@@ -26,6 +27,13 @@ GROUPS = (
     "test_lifecycle.py",
     "test_shipped_stacks.py[staging]",
 )
+
+
+def pytest_report_header() -> str:
+    try:
+        return f"stacks of these tests: Ray {release().ray}"
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture(scope="session")

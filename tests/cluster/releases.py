@@ -7,6 +7,7 @@
 import os
 from typing import Any, Final
 
+from localcloud.cluster.installation import installed
 from models.catalog.releases import RayRelease, ray_releases
 
 VARIABLE: Final = "RAY_LLM_E2E_RAY"
@@ -19,8 +20,15 @@ def tested_releases() -> list[str]:
 
 
 def release() -> RayRelease:
-    """The row of the release with which the tests run. Raises KeyError for one without a row."""
-    return ray_releases()[os.environ.get(VARIABLE) or tested_releases()[0]]
+    """The row of the release with which the tests run.
+
+    Raises ValueError if the local cluster has no environment with it or the table no row.
+    """
+    wanted = os.environ.get(VARIABLE) or tested_releases()[0]
+    there = [each.release for each in installed().ray if each.release in ray_releases()]
+    if wanted not in there:
+        raise ValueError(f"the local cluster does not run Ray {wanted}, only {', '.join(there)}.")
+    return ray_releases()[wanted]
 
 
 def with_release(config: dict[str, Any], ray: str | None = None) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import RAY_SERVICE, end, kept_down, kill, running, wait_until_up
 from tests.cluster.load import Load
+from tests.cluster.releases import release
 from tests.cluster.service import Service
+from tests.cluster.stacks import OTHER, STEADY, THIRD
 from tests.engine.deployments import TOKEN
 
 pytestmark = pytest.mark.cluster
@@ -118,6 +120,30 @@ def test_a_corrected_stack_file_repairs_a_model_that_failed(service: Service) ->
     assert service.edit().up().returncode != 0
     service.cluster.engine_faults({})
     service.edit().must_up()
+    service.assert_whole()
+
+
+def test_a_failed_edit_of_two_replicas_does_what_the_release_table_says(
+    service: Service, figures: Figures
+) -> None:
+    """Until its next `up`: the replica that is left answers, or Ray Serve refuses every request."""
+    cluster = service.cluster
+    two = {**THIRD, "replicas": {"min": 2, "max": 2}}
+    service.models(STEADY, OTHER, two).must_up()
+    cluster.engine_faults({"third": {"start": OUT_OF_MEMORY}})
+    with Load(cluster, ("third",)) as load:
+        assert service.models(STEADY, OTHER, {**two, "contextLength": 2048}).up().returncode != 0
+        time.sleep(2)
+    figures.add("a failed edit of two replicas: its requests", load.summary())
+    if release().failed_update_keeps_serving:
+        assert load.lost == []
+        service.deployment.assert_answers("third")
+    else:
+        status, text = cluster.chat("third", "third", "hello")
+        assert status == 503
+        assert "failed to deploy" in text
+    cluster.engine_faults({})
+    service.models(STEADY, OTHER, {**two, "contextLength": 2048}).must_up()
     service.assert_whole()
 
 

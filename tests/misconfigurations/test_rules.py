@@ -28,9 +28,6 @@ from tests.misconfigurations.pages import (
     written_part,
 )
 
-# It refuses no pair of the current table; a test below uses another table.
-OF_OTHER_TABLES = {"release-combination"}
-
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rules_page_says_why_and_shows_its_message_and_cases(rule: str) -> None:
@@ -62,7 +59,7 @@ def test_no_page_is_without_a_rule_and_the_index_lists_all() -> None:
 
 
 def test_every_rule_has_a_case_or_an_example() -> None:
-    reported = {case.rule for case in (*cases(), *examples())} | OF_OTHER_TABLES
+    reported = {case.rule for case in (*cases(), *examples())}
     assert reported == set(RULES)
 
 
@@ -70,14 +67,6 @@ def test_every_rule_has_a_case_or_an_example() -> None:
 def test_the_example_of_a_rule_breaks_it(case: Case) -> None:
     found = outcome(case)
     assert found.found, [problem.sentence() for problem in found.problems]
-
-
-def test_a_kuberay_that_is_too_old_for_a_ray_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = ray_releases()["2.49.1"].model_copy(update={"min_kuberay": "1.6.2"})
-    monkeypatch.setattr(releases, "ray_releases", lambda: {"2.49.1": ray})
-    older = next(version for version in kuberay_releases() if version.startswith("1.4"))
-    _, problems = releases.release_plan(Versions(kuberay=older), KubeRayInstall.HELM)
-    assert [problem.rule for problem in stops(problems)] == ["release-combination"]
 
 
 def test_every_rollout_that_is_not_in_place_has_a_rule() -> None:
