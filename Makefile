@@ -68,7 +68,7 @@ cluster-down: env ## stop that cluster
 cluster-status: env ## print whether that cluster is up, its addresses and its memory use
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test bench calibration corpus lint lint-workflow schema format
+.PHONY: test bench calibration ray-release corpus lint lint-workflow schema format
 test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -101,6 +101,10 @@ bench: env ## measure planning, start-up, and updates against an earlier revisio
 
 calibration: env ## compare the memory estimate with the logs of real engines
 	@$(PY) -m tests.planning.sizing.memory_calibration
+
+# Not part of the gate: an environment of some 1 GB and some minutes for each release.
+ray-release: env ## check releases of Ray (RAY="2.55.1 2.60.0", default all) without Kubernetes
+	@$(PY) -m scripts.ray_releases $(RAY)
 
 corpus: env ## print the score against real misconfigurations, by area
 	@$(PY) -m tests.misconfigurations.corpus

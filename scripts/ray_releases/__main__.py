@@ -8,6 +8,7 @@ fails.
 
 import argparse
 import datetime
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,8 +16,8 @@ from pathlib import Path
 from models.catalog import ray_releases
 from scripts.ray_releases import environments, results
 from scripts.ray_releases.checks import ReleaseCheck, Seen
-from scripts.ray_releases.environments import EnvironmentProblem
-from scripts.ray_releases.nodes import NodeProblem, Nodes
+from scripts.ray_releases.environments import InstallError
+from scripts.ray_releases.nodes import NodeError, Nodes
 from scripts.ray_releases.stack import write
 
 DESCRIPTION = "Check releases of Ray with what this program writes for them."
@@ -34,7 +35,9 @@ def check(ray: str) -> list[Seen]:
         started = time.monotonic()
         for item in ReleaseCheck(nodes, written).run():
             took = time.monotonic() - started
-            print(f"  {item.name:14} {'ok' if item.passed else 'FAILED':7} {took:4.0f} s  {item.seen}")
+            print(
+                f"  {item.name:14} {'ok' if item.passed else 'FAILED':7} {took:4.0f} s  {item.seen}"
+            )
             sys.stdout.flush()
             seen.append(item)
             started = time.monotonic()
@@ -55,12 +58,14 @@ def main() -> int:
     for ray in releases:
         if ray not in ray_releases():
             parser.error(f"Ray {ray} is in no row of models/catalog/releases.yaml: add one.")
+    # So that the nodes are ended then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     failed = False
     for ray in releases:
         print(f"Ray {ray}", flush=True)
         try:
             failed |= not all(item.passed for item in check(ray))
-        except (EnvironmentProblem, NodeProblem) as error:
+        except (InstallError, NodeError) as error:
             print(f"  {error}")
             failed = True
     print(results.table([row for row in results.read() if row["ray"] in releases]))

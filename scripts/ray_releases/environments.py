@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 import yaml
-from localcloud.store import CHECKOUT, locked
 
+from localcloud.store import CHECKOUT, locked
 from models.catalog import ray_releases
 
 FOLDER: Final = CHECKOUT / ".localcloud" / "ray-releases"
@@ -37,7 +37,7 @@ ADDED: Final = (
 )
 
 
-class EnvironmentProblem(Exception):
+class InstallError(Exception):
     """An environment cannot be made, in one sentence that says what to do."""
 
 
@@ -49,9 +49,9 @@ def _published() -> dict[str, datetime.date]:
 
 
 def install(ray: str) -> Path:
-    """The environment's folder; made at the first call. Raises EnvironmentProblem."""
+    """The environment's folder; made at the first call. Raises InstallError."""
     if ray not in _published():
-        raise EnvironmentProblem(
+        raise InstallError(
             f"scripts/ray_releases/published.yaml does not say when Ray {ray} came out: "
             "add its upload time on PyPI."
         )
@@ -69,7 +69,7 @@ def install(ray: str) -> Path:
 def _make(ray: str, target: Path) -> None:
     free = shutil.disk_usage(target.parent).free
     if free < 2 * BYTES:
-        raise EnvironmentProblem(
+        raise InstallError(
             f"Ray {ray} needs {2 * BYTES / 1e9:.1f} GB while it is installed, but {target.parent} "
             f"has {free / 1e9:.1f} GB free: free some."
         )
@@ -93,7 +93,7 @@ def _uv(*arguments: str | Path) -> None:
     own = CHECKOUT / ".uv" / "bin" / "uv"
     found = str(own) if own.exists() else shutil.which("uv")
     if not found:
-        raise EnvironmentProblem("there is no `uv` to install Ray with: run `make env`.")
+        raise InstallError("there is no `uv` to install Ray with: run `make env`.")
     done = subprocess.run(
         [found, *map(str, arguments), "--quiet"],
         env={**os.environ, "VIRTUAL_ENV": ""},
@@ -103,7 +103,7 @@ def _uv(*arguments: str | Path) -> None:
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["uv gave no message"]
-        raise EnvironmentProblem(f"uv {arguments[0]} {arguments[1]}: {last[0].strip()}")
+        raise InstallError(f"uv {arguments[0]} {arguments[1]}: {last[0].strip()}")
 
 
 def versions(environment: Path, *names: str) -> dict[str, str]:

@@ -25,7 +25,6 @@ from localcloud.cluster.ray_node import (
     machine_environment,
     ray_environment,
 )
-
 from scripts.ray_releases.stack import NODES, ROUTER_NODES, Group, Written
 
 STANDINS: Final = Path(__file__).parent / "standins"
@@ -34,7 +33,7 @@ START_SECONDS: Final = 400
 _STARTED: Final = "Ray runtime started"
 
 
-class NodeProblem(Exception):
+class NodeError(Exception):
     """A node did not start; with the end of its log."""
 
 
@@ -87,8 +86,11 @@ class Nodes:
     def __enter__(self) -> "Nodes":
         try:
             self._start_fork_server()
-            for name, group in self._wanted():
-                self._start(name, group)
+            head, *workers = self._wanted()
+            self._start(*head)()
+            # All at once: each waits for several processes.
+            for up in [self._start(*worker) for worker in workers]:
+                up()
         except BaseException:
             self.__exit__()
             raise
@@ -161,10 +163,11 @@ class Nodes:
         deadline = time.monotonic() + START_SECONDS
         while not up():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise NodeProblem(f"{name} did not start: {processes.last_lines(log, 8)}")
+                raise NodeError(f"{name} did not start: {processes.last_lines(log, 8)}")
             time.sleep(0.2)
 
-    def _start(self, name: str, group: Group) -> None:
+    def _start(self, name: str, group: Group) -> Callable[[], None]:
+        """Start a node; what is returned waits until it is up."""
         head = name == "head"
         # As bash takes KubeRay's command: the quotes belong to the parameter's value.
         parameters = shlex.split(" ".join(f"--{k}={v}" for k, v in group.start_params.items()))
@@ -174,14 +177,16 @@ class Nodes:
         log = self.folder / f"{name}.log"
         command = [LOCAL_STANDINS / "bin/ray", "start", "--block", *where, *parameters]
         process = self._run(command, variables, log)
-        self._wait(name, process, log, lambda: _STARTED in log.read_text(errors="replace"))
+        return lambda: self._wait(
+            name, process, log, lambda: _STARTED in log.read_text(errors="replace")
+        )
 
     def logs(self) -> Path:
         """The folder with the logs of Ray and Serve."""
         return self.folder / "ray" / "session_latest" / "logs"
 
     def run(self, script: Path, *arguments: str) -> dict[str, Any]:
-        """What a script prints as JSON, run with the release's Python as a driver of this cluster."""
+        """What a script prints as JSON; it runs with the release's Python as a driver."""
         variables = self.environment_of("head")
         variables["RAY_ADDRESS"] = f"127.0.0.1:{self._head.local(6379)}"
         done = subprocess.run(
@@ -193,6 +198,6 @@ class Nodes:
             timeout=120,
         )
         if done.returncode:
-            raise NodeProblem(f"{script.name}: {done.stderr.strip()[-600:]}")
+            raise NodeError(f"{script.name}: {done.stderr.strip()[-600:]}")
         found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
         return found

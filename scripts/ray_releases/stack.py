@@ -16,7 +16,7 @@ EDITED: Final = "qwen2.5-1.5b-instruct"
 SPLIT: Final = "qwen2.5-32b-instruct-awq"
 """Its tensor parallelism is 2, on a node with two GPUs."""
 NODES: Final = {"t4": 1, "l4": 1, "l4-x2": 1}
-"""Workers by pool: what the models need at once. A replica that is replaced leaves its GPU first."""
+"""Workers by pool, for all models at once. A replica that is replaced leaves its GPU first."""
 ROUTER_NODES: Final = 2
 
 

@@ -12,10 +12,8 @@ from typing import Any
 REQUEST_SECONDS = 240
 
 
-def ask(
-    url: str, model: str, path: str = "chat/completions", **body: Any
-) -> tuple[int, str]:
-    """Status and text of one answer; without a body it is a GET."""
+def ask(url: str, route: str, path: str = "chat/completions", **body: Any) -> tuple[int, str]:
+    """Status and text of one answer of the model at a route; without a body it is a GET."""
     where = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(
         str(where.hostname), where.port, timeout=REQUEST_SECONDS
@@ -23,8 +21,8 @@ def ask(
     try:
         connection.request(
             "POST" if body else "GET",
-            f"/{model}/v1/{path}",
-            json.dumps({"model": model, **body}) if body else None,
+            f"/{route}/v1/{path}",
+            json.dumps({"model": route, **body}) if body else None,
             {"Content-Type": "application/json"} if body else {},
         )
         answer = connection.getresponse()
@@ -71,9 +69,7 @@ class Traffic:
                 status, text = say_hello(self.url, model)
                 good = status == 200 and model in text
                 reason = f"HTTP {status}"
-            except OSError as error:
-                good, reason = False, type(error).__name__
-            except http.client.HTTPException as error:
+            except (OSError, http.client.HTTPException) as error:
                 good, reason = False, type(error).__name__
             self.sent[model] += 1
             if not good:

@@ -8,7 +8,10 @@ from ray.util import placement_group_table
 ray.init(logging_level="ERROR", log_to_driver=False)
 nodes = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
 groups = [
-    {"nodes": list(group["bundles_to_node_id"].values()), "bundles": list(group["bundles"].values())}
+    {
+        "nodes": list(group["bundles_to_node_id"].values()),
+        "bundles": list(group["bundles"].values()),
+    }
     for group in placement_group_table().values()
     if group["state"] == "CREATED"
 ]

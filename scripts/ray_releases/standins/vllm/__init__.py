@@ -19,7 +19,8 @@ import openai_messages
 from openai_messages import Message
 
 MODULES = """
-engine engine.arg_utils envs exceptions outputs platforms sampling_params tokenizers tokenizers.mistral
+engine engine.arg_utils envs exceptions outputs platforms sampling_params
+tokenizers tokenizers.mistral
 transformers_utils transformers_utils.tokenizers transformers_utils.tokenizers.mistral
 usage usage.usage_lib utils utils.network_utils v1 v1.engine v1.engine.async_llm
 v1.engine.exceptions

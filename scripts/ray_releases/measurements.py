@@ -1,0 +1,256 @@
+"""Measures options of Ray Serve that this program may write, on one node of one release.
+
+    .venv/bin/python -m scripts.ray_releases.measurements RELEASE NAME [NAME ...]
+
+What was measured, and what follows, is in docs/ray-options.md. The engine echoes, so the figures
+are those of Serve alone; what is compared is measured in turns in one run.
+"""
+
+import argparse
+import contextlib
+import copy
+import http.client
+import json
+import statistics
+import sys
+import threading
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from scripts.ray_releases import environments
+from scripts.ray_releases.__main__ import VLLM_FACTS
+from scripts.ray_releases.nodes import Nodes
+from scripts.ray_releases.serve_api import ServeApi, model_replicas, statuses
+from scripts.ray_releases.stack import EDITED, SLEEPING, Group, write
+from scripts.ray_releases.traffic import Traffic, ask, say_hello
+
+Config = dict[str, Any]
+READY_SECONDS: Final = 400
+
+
+@contextlib.contextmanager
+def one_node(
+    ray: str, gpus: int = 1, variables: dict[str, str] | None = None
+) -> Iterator[tuple[Nodes, ServeApi]]:
+    """A cluster of one node that has everything: routers, and GPUs of the pools t4 and l4."""
+    written = write(ray)
+    resources = json.dumps({"routers": 8, "l4": gpus, "t4": 1})
+    head = Group(
+        name="head",
+        start_params={"num-cpus": "8", "num-gpus": str(gpus + 1), "resources": f"'{resources}'"},
+        variables=written.groups[0].variables,
+    )
+    facts = VLLM_FACTS / f"{written.plan.release.ray.vllm}.yaml"
+    with Nodes(
+        environments.install(ray), replace(written, groups=(head,)), facts, variables
+    ) as nodes:
+        yield nodes, ServeApi(nodes.dashboard_url)
+
+
+def config_of(ray: str, model: str, edits: int = 0, **deployment: Any) -> Config:
+    """The generated config with one application.
+
+    deployment: further keys of the model's deployment_config.
+    """
+    config = copy.deepcopy(write(ray, edits).serve_config)
+    config["applications"] = [app for app in config["applications"] if app["name"] == model]
+    llm_config = config["applications"][0]["args"]["llm_configs"][0]
+    llm_config["deployment_config"] |= deployment
+    return config
+
+
+def deploy(api: ServeApi, config: Config) -> str:
+    """Deploys and waits; what came of it, with the message of what failed."""
+    status, answer = api.deploy(config)
+    if status != 200:
+        return f"PUT {status}: {answer[-400:]}"
+    time.sleep(1)
+    _, _, details = api.wait(
+        lambda found: (
+            bool(found) and not set(statuses(found).values()) & {"DEPLOYING", "NOT_STARTED"}
+        ),
+        READY_SECONDS,
+    )
+    for name, item in details.items():
+        if item["status"] != "RUNNING":
+            texts = [item["message"], *(d["message"] for d in item["deployments"].values())]
+            return f"{name} {item['status']}: {' / '.join(text[-300:] for text in texts if text)}"
+    return "RUNNING"
+
+
+def full_queue(ray: str) -> None:
+    """What a client sees when the queue of a model is full."""
+    backpressure = {"backpressure_config": {"status_code": 429, "retry_after_s": 5}}
+    with one_node(ray) as (nodes, api):
+        for words, where, extra in (
+            ("max_queued_requests on the model", "model", {}),
+            ("... with backpressure_config", "model", backpressure),
+            ("max_queued_requests on the ingress", "ingress", {}),
+            ("... with backpressure_config", "ingress", backpressure),
+        ):
+            limits = {"max_ongoing_requests": 2, "max_queued_requests": 2, **extra}
+            config = config_of(ray, EDITED, **(limits if where == "model" else {}))
+            if where == "ingress":
+                config["applications"][0]["deployments"][0] |= limits
+            nodes.faults.write_text("{}", encoding="utf-8")
+            came = deploy(api, config)
+            nodes.faults.write_text(json.dumps({EDITED: {"token_seconds": 2}}), encoding="utf-8")
+            print(
+                f"{words}: {came}", answers_of(nodes, 12) if came == "RUNNING" else "", flush=True
+            )
+
+
+def answers_of(nodes: Nodes, count: int) -> Counter[str]:
+    """The answers to requests that are sent at once."""
+    seen: Counter[str] = Counter()
+
+    def one() -> None:
+        where = urllib.parse.urlsplit(nodes.serve_url)
+        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=120)
+        body = {"model": EDITED, "messages": [{"role": "user", "content": "hello"}]}
+        path = f"/{EDITED}/v1/chat/completions"
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read().decode()[:160] if answer.status != 200 else ""
+        seen[f"{answer.status} Retry-After={answer.getheader('Retry-After')} {text}"] += 1
+
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join()
+    return seen
+
+
+def to_zero(ray: str) -> None:
+    """How long a model stays after its last request, with and without a delay of its own."""
+    with one_node(ray) as (nodes, api):
+        for delay in ({}, {"downscale_to_zero_delay_s": 60}):
+            config = config_of(ray, SLEEPING)
+            llm_config = config["applications"][0]["args"]["llm_configs"][0]
+            llm_config["deployment_config"]["autoscaling_config"] |= delay
+            print(delay, deploy(api, config), flush=True)
+            print("  first request", say_hello(nodes.serve_url, SLEEPING)[0], flush=True)
+            ingress = write(ray).plan.release.ray.ingress_class
+            _, took, _ = api.wait(
+                lambda found: bool(found) and not model_replicas(found, SLEEPING, ingress),
+                200,  # noqa: B023
+            )
+            print(f"  downscale_delay_s 15, at zero after {took:.0f} s", flush=True)
+
+
+def surge(ray: str) -> None:
+    """An edit of a model of one replica, with and without max_surge_percent and a free GPU."""
+    for gpus in (2, 1):
+        with one_node(ray, gpus) as (nodes, api):
+            edits = 0
+            for extra in ({}, {"max_surge_percent": 100}):
+                faults = {EDITED: {"start_seconds": 15}}
+                nodes.faults.write_text(json.dumps(faults), encoding="utf-8")
+                came = deploy(api, config_of(ray, EDITED, edits, **extra))
+                longest = 0.0
+                with Traffic(nodes.serve_url, (EDITED,)) as traffic:
+                    edits += 1
+                    started = time.monotonic()
+                    end = threading.Event()
+
+                    def probe() -> None:
+                        nonlocal longest
+                        while not end.is_set():  # noqa: B023
+                            asked = time.monotonic()
+                            with contextlib.suppress(OSError):
+                                say_hello(nodes.serve_url, EDITED)
+                            longest = max(longest, time.monotonic() - asked)
+
+                    thread = threading.Thread(target=probe)
+                    thread.start()
+                    again = deploy(api, config_of(ray, EDITED, edits, **extra))
+                    took = time.monotonic() - started
+                    end.set()
+                    thread.join()
+                edits += 1
+                print(
+                    f"{gpus} GPUs, {extra}: {came}, edit {again} after {took:.0f} s, "
+                    f"{traffic.seen(EDITED)} {dict(traffic.reasons)}, longest answer {longest:.0f} s",
+                    flush=True,
+                )
+
+
+def direct_streaming(ray: str) -> None:
+    """Requests a second and latency of one node, with and without direct streaming."""
+    on = {"RAY_SERVE_LLM_ENABLE_DIRECT_STREAMING": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
+    with one_node(ray) as (plain, plain_api), one_node(ray, variables=on) as (direct, direct_api):
+        written = config_of(ray, EDITED, max_ongoing_requests=100)
+        print("without:", deploy(plain_api, written), flush=True)
+        port = int(direct.serve_url.rpartition(":")[2])
+        written["http_options"]["port"] = port
+        print("with, config as written:", deploy(direct_api, written), flush=True)
+        del written["applications"][0]["deployments"]
+        print("with, no override of the ingress:", deploy(direct_api, written), flush=True)
+        print("  one answer:", ask(direct.serve_url, EDITED, "models"), flush=True)
+        print("  chat:", say_hello(direct.serve_url, EDITED), flush=True)
+        print("  stream:", say_hello(direct.serve_url, EDITED, stream=True)[1].count("[DONE]"))
+        for turn in range(3):
+            for name, nodes in (("without", plain), ("with", direct)):
+                for stream in (False, True):
+                    rate, p50, p95, lost = load(nodes.serve_url, stream, 8, 8)
+                    print(
+                        f"  turn {turn} {name:8} stream={stream}: {rate:6.1f} requests/s, "
+                        f"p50 {p50 * 1000:5.0f} ms, p95 {p95 * 1000:5.0f} ms, lost {lost}",
+                        flush=True,
+                    )
+
+
+def load(url: str, stream: bool, clients: int, seconds: float) -> tuple[float, float, float, int]:
+    """Requests a second, median and 95th percentile in seconds, and lost requests."""
+    took: list[float] = []
+    lost = 0
+    end = time.monotonic() + seconds
+
+    def client() -> None:
+        nonlocal lost
+        while time.monotonic() < end:
+            started = time.monotonic()
+            try:
+                good = say_hello(url, EDITED, stream=stream)[0] == 200
+            except (OSError, http.client.HTTPException):
+                good = False
+            took.append(time.monotonic() - started)
+            lost += not good
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ordered = statistics.quantiles(took, n=20)
+    return len(took) / seconds, statistics.median(took), ordered[-1], lost
+
+
+MEASUREMENTS: Final[dict[str, Callable[[str], None]]] = {
+    "direct-streaming": direct_streaming,
+    "full-queue": full_queue,
+    "surge": surge,
+    "to-zero": to_zero,
+}
+
+
+def main() -> int:
+    """Run the measurements of the command line."""
+    parser = argparse.ArgumentParser(prog="scripts.ray_releases.measurements")
+    parser.add_argument("ray")
+    parser.add_argument("names", nargs="+", choices=sorted(MEASUREMENTS))
+    options = parser.parse_args()
+    for name in options.names:
+        print(f"{name} on Ray {options.ray}", flush=True)
+        MEASUREMENTS[name](options.ray)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
