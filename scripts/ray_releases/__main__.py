@@ -35,10 +35,8 @@ def check(ray: str) -> list[Seen]:
         started = time.monotonic()
         for item in ReleaseCheck(nodes, written).run():
             took = time.monotonic() - started
-            print(
-                f"  {item.name:14} {'ok' if item.passed else 'FAILED':7} {took:4.0f} s  {item.seen}"
-            )
-            sys.stdout.flush()
+            word = "ok" if item.passed else "FAILED"
+            print(f"  {item.name:14} {word:7} {took:4.0f} s  {item.seen}", flush=True)
             seen.append(item)
             started = time.monotonic()
     results.record(

@@ -23,13 +23,14 @@ from typing import Any, Final
 
 from scripts.ray_releases import environments
 from scripts.ray_releases.__main__ import VLLM_FACTS
-from scripts.ray_releases.nodes import Nodes
-from scripts.ray_releases.serve_api import ServeApi, model_replicas, statuses
+from scripts.ray_releases.nodes import STANDINS, Nodes
+from scripts.ray_releases.serve_api import Details, ServeApi, model_replicas, replicas, statuses
 from scripts.ray_releases.stack import EDITED, SLEEPING, Group, write
 from scripts.ray_releases.traffic import Traffic, ask, say_hello
 
 Config = dict[str, Any]
 READY_SECONDS: Final = 400
+LABEL: Final = "ray-llm/pool"
 
 
 @contextlib.contextmanager
@@ -69,17 +70,16 @@ def deploy(api: ServeApi, config: Config) -> str:
     if status != 200:
         return f"PUT {status}: {answer[-400:]}"
     time.sleep(1)
-    _, _, details = api.wait(
-        lambda found: (
-            bool(found) and not set(statuses(found).values()) & {"DEPLOYING", "NOT_STARTED"}
-        ),
-        READY_SECONDS,
-    )
+    _, _, details = api.wait(_settled, READY_SECONDS)
     for name, item in details.items():
         if item["status"] != "RUNNING":
             texts = [item["message"], *(d["message"] for d in item["deployments"].values())]
             return f"{name} {item['status']}: {' / '.join(text[-300:] for text in texts if text)}"
     return "RUNNING"
+
+
+def _settled(details: Details) -> bool:
+    return bool(details) and not set(statuses(details).values()) & {"DEPLOYING", "NOT_STARTED"}
 
 
 def full_queue(ray: str) -> None:
@@ -99,9 +99,8 @@ def full_queue(ray: str) -> None:
             nodes.faults.write_text("{}", encoding="utf-8")
             came = deploy(api, config)
             nodes.faults.write_text(json.dumps({EDITED: {"token_seconds": 2}}), encoding="utf-8")
-            print(
-                f"{words}: {came}", answers_of(nodes, 12) if came == "RUNNING" else "", flush=True
-            )
+            seen = answers_of(nodes, 12) if came == "RUNNING" else {}
+            print(f"{words}: {came} {dict(seen)}", flush=True)
 
 
 def answers_of(nodes: Nodes, count: int) -> Counter[str]:
@@ -129,54 +128,37 @@ def answers_of(nodes: Nodes, count: int) -> Counter[str]:
 
 def to_zero(ray: str) -> None:
     """How long a model stays after its last request, with and without a delay of its own."""
+    ingress = write(ray).plan.release.ray.ingress_class
     with one_node(ray) as (nodes, api):
         for delay in ({}, {"downscale_to_zero_delay_s": 60}):
             config = config_of(ray, SLEEPING)
             llm_config = config["applications"][0]["args"]["llm_configs"][0]
             llm_config["deployment_config"]["autoscaling_config"] |= delay
-            print(delay, deploy(api, config), flush=True)
-            print("  first request", say_hello(nodes.serve_url, SLEEPING)[0], flush=True)
-            ingress = write(ray).plan.release.ray.ingress_class
-            _, took, _ = api.wait(
-                lambda found: bool(found) and not model_replicas(found, SLEEPING, ingress),
-                200,  # noqa: B023
+            came = deploy(api, config)
+            first, _ = say_hello(nodes.serve_url, SLEEPING)
+            _, took, _ = api.wait(lambda found: not model_replicas(found, SLEEPING, ingress), 240)
+            print(
+                f"downscale_delay_s 15, {delay}: {came}, first request {first}, at zero after "
+                f"{took:.0f} s",
+                flush=True,
             )
-            print(f"  downscale_delay_s 15, at zero after {took:.0f} s", flush=True)
 
 
 def surge(ray: str) -> None:
     """An edit of a model of one replica, with and without max_surge_percent and a free GPU."""
     for gpus in (2, 1):
         with one_node(ray, gpus) as (nodes, api):
-            edits = 0
-            for extra in ({}, {"max_surge_percent": 100}):
-                faults = {EDITED: {"start_seconds": 15}}
-                nodes.faults.write_text(json.dumps(faults), encoding="utf-8")
-                came = deploy(api, config_of(ray, EDITED, edits, **extra))
-                longest = 0.0
+            nodes.faults.write_text(json.dumps({EDITED: {"start_seconds": 15}}), encoding="utf-8")
+            for turn, extra in enumerate(({}, {"max_surge_percent": 100})):
+                came = deploy(api, config_of(ray, EDITED, 2 * turn, **extra))
                 with Traffic(nodes.serve_url, (EDITED,)) as traffic:
-                    edits += 1
                     started = time.monotonic()
-                    end = threading.Event()
-
-                    def probe() -> None:
-                        nonlocal longest
-                        while not end.is_set():  # noqa: B023
-                            asked = time.monotonic()
-                            with contextlib.suppress(OSError):
-                                say_hello(nodes.serve_url, EDITED)
-                            longest = max(longest, time.monotonic() - asked)
-
-                    thread = threading.Thread(target=probe)
-                    thread.start()
-                    again = deploy(api, config_of(ray, EDITED, edits, **extra))
+                    again = deploy(api, config_of(ray, EDITED, 2 * turn + 1, **extra))
                     took = time.monotonic() - started
-                    end.set()
-                    thread.join()
-                edits += 1
                 print(
                     f"{gpus} GPUs, {extra}: {came}, edit {again} after {took:.0f} s, "
-                    f"{traffic.seen(EDITED)} {dict(traffic.reasons)}, longest answer {longest:.0f} s",
+                    f"{traffic.seen(EDITED)} {dict(traffic.reasons)}, longest answer "
+                    f"{traffic.longest_seconds:.0f} s",
                     flush=True,
                 )
 
@@ -232,9 +214,52 @@ def load(url: str, stream: bool, clients: int, seconds: float) -> tuple[float, f
     return len(took) / seconds, statistics.median(took), ordered[-1], lost
 
 
+def label_selectors(ray: str) -> None:
+    """Placement by labels of the groups' nodes in place of custom resources."""
+    written = write(ray)
+    groups = tuple(
+        replace(
+            group,
+            start_params={
+                **{key: item for key, item in group.start_params.items() if key != "resources"},
+                "labels": f"{LABEL}={group.name}",
+            },
+        )
+        for group in written.groups
+    )
+    config = copy.deepcopy(written.serve_config)
+    pools = {model.name: model.pool for model in written.plan.models}
+    for application in config["applications"]:
+        ingress = application["deployments"][0]["ray_actor_options"]
+        del ingress["resources"]
+        ingress["label_selector"] = {LABEL: "routers"}
+        deployment = application["args"]["llm_configs"][0]["deployment_config"]
+        deployment["ray_actor_options"] = {"num_cpus": 1}
+        selector = {LABEL: pools[application["name"]]}
+        deployment["placement_group_bundle_label_selector"] = [selector]
+    facts = VLLM_FACTS / f"{written.plan.release.ray.vllm}.yaml"
+    labelled = replace(written, groups=groups)
+    with Nodes(environments.install(ray), labelled, facts) as nodes:
+        api = ServeApi(nodes.dashboard_url)
+        print(deploy(api, config), flush=True)
+        print("sleeping model:", say_hello(nodes.serve_url, SLEEPING)[0], flush=True)
+        cluster = nodes.run(STANDINS / "placement.py")
+        details = api.applications()
+        for name in pools:
+            for deployment, found in replicas(details, name).items():
+                print(
+                    name,
+                    deployment,
+                    [cluster["labels"][node].get(LABEL) for node in found.values()],
+                )
+        for group in cluster["groups"]:
+            print(group["bundles"], [cluster["labels"][node].get(LABEL) for node in group["nodes"]])
+
+
 MEASUREMENTS: Final[dict[str, Callable[[str], None]]] = {
     "direct-streaming": direct_streaming,
     "full-queue": full_queue,
+    "label-selectors": label_selectors,
     "surge": surge,
     "to-zero": to_zero,
 }

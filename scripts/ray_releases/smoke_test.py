@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.ray_releases.nodes import Nodes
@@ -41,7 +42,7 @@ def smoke_test(nodes: Nodes, written: Written) -> tuple[int, list[str]]:
     return done.returncode, (done.stdout + done.stderr).strip().splitlines()
 
 
-def _write(folder: Path, files: "dict[str, str] | object") -> None:
+def _write(folder: Path, files: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in dict(files).items():  # type: ignore[call-overload]
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")

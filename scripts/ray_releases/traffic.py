@@ -41,6 +41,7 @@ class Traffic:
     """Requests to some models, a few a second each, while a `with` block runs.
 
     sent, lost: counts by model; lost is every answer but 200, `reasons` says which.
+    longest_seconds: what the slowest answer took.
     """
 
     url: str
@@ -49,6 +50,7 @@ class Traffic:
     sent: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    longest_seconds: float = 0.0
 
     def __enter__(self) -> "Traffic":
         self._end = threading.Event()
@@ -71,10 +73,12 @@ class Traffic:
                 reason = f"HTTP {status}"
             except (OSError, http.client.HTTPException) as error:
                 good, reason = False, type(error).__name__
+            took = time.monotonic() - started
+            self.longest_seconds = max(self.longest_seconds, took)
             self.sent[model] += 1
             if not good:
                 self.lost[model] += 1
-                self.reasons[f"{reason} after {time.monotonic() - started:.0f} s"] += 1
+                self.reasons[f"{reason} after {took:.0f} s"] += 1
             self._end.wait(self.pause_seconds)
 
     def seen(self, *models: str) -> str:

@@ -1,4 +1,4 @@
-"""Prints where the nodes' custom resources and the placement groups' bundles are, as JSON."""
+"""Prints the nodes' resources and labels, and where placement groups' bundles are, as JSON."""
 
 import json
 
@@ -6,7 +6,9 @@ import ray
 from ray.util import placement_group_table
 
 ray.init(logging_level="ERROR", log_to_driver=False)
-nodes = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+alive = [node for node in ray.nodes() if node["Alive"]]
+nodes = {node["NodeID"]: node["Resources"] for node in alive}
+labels = {node["NodeID"]: node.get("Labels", {}) for node in alive}
 groups = [
     {
         "nodes": list(group["bundles_to_node_id"].values()),
@@ -15,4 +17,4 @@ groups = [
     for group in placement_group_table().values()
     if group["state"] == "CREATED"
 ]
-print(json.dumps({"nodes": nodes, "groups": groups}))
+print(json.dumps({"nodes": nodes, "labels": labels, "groups": groups}))
