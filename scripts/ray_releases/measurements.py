@@ -30,6 +30,10 @@ from scripts.ray_releases.traffic import Traffic, ask, say_hello
 
 Config = dict[str, Any]
 READY_SECONDS: Final = 400
+DIRECT: Final = {
+    "RAY_SERVE_LLM_ENABLE_DIRECT_STREAMING": "1",
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+}
 LABEL: Final = "ray-llm/pool"
 
 
@@ -163,10 +167,32 @@ def surge(ray: str) -> None:
                 )
 
 
+def direct_streaming_from_zero(ray: str) -> None:
+    """Whether a model at zero wakes behind HAProxy."""
+    with one_node(ray, variables=DIRECT) as (nodes, api):
+        config = config_of(ray, SLEEPING)
+        config["http_options"]["port"] = int(nodes.serve_url.rpartition(":")[2])
+        del config["applications"][0]["deployments"]
+        print(deploy(api, config), flush=True)
+        time.sleep(20)
+        print(
+            "replicas:",
+            {name: len(each) for name, each in replicas(api.applications(), SLEEPING).items()},
+        )
+        started = time.monotonic()
+        try:
+            answer = say_hello(nodes.serve_url, SLEEPING, seconds=120)
+        except OSError as error:
+            answer = (0, f"{type(error).__name__}: {error}")
+        print("first request:", answer, f"after {time.monotonic() - started:.0f} s", flush=True)
+
+
 def direct_streaming(ray: str) -> None:
     """Requests a second and latency of one node, with and without direct streaming."""
-    on = {"RAY_SERVE_LLM_ENABLE_DIRECT_STREAMING": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
-    with one_node(ray) as (plain, plain_api), one_node(ray, variables=on) as (direct, direct_api):
+    with (
+        one_node(ray) as (plain, plain_api),
+        one_node(ray, variables=DIRECT) as (direct, direct_api),
+    ):
         written = config_of(ray, EDITED, max_ongoing_requests=100)
         print("without:", deploy(plain_api, written), flush=True)
         port = int(direct.serve_url.rpartition(":")[2])
@@ -258,6 +284,7 @@ def label_selectors(ray: str) -> None:
 
 MEASUREMENTS: Final[dict[str, Callable[[str], None]]] = {
     "direct-streaming": direct_streaming,
+    "direct-streaming-from-zero": direct_streaming_from_zero,
     "full-queue": full_queue,
     "label-selectors": label_selectors,
     "surge": surge,

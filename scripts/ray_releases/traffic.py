@@ -12,12 +12,16 @@ from typing import Any
 REQUEST_SECONDS = 240
 
 
-def ask(url: str, route: str, path: str = "chat/completions", **body: Any) -> tuple[int, str]:
+def ask(
+    url: str,
+    route: str,
+    path: str = "chat/completions",
+    seconds: float = REQUEST_SECONDS,
+    **body: Any,
+) -> tuple[int, str]:
     """Status and text of one answer of the model at a route; without a body it is a GET."""
     where = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(
-        str(where.hostname), where.port, timeout=REQUEST_SECONDS
-    )
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=seconds)
     try:
         connection.request(
             "POST" if body else "GET",
