@@ -68,7 +68,7 @@ cluster-down: env ## stop that cluster
 cluster-status: env ## print whether that cluster is up, its addresses and its memory use
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test bench calibration ray-release corpus lint lint-workflow schema format
+.PHONY: test bench calibration ray-release vllm-configs corpus lint lint-workflow schema format
 test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -87,6 +87,12 @@ e2e-shared: cluster-build
 e2e-alone: cluster-build
 	@$(PY) -m pytest $(E2E_TESTS) -m "cluster and alone" --verbose $(ARGS)
 
+.PHONY: e2e-engine
+e2e-engine: env ## run the tests with a real vLLM in the cluster; installs 3.5 GB once, --record writes answers
+	@$(LOCALCLOUD) engine >/dev/null
+	@$(LOCALCLOUD).cluster build --engine vllm --ray 2.60.0
+	@$(PY) -m pytest tests/real_engine -m real_engine --verbose $(ARGS)
+
 .PHONY: cluster-build
 cluster-build: env
 	@$(LOCALCLOUD) engine >/dev/null
@@ -101,6 +107,10 @@ bench: env ## measure planning, start-up, and updates against an earlier revisio
 
 calibration: env ## compare the memory estimate with the logs of real engines
 	@$(PY) -m tests.planning.sizing.memory_calibration
+
+# Not a part of the gate: 7 GB are installed into .vllm-configs, the first time.
+vllm-configs: env ## compare plans with the configuration code of real vLLM releases
+	@$(PY) -m scripts.vllm_configs $(ARGS)
 
 # Not part of the gate: an environment of some 1 GB and some minutes for each release.
 ray-release: env ## check releases of Ray (RAY="2.55.1 2.60.0", default all) without Kubernetes
@@ -146,7 +156,7 @@ clean: ## delete all stacks and the cloud on this machine, but keep the built en
 	@if [ -x $(PY) ]; then $(LOCALCLOUD) clean; else rm -rf .localcloud; fi
 
 distclean: ## delete everything that these commands made
-	@rm -rf .localcloud .venv .uv
+	@rm -rf .localcloud .venv .uv .vllm-configs
 
 .venv/.synced: .uv/bin/uv pyproject.toml devtools/localcloud/pyproject.toml uv.lock
 	@.uv/bin/uv sync --locked --quiet --python "$(PYTHON)" || { \

@@ -7,7 +7,6 @@ replace a pool is in models/catalog/replacing_fields.py.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 import pulumi
@@ -18,20 +17,10 @@ from manifests import GPU_TYPE_TAINT
 from planning import PoolPlan
 
 
-class GpuDriverVersion(StrEnum):
-    """Which NVIDIA driver GKE installs on a node."""
-
-    DEFAULT = "DEFAULT"
-    LATEST = "LATEST"
-
-
 @dataclass(frozen=True, kw_only=True)
 class GpuNodePoolsArgs:
     """Pools to create in a cluster.
 
-    gpu_driver_version: LATEST is the newest driver of the cluster's GKE release. Images built for
-        CUDA 12.8 want R570, and DEFAULT is older than that on part of the releases in use. The
-        choice cannot be changed later without replacing the pools.
     node_service_account: e-mail of the nodes' Google service account; by default GKE's own.
     """
 
@@ -39,7 +28,6 @@ class GpuNodePoolsArgs:
     location: pulumi.Input[str]
     cluster: pulumi.Input[str]
     pools: Sequence[PoolPlan]
-    gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
     node_service_account: pulumi.Input[str] | None = None
 
 
@@ -65,7 +53,7 @@ class GpuNodePools(pulumi.ComponentResource):
 
     def _node_pool(self, name: str, pool: PoolPlan, args: GpuNodePoolsArgs) -> container.NodePool:
         driver = container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(
-            gpu_driver_version=args.gpu_driver_version.value
+            gpu_driver_version=pool.gpu_driver_version.value
         )
         return container.NodePool(
             f"{name}-{pool.id}",

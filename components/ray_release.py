@@ -1,8 +1,8 @@
 """What a preview says before the Ray release of a running service changes.
 
-A change of Ray or its image is an edit of one line, or of none: a stack that names no release follows
-the default of this program. KubeRay then builds a second Ray cluster, which nobody should learn from
-the bill.
+A change of Ray or its image is an edit of one line, or of none: a stack that names no release
+follows the default of this program. KubeRay then builds a second Ray cluster, which nobody should
+learn from the bill.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,9 @@ def _release_of(inputs: Mapping[str, Any]) -> _Release | None:
         ray, image = cluster["rayVersion"], containers[0]["image"]
     except (KeyError, IndexError, TypeError):
         return None
-    return _Release(ray=ray, image=image) if isinstance(ray, str) and isinstance(image, str) else None
+    return (
+        _Release(ray=ray, image=image) if isinstance(ray, str) and isinstance(image, str) else None
+    )
 
 
 def _in_words(release: _Release) -> str:

@@ -35,7 +35,15 @@ def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
         },
         "engine_kwargs": _engine_kwargs(model),
     }
+    if model.lora_path is not None:
+        config["lora_config"] = {
+            "dynamic_lora_loading_path": model.lora_path,
+            "max_num_adapters_per_replica": model.engine["max_cpu_loras"],
+        }
     config.update(_placement(plan, model))
+    if model.engine.get("disable_log_stats") is True and plan.release.ray.logs_engine_metrics:
+        # Ray refuses the argument while this is on, which it is unless it is written.
+        config["log_engine_metrics"] = False
     if model.v0_engine:
         # Ray passes this to the replica, to the task that makes the engine's config and, because
         # child actors inherit it, to the executor's workers. vLLM 0.10 skips its own check of the
@@ -80,6 +88,10 @@ def _application(plan: Plan, model: ModelPlan, llm_config: Any) -> dict[str, Any
                 # Without it Ray runs two routers for each replica of the model.
                 "autoscaling_config": _autoscaling_config(model.routers),
                 "max_ongoing_requests": model.routers.max_ongoing_requests,
+                # An edit replaces the router with its model, and requests in the old one wait for
+                # the new engine. After Ray's own 20 s they would be answered with 500. A router
+                # without requests goes at once.
+                "graceful_shutdown_timeout_s": plan.service.request_timeout_seconds,
             }
         ],
     }
@@ -148,6 +160,7 @@ def _engine_kwargs(model: ModelPlan) -> dict[str, Any]:
         kwargs["enforce_eager"] = True
     if model.asks_prefix_caching:
         kwargs["enable_prefix_caching"] = True
+    kwargs.update(_plain(model.task_arguments))
     kwargs.update(_plain(model.engine))
     return kwargs
 

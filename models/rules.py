@@ -86,6 +86,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An adopted cluster without the name of its CPU pool.",
         "planning/checks/adopted_cluster.py",
     ),
+    _warning(
+        "architecture-transformers",
+        "The model's class is not in the registry of the vLLM inside the chosen Ray image, and "
+        "its Transformers backend takes it.",
+        "planning/sizing/precision.py",
+    ),
     _stop(
         "architecture-unsupported",
         "The model's class (`architectures` in its config.json) is not in the registry of "
@@ -164,6 +170,8 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "contradiction",
         "Two keys that mean the same and say different things, or that exclude each other.",
         "planning/checks/engine_argument_values.py",
+        "planning/checks/lora.py",
+        "planning/checks/model_tasks.py",
         "planning/sizing/checkpoint.py",
         "planning/sizing/stated_arguments.py",
         unusable=True,
@@ -229,6 +237,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/speculative_decoding.py",
     ),
     _stop(
+        "engine-argument-needs",
+        "An engine argument that vLLM refuses unless another one says something.",
+        "planning/checks/engine_argument_values.py",
+    ),
+    _stop(
         "engine-argument-owned",
         "An engine argument that this program sets.",
         "planning/checks/engine_arguments.py",
@@ -250,6 +263,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "engine-argument-unknown",
         "An engine argument that this vLLM does not have.",
         "planning/checks/engine_arguments.py",
+    ),
+    _warning(
+        "engine-metrics-off",
+        "`disable_log_stats: true` on a release that shows the engine's metrics.",
+        "planning/checks/engine_metrics.py",
     ),
     _stop(
         "expert-balancing",
@@ -354,8 +372,13 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "gpu-driver",
-        "An image whose CUDA needs a newer driver than the cluster may have.",
-        "planning/checks/adopted_cluster.py",
+        "An image whose CUDA needs a newer driver than the nodes may have.",
+        "planning/checks/gpu_driver.py",
+    ),
+    _warning(
+        "gpu-driver-own",
+        "A pool on which GKE installs no driver.",
+        "planning/checks/gpu_driver.py",
     ),
     _warning(
         "gpu-oversized",
@@ -425,7 +448,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "lora-unreachable",
-        "LoRA arguments in a stack that serves no adapters.",
+        "LoRA arguments of a model that names no folder of adapters.",
+        "planning/checks/lora.py",
+    ),
+    _stop(
+        "lora-unsupported",
+        "LoRA adapters of a model whose class takes none in this vLLM.",
         "planning/checks/lora.py",
     ),
     _stop(
@@ -482,7 +510,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A GPU below capability 8.0 with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
     ),
-    _warning(
+    _stop_or_warning(
         "operator-version",
         "An operator that others install, without its release.",
         "planning/checks/adopted_cluster.py",
@@ -697,6 +725,17 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/placement.py",
     ),
     _stop("stack-empty", "A stack file without any `ray-llm:` key.", "models/reading.py"),
+    _stop_or_warning(
+        "state-blocks",
+        "More sequences than the KV cache has blocks for the states of a model with Mamba or "
+        "linear layers.",
+        "planning/sizing/memory/state_limits.py",
+    ),
+    _stop(
+        "state-cache-manager",
+        "The hybrid KV cache manager turned off for a model whose layers keep a state.",
+        "planning/sizing/memory/state_limits.py",
+    ),
     _stop(
         "swap-space",
         "`swap_space`, stated or vLLM's own, above 70 % of the machine's memory or what a pod has.",
@@ -706,6 +745,21 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "target-above-batch",
         "`targetOngoingRequests` above `max_num_seqs`.",
         "planning/sizing/autoscaling.py",
+    ),
+    _warning(
+        "task-argument",
+        "An engine argument about generated text, beside a model that embeds or scores.",
+        "planning/checks/model_tasks.py",
+    ),
+    _stop(
+        "task-not-of-model",
+        "A `task` that the model's class cannot do.",
+        "planning/checks/model_tasks.py",
+    ),
+    _stop(
+        "task-without-path",
+        "A `task` for which Ray Serve LLM of the release has no path.",
+        "planning/checks/model_tasks.py",
     ),
     _stop(
         "tensor-parallel-heads",
@@ -761,6 +815,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "utilization-low", "`gpu_memory_utilization` below one half.", "planning/sizing/batching.py"
+    ),
+    _stop(
+        "window-of-some-layers",
+        "A model with a sliding window in some of its layers, of a class for which vLLM refuses "
+        "that.",
+        "planning/sizing/precision.py",
     ),
     _stop(
         "wrong-type",

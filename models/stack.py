@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel, to_snake
 
 from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY, ray_service_name_limit
+from models.tasks import Task
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -198,6 +199,17 @@ class KubeRayInstall(StrEnum):
     EXISTING = "existing"
 
 
+class GpuDriverVersion(StrEnum):
+    """Which NVIDIA driver GKE installs on a pool's nodes, by the names of its API.
+
+    LATEST and DEFAULT are those of the cluster's GKE release, of which DEFAULT may be years older.
+    """
+
+    LATEST = "LATEST"
+    DEFAULT = "DEFAULT"
+    INSTALLATION_DISABLED = "INSTALLATION_DISABLED"
+
+
 class CpuPoolSettings(Settings):
     """The CPU node pool: it carries the Ray head, the routers and KubeRay."""
 
@@ -256,7 +268,11 @@ class ClusterSettings(Settings):
 
 
 class GpuPoolSettings(Entry):
-    """One GPU node pool: a tier of the catalogue, on demand or spot."""
+    """One GPU node pool: a tier of the catalogue, on demand or spot.
+
+    gpu_driver_version: images for CUDA 13 need R580, which DEFAULT is not yet everywhere. Another
+        choice replaces the pool.
+    """
 
     _path: str = PrivateAttr("ray-llm:gpuPools")
 
@@ -268,6 +284,7 @@ class GpuPoolSettings(Entry):
     min_nodes: NodeCount = 0
     max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
+    gpu_driver_version: Annotated[GpuDriverVersion, Field(strict=False)] = GpuDriverVersion.LATEST
 
     @property
     def id(self) -> str:
@@ -326,12 +343,36 @@ class Defaults(ScalingSettings):
     context_length: Count | None = None
 
 
+_BUCKET_FOLDER: Final = re.compile(r"(gs|s3)://[a-z0-9][-_.a-z0-9]*[a-z0-9](/[^\s:]*)?")
+
+
+def _bucket_folder(path: str) -> str:
+    if not _BUCKET_FOLDER.fullmatch(path):
+        raise InvalidValueError(
+            "is not a folder of a bucket, from which Ray Serve LLM loads adapters",
+            "Write gs://<bucket>/<folder>",
+        )
+    return path.rstrip("/")
+
+
+class LoraSettings(Settings):
+    """LoRA adapters of a model.
+
+    path: the folder of a bucket, `gs://` or `s3://`, in which each adapter is a folder of its own;
+        `<path>/sql` is asked for as `<name of the model>:sql`.
+    """
+
+    path: Annotated[NonEmpty, AfterValidator(_bucket_folder)]
+
+
 class ModelDeployment(Entry, ScalingSettings):
     """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
 
     config_file: path of the model's config.json, relative to the stack file. ModelOpt's
         hf_quant_config.json is read if it lies beside it.
     weight_gib: size of the checkpoint's tensors in GiB.
+    lora: where its LoRA adapters are; None without any.
+    task: what it is served for; None if that follows from the model.
     engine: vLLM engine arguments by vLLM's own names.
     """
 
@@ -341,6 +382,7 @@ class ModelDeployment(Entry, ScalingSettings):
     source: NonEmpty | None = None
     name: ServedName | None = None
     family: ServedName | None = None
+    task: Annotated[Task, Field(strict=False)] | None = None
     gpu: NonEmpty | None = None
     context_length: Count | None = None
     tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -350,6 +392,7 @@ class ModelDeployment(Entry, ScalingSettings):
     weight_gib: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
     check_fit: bool = True
     gated: bool | None = None
+    lora: LoraSettings | None = None
     engine: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property

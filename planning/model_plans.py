@@ -1,8 +1,10 @@
 """From model entries to model plans: each entry read, placed with the others, and checked there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from models.catalog import task_arguments
 from models.problems import Problem
 from models.reading import Reading
 from models.rules import RULES
@@ -19,6 +21,7 @@ from planning.sizing.checkpoint import checkpoint_of
 from planning.sizing.context_length import context_length
 from planning.sizing.model_sizing import ModelSpec
 from planning.sizing.stated_arguments import DECIDED, stated_arguments
+from planning.sizing.task import TASK_ARGUMENTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +148,16 @@ def _checked_plan(
     return plan, (*problems, *placed_problems(context))
 
 
+def _task_arguments(spec: ModelSpec) -> Mapping[str, object]:
+    """What the release needs for the task, without what the entry says itself."""
+    checkpoint, stated = spec.checkpoint, spec.arguments.engine
+    of_release = task_arguments(checkpoint.task, spec.release.vllm)
+    if any(name in stated for name in TASK_ARGUMENTS):
+        of_release = {}
+    needed = {**of_release, **checkpoint.engine}
+    return {name: value for name, value in needed.items() if name not in stated}
+
+
 def _model_plan(
     spec: ModelSpec, placement: Placement
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
@@ -178,6 +191,9 @@ def _model_plan(
         engine=dict(spec.arguments.engine),
         fit=sizing.fit,
         asks_prefix_caching=sizing.precision.asks_prefix_caching,
+        lora_path=None if deployment.lora is None else deployment.lora.path,
+        task=checkpoint.task,
+        task_arguments=_task_arguments(spec),
         derived=frozenset(derived),
     )
     return plan, problems

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
-from models.stack import KubeRayInstall, KubeRaySettings
+from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings
+from models.tasks import Task
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
@@ -51,6 +52,7 @@ class PoolPlan:
     nodes_at_min: int
     nodes_at_max: int
     node_usd_per_hour: Decimal | None = None
+    gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,8 @@ class Replicas:
 class MemoryFit:
     """Memory of one GPU of a replica, in bytes, by the formula of sizing/memory/estimate.py.
 
+    kv_per_sequence_bytes: 0 if the engine keeps no keys and values, as of an encoder.
+
     graph_bytes: CUDA graphs, taken from the budget or from outside it, as `graphs_in_budget` says.
     outside_bytes: what the budget leaves of the GPU, for the CUDA context and the graphs.
     longest_context: tokens of one sequence that would fit; 0 if not even the weights do.
@@ -129,7 +133,10 @@ class MemoryFit:
     concurrent_sequences: full-length sequences that fit at once.
     margin_bytes: how far the estimate may be off; a verdict closer than this is in doubt.
     draft_bytes: of the weights, those of the draft of speculative decoding.
+    lora_bytes: of the weights, the slots for LoRA adapters.
     kv_stated: the stack file states the KV cache, so that the budget is what all of it takes.
+    state_block_bytes: a block of the KV cache if each running sequence needs one for its states, of
+        whatever length it is; 0 if not.
     """
 
     budget_bytes: int
@@ -146,12 +153,19 @@ class MemoryFit:
     margin_bytes: int = 0
     sure_context: int = 0
     draft_bytes: int = 0
+    lora_bytes: int = 0
     kv_stated: bool = False
+    state_block_bytes: int = 0
+
+    def runs(self, sequences: int, spare_bytes: int = 0) -> bool:
+        """Whether so many sequences have a block for their states, with so many bytes to spare."""
+        needed = sequences * self.state_block_bytes
+        return not needed or needed + spare_bytes <= self.kv_available_bytes
 
     @property
     def fits(self) -> bool:
         """Whether one sequence of the planned context length fits, by the estimate."""
-        return self.kv_available_bytes >= self.kv_per_sequence_bytes > 0
+        return self.kv_available_bytes >= max(1, self.kv_per_sequence_bytes)
 
     @property
     def doubtful(self) -> bool:
@@ -182,6 +196,9 @@ class ModelPlan:
     engine: vLLM engine arguments that the user gave beyond those decided here.
     fit: None if the user turned the check off.
     asks_prefix_caching: whether the V0 engine is asked for prefix caching; V1 has it on.
+    lora_path: the folder of LoRA adapters, a bucket's URI; None if it has none.
+    task: what it is served for.
+    task_arguments: the engine arguments that this release needs for the task.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -206,6 +223,9 @@ class ModelPlan:
     engine: Mapping[str, object] = field(default_factory=dict)
     fit: MemoryFit | None = None
     asks_prefix_caching: bool = False
+    lora_path: str | None = None
+    task: Task = Task.GENERATE
+    task_arguments: Mapping[str, object] = field(default_factory=dict)
     derived: frozenset[str] = frozenset()
 
     @property

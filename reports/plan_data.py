@@ -7,6 +7,8 @@ the stack file has one. Money is USD a month, rounded to cents; null is a price 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, TypedDict
 
+from models.catalog import task_row
+from models.stack import GpuDriverVersion
 from planning import Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
@@ -51,6 +53,7 @@ class ModelSummary(TypedDict):
     derived: the names of the values that the program chose, not the stack file.
     configuration: the other values that the text of its Ray Serve application depends on.
     memory, longestContext: null if the stack file turns the memory check off.
+    task, taskPath: what it is served for, and the path of such requests below the endpoint.
     endpoint: the base URL of its OpenAI API inside the cluster.
     monthlyUsd: its share of its pool.
     """
@@ -69,12 +72,14 @@ class ModelSummary(TypedDict):
     configuration: dict[str, Any]
     memory: MemorySummary | None
     longestContext: int | None
+    task: str
+    taskPath: str
     endpoint: str
     monthlyUsd: Amounts | None
 
 
 class PoolSummary(TypedDict):
-    """One GPU pool with the worker group on it."""
+    """One GPU pool with the worker group on it; gpuDriverVersion is null for the usual LATEST."""
 
     id: str
     tier: str
@@ -87,6 +92,7 @@ class PoolSummary(TypedDict):
     minNodes: int
     maxNodes: int
     bootDiskGb: int
+    gpuDriverVersion: str | None
     pod: dict[str, int]
     nodesNeeded: ReplicaSummary
     onDemandUsdPerHour: float | None
@@ -250,6 +256,8 @@ def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
         configuration=_configuration(model),
         memory=None if model.fit is None else _memory(model.fit),
         longestContext=None if model.fit is None else model.fit.longest_context,
+        task=model.task.value,
+        taskPath=task_row(model.task).path,
         endpoint=plan.service.endpoint(model),
         monthlyUsd=_usd(plan.cost.models[model.name].monthly),
     )
@@ -282,6 +290,7 @@ def _configuration(model: ModelPlan) -> dict[str, Any]:
         "upscale_delay_s": replicas.upscale_delay_seconds,
         "downscale_delay_s": replicas.downscale_delay_seconds,
         "routers": f"{model.routers.min}-{model.routers.max}",
+        **model.task_arguments,
         **model.engine,
     }
 
@@ -299,6 +308,10 @@ def _pool(pool: PoolPlan, cost: PoolCost) -> PoolSummary:
         minNodes=pool.min_nodes,
         maxNodes=pool.max_nodes,
         bootDiskGb=pool.boot_disk_gb,
+        # Plans of earlier versions have no such key.
+        gpuDriverVersion=None
+        if pool.gpu_driver_version is GpuDriverVersion.LATEST
+        else pool.gpu_driver_version.value,
         pod=_pod(pool),
         nodesNeeded=ReplicaSummary(min=pool.nodes_at_min, max=pool.nodes_at_max),
         onDemandUsdPerHour=_float(cost.on_demand_usd_per_hour),

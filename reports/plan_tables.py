@@ -6,6 +6,7 @@ plan_text.py writes them as text, plan_markdown.py as Markdown; `--json` prints 
 from collections.abc import Iterable
 from typing import Final
 
+from models.tasks import Task
 from reports.formatting import (
     count,
     gib,
@@ -57,12 +58,19 @@ def models_table(plan: PlanSummary) -> Table:
                 f"{model['dtype']} {model['quantization'] or ''}".strip(),
                 _marked(model, str(model["contextLength"]), "max_model_len"),
                 f"{model['replicas']['min']}-{model['replicas']['max']}",
-                model["endpoint"].removeprefix(base),
+                _asked_at(model).removeprefix(base),
             )
             for model in plan["models"]
         ),
         left={"model", "pool", "dtype", "endpoint"},
     )
+
+
+def _asked_at(model: ModelSummary) -> str:
+    """Where a model is asked: the base of the chat clients, or the one path that it answers."""
+    if model["task"] == Task.GENERATE.value:
+        return model["endpoint"]
+    return f"{model['endpoint']}/{model['taskPath']}"
 
 
 def _marked(model: ModelSummary, text: str, argument: str) -> str:

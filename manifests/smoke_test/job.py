@@ -123,6 +123,9 @@ def _settings(plan: Plan, job: str) -> dict[str, str]:
         "RAY_SERVICE": service.name,
         "JOB_NAME": job,
         "JOB_LABELS": _job_selector(plan),
+        "MODEL_TASKS": json.dumps(
+            {model.name: model.task.value for model in plan.models if model.task.pools}
+        ),
         "FAILED_UPDATE_KEEPS_SERVING": str(plan.release.ray.failed_update_keeps_serving).lower(),
         "DEADLINE_SECONDS": str(DEADLINE_SECONDS),
     }

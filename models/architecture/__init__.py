@@ -9,22 +9,31 @@ from models.architecture.config_json import architecture_from_config_json
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
-    LinearAttention,
     LlmArchitecture,
     Quantization,
+    RopeParameters,
+    StateKind,
+    StateLayers,
     VisionEncoder,
 )
+from models.architecture.model_families import EMBEDDING_SUFFIX, GENERATION_SUFFIXES
+from models.architecture.pooling_models import CLASSIFICATION_SUFFIX
 from models.architecture.quantization_config import MODELOPT_FILE, modelopt_file
 
 __all__ = [
+    "CLASSIFICATION_SUFFIX",
+    "EMBEDDING_SUFFIX",
+    "GENERATION_SUFFIXES",
     "MODELOPT_FILE",
     "Attention",
     "AttentionKind",
     "ConfigJsonError",
-    "LinearAttention",
     "LlmArchitecture",
     "NotComputedError",
     "Quantization",
+    "RopeParameters",
+    "StateKind",
+    "StateLayers",
     "VisionEncoder",
     "architecture_from_config_json",
     "modelopt_file",

@@ -63,19 +63,45 @@ class Fields:
         path: str = "",
         defaults: Mapping[str, Any] | None = None,
         file: str = CONFIG_JSON,
+        unnamed: Mapping[str, Any] | None = None,
     ) -> None:
         self._values = values
         self._path = path
         self._defaults = defaults or {}
         self._file = file
+        self._unnamed = unnamed or {}
 
-    def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
-        """Return the same fields, with values for those that are absent."""
-        return Fields(self._values, self._path, defaults, self._file)
+    def with_defaults(
+        self, defaults: Mapping[str, Any], unnamed: Mapping[str, Any] | None = None
+    ) -> "Fields":
+        """Return the same fields, with values for those that are absent.
+
+        unnamed: values for those that are not even named as null.
+        """
+        return Fields(self._values, self._path, defaults, self._file, unnamed)
+
+    def with_values(self, values: Mapping[str, Any]) -> "Fields":
+        """Return the same fields, with others in place of some."""
+        named = {**self._values, **values}
+        return Fields(named, self._path, self._defaults, self._file, self._unnamed)
 
     def _get(self, name: str) -> Any:
+        value = self._said(name)
+        return self._unnamed.get(name) if value is None and name not in self._values else value
+
+    def _said(self, name: str) -> Any:
         value = self._values.get(name)
         return self._defaults.get(name) if value is None else value
+
+    @property
+    def size(self) -> int:
+        """How many fields there are."""
+        return len(self._values)
+
+    def _first(self, names: tuple[str, ...]) -> str | None:
+        """The first name that is there; what the class sets of the others comes after them."""
+        said = (name for name in names if self._said(name) is not None)
+        return next(said, next((name for name in names if self.has(name)), None))
 
     def has(self, name: str) -> bool:
         """Return whether the field is there and not null."""
@@ -102,16 +128,17 @@ class Fields:
 
     def integer(self, *names: str, default: int | None = None) -> int:
         """Return the first of `names` that is there: a whole number from 1 up."""
-        for name in names:
-            if self.has(name):
-                return self._whole(name, least=1)
+        name = self._first(names)
+        if name is not None:
+            return self._whole(name, least=1)
         if default is None:
             raise self.error(names[0], "is missing")
         return default
 
     def count(self, *names: str) -> int | None:
         """Return the first of `names` that is there, which may be 0, or None."""
-        return next((self._whole(name, least=0) for name in names if self.has(name)), None)
+        name = self._first(names)
+        return None if name is None else self._whole(name, least=0)
 
     def _whole(self, name: str, *, least: int) -> int:
         return self._whole_of(name, self._get(name), least=least)
@@ -123,9 +150,18 @@ class Fields:
             raise self.error(name, f"must be from {least} to {LARGEST_DIMENSION:,}")
         return value
 
+    def is_text(self, name: str) -> bool:
+        """Return whether the field is a text."""
+        return isinstance(self._get(name), str)
+
     def is_list(self, name: str) -> bool:
         """Return whether the field is a list, as some families have one value for each kind."""
         return isinstance(self._get(name), list)
+
+    def items(self, name: str) -> list[Any]:
+        """Return a list of anything, empty if the field is no list."""
+        value = self._get(name)
+        return value if isinstance(value, list) else []
 
     def is_minus_one(self, name: str) -> bool:
         """Return whether the field is -1, which several formats write for "none"."""
@@ -185,6 +221,25 @@ class Fields:
             raise self.error(name, "must be a list of whole numbers")
         return value
 
+    def indices(self, name: str) -> list[int]:
+        """Return a list of whole numbers of at least 0, empty if the field is absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(name, "must be a list of whole numbers")
+        return [self._whole_of(name, item, least=0) for item in value]
+
+    def objects(self, name: str) -> "list[Fields]":
+        """Return the fields of each object in a list."""
+        value = self._get(name)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(name, "must be a list of objects")
+        paths = (f"{self._path}{name}[{index}]." for index in range(len(value)))
+        return [
+            Fields(item, path, file=self._file) for item, path in zip(value, paths, strict=True)
+        ]
+
     def flags_as_numbers(self, name: str) -> list[int]:
         """Return a list of zeros and ones, empty if the field is absent."""
         value = self._get(name)
@@ -199,9 +254,9 @@ class Fields:
 
     def largest(self, *names: str, default: int | None = None) -> int:
         """Return the first of `names` that is there; the largest if it has one a layer."""
-        for name in names:
-            if isinstance(self._get(name), list) and self._get(name):
-                return max(self._whole_of(name, item, least=1) for item in self._get(name))
+        name = self._first(names)
+        if name is not None and isinstance(self._get(name), list) and self._get(name):
+            return max(self._whole_of(name, item, least=1) for item in self._get(name))
         return self.integer(*names, default=default)
 
     def first_object(self, name: str) -> "Fields | None":

@@ -7,21 +7,31 @@ Class defaults that a config.json may leave out are those of transformers.
 
 from pydantic import ValidationError
 
+from models.architecture.class_defaults import class_defaults
 from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields, parse_object
-from models.architecture.layer_kinds import layer_kinds
+from models.architecture.feed_forward import block_heads, block_widths, feed_forward_weights
+from models.architecture.layer_kinds import layer_kinds, listed_layers
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
     LlmArchitecture,
     Quantization,
+    RopeParameters,
 )
 from models.architecture.model_families import (
     CLASS_DEFAULTS,
     EMBEDDING_SUFFIX,
     GENERATION_SUFFIXES,
-    HYBRID_MODEL_TYPES,
     NOT_DECODERS,
+    STATE_ONLY,
     TIED_BY_DEFAULT,
+)
+from models.architecture.pooling_models import (
+    CLASSIFICATION_SUFFIX,
+    ENCODER_MODEL_TYPES,
+    ENCODER_SUFFIX,
+    number_of_labels,
+    usable_positions,
 )
 from models.architecture.quantization_config import quantization
 from models.architecture.vision_encoder import vision_encoder
@@ -31,6 +41,18 @@ EXPERT_WIDTHS = (
     "expert_intermediate_size",
     "expert_ffn_hidden_size",
     "ffn_hidden_size",
+)
+# Experts that work on a projection of the hidden state: Nemotron 3 Super, Kimi K3.
+EXPERT_INPUTS = ("moe_latent_size", "routed_expert_hidden_size")
+# NVIDIA's architecture search: layers of one kind whose shapes differ.
+SEARCHED = ("nemotron-nas",)
+FEED_FORWARD_WIDTHS = (
+    "intermediate_size",
+    "ffn_hidden_size",
+    "n_inner",
+    "ffn_dim",
+    "block_ff_dim",  # LFM2
+    "ff_intermediate_size",  # Phi-3 small
 )
 FALCON = ("falcon", "RefinedWeb", "RefinedWebModel")
 # Their config.json has no size for the feed-forward layer.
@@ -96,13 +118,19 @@ def _architecture_class(whole: Fields, fields: Fields) -> str | None:
     for path in (whole, fields):
         names = path.texts("architectures")
         for name in names:
-            if name.endswith((*GENERATION_SUFFIXES, EMBEDDING_SUFFIX)):
+            if name.endswith((*GENERATION_SUFFIXES, EMBEDDING_SUFFIX, CLASSIFICATION_SUFFIX)):
+                return name
+            if name.endswith(ENCODER_SUFFIX) and _is_encoder(path):
                 return name
         if names:
             raise path.error(
-                "architectures", "names no class that generates text, so it is no decoder LLM"
+                "architectures", "names no class that generates text, embeds or scores it"
             )
     return None
+
+
+def _is_encoder(fields: Fields) -> bool:
+    return (fields.text("model_type", default="") or "") in ENCODER_MODEL_TYPES
 
 
 def _refuse_other_models(whole: Fields, fields: Fields, architecture: str | None) -> None:
@@ -112,13 +140,13 @@ def _refuse_other_models(whole: Fields, fields: Fields, architecture: str | None
         model_type = path.text("model_type", default="") or ""
         if model_type in NOT_DECODERS or (architecture is None and "vision" in model_type):
             raise path.error("model_type", "is no decoder LLM")
-        if model_type in HYBRID_MODEL_TYPES and not _attends_only(path):
+        if model_type in STATE_ONLY:
             raise path.not_computed(
                 "model_type",
-                "is a hybrid: it mixes in state-space or linear layers, which have no KV cache, "
-                "and the fit cannot compute their state",
+                "has layers without any KV cache alone or of a kind of its own, and the fit cannot "
+                "compute what they keep",
             )
-        if path.has("block_configs"):
+        if path.has("block_configs") and model_type not in SEARCHED:
             raise path.not_computed(
                 "block_configs", "gives each layer its own shape, which the fit cannot compute"
             )
@@ -130,12 +158,6 @@ def _refuse_other_models(whole: Fields, fields: Fields, architecture: str | None
             )
 
 
-def _attends_only(fields: Fields) -> bool:
-    """Whether a family of hybrids lists attention alone, as its dense models do."""
-    kinds = fields.texts("layer_types")
-    return bool(kinds) and all("attention" in kind and "linear" not in kind for kind in kinds)
-
-
 def _architecture(
     whole: Fields,
     fields: Fields,
@@ -145,17 +167,23 @@ def _architecture(
     multimodal: bool,
 ) -> LlmArchitecture:
     text_type = fields.text("model_type", default=model_type) or model_type
-    fields = fields.with_defaults(CLASS_DEFAULTS.get(text_type, {}))
-    layers = fields.integer("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    of_class = class_defaults(text_type, nested=fields is not whole)
+    fields = fields.with_defaults(CLASS_DEFAULTS.get(text_type, {}), of_class)
+    names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    layers = fields.integer(*names, default=listed_layers(fields))
     hidden = fields.integer("hidden_size", "n_embd", "d_model")
     heads = fields.integer("num_attention_heads", "n_head", "n_heads")
+    searched = block_heads(fields, heads, layers) if fields.has("block_configs") else []
+    if searched:
+        fields = fields.with_values({"num_key_value_heads": max(searched) or heads})
     attention, kv_heads, head_dim = _attention(fields, text_type, heads, hidden)
-    positions = _positions(fields)
+    positions = usable_positions(fields, text_type, _positions(fields))
     feed_forward = fields.nested("ffn_config") if fields.has("ffn_config") else fields  # DBRX
     experts = _experts(feed_forward)
     intermediate = _intermediate_size(feed_forward, text_type, hidden, experts)
     kinds = layer_kinds(fields, text_type, layers, positions)
     shapes = _head_shapes(fields, kv_heads, head_dim) if kinds.window else {}
+    full = sum(1 for count in searched if count) if searched else kinds.full
     derived = layers - kinds.sliding
     return LlmArchitecture(
         model_type=model_type,
@@ -169,10 +197,13 @@ def _architecture(
         vocab_size=fields.integer("vocab_size", "padded_vocab_size"),
         max_position_embeddings=positions,
         rope_scaling=_rope_scaling(fields),
+        rope_parameters=_rope_parameters(fields),
         torch_dtype=_dtype(whole, fields),
         tie_word_embeddings=fields.flag(
             "tie_word_embeddings",
-            default=whole.flag("tie_word_embeddings", default=text_type in TIED_BY_DEFAULT),
+            default=whole.flag(
+                "tie_word_embeddings", default=text_type in TIED_BY_DEFAULT | ENCODER_MODEL_TYPES
+            ),
         ),
         attention=attention,
         num_experts=experts,
@@ -182,11 +213,15 @@ def _architecture(
         moe_intermediate_size=(
             feed_forward.largest(*EXPERT_WIDTHS, default=intermediate) if experts else None
         ),
+        expert_input_size=fields.count(*EXPERT_INPUTS) or None if experts else None,
+        feed_forward_parameters=feed_forward_weights(fields, text_type, hidden),
         sliding_window=kinds.window,
         sliding_window_layers=kinds.sliding or None,
-        full_attention_layers=None if kinds.full == derived else kinds.full,
-        linear_attention=kinds.linear,
-        index_head_dim=_index_head_dim(fields, attention),
+        full_attention_layers=None if full == derived else full,
+        state_layers=kinds.states,
+        **_indexer(fields, attention, layers),
+        encoder=text_type in ENCODER_MODEL_TYPES,
+        num_labels=number_of_labels(whole, architecture),
         multimodal=multimodal,
         vision=vision_encoder(whole),
         **shapes,
@@ -216,11 +251,12 @@ def _intermediate_size(fields: Fields, text_type: str, hidden: int, experts: int
 
     A model whose layers all have experts may state only theirs.
     """
+    if fields.has("block_configs"):
+        return max(block_widths(fields, hidden), default=0) or hidden
     default = 4 * hidden if text_type in FOUR_TIMES_HIDDEN else None
     if experts and fields.has("moe_intermediate_size"):
         default = fields.largest("moe_intermediate_size")
-    names = ("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim")
-    return fields.largest(*names, default=default)
+    return fields.largest(*FEED_FORWARD_WIDTHS, default=default)
 
 
 def _head_shapes(fields: Fields, kv_heads: int, head_dim: int) -> dict[str, int | None]:
@@ -246,11 +282,30 @@ def _head_shapes(fields: Fields, kv_heads: int, head_dim: int) -> dict[str, int 
     return shapes
 
 
-def _index_head_dim(fields: Fields, attention: Attention) -> int | None:
-    """The indexer of sparse attention over a latent (DeepSeek V3.2, GLM-5) has its own cache."""
+def _indexer(fields: Fields, attention: Attention, layers: int) -> dict[str, int | None]:
+    """The keys of an indexer of sparse attention, which has a cache of its own.
+
+    Over a latent (DeepSeek V3.2, GLM-5) all layers have one, or only those of `index_topk_freq`
+    (GLM 5.2; deepseek_v2.py in vLLM); MiniMax M3 lists its layers.
+    """
+    if fields.has("sparse_attention_config"):
+        sparse = fields.nested("sparse_attention_config")
+        if not sparse.flag("use_sparse_attention", default=False):
+            return {}
+        listed = sum(sparse.flags_as_numbers("sparse_attention_freq")) or layers
+        return {"index_head_dim": sparse.integer("sparse_index_dim"), "index_layers": listed}
     if attention.kind is not AttentionKind.MLA or not fields.has("index_topk"):
-        return None
-    return fields.integer("index_head_dim", default=128)
+        return {}
+    pattern = fields.text("index_topk_pattern", default=None)
+    frequency = fields.integer("index_topk_freq", default=1)
+    offset = fields.count("index_skip_topk_offset")
+    first = 2 if offset is None else offset
+    if pattern:
+        own = layers - pattern[:layers].count("S")
+    else:
+        own = sum(1 for index in range(layers) if max(index - first + 1, 0) % frequency == 0)
+    size = fields.integer("index_head_dim", default=128)
+    return {"index_head_dim": size, "index_layers": None if own == layers else max(own, 1)}
 
 
 def _attention(
@@ -306,8 +361,11 @@ def _kv_heads(fields: Fields, text_type: str, heads: int) -> int:
 def _head_dim(fields: Fields, text_type: str, heads: int, hidden: int) -> int:
     if text_type == "minicpm3":
         return fields.integer("qk_nope_head_dim") + fields.integer("qk_rope_head_dim")
-    if fields.has("head_dim") or fields.has("kv_channels"):
-        return fields.integer("head_dim", "kv_channels")
+    if text_type == "zamba2":  # attends to the hidden state beside the embedding
+        return fields.integer("attention_head_dim", default=max(1, 2 * hidden // heads))
+    names = ("head_dim", "attention_head_dim", "kv_channels")
+    if any(fields.has(name) for name in names):
+        return fields.integer(*names)
     if hidden % heads:
         raise fields.error(
             "head_dim", f"is missing, and {heads} heads do not divide hidden_size {hidden}"
@@ -341,7 +399,10 @@ def _shared_experts(fields: Fields) -> int | None:
 
 
 def _moe_layers(fields: Fields, layers: int) -> int:
-    """Layers with experts: all but the first few, or (ERNIE) from a first to a last one."""
+    """Layers with experts: those of a list, every nth, all but the first, or from a first on."""
+    for name in ("moe_layer_freq", "mlp_layer_types"):
+        if fields.is_list(name):
+            return max(1, sum(1 for item in fields.items(name) if item in (1, "sparse")))
     if fields.has("moe_layer_start_index") and not fields.is_list("moe_layer_start_index"):
         first = fields.count("moe_layer_start_index") or 0
         if fields.is_list("moe_layer_end_index") or fields.is_minus_one("moe_layer_end_index"):
@@ -349,8 +410,15 @@ def _moe_layers(fields: Fields, layers: int) -> int:
         else:
             last = fields.count("moe_layer_end_index") or layers - 1
         return max(1, min(last, layers - 1) - first + 1)
-    dense = min(fields.count("first_k_dense_replace") or 0, layers - 1)
-    return layers - dense
+    every = fields.integer(
+        "interleave_moe_layer_step",  # Llama 4
+        "expert_layer_period",  # Jamba
+        "decoder_sparse_step",
+        default=1,
+    )
+    dense = fields.count("first_k_dense_replace", "num_dense_layers") or 0
+    dense += len(fields.indices("mlp_only_layers"))
+    return max(1, (layers - min(dense, layers - 1)) // every)
 
 
 def _dtype(whole: Fields, fields: Fields) -> str:
@@ -382,3 +450,14 @@ def _rope_scaling(fields: Fields) -> dict[str, int | float | str] | None:
             result["original_max_position_embeddings"] = original
         return result
     return None
+
+
+def _rope_parameters(fields: Fields) -> RopeParameters | None:
+    """None if `rope_scaling` is given as well, or if each kind of layer has its own."""
+    if fields.has("rope_scaling") or not fields.has("rope_parameters"):
+        return None
+    parameters = fields.nested("rope_parameters")
+    if not (parameters.has("rope_type") or parameters.has("rope_theta")):
+        return None
+    beside = fields.has("rope_theta")
+    return RopeParameters(theta=None if beside else parameters.number("rope_theta"))

@@ -5,23 +5,47 @@ have, or as long as the context. Only an active one is reported. A kind of layer
 counts as attending to everything, so that its cache is never underestimated.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 from models.architecture.config_fields import Fields
-from models.architecture.llm_architecture import LinearAttention
+from models.architecture.llm_architecture import StateLayers
+from models.architecture.state_layers import state_layers
 
-# Values of `layer_types`, and of the lists that families wrote before there was that name.
-_SLIDING: Final = frozenset({"sliding_attention"})
-_LINEAR: Final = "linear_attention"
-# Layers without a cache of attention heads whose state is not computed here.
-_OTHER_STATES: Final = frozenset(
+
+class Kind(Enum):
+    """What a layer keeps of a sequence."""
+
+    FULL = auto()
+    SLIDING = auto()
+    STATE = auto()
+    BOTH = auto()  # a state beside a cache of every token
+    NOTHING = auto()
+
+
+# Values of `layer_types` and `layers_block_type`; any other attends to everything.
+_NAMES: Final[Mapping[str, Kind]] = {
+    "sliding_attention": Kind.SLIDING,
+    "hybrid": Kind.BOTH,
+    "mlp": Kind.NOTHING,
+    "moe": Kind.NOTHING,
+} | dict.fromkeys(
     """
-    conv hybrid kda linear mamba mamba2 minimax_linear moe recurrent rwkv short_conv
-    """.split()  # noqa: SIM905 - words read better than a wall of quotes
+    conv kda linear linear_attention mamba mamba2 minimax_linear recurrent rwkv short_conv
+    """.split(),  # noqa: SIM905 - words read better than a wall of quotes
+    Kind.STATE,
 )
-# Model types whose linear layers are gated delta nets, and a default of `full_attention_interval`.
-GATED_DELTA_NETS: Final = frozenset(
+# hybrid_override_pattern of Nemotron-H, a letter a layer.
+_LETTERS: Final[Mapping[str, Kind]] = {
+    "M": Kind.STATE,
+    "*": Kind.FULL,
+    "-": Kind.NOTHING,
+    "E": Kind.NOTHING,
+}
+# Model types whose layers list no kind: every `full_attention_interval`th attends to everything.
+_INTERVALS: Final = frozenset(
     """
     qwen3_next qwen3_5 qwen3_5_moe qwen3_5_text qwen3_5_moe_text
     """.split()  # noqa: SIM905
@@ -29,7 +53,6 @@ GATED_DELTA_NETS: Final = frozenset(
 _FULL_ATTENTION_INTERVAL: Final = 4
 # A layer of LongCat Flash attends twice: FlashDecoderLayer in vLLM's longcat_flash.py.
 _CACHES_OF_A_LAYER: Final = {"longcat_flash": 2}
-_STATE_BYTES_OF_DTYPE: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,30 +61,137 @@ class LayerKinds:
 
     window: tokens that the sliding layers keep; None if none slides.
     full: layers that keep every token.
-    linear: the layers that keep a state instead; None if there are none.
+    states: the layers that keep a state; None if there are none.
     """
 
     window: int | None
     sliding: int
     full: int
-    linear: LinearAttention | None = None
+    states: StateLayers | None = None
 
 
 def layer_kinds(fields: Fields, text_type: str, layers: int, positions: int) -> LayerKinds:
     """Return the layers by what they keep. Layers that share another's cache keep nothing."""
     caches = layers * _CACHES_OF_A_LAYER.get(text_type, 1)
     shared = min(fields.count("num_kv_shared_layers") or 0, layers - 1)
-    if text_type in GATED_DELTA_NETS:
-        return _with_linear(fields, layers)
     window = _active_window(fields, text_type, positions)
-    kinds = _kinds_by_layer(fields, layers)
-    if kinds is not None:
-        sliding = sum(kinds[: layers - shared]) if window else 0
-    else:
+    kinds = kinds_by_layer(fields, text_type, layers)
+    if kinds is None:
         sliding = _alternating(fields, text_type, layers - shared) if window else 0
+        return LayerKinds(
+            window=window if sliding else None, sliding=sliding, full=caches - shared - sliding
+        )
+    own = kinds[: layers - shared]
+    sliding = own.count(Kind.SLIDING) if window else 0
+    states = own.count(Kind.STATE) + own.count(Kind.BOTH)
+    idle = own.count(Kind.NOTHING)
     return LayerKinds(
-        window=window if sliding else None, sliding=sliding, full=caches - shared - sliding
+        window=window if sliding else None,
+        sliding=sliding,
+        full=caches - shared - sliding - own.count(Kind.STATE) - idle,
+        states=state_layers(fields, text_type, states) if states else None,
     )
+
+
+def listed_layers(fields: Fields) -> int | None:
+    """How many layers a list of kinds has: Nemotron-H may state no other number."""
+    if fields.is_text("hybrid_override_pattern"):
+        return len(fields.text("hybrid_override_pattern", default="")) or None
+    return len(fields.texts("layers_block_type")) or None
+
+
+def kinds_by_layer(fields: Fields, text_type: str, layers: int) -> list[Kind] | None:
+    """What each layer keeps, where a list or the rule of a family says so; None if none does."""
+    for name in ("layer_types", "layers_block_type"):
+        if fields.has(name):
+            values = fields.texts(name)
+            _check_length(fields, name, values, layers)
+            if values:
+                return [_kind_of(value, text_type) for value in values]
+    pattern = fields.flags_as_numbers("hybrid_layer_pattern")  # MiMo's: 1 for one that slides
+    if pattern:
+        _check_length(fields, "hybrid_layer_pattern", pattern, layers)
+        return [Kind.SLIDING if flag else Kind.FULL for flag in pattern]
+    types = fields.flags_as_numbers("attn_type_list")  # MiniMax's: 0 for a linear one
+    if types:
+        _check_length(fields, "attn_type_list", types, layers)
+        return [Kind.FULL if flag else Kind.STATE for flag in types]
+    rule = _RULES.get(text_type)
+    return None if rule is None else rule(fields, layers)
+
+
+def _kind_of(name: str, text_type: str) -> Kind:
+    kind = _NAMES.get(name, Kind.FULL)
+    # Only Nemotron-H has layers of a feed-forward part alone; elsewhere the name means another.
+    return Kind.FULL if kind is Kind.NOTHING and text_type != "nemotron_h" else kind
+
+
+def _check_length(fields: Fields, name: str, values: list[str] | list[int], layers: int) -> None:
+    if values and len(values) != layers:
+        raise fields.error(name, f"has {len(values)} entries for {layers} layers", value="list")
+
+
+def _nemotron(fields: Fields, layers: int) -> list[Kind]:
+    pattern = fields.text("hybrid_override_pattern", default=None)
+    if pattern is None:
+        raise fields.error("hybrid_override_pattern", "is missing")
+    if len(pattern) != layers:
+        raise fields.error(
+            "hybrid_override_pattern", f"has {len(pattern)} entries for {layers} layers"
+        )
+    return [_LETTERS.get(letter, Kind.FULL) for letter in pattern]
+
+
+def _every_interval(fields: Fields, layers: int) -> list[Kind]:
+    interval = fields.integer("full_attention_interval", default=_FULL_ATTENTION_INTERVAL)
+    return [Kind.STATE if (index + 1) % interval else Kind.FULL for index in range(layers)]
+
+
+def _jamba(fields: Fields, layers: int) -> list[Kind]:
+    period = fields.integer("attn_layer_period", default=8)
+    offset = fields.count("attn_layer_offset")
+    first = 4 if offset is None else offset
+    return [Kind.FULL if index % period == first else Kind.STATE for index in range(layers)]
+
+
+def _attention_at(name: str, other: Kind, chosen: Kind) -> Callable[[Fields, int], list[Kind]]:
+    """Layers by the indices in a list, which start at 0."""
+
+    def read(fields: Fields, layers: int) -> list[Kind]:
+        indices = set(fields.indices(name)) if fields.has(name) else set()
+        return [chosen if index in indices else other for index in range(layers)]
+
+    return read
+
+
+def _short_convolutions(fields: Fields, layers: int) -> list[Kind]:
+    if not fields.has("full_attn_idxs"):
+        return [Kind.FULL] * layers
+    return _attention_at("full_attn_idxs", Kind.STATE, Kind.FULL)(fields, layers)
+
+
+def _kimi(fields: Fields, layers: int) -> list[Kind]:
+    if not fields.has("linear_attn_config"):
+        return _every_interval(fields, layers)
+    inner = fields.nested("linear_attn_config")
+    states = set(inner.indices("kda_layers"))  # they start at 1
+    return [Kind.STATE if index + 1 in states else Kind.FULL for index in range(layers)]
+
+
+def _parallel(_fields: Fields, layers: int) -> list[Kind]:
+    return [Kind.BOTH] * layers
+
+
+_RULES: Final[Mapping[str, Callable[[Fields, int], list[Kind]]]] = {
+    "bamba": _attention_at("attn_layer_indices", Kind.STATE, Kind.FULL),
+    "falcon_h1": _parallel,
+    "jamba": _jamba,
+    "kimi_linear": _kimi,
+    "lfm2": _short_convolutions,
+    "lfm2_moe": _short_convolutions,
+    "nemotron_h": _nemotron,
+    "zamba2": _attention_at("hybrid_layer_ids", Kind.STATE, Kind.BOTH),
+} | dict.fromkeys(_INTERVALS, _every_interval)
 
 
 def _active_window(fields: Fields, text_type: str, positions: int) -> int | None:
@@ -75,25 +205,6 @@ def _active_window(fields: Fields, text_type: str, positions: int) -> int | None
     return window if window and window < positions else None
 
 
-def _kinds_by_layer(fields: Fields, layers: int) -> list[bool] | None:
-    """Whether each layer slides, where a list says so; None if there is no list.
-
-    `hybrid_layer_pattern` is MiMo's: 1 for a layer that slides.
-    """
-    layer_types = fields.texts("layer_types")
-    pattern = fields.flags_as_numbers("hybrid_layer_pattern")
-    for name, values in (("layer_types", layer_types), ("hybrid_layer_pattern", pattern)):
-        if values and len(values) != layers:
-            raise fields.error(name, f"has {len(values)} entries for {layers} layers", value="list")
-    if other := {_LINEAR, *_OTHER_STATES} & set(layer_types):
-        raise fields.not_computed(
-            "layer_types", "holds layers whose state the fit cannot compute", value=min(other)
-        )
-    if layer_types:
-        return [kind in _SLIDING for kind in layer_types]
-    return [number == 1 for number in pattern] or None
-
-
 def _alternating(fields: Fields, text_type: str, layers: int) -> int:
     """How many layers slide by the rule of their family; without a rule all do, as in vLLM."""
     if text_type.startswith("qwen"):
@@ -105,26 +216,3 @@ def _alternating(fields: Fields, text_type: str, layers: int) -> int:
     pattern = fields.integer("sliding_window_pattern", default=default or 1)
     # Every `pattern`th layer attends to everything; without a pattern all layers slide.
     return layers - layers // pattern if pattern > 1 else layers
-
-
-def _with_linear(fields: Fields, layers: int) -> LayerKinds:
-    layer_types = fields.texts("layer_types")
-    if layer_types and len(layer_types) != layers:
-        raise fields.error(
-            "layer_types", f"has {len(layer_types)} entries for {layers} layers", value="list"
-        )
-    interval = fields.integer("full_attention_interval", default=_FULL_ATTENTION_INTERVAL)
-    linear = layer_types.count(_LINEAR) if layer_types else layers - layers // interval
-    if not linear:
-        return LayerKinds(window=None, sliding=0, full=layers)
-    dtype = fields.text("mamba_ssm_dtype", default="float32") or "float32"
-    state = LinearAttention(
-        num_layers=linear,
-        num_key_heads=fields.integer("linear_num_key_heads"),
-        num_value_heads=fields.integer("linear_num_value_heads"),
-        key_head_dim=fields.integer("linear_key_head_dim"),
-        value_head_dim=fields.integer("linear_value_head_dim"),
-        conv_kernel_dim=fields.integer("linear_conv_kernel_dim"),
-        state_value_bytes=_STATE_BYTES_OF_DTYPE.get(dtype, 4),
-    )
-    return LayerKinds(window=None, sliding=0, full=layers - linear, linear=state)

@@ -51,20 +51,44 @@ class Attention(Facts):
         return self
 
 
-class LinearAttention(Facts):
-    """The layers that keep a state of fixed size instead of a cache: gated delta nets.
+class StateKind(StrEnum):
+    """What a layer computes that keeps a state of fixed size instead of a cache."""
 
-    state_value_bytes: bytes of one value of the recurrent state; that of the convolution is in
-        the model's dtype.
+    GATED_DELTA_NET = "gated-delta-net"
+    KIMI_DELTA = "kimi-delta"
+    LIGHTNING = "lightning"
+    MAMBA1 = "mamba1"
+    MAMBA2 = "mamba2"
+    SHORT_CONVOLUTION = "short-convolution"
+
+
+class StateLayers(Facts):
+    """The layers that keep a state of fixed size of each sequence instead of a cache.
+
+    A state has two parts, either of which may be missing: the last rows of a convolution's input,
+    and a recurrent state of each head.
+
+    - `convolution_channels`: values of a row; tensor parallelism divides them
+    - `convolution_groups`, `group_channels`: groups of further channels (Mamba-2), of which each
+      GPU holds whole ones
+    - `head_values`: values of the recurrent state of one head
+    - `value_dtype`: of the recurrent state; None for that of the convolution, the model's own
+    - `chunk_tokens`: tokens that a kernel computes at once; 0 if states are not kept by the block
+    - `projected_width`: values that the projections of a layer make of the hidden state, with
+      those that the last one makes a hidden state of
     """
 
+    kind: StateKind
     num_layers: Dimension
-    num_key_heads: Dimension
-    num_value_heads: Dimension
-    key_head_dim: Dimension
-    value_head_dim: Dimension
-    conv_kernel_dim: Dimension
-    state_value_bytes: int
+    convolution_channels: Annotated[int, Ge(0), Le(LARGEST_DIMENSION)] = 0
+    convolution_rows: Annotated[int, Ge(0), Le(LARGEST_DIMENSION)] = 0
+    convolution_groups: Annotated[int, Ge(0), Le(LARGEST_DIMENSION)] = 0
+    group_channels: Annotated[int, Ge(0), Le(LARGEST_DIMENSION)] = 0
+    num_heads: Annotated[int, Ge(0), Le(LARGEST_DIMENSION)] = 0
+    head_values: Annotated[int, Ge(0)] = 0
+    value_dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    chunk_tokens: Annotated[int, Ge(0), Le(LARGEST_DIMENSION)] = 0
+    projected_width: Annotated[int, Ge(0)] = 0
 
 
 class VisionEncoder(Facts):
@@ -110,8 +134,17 @@ class Quantization(Facts):
     assumed: bool = False
 
 
+class RopeParameters(Facts):
+    """What a config.json says in `rope_parameters`, as transformers 5 writes it.
+
+    theta: the base, None if it stands beside the key as well, or nowhere.
+    """
+
+    theta: float | None = None
+
+
 class LlmArchitecture(Facts):
-    """The dimensions of one decoder LLM, under their config.json names.
+    """The dimensions of one LLM, under their config.json names.
 
     `sliding_window` is None unless the window is active; then `sliding_window_layers`
     says how many of the layers slide. For MLA, `head_dim` is the query's
@@ -119,10 +152,17 @@ class LlmArchitecture(Facts):
 
     - `v_head_dim`, `sliding_num_key_value_heads`, `sliding_head_dim`, `sliding_v_head_dim`: None
       if they are like the others
+    - `rope_parameters`: None if config.json has `rope_scaling` or neither; `rope_scaling` holds the
+      scaling of both
     - `full_attention_layers`: layers that keep every token; None if all do that do not slide
-    - `linear_attention`: layers that keep a state instead
+    - `state_layers`: layers that keep a state instead, or beside it
+    - `expert_input_size`: of what the experts work on; None if it is the hidden state
+    - `feed_forward_parameters`: weights of all feed-forward layers, if they differ; else None
     - `vision`: the encoder of images; None if there is none, or its numbers are not known
+    - `encoder`: every token attends to all, as in BERT: nothing is generated, nothing need be kept
+    - `num_labels`: of a class with a classification head; None without one
     - `index_head_dim`: of the keys that sparse attention caches to choose tokens by
+    - `index_layers`: layers that have such keys; None if all have
     """
 
     model_type: str
@@ -136,6 +176,7 @@ class LlmArchitecture(Facts):
     vocab_size: Dimension
     max_position_embeddings: Dimension
     rope_scaling: dict[str, int | float | str] | None = None
+    rope_parameters: RopeParameters | None = None
     torch_dtype: Literal["float16", "bfloat16", "float32"]
     tie_word_embeddings: bool
     attention: Attention
@@ -144,6 +185,8 @@ class LlmArchitecture(Facts):
     num_shared_experts: Dimension | None = None
     num_moe_layers: Dimension | None = None
     moe_intermediate_size: Dimension | None = None
+    expert_input_size: Dimension | None = None
+    feed_forward_parameters: Annotated[int, Ge(0)] | None = None
     sliding_window: Dimension | None = None
     sliding_window_layers: Dimension | None = None
     v_head_dim: Dimension | None = None
@@ -151,8 +194,11 @@ class LlmArchitecture(Facts):
     sliding_head_dim: Dimension | None = None
     sliding_v_head_dim: Dimension | None = None
     full_attention_layers: Annotated[int, Ge(0)] | None = None
-    linear_attention: LinearAttention | None = None
+    state_layers: StateLayers | None = None
     index_head_dim: Dimension | None = None
+    index_layers: Dimension | None = None
+    encoder: bool = False
+    num_labels: Dimension | None = None
     multimodal: bool = False
     vision: VisionEncoder | None = None
 
@@ -178,27 +224,40 @@ class LlmArchitecture(Facts):
 
     @property
     def parameters(self) -> int:
-        """About how many weights there are: embeddings, attention, gated feed-forward, experts.
+        """About how many weights there are: embeddings, attention, feed-forward, experts.
 
         Within some 10 % for ordinary layers; MLA's low ranks are counted as full, and layers of
         kinds that are not described here are not counted.
         """
+        tables = 1 if self.tie_word_embeddings else 2
+        weights = tables * self.vocab_size * self.hidden_size + self._attention_parameters
+        if self.feed_forward_parameters is not None:
+            return weights + self.feed_forward_parameters
+        moe_layers = (self.num_moe_layers or 0) if self.num_experts else 0
+        wide = self.moe_intermediate_size or self.intermediate_size
+        expert = 3 * (self.expert_input_size or self.hidden_size) * wide
+        experts = (self.num_experts or 0) + (self.num_shared_experts or 0)
+        # An encoder's feed-forward layer has no gate.
+        dense = (2 if self.encoder else 3) * self.hidden_size * self.intermediate_size
+        dense *= self.num_hidden_layers - moe_layers
+        return weights + dense + moe_layers * experts * expert
+
+    @property
+    def _attention_parameters(self) -> int:
+        """Weights of attention, and of what stands in its place, in all layers."""
         hidden = self.hidden_size
         heads = self.num_attention_heads + self.num_key_value_heads
         attention = 2 * hidden * heads * self.head_dim
         if self.attention.kind is AttentionKind.MLA:
             attention = hidden * self.num_attention_heads * self.head_dim
-        moe_layers = (self.num_moe_layers or 0) if self.num_experts else 0
-        expert = 3 * hidden * (self.moe_intermediate_size or self.intermediate_size)
-        experts = (self.num_experts or 0) + (self.num_shared_experts or 0)
-        dense = 3 * hidden * self.intermediate_size * (self.num_hidden_layers - moe_layers)
-        tables = 1 if self.tie_word_embeddings else 2
-        return (
-            tables * self.vocab_size * hidden
-            + self.num_hidden_layers * attention
-            + dense
-            + moe_layers * experts * expert
-        )
+        states = self.state_layers
+        layers = self.num_hidden_layers
+        if states is not None or self.feed_forward_parameters is not None:
+            # Other layers without a cache share that of one before them, and attend.
+            kept = self.full_attention_layers
+            layers = layers if kept is None else kept + (self.sliding_window_layers or 0)
+        inside = states.num_layers * states.projected_width if states else 0
+        return layers * attention + inside * hidden
 
     @property
     def kv_values_per_token_per_layer(self) -> int:

@@ -25,7 +25,7 @@ EMBEDDING_SUFFIX = "Model"
 
 NOT_DECODERS = frozenset(
     """
-    albert align altclip aria_vision audio-spectrogram-transformer bart beit bert bert-generation
+    albert align altclip aria_vision audio-spectrogram-transformer bart beit bert-generation
     big_bird bigbird_pegasus blenderbot blip blip-2 bridgetower camembert canine chinese_clip clap
     clip clip_text_model clip_vision_model clipseg convbert convnext convnextv2 cvt data2vec-audio
     data2vec-text deberta deberta-v2 deit depth_anything detr dinov2 dinov3_vit distilbert dpr
@@ -33,21 +33,19 @@ NOT_DECODERS = frozenset(
     jina_bert layoutlm layoutlmv2 layoutlmv3 led lilt longformer longt5 luke lxmert m2m_100 marian
     mbart megatron-bert mobilebert mobilenet_v2 mobilevit modernbert mpnet mra mt5 musicgen mvp
     nllb-moe nomic_bert nystromformer owlv2 owlvit parakeet pegasus pegasus_x perceiver
-    plbart pop2piano prophetnet rembert resnet roberta roberta-prelayernorm roc_bert roformer sam
+    plbart pop2piano prophetnet rembert resnet roberta-prelayernorm roc_bert roformer sam
     sam2 seamless_m4t segformer sew siglip siglip2 siglip_text_model siglip_vision_model
     speech-encoder-decoder speech_to_text speecht5 splinter squeezebert swin swinv2
     switch_transformers t5 t5gemma table-transformer tapas timesformer timm_wrapper trocr umt5
     unispeech videomae vilt vision-encoder-decoder visual_bert vit vit_mae vit_msn vits
-    wav2vec2 wav2vec2-bert wavlm whisper xlm xlm-roberta xlm-roberta-xl xmod yolos
+    wav2vec2 wav2vec2-bert wavlm whisper xlm xlm-roberta-xl xmod yolos
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 
-# Layers without a KV cache next to layers with one (or none at all): the fit formula,
-# and hence this reader, does not describe them.
-HYBRID_MODEL_TYPES = frozenset(
+# All layers keep a state and none a cache, or states of a kind that is not described.
+STATE_ONLY = frozenset(
     """
-    bamba falcon_h1 falcon_mamba granitemoehybrid jamba kimi_linear lfm2 lfm2_moe mamba mamba2
-    minimax minimax_text_01 nemotron_h plamo2 recurrent_gemma rwkv zamba zamba2
+    falcon_mamba mamba mamba2 plamo2 recurrent_gemma rwkv zamba
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 

@@ -11,6 +11,7 @@ from models.catalog.engine_argument_history import (
     dropped_in,
 )
 from models.catalog.engine_argument_memory import arguments_by_memory
+from models.catalog.engine_argument_needs import ArgumentNeed, argument_needs
 from models.catalog.gated_repositories import Gating, gating
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
@@ -24,6 +25,7 @@ from models.catalog.machine_types import (
     machine_types,
     why_no_machine_type,
 )
+from models.catalog.parsers import parser_names, usual_parser
 from models.catalog.prices import HourlyPrice, PriceList, prices
 from models.catalog.quota_metrics import (
     CPUS_ALL_REGIONS,
@@ -53,27 +55,40 @@ from models.catalog.releases import (
     ray_service_name_limit,
 )
 from models.catalog.replacing_fields import REPLACING_POOL_FIELDS
+from models.catalog.tasks import (
+    TaskRow,
+    generation_arguments,
+    releases_with,
+    task_arguments,
+    task_row,
+)
 from models.catalog.vllm_behaviour import VllmBehaviour, behaviour_rows, vllm_behaviour
 from models.catalog.vllm_release import (
     EngineArgument,
     QuantizationMethod,
     QuantizationTakeover,
     WeightLimits,
+    architectures_of_one_window,
     argument_bounds,
     closed_values,
     compressed_tensors_schemes,
     engine_arguments,
     float16_refused,
     front_end_arguments,
+    lora_architectures,
     modelopt_algorithms,
     modelopt_file_algorithms,
+    mtp_targets,
     multimodal_architectures,
+    older_rope_types,
     quantization_files,
     quantization_methods,
     quantization_takeovers,
     quantize_while_loading,
+    rope_scaling_fields,
     serving_arguments,
     supported_architectures,
+    transformers_architectures,
     vllm_versions,
     weight_limits,
 )
@@ -89,6 +104,7 @@ __all__ = [
     "REPLACING_POOL_FIELDS",
     "SSD_TOTAL_GB",
     "USUAL_BOOT_DISK",
+    "ArgumentNeed",
     "BootDisk",
     "DroppedArgument",
     "EngineArgument",
@@ -105,11 +121,14 @@ __all__ = [
     "RayRelease",
     "Region",
     "Release",
+    "TaskRow",
     "Tested",
     "VllmBehaviour",
     "WeightLimits",
     "added_in",
+    "architectures_of_one_window",
     "argument_bounds",
+    "argument_needs",
     "arguments_by_memory",
     "behaviour_rows",
     "closed_values",
@@ -121,18 +140,23 @@ __all__ = [
     "float16_refused",
     "front_end_arguments",
     "gating",
+    "generation_arguments",
     "gpu_quotas",
     "gpu_tiers",
     "kuberay_releases",
     "llms",
+    "lora_architectures",
     "machine_type",
     "machine_types",
     "metrics_counted_by_family",
     "modelopt_algorithms",
     "modelopt_file_algorithms",
+    "mtp_targets",
     "multimodal_architectures",
     "nearest_ray",
+    "older_rope_types",
     "oldest_ray",
+    "parser_names",
     "prices",
     "quantization_files",
     "quantization_methods",
@@ -146,8 +170,14 @@ __all__ = [
     "ray_service_name_limit",
     "regions",
     "release_number",
+    "releases_with",
+    "rope_scaling_fields",
     "serving_arguments",
     "supported_architectures",
+    "task_arguments",
+    "task_row",
+    "transformers_architectures",
+    "usual_parser",
     "vllm_behaviour",
     "vllm_versions",
     "weight_limits",

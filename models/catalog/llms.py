@@ -8,13 +8,14 @@ twice, and MXFP4 experts count with the padding of the Marlin kernels.
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Gt
 
 from models.architecture import LlmArchitecture, Quantization
 from models.catalog import data_file
 from models.facts import Facts
+from models.tasks import Task
 
 
 class LlmRow(Facts):
@@ -22,6 +23,8 @@ class LlmRow(Facts):
 
     `family` groups the LLMs of one ConfigMap. `provenance` says where the numbers come
     from; `remembered` rows have dimensions copied from a sibling, not read for the model.
+    `task` is what it is served for, `engine` the arguments that vLLM needs for it besides, and
+    `prompts_whole` whether its pooling needs all of a prompt in one step.
     `parameters_note` says why the published count differs from the dimensions, if it does.
     """
 
@@ -34,6 +37,9 @@ class LlmRow(Facts):
     architecture: LlmArchitecture
     quantization: Quantization | None = None
     vision_parameters: int = 0
+    task: Task = Task.GENERATE
+    engine: Mapping[str, Any] = {}
+    prompts_whole: bool = False
     gated: bool
     license: str
     provenance: str

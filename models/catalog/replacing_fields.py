@@ -17,7 +17,12 @@ REPLACING_POOL_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "cluster": (),
         "location": (),
         "name": (),
-        "nodeConfig.guestAccelerators": ("tier", "accelerator", "gpusPerNode"),
+        "nodeConfig.guestAccelerators": (
+            "tier",
+            "accelerator",
+            "gpusPerNode",
+            "gpuDriverVersion",
+        ),
         "nodeConfig.oauthScopes": (),
         "nodeConfig.serviceAccount": (),
         "nodeConfig.shieldedInstanceConfig": (),

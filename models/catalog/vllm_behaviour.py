@@ -6,7 +6,7 @@ asks for a fact by its name and compares no versions.
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from models.catalog import data_file
 from models.catalog.release_number import release_number
@@ -26,8 +26,11 @@ class VllmBehaviour(Facts):
     - `compilation_config_readable`: `compilation_config` may be a mapping
     - `lora_ranks`: the accepted ranks; None if they are the choices of `max_lora_rank`
     - `multimodal_arguments`: engine arguments that only multimodal models take
-    - `rope_scaling_fields`: the fields that each type of RoPE scaling needs
+    - `transformers`: a release of transformers that goes with it
+    - `rope_parameters`: what is read of the key: nothing, the `scaling` alone, or `all` of it with
+      the base, as transformers 5 does, which takes no base from elsewhere
     - `v1_engine_capability`: below it, the V0 engine runs if the release still has one
+    - `flashinfer_capability`: below it, the V1 engine has no attention kernels but Triton's
     - `v1_argument_values`, `v0_argument_values`: values of engine arguments that stay on the V1
       engine, and that leave it, if the release still has both
     - `v0_architectures`: models that run on V0 if the release still has it
@@ -40,12 +43,23 @@ class VllmBehaviour(Facts):
     - `swap_space_gib`: host memory for each GPU if `swap_space` is left out; 0 without the argument
     - `sampling_bytes_per_logit`: peak bytes for each sequence and token of the vocabulary
     - `runtime_gib`, `v0_runtime_gib`: held outside PyTorch by the one GPU of a replica
+    - `lora_of_experts`: slots for LoRA adapters hold those of experts too
     - `moe_workspace_kept`: the workspace of fused experts adds to the peak of sampling
     - `fused_all_reduce`: all-reduce is fused with RMSNorm on Hopper and newer
+    - `mxfp4_tile_on_hopper`: a GPU's share of the width of MXFP4 experts is a multiple of it there
     - `full_cuda_graphs`: decode steps are captured whole as well as piecewise
     - `graph_sizes_follow_sequences`: the largest captured batch follows max_num_seqs
     - `sparse_graph_sizes`: captured batch sizes above 256 are 16 apart, not 8
     - `graphs_in_budget`: CUDA graphs are taken from utilization x memory
+    - `cache_group_slack`: how many times the rarest kind of layer the commonest may have and still
+      share its groups of the KV cache
+    - `windows_wait_for_batches`: layers that slide keep the tokens of all steps that run at once
+    - `shares_indexers`: layers that use another's indexer keep no keys
+    - `state_cache_modes`: what prefix caching keeps of states (`cached`), and whether it is on
+      without being asked for (`default`)
+    - `state_dtype_of_config`: recurrent states have the dtype that config.json gives them
+    - `states_bound_sequences`: vLLM does not start with more sequences than blocks for states
+    - `v0_states`: models with states run on V0 if the release still has it
     """
 
     draft_models: bool
@@ -58,8 +72,10 @@ class VllmBehaviour(Facts):
     async_speculation: tuple[str, ...]
     lora_ranks: tuple[int, ...] | None
     multimodal_arguments: tuple[str, ...]
-    rope_scaling_fields: Mapping[str, tuple[str, ...]]
+    transformers: str
+    rope_parameters: Literal["nothing", "scaling", "all"]
     v1_engine_capability: int
+    flashinfer_capability: int
     v1_argument_values: Mapping[str, tuple[Any, ...]]
     v0_argument_values: Mapping[str, tuple[Any, ...]]
     v0_architectures: tuple[str, ...]
@@ -72,12 +88,21 @@ class VllmBehaviour(Facts):
     sampling_bytes_per_logit: float
     runtime_gib: float
     v0_runtime_gib: float
+    lora_of_experts: bool
     moe_workspace_kept: bool
     fused_all_reduce: bool
+    mxfp4_tile_on_hopper: int
     full_cuda_graphs: bool
     graph_sizes_follow_sequences: bool
     sparse_graph_sizes: bool
     graphs_in_budget: bool
+    cache_group_slack: float
+    windows_wait_for_batches: bool
+    shares_indexers: bool
+    state_cache_modes: Mapping[str, str | None]
+    state_dtype_of_config: bool
+    states_bound_sequences: bool
+    v0_states: bool
 
     def refuses_fields_of(self, argument: str) -> bool:
         """Whether a field that the argument lacks is refused; else it is dropped."""

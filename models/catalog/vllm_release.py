@@ -12,6 +12,7 @@ from typing import Any
 
 from models.catalog import data_file
 from models.catalog.releases import ray_releases
+from models.catalog.vllm_behaviour import vllm_behaviour
 from models.facts import Facts
 
 
@@ -151,6 +152,19 @@ def argument_bounds(version: str) -> Mapping[str, Mapping[str, float]]:
 
 
 @cache
+def rope_scaling_fields(version: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the types of RoPE scaling that a vLLM version builds, with the fields they need."""
+    rows = _facts(version)["rope_scaling"]
+    return MappingProxyType({kind: tuple(fields) for kind, fields in rows.items()})
+
+
+@cache
+def older_rope_types(version: str) -> Mapping[str, str]:
+    """Return the names of RoPE types that stand for newer ones, in a config.json, by the older."""
+    return MappingProxyType(_facts(version)["older_rope_types"])
+
+
+@cache
 def quantization_methods(version: str) -> Mapping[str, QuantizationMethod]:
     """Return the quantization methods of a vLLM version by name."""
     return MappingProxyType(
@@ -224,11 +238,36 @@ def supported_architectures(version: str) -> frozenset[str]:
 
 
 @cache
+def transformers_architectures(version: str) -> frozenset[str]:
+    """Return what a vLLM version may run by transformers' code, if its own registry lacks it."""
+    rows = data_file.read("transformers_architectures.yaml")
+    return frozenset(rows[vllm_behaviour(version).transformers])
+
+
+@cache
 def multimodal_architectures() -> frozenset[str]:
     """Return the architecture classes that take images or sound in any known vLLM version."""
     return frozenset(
         name for version in vllm_versions() for name in _facts(version)["multimodal_architectures"]
     )
+
+
+@cache
+def lora_architectures(version: str) -> frozenset[str]:
+    """Return the architecture classes that take LoRA adapters."""
+    return frozenset(_facts(version)["lora_architectures"])
+
+
+@cache
+def mtp_targets(version: str) -> frozenset[str]:
+    """Return the model types and architectures with layers that guess tokens (MTP)."""
+    return frozenset(_facts(version)["mtp_targets"])
+
+
+@cache
+def architectures_of_one_window(version: str) -> frozenset[str]:
+    """Return the architectures for which a vLLM version refuses a window of some layers."""
+    return frozenset(_facts(version)["architectures_of_one_window"])
 
 
 @cache

@@ -11,7 +11,6 @@ from models.problems import Problem
 from models.rules import RULES
 from planning.checks.adopted_cluster import (
     cpu_pool_name_problems,
-    driver_problems,
     operator_version_problems,
 )
 from planning.checks.autoscaling import downscale_problems
@@ -21,8 +20,10 @@ from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
 from planning.checks.engine_argument_values import engine_argument_value_problems
 from planning.checks.engine_arguments import engine_argument_problems
+from planning.checks.engine_metrics import engine_metrics_problems
 from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
+from planning.checks.gpu_driver import driver_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems, upgrade_problems
 from planning.checks.host_resources import host_cpu_problems, host_memory_problems
 from planning.checks.image_cuda import image_cuda_problems
@@ -31,6 +32,7 @@ from planning.checks.kubernetes_object_size import object_size_problems
 from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
+from planning.checks.model_tasks import task_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
@@ -50,12 +52,14 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     local_path_problems,
     engine_argument_problems,
     engine_argument_value_problems,
+    task_problems,
     lora_problems,
     rope_scaling_problems,
     speculative_config_problems,
     model_capability_problems,
     unseen_quantization_problems,
     tool_call_problems,
+    engine_metrics_problems,
 )
 # A model on its pool.
 PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (

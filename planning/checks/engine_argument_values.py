@@ -8,11 +8,18 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from models.catalog import argument_bounds, closed_values, nearest_ray, vllm_behaviour
+from models.catalog import (
+    argument_bounds,
+    argument_needs,
+    closed_values,
+    engine_arguments,
+    nearest_ray,
+    vllm_behaviour,
+)
 from models.problems import Problem
 from models.spelling import accepted, nearest
 from models.values_meant import ways_from_field, ways_from_value, ways_to_release
-from models.ways_out import leave_out, outside
+from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import EntryContext
 from planning.plan import ReleasePlan
 
@@ -24,6 +31,7 @@ _RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "block_size": _COUNT,
     "cpu_offload_gb": (0, _LARGEST_COUNT),
     "kv_cache_memory_bytes": (1, _LARGEST_BYTES),
+    "max_cudagraph_capture_size": _COUNT,
     "max_loras": _COUNT,
     "max_model_len": _COUNT,
     "max_num_batched_tokens": _COUNT,
@@ -45,6 +53,8 @@ def engine_argument_value_problems(context: EntryContext) -> Iterable[Problem]:
         where = f"{context.path}.engine.{name}"
         yield from _number_problems(context.release.vllm, name, value, where)
         yield from _closed_value_problems(context.release, name, value, where)
+    yield from _needs_problems(context, context.release.vllm)
+    yield from _graph_problems(context)
     yield from _async_problems(context)
     yield from _exclusive_problems(context)
 
@@ -104,6 +114,53 @@ _WORDS: Final[Mapping[str, str]] = {
     "le": "of at most",
     "lt": "below",
 }
+
+
+def _needs_problems(context: EntryContext, vllm: str) -> Iterable[Problem]:
+    """An argument that vLLM refuses unless another one says something."""
+    engine, known = context.engine, engine_arguments(vllm)
+    for need in argument_needs():
+        value = engine.get(need.argument)
+        if value is None or need.argument not in known or not need.asked_by(value):
+            continue
+        other = need.missing(engine)
+        if other is None:
+            continue
+        where, enough = f"{context.path}.engine.{need.argument}", need.needs[other]
+        wanted = " or ".join(str(known_value).lower() for known_value in enough)
+        yield Problem(
+            path=where,
+            value=value,
+            reason=f"is refused by vLLM {vllm} without {other}" + (f": {wanted}" if wanted else ""),
+            remedy="Leave it out",
+            rule="engine-argument-needs",
+            candidates=(
+                leave_out(where, "leave it out"),
+                *(use(f"{context.path}.engine.{other}", each) for each in enough[:1]),
+            ),
+        )
+
+
+def _graph_problems(context: EntryContext) -> Iterable[Problem]:
+    """VllmConfig._set_cudagraph_sizes: the largest listed batch is the largest captured one."""
+    sizes = context.engine.get("cudagraph_capture_sizes")
+    largest = context.engine.get("max_cudagraph_capture_size")
+    if not isinstance(sizes, list) or not isinstance(largest, int):
+        return
+    numbers = [size for size in sizes if isinstance(size, int)]
+    if numbers and max(numbers) != largest:
+        where = f"{context.path}.engine.max_cudagraph_capture_size"
+        yield Problem(
+            path=where,
+            value=largest,
+            reason=f"contradicts cudagraph_capture_sizes, whose largest is {max(numbers)}",
+            remedy="Keep one of the two",
+            rule="contradiction",
+            candidates=(
+                leave_out(where),
+                leave_out(f"{context.path}.engine.cudagraph_capture_sizes"),
+            ),
+        )
 
 
 def _async_problems(context: EntryContext) -> Iterable[Problem]:

@@ -26,6 +26,7 @@ from models.problems import Problem
 from models.spelling import accepted, nearest_of
 from models.ways_out import WayOut, instead, leave_out, meant, rename, use
 from planning.checks.contexts import EntryContext
+from planning.sizing.task import TASKS_OF_ARGUMENT
 
 # Arguments that the program sets, and the keys that users set instead.
 _OWNED: Final[Mapping[str, str]] = {
@@ -37,16 +38,22 @@ _OWNED: Final[Mapping[str, str]] = {
     "distributed_executor_backend": "Leave it out: under Ray Serve it must be ray",
     "data_parallel_size": "Set replicas: Ray Serve scales by replicas, and vLLM's data parallelism "
     "excludes its autoscaling",
-    "task": "Leave it out, or write embed: the OpenAI-compatible application generates text or "
-    "embeds it",
+    **dict.fromkeys(
+        TASKS_OF_ARGUMENT,
+        "Leave it out, and set task in the entry: generate, embed or score, for which Ray Serve "
+        "has a path",
+    ),
 }
 _FRONT_END: Final = (
     "Leave it out; Ray Serve has neither authentication nor TLS, so keep the service inside the "
     "cluster or put a gateway in front of it"
 )
-# The tasks of vLLM that Ray's OpenAI-compatible application has a path for: chat and completions,
-# and /v1/embeddings (https://github.com/ray-project/ray/issues/54993).
-_SERVED_TASKS: Final = frozenset({"auto", "generate", "embed", "embedding"})
+# The values of vLLM's own arguments that leave the task open.
+_OPEN_TASKS: Final[Mapping[str, frozenset[str]]] = {
+    "task": frozenset({"auto"}),
+    "convert": frozenset({"auto", "none"}),
+    "runner": frozenset({"auto", "pooling"}),
+}
 # Their values depend on the checkpoint and may be written otherwise: planning/sizing/quantization.
 _CHOSEN_BY_CHECKPOINT: Final = frozenset({"quantization"})
 _NUMBER_OR_BOOLEAN: Final = re.compile(r"[-+]?[0-9.]+|true|false", re.IGNORECASE)
@@ -72,7 +79,7 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
     front_end = front_end_arguments(vllm_version)
     for name, value in context.engine.items():
         where = f"{context.path}.engine.{name}"
-        if name in _OWNED and not (name == "task" and str(value) in _SERVED_TASKS):
+        if name in _OWNED and not _is_served_task(name, value):
             yield Problem(
                 path=where,
                 reason="is set by this program",
@@ -93,6 +100,15 @@ def engine_argument_problems(context: EntryContext) -> Iterable[Problem]:
             )
         else:
             yield _unknown(name, known, vllm_version, where)
+
+
+def _is_served_task(name: str, value: Any) -> bool:
+    """Whether an argument states a task of which Ray's application has a path.
+
+    https://github.com/ray-project/ray/issues/54993
+    """
+    served = {*TASKS_OF_ARGUMENT.get(name, ()), *_OPEN_TASKS.get(name, ())}
+    return isinstance(value, str) and value in served
 
 
 def _unknown(

@@ -61,7 +61,8 @@ def _batch(arguments: StatedArguments) -> Iterable[Problem]:
 def _redundant(context: PlacedContext) -> Iterable[Problem]:
     """Arguments that change nothing here: EngineArgs._set_default_args_v1, vLLM 0.10."""
     idle: dict[str, str] = {}
-    if not context.model.v0_engine:
+    # Whether a model that pools has them depends on how it pools.
+    if not context.model.v0_engine and not context.model.task.pools:
         idle["enable_prefix_caching"] = "is what the V1 engine does anyway"
         idle["enable_chunked_prefill"] = "is what the V1 engine does anyway"
     if context.model.tensor_parallel_size == 1:
@@ -81,7 +82,9 @@ def _redundant(context: PlacedContext) -> Iterable[Problem]:
 
 def _chunked_prefill(context: PlacedContext) -> Iterable[Problem]:
     """What the V1 engine makes of `enable_chunked_prefill: false`."""
-    if context.model.v0_engine or context.engine.get("enable_chunked_prefill") is not False:
+    if context.model.v0_engine or context.model.task.pools:
+        return
+    if context.engine.get("enable_chunked_prefill") is not False:
         return
     vllm = context.spec.release.vllm
     obeyed = vllm_behaviour(vllm).chunked_prefill_obeyed

@@ -1,15 +1,15 @@
-"""LoRA: which of its engine arguments vLLM takes, and that no adapter can be reached here.
+"""LoRA: which of its engine arguments vLLM takes, and whether an adapter can be reached.
 
-Adapters need a `lora_config` with a bucket in addition to the engine arguments. This program writes
-none, so the memory that `enable_lora` reserves is never used.
+Ray Serve LLM reaches adapters only through a `lora_config` with the folder of a bucket, which the
+key `lora` names; without it the memory that `enable_lora` reserves is never used.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import vllm_behaviour
+from models.catalog import Tested, ray_releases, vllm_behaviour
 from models.problems import Problem
-from models.ways_out import leave_out, together, use
+from models.ways_out import leave_out, outside, together, use
 from planning.checks.contexts import EntryContext
 
 _NEEDS_ENABLE: Final = ("max_lora_rank", "max_loras", "max_cpu_loras", "lora_dtype", "lora_modules")
@@ -25,7 +25,8 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
         return
     rank = engine.get("max_lora_rank")
     ranks = vllm_behaviour(vllm).lora_ranks
-    if isinstance(rank, int) and ranks is not None and rank not in ranks:
+    enabled = engine.get("enable_lora") is True  # else the rank is not read
+    if enabled and isinstance(rank, int) and ranks is not None and rank not in ranks:
         near = next((known for known in ranks if known >= rank), ranks[-1])
         yield Problem(
             path=f"{path}.engine.max_lora_rank",
@@ -40,7 +41,7 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
             ),
         )
     loras, on_host = engine.get("max_loras", 1), engine.get("max_cpu_loras")
-    if isinstance(loras, int) and isinstance(on_host, int) and 0 < on_host < loras:
+    if isinstance(loras, int) and isinstance(on_host, int) and enabled and 0 < on_host < loras:
         yield Problem(
             path=f"{path}.engine.max_cpu_loras",
             value=on_host,
@@ -52,17 +53,64 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
                 leave_out(f"{path}.engine.max_cpu_loras", "leave it out"),
             ),
         )
+    if context.deployment.lora is not None or engine.get("enable_lora") is True:
+        yield from _unsupported(context)
+    if context.deployment.lora is None:
+        yield from _without_folder(context)
+    elif engine.get("enable_lora") is False:
+        yield Problem(
+            path=f"{path}.engine.enable_lora",
+            value=False,
+            reason="contradicts lora, which names a folder of adapters",
+            remedy="Keep one of the two",
+            rule="contradiction",
+            candidates=(leave_out(f"{path}.engine.enable_lora"), leave_out(f"{path}.lora")),
+        )
+
+
+def _unsupported(context: EntryContext) -> Iterable[Problem]:
+    """load_lora_model: "does not support LoRA yet", ValueError when the model is loaded."""
+    checkpoint, release = context.checkpoint, context.release
+    if checkpoint is None or release is None or not checkpoint.is_known_to(release.vllm):
+        return
+    if checkpoint.takes_adapters(release.vllm):
+        return
+    stated = context.deployment.lora is not None
+    path = f"{context.path}.lora" if stated else f"{context.path}.engine.enable_lora"
+    yield Problem(
+        path=path,
+        value=checkpoint.served_class,
+        reason=f"takes no LoRA adapters in vLLM {release.vllm}",
+        remedy="Leave it out, and serve the merged model as a source",
+        rule="lora-unsupported",
+        candidates=(
+            *(
+                use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
+                for row in sorted(
+                    ray_releases().values(), key=lambda row: row.tested is not Tested.CLUSTER
+                )
+                if checkpoint.takes_adapters(row.vllm) and checkpoint.is_known_to(row.vllm)
+            ),
+            leave_out(path, "leave it out, and serve the merged model as a source"),
+        ),
+    )
+
+
+def _without_folder(context: EntryContext) -> Iterable[Problem]:
+    """LoRA arguments of a model that names no folder of adapters."""
+    engine, path = context.engine, context.path
+    folder = outside("name the folder of its adapters: lora: {path: gs://<bucket>/<folder>}")
     if engine.get("enable_lora") is True:
         yield Problem(
             path=f"{path}.engine.enable_lora",
             value=True,
-            reason="reserves memory for LoRA adapters, and this program serves none: a request for "
-            "an adapter would get a 404",
-            remedy="Leave it out, and serve the merged model as a source",
+            reason="reserves memory for LoRA adapters, and the model names no folder of them: a "
+            "request for an adapter would get a 404",
+            remedy="Leave it out",
             rule="lora-unreachable",
             candidates=(
                 together(
-                    "leave all LoRA arguments out, and serve the merged model as a source",
+                    "leave all LoRA arguments out",
                     leave_out(f"{path}.engine.enable_lora"),
                     *(
                         leave_out(f"{path}.engine.{name}")
@@ -70,16 +118,17 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
                         if name in engine
                     ),
                 ),
+                folder,
             ),
         )
-    else:
-        for name in _NEEDS_ENABLE:
-            if engine.get(name) is not None:
-                yield Problem(
-                    path=f"{path}.engine.{name}",
-                    value=engine[name],
-                    reason="has no effect without enable_lora, and this program serves no adapters",
-                    remedy="Leave it out",
-                    rule="lora-unreachable",
-                    candidates=(leave_out(f"{path}.engine.{name}", "leave it out"),),
-                )
+        return
+    for name in _NEEDS_ENABLE:
+        if engine.get(name) is not None:
+            yield Problem(
+                path=f"{path}.engine.{name}",
+                value=engine[name],
+                reason="has no effect on a model without LoRA adapters",
+                remedy="Leave it out",
+                rule="lora-unreachable",
+                candidates=(leave_out(f"{path}.engine.{name}", "leave it out"), folder),
+            )

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from models.catalog import closed_values, llms, nearest_ray, oldest_ray, vllm_behaviour
+from models.architecture import LlmArchitecture
+from models.catalog import (
+    closed_values,
+    llms,
+    mtp_targets,
+    nearest_ray,
+    oldest_ray,
+    vllm_behaviour,
+)
 from models.problems import Problem, stops
 from models.spelling import accepted, nearest
 from models.values_meant import ways_from_field, ways_from_value, ways_to_release
@@ -199,8 +207,20 @@ def _draft(
             ),
         )
         return
+    if config.get("num_speculative_tokens") is None and draft and _is_draft_model(method, draft):
+        yield Problem(
+            path=where,
+            reason="lacks num_speculative_tokens, the number of tokens that are guessed at once",
+            remedy="Say how many tokens are guessed",
+            rule=_RULE,
+            candidates=(
+                use(f"{where}.num_speculative_tokens", 4, "add num_speculative_tokens: 4"),
+            ),
+        )
     if architecture is None:
         return
+    if isinstance(method, str) and method.endswith("mtp") and not draft:
+        yield from _own_layers(architecture, method, config, release, where)
     targets = facts.eagle3_targets
     if (
         method == "eagle3"
@@ -242,6 +262,33 @@ def _draft(
                 outside("use a smaller model of the same family and generation"),
                 *_ngram(where, config),
             ),
+        )
+
+
+def _own_layers(
+    architecture: LlmArchitecture,
+    method: str,
+    config: Mapping[str, Any],
+    release: ReleasePlan,
+    where: str,
+) -> Iterable[Problem]:
+    """SpeculativeConfig.hf_config_override: the models with layers that guess tokens."""
+
+    def guesses(vllm: str) -> bool:
+        # config.json names the inner model qwen3_5_text, and vLLM asks the outer one, qwen3_5.
+        name, targets = architecture.model_type, mtp_targets(vllm)
+        return architecture.architecture in targets or any(map(name.startswith, targets))
+
+    if not guesses(release.vllm):
+        ray = nearest_ray(lambda row: guesses(row.vllm), release.ray.ray)
+        yield Problem(
+            path=f"{where}.method",
+            value=method,
+            reason=f"takes layers of the model that guess tokens, and vLLM {release.vllm} knows "
+            f"none in a {architecture.model_type}",
+            remedy="Use a method that needs none",
+            rule=_RULE,
+            candidates=(*_ngram(where, config), *ways_to_release(ray), leave_out(where)),
         )
 
 

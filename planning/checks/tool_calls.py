@@ -1,16 +1,14 @@
 """Parsers of tool calls and reasoning, which the vLLM release has to register."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from models.catalog import closed_values, nearest_ray
+from models.catalog import closed_values, nearest_ray, usual_parser
 from models.problems import Problem, Severity
 from models.spelling import accepted
 from models.values_meant import ways_from_value
 from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import EntryContext
-
-_FAMILIES: Final = "hermes for Qwen, llama3_json for Llama 3, mistral for Mistral"
 
 
 def tool_call_problems(context: EntryContext) -> Iterable[Problem]:
@@ -22,15 +20,20 @@ def tool_call_problems(context: EntryContext) -> Iterable[Problem]:
     engine, path = context.engine, context.path
     enabled, parser = engine.get("enable_auto_tool_choice"), engine.get("tool_call_parser")
     if enabled is True and not parser:
+        usual = _usual(context, "tool_call_parser")
         yield Problem(
             path=f"{path}.engine.enable_auto_tool_choice",
             value=True,
             reason="needs tool_call_parser, which says how this model writes a call",
-            remedy=f"Add tool_call_parser: {_FAMILIES}",
+            remedy="Add tool_call_parser with the name that the model's card gives",
             rule="tool-parser",
             candidates=(
+                outside("add tool_call_parser with the name that the model's card gives")
+                if usual is None
+                else use(
+                    f"{path}.engine.tool_call_parser", usual, f"add tool_call_parser: {usual}"
+                ),
                 leave_out(f"{path}.engine.enable_auto_tool_choice", "leave it out"),
-                outside(f"add tool_call_parser: {_FAMILIES}"),
             ),
         )
     elif parser and enabled is not True:
@@ -81,6 +84,7 @@ def _unregistered(
     own_image = release.image != release.ray.image
     ray = nearest_ray(lambda row: parser in closed_values(row.vllm)[argument], release.ray.ray)
     where = f"{context.path}.engine.{key}"
+    usual = _usual(context, argument)
     yield Problem(
         path=where,
         value=parser,
@@ -89,5 +93,15 @@ def _unregistered(
         remedy=accepted(parser, sorted(registered)),
         rule="tool-parser",
         severity=Severity.STOP if stops and not own_image else Severity.WARN,
-        candidates=ways_from_value(where, parser, registered, ray),
+        candidates=(
+            *(() if usual is None or ray is not None else (use(where, usual, f"use {usual}"),)),
+            *ways_from_value(where, parser, registered, ray),
+        ),
     )
+
+
+def _usual(context: EntryContext, argument: str) -> str | None:
+    """The parser for this family of models, by the name that the release gives it."""
+    if context.vllm is None or context.architecture is None:
+        return None
+    return usual_parser(argument, context.architecture.model_type, context.vllm)

@@ -19,8 +19,10 @@ _WITHOUT_SERVE_LLM: Final = {
 _OFFICIAL: Final = "rayproject/ray-llm"
 _VERSION: Final = re.compile(r"(\d+\.\d+\.\d+)(?=$|[-.])")
 # As the official images are tagged: a copy in another registry keeps it.
-_OFFICIAL_TAG: Final = re.compile(r"\d+\.\d+\.\d+(\.[0-9a-f]+)?-py3\d+-(cu\d+|gpu)")
-_RELEASE: Final = re.compile(r"(?:^|[-_.v]|ray)(\d+\.\d+\.\d+)(?=$|[-_.+])")
+_OFFICIAL_TAG: Final = re.compile(
+    r"\d+\.\d+\.\d+(\.[0-9a-f]+)?(-extra)?-py3\d+-(cu\d[\d.]*|gpu)(-\w+)*"
+)
+_RELEASE: Final = re.compile(r"(?:^|[-_.v]|ray)(\d+\.\d+\.\d+)(?=$|[-_.+]|rc)")
 # https://github.com/ray-project/ray/releases/tag/ray-2.44.0 introduces ray.serve.llm.
 _FIRST_WITH_SERVE_LLM: Final = (2, 44, 0)
 _NEXT_MAJOR: Final = (3, 0, 0)
@@ -65,7 +67,8 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
             candidates=(use(path, ray.image, f"use {ray.image}"),),
         )
     version = _VERSION.match(tag)
-    copied = repository.endswith("/ray-llm") and _OFFICIAL_TAG.fullmatch(tag) is not None
+    own = repository.rpartition("/")[2]
+    copied = "ray-llm" in own and _OFFICIAL_TAG.fullmatch(tag) is not None
     other = _other_release(repository, tag, ray)
     if (ending == _OFFICIAL or copied) and version is not None and version[1] != ray.ray:
         yield Problem(
@@ -83,7 +86,7 @@ def image_problems(image: str, ray: RayRelease, path: str) -> Iterable[Problem]:
         yield Problem(
             path=path,
             value=image,
-            reason=f"has a tag that reads like Ray {other}, and the configuration is written for "
+            reason=f"has a name that reads like Ray {other}, and the configuration is written for "
             f"Ray {ray.ray}",
             remedy=f"Use an image with Ray {ray.ray}",
             rule="image-version",
@@ -115,15 +118,16 @@ def _versions_ray(version: str) -> Iterable[WayOut]:
 
 
 def _other_release(repository: str, tag: str, ray: RayRelease) -> str | None:
-    """Another release of Ray that the tag of an own image names; None if it may be this one.
+    """Another release of Ray that an own image's name or tag says; None if it may be this one.
 
     An own image may be numbered as its owner likes: only the numbers of Ray with Serve LLM count.
     """
-    if "ray" not in repository.rpartition("/")[2]:
+    name = repository.rpartition("/")[2]
+    if "ray" not in name and not _OFFICIAL_TAG.fullmatch(tag):
         return None
     named = [
         version
-        for version in _RELEASE.findall(tag)
+        for version in (*_RELEASE.findall(tag), *_RELEASE.findall(name))
         if _FIRST_WITH_SERVE_LLM <= release_number(version) < _NEXT_MAJOR
     ]
     return named[0] if named and ray.ray not in named else None

@@ -85,6 +85,7 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
                 node_usd_per_hour=gpu_node_price(
                     settings.prices, tier, machine.id, settings.region
                 ).hourly(pool.spot),
+                gpu_driver_version=pool.gpu_driver_version,
             )
         )
     none_left = settings.pools_are_default and settings.gpu_pools and not plans

@@ -118,7 +118,7 @@ def _steps(
 ) -> tuple[Batching, ...]:
     wanted = _PROFILES[profile]
     tokens = stated_tokens or wanted.max_num_batched_tokens
-    sequences = stated_sequences or wanted.max_num_seqs
+    sequences = stated_sequences or min(wanted.max_num_seqs, tokens)
     steps: dict[Batching, None] = {}
     while True:
         # V1 refuses fewer tokens than sequences.

@@ -6,12 +6,14 @@ is still checked: a size against the GPUs and the disk, a config.json against dt
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from models.architecture import (
+    CLASSIFICATION_SUFFIX,
+    EMBEDDING_SUFFIX,
     MODELOPT_FILE,
     ConfigJsonError,
     LlmArchitecture,
@@ -25,20 +27,25 @@ from models.catalog import (
     LlmRow,
     gating,
     llms,
+    lora_architectures,
     multimodal_architectures,
     supported_architectures,
 )
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import ModelDeployment
+from models.tasks import Task
 from models.ways_out import WayOut, leave_out, meant, outside, use
 from planning.plan import GIB
+from planning.sizing.task import derived_task, served_class, stated_task
 
 # Weights below this share of what they would take in 16 bit are quantized. Half a billion in 8 bit
 # with embeddings in 16 takes 0.64; 16-bit weights without a gate projection show as 0.72, and the
 # estimate is low for layers of other kinds, which only raises the share.
 _QUANTIZED_SHARE: Final = 0.68
 _VALUE_BYTES: Final = 2
+# Weights above this share of what they would take in 16 bit are stored in 32.
+_STORED_IN_32_BIT: Final = 1.5
 # Repositories that ModelOpt's makers publish are named after the algorithm, and up to ModelOpt 0.29
 # say it in hf_quant_config.json alone.
 _MODELOPT_PUBLISHER: Final = "nvidia/"
@@ -53,6 +60,10 @@ class Checkpoint:
     checkpoint_bytes: what is downloaded to a node; None if unknown.
     architecture: None if the user described the model by name only (`checkFit: false`).
     in_catalogue: whether its facts are the catalogue's, not the user's.
+    task: what it is served for.
+    served_class: the class that vLLM loads; None if it is not known.
+    engine: the engine arguments that it needs for its task, whatever the release.
+    prompts_whole: whether its pooling needs all of a prompt in one step.
     """
 
     source: str
@@ -63,6 +74,10 @@ class Checkpoint:
     checkpoint_bytes: int | None
     gated: Gating
     in_catalogue: bool = False
+    task: Task = Task.GENERATE
+    served_class: str | None = None
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    prompts_whole: bool = False
 
     @property
     def share_of_16_bit(self) -> float | None:
@@ -81,11 +96,22 @@ class Checkpoint:
 
     def is_known_to(self, vllm: str) -> bool:
         """Whether a vLLM version has this architecture; True if it is not described."""
-        name = self.architecture.architecture if self.architecture else None
-        # A class without a head is loaded as that with one: _normalize_arch in vLLM's registry.
-        with_head = f"{(name or '').removesuffix('Model')}ForCausalLM"
-        known = supported_architectures(vllm)
-        return name is None or name in known or (name.endswith("Model") and with_head in known)
+        return self._is_among(supported_architectures(vllm))
+
+    def takes_adapters(self, vllm: str) -> bool:
+        """Whether a vLLM version has LoRA for this architecture; True if it is not described."""
+        return self._is_among(lora_architectures(vllm))
+
+    def _is_among(self, known: frozenset[str]) -> bool:
+        name = self.served_class
+        if name is None or name in known:
+            return True
+        # A class without a head, or with a classification head, is made of that which generates:
+        # _normalize_arch in vLLM's registry.
+        return any(
+            name.endswith(suffix) and f"{name.removesuffix(suffix)}ForCausalLM" in known
+            for suffix in (EMBEDDING_SUFFIX, CLASSIFICATION_SUFFIX)
+        )
 
 
 def checkpoint_of(
@@ -159,6 +185,7 @@ def _of_catalogue(
 
 
 def _of_row(row: LlmRow, deployment: ModelDeployment) -> Checkpoint:
+    engine = {**row.engine, **deployment.engine}
     return Checkpoint(
         source=row.source,
         family=deployment.family or row.family,
@@ -168,6 +195,10 @@ def _of_row(row: LlmRow, deployment: ModelDeployment) -> Checkpoint:
         checkpoint_bytes=row.checkpoint_bytes,
         gated=_gating(row.source, deployment, row.gated),
         in_catalogue=True,
+        task=stated_task(deployment) or row.task,
+        served_class=served_class(row.architecture, engine),
+        engine=row.engine,
+        prompts_whole=row.prompts_whole,
     )
 
 
@@ -223,6 +254,8 @@ def _of_source(
         weight_bytes=weight_bytes,
         checkpoint_bytes=weight_bytes,
         gated=_gating(source, deployment),
+        task=_task(deployment, source, None),
+        served_class=served_class(None, deployment.engine),
     )
     if deployment.config_file is None:
         return undescribed, ()
@@ -261,7 +294,27 @@ def _of_source(
             candidates=_unchecked(deployment, path),
         )
         return None, (problem,)
-    return replace(undescribed, architecture=architecture, quantization=quantization), ()
+    described_checkpoint = replace(
+        undescribed,
+        architecture=architecture,
+        weight_bytes=_loaded_bytes(weight_bytes, architecture),
+        quantization=quantization,
+        task=_task(deployment, source, architecture),
+        served_class=served_class(architecture, deployment.engine),
+    )
+    return described_checkpoint, ()
+
+
+def _loaded_bytes(stored_bytes: int | None, architecture: LlmArchitecture) -> int | None:
+    """The weights in 16 bit, in which vLLM loads those of a checkpoint in 32."""
+    if stored_bytes is None or architecture.torch_dtype != "float32":
+        return stored_bytes
+    in_32_bit = stored_bytes > _STORED_IN_32_BIT * _VALUE_BYTES * architecture.parameters
+    return stored_bytes // 2 if in_32_bit else stored_bytes
+
+
+def _task(deployment: ModelDeployment, source: str, architecture: LlmArchitecture | None) -> Task:
+    return stated_task(deployment) or derived_task(source, architecture, deployment.engine)
 
 
 def _stored_beside(config_file: Path) -> Quantization | None:

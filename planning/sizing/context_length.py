@@ -42,8 +42,10 @@ def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int
     if isinstance(factor, int | float) and 1 <= factor <= _LARGEST_ROPE_FACTOR:
         architecture = architecture.model_copy(update={"rope_scaling": scaling})
     window = disabled_window(architecture, engine)
-    longest = architecture.longest_context
-    return longest if window is None else min(longest, window)
+    if window is not None and window < architecture.max_position_embeddings:
+        # The scaling comes after the window, and YaRN starts from its own original length.
+        architecture = architecture.model_copy(update={"max_position_embeddings": window})
+    return architecture.longest_context
 
 
 def disabled_window(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int | None:

@@ -45,6 +45,8 @@ def takes_over(
     """Whether a row of the table holds for a checkpoint, on a GPU that has the kernels."""
     if takeover.stated is not None and asked not in takeover.stated:
         return False
+    if takeover.bits is not None and not takeover.marlin and stored.bits not in takeover.bits:
+        return False
     patterns = (
         (takeover.of, stored.method),
         (takeover.algorithms, stored.scheme or ""),

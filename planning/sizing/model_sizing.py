@@ -21,14 +21,18 @@ from planning.sizing.batching import (
 )
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.context_length import SHORTEST_TOKENS, STEP_TOKENS, ContextLength
+from planning.sizing.memory.adapters import lora_slots
 from planning.sizing.memory.draft import draft_of
 from planning.sizing.memory.estimate import memory_fit
 from planning.sizing.memory.headroom import memory_problems
 from planning.sizing.memory.images import stated_images
+from planning.sizing.memory.state_cache import state_cache
+from planning.sizing.memory.state_limits import manager_problems, state_problems
 from planning.sizing.memory.stated_cache import stated_cache_problems
 from planning.sizing.memory.uncounted import uncounted_problems
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs, accounting
 from planning.sizing.parallelism import parallelism_problems, tensor_parallel_sizes
+from planning.sizing.pooling import pools_prompts_whole
 from planning.sizing.precision import Precision, choose_precision
 from planning.sizing.stated_arguments import StatedArguments
 
@@ -77,6 +81,12 @@ class ModelSizing:
         """Whether the estimate of memory is too close to be sure."""
         return self.fit is not None and self.fit.doubtful
 
+    @property
+    def runs_sequences(self) -> bool:
+        """Whether each sequence that may run has a block for its states, as far as is known."""
+        fit = self.fit
+        return fit is None or fit.runs(self.batching.max_num_seqs, fit.margin_bytes)
+
 
 def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tuple[Problem, ...]]:
     """The configuration of a model on a tier.
@@ -87,14 +97,17 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
     checkpoint, arguments = spec.checkpoint, spec.arguments
     precision, problems = choose_precision(checkpoint, arguments, tier, spec.release)
     problems += tuple(parallelism_problems(checkpoint, arguments, tier))
+    if checkpoint.architecture is not None:
+        problems += tuple(manager_problems(arguments, checkpoint.architecture, precision.v0_engine))
     if stops(problems):
         return None, problems
     best: ModelSizing | None = None
     for candidate in _candidates(spec, tier, precision):
         # The first without doubt; else the first that may fit; else the last, for the message.
-        if best is None or not best.fits:
+        runs = candidate.fits and candidate.runs_sequences
+        if best is None or not best.fits or (runs and not best.runs_sequences):
             best = candidate
-        if candidate.fits and not candidate.doubtful:
+        if runs and not candidate.doubtful:
             best = candidate
             break
     if best is None:
@@ -107,6 +120,7 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
         problems += tuple(uncounted_problems(arguments, checkpoint))
         problems += tuple(stated_cache_problems(arguments, tier, best.max_model_len, best.fit))
     if best.fit is not None and best.fits:
+        problems += tuple(state_problems(arguments, tier, best.batching, best.fit))
         problems += tuple(
             memory_problems(arguments, tier, best.max_model_len, best.batching, best.fit)
         )
@@ -147,6 +161,8 @@ def _tries(spec: ModelSpec, precision: Precision, tokens: int) -> tuple[Batching
 
 
 def _whole_prompts(spec: ModelSpec, precision: Precision, tokens: int) -> bool:
+    if pools_prompts_whole(spec.checkpoint, spec.arguments, v0_engine=precision.v0_engine):
+        return True
     obeyed = vllm_behaviour(spec.release.vllm).chunked_prefill_obeyed
     return takes_prompts_whole(
         spec.arguments,
@@ -240,8 +256,23 @@ def _fit(
         kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
         draft=draft_of(engine, spec.checkpoint),
         images_per_prompt=stated_images(engine),
+        state_cache=state_cache(
+            architecture, engine, spec.release.vllm, 4 if precision.dtype == "float32" else 2
+        ),
+        batches_in_flight=_batches_in_flight(engine, spec.release.vllm, pipeline),
+        lora=lora_slots(engine),
+        pools=spec.checkpoint.task.pools,
     )
     return memory_fit(inputs)
+
+
+def _batches_in_flight(engine: Mapping[str, Any], vllm: str, pipeline: int) -> int:
+    """Steps that vLLM counts as running at the same time: VllmConfig.max_concurrent_batches."""
+    facts = vllm_behaviour(vllm)
+    if not facts.windows_wait_for_batches:
+        return 1
+    overlapping = facts.async_scheduling_on_ray and engine.get("async_scheduling") is not False
+    return pipeline + 1 if overlapping else pipeline
 
 
 def _count(engine: Mapping[str, Any], argument: str) -> int | None:

@@ -12,11 +12,14 @@ from models.catalog import (
     GpuTier,
     RayRelease,
     Tested,
+    architectures_of_one_window,
     float16_refused,
     oldest_ray,
+    quantization_methods,
     quantize_while_loading,
     ray_releases,
     release_number,
+    transformers_architectures,
     vllm_behaviour,
 )
 from models.problems import Problem, Severity
@@ -69,6 +72,7 @@ def choose_precision(
         *_architecture_problems(checkpoint, arguments, release),
         *_engine_problems(arguments, tier, release),
         *_window_problems(checkpoint, arguments, release, v0_engine),
+        *_partial_window_problems(checkpoint, arguments, release),
     ]
     if tier.capability < vllm_behaviour(release.vllm).v1_engine_capability and not v0_engine:
         older = oldest_ray(lambda row: row.supports_v0_engine)
@@ -76,8 +80,9 @@ def choose_precision(
             Problem(
                 path=arguments.path,
                 reason=f"runs on {tier.gpu_name} (compute capability {tier.capability / 10:.1f}) "
-                f"with vLLM {release.vllm}, whose only engine is reported both to work and to fail "
-                "there",
+                f"with vLLM {release.vllm}, whose attention kernels there are "
+                f"{_kernels(tier, release.vllm)}: some models are reported to run on them, others "
+                "to fail for want of shared memory",
                 remedy="Use a newer GPU",
                 rule="old-gpu-new-vllm",
                 severity=Severity.WARN,
@@ -97,9 +102,18 @@ def choose_precision(
         kv_value_bytes=_kv_value_bytes(arguments, dtype),
         v0_engine=v0_engine,
         asks_prefix_caching=v0_engine
+        and not _keeps_states(checkpoint)
+        and not checkpoint.task.pools
         and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
         splits_long_prompts=_splits_long_prompts(checkpoint, arguments, release.vllm),
     ), tuple(problems)
+
+
+def _kernels(tier: GpuTier, vllm: str) -> str:
+    """The attention kernels of an engine on a GPU that FlashAttention does not serve."""
+    if tier.capability < vllm_behaviour(vllm).flashinfer_capability:
+        return "Triton's alone"
+    return "FlashInfer's or Triton's"
 
 
 def _runs_v0_engine(
@@ -112,9 +126,16 @@ def _runs_v0_engine(
     least = facts.v1_engine_capability
     if _has_fp8_kv(arguments):
         least = max(least, facts.preferred_fp8_kv_cache_capability)
-    name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    name = checkpoint.served_class
     moved = any(True for _ in _moving_arguments(arguments, release.ray.vllm))
-    return tier.capability < least or name in facts.v0_architectures or moved
+    states = facts.v0_states and _keeps_states(checkpoint)
+    return tier.capability < least or name in facts.v0_architectures or states or moved
+
+
+def _keeps_states(checkpoint: Checkpoint) -> bool:
+    """Whether layers keep a state instead of a cache; V0 caches no prefix of theirs."""
+    architecture = checkpoint.architecture
+    return architecture is not None and architecture.state_layers is not None
 
 
 def _moving_arguments(arguments: StatedArguments, vllm: str) -> Iterator[str]:
@@ -220,6 +241,29 @@ def _window_problems(
         )
 
 
+def _partial_window_problems(
+    checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan
+) -> Iterable[Problem]:
+    """Qwen2Model asserts that max_window_layers is the number of layers, so that none slides."""
+    architecture = checkpoint.architecture
+    if (
+        architecture is None
+        or architecture.sliding_window is None
+        or architecture.architecture not in architectures_of_one_window(release.vllm)
+    ):
+        return
+    yield Problem(
+        path=arguments.path,
+        value=checkpoint.source,
+        reason=f"uses a sliding window in {architecture.sliding_window_layers} of its "
+        f"{architecture.num_hidden_layers} layers, which vLLM {release.vllm} refuses for a "
+        f"{architecture.architecture}",
+        remedy="Choose another model",
+        rule="window-of-some-layers",
+        candidates=(outside("choose another model, or one whose use_sliding_window is false"),),
+    )
+
+
 def _dtype(
     checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, release: ReleasePlan
 ) -> str:
@@ -231,8 +275,21 @@ def _dtype(
     # A checkpoint in float16 stays so: bfloat16 would drop three bits of its mantissa.
     if checkpoint.architecture is not None and checkpoint.architecture.torch_dtype == "float16":
         return "float16"
+    if _in_float16_for_pooling(checkpoint, release):
+        return "float16"
     dtypes = activation_dtypes(checkpoint, arguments, tier, release.vllm)
     return "float16" if dtypes and "bfloat16" not in dtypes else "bfloat16"
+
+
+def _in_float16_for_pooling(checkpoint: Checkpoint, release: ReleasePlan) -> bool:
+    """A float32 checkpoint that pools keeps more of its mantissa: _resolve_auto_dtype in vLLM."""
+    architecture = checkpoint.architecture
+    return (
+        checkpoint.task.pools
+        and architecture is not None
+        and architecture.torch_dtype == "float32"
+        and architecture.model_type not in float16_refused(release.vllm)
+    )
 
 
 def _dtype_problems(
@@ -264,9 +321,18 @@ def _dtype_problems(
             + f": vLLM refuses it for {model_type} models, whose activations overflow in float16",
             remedy="Use bfloat16 on an L4 or a newer GPU",
             rule="float16-refused",
-            candidates=(leave_out(arguments.path_of("dtype"), "leave dtype out"),)
-            if on_purpose
-            else (),
+            candidates=(
+                *(
+                    (leave_out(arguments.path_of("dtype"), "leave dtype out"),)
+                    if on_purpose
+                    else ()
+                ),
+                use(
+                    arguments.path_to_set("dtype"),
+                    "float32",
+                    "use dtype: float32, which takes twice the memory",
+                ),
+            ),
         )
 
 
@@ -324,8 +390,30 @@ def _has_fp8_kv(arguments: StatedArguments) -> bool:
 def _architecture_problems(
     checkpoint: Checkpoint, arguments: StatedArguments, release: ReleasePlan
 ) -> Iterable[Problem]:
-    if not checkpoint.is_known_to(release.vllm):
-        name = checkpoint.architecture.architecture if checkpoint.architecture else None
+    name = checkpoint.served_class
+    if checkpoint.is_known_to(release.vllm):
+        return
+    stored = checkpoint.quantization
+    loads = stored is None or stored.method in quantization_methods(release.vllm)
+    if loads and name in transformers_architectures(release.vllm):
+        yield Problem(
+            path=arguments.path,
+            value=checkpoint.source,
+            reason=f"is a {name}, which vLLM {release.vllm} (Ray {release.ray.ray}) runs by the "
+            "slower code of transformers, if at all: nobody tests it there",
+            remedy="Choose a model of vLLM's own registry",
+            rule="architecture-transformers",
+            severity=Severity.WARN,
+            candidates=(
+                *(
+                    use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
+                    for row in ray_releases().values()
+                    if checkpoint.is_known_to(row.vllm)
+                ),
+                outside("choose a model of vLLM's own registry"),
+            ),
+        )
+    else:
         yield Problem(
             path=arguments.path,
             value=checkpoint.source,

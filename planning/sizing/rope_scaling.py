@@ -1,21 +1,56 @@
 """RoPE scaling: the override of a model's position embeddings that stretches its context.
 
-Up to vLLM 0.11 there is an engine argument `rope_scaling`; all releases take it in `hf_overrides`.
-If a field is missing, vLLM fails when it builds the model, on the GPU node.
+Up to vLLM 0.11 there is an engine argument `rope_scaling`; all releases take it in `hf_overrides`,
+under the name that the transformers of the release writes. If a field is missing, vLLM fails when
+it builds the model, on the GPU node.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class RopeOverride:
+    """The override of an entry.
+
+    path: where it stands below `engine`: `rope_scaling`, or that or `rope_parameters` in
+        `hf_overrides`.
+    scaling: as it is stated.
+    """
+
+    path: str
+    scaling: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """`rope_scaling` or `rope_parameters`."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def kind(self) -> Any:
+        """The type of the scaling, in the newer or the older field; None if there is none."""
+        return self.scaling.get("rope_type", self.scaling.get("type"))
+
+
+def rope_override(engine: Mapping[str, Any]) -> RopeOverride | None:
+    """The override that an entry states, None if it states none."""
+    overrides = engine.get("hf_overrides")
+    stated = [("rope_scaling", engine.get("rope_scaling"))]
+    if isinstance(overrides, Mapping):
+        names = ("rope_scaling", "rope_parameters")
+        stated += [(f"hf_overrides.{name}", overrides.get(name)) for name in names]
+    for path, scaling in stated:
+        if isinstance(scaling, Mapping) and scaling:
+            return RopeOverride(path=path, scaling=scaling)
+    return None
 
 
 def rope_scaling_of(engine: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The override in `rope_scaling` or `hf_overrides`, its type under `rope_type`; else None."""
-    scaling = engine.get("rope_scaling")
-    if not scaling and isinstance(engine.get("hf_overrides"), Mapping):
-        overrides = engine["hf_overrides"]
-        scaling = overrides.get("rope_scaling") or overrides.get("rope_parameters")
-    if not isinstance(scaling, Mapping) or not scaling:
+    override = rope_override(engine)
+    if override is None:
         return None
-    if "rope_type" in scaling or "type" not in scaling:
-        return scaling
-    return {**scaling, "rope_type": scaling["type"]}
+    if override.kind is None or "rope_type" in override.scaling:
+        return override.scaling
+    return {**override.scaling, "rope_type": override.kind}

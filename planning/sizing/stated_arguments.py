@@ -27,6 +27,11 @@ DECIDED: Final = frozenset(
 )
 
 
+ADAPTERS_AT_ONCE: Final = 4
+# max_num_adapters_per_replica of Ray's LoraConfig, if nothing is said.
+ADAPTERS_ON_HOST: Final = 16
+
+
 @dataclass(frozen=True, kw_only=True)
 class StatedArgument:
     """One value that the user wrote, and its path in the file."""
@@ -82,9 +87,27 @@ def stated_arguments(
         if by_key[key] is not None:
             by_argument[argument] = StatedArgument(value=by_key[key], path=f"{path}.{key}")
     passed_on = {
-        argument: value for argument, value in deployment.engine.items() if argument not in DECIDED
+        **_for_adapters(deployment),
+        **{name: value for name, value in deployment.engine.items() if name not in DECIDED},
     }
     return StatedArguments(path=path, by_argument=by_argument, engine=passed_on), problems
+
+
+def _for_adapters(deployment: ModelDeployment) -> Mapping[str, Any]:
+    """What LoRA adapters in a bucket need of the engine, where the entry does not say otherwise.
+
+    vLLM's own max_loras is 1, with which requests for two adapters never share a step. It keeps
+    max_cpu_loras adapters in the host's memory, and Ray as many on the disk of a replica.
+    """
+    if deployment.lora is None:
+        return {}
+    stated = deployment.engine.get("max_loras")
+    at_once = stated if isinstance(stated, int) else ADAPTERS_AT_ONCE
+    return {
+        "enable_lora": True,
+        "max_loras": at_once,
+        "max_cpu_loras": max(ADAPTERS_ON_HOST, at_once),
+    }
 
 
 def _contradictions(

@@ -1,15 +1,21 @@
 """Reads the least and the most that vLLM's configurations accept for engine arguments.
 
-EngineArgs takes its defaults from fields of configurations (`SchedulerConfig.watermark`), whose
-`Field(ge=0, lt=1)` refuses a value when the engine starts.
+EngineArgs takes its defaults from fields of configurations (`SchedulerConfig.watermark`), or hands
+its values to them by name. `Field(ge=0, lt=1)` of such a field refuses a value when the engine
+starts, and so does `if self.watermark < 0: raise` in a method of the configuration.
 """
 
 import ast
+from collections.abc import Iterator
 
 from scripts.vllm_facts.source import Source
 
 _MODULE = "vllm.engine.arg_utils"
 _LIMITS = ("ge", "gt", "le", "lt")
+# What a comparison that raises leaves over.
+_LEFT_OVER = {ast.Lt: "ge", ast.LtE: "gt", ast.Gt: "le", ast.GtE: "lt"}
+# Made only where another argument asks for it, so that its limits do not always hold.
+_CONDITIONAL = frozenset({"LoRAConfig", "PoolerConfig", "SpeculativeConfig"})
 
 
 def argument_bounds(source: Source) -> dict[str, dict[str, float]]:
@@ -18,37 +24,77 @@ def argument_bounds(source: Source) -> dict[str, dict[str, float]]:
     if found is None or not isinstance(found[0], ast.ClassDef):
         return {}
     result: dict[str, dict[str, float]] = {}
-    for statement in found[0].body:
-        match statement:
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as default):
-                limits = _limits(source, default)
-                if limits and not name.startswith("_"):
-                    result[name] = limits
+    for name, config, field in (*_from_defaults(found[0]), *_handed_on(source, found[0])):
+        limits = _limits(source, config, field)
+        if limits and not name.startswith("_"):
+            result[name] = result.get(name, {}) | limits
     return dict(sorted(result.items()))
 
 
-def _limits(source: Source, default: ast.expr) -> dict[str, float]:
-    """The limits of the field from which a default is taken."""
-    match default:
-        case ast.Attribute(value=ast.Name(id=config), attr=field):
-            pass
-        case ast.Call(
-            func=ast.Name(id="get_field"),
-            args=[ast.Name(id=config), ast.Constant(value=str(field))],
-        ):
-            pass
-        case _:
-            return {}
+def _from_defaults(engine: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
+    """Each argument with the configuration and the field from which its default is taken."""
+    for statement in engine.body:
+        match statement:
+            case ast.AnnAssign(
+                target=ast.Name(id=name),
+                value=ast.Attribute(value=ast.Name(id=config), attr=field)
+                | ast.Call(
+                    func=ast.Name(id="get_field"),
+                    args=[ast.Name(id=config), ast.Constant(value=str(field))],
+                ),
+            ):
+                yield name, config, field
+
+
+def _handed_on(source: Source, engine: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
+    """Each argument with the configuration that is made with it, and the field."""
+    arguments = source.fields("EngineArgs", _MODULE)
+    for node in ast.walk(engine):
+        match node:
+            case ast.Call(func=ast.Name(id=config), keywords=keywords) if (
+                config.endswith("Config") and config not in _CONDITIONAL
+            ):
+                for keyword in keywords:
+                    match keyword.value:
+                        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                            pass
+                        case _:
+                            name = keyword.arg or ""
+                    if name in arguments and keyword.arg is not None:
+                        yield name, config, keyword.arg
+
+
+def _limits(source: Source, config: str, field: str) -> dict[str, float]:
+    """The limits of the field of a configuration."""
     found = source.find(config, _MODULE)
+    limits: dict[str, float] = {}
     for statement in found[0].body if found and isinstance(found[0], ast.ClassDef) else ():
         match statement:
             case ast.AnnAssign(
                 target=ast.Name(id=name),
                 value=ast.Call(func=ast.Name(id="Field"), keywords=keywords),
             ) if name == field:
-                return {
+                limits |= {
                     keyword.arg: float(ast.literal_eval(keyword.value))
                     for keyword in keywords
                     if keyword.arg in _LIMITS
                 }
+            case ast.FunctionDef(body=body):
+                limits |= _refused(body, field)
+    return limits
+
+
+def _refused(body: list[ast.stmt], field: str) -> dict[str, float]:
+    """What `if self.field < 1: raise` at the top of a method leaves over."""
+    for statement in body:
+        match statement:
+            case ast.If(
+                test=ast.Compare(
+                    left=ast.Attribute(value=ast.Name(id="self"), attr=name),
+                    ops=[operator],
+                    comparators=[ast.Constant(value=int() | float() as number)],
+                ),
+                body=[ast.Raise()],
+            ) if name == field and type(operator) in _LEFT_OVER:
+                return {_LEFT_OVER[type(operator)]: float(number)}
     return {}

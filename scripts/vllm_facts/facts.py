@@ -189,12 +189,61 @@ def texts(nodes: Iterable[ast.expr | None]) -> list[str]:
 
 # Run by the Transformers backend, from vLLM 0.11 on. In a table of their own.
 TRANSFORMERS_MODELS = "_TRANSFORMERS_SUPPORTED_MODELS"
+# The models that score a pair of texts; the table has another name since 0.18.
+SCORING_MODELS = ("_CROSS_ENCODER_MODELS", "_SEQUENCE_CLASSIFICATION_MODELS")
+REGISTRY = "vllm.model_executor.models.registry"
+MODEL_TABLES = (
+    "_TEXT_GENERATION_MODELS",
+    "_EMBEDDING_MODELS",
+    "_MULTIMODAL_MODELS",
+    *SCORING_MODELS,
+    TRANSFORMERS_MODELS,
+)
 
 
 def architectures(source: Source) -> list[str]:
-    """Return the architectures of the model registry that generate text or embed."""
-    tables = ("_TEXT_GENERATION_MODELS", "_EMBEDDING_MODELS", TRANSFORMERS_MODELS)
-    return sorted({*multimodal_architectures(source), *_registered(source, *tables)})
+    """Return the architectures of the model registry that generate text, embed or score."""
+    return sorted(_registered(source, *MODEL_TABLES))
+
+
+def architectures_of_one_window(source: Source) -> list[str]:
+    """Return the architectures whose code refuses a window of some of the layers."""
+    home = "vllm.model_executor.models"
+    found = source.find("_TEXT_GENERATION_MODELS", f"{home}.registry")
+    result = set()
+    for name, value in _items(found[0]) if found else ():
+        match value:
+            case ast.Tuple(elts=[ast.Constant(value=str(module)), *_]):
+                text = source.read(f"{home.replace('.', '/')}/{module}.py") or ""
+                if "max_window_layers ==" in text:
+                    result.add(name)
+    return sorted(result)
+
+
+def _items(node: object) -> Iterable[tuple[str, ast.expr]]:
+    for key, value in (
+        zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
+    ):
+        if isinstance(key, ast.Constant):
+            yield str(key.value), value
+
+
+def mtp_targets(source: Source) -> list[str]:
+    """Return the model types and architectures whose own layers may guess tokens (MTP)."""
+    for module in ("vllm.config.speculative", "vllm.config"):
+        function = method_of(source, "SpeculativeConfig", module, "hf_config_override")
+        if function is None:
+            continue
+        found: set[str] = set()
+        for node in ast.walk(function):
+            match node:
+                case ast.Compare(left=left, comparators=[right]) if any(
+                    word in ast.unparse(left) for word in ("model_type", "architectures")
+                ):
+                    members = right.elts if isinstance(right, ast.Tuple | ast.List) else [right]
+                    found |= set(texts(members))
+        return sorted(name for name in found if not name.endswith("_mtp"))
+    sys.exit("hf_config_override is not found")
 
 
 def multimodal_architectures(source: Source) -> list[str]:
@@ -203,13 +252,12 @@ def multimodal_architectures(source: Source) -> list[str]:
 
 
 def _registered(source: Source, *tables: str) -> set[str]:
-    home = "vllm.model_executor.models.registry"
     result: set[str] = set()
     for name in tables:
-        found = source.find(name, home)
+        found = source.find(name, REGISTRY)
         if found is not None and isinstance(found[0], ast.Dict):
             result |= set(texts(found[0].keys))
-        elif name != TRANSFORMERS_MODELS:
+        elif name not in (TRANSFORMERS_MODELS, *SCORING_MODELS):
             sys.exit(f"{name} is not found in the model registry")
     return result
 

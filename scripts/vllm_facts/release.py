@@ -74,6 +74,17 @@ def python_files(sdist: bytes) -> dict[str, str]:
         return {path: stream.read().decode() for path, stream in streams if stream is not None}
 
 
+def source_files(index: str, project: str, version: str) -> dict[str, str]:
+    """Return the Python files of a release's source distribution by their path inside it."""
+    home = urllib.parse.urljoin(index.rstrip("/") + "/", f"{project}/")
+    listing = json.loads(fetch(home, {"Accept": "application/vnd.pypi.simple.v1+json"}))
+    files = {entry["filename"]: entry for entry in listing["files"]}
+    name = f"{project}-{version}.tar.gz"
+    if name not in files:
+        sys.exit(f"the index has no source distribution of {project} {version}")
+    return python_files(fetch(urllib.parse.urljoin(home, files[name]["url"]), {}))
+
+
 def open_release(index: str, version: str) -> Callable[[str], str | None]:
     """Return a function that maps a path like `vllm/config.py` to its text, or None."""
     project = urllib.parse.urljoin(index.rstrip("/") + "/", "vllm/")

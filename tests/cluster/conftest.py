@@ -24,6 +24,7 @@ GROUPS = (
     "test_edits.py",
     "test_shipped_stacks.py[dev]",
     "test_service_pods.py",
+    "test_release_rollout.py",
     "test_lifecycle.py",
     "test_shipped_stacks.py[staging]",
 )

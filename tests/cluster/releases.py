@@ -8,7 +8,7 @@ import os
 from typing import Any, Final
 
 from localcloud.cluster.installation import installed
-from models.catalog.releases import RayRelease, ray_releases
+from models.catalog.releases import RayRelease, Tested, ray_releases
 
 VARIABLE: Final = "RAY_LLM_E2E_RAY"
 VERSIONS: Final = "ray-llm:versions"
@@ -16,7 +16,7 @@ VERSIONS: Final = "ray-llm:versions"
 
 def tested_releases() -> list[str]:
     """The releases that these tests run, the newest first."""
-    return [row.ray for row in reversed(ray_releases().values()) if row.tested]
+    return [row.ray for row in reversed(ray_releases().values()) if row.tested is Tested.CLUSTER]
 
 
 def release() -> RayRelease:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.catalog.releases import DEFAULT_KUBERAY
 from tests.cluster.releases import with_release
 
 # Two models on two pools, each with a permanent replica.
@@ -39,6 +40,7 @@ def small_stack(*models: dict[str, Any]) -> dict[str, Any]:
             "zones": ["us-central1-a"],
             "deletionProtection": False,
         },
+        "ray-llm:versions": {"kuberay": DEFAULT_KUBERAY},
         "ray-llm:kubeRay": {"install": "existing"},
         "ray-llm:defaults": {"replicas": {"min": 0, "max": 2}},
         "ray-llm:gpuPools": [{"tier": "t4", "maxNodes": 4}, {"tier": "l4", "maxNodes": 2}],

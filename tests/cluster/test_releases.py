@@ -3,7 +3,7 @@
 import pytest
 
 from localcloud.cluster.installation import installed
-from models.catalog.releases import ray_releases
+from models.catalog.releases import Tested, ray_releases
 from tests.cluster import releases
 
 
@@ -15,7 +15,7 @@ def test_the_local_cluster_runs_each_tested_release_with_its_vllm() -> None:
 
 def test_without_a_name_the_newest_tested_release_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(releases.VARIABLE, "")
-    rows = [row.ray for row in ray_releases().values() if row.tested]
+    rows = [row.ray for row in ray_releases().values() if row.tested is Tested.CLUSTER]
     assert releases.release().ray == rows[-1]
 
 

@@ -18,6 +18,7 @@ from manifests.smoke_test.script import http_json, main, repairs, service_view
 from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION, Settings
 from models import problems
+from models.tasks import Task
 from planning import ModelPlan
 from tests.manifests.plans import model, plan, replicas
 from tests.manifests.written import config_maps, smoke_test_job
@@ -121,7 +122,11 @@ class Service:
         if endpoint == "models":
             return 200, {"data": [{"id": name}]}
         assert body["model"] == name
-        return 200, {"data": [1]} if endpoint == "embeddings" else {"choices": [{"text": "hello"}]}
+        answers: dict[str, Any] = {
+            "embeddings": {"data": [{"embedding": [0.25, -0.5]}]},
+            "score": {"data": [{"score": 0.75}]},
+        }
+        return 200, answers.get(endpoint, {"choices": [{"text": "hello"}]})
 
     def left(self, name: str, labels: dict[str, str] | None = None) -> None:
         """Puts a Job into the namespace, with the labels of the running Job."""
@@ -298,6 +303,109 @@ def test_a_failed_model_is_reported_with_the_engines_last_error_while_the_others
     assert any(line.startswith("b ") and "answers" in line for line in run.lines)
 
 
+PYDANTIC = """Traceback (most recent call last):
+  File "/home/ray/vllm_engine.py", line 1, in start
+RuntimeError: Failed to create vLLM engine config: 1 validation error for ModelConfig
+  Value error, User-specified max_model_len (99999) is greater than the derived max_model_len \
+(max_position_embeddings=32768). [type=value_error, input_value=ArgsKwargs((), {'model': 'x'}), \
+input_type=ArgsKwargs]
+    For further information visit https://errors.pydantic.dev/2.13/v/value_error
+"""
+LITERALS = """RuntimeError: Failed to create vLLM engine config: 2 validation errors for ModelConfig
+dtype.literal['auto','half']
+  Input should be 'auto' or 'half' [type=literal_error, input_value='float8', input_type=str]
+    For further information visit https://errors.pydantic.dev/2.14/v/literal_error
+dtype.is-instance[dtype]
+  Input should be an instance of dtype [type=is_instance_of, input_value='float8', input_type=str]
+    For further information visit https://errors.pydantic.dev/2.14/v/is_instance_of
+"""
+ELSEWHERE = """ray::ServeReplica:a:LLMServer:a.initialize_and_get_metadata() (pid=7, ip=10.0.0.9, \
+actor_id=0a1b, repr=<ray.serve.ServeReplica:a object>)
+  File "/home/ray/vllm/v1/engine/utils.py", line 1, in wait_for_engine_startup
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+"""
+ENGINE_LOG = """(EngineCore pid=9) ERROR 11-28 14:42:11 [core.py:1350] EngineCore failed to start.
+(EngineCore pid=9) ERROR 11-28 14:42:11 [core.py:1350] Traceback (most recent call last):
+(EngineCore pid=9) ERROR 11-28 14:42:11 [core.py:1350] \
+RuntimeError: Cannot find any model weights with `Qwen/Qwen2.5-0.5B`
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+"""
+LOGS = "/api/v0/logs/file?actor_id=0a1b&suffix={}&lines=2000"
+
+
+def test_what_pydantic_finds_wrong_is_reported_without_the_object_it_looked_at(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] = run.service.fail("a", PYDANTIC)
+    assert run(60) == 1
+    assert run.lines[-2] == (
+        "a: RuntimeError: Failed to create vLLM engine config: 1 validation error for ModelConfig "
+        "Value error, User-specified max_model_len (99999) is greater than the derived "
+        "max_model_len (max_position_embeddings=32768)."
+    )
+
+
+def test_each_field_that_pydantic_names_is_reported(start: Callable[..., Run]) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] = run.service.fail("a", LITERALS)
+    assert run(60) == 1
+    assert run.lines[-2] == (
+        "a: RuntimeError: Failed to create vLLM engine config: 2 validation errors for ModelConfig "
+        "dtype.literal['auto','half'] Input should be 'auto' or 'half' [type=literal_error, "
+        "input_value='float8', input_type=str] dtype.is-instance[dtype] Input should be an "
+        "instance of dtype [type=is_instance_of, input_value='float8', input_type=str]"
+    )
+
+
+@pytest.mark.parametrize("suffix", ["err", "out"])
+def test_a_cause_that_stands_only_in_the_engines_log_is_read_there(
+    start: Callable[..., Run], suffix: str
+) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] = run.service.fail("a", ELSEWHERE)
+    for each in ("err", "out"):
+        text = ENGINE_LOG if each == suffix else "INFO starting\n"
+        run.service.overrides[LOGS.format(each)] = lambda _, text=text: (200, text.encode())
+    assert run(60) == 1
+    assert run.lines[-2] == (
+        "a: RuntimeError: Cannot find any model weights with `Qwen/Qwen2.5-0.5B`"
+    )
+
+
+def test_an_engines_log_that_cannot_be_read_is_named_with_the_command(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] = run.service.fail("a", ELSEWHERE)
+    for suffix in ("err", "out"):
+        run.service.overrides[LOGS.format(suffix)] = lambda _: (500, b"no such node")
+    assert run(60) == 1
+    assert run.lines[-2] == (
+        "a: the engine did not start; its process 7 in the pod with the address 10.0.0.9 has "
+        "written why: kubectl exec --namespace ai POD -- sh -c "
+        "'tail -n 100 /tmp/ray/session_latest/logs/worker-*-7.*'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "meaning"),
+    [
+        ("RepositoryNotFoundError: 401 Client Error.", "its name is misspelt"),
+        ("OSError: acme/x is not a local folder and is not a valid model", "its name is misspelt"),
+        ("GatedRepoError: 403 Client Error.", "its terms are not accepted"),
+    ],
+)
+def test_a_repository_that_cannot_be_read_is_explained(
+    start: Callable[..., Run], error: str, meaning: str
+) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] = run.service.fail("a", error)
+    assert run(60) == 1
+    assert meaning in run.lines[-2]
+    assert f"({error})" in run.lines[-2]
+
+
 def test_an_application_that_cannot_be_built_is_reported_with_its_own_message(
     start: Callable[..., Run],
 ) -> None:
@@ -377,6 +485,44 @@ def test_base_and_embedding_models_are_asked_in_their_own_form(
         run.service.overrides[f"/a/v1/{endpoint}"] = lambda _: (400, {"error": "no chat template"})
     assert run() == 0
     assert f"a: answers {answered}" in run.lines
+
+
+@pytest.mark.parametrize(
+    ("task", "asked"), [(Task.EMBED, "/a/v1/embeddings"), (Task.SCORE, "/a/v1/score")]
+)
+def test_a_model_that_pools_is_asked_for_its_task_alone(
+    start: Callable[..., Run], task: Task, asked: str
+) -> None:
+    run = start(model("a", task=task), model("b"))
+    assert run() == 0
+    assert f"a: answers {asked.rpartition('/')[2]}" in run.lines
+    assert "b: answers chat/completions" in run.lines
+    assert {path for path in run.service.asked if path.startswith("/a/v1/")} == {
+        "/a/v1/models",
+        asked,
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "answer"),
+    [
+        (Task.EMBED, b'{"data": [{"embedding": [NaN, NaN]}]}'),
+        (Task.EMBED, b'{"data": [{"embedding": []}]}'),
+        (Task.EMBED, b'{"data": [1]}'),
+        (Task.EMBED, b'{"data": {"embedding": [1]}}'),
+        (Task.SCORE, b'{"data": [{"score": NaN}]}'),
+        (Task.SCORE, b'{"data": [{"score": null}]}'),
+        (Task.SCORE, b'{"data": [{"score": true}]}'),
+    ],
+)
+def test_an_answer_without_numbers_does_not_count(
+    start: Callable[..., Run], task: Task, answer: bytes
+) -> None:
+    run = start(model("a", task=task))
+    path = "embeddings" if task is Task.EMBED else "score"
+    run.service.overrides[f"/a/v1/{path}"] = lambda _: (200, answer)
+    assert run() == 1
+    assert f"{path} answers without numbers in data[0]" in run.text
 
 
 def test_a_model_that_refuses_every_form_fails(start: Callable[..., Run]) -> None:

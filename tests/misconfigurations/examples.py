@@ -74,7 +74,8 @@ _WARNINGS: dict[str, dict[str, Any]] = {
     },
     "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
     "memory-doubt": {
-        "ray-llm:models": [{"model": "llama-3.1-8b-instruct", "gpu": "l4", "contextLength": 35840}]
+        "ray-llm:versions": {"ray": "2.49.1"},
+        "ray-llm:models": [{"model": "llama-3.1-8b-instruct", "gpu": "l4", "contextLength": 35840}],
     },
     "object-size-near": {
         "ray-llm:models": [

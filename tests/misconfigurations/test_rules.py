@@ -5,12 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models.catalog import kuberay_releases, ray_releases
-from models.problems import Severity, stops
+from models.problems import Severity
 from models.rules import RULES
-from models.stack import KubeRayInstall, Versions
 from models.unknown_keys import rules_of_other_tools
-from planning.infrastructure import releases
 from reports.command_line import main
 from reports.rollout import Rollout
 from reports.rollout_warnings import RULES as RULES_OF_ROLLOUTS

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,7 +98,48 @@ def _qwen_moe(config: dict[str, Any], a: LlmArchitecture) -> None:
 
 
 def _mistral(config: dict[str, Any], a: LlmArchitecture) -> None:
-    config["sliding_window"] = None
+    config["sliding_window"] = a.sliding_window
+
+
+def _xlm_roberta(config: dict[str, Any], a: LlmArchitecture) -> None:
+    # Positions start behind that of the padding token, which is 1.
+    config |= {"max_position_embeddings": a.max_position_embeddings + 2, "pad_token_id": 1}
+    if a.num_labels:
+        config["id2label"] = {str(label): f"LABEL_{label}" for label in range(a.num_labels)}
+
+
+def _vision_config(a: LlmArchitecture, depth: str, image_size: int | None) -> dict[str, Any]:
+    assert a.vision is not None
+    return {
+        "hidden_size": a.vision.hidden_size,
+        "intermediate_size": a.vision.intermediate_size,
+        depth: a.vision.num_layers,
+        "hidden_act": "silu" if a.vision.gated else "gelu",
+        "patch_size": a.vision.patch_size,
+        **({} if image_size is None else {"image_size": image_size}),
+        "spatial_merge_size": 2,
+    }
+
+
+def _qwen2_5_vl(config: dict[str, Any], a: LlmArchitecture) -> None:
+    config["rope_scaling"] = {"type": "mrope", "mrope_section": [16, 24, 24]}
+    config["vision_config"] = _vision_config(a, "depth", None)
+
+
+def _with_text_config(config: dict[str, Any], text_type: str) -> None:
+    outer = {"model_type", "architectures"}
+    text = {name: config.pop(name) for name in list(config) if name not in outer}
+    config["text_config"] = {**text, "model_type": text_type}
+
+
+def _qwen3_vl(config: dict[str, Any], a: LlmArchitecture) -> None:
+    _with_text_config(config, "qwen3_vl_text")
+    config["vision_config"] = _vision_config(a, "depth", None)
+
+
+def _mistral3(config: dict[str, Any], a: LlmArchitecture) -> None:
+    _with_text_config(config, "mistral")
+    config["vision_config"] = _vision_config(a, "num_hidden_layers", 1540)
 
 
 def _mixtral(config: dict[str, Any], a: LlmArchitecture) -> None:
@@ -169,6 +212,10 @@ QUIRKS: dict[str, Callable[[dict[str, Any], LlmArchitecture], None]] = {
     "qwen3": _qwen,
     "qwen3_moe": _qwen_moe,
     "mistral": _mistral,
+    "mistral3": _mistral3,
+    "qwen2_5_vl": _qwen2_5_vl,
+    "qwen3_vl": _qwen3_vl,
+    "xlm-roberta": _xlm_roberta,
     "mixtral": _mixtral,
     "phi3": _phi3,
     "falcon": _falcon,
@@ -180,9 +227,12 @@ QUIRKS: dict[str, Callable[[dict[str, Any], LlmArchitecture], None]] = {
 }
 
 
+PUBLISHED = yaml.safe_load(Path(__file__).with_name("published_configs.yaml").read_text())
+
+
 @pytest.mark.parametrize("row", llms().values(), ids=lambda row: row.id)
 def test_every_catalogue_model_is_read_back_from_its_config_json(row: LlmRow) -> None:
-    architecture, quantization = read(config_of(row))
+    architecture, quantization = read(PUBLISHED.get(row.id) or config_of(row))
     assert architecture == row.architecture
     expected = row.quantization
     if expected and expected.method == "mxfp4":
@@ -296,7 +346,7 @@ def test_quantization_is_read(config: dict[str, Any], expected: Quantization) ->
 
 
 NOT_LLMS = [
-    {"model_type": "bert", "architectures": ["BertForMaskedLM"]},
+    {"model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"]},
     {"model_type": "whisper", "architectures": ["WhisperForConditionalGeneration"]},
     {
         "model_type": "t5",
@@ -307,23 +357,59 @@ NOT_LLMS = [
     {"model_type": "vit", "architectures": ["ViTForImageClassification"]},
     {"model_type": "clip", "text_config": LLAMA},
     {"model_type": "llava", "text_config": {"model_type": "clip_text_model"}},
-    {"model_type": "roberta"},
-    {"model_type": "qwen2", "architectures": ["Qwen2ForSequenceClassification"]},
+    {"model_type": "deberta-v2"},
+    {"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"]},
 ]
 
 
 @pytest.mark.parametrize("config", NOT_LLMS, ids=lambda config: str(config["model_type"]))
-def test_what_is_no_decoder_llm_is_refused(config: dict[str, Any]) -> None:
-    with pytest.raises(ConfigJsonError, match="decoder LLM"):
+def test_what_vllm_does_not_serve_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigJsonError, match=r"decoder LLM|names no class"):
         read(LLAMA | {"architectures": None} | config)
 
 
-def test_hybrids_are_refused_with_their_own_reason() -> None:
-    with pytest.raises(ConfigJsonError, match="no KV cache"):
-        read(LLAMA | {"model_type": "jamba"})
-    layer_types = ["linear_attention"] * 32
-    with pytest.raises(ConfigJsonError, match="state the fit cannot compute"):
-        read(LLAMA | {"layer_types": layer_types})
+BERT = {
+    "model_type": "bert",
+    "num_hidden_layers": 12,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_attention_heads": 12,
+    "vocab_size": 30522,
+    "max_position_embeddings": 512,
+}
+
+
+@pytest.mark.parametrize("name", ["BertModel", "BertForMaskedLM", None])
+def test_an_encoder_is_read(name: str | None) -> None:
+    architecture, _ = read(BERT | {"architectures": [name] if name else None})
+    assert architecture.encoder
+    assert architecture.num_labels is None
+    assert architecture.parameters == pytest.approx(109_000_000, rel=0.02)  # BERT-base
+    assert not read(LLAMA)[0].encoder
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [({}, 2), ({"id2label": {"0": "LABEL_0"}}, 1), ({"num_labels": 3}, 3)],
+)
+def test_the_labels_of_a_classification_head_are_counted(
+    labels: dict[str, Any], expected: int
+) -> None:
+    name = {"architectures": ["BertForSequenceClassification"]}
+    assert read(BERT | name | labels)[0].num_labels == expected
+
+
+@pytest.mark.parametrize(("padding", "usable"), [({}, 512), ({"pad_token_id": 0}, 513)])
+def test_positions_of_roberta_start_behind_its_padding(
+    padding: dict[str, Any], usable: int
+) -> None:
+    roberta = BERT | {"model_type": "roberta", "max_position_embeddings": 514}
+    assert read(roberta | padding)[0].longest_context == usable
+
+
+def test_states_of_an_unknown_family_are_refused_with_their_own_reason() -> None:
+    with pytest.raises(ConfigJsonError, match="does not know how large"):
+        read(LLAMA | {"layer_types": ["linear_attention"] * 32})
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,22 @@
 """Releases of Ray, KubeRay and vLLM, and what the pinned vLLMs accept."""
 
+import ast
 import re
 import subprocess
 import sys
+from itertools import chain
+from pathlib import Path
 
 import pytest
 
 from models.catalog import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
+    Known,
+    KubeRayRelease,
+    RayRelease,
+    Release,
+    Tested,
     engine_arguments,
     front_end_arguments,
     kuberay_releases,
@@ -18,7 +26,9 @@ from models.catalog import (
     supported_architectures,
     vllm_versions,
 )
+from planning.infrastructure.container_image import cuda_of_image
 
+ROOT = Path(__file__).parents[2]
 VERSIONS = vllm_versions()
 YAML_TYPES = {"int", "float", "bool", "str", "list", "dict", "none"}
 
@@ -27,14 +37,36 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def test_the_defaults_are_tested_releases() -> None:
-    assert ray_releases()[DEFAULT_RAY].tested
-    assert kuberay_releases()[DEFAULT_KUBERAY].tested
+def test_the_defaults_are_run_in_a_whole_cluster() -> None:
+    assert ray_releases()[DEFAULT_RAY].tested is Tested.CLUSTER
+    assert kuberay_releases()[DEFAULT_KUBERAY].tested is Tested.CLUSTER
 
 
-def test_only_what_the_tests_run_is_called_tested() -> None:
-    assert [r.ray for r in ray_releases().values() if r.tested] == ["2.49.1"]
-    assert [r.version for r in kuberay_releases().values() if r.tested] == ["1.6.2"]
+def test_each_claim_of_a_row_says_once_how_it_is_known() -> None:
+    for release in (*ray_releases().values(), *kuberay_releases().values()):
+        of_the_row = {"ray", "version", "tested", "known"}
+        claims = sorted(set(type(release).model_fields) - of_the_row)
+        assert sorted(chain(*release.known.values())) == claims
+        for claim in claims:
+            assert claim in release.known[release.how_known(claim)]
+
+
+def test_what_an_image_holds_was_never_seen() -> None:
+    for release in ray_releases().values():
+        assert not {"image", "cuda", "vllm"} & set(release.known.get(Known.RUN, ()))
+
+
+@pytest.mark.parametrize("table", [RayRelease, KubeRayRelease])
+def test_every_claim_of_the_table_is_read_by_code(table: type[Release]) -> None:
+    """By its name as an attribute, outside of the catalogue that holds it."""
+    read = {
+        node.attr
+        for folder in ("models", "planning", "manifests", "components", "reports")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    assert set(table.model_fields) - {"known"} <= read
 
 
 def test_releases_are_in_order_and_vllm_grows_with_ray() -> None:
@@ -52,12 +84,9 @@ def test_images_are_of_their_release() -> None:
         assert re.fullmatch(rf"{re.escape(release.ray)}-py3\d\d-.+", tag)
 
 
-def test_minimum_versions_are_within_the_tables() -> None:
-    oldest_ray = min(map(numbers, ray_releases()))
+def test_the_cuda_of_an_image_is_the_one_in_its_tag() -> None:
     for release in ray_releases().values():
-        assert release.min_kuberay in kuberay_releases()
-    for operator in kuberay_releases().values():
-        assert numbers(operator.min_ray) <= oldest_ray
+        assert cuda_of_image(release.image) in (release.cuda, None)
 
 
 def test_only_the_first_release_has_the_v0_engine_and_the_old_router() -> None:

@@ -12,31 +12,39 @@ from models.catalog import (
     vllm_versions,
 )
 
-# Facts that change between the releases of the table, for 0.10.0, 0.10.2, 0.11.0, 0.15.0, 0.18.0
-# and 0.29.0.
+# Facts that change between releases, for each of these.
+RELEASES = tuple(vllm_versions())
 CHANGES = {
-    "draft_models": (False, False, False, True, True, True),
-    "draft_vocabulary": (False, False, False, True, True, True),
-    "async_scheduling_on_ray": (True, True, True, False, False, True),
-    "async_scheduling_of_pipelines": (False, False, False, True, True, True),
-    "compilation_config_readable": (False, True, True, True, True, True),
-    "chunked_prefill_obeyed": (False, False, False, True, True, True),
-    "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89),
-    "swap_space_gib": (4, 4, 4, 4, 0, 0),
-    "sampling_bytes_per_logit": (38.4, 38.4, 38.4, 38.4, 14.2, 14.2),
-    "runtime_gib": (0.15, 0.15, 0.15, 0.15, 0.25, 0.25),
-    "moe_workspace_kept": (False, False, False, True, True, True),
-    "fused_all_reduce": (False, False, False, False, True, True),
-    "full_cuda_graphs": (False, False, True, True, True, True),
-    "graph_sizes_follow_sequences": (False, False, True, True, True, True),
-    "sparse_graph_sizes": (False, False, False, True, True, True),
-    "graphs_in_budget": (False, False, False, False, False, True),
+    "draft_models": (False, False, False, True, True, True, True, True),
+    "draft_vocabulary": (False, False, False, True, True, True, True, True),
+    "async_scheduling_on_ray": (True, True, True, False, False, False, False, True),
+    "async_scheduling_of_pipelines": (False, False, False, True, True, True, True, True),
+    "compilation_config_readable": (False, True, True, True, True, True, True, True),
+    "chunked_prefill_obeyed": (False, False, False, True, True, True, True, True),
+    "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89, 89, 89),
+    "swap_space_gib": (4.0, 4.0, 4.0, 4.0, 0.0, 0.0, 0.0, 0.0),
+    "flashinfer_capability": (75, 75, 75, 75, 75, 80, 80, 80),
+    "sampling_bytes_per_logit": (38.0, 38.0, 38.0, 38.0, 14.7, 14.7, 14.7, 14.7),
+    "runtime_gib": (0.15, 0.15, 0.15, 0.15, 0.25, 0.25, 0.25, 0.25),
+    "lora_of_experts": (False, False, False, True, True, True, True, True),
+    "moe_workspace_kept": (False, False, False, True, True, True, True, True),
+    "fused_all_reduce": (False, False, False, False, True, True, True, True),
+    "mxfp4_tile_on_hopper": (128, 128, 128, 64, 64, 64, 64, 64),
+    "full_cuda_graphs": (False, False, True, True, True, True, True, True),
+    "graph_sizes_follow_sequences": (False, True, True, True, True, True, True, True),
+    "sparse_graph_sizes": (False, False, False, True, True, True, True, True),
+    "graphs_in_budget": (False, False, False, False, False, True, True, True),
+    "cache_group_slack": (1.0, 1.0, 1.0, 1.25, 1.5, 1.5, 1.5, 1.5),
+    "windows_wait_for_batches": (False, False, False, False, False, True, True, True),
+    "shares_indexers": (False, False, False, False, False, True, True, True),
+    "states_bound_sequences": (False, False, False, False, False, True, True, True),
+    "state_dtype_of_config": (False, False, False, True, True, True, True, True),
 }
 
 
 @pytest.mark.parametrize("fact", CHANGES)
 def test_a_fact_changes_at_its_release(fact: str) -> None:
-    values = tuple(getattr(vllm_behaviour(version), fact) for version in vllm_versions())
+    values = tuple(getattr(vllm_behaviour(version), fact) for version in RELEASES)
     assert values == CHANGES[fact]
 
 
@@ -45,9 +53,35 @@ def test_every_other_fact_is_the_same_in_all_releases() -> None:
         set(behaviour_rows())
         - set(CHANGES)
         - {"lora_ranks", "eagle3_targets", "strict_arguments", "async_speculation"}
+        - {"state_cache_modes"}
+        - {"multimodal_arguments", "rope_parameters", "transformers"}
     )
     for fact in same:
         assert behaviour_rows()[fact].since == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "cached", "default"),
+    [
+        ("0.11.0", None, None),
+        ("0.15.0", "all", None),
+        ("0.18.0", "all", None),
+        ("0.26.0", "all", "on"),
+        ("0.29.0", "align", "on"),
+    ],
+)
+def test_states_are_cached_as_a_release_does(
+    version: str, cached: str | None, default: str | None
+) -> None:
+    assert vllm_behaviour(version).state_cache_modes == {"cached": cached, "default": default}
+
+
+def test_transformers_5_comes_with_vllm_0_26() -> None:
+    versions = ("0.10.0", "0.11.0", "0.15.0", "0.18.0", "0.26.0", "0.27.0", "0.29.0")
+    reads = [vllm_behaviour(version).rope_parameters for version in versions]
+    assert reads == ["nothing", "nothing", "scaling", "scaling", "all", "all", "all"]
+    assert vllm_behaviour("0.10.2").multimodal_arguments
+    assert not vllm_behaviour("0.11.0").multimodal_arguments
 
 
 @pytest.mark.parametrize("version", vllm_versions())

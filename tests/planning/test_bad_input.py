@@ -7,6 +7,7 @@ import pytest
 from tests.planning.stacks import MODEL, Values, sentences, stack
 
 L4 = ("l4",)
+OLDER: Values = {"ray-llm:versions": {"ray": "2.49.1"}}
 MODELS_PLACE = "ray-llm:models[0]"
 CLUSTER = {"name": "llm-test", "zones": ["us-central1-a", "us-central1-c"]}
 
@@ -235,7 +236,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "replicas: max below the defaults' min": (
         stack([{"model": MODEL, "replicas": {"max": 1}}], defaults={"replicas": {"min": 2}}),
         "ray-llm:models[0].replicas: max 1 is below the min 2 of ray-llm:defaults. Use "
-        "replicas.min: 1, or replicas.max: 2 (+533 USD a month).",
+        "replicas.min: 1, or replicas.max: 2 (+730 USD a month).",
     ),
     "replicas: max 0": (
         one(replicas={"max": 0}),
@@ -266,8 +267,7 @@ CASES: dict[str, tuple[Values, str]] = {
     # Pools of models
     "pool that is not listed": (
         stack([{"model": MODEL, "gpu": "t4"}], L4),
-        "ray-llm:models[0].gpu: t4 is not a pool of this stack. Add `- t4` to "
-        "ray-llm:gpuPools, or use gpu: l4 (+257 USD a month).",
+        "ray-llm:models[0].gpu: t4 is not a pool of this stack. Use gpu: l4.",
     ),
     "spot pool that is not listed": (
         stack([{"model": MODEL, "gpu": "l4-spot"}], L4),
@@ -307,11 +307,12 @@ CASES: dict[str, tuple[Values, str]] = {
     "a model that refuses float16 on T4": (
         stack([{"model": "gemma-2-2b-it", "gpu": "t4"}], ("t4",), token=True),
         "ray-llm:models[0]: google/gemma-2-2b-it would run in float16 on t4: vLLM "
-        "refuses it for gemma2 models, whose activations overflow in float16. Use gpu: "
-        "l4 with `- l4` in ray-llm:gpuPools.",
+        "refuses it for gemma2 models, whose activations overflow in float16. Use dtype: float32, "
+        "which takes twice the memory, or gpu: l4 with `- l4` in ray-llm:gpuPools "
+        "(+257 USD a month).",
     ),
     "fp8 on T4": (
-        on("t4", quantization="fp8"),
+        on("t4", quantization="fp8") | OLDER,
         "ray-llm:models[0].quantization: fp8 needs compute capability 8.0 and NVIDIA T4 "
         "(t4) has 7.5. Leave quantization out, or use gpu: l4 with `- l4` in "
         "ray-llm:gpuPools (+257 USD a month).",
@@ -329,10 +330,10 @@ CASES: dict[str, tuple[Values, str]] = {
     "squeezellm": (
         one(quantization="squeezellm"),
         "ray-llm:models[0].quantization: squeezellm is not a quantization method of vLLM "
-        "0.10.0. Use fp8, which quantizes while it loads, or leave quantization out.",
+        "0.29.0. Use fp8, which quantizes while it loads, or leave quantization out.",
     ),
     "squeezellm on T4": (
-        on("t4", quantization="squeezellm"),
+        on("t4", quantization="squeezellm") | OLDER,
         "ray-llm:models[0].quantization: squeezellm is not a quantization method of vLLM 0.10.0. "
         "Use bitsandbytes, which",
     ),
@@ -364,8 +365,7 @@ CASES: dict[str, tuple[Values, str]] = {
             ("l4-x2",),
         ),
         "ray-llm:models[0].tensorParallelSize: 4 GPUs for each replica are more than the "
-        "2 of a node of l4-x2. Use 2 on l4-x2, or gpu: t4-x4 with `- t4-x4` in "
-        "ray-llm:gpuPools (+151 USD a month).",
+        "2 of a node of l4-x2. Use 2 on l4-x2.",
     ),
     "a key that contradicts its engine argument": (
         one(contextLength=4096, engine={"max_model_len": 8192}),
@@ -375,7 +375,7 @@ CASES: dict[str, tuple[Values, str]] = {
     # Engine arguments
     "unknown engine argument": (
         engine(max_num_seq=8),
-        "ray-llm:models[0].engine.max_num_seq: is not an engine argument of vLLM 0.10.0. "
+        "ray-llm:models[0].engine.max_num_seq: is not an engine argument of vLLM 0.29.0. "
         "Did you mean max_num_seqs?",
     ),
     "model as an engine argument": (
@@ -432,7 +432,7 @@ CASES: dict[str, tuple[Values, str]] = {
         "ray-llm:models[0].engine.max_num_batched_tokens: 64 is below max_num_seqs ",
     ),
     "fewer tokens a step than the context on V0": (
-        on("t4", contextLength=8192, engine={"max_num_batched_tokens": 4096}),
+        on("t4", contextLength=8192, engine={"max_num_batched_tokens": 4096}) | OLDER,
         "ray-llm:models[0].engine.max_num_batched_tokens: 4096 is below the context "
         "length 8192, and the V0 engine does not split prompts. Use at least 8192, or "
         "leave it out, or contextLength: 4096.",
@@ -460,7 +460,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "cluster zone outside the region": (
         stack(cluster={"name": "llm-test", "zones": ["europe-west4-a"]}),
         "ray-llm:cluster.zones[0]: europe-west4-a is outside the region us-central1 "
-        "(gcp:region). Use us-central1-a, or set gcp:region: europe-west4 (+72 USD a "
+        "(gcp:region). Use us-central1-a, or set gcp:region: europe-west4 (+88 USD a "
         "month).",
     ),
     "zone that does not exist": (
@@ -603,12 +603,30 @@ CASES: dict[str, tuple[Values, str]] = {
         stack(versions={"ray": "2.48.0"}),
         "ray-llm:versions.ray: 2.48.0 is not in the release table. Use 2.49.1.",
     ),
+    "versions as one word": (
+        stack(versions="latest"),
+        "ray-llm:versions: latest names no release: one that changes by itself would replace the "
+        "cluster, with twice the GPUs meanwhile, in whichever `pulumi up` comes after it. Write "
+        "{ray: 2.60.0}.",
+    ),
+    "the newest Ray, whichever that is": (
+        stack(versions={"ray": "latest"}),
+        "ray-llm:versions.ray: latest is no release, and a stack that follows the newest one would "
+        "replace its cluster, with twice the GPUs meanwhile, in whichever `pulumi up` comes after "
+        "it. Use versions.ray: 2.60.0.",
+    ),
+    "a release in no row": (
+        stack(versions={"ray": "2.61.0"}),
+        "ray-llm:versions.ray: 2.61.0 is not in the release table. Use 2.60.0.",
+    ),
     "KubeRay 1.0.0": (
         stack(versions={"kuberay": "1.0.0"}),
-        "ray-llm:versions.kuberay: 1.0.0 is not in the release table. Use 1.4.2.",
+        "ray-llm:versions.kuberay: 1.0.0 is older than 1.4.2, the first KubeRay that keeps a "
+        "changed serve config from the old cluster while a new one starts (kuberay#3423). Use "
+        "1.4.2.",
     ),
     "a plain Ray image": (
-        stack(versions={"image": "rayproject/ray:2.49.1-py311"}),
+        stack(versions={"ray": "2.49.1", "image": "rayproject/ray:2.49.1-py311"}),
         "ray-llm:versions.image: rayproject/ray:2.49.1-py311 is an image of Ray without vLLM: "
         "ray.serve.llm fails there with an ImportError. Use rayproject/ray-llm:2.49.1",
     ),
@@ -618,9 +636,9 @@ CASES: dict[str, tuple[Values, str]] = {
         "image is given. Leave vllm out, or give versions.image as well.",
     ),
     "a model that the pinned vLLM does not know": (
-        stack([{"model": "gpt-oss-20b", "gpu": "a100-80gb"}], ("a100-80gb",)),
+        stack([{"model": "gpt-oss-20b", "gpu": "a100-80gb"}], ("a100-80gb",)) | OLDER,
         "ray-llm:models[0]: openai/gpt-oss-20b is a GptOssForCausalLM, which vLLM 0.10.0 "
-        "(Ray 2.49.1) does not know. Use versions.ray: 2.50.1.",
+        "(Ray 2.49.1) does not know. Use versions.ray: 2.60.0.",
     ),
     # Sections
     "no ray-llm section": (

@@ -7,7 +7,13 @@ import pytest
 
 from models.problems import Problem, StackError
 from models.reading import Reading, reading_of
-from models.stack import ClusterSettings, GpuPoolSettings, ModelDeployment, StackSettings
+from models.stack import (
+    ClusterSettings,
+    GpuPoolSettings,
+    ModelDeployment,
+    StackSettings,
+    Versions,
+)
 from models.ways_out import TriedWayOut, use
 from planning import gpu_pools, make_plan
 from planning.tried_ways import Verdict, with_tried_ways
@@ -37,7 +43,8 @@ def test_a_way_out_that_meets_another_stop_is_not_shown() -> None:
 
 def test_whole_nodes_are_compared_and_not_prices_of_a_gpu() -> None:
     entry = {**LLAMA, "contextLength": 65536}
-    ways = ways_of(stack([entry], ["l4"], token=True), "memory-fit")
+    values = stack([entry], ["l4"], token=True, versions={"ray": "2.49.1"})
+    ways = ways_of(values, "memory-fit")
     added = [way for way in ways if "gpuPools" in way.words]
     assert len(added) == 1
     assert "-x8" not in added[0].words
@@ -80,6 +87,7 @@ def test_settings_made_in_python_get_ways_out_too() -> None:
         cluster=ClusterSettings(name="llm", zones=("us-central1-a",)),
         gpu_pools=(GpuPoolSettings(tier="l4"),),
         models=(ModelDeployment(model="llama-3.1-8b-instruct", gpu="l4", context_length=65536),),
+        versions=Versions(ray="2.49.1"),
     )
     with pytest.raises(StackError) as caught:
         make_plan(reading_of(settings))

@@ -116,7 +116,7 @@ def test_another_gpu_under_the_same_pool_name_replaces_the_pool() -> None:
     [
         ({"versions": {"image": "acme/ray-llm:2.49.1"}}, Rollout.SECOND_CLUSTER),
         ({"versions": {"kuberay": "1.5.2"}}, Rollout.OPERATOR),
-        ({"kubeRay": {"install": "existing"}}, Rollout.OPERATOR),
+        ({"kubeRay": {"install": "gke-addon"}}, Rollout.OPERATOR),
         ({"service": {"name": "other"}}, Rollout.SERVICE_REPLACED),
         ({"service": {"namespace": "other"}}, Rollout.SERVICE_REPLACED),
         ({"cluster": {"name": "b", "zones": ["us-central1-a"]}}, Rollout.CLUSTER_REPLACED),

@@ -33,7 +33,7 @@ def main() -> int:
 
 def run(settings: Settings, say: Callable[[str], None]) -> int:
     """Repairs and asks until every model is settled or the time is up; the exit code."""
-    models = read_models(settings.configs)
+    models = read_models(settings.configs, settings.model_tasks)
     verdicts: dict[str, Verdict] = {}
     started = time.monotonic()
     pause, longest = POLL_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import urllib.error
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from .failures import failure, progress
 from .http_json import fetch, one_line, reason
-from .serve_api import deployed_config, engine_error, progress
+from .serve_api import deployed_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,15 +23,39 @@ if TYPE_CHECKING:
 
 # How a model refuses a request that it does not support, as a base model refuses chat.
 _NOT_SUPPORTED = (400, 405, 422, 501)
+_QUESTION = "Say hello."
+_SHORT = {"max_tokens": 8, "temperature": 0}
+_EMBEDDINGS = ("embeddings", {"input": _QUESTION}, "data")
+# The forms in which a model is asked, by its task: path, body, and what holds the answer. A base
+# model refuses chat, and a class that is not known may turn out to embed.
+_FORMS: Mapping[str, tuple[tuple[str, Mapping[str, Any], str], ...]] = {
+    "generate": (
+        (
+            "chat/completions",
+            {"messages": [{"role": "user", "content": _QUESTION}], **_SHORT},
+            "choices",
+        ),
+        ("completions", {"prompt": _QUESTION, **_SHORT}, "choices"),
+        _EMBEDDINGS,
+    ),
+    "embed": (_EMBEDDINGS,),
+    "score": (("score", {"text_1": _QUESTION, "text_2": "Hello."}, "data"),),
+}
+# Where the numbers of such an answer are in its first entry.
+_NUMBERS = {"embeddings": "embedding", "score": "score"}
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model as it should be deployed."""
+    """One model as it should be deployed.
+
+    task: what it is asked for, in vLLM's word: `generate`, `embed` or `score`.
+    """
 
     name: str
     config: Mapping[str, Any]
     min_replicas: int
+    task: str = "generate"
 
 
 @dataclass(frozen=True)
@@ -46,14 +72,18 @@ class Verdict:
     seconds: float = 0.0
 
 
-def read_models(folder: Path) -> list[Model]:
-    """The models whose LLM configs are in `folder`, one file a model, by name."""
+def read_models(folder: Path, tasks: Mapping[str, str]) -> list[Model]:
+    """The models whose LLM configs are in `folder`, one file a model, by name.
+
+    tasks: the tasks of those that do not generate text.
+    """
     models = []
     for path in sorted(folder.glob("*.yaml")):
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         scaling = config["deployment_config"]["autoscaling_config"]
         name = config["model_loading_config"]["model_id"]
-        models.append(Model(name, config, scaling["min_replicas"]))
+        task = tasks.get(name, "generate")
+        models.append(Model(name, config, scaling["min_replicas"], task))
     return models
 
 
@@ -61,13 +91,16 @@ def judge(model: Model, view: View, settings: Settings) -> Verdict:
     """What `view` says of one model and, if it should answer by now, what it answers."""
     if view.rejected:
         return Verdict(True, False, one_line(view.rejected))
-    for applications in (view.upcoming, view.applications):
+    for applications, serve_api in (
+        (view.upcoming, view.submitted_to),
+        (view.applications, settings.dashboard_url),
+    ):
         application = applications.get(model.name)
         if application and deployed_config(application) == model.config:
             if application["status"] == "DEPLOY_FAILED":
-                return Verdict(True, False, engine_error(application))
+                return Verdict(True, False, failure(application, serve_api, settings))
             if applications is view.upcoming and application["status"] != "RUNNING":
-                return Verdict(False, False, progress(application))
+                return Verdict(False, False, progress(application, serve_api, settings))
     if view.waiting:
         return Verdict(False, False, view.waiting)
     application = view.applications.get(model.name)
@@ -76,7 +109,7 @@ def judge(model: Model, view: View, settings: Settings) -> Verdict:
     if deployed_config(application) != model.config:
         return Verdict(False, False, "still runs with its previous configuration")
     if application["status"] != "RUNNING":
-        return Verdict(False, False, progress(application))
+        return Verdict(False, False, progress(application, settings.dashboard_url, settings))
     if model.min_replicas == 0:
         return Verdict(True, True, "deployed, starts with its first request")
     return ask(model, settings)
@@ -85,30 +118,45 @@ def judge(model: Model, view: View, settings: Settings) -> Verdict:
 def ask(model: Model, settings: Settings) -> Verdict:
     """Lists the models at the route and sends one question, in the first form that is supported."""
     base = f"{settings.serve_url}/{model.name}/v1"
-    question = "Say hello."
-    forms = (
-        ("chat/completions", {"messages": [{"role": "user", "content": question}]}, "choices"),
-        ("completions", {"prompt": question}, "choices"),
-        ("embeddings", {"input": question}, "data"),
-    )
     refusals = []
     try:
         listed = fetch(f"{base}/models")
         if model.name not in [entry.get("id") for entry in listed.get("data", [])]:
             return Verdict(False, False, f"{base}/models does not list it")
-        for path, body, answer in forms:
-            limit = {} if path == "embeddings" else {"max_tokens": 8, "temperature": 0}
+        for path, body, answer in _FORMS[model.task]:
             started = time.monotonic()
             try:
-                reply = fetch(f"{base}/{path}", {"model": model.name, **body, **limit})
+                reply = fetch(f"{base}/{path}", {"model": model.name, **body})
             except urllib.error.HTTPError as error:
                 if error.code not in _NOT_SUPPORTED:
                     raise
                 refusals.append(f"{path}: {reason(error)}")
                 continue
-            if not reply.get(answer):
-                return Verdict(False, False, f"{path} answers without {answer}")
+            if lack := _lack(path, reply, answer):
+                return Verdict(False, False, lack)
             return Verdict(True, True, f"answers {path}", time.monotonic() - started)
     except (OSError, ValueError) as error:
         return Verdict(False, False, f"does not answer: {reason(error)}")
     return Verdict(True, False, one_line("refuses the question: " + "; ".join(refusals)))
+
+
+def _lack(path: str, reply: Mapping[str, Any], answer: str) -> str | None:
+    """What an answer lacks; None if it is one. Numbers that overflowed in 16 bit are none."""
+    found = reply.get(answer)
+    if not found:
+        return f"{path} answers without {answer}"
+    field = _NUMBERS.get(path)
+    if field is None:
+        return None
+    first = found[0] if isinstance(found, list) else None
+    value = first.get(field) if isinstance(first, dict) else None
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or not all(_is_finite(number) for number in numbers):
+        return f"{path} answers without numbers in {answer}[0].{field}"
+    return None
+
+
+def _is_finite(number: object) -> bool:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return False
+    return math.isfinite(number)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from .http_json import fetch, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 APPLICATIONS = "/api/serve/applications/"
+_PYDANTIC = re.compile(r"\d+ validation errors? for ")
+_LINK = re.compile(r"\s+For further information visit")
+_OWN_MESSAGE = re.compile(r" \[type=(value|assertion)_error, input_value=.*")
 _EXCEPTION = re.compile(r"^\s*([\w.]+(Error|Exception|Exit|Interrupt|Killed)\b.*)$")
 
 
@@ -43,20 +46,41 @@ def has_replicas(application: Mapping[str, Any]) -> bool:
     )
 
 
-def progress(application: Mapping[str, Any]) -> str:
-    """The status of an application that does not run yet, with the engine's last error if any."""
-    error = engine_error(application)
-    status = str(application["status"])
-    return status if error == status else f"{status}: {error}"
-
-
 def engine_error(application: Mapping[str, Any]) -> str:
     """The engine's last error, from the messages of the application and its deployments."""
+    messages = failure_messages(application)
+    for message in messages:
+        if found := last_exception(message.splitlines()):
+            return one_line(found)
+    return one_line(next((text for text in messages if text.strip()), application["status"]))
+
+
+def failure_messages(application: Mapping[str, Any]) -> list[str]:
+    """What Serve says of the deployments that are not healthy, then of the application."""
     deployments = (application.get("deployments") or {}).values()
     messages = [d.get("message") or "" for d in deployments if d.get("status") != "HEALTHY"]
-    messages.append(application.get("message") or "")
-    for message in messages:
-        for line in reversed(message.splitlines()):
-            if _EXCEPTION.match(line):
-                return one_line(line)
-    return one_line(next((text for text in messages if text.strip()), application["status"]))
+    return [*messages, application.get("message") or ""]
+
+
+def last_exception(lines: Sequence[str], but: str | None = None) -> str | None:
+    """The last line that an exception ends a traceback with, and what its message says after it.
+
+    but: a text; exceptions with it do not count.
+    """
+    for index in range(len(lines) - 1, -1, -1):
+        if _EXCEPTION.match(lines[index]) and not (but and but in lines[index]):
+            listed = lines[index + 1 :] if _PYDANTIC.search(lines[index]) else []
+            return "\n".join([lines[index], *_findings(listed)])
+    return None
+
+
+def _findings(lines: Sequence[str]) -> Iterator[str]:
+    """What pydantic finds wrong, on lines after its headline: the field, the error, a link.
+
+    A message of vLLM's own is there in full, so the whole object it was made of is left out.
+    """
+    for line in lines:
+        if not line.strip():
+            return
+        if not _LINK.match(line):
+            yield _OWN_MESSAGE.sub("", line)

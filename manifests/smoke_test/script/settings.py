@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ class Settings:
     cluster_dashboard_url: the dashboard of one Ray cluster, with `{cluster}` for its name.
     job_name: the Job that runs this script.
     job_labels: the label selector of all Jobs that test this service.
+    model_tasks: the task of each model that does not generate text, `embed` or `score`, by name.
     failed_update_keeps_serving: whether Serve keeps the old replicas in service if an update fails.
     kubernetes_url: the Kubernetes API; None outside a cluster.
     service_account: the folder with the pod's token and the API's certificate.
@@ -35,6 +37,7 @@ class Settings:
     ray_service: str
     job_name: str
     job_labels: str
+    model_tasks: Mapping[str, str]
     failed_update_keeps_serving: bool
     deadline_seconds: float
     kubernetes_url: str | None
@@ -56,6 +59,7 @@ class Settings:
             ray_service=env["RAY_SERVICE"],
             job_name=env["JOB_NAME"],
             job_labels=env["JOB_LABELS"],
+            model_tasks=json.loads(env["MODEL_TASKS"]),
             failed_update_keeps_serving=env["FAILED_UPDATE_KEEPS_SERVING"] == "true",
             deadline_seconds=float(env["DEADLINE_SECONDS"]),
             kubernetes_url=env.get("KUBERNETES_URL")

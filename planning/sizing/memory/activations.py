@@ -1,21 +1,22 @@
 """The peak of activations that vLLM measures in its profiling run, on one GPU.
 
 The run encodes images, fills a step with max_num_batched_tokens tokens and then samples for
-max_num_seqs sequences. The peaks do not meet: the largest counts. Checked against the "activation"
-columns of public load logs in tests/planning/sizing/memory_points.yaml.
+max_num_seqs sequences, or pools them. The peaks do not meet: the largest counts. Checked against
+the "activation" columns of public load logs in tests/planning/sizing/memory_points.yaml.
 """
 
 from planning.plan import GIB
 from planning.sizing.memory.images import encoder_peak_bytes, kept_image_bytes, takes_images
-from planning.sizing.memory.vllm_accounting import MemoryInputs
+from planning.sizing.memory.vllm_accounting import MemoryInputs, step_bytes
 
-_BASE_BYTES = int(0.1 * GIB)  # inputs and small buffers; fitted to the points in the tests
+# Inputs and small buffers beside a step, and beside sampling; fitted to the points in the tests.
+_STEP_BASE_BYTES = int(0.1 * GIB)
+_SAMPLING_BASE_BYTES = int(0.03 * GIB)
 # V0 runs the encoder of images on the largest one that the model takes (vllm#16570).
 _V0_VISION_BYTES = int(1.8 * GIB)
-# A feed-forward layer holds its gate and up projections and their product, and the block around
-# it hidden state, residual and the norm's output, all at once.
-_WIDE_COPIES = 3
-_HIDDEN_COPIES = 3
+_USUAL_VALUE_BYTES = 2
+_POOLED_COPIES = 2  # the sums, and the hidden states in 32 bit
+_POOLED_VALUE_BYTES = 4
 
 
 def activation_bytes(inputs: MemoryInputs) -> int:
@@ -23,29 +24,37 @@ def activation_bytes(inputs: MemoryInputs) -> int:
     architecture = inputs.architecture
     hidden = inputs.max_num_batched_tokens * architecture.hidden_size * inputs.value_bytes
     workspace = _moe_workspace(inputs)
-    step = _step_peak(inputs) + workspace
-    sampling = hidden + _sampling_peak(inputs)
+    step = _STEP_BASE_BYTES + step_bytes(inputs, inputs.max_num_batched_tokens) + workspace
+    last = _pooling_peak(inputs) if inputs.pools else _sampling_peak(inputs)
+    sampling = _SAMPLING_BASE_BYTES + hidden + last
     if inputs.accounting.moe_workspace_kept:
         sampling += workspace
     text = max(step, sampling)
     if not takes_images(inputs):
-        return _BASE_BYTES + text
+        return text
     if inputs.accounting.v0_engine:
-        return _BASE_BYTES + text + _V0_VISION_BYTES
-    return _BASE_BYTES + max(text + kept_image_bytes(inputs), encoder_peak_bytes(inputs))
-
-
-def _step_peak(inputs: MemoryInputs) -> int:
-    architecture = inputs.architecture
-    wide = architecture.intermediate_size // inputs.tensor_parallel_size
-    values = _WIDE_COPIES * wide + _HIDDEN_COPIES * architecture.hidden_size
-    return inputs.max_num_batched_tokens * values * inputs.value_bytes
+        return text + _V0_VISION_BYTES
+    encoding = _STEP_BASE_BYTES + encoder_peak_bytes(inputs)
+    return max(text + kept_image_bytes(inputs), encoding)
 
 
 def _sampling_peak(inputs: MemoryInputs) -> int:
-    """Logits are gathered on every GPU, so tensor parallelism does not divide them."""
+    """Logits are gathered on every GPU, so tensor parallelism does not divide them.
+
+    One copy is of the model's own dtype, wider than 16 bit in float32.
+    """
     sequences = min(inputs.max_num_seqs, inputs.max_num_batched_tokens)
-    return int(sequences * inputs.architecture.vocab_size * inputs.accounting.logit_bytes)
+    logit_bytes = inputs.accounting.logit_bytes + inputs.value_bytes - _USUAL_VALUE_BYTES
+    return int(sequences * inputs.architecture.vocab_size * logit_bytes)
+
+
+def _pooling_peak(inputs: MemoryInputs) -> int:
+    """Hidden states summed in 32 bit: MeanPool in vllm/model_executor/layers/pooler.py.
+
+    Instead of logits: GPUModelRunner._dummy_pooler_run.
+    """
+    states = inputs.max_num_batched_tokens * inputs.architecture.hidden_size
+    return _POOLED_COPIES * states * _POOLED_VALUE_BYTES
 
 
 def _moe_workspace(inputs: MemoryInputs) -> int:

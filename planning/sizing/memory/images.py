@@ -21,9 +21,10 @@ USUAL_ENCODER: Final = VisionEncoder(
     patches_per_token=4,
     tokens_per_image=1024,
 )
-# Families whose encoder tensor parallelism divides: the weights of Qwen2.5-VL at 4 GPUs say so.
-# Those of Mistral Small 3.1 and Kimi-VL say the opposite; any other family counts as whole.
-_DIVIDED_FAMILIES: Final = ("qwen",)
+# Families whose encoder tensor parallelism divides: the weights of Qwen2.5-VL and Llama 4 Scout at
+# 4 GPUs and of Kimi-VL at 2 say so. Those of Mistral Small 3.1, in Mistral's own format, say the
+# opposite; any other family counts as whole.
+_DIVIDED_FAMILIES: Final = ("qwen", "llama4", "kimi_vl")
 _VALUE_BYTES: Final = 2  # encoders compute in 16 bit, and stay so in quantized checkpoints
 # A feed-forward layer holds its projections and their activation, and the block around it hidden
 # state, residual and the norm's output, all at once.

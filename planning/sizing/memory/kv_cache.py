@@ -3,19 +3,14 @@
 Blocks of 16 tokens unless stated, as in vLLM's paged attention. Models that mix kinds of layers are
 grouped as vLLM's hybrid KV cache manager does it: layers of one kind in groups of equal size,
 the last group of each padded (v1/core/kv_cache_utils.py, get_kv_cache_config_hybrid in 0.10).
-Layers of linear attention keep a state of fixed size, and a block then holds as many tokens as are
-as large as a state (HybridAttentionMambaModelConfig in model_executor/models/config.py).
 """
 
 import math
 from dataclasses import replace
 
-from planning.sizing.memory.cache_layers import CacheLayers, cache_layers
+from planning.sizing.memory.cache_layers import cache_layers
+from planning.sizing.memory.state_cache import blocks_of_states
 from planning.sizing.memory.vllm_accounting import BLOCK_TOKENS, MemoryInputs
-
-# Blocks of a layer with a state: with prefix caching, which is on unless turned off, the state at
-# the last full block is kept as well (MambaSpec.max_memory_usage_bytes).
-_STATES = 2
 
 __all__ = ["BLOCK_TOKENS", "blocks_bytes", "kv_bytes", "longest_context", "token_bytes"]
 
@@ -23,18 +18,22 @@ __all__ = ["BLOCK_TOKENS", "blocks_bytes", "kv_bytes", "longest_context", "token
 def kv_bytes(inputs: MemoryInputs, tokens: int) -> int:
     """KV cache of one sequence of `tokens` tokens on one GPU, in whole blocks.
 
-    A draft keeps a cache of its own for the same tokens.
+    A draft keeps a cache of its own for the same tokens, and an encoder may keep none.
     """
+    if not inputs.keeps_cache:
+        return 0
     layers = cache_layers(inputs)
     blocks = math.ceil(tokens / layers.block_tokens)
     if inputs.accounting.windows_free_blocks:
         of_all = layers.groups(layers.full) * blocks * layers.full_block_bytes
-        of_window = _window_blocks(inputs, tokens)
+        of_window = _window_blocks(inputs, tokens, layers.block_tokens)
         of_all += layers.groups(layers.sliding) * of_window * layers.sliding_block_bytes
         own = layers.group * of_all
     else:
         own = blocks * layers.block_tokens * layers.token_bytes
-    own += _padded_linear(layers) * _STATES * layers.full_block_bytes
+    if layers.states and not inputs.accounting.v0_engine:
+        padded = layers.groups(layers.states) * layers.group
+        own += padded * blocks_of_states(inputs, blocks) * layers.full_block_bytes
     draft = _draft_inputs(inputs)
     return own + (kv_bytes(draft, tokens) if draft else 0)
 
@@ -87,13 +86,12 @@ def _draft_inputs(inputs: MemoryInputs) -> MemoryInputs | None:
     )
 
 
-def _padded_linear(layers: CacheLayers) -> int:
-    """Layers of linear attention, with those that pad the last group of them."""
-    return layers.groups(layers.linear) * layers.group if layers.linear else 0
+def _window_blocks(inputs: MemoryInputs, tokens: int, block_tokens: int) -> int:
+    """Blocks that a sliding layer keeps of one sequence (SlidingWindowSpec in vLLM).
 
-
-def _window_blocks(inputs: MemoryInputs, tokens: int) -> int:
-    """Blocks that a sliding layer keeps of one sequence (SlidingWindowSpec in vLLM 0.10)."""
+    What is outside the window is freed once a step is done: vLLM 0.26 and newer count the steps
+    that run at the same time.
+    """
     window = inputs.architecture.sliding_window or tokens
-    kept = min(window - 1 + inputs.max_num_batched_tokens, tokens)
-    return math.ceil(kept / inputs.block_tokens) + 1
+    running = inputs.batches_in_flight * inputs.max_num_batched_tokens
+    return math.ceil(min(window - 1 + running, tokens) / block_tokens) + 1

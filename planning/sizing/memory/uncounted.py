@@ -12,9 +12,18 @@ from planning.sizing.memory.headroom import gib
 from planning.sizing.stated_arguments import StatedArguments
 
 _RULE: Final = "memory-doubt"
-# Fields of config.json that say how far a model reads and change no tensor.
-_POSITIONS: Final = frozenset(
-    {"max_position_embeddings", "rope_parameters", "rope_scaling", "rope_theta"}
+# Fields of config.json that change no tensor: how far a model reads, and for a reranker of which
+# tokens its head of a single row is made.
+_WITHOUT_TENSORS: Final = frozenset(
+    {
+        "architectures",
+        "classifier_from_token",
+        "is_original_qwen3_reranker",
+        "max_position_embeddings",
+        "rope_parameters",
+        "rope_scaling",
+        "rope_theta",
+    }
 )
 
 
@@ -62,5 +71,5 @@ def _is_on(name: str, value: Any) -> bool:
         folded = value.lower() if isinstance(value, str) else value
         return folded is not None and folded != "" and folded not in usual
     if name == "hf_overrides" and isinstance(value, Mapping):
-        return not _POSITIONS.issuperset(value)
+        return not _WITHOUT_TENSORS.issuperset(value)
     return bool(value)

@@ -141,8 +141,9 @@ def test_a_stack_price_replaces_the_list_price_by_tier_or_machine() -> None:
 def test_a_stack_price_decides_the_cheapest_pool() -> None:
     models = ["qwen2.5-0.5b-instruct"]
     dear = {"t4": {"onDemand": 9.0}}
-    assert planned(models, gpuPools=["t4", "l4"]).models[0].pool == "t4"
-    assert planned(models, gpuPools=["t4", "l4"], prices=dear).models[0].pool == "l4"
+    keys = {"gpuPools": ["t4", "l4"], "versions": {"ray": "2.49.1"}}
+    assert planned(models, **keys).models[0].pool == "t4"
+    assert planned(models, prices=dear, **keys).models[0].pool == "l4"
 
 
 def test_a_price_of_the_bare_n1_machine_does_not_price_its_gpus() -> None:

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import pytest
-
-from tests.planning.small_stacks import planned, rules, small
+from tests.planning.small_stacks import planned, rules, small, stops
 
 CLUSTER = {"name": "llm", "zones": ["us-central1-a"]}
 NAMED = {**CLUSTER, "existing": True, "cpuPool": {"name": "default-pool"}}
@@ -24,32 +22,25 @@ def test_an_adopted_cluster_needs_the_name_of_its_cpu_pool() -> None:
     assert "adopted-cpu-pool" not in warned(cluster=CLUSTER)
 
 
-@pytest.mark.parametrize("install", ["existing", "gke-addon"])
-def test_an_operator_of_others_needs_its_release(install: str) -> None:
-    assert "operator-version" in warned(kubeRay={"install": install})
-    stated = {"kuberay": "1.6.2"}
-    assert "operator-version" not in warned(kubeRay={"install": install}, versions=stated)
+def test_the_release_of_gkes_add_on_is_assumed_with_a_warning() -> None:
+    addon = {"install": "gke-addon"}
+    assert "operator-version" in warned(kubeRay=addon)
+    assert "operator-version" not in warned(kubeRay=addon, versions={"kuberay": "1.6.2"})
+
+
+def test_the_release_of_an_operator_that_is_there_is_asked_for() -> None:
+    existing = {"gpuPools": ["l4"], "kubeRay": {"install": "existing"}}
+    (problem,) = stops([small()], **existing)
+    assert problem.path == "ray-llm:versions.kuberay"
+    assert problem.rule == "operator-version"
+    assert "1.6.2 is assumed" not in problem.sentence()
+    # To accept it would be to assume one.
+    assert rules(stops([small()], **existing, accept=["operator-version"])) == {"operator-version"}
+    assert "operator-version" not in warned(
+        kubeRay={"install": "existing"}, versions={"kuberay": "1.5.2"}
+    )
 
 
 def test_the_release_of_an_operator_that_the_program_installs_is_no_guess() -> None:
     assert "operator-version" not in warned(kubeRay={"install": "helm"})
     assert "operator-version" not in warned()
-
-
-@pytest.mark.parametrize(
-    ("cluster", "versions", "said"),
-    [
-        (NAMED, {"ray": "2.60.0"}, True),
-        ({**CLUSTER, "releaseChannel": "EXTENDED"}, {"ray": "2.60.0"}, True),
-        (CLUSTER, {"ray": "2.60.0"}, False),
-        (NAMED, {"ray": "2.54.1"}, False),
-        (NAMED, {"image": "acme/ray-llm:2.49.1-py311-cu130"}, True),
-        (NAMED, {"image": "acme/ray-llm:2.49.1-cuda13.0"}, True),
-        (NAMED, {"image": "acme/ray-llm:2.49.1-custom"}, False),
-        (NAMED, {"image": "acme/ray-llm:2.49.1-py311-cu128@sha256:" + "0" * 64}, False),
-    ],
-)
-def test_cuda_13_is_compared_with_the_driver_that_a_cluster_may_have(
-    cluster: dict[str, Any], versions: dict[str, Any], said: bool
-) -> None:
-    assert ("gpu-driver" in warned(cluster=cluster, versions=versions)) == said

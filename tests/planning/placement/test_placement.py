@@ -8,8 +8,9 @@ from planning.infrastructure.node_pools import nodes_for
 from tests.planning.stacks import MODEL, planned, sentences, stack, warnings
 
 
-def pool_of(model: str, pools: list[object]) -> str:
-    return planned(stack([model], pools, token=True)).models[0].pool
+def pool_of(model: str, pools: list[object], ray: str = "2.49.1") -> str:
+    values = stack([model], pools, token=True, versions={"ray": ray})
+    return planned(values).models[0].pool
 
 
 def test_a_model_goes_to_the_cheapest_pool_on_which_it_fits() -> None:
@@ -20,12 +21,20 @@ def test_a_model_goes_to_the_cheapest_pool_on_which_it_fits() -> None:
     assert pool_of("llama-3.3-70b-instruct", everything) == "a100-80gb-x2"
 
 
+def test_a_gpu_on_which_the_engine_is_not_known_to_run_is_the_last_choice() -> None:
+    assert pool_of(MODEL, ["t4", "l4", "l4-x2"], ray="2.60.0") == "l4"
+    assert pool_of(MODEL, ["t4"], ray="2.60.0") == "t4"
+    pools = [{"tier": "t4", "minNodes": 2, "maxNodes": 4}, "l4"]  # GPUs that are paid for
+    assert pool_of(MODEL, pools, ray="2.60.0") == "l4"
+    assert pool_of(MODEL, pools) == "t4"
+
+
 def test_spot_is_never_chosen_for_a_model_that_does_not_name_it() -> None:
     assert pool_of(MODEL, [{"tier": "t4", "spot": True}, "a100-80gb"]) == "a100-80gb"
 
 
 def test_spot_is_chosen_with_a_warning_if_the_stack_lists_nothing_else() -> None:
-    values = stack([MODEL], [{"tier": "l4", "spot": True}])
+    values = stack([MODEL], [{"tier": "l4", "spot": True}], versions={"ray": "2.49.1"})
     plan = planned(values)
     assert plan.models[0].pool == "l4-spot"
     (warning,) = [warning for warning in plan.warnings if warning.rule == "spot-only"]

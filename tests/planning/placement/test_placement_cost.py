@@ -178,7 +178,8 @@ def test_a_pool_that_is_kept_up_anyway_is_used() -> None:
 
 def test_a_full_pool_sends_models_to_the_next() -> None:
     pools = [{"tier": "t4", "maxNodes": 1}, {"tier": "l4", "maxNodes": 5}]
-    assert sorted(pools_of([small("a"), small("b")], pools).values()) == ["l4", "t4"]
+    placed = pools_of([small("a"), small("b")], pools, versions={"ray": "2.49.1"})
+    assert sorted(placed.values()) == ["l4", "t4"]
 
 
 def test_a_model_that_names_its_pool_stays_there() -> None:
@@ -224,7 +225,10 @@ def test_no_other_choice_of_pools_makes_the_stack_cheaper(
     replicas: list[tuple[int, int]], named: list[str | None], usd: list[float]
 ) -> None:
     pools = ["t4", "l4", "l4-x2", "l4-x4"]
-    keys = {"prices": {pool: {"onDemand": price} for pool, price in zip(pools, usd, strict=True)}}
+    keys: dict[str, Any] = {
+        "prices": {pool: {"onDemand": price} for pool, price in zip(pools, usd, strict=True)},
+        "versions": {"ray": "2.49.1"},  # which runs on all of them
+    }
     models = [
         small(f"m{index}", replicas={"min": low, "max": max(1, low + more)})
         | ({"gpu": pool} if pool else {})

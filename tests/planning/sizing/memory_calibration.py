@@ -3,22 +3,41 @@
     python -m tests.planning.sizing.memory_calibration
 
 prints the table of every point in memory_points.yaml: the stated and the estimated KV cache per
-GPU and the error, which is negative if the estimate is lower. test_memory_calibration.py bounds
-the errors.
+GPU and the error, which is negative if the estimate is lower; then the errors by GPU and release,
+and those of the points that nothing was fitted to. test_memory_calibration.py bounds the errors.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import yaml
 
+from models.architecture import LlmArchitecture
 from models.catalog import llms, vllm_behaviour
 from planning import GIB, MemoryFit
 from planning.sizing.memory.estimate import memory_fit, token_bytes
 from planning.sizing.memory.vllm_accounting import MemoryInputs, accounting
+
+# The GPUs of the points by compute capability, and by the most memory in GiB that one shows.
+GPUS = (
+    ((7, 0), 99, "V100"),
+    ((7, 5), 99, "T4"),
+    ((8, 0), 99, "A100"),
+    ((8, 6), 99, "RTX 3090"),
+    ((8, 9), 23, "L4"),
+    ((8, 9), 24, "RTX 4090"),
+    ((8, 9), 45, "L40S"),
+    ((8, 9), 99, "RTX 6000 Ada"),
+    ((9, 0), 99, "H100"),
+    ((9, 0), 199, "H200"),
+    ((12, 0), 40, "RTX 5090"),
+    ((12, 0), 99, "RTX PRO 6000"),
+)
 
 POINTS = Path(__file__).with_name("memory_points.yaml")
 
@@ -31,9 +50,24 @@ class Point:
     source: str
     vllm: str
     bound: bool
+    held_out: bool
     inputs: MemoryInputs
     stated: dict[str, float]
     fit: MemoryFit
+
+    @property
+    def gpu(self) -> str:
+        """The name of its GPU."""
+        return next(
+            name
+            for capability, most, name in GPUS
+            if capability == self.inputs.compute_capability and self.inputs.gpu_memory_gib <= most
+        )
+
+    @property
+    def release(self) -> str:
+        """Minor release of vLLM, or its V0 engine."""
+        return "V0" if self.vllm.endswith("V0") else ".".join(self.vllm.split(".")[:2])
 
     @property
     def stated_kv_gib(self) -> float | None:
@@ -60,6 +94,7 @@ class Point:
         return None if self.kv_error_gib is None else self.kv_error_gib / self.inputs.gpu_memory_gib
 
 
+@cache
 def points() -> tuple[Point, ...]:
     """Every point of the data file, with its estimate."""
     return tuple(_point(row) for row in _data()["points"])
@@ -71,19 +106,33 @@ def context_needs() -> list[dict[str, Any]]:
     return rows
 
 
+@cache
 def _data() -> dict[str, Any]:
     data: dict[str, Any] = yaml.safe_load(POINTS.read_text("utf-8"))
     return data
 
 
+@cache
+def _dimensions() -> dict[str, LlmArchitecture]:
+    return {
+        name: LlmArchitecture.model_validate(row) for name, row in _data()["dimensions"].items()
+    }
+
+
+def _stated_weights(row: dict[str, Any]) -> int:
+    return int(row["weight_gib"] * GIB)
+
+
 def _point(row: dict[str, Any]) -> Point:
-    llm = llms()[row.get("model") or row["like"]]
-    architecture = llm.architecture
+    llm = llms().get(row.get("model") or row.get("like", ""))
+    architecture = _dimensions()[row["dimensions"]] if llm is None else llm.architecture
     if row.get("vision"):
         architecture = architecture.model_copy(update={"multimodal": True})
-    weight_bytes = int(row["weight_gib"] * GIB) if "weight_gib" in row else llm.weight_bytes
-    stored = llm.quantization
+    weight_bytes = llm.weight_bytes if llm and "weight_gib" not in row else _stated_weights(row)
+    stored = llm.quantization if llm else None
     release = accounting(row["vllm"], row.get("v0", False))
+    if not row.get("graphs_charged", True):
+        release = replace(release, graphs_in_budget=False)
     if row.get("sampler") == "flashinfer":
         unsorted = vllm_behaviour("0.18.0").sampling_bytes_per_logit
         release = replace(release, logit_bytes=unsorted)
@@ -100,6 +149,7 @@ def _point(row: dict[str, Any]) -> Point:
         gpu_memory_gib=row["gpu"]["memory_gib"],
         compute_capability=tuple(row["gpu"]["capability"]),
         enforce_eager=row.get("enforce_eager", False),
+        images_per_prompt=row.get("images"),
         accounting=release,
         **row["limits"],
     )
@@ -108,6 +158,7 @@ def _point(row: dict[str, Any]) -> Point:
         source=row["source"],
         vllm=row["vllm"] + (" V0" if row.get("v0") else ""),
         bound=row.get("bound", True),
+        held_out=row.get("held_out", False),
         inputs=inputs,
         stated=row["stated"],
         fit=memory_fit(inputs),
@@ -143,8 +194,59 @@ def table() -> str:
         )
         mark = "" if point.bound else " (not bound)"
         lines.append(f"{point.id:34} {point.vllm:9} {cells} {parts}{mark}")
-    lines += ["", summary([point for point in every if point.bound])]
+    bound = [point for point in every if point.bound]
+    lines += ["", *by_gpu_and_release(bound), "", held_out(bound), summary(bound)]
     return "\n".join(lines)
+
+
+def by_gpu_and_release(chosen: Sequence[Point]) -> list[str]:
+    """A table in Markdown, a row for each GPU and release, which docs/memory.md shows.
+
+    The errors of the KV cache as shares of the stated one, in percent, and the most optimistic
+    one, GiB, with the margin that the plan states there.
+    """
+    lines = [
+        "| GPU | vLLM | starts | mean error | median | most optimistic, of its margin |",
+        "|---|---|---|---|---|---|",
+    ]
+    with_kv = [point for point in chosen if point.kv_error_gib is not None]
+    named = sorted(with_kv, key=lambda point: (point.gpu, release_order(point.release)))
+    for (gpu, release), group in groupby(named, key=lambda point: (point.gpu, point.release)):
+        points_of_it = list(group)
+        shares = [kv_error_percent(point) for point in points_of_it]
+        worst = max(points_of_it, key=lambda point: point.kv_error_gib or 0.0)
+        lines.append(
+            f"| {gpu} | {release} | {len(shares)} | {mean(shares):.1f} % | {median(shares):.1f} % "
+            f"| {worst.kv_error_gib:+.2f} of {worst.fit.margin_bytes / GIB:.2f} GiB |"
+        )
+    return lines
+
+
+def release_order(release: str) -> tuple[int, ...]:
+    """V0 before all others."""
+    return () if release == "V0" else tuple(map(int, release.split(".")))
+
+
+def kv_error_percent(point: Point) -> float:
+    """The error of the KV cache as a share of the stated one, without its sign."""
+    return 100 * abs((point.kv_error_gib or 0.0) / (point.stated_kv_gib or 1.0))
+
+
+def held_out(chosen: Sequence[Point]) -> str:
+    """The errors of the points that nothing was fitted to."""
+    unseen = [point for point in chosen if point.held_out]
+    caches = [kv_error_percent(point) for point in unseen if point.kv_error_gib is not None]
+    on_h100 = [kv_error_percent(point) for point in unseen if point.gpu == "H100"]
+    graphs = [
+        100 * abs(point.fit.graph_bytes / GIB / point.stated["graphs"] - 1)
+        for point in unseen
+        if "graphs" in point.stated
+    ]
+    return (
+        f"{len(caches)} points that fitted nothing: KV cache {mean(caches):.2f} % off on average, "
+        f"{median(caches):.2f} % in the median ({len(on_h100)} on H100: {mean(on_h100):.2f} %); "
+        f"CUDA graphs of {len(graphs)}: {mean(graphs):.1f} %, {median(graphs):.1f} %"
+    )
 
 
 def summary(chosen: Sequence[Point]) -> str:

@@ -74,7 +74,8 @@ def test_stated_batches_never_move() -> None:
 
 
 def test_v0_takes_prompts_whole() -> None:
-    plan = on("t4", contextLength=16384, profile="latency")
+    entry = {"model": MODEL, "gpu": "t4", "contextLength": 16384, "profile": "latency"}
+    plan = planned(stack([entry], ["t4"], versions={"ray": "2.49.1"})).models[0]
     assert plan.max_num_batched_tokens >= plan.max_model_len == 16384
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from models.architecture import Attention, AttentionKind, LinearAttention, LlmArchitecture
+from models.architecture import Attention, AttentionKind, LlmArchitecture, StateKind, StateLayers
 from planning import GIB
 from planning.sizing.memory.kv_cache import kv_bytes, longest_context
-from planning.sizing.memory.vllm_accounting import accounting
+from planning.sizing.memory.vllm_accounting import StateCache, StateMode, accounting
 from tests.planning.sizing.test_memory import load_of
 
 PLAIN = LlmArchitecture(
@@ -27,14 +27,14 @@ PLAIN = LlmArchitecture(
 QWEN_35_35B = PLAIN.model_copy(
     update={
         "full_attention_layers": 10,
-        "linear_attention": LinearAttention(
+        "state_layers": StateLayers(
+            kind=StateKind.GATED_DELTA_NET,
             num_layers=30,
-            num_key_heads=16,
-            num_value_heads=32,
-            key_head_dim=128,
-            value_head_dim=128,
-            conv_kernel_dim=4,
-            state_value_bytes=4,
+            convolution_channels=2 * 16 * 128 + 32 * 128,
+            convolution_rows=3,
+            num_heads=32,
+            head_values=128 * 128,
+            value_dtype="float32",
         ),
     }
 )
@@ -66,17 +66,20 @@ GEMMA_4_31B = PLAIN.model_copy(
 )
 
 
+ALIGNED = StateCache(mode=StateMode.ALIGN, value_bytes=4)
+
+
 def test_a_state_and_a_cache_are_what_vllm_logs() -> None:
     """https://github.com/noonghunna/club-3090/issues/612: 5.98 GiB are 4.33 times 131,072 tokens.
 
     With an fp8 cache; a block is as large as a state.
     """
-    inputs = load_of(QWEN_35_35B, kv_value_bytes=1)
+    inputs = load_of(QWEN_35_35B, kv_value_bytes=1, state_cache=ALIGNED)
     assert 5.98 * GIB / kv_bytes(inputs, 131_072) == pytest.approx(4.33, abs=0.01)
 
 
 def test_a_state_does_not_grow_with_the_context() -> None:
-    inputs = load_of(QWEN_35_35B)
+    inputs = load_of(QWEN_35_35B, state_cache=ALIGNED)
     growth = kv_bytes(inputs, 262_144) - kv_bytes(inputs, 131_072)
     assert growth == pytest.approx(131_072 * 10 * 2 * 2 * 256 * 2, rel=0.01)
     assert kv_bytes(inputs, 16) > 60 * 2 * 1024**2  # 30 layers keep two states of 2 MiB
@@ -131,6 +134,35 @@ def test_an_indexer_adds_its_keys() -> None:
         }
     )
     assert kv_bytes(load_of(latent), 1600) == 40 * 1600 * (576 * 2 + 128 + 4)
+
+
+def test_an_indexer_beside_key_value_heads_keeps_16_bits_a_value() -> None:
+    """MiniMaxM3IndexerCache in vLLM 0.29.0; MiniMax M3 has one in 57 of its 60 layers."""
+    indexed = PLAIN.model_copy(update={"index_head_dim": 128, "index_layers": 38})
+    assert kv_bytes(load_of(indexed), 1600) == 40 * 1600 * (2 * 2 * 256 * 2 + 244)
+
+
+def test_layers_that_use_another_s_indexer_keep_no_keys_from_a_release_on() -> None:
+    latent = PLAIN.model_copy(
+        update={
+            "attention": Attention(kind=AttentionKind.MLA, kv_lora_rank=512, qk_rope_head_dim=64),
+            "index_head_dim": 128,
+            "index_layers": 10,
+        }
+    )
+    older, newer = (
+        load_of(latent, accounting=accounting(vllm, v0_engine=False))
+        for vllm in ("0.18.0", "0.29.0")
+    )
+    assert kv_bytes(older, 1600) == 40 * 1600 * (576 * 2 + 132)
+    assert kv_bytes(newer, 1600) == 40 * 1600 * (576 * 2 + 33)
+
+
+def test_a_window_waits_for_all_steps_that_run_at_once() -> None:
+    one = load_of(GEMMA_4_31B, max_num_batched_tokens=2048)
+    two = replace(one, batches_in_flight=2)
+    blocks = (kv_bytes(two, 65_536) - kv_bytes(one, 65_536)) / (50 * 16 * 2 * 16 * 256 * 2)
+    assert blocks == 2048 / 16
 
 
 @pytest.mark.parametrize("architecture", [QWEN_35_35B, MIMO, GEMMA_4_31B])

@@ -32,7 +32,8 @@ def test_a_window_in_config_json_forbids_prefix_caching_on_v0(model: str) -> Non
     assert (plan.v0_engine, plan.asks_prefix_caching) == (True, False)
     disabled = {"disable_sliding_window": True, "max_model_len": 2047}
     entry = {"model": model, "gpu": "l4", "engine": {**small, **disabled}}
-    assert planned([entry], gpuPools=["l4"]).models[0].asks_prefix_caching
+    older = {"gpuPools": ["l4"], "versions": {"ray": "2.49.1"}}
+    assert planned([entry], **older).models[0].asks_prefix_caching
 
 
 def test_a_window_of_some_layers_is_set_aside() -> None:
@@ -41,7 +42,7 @@ def test_a_window_of_some_layers_is_set_aside() -> None:
 
 def test_nothing_is_asked_for_a_model_that_is_not_described() -> None:
     entry = {"source": "acme/custom", "gpu": "t4", "checkFit": False, "contextLength": 4096}
-    plan = planned([entry], gpuPools=["t4"]).models[0]
+    plan = planned([entry], gpuPools=["t4"], versions={"ray": "2.49.1"}).models[0]
     assert (plan.v0_engine, plan.asks_prefix_caching) == (True, False)
 
 
@@ -51,7 +52,7 @@ def test_nothing_is_asked_for_a_model_that_is_not_described() -> None:
         {"guided_decoding_backend": "lm-format-enforcer"},
         {"enable_prompt_embeds": True},
         {"otlp_traces_endpoint": "http://traces:4317"},
-        {"max_num_partial_prefills": 2},
+        {"max_num_partial_prefills": 2, "enable_chunked_prefill": True},
         {"num_scheduler_steps": 8},
         {"scheduler_delay_factor": 0.5},
         {"disable_async_output_proc": True},
@@ -114,7 +115,7 @@ def test_without_chunked_prefill_a_step_holds_the_context() -> None:
 def test_v0_does_not_split_long_prompts_of_a_model_with_a_window(model: str, whole: bool) -> None:
     engine = {"hf_overrides": {"max_position_embeddings": 131072}, "kv_cache_dtype": "fp8"}
     entry = {"model": model, "gpu": "l4-x4", "contextLength": 40960, "engine": engine}
-    plan = planned([entry], gpuPools=["l4-x4"]).models[0]
+    plan = planned([entry], gpuPools=["l4-x4"], versions={"ray": "2.49.1"}).models[0]
     assert plan.v0_engine
     assert (plan.max_num_batched_tokens >= 40960) == whole
 

@@ -1,16 +1,21 @@
 """The memory estimate against the logs of real engines; `memory_calibration` prints a table."""
 
-from statistics import median
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, median
 
 import pytest
 
 from models.catalog import llms
 from planning import GIB
-from planning.sizing.memory.estimate import token_bytes
+from planning.sizing.memory.cache_layers import cache_layers
+from planning.sizing.memory.estimate import memory_fit, token_bytes
 from planning.sizing.memory.kv_cache import kv_bytes
 from tests.planning.sizing.memory_calibration import (
     Point,
+    by_gpu_and_release,
     context_needs,
+    held_out,
     part_errors,
     points,
     summary,
@@ -18,9 +23,16 @@ from tests.planning.sizing.memory_calibration import (
 )
 from tests.planning.sizing.test_memory import load_of
 
+DOCS = Path(__file__).parents[3] / "docs" / "memory.md"
 BOUND = [point for point in points() if point.bound]
 WITH_KV = [point for point in BOUND if point.kv_error_gib is not None]
 STARTED = [point for point in points() if {"kv", "tokens"} <= set(point.stated)]
+
+
+def pads_groups(point: Point) -> bool:
+    """Whether groups of layers are padded, which vLLM's count of tokens leaves out."""
+    layers = cache_layers(point.inputs)
+    return bool(layers.sliding % layers.group or layers.full % layers.group)
 
 
 def named(point: Point) -> str:
@@ -69,27 +81,64 @@ def test_the_error_of_kv_cache_is_small_and_mostly_pessimistic() -> None:
 
 
 def test_weights_are_estimated_closely() -> None:
-    """Within 0.3 GiB, except that the catalogue's gpt-oss-120b has vLLM 0.10's padding."""
-    chosen = [point for point in BOUND if point.id != "h100-0.15-gpt-oss-120b"]
+    """Within 0.25 GiB, but for a checkpoint in Hugging Face's format whose family is Mistral's.
+
+    vLLM divides the encoder of those; a plan cannot know the format, and counts it whole.
+    """
+    chosen = [point for point in BOUND if point.id != "h100-0.19-mistral-small-3.1-w8a8-tp2"]
     errors = part_errors("weights", chosen)
     assert len(errors) >= 25
-    assert max(map(abs, errors)) <= 0.3
+    assert max(map(abs, errors)) <= 0.25
 
 
 def test_activations_are_estimated_closely() -> None:
     errors = part_errors("activations", BOUND)
     assert len(errors) >= 25
-    assert median(map(abs, errors)) <= 0.1
-    assert max(map(abs, errors)) <= 0.3
+    assert median(map(abs, errors)) <= 0.03
+    assert max(map(abs, errors)) <= 0.35
 
 
-def test_graphs_are_estimated_within_half_a_gib() -> None:
+def test_graphs_are_estimated_closely() -> None:
     errors = part_errors("graphs", BOUND)
-    assert len(errors) >= 5
-    assert max(map(abs, errors)) <= 0.5
+    assert len(errors) >= 50
+    assert median(map(abs, errors)) <= 0.06
+    assert max(map(abs, errors)) <= 0.4
 
 
-@pytest.mark.parametrize("point", STARTED, ids=named)
+def test_graphs_of_starts_that_fitted_nothing_are_close() -> None:
+    """On average within an eighth, most of it where only a few small graphs are captured."""
+    unseen = [point for point in BOUND if point.held_out and "graphs" in point.stated]
+    shares = [abs(point.fit.graph_bytes / GIB / point.stated["graphs"] - 1) for point in unseen]
+    assert len(shares) >= 40
+    assert mean(shares) <= 0.125
+    assert median(shares) <= 0.06
+
+
+def test_vllms_own_estimate_of_graphs_is_mostly_within_the_margin() -> None:
+    """From 0.21 on it is charged to the budget; the rest of the margin is not needed for it."""
+    beyond = []
+    for point in BOUND:
+        release = replace(point.inputs.accounting, graphs_in_budget=True)
+        fit = memory_fit(replace(point.inputs, accounting=release))
+        if "estimated_graphs" in point.stated:
+            beyond.append(
+                point.stated["estimated_graphs"] * GIB > fit.graph_bytes + fit.margin_bytes
+            )
+    assert len(beyond) >= 60
+    assert sum(beyond) <= 3
+
+
+def test_the_cache_of_starts_that_fitted_nothing_is_within_half_a_percent() -> None:
+    """On average, on H100; the nearest published estimator is off by 6.7 % on these starts."""
+    unseen = [
+        point for point in WITH_KV if point.held_out and point.inputs.compute_capability == (9, 0)
+    ]
+    shares = [abs((point.kv_error_gib or 0.0) / (point.stated_kv_gib or 1.0)) for point in unseen]
+    assert len(shares) >= 40
+    assert mean(shares) <= 0.005
+
+
+@pytest.mark.parametrize("point", [point for point in STARTED if not pads_groups(point)], ids=named)
 def test_the_stated_tokens_are_the_stated_gib(point: Point) -> None:
     """vLLM counts tokens as if every layer kept every token; the error is at most one block."""
     stated_gib = point.stated["tokens"] * token_bytes(point.inputs) / GIB
@@ -104,6 +153,8 @@ def test_the_stated_tokens_are_the_stated_gib(point: Point) -> None:
 def test_concurrency_is_vllms(point: Point) -> None:
     """To the log's second decimal, including sliding windows, hybrid groups and blocks."""
     cache = point.stated["tokens"] * token_bytes(point.inputs)
+    if pads_groups(point):
+        cache = int(point.stated["kv"] * GIB)
     concurrency = cache / kv_bytes(point.inputs, point.inputs.max_model_len)
     assert concurrency == pytest.approx(point.stated["concurrency"], rel=0.001, abs=0.006)
 
@@ -119,3 +170,10 @@ def test_the_table_shows_every_point() -> None:
     shown = table()
     assert all(point.id in shown for point in points())
     assert shown.endswith(summary(BOUND))
+
+
+def test_the_docs_show_the_errors_by_gpu_and_release() -> None:
+    """If it fails, put the table that `make calibration` prints into docs/memory.md."""
+    shown = DOCS.read_text("utf-8")
+    assert "\n".join(by_gpu_and_release(BOUND)) in shown
+    assert held_out(BOUND) in shown

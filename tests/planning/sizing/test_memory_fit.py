@@ -34,7 +34,11 @@ QWEN15_7B = {
 }
 
 
+OLDER: Values = {"versions": {"ray": "2.49.1"}}
+
+
 def plan_of(*models: Values, directory: Path = Path(), pools: Any = POOLS, **keys: Any) -> Plan:
+    keys = {"versions": {"ray": "2.49.1"}, **keys}
     values = stack(models, list(pools), token=True, **keys)
     return make_plan(read_stack("test", values, frozenset({TOKEN_KEY}), directory))
 
@@ -231,16 +235,16 @@ def test_an_fp8_cache_is_offered_where_gpu_and_engine_have_it() -> None:
     assert "engine.kv_cache_dtype: fp8" in remedy_of(stopped(entry, **newer))
     assert model_of({**entry, "engine": {"kv_cache_dtype": "fp8"}}, **newer).fit is not None
     # vLLM 0.10 would fall back to its older engine on an L4, and an A100 has no fp8
-    assert "fp8" not in remedy_of(stopped(entry))
+    assert "fp8" not in remedy_of(stopped(entry, **OLDER))
     ampere: Values = {"model": "qwen3-32b", "gpu": "a100-80gb", "contextLength": 40960}
     assert "fp8" not in remedy_of(stopped(ampere, **newer))
 
 
 def test_the_largest_smaller_batch_is_offered() -> None:
     entry: Values = {"model": "llama-3.1-8b-instruct", "gpu": "l4", "contextLength": 8192}
-    sentence = stopped({**entry, "engine": {"max_num_seqs": 1024}})
+    sentence = stopped({**entry, "engine": {"max_num_seqs": 1024}}, **OLDER)
     assert "engine.max_num_seqs: 512" in remedy_of(sentence)
-    assert model_of({**entry, "engine": {"max_num_seqs": 512}}).max_num_seqs == 512
+    assert model_of({**entry, "engine": {"max_num_seqs": 512}}, **OLDER).max_num_seqs == 512
 
 
 def test_a_higher_utilization_is_offered_where_it_is_enough() -> None:
@@ -283,13 +287,19 @@ def test_a_utilization_that_the_context_alone_exceeds_is_stopped() -> None:
 
 
 def test_graphs_without_headroom_are_warned_of() -> None:
-    plan = plan_of(utilization(0.97))
+    plan = plan_of(utilization(0.97), **OLDER)
     assert "cuda-graph-headroom" in rules(plan)
-    assert "cuda-graph-headroom" not in rules(plan_of(utilization(0.9)))
+    assert "cuda-graph-headroom" not in rules(plan_of(utilization(0.9), **OLDER))
+
+
+def test_graphs_in_the_budget_need_no_headroom() -> None:
+    plan = plan_of(utilization(0.95), versions={"ray": "2.60.0"})
+    assert "cuda-graph-headroom" not in rules(plan)
 
 
 def test_an_eager_engine_needs_no_room_for_graphs() -> None:
-    assert "cuda-graph-headroom" not in rules(plan_of(utilization(0.97, enforce_eager=True)))
+    plan = plan_of(utilization(0.97, enforce_eager=True), **OLDER)
+    assert "cuda-graph-headroom" not in rules(plan)
 
 
 def test_graphs_that_find_no_room_at_all_are_stopped() -> None:
@@ -298,7 +308,7 @@ def test_graphs_that_find_no_room_at_all_are_stopped() -> None:
     entry["engine"]["max_num_batched_tokens"] = 512
     entry["contextLength"] = 2048
     with pytest.raises(StackError) as caught:
-        plan_of(entry)
+        plan_of(entry, **OLDER)
     assert "cuda-graph-headroom" in {problem.rule for problem in caught.value.problems}
 
 
@@ -329,9 +339,9 @@ def test_offloaded_weights_need_no_gpu_memory() -> None:
 def test_sliding_layers_keep_all_tokens_without_the_hybrid_manager() -> None:
     entry: Values = {"model": "gemma-2-9b-it", "gpu": "a100-80gb", "contextLength": 8192}
     entry["engine"] = {"max_num_batched_tokens": 2048}
-    windowed = model_of(entry).fit
+    windowed = model_of(entry, **OLDER).fit
     entry["engine"] = {"disable_hybrid_kv_cache_manager": True, "max_num_batched_tokens": 2048}
-    whole = model_of(entry).fit
+    whole = model_of(entry, **OLDER).fit
     assert windowed is not None
     assert whole is not None
     assert windowed.kv_per_sequence_bytes < whole.kv_per_sequence_bytes

@@ -12,9 +12,11 @@ def on(tier: str, model: str = MODEL, **keys: Any) -> ModelPlan:
     return planned(stack([{"model": model, "gpu": tier, **keys}], [tier], token=True)).models[0]
 
 
-def test_t4_models_get_float16_and_the_v0_engine() -> None:
-    plan = on("t4")
-    assert (plan.dtype, plan.v0_engine) == ("float16", True)
+def test_t4_models_get_float16_and_the_v0_engine_where_there_is_one() -> None:
+    for ray, v0 in (("2.49.1", True), ("2.60.0", False)):
+        values = stack([{"model": MODEL, "gpu": "t4"}], ["t4"], versions={"ray": ray})
+        plan = planned(values).models[0]
+        assert (plan.dtype, plan.v0_engine) == ("float16", v0)
 
 
 @pytest.mark.parametrize("tier", ["l4", "l4-x2", "a100-40gb", "a100-80gb-x2"])
@@ -38,9 +40,8 @@ def test_awq_is_left_to_auto_detection() -> None:
 
 
 def test_a_stated_awq_is_not_passed_on_where_it_would_block_marlin() -> None:
-    values = stack(
-        [{"model": "qwen2.5-7b-instruct-awq", "quantization": "awq", "gpu": "l4"}], ["l4"]
-    )
+    entry = {"model": "qwen2.5-7b-instruct-awq", "quantization": "awq", "gpu": "l4"}
+    values = stack([entry], ["l4"], versions={"ray": "2.49.1"})
     assert planned(values).models[0].quantization is None
     assert any("faster Marlin kernels on l4, so it is not passed on" in w for w in warnings(values))
 
@@ -78,5 +79,5 @@ def test_a_newer_vllm_on_t4_warns_and_runs_its_only_engine() -> None:
     values = stack([{"model": MODEL, "gpu": "t4"}], ["t4"], versions={"ray": "2.50.1"})
     assert not planned(values).models[0].v0_engine
     assert any(
-        "whose only engine is reported both to work and to fail" in w for w in warnings(values)
+        "some models are reported to run on them, others to fail" in w for w in warnings(values)
     )

@@ -78,32 +78,58 @@ def test_every_combination_of_the_release_table_is_planned(ray: str, kuberay: st
     assert plan.release.image == ray_releases()[ray].image
 
 
-def test_the_default_release_is_the_tested_one_and_warns_of_nothing() -> None:
+def test_the_default_release_is_run_in_a_whole_cluster_and_warns_of_nothing() -> None:
     values = stack(gpuPools=["l4"])
-    assert planned(values).release.ray.ray == "2.49.1"
+    assert planned(values).release.ray.ray == "2.60.0"
     assert planned(values).release.kuberay.version == "1.6.2"
     assert warnings(values) == []
 
 
+@pytest.mark.parametrize("ray", ["2.49.1", "2.60.0"])
+@pytest.mark.parametrize("install", [{}, {"install": "existing"}, {"install": "gke-addon"}])
+def test_the_releases_that_a_whole_cluster_runs_warn_of_nothing(
+    ray: str, install: dict[str, str]
+) -> None:
+    versions = {"ray": ray, "kuberay": "1.6.2"}
+    assert warnings(stack(gpuPools=["l4"], versions=versions, kubeRay=install)) == []
+
+
+@pytest.mark.parametrize("install", ["helm", "existing", "gke-addon"])
 @pytest.mark.parametrize(
-    ("key", "version", "tested"), [("ray", "2.50.1", "2.49.1"), ("kuberay", "1.7.0", "1.6.2")]
+    ("key", "version", "run"),
+    [
+        ("ray", "2.50.1", "is run by this project on Ray Serve alone, without KubeRay and its "),
+        ("ray", "2.59.0", "is run by this project on Ray Serve alone, without KubeRay and its "),
+        ("kuberay", "1.4.2", "is not run by this project, which only upgrades from its CRDs"),
+        ("kuberay", "1.5.2", "is not run by this project"),
+        ("kuberay", "1.7.0", "is not run by this project"),
+    ],
 )
-def test_a_release_that_no_test_runs_warns(key: str, version: str, tested: str) -> None:
-    assert warnings(stack(gpuPools=["l4"], versions={key: version})) == [
-        f"ray-llm:versions.{key}: {version} is in the release table, but only {tested} is run by "
-        "this project's tests. Try it on a development stack first. [release-untested]"
-    ]
-
-
-def test_a_release_that_keeps_one_replica_awake_warns_of_scale_to_zero() -> None:
-    values = stack([{"model": MODEL, "replicas": {"min": 0}}], ["l4"], versions={"ray": "2.51.2"})
-    (reported,) = [w for w in warnings(values) if "ray#59076" in w]
-    assert reported.startswith(
-        "ray-llm:models[0].replicas: min 0 does not reach zero on Ray 2.51.2"
+def test_a_release_that_no_whole_cluster_runs_warns_with_what_is_run(
+    key: str, version: str, run: str, install: str
+) -> None:
+    versions = {"kuberay": "1.6.2", key: version}
+    values = stack(gpuPools=["l4"], versions=versions, kubeRay={"install": install})
+    (warning,) = warnings(values)
+    assert warning.startswith(f"ray-llm:versions.{key}: {version} {run}")
+    assert warning.endswith(
+        "in a whole cluster. Try it on a development stack first. [release-untested]"
     )
 
 
+def test_min_zero_is_as_good_on_every_release() -> None:
+    """The generated configs were seen to reach zero and to wake on all of them."""
+    for ray in ray_releases():
+        values = stack([{"model": MODEL, "replicas": {"min": 0}}], ["l4"], versions={"ray": ray})
+        assert {warning.rule for warning in planned(values).warnings} <= {"release-untested"}
+
+
+def test_a_warning_that_is_gone_may_stay_in_accept() -> None:
+    (warning,) = planned(stack(gpuPools=["l4"], accept=["scale-to-zero-broken"])).warnings
+    assert warning.rule == "accept-unused"
+
+
 def test_an_image_of_ones_own_brings_its_vllm() -> None:
-    versions = {"image": "europe-docker.pkg.dev/acme/ray-llm:1", "vllm": "0.10.2"}
+    versions = {"ray": "2.49.1", "image": "europe-docker.pkg.dev/acme/ray-llm:1", "vllm": "0.10.2"}
     release = planned(stack(gpuPools=["l4"], versions=versions)).release
     assert (release.image, release.vllm) == (versions["image"], "0.10.2")

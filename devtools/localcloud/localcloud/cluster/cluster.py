@@ -33,6 +33,7 @@ from localcloud.cluster.ports import free_port
 from localcloud.cluster.proxy import Proxy
 from localcloud.cluster.ray_environments import RayEnvironment
 from localcloud.cluster.ray_node import fork_server_command
+from localcloud.cluster.real_engine.hub import Hub
 from localcloud.github import answering
 from localcloud.tunnel_proxy import TunnelProxy
 
@@ -88,6 +89,11 @@ class Settings:
         return self.folder / "stacks"
 
     @property
+    def hub_faults(self) -> Path:
+        """The file that makes repositories fail; see real_engine/hub.py."""
+        return self.folder / "hub-faults.json"
+
+    @property
     def engine_faults(self) -> Path:
         """The file that makes engines fail or slow down; see ray/standins/echo_engine.py."""
         return self.folder / "engine-faults.json"
@@ -103,6 +109,7 @@ class LocalCluster:
         self.plane = ControlPlane.create(installation.binaries, settings.folder / "control-plane")
         self.proxy_port = free_port()
         self.github_port = free_port()
+        self.hub_port = free_port()
         self.stopping = asyncio.Event()
         self.failure: BaseException | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -170,6 +177,7 @@ class LocalCluster:
             temp=self.settings.temp,
             faults=self.settings.engine_faults,
             mark=self.settings.mark,
+            hub_port=self.hub_port,
             proxy_port=self.proxy_port,
             api_port=self.plane.api_port,
         )
@@ -182,6 +190,11 @@ class LocalCluster:
         except OSError as error:
             raise ClusterError(str(error)) from None
         self._stack.push_async_callback(proxy.stop)
+        for ray in self.installation.ray:
+            if ray.hub:
+                hub = Hub(ray.model, self.settings.hub_faults)
+                await hub.start(self.hub_port)
+                self._stack.push_async_callback(hub.stop)
         await self._open_to_stacks()
         record = self.settings.stacks / "cloud" / "gcp.json"
         pools = NodePools(
@@ -216,7 +229,7 @@ class LocalCluster:
 
     def _keep_fork_servers(self) -> None:
         # Each imports its libraries only at the first request, so one that is not used is small.
-        for ray in self.installation.ray:
+        for ray in (each for each in self.installation.ray if each.forks):
             argv, environment = fork_server_command(ray, self.settings.temp)
             self._keep(f"fork-server-{ray.definition.name}", argv, environment)
         self._keep("pulumi-fork-server", *forks.pulumi_server_command(self.settings.temp))

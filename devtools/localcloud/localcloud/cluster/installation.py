@@ -135,8 +135,14 @@ def _install_ray(environment: RayEnvironment, output: TextIO) -> None:
                 f"the environment of Ray {environment} needs {needed / 1e9:.1f} GB, but "
                 f"{target.parent} has {free / 1e9:.1f} GB free: free some."
             )
+        if missing := [name for name in environment.programs if not shutil.which(name)]:
+            raise BuildError(
+                f"the environment of Ray {environment} is built with {' and '.join(missing)}, "
+                "which is not on PATH: install it (Debian and Ubuntu: apt-get install gcc)."
+            )
+        minutes = f", {environment.minutes} minutes" if environment.minutes else ""
         print(
-            f"Installing Ray {environment} (some {environment.megabytes} MB), once.",
+            f"Installing Ray {environment} (some {environment.megabytes} MB{minutes}), once.",
             file=output,
             flush=True,
         )
@@ -157,7 +163,21 @@ def _install_ray(environment: RayEnvironment, output: TextIO) -> None:
             shutil.rmtree(target, ignore_errors=True)
             last = done.stderr.strip().splitlines()[-1:] or ["uv gave no message"]
             raise BuildError(f"uv could not install Ray {environment}: {last[0].strip()}")
+        for script in environment.finish:
+            _finish(environment, script)
         (target / COMPLETE).touch()
+
+
+def _finish(environment: RayEnvironment, script: Path) -> None:
+    """Run one script of an environment in it; raises BuildError and leaves nothing if it fails."""
+    target = environment.installed
+    done = subprocess.run(
+        [target / "bin/python", script, target], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        shutil.rmtree(target, ignore_errors=True)
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise BuildError(f"{script.name} could not finish Ray {environment}: {last[0].strip()}")
 
 
 def _uv() -> str:

@@ -16,5 +16,6 @@ class Machine:
     temp: Path
     faults: Path
     mark: str
+    hub_port: int
     proxy_port: int
     api_port: int

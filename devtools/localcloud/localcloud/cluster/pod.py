@@ -273,6 +273,7 @@ class Pod:
                 ray,
                 faults=self.machine.faults,
                 fork_server=ray.fork_server(self.machine.temp),
+                hub=f"http://127.0.0.1:{self.machine.hub_port}",
                 temp_dir=self.temp,
             )
         path = variables["PATH"]

@@ -12,6 +12,17 @@ Each folder `ray/<name>` defines one environment by a lock file and a pyproject.
 - `megabytes`: the size of the installed environment.
 - `python-path`: folders whose modules Python finds first, relative to this one.
 - `variables`: variables of each Ray pod.
+
+An environment with an engine that loads models has these too:
+
+- `hub`: whether its pods download models from the hub on this machine (real_engine/hub.py);
+  otherwise they are offline.
+- `forks`: whether its Python processes may be forks of one that has imported their libraries; by
+  default they may.
+- `programs`: the programs of this machine that its installation runs.
+- `minutes`: how long its installation takes, as it is said beforehand.
+- `finish`: scripts, relative to this folder, that the environment's Python runs once uv is done;
+  each gets the folder of the environment.
 """
 
 import hashlib
@@ -48,6 +59,16 @@ class RayEnvironment:
     variables: Mapping[str, str]
     definition: Path
     installed: Path
+    hub: bool = False
+    forks: bool = True
+    programs: tuple[str, ...] = ()
+    minutes: str = ""
+    finish: tuple[Path, ...] = ()
+
+    @property
+    def model(self) -> Path:
+        """The files of the model that the hub has, if there is one."""
+        return self.installed / "tiny-model"
 
     def __str__(self) -> str:
         """Release and engine, for messages."""
@@ -62,7 +83,9 @@ def environment_in(definition: Path, programs: Path) -> RayEnvironment:
     """The environment that a folder defines, as it is installed among the programs."""
     content = tomllib.loads((definition / "pyproject.toml").read_text(encoding="utf-8"))
     table = content["tool"]["localcloud"]
-    lock = hashlib.sha256((definition / "uv.lock").read_bytes()).hexdigest()[:12]
+    finish = tuple((definition / path).resolve() for path in table.get("finish", ()))
+    sources = b"".join(path.read_bytes() for path in (definition / "uv.lock", *finish))
+    lock = hashlib.sha256(sources).hexdigest()[:12]
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return RayEnvironment(
         release=table["ray"],
@@ -73,6 +96,11 @@ def environment_in(definition: Path, programs: Path) -> RayEnvironment:
         variables=table["variables"],
         definition=definition,
         installed=programs / f"ray-{definition.name}-py{python}-{lock}",
+        hub=table.get("hub", False),
+        forks=table.get("forks", True),
+        programs=tuple(table.get("programs", ())),
+        minutes=table.get("minutes", ""),
+        finish=finish,
     )
 
 

@@ -84,6 +84,7 @@ def ray_environment(
     *,
     faults: Path,
     fork_server: Path,
+    hub: str,
     temp_dir: Path,
 ) -> dict[str, str]:
     """The additional variables of a Ray pod's containers."""
@@ -108,10 +109,9 @@ def ray_environment(
         "POD_SOCKETS": str(temp_dir),
         "POD_GCS_PORT": str(address.ports.get(6379, "")),
         "POD_LOG_DIR": str(temp_dir / "session_latest/logs"),
-        **ray.variables,
         "ENGINE_FAULTS": str(faults),
         "VLLM_ARGUMENTS": str(ray.vllm_arguments),
-        "FORK_SERVER": str(fork_server),
+        **({"FORK_SERVER": str(fork_server)} if ray.forks else {}),
         # Ray's agents are not children of their raylet here; they notice its end on their stdin.
         "RAY_enable_pipe_based_agent_to_parent_health_check": "1",
         # Every Ray process stays on 127.0.0.1.
@@ -144,5 +144,6 @@ def ray_environment(
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",
         # A proxy on a node without replicas would keep the node for half a minute.
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "5",
-        "HF_HUB_OFFLINE": "1",
+        **({"HF_ENDPOINT": hub} if ray.hub else {"HF_HUB_OFFLINE": "1"}),
+        **ray.variables,
     }

@@ -25,9 +25,9 @@ PRELOADED_FOR = (
     "ray.serve._private.proxy",
     "ray.serve._private.replica",
     "ray.serve.llm",
-    "echo_engine",
 )
-NOT_PRELOADED = ("ray", "echo_engine", "vllm", "__main__", "__mp_main__")
+STAND_IN_ENGINE = "echo_engine"
+NOT_PRELOADED = ("ray", STAND_IN_ENGINE, "vllm", "cpu_as_gpu", "__main__", "__mp_main__")
 
 
 def preload() -> None:
@@ -44,6 +44,8 @@ def _imported_by_ray() -> list[str]:
     if os.fork() == 0:
         for name in PRELOADED_FOR:
             importlib.import_module(name)
+        with contextlib.suppress(ModuleNotFoundError):  # an environment may have a real engine
+            importlib.import_module(STAND_IN_ENGINE)
         from ray.dashboard import utils
         from ray.dashboard.subprocesses.module import SubprocessModule
 

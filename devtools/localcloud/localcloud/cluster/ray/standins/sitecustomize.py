@@ -3,9 +3,10 @@
 On a real cluster each pod has its own address; all pods of the local cluster
 share 127.0.0.1. `POD_PORTS` ("8000:23456,...") maps the pod's ports to ports of
 this machine. A server that binds a mapped port gets the local port on 127.0.0.1,
-whatever address it asked for. A connection to the name of a Service goes to the
-cluster's proxy, which finds the Service by the request's Host header, so this
-works only for HTTP.
+whatever address it asked for; a gRPC server, whose sockets are not Python's, is
+kept on 127.0.0.1 too. A connection to the name of a Service goes to the cluster's
+proxy, which finds the Service by the request's Host header, so this works only
+for HTTP.
 
 There are two shortcuts. The process becomes a fork of one that has imported the
 same libraries (fork_client.py). And `ray.rllib` is replaced: `ray.serve.llm`
@@ -19,7 +20,7 @@ import os
 import re
 import socket
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 
 # Every Python process of every pod runs this first, so nothing is imported only for types.
 TYPE_CHECKING = False
@@ -81,7 +82,39 @@ class _WithoutRllib(Loader):
         vars(module)["Deprecated"] = lambda **_: lambda decorated: decorated
 
 
-sys.meta_path.insert(0, _WithoutRllib())
+class _GrpcOnLoopback(Loader):
+    """Loads `grpc.aio` with servers that listen on 127.0.0.1 in place of all addresses.
+
+    From 2.60.0 on each replica of Ray Serve has such a server for the other replicas.
+    """
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "grpc.aio._server":
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec and spec.loader:
+            self._real, spec.loader = spec.loader, self
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._real.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._real.exec_module(module)
+        listen = module.Server.add_insecure_port
+
+        def on_loopback(server: Any, address: str) -> int:
+            host, _, port = address.rpartition(":")
+            here = "127.0.0.1" if host in ("[::]", "0.0.0.0") else host
+            port_number: int = listen(server, f"{here}:{port}")
+            return port_number
+
+        module.Server.add_insecure_port = on_loopback
+
+
+sys.meta_path[:0] = [_WithoutRllib(), _GrpcOnLoopback()]
 for owner, name, replacement in (
     (socket.socket, "bind", _bind_in_pod),
     (socket, "create_connection", _connect_in_cluster),

@@ -1,7 +1,8 @@
 """The echo engine (echo.py) behind Ray Serve 2.60.0."""
 
-from echo import Echo, Health, check_gpus, start_as_told
+from echo import Health, check_gpus, start_as_told
 from ray.llm._internal.serve.engines.vllm.vllm_engine import VLLMEngine
+from vllm_answers import VllmEcho
 
 
 class EchoEngine(VLLMEngine):
@@ -18,5 +19,6 @@ class EchoEngine(VLLMEngine):
         self._prepare_engine_config(context)
         check_gpus(context.placement_group, self.llm_config.get_engine_config().num_devices)
         self._engine_client = Health(model_id)
-        self._oai_serving_chat = self._oai_serving_completion = Echo(model_id)
+        echo = VllmEcho(model_id, self.llm_config.engine_kwargs)
+        self._oai_serving_chat = self._oai_serving_completion = echo
         self._running = True

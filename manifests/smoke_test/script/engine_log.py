@@ -1,0 +1,64 @@
+"""Why an engine did not start, if Ray Serve's message does not say it.
+
+vLLM's core runs in a process of its own. If that fails, the replica only reports that it did; the
+cause stands in the log of the replica's Ray worker, to which both write. Ray's dashboard serves
+the log while the replica's node exists.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from typing import TYPE_CHECKING
+
+from .http_json import one_line, send
+from .serve_api import last_exception
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+# vLLM's own words for a failure that another process has described (v1/engine/utils.py).
+_ELSEWHERE = "See root cause above"
+# Ray's description of the replica in the first line of a traceback.
+_REPLICA = re.compile(r"\(pid=(?P<pid>\d+), ip=(?P<ip>[\w.:]+), actor_id=(?P<actor>[0-9a-f]+)")
+# `(EngineCore pid=7) ERROR 11-28 14:42:11 [core.py:1350] `, in colour or not.
+_PREFIX = re.compile(
+    r"^(?:\x1b\[[\d;]*m)*(?:\(\w[^)]* pid=\d+\)(?:\x1b\[[\d;]*m)* ?)?"
+    r"(?:[A-Z]+ \d\d-\d\d [\d:.]+ \[[^\]]+\] ?)?"
+)
+LOG_LINES = 2000
+
+
+def hidden_cause(message: str, serve_api: str, settings: Settings) -> str | None:
+    """The cause that stands only in a log, or how to read that log; None if the message has it.
+
+    message: of Ray Serve, about a deployment.
+    serve_api: the address of the dashboard of its Ray cluster.
+    """
+    if _ELSEWHERE not in message:
+        return None
+    named = list(_REPLICA.finditer(message))
+    if not named:
+        return None
+    replica = named[-1]  # the process that failed
+    for suffix in ("err", "out"):
+        query = {"actor_id": replica["actor"], "suffix": suffix, "lines": LOG_LINES}
+        url = f"{serve_api}/api/v0/logs/file?{urllib.parse.urlencode(query)}"
+        try:
+            log = send("GET", url).decode("utf-8", "replace")
+        except (OSError, ValueError):
+            continue
+        if cause := root_cause(log):
+            return one_line(cause)
+    files = f"/tmp/ray/session_latest/logs/worker-*-{replica['pid']}.*"  # noqa: S108 - in Ray's pods
+    return (
+        f"the engine did not start; its process {replica['pid']} in the pod with the address "
+        f"{replica['ip']} has written why: kubectl exec --namespace {settings.namespace} POD -- "
+        f"sh -c 'tail -n 100 {files}'"
+    )
+
+
+def root_cause(log: str) -> str | None:
+    """The last exception in a worker's log that does not point to another one."""
+    lines = [_PREFIX.sub("", line) for line in log.splitlines()]
+    return last_exception(lines, but=_ELSEWHERE)

@@ -1,0 +1,35 @@
+"""What a config.json may leave to its class: class_defaults.json, read when the first one is.
+
+The main dimensions are taken from a class only inside a nested text_config, which transformers
+writes without the values that equal the class's. Of a flat file their absence means another file,
+and that of experts a dense model.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+_FILE: Final = Path(__file__).with_name("class_defaults.json")
+_MAIN: Final = frozenset(
+    """
+    hidden_size intermediate_size max_position_embeddings n_routed_experts num_attention_heads
+    num_experts num_hidden_layers num_local_experts vocab_size
+    """.split()  # noqa: SIM905 - words read better than a wall of quotes
+)
+
+
+@cache
+def class_defaults(text_type: str, nested: bool) -> Mapping[str, Any]:
+    """The values of a model type for fields that a config.json does not name, not even as null."""
+    row: Mapping[str, Any] = _rows().get(text_type, {})
+    return row if nested else {name: value for name, value in row.items() if name not in _MAIN}
+
+
+@cache
+def _rows() -> Mapping[str, Mapping[str, Any]]:
+    rows: Mapping[str, Mapping[str, Any]] = json.loads(_FILE.read_text(encoding="utf-8"))[
+        "defaults"
+    ]
+    return rows

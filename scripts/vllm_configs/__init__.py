@@ -1,0 +1,1 @@
+"""Runs the configuration code of the pinned vLLM releases beside the plan, without a GPU."""
