@@ -124,6 +124,8 @@ class Nodes:
             address,
             self.ray,
             faults=self.faults,
+            # The engine that echoes downloads nothing.
+            hub="",
             fork_server=self.ray.fork_server(self.folder),
             temp_dir=self.folder / ("ray" if head else name),
         )

@@ -14,6 +14,7 @@ from scripts.ray_releases import __main__ as command
 from scripts.ray_releases import environments, results, serve_api
 from scripts.ray_releases.checks import CHECKS, Seen
 from scripts.ray_releases.environments import InstallError
+from scripts.ray_releases.nodes import STANDINS, Nodes
 from scripts.ray_releases.stack import EDITED, NODES, SLEEPING, SPLIT, write
 from scripts.ray_releases.traffic import Traffic
 
@@ -61,6 +62,22 @@ def test_a_release_without_a_row_is_refused(
     with pytest.raises(SystemExit):
         command.main()
     assert "Ray 1.2.3 is in no row" in capsys.readouterr().err
+
+
+def test_a_node_has_the_variables_of_its_group(tmp_path: Path) -> None:
+    written = write("2.60.0")
+    nodes = Nodes(tmp_path / "ray", written, tmp_path / "vllm.yaml")
+    try:
+        found = {group.name: nodes.environment_of(group.name, group) for group in written.groups}
+    finally:
+        nodes.__exit__()
+    for group in written.groups:
+        assert group.variables.items() <= found[group.name].items()
+        assert found[group.name]["PYTHONPATH"].startswith(str(STANDINS))
+        assert found[group.name]["RAYLLM_VLLM_ENGINE_CLS"] == "echo_engine.EchoEngine"
+    # Each node has ports of its own in place of 8000, all below one head.
+    ports = [variables["POD_PORTS"] for variables in found.values()]
+    assert len(set(ports)) == len(ports)
 
 
 def test_results_replace_their_own_release(tmp_path: Path) -> None:
