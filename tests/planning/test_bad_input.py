@@ -428,7 +428,7 @@ CASES: dict[str, tuple[Values, str]] = {
         "dtype. Did you mean bfloat16? Or leave it out.",
     ),
     "fewer tokens a step than sequences": (
-        engine(max_num_batched_tokens=64),
+        engine(max_num_batched_tokens=64, max_num_seqs=128),
         "ray-llm:models[0].engine.max_num_batched_tokens: 64 is below max_num_seqs ",
     ),
     "fewer tokens a step than the context on V0": (

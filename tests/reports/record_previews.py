@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from reports.sources import summary_of_json
+
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "previews"
 
@@ -25,6 +27,7 @@ HEAD = """config:
     name: llm-previews
     zones: [us-central1-a, us-central1-c]
     deletionProtection: false
+  ray-llm:versions: {ray: 2.49.1}
 """
 BEFORE = f"""{HEAD}  ray-llm:gpuPools:
     - {{tier: t4, maxNodes: 4}}
@@ -55,7 +58,8 @@ def main() -> None:
         _keep("create.json", _run(project, "preview", "--json"))
         try:
             _run(project, "up", "--yes", "--skip-preview")
-            _keep("output.json", _run(project, "stack", "output", "plan", "--json"))
+            plan = summary_of_json(_run(project, "stack", "output", "plan", "--json"), "plan")
+            _keep("output.json", json.dumps(plan))
             stack_file.write_text(AFTER, encoding="utf-8")
             _keep("change.json", _run(project, "preview", "--json"))
             stack_file.write_text(STOPPED, encoding="utf-8")
