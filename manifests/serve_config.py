@@ -88,10 +88,6 @@ def _application(plan: Plan, model: ModelPlan, llm_config: Any) -> dict[str, Any
                 # Without it Ray runs two routers for each replica of the model.
                 "autoscaling_config": _autoscaling_config(model.routers),
                 "max_ongoing_requests": model.routers.max_ongoing_requests,
-                # An edit replaces the router with its model, and requests in the old one wait for
-                # the new engine. After Ray's own 20 s they would be answered with 500. A router
-                # without requests goes at once.
-                "graceful_shutdown_timeout_s": plan.service.request_timeout_seconds,
             }
         ],
     }

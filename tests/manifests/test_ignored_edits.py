@@ -61,7 +61,6 @@ def test_an_option_of_a_deployment_is_never_left_out_because_serve_would_keep_it
         "autoscaling_config.upscale_delay_s",
         "autoscaling_config.downscale_delay_s",
         "max_ongoing_requests",
-        "graceful_shutdown_timeout_s",
     }
     made = planned(values)
     for application in serve_config(made)["applications"]:
