@@ -57,6 +57,7 @@ class VllmBehaviour(Facts):
     - `shares_indexers`: layers that use another's indexer keep no keys
     - `state_cache_modes`: what prefix caching keeps of states (`cached`), and whether it is on
       without being asked for (`default`)
+    - `nemotron_h_experts`: the class of Nemotron-H has layers of experts
     - `state_dtype_of_config`: recurrent states have the dtype that config.json gives them
     - `states_bound_sequences`: vLLM does not start with more sequences than blocks for states
     - `v0_states`: models with states run on V0 if the release still has it
@@ -100,6 +101,7 @@ class VllmBehaviour(Facts):
     windows_wait_for_batches: bool
     shares_indexers: bool
     state_cache_modes: Mapping[str, str | None]
+    nemotron_h_experts: bool
     state_dtype_of_config: bool
     states_bound_sequences: bool
     v0_states: bool

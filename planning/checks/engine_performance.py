@@ -58,12 +58,22 @@ def _batch(arguments: StatedArguments) -> Iterable[Problem]:
         )
 
 
+def _caches_prefixes(context: PlacedContext) -> bool:
+    """Whether vLLM caches prefixes of this model by itself: of states not in every release."""
+    spec = context.spec
+    architecture = spec.checkpoint.architecture
+    if architecture is None or architecture.state_layers is None:
+        return True
+    return vllm_behaviour(spec.release.vllm).state_cache_modes["default"] is not None
+
+
 def _redundant(context: PlacedContext) -> Iterable[Problem]:
     """Arguments that change nothing here: EngineArgs._set_default_args_v1, vLLM 0.10."""
     idle: dict[str, str] = {}
     # Whether a model that pools has them depends on how it pools.
     if not context.model.v0_engine and not context.model.task.pools:
-        idle["enable_prefix_caching"] = "is what the V1 engine does anyway"
+        if _caches_prefixes(context):
+            idle["enable_prefix_caching"] = "is what the V1 engine does anyway"
         idle["enable_chunked_prefill"] = "is what the V1 engine does anyway"
     if context.model.tensor_parallel_size == 1:
         idle["disable_custom_all_reduce"] = "concerns GPUs that exchange data, and the model runs "

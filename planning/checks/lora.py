@@ -25,7 +25,8 @@ def lora_problems(context: EntryContext) -> Iterable[Problem]:
         return
     rank = engine.get("max_lora_rank")
     ranks = vllm_behaviour(vllm).lora_ranks
-    enabled = engine.get("enable_lora") is True  # else the rank is not read
+    # Else vLLM reads none of the others. The key `lora` writes it.
+    enabled = engine.get("enable_lora") is True or context.deployment.lora is not None
     if enabled and isinstance(rank, int) and ranks is not None and rank not in ranks:
         near = next((known for known in ranks if known >= rank), ranks[-1])
         yield Problem(

@@ -100,6 +100,12 @@ def _not_of_model(context: EntryContext, checkpoint: Checkpoint) -> Iterable[Pro
             f"is not what a {name} does: it has no head that generates text",
             "embed" if not scores else "score",
         )
+    elif task is Task.EMBED and scores:
+        yield _impossible(
+            context,
+            f"is not what a {name} does: its classification head gives a score",
+            "score",
+        )
     elif task is Task.SCORE and not scores:
         yield _impossible(
             context,

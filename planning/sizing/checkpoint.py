@@ -30,6 +30,7 @@ from models.catalog import (
     lora_architectures,
     multimodal_architectures,
     supported_architectures,
+    vllm_behaviour,
 )
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
@@ -39,6 +40,8 @@ from models.ways_out import WayOut, leave_out, meant, outside, use
 from planning.plan import GIB
 from planning.sizing.task import derived_task, served_class, stated_task
 
+# A class that older releases have without its layers of experts.
+_STATES_AND_EXPERTS = frozenset({"NemotronHForCausalLM"})
 # Weights below this share of what they would take in 16 bit are quantized. Half a billion in 8 bit
 # with embeddings in 16 takes 0.64; 16-bit weights without a gate projection show as 0.72, and the
 # estimate is low for layers of other kinds, which only raises the share.
@@ -96,6 +99,10 @@ class Checkpoint:
 
     def is_known_to(self, vllm: str) -> bool:
         """Whether a vLLM version has this architecture; True if it is not described."""
+        architecture = self.architecture
+        experts = architecture is not None and bool(architecture.num_experts)
+        if experts and self.served_class in _STATES_AND_EXPERTS:
+            return vllm_behaviour(vllm).nemotron_h_experts
         return self._is_among(supported_architectures(vllm))
 
     def takes_adapters(self, vllm: str) -> bool:

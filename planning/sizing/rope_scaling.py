@@ -15,7 +15,7 @@ class RopeOverride:
     """The override of an entry.
 
     path: where it stands below `engine`: `rope_scaling`, or that or `rope_parameters` in
-        `hf_overrides`.
+        `hf_overrides` or its `text_config`.
     scaling: as it is stated.
     """
 
@@ -40,6 +40,10 @@ def rope_override(engine: Mapping[str, Any]) -> RopeOverride | None:
     if isinstance(overrides, Mapping):
         names = ("rope_scaling", "rope_parameters")
         stated += [(f"hf_overrides.{name}", overrides.get(name)) for name in names]
+        # Where models that take images have the configuration of their text part.
+        text = overrides.get("text_config")
+        if isinstance(text, Mapping):
+            stated += [(f"hf_overrides.text_config.{name}", text.get(name)) for name in names]
     for path, scaling in stated:
         if isinstance(scaling, Mapping) and scaling:
             return RopeOverride(path=path, scaling=scaling)

@@ -38,6 +38,7 @@ CHANGES = {
     "windows_wait_for_batches": (False, False, False, False, False, True, True, True),
     "shares_indexers": (False, False, False, False, False, True, True, True),
     "states_bound_sequences": (False, False, False, False, False, True, True, True),
+    "nemotron_h_experts": (False, False, False, True, True, True, True, True),
     "state_dtype_of_config": (False, False, False, True, True, True, True, True),
 }
 

@@ -137,3 +137,22 @@ def test_what_is_no_folder_of_a_bucket_is_refused(path: str) -> None:
 def test_a_folder_of_a_bucket_is_taken(path: str) -> None:
     _, model = plan_of(lora={"path": path})
     assert model.lora_path == path.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("engine", "rule"),
+    [({"max_lora_rank": 7}, "lora-rank"), ({"max_loras": 5, "max_cpu_loras": 3}, "lora-count")],
+)
+def test_the_folder_turns_the_checks_of_its_arguments_on(engine: dict[str, Any], rule: str) -> None:
+    entry = {
+        "model": "llama-3.1-8b-instruct",
+        "gpu": "l4",
+        "lora": {"path": "gs://bucket/adapters"},
+    }
+    found = stops(
+        [{**entry, "engine": engine}],
+        gpuPools=["l4"],
+        huggingFaceToken="hf_test",
+        versions={"ray": "2.49.1"},
+    )
+    assert rule in rules(found)

@@ -143,3 +143,11 @@ def test_a_token_classifier_has_no_path() -> None:
     (problem,) = stops([model], gpuPools=["l4"], versions={"ray": "2.51.2"})
     assert problem.rule == "engine-argument-owned"
     assert "set task in the entry" in problem.sentence()
+
+
+@pytest.mark.parametrize("stated", [{"task": "embed"}, {"engine": {"convert": "embed"}}])
+def test_a_reranker_is_not_asked_to_embed(stated: dict[str, Any]) -> None:
+    entry = {"model": "bge-reranker-v2-m3", "gpu": "l4", **stated}
+    (problem,) = stops([entry], gpuPools=["l4"], versions={"ray": "2.60.0"})
+    assert problem.rule == "task-not-of-model"
+    assert "score" in str(problem)
