@@ -22,6 +22,8 @@ _VERSION: Final = re.compile(r"(\d+\.\d+\.\d+)(?=$|[-.])")
 _OFFICIAL_TAG: Final = re.compile(
     r"\d+\.\d+\.\d+(\.[0-9a-f]+)?(-extra)?-py3\d+-(cu\d[\d.]*|gpu)(-\w+)*"
 )
+# A word of a tag, as in ray2.58.1-cu128 or v1-ray-2.58.1.
+_SPEAKS_OF_RAY: Final = re.compile(r"(?:^|[-_.])ray(?:$|[-_.\d])")
 _RELEASE: Final = re.compile(r"(?:^|[-_.v]|ray)(\d+\.\d+\.\d+)(?=$|[-_.+]|rc)")
 # https://github.com/ray-project/ray/releases/tag/ray-2.44.0 introduces ray.serve.llm.
 _FIRST_WITH_SERVE_LLM: Final = (2, 44, 0)
@@ -123,7 +125,8 @@ def _other_release(repository: str, tag: str, ray: RayRelease) -> str | None:
     An own image may be numbered as its owner likes: only the numbers of Ray with Serve LLM count.
     """
     name = repository.rpartition("/")[2]
-    if "ray" not in name and not _OFFICIAL_TAG.fullmatch(tag):
+    speaks_of_ray = "ray" in name or _SPEAKS_OF_RAY.search(tag) is not None
+    if not speaks_of_ray and not _OFFICIAL_TAG.fullmatch(tag):
         return None
     named = [
         version
