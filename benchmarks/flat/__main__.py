@@ -92,10 +92,9 @@ app_pool = gcp.container.NodePool(
 
 pools = []
 for name, machine, accelerator, count, taint, spot, disk, nodes in (
-    ("t4", "n1-standard-8", "nvidia-tesla-t4", 1, "t4", False, 200, 4),
     ("l4", "g2-standard-12", "nvidia-l4", 1, "l4", False, 200, 20),
     ("l4-spot", "g2-standard-12", "nvidia-l4", 1, "l4", True, 200, 10),
-    ("l4-x2", "g2-standard-24", "nvidia-l4", 2, "l4", False, 200, 8),
+    ("l4-x2", "g2-standard-24", "nvidia-l4", 2, "l4", False, 200, 10),
     ("a100-80gb-x2", "a2-ultragpu-2g", "nvidia-a100-80gb", 2, "a100-80gb", False, 360, 4),
 ):
     pools.append(

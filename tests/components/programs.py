@@ -18,6 +18,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc
 from pulumi.runtime._callbacks import _CallbackServicer
 
+from models.catalog import DEFAULT_KUBERAY
 from models.reading import reading_of
 from models.stack import (
     ClusterSettings,
@@ -26,6 +27,7 @@ from models.stack import (
     ModelDeployment,
     ReplicaSettings,
     StackSettings,
+    Versions,
 )
 from planning import Plan, make_plan
 
@@ -59,7 +61,9 @@ def plan_of(**changes: Any) -> Plan:
 
 
 def with_kuberay(install: Any) -> Plan:
-    return plan_of(kube_ray=KubeRaySettings(install=install))
+    # The operator of somebody else has a release that only the cluster knows, so it is stated.
+    versions = Versions(kuberay=DEFAULT_KUBERAY)
+    return plan_of(kube_ray=KubeRaySettings(install=install), versions=versions)
 
 
 @pytest.fixture(scope="session")
