@@ -7,6 +7,7 @@ terraform-provider-google (hashicorp/terraform-provider-google#23248).
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from models.catalog import ray_releases
 from models.problems import Problem, Severity
 from reports.difference import Difference
 from reports.rollout import Rollout
@@ -38,6 +39,8 @@ def rollout_problems(difference: Difference) -> Iterable[Problem]:
     for rollout, causes in difference.rollouts:
         if rollout in RULES:
             rule, remedy = RULES[rollout]
+            if rollout is Rollout.SECOND_CLUSTER and (stay := _how_to_stay(difference)):
+                remedy += f"; {stay}"
             yield Problem(
                 path=", ".join(causes),
                 reason=str(rollout),
@@ -45,6 +48,14 @@ def rollout_problems(difference: Difference) -> Iterable[Problem]:
                 rule=rule,
                 severity=Severity.WARN,
             )
+
+
+def _how_to_stay(difference: Difference) -> str | None:
+    """How to keep the Ray that runs; None if it stays or is no longer in the table."""
+    ray = next((change for change in difference.others if change.key == "versions.ray"), None)
+    if ray is None or ray.old not in ray_releases():
+        return None
+    return f"ray-llm:versions: {{ray: {ray.old}}} keeps the release that runs"
 
 
 def rollout_rules() -> tuple[str, ...]:

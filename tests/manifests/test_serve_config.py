@@ -252,3 +252,14 @@ def test_unhealthy_thresholds_and_dead_variables_of_the_guide_are_gone() -> None
 def test_writing_does_not_depend_on_the_order_in_which_a_user_wrote_the_pools() -> None:
     made = plan()
     assert serve_config_text(replace(made, pools=made.pools[::-1])) == serve_config_text(made)
+
+
+@pytest.mark.parametrize("ray", sorted(ray_releases()))
+def test_rays_engine_metrics_go_where_it_refuses_them_without_the_engines_statistics(
+    ray: str,
+) -> None:
+    off = config_of(model(engine={"disable_log_stats": True}), ray)
+    refuses = ray_releases()[ray].logs_engine_metrics
+    assert off.get("log_engine_metrics") == (False if refuses else None)
+    assert off["engine_kwargs"]["disable_log_stats"] is True
+    assert "log_engine_metrics" not in config_of(model(engine={"disable_log_stats": False}), ray)

@@ -10,6 +10,7 @@ from reports.difference import Difference, difference
 from reports.difference_markdown import difference_markdown
 from reports.plan_data import PlanSummary, plan_summary
 from reports.rollout import Rollout
+from reports.rollout_warnings import rollout_problems
 from tests.manifests.kuberay_hash import hashed
 from tests.planning.small_stacks import planned, small, two_gpus
 
@@ -126,6 +127,15 @@ def test_versions_service_and_cluster_roll_out_in_their_way(
     keys: dict[str, Any], rollout: Rollout
 ) -> None:
     assert kinds(changed({}, keys)) == {rollout}
+
+
+def test_another_ray_says_how_to_keep_the_one_that_runs() -> None:
+    old = {"versions": {"ray": "2.49.1"}}
+    (warning,) = rollout_problems(changed(old, {}))  # the default is another one
+    assert warning.rule == "rollout-second-cluster"
+    assert "ray-llm:versions: {ray: 2.49.1} keeps the release that runs" in warning.sentence()
+    (other,) = rollout_problems(changed({}, {"versions": {"image": "acme/ray-llm:2.60.0-x"}}))
+    assert "keeps the release" not in other.sentence()
 
 
 def cluster_spec(models: list[Any], **keys: Any) -> dict[str, Any]:
