@@ -104,7 +104,8 @@ def test_a_stack_that_lets_go_of_its_operator_deletes_no_crd(install: str, tmp_p
     deployment = _on_their_cluster(tmp_path, **{"ray-llm:kubeRay": {"keepCrds": False}})
     deployment.must_up()
     config = {**shipped_config("dev"), "ray-llm:cluster": THEIRS}
-    deployment.write({**config, "ray-llm:kubeRay": {"install": install}})
+    theirs = {"ray-llm:kubeRay": {"install": install}, "ray-llm:versions": {"kuberay": "1.6.2"}}
+    deployment.write({**config, **theirs})
     preview = deployment.preview()
     assert "rayservices.ray.io stays in the cluster as KubeRay 1.6.2 left it" in preview.stdout
     deployment.must_up()
@@ -261,7 +262,8 @@ def test_crds_that_were_resources_stay_with_an_operator_of_somebody_else(tmp_pat
     deployment = _earlier(tmp_path)
     deployment.run_program(Path(__file__).parents[2])
     config = {**shipped_config("dev"), "ray-llm:cluster": THEIRS}
-    deployment.write({**config, "ray-llm:kubeRay": {"install": "existing"}})
+    theirs = {"ray-llm:kubeRay": {"install": "existing"}, "ray-llm:versions": {"kuberay": "1.6.2"}}
+    deployment.write({**config, **theirs})
     deployment.must_up()
     assert _calls(deployment, "delete", CRD) == []
     assert set(_crds(deployment)) == set(PLURALS)
