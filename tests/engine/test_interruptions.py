@@ -78,7 +78,7 @@ def _killed_while(deployment: Deployment, fault: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("when", "resource"),
     [
-        ("before", {"type": NODE_POOL, "name": "gpu-pools-t4"}),
+        ("before", {"type": NODE_POOL, "name": "gpu-pools-l4"}),
         ("before", {"type": "gcp:container/cluster:Cluster"}),
         ("before", {"type": "kubernetes:ray.io/v1:RayService"}),
         ("after", {"type": "kubernetes:ray.io/v1:RayService"}),
@@ -101,7 +101,7 @@ def test_a_killed_engine_leaves_nothing_that_the_next_up_cannot_repair(
 
 @pytest.mark.parametrize(
     "resource",
-    [{"type": NODE_POOL, "name": "gpu-pools-t4"}, {"type": "gcp:container/cluster:Cluster"}],
+    [{"type": NODE_POOL, "name": "gpu-pools-l4"}, {"type": "gcp:container/cluster:Cluster"}],
 )
 def test_what_google_made_behind_the_killed_engine_is_adopted_by_name(
     resource: dict[str, Any], tmp_path: Path
@@ -116,7 +116,7 @@ def test_what_google_made_behind_the_killed_engine_is_adopted_by_name(
 
 def test_clearing_the_pending_creates_only_forgets_what_google_made(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, "dev", DEV)
-    pool = {"type": NODE_POOL, "name": "gpu-pools-t4"}
+    pool = {"type": NODE_POOL, "name": "gpu-pools-l4"}
     _killed_while(deployment, {**pool, "when": "after", "sleep": 60})
     assert deployment.pulumi("cancel").returncode == 0
     cleared = deployment.pulumi("refresh", "--skip-preview", "--clear-pending-creates")
