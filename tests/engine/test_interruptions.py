@@ -121,7 +121,7 @@ def test_clearing_the_pending_creates_only_forgets_what_google_made(tmp_path: Pa
     assert deployment.pulumi("cancel").returncode == 0
     cleared = deployment.pulumi("refresh", "--skip-preview", "--clear-pending-creates")
     assert cleared.returncode == 0, cleared.stdout + cleared.stderr
-    assert any(key.endswith("/nodePools/t4") for key in deployment.existing())
+    assert any(key.endswith("/nodePools/l4") for key in deployment.existing())
     refused = deployment.up()
     assert refused.returncode != 0
     assert "already exists" in (refused.stdout + refused.stderr).lower()
