@@ -32,3 +32,9 @@ def ways_to_release(ray: str | None, why: str = "") -> Iterable[WayOut]:
     """Another release of Ray, if one suits."""
     if ray is not None:
         yield use("ray-llm:versions.ray", ray, f"use versions.ray: {ray}{why}")
+
+
+def ways_to_releases(rays: Iterable[str], why: str = "") -> Iterable[WayOut]:
+    """Several releases of Ray that suit, of which the first that works is shown."""
+    for ray in rays:
+        yield use("ray-llm:versions.ray", ray, f"use versions.ray: {ray}{why}", "release")

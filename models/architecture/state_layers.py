@@ -75,11 +75,6 @@ def state_layers(fields: Fields, text_type: str, count: int) -> StateLayers:
     return read(fields, count)
 
 
-def keeps_states(text_type: str) -> bool:
-    """Whether the sizes of the states of a family are known."""
-    return text_type in _READERS
-
-
 def _gated_delta_net(fields: Fields, count: int) -> StateLayers:
     heads = fields.integer("linear_num_value_heads")
     keys = fields.integer("linear_num_key_heads") * fields.integer("linear_key_head_dim")

@@ -53,6 +53,7 @@ from models.catalog.releases import (
     oldest_ray,
     ray_releases,
     ray_service_name_limit,
+    suitable_rays,
 )
 from models.catalog.replacing_fields import REPLACING_POOL_FIELDS
 from models.catalog.tasks import (
@@ -173,6 +174,7 @@ __all__ = [
     "releases_with",
     "rope_scaling_fields",
     "serving_arguments",
+    "suitable_rays",
     "supported_architectures",
     "task_arguments",
     "task_row",

@@ -104,6 +104,12 @@ def ray_releases() -> Mapping[str, RayRelease]:
     return MappingProxyType({row.ray: row for row in rows})
 
 
+def suitable_rays(suits: Callable[[RayRelease], bool]) -> tuple[str, ...]:
+    """Return every Ray that suits, those that run in a whole cluster first, then oldest first."""
+    rows = [row for row in ray_releases().values() if suits(row)]
+    return tuple(row.ray for row in sorted(rows, key=lambda row: row.tested is not Tested.CLUSTER))
+
+
 def oldest_ray(suits: Callable[[RayRelease], bool]) -> str | None:
     """Return the oldest Ray of the table that suits, for a way out; None if none does."""
     return next((row.ray for row in ray_releases().values() if suits(row)), None)

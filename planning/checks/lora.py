@@ -7,8 +7,9 @@ key `lora` names; without it the memory that `enable_lora` reserves is never use
 from collections.abc import Iterable
 from typing import Final
 
-from models.catalog import Tested, ray_releases, vllm_behaviour
+from models.catalog import suitable_rays, vllm_behaviour
 from models.problems import Problem
+from models.values_meant import ways_to_releases
 from models.ways_out import leave_out, outside, together, use
 from planning.checks.contexts import EntryContext
 
@@ -85,12 +86,12 @@ def _unsupported(context: EntryContext) -> Iterable[Problem]:
         remedy="Leave it out, and serve the merged model as a source",
         rule="lora-unsupported",
         candidates=(
-            *(
-                use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
-                for row in sorted(
-                    ray_releases().values(), key=lambda row: row.tested is not Tested.CLUSTER
+            *ways_to_releases(
+                suitable_rays(
+                    lambda row: (
+                        checkpoint.takes_adapters(row.vllm) and checkpoint.is_known_to(row.vllm)
+                    )
                 )
-                if checkpoint.takes_adapters(row.vllm) and checkpoint.is_known_to(row.vllm)
             ),
             leave_out(path, "leave it out, and serve the merged model as a source"),
         ),

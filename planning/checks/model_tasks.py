@@ -5,14 +5,14 @@ from typing import Final
 
 from models.architecture import CLASSIFICATION_SUFFIX
 from models.catalog import (
-    Tested,
     generation_arguments,
-    ray_releases,
     releases_with,
+    suitable_rays,
     task_row,
 )
 from models.problems import Problem, Severity
 from models.tasks import Task
+from models.values_meant import ways_to_releases
 from models.ways_out import WayOut, leave_out, outside, use
 from planning.checks.contexts import EntryContext
 from planning.sizing.checkpoint import Checkpoint
@@ -68,7 +68,7 @@ def _without_path(context: EntryContext, checkpoint: Checkpoint) -> Iterable[Pro
     if context.release is None or task_row(task).served_by(context.release.ray.ray):
         return
     ray = context.release.ray.ray
-    served = [ray_releases()[release] for release in releases_with(task)]
+    served = releases_with(task)
     path = _task_path(context)
     derived = path == context.path
     yield Problem(
@@ -76,13 +76,9 @@ def _without_path(context: EntryContext, checkpoint: Checkpoint) -> Iterable[Pro
         value=checkpoint.source if derived else task.value,
         reason=f"{f'{_VERBS[task]}, which ' if derived else ''}has no path in Ray Serve LLM {ray}: "
         f"/v1/{task_row(task).path} came with Ray {task_row(task).since_ray}",
-        remedy=f"Use a release that serves it, {served[0].ray} or newer",
+        remedy=f"Use a release that serves it, {served[0]} or newer",
         rule="task-without-path",
-        candidates=(
-            use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
-            # Releases that this project's tests run come first.
-            for row in sorted(served, key=lambda row: row.tested is not Tested.CLUSTER)
-        ),
+        candidates=ways_to_releases(suitable_rays(lambda row: row.ray in served)),
     )
 
 

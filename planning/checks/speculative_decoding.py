@@ -196,13 +196,7 @@ def _draft(
             rule="speculative-draft-model",
             candidates=(
                 *_ngram(where, config),
-                *(
-                    ()
-                    if newer is None
-                    else (
-                        use("ray-llm:versions.ray", newer, f"use versions.ray: {newer} or newer"),
-                    )
-                ),
+                *ways_to_release(newer, " or newer"),
                 outside("use an EAGLE head"),
             ),
         )

@@ -6,6 +6,7 @@ from typing import Final
 
 from models.catalog import RayRelease, ray_releases, release_number
 from models.problems import Problem, Severity
+from models.values_meant import ways_to_release
 from models.ways_out import WayOut, outside, use
 
 # Images that lack Ray Serve LLM, by the last two parts of their names, so that mirrors count.
@@ -115,8 +116,7 @@ def is_official(image: str) -> bool:
 
 def _versions_ray(version: str) -> Iterable[WayOut]:
     """The way out of another release, if the release table has it."""
-    if version in ray_releases():
-        yield use("ray-llm:versions.ray", version, f"use versions.ray: {version}")
+    return ways_to_release(version if version in ray_releases() else None)
 
 
 def _other_release(repository: str, tag: str, ray: RayRelease) -> str | None:

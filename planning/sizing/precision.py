@@ -11,7 +11,6 @@ from models.architecture import AttentionKind
 from models.catalog import (
     GpuTier,
     RayRelease,
-    Tested,
     architectures_of_one_window,
     float16_refused,
     oldest_ray,
@@ -19,10 +18,12 @@ from models.catalog import (
     quantize_while_loading,
     ray_releases,
     release_number,
+    suitable_rays,
     transformers_architectures,
     vllm_behaviour,
 )
 from models.problems import Problem, Severity
+from models.values_meant import ways_to_release, ways_to_releases
 from models.ways_out import leave_out, outside, use
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
@@ -168,16 +169,14 @@ def _engine_problems(
             severity=Severity.WARN,
             candidates=(
                 leave_out(path, "leave it out"),
-                *(
-                    use(
-                        "ray-llm:versions.ray",
-                        row.ray,
-                        f"use versions.ray: {row.ray}, which has the V1 engine only",
-                        "release",
-                    )
-                    for row in ray_releases().values()
-                    if not row.supports_v0_engine
-                    and release_number(row.ray) > release_number(release.ray.ray)
+                *ways_to_releases(
+                    (
+                        row.ray
+                        for row in ray_releases().values()
+                        if not row.supports_v0_engine
+                        and release_number(row.ray) > release_number(release.ray.ray)
+                    ),
+                    ", which has the V1 engine only",
                 ),
             ),
         )
@@ -356,11 +355,7 @@ def _kv_problems(
             severity=Severity.WARN,
             candidates=(
                 leave_out(path, "leave it out"),
-                *(
-                    ()
-                    if newer is None
-                    else (use("ray-llm:versions.ray", newer, f"use versions.ray: {newer}"),)
-                ),
+                *ways_to_release(newer),
             ),
         )
     elif not v0_engine and tier.capability < facts.fp8_kv_cache_capability:
@@ -405,10 +400,8 @@ def _architecture_problems(
             rule="architecture-transformers",
             severity=Severity.WARN,
             candidates=(
-                *(
-                    use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
-                    for row in ray_releases().values()
-                    if checkpoint.is_known_to(row.vllm)
+                *ways_to_releases(
+                    row.ray for row in ray_releases().values() if checkpoint.is_known_to(row.vllm)
                 ),
                 outside("choose a model of vLLM's own registry"),
             ),
@@ -420,14 +413,8 @@ def _architecture_problems(
             reason=f"is a {name}, which vLLM {release.vllm} (Ray {release.ray.ray}) does not know",
             remedy="Choose another model",
             rule="architecture-unsupported",
-            candidates=(
-                use("ray-llm:versions.ray", row.ray, f"use versions.ray: {row.ray}", "release")
-                for row in sorted(
-                    ray_releases().values(),
-                    # Releases that this project's tests run come first, then the older ones.
-                    key=lambda row: (row.tested is not Tested.CLUSTER, release_number(row.ray)),
-                )
-                if checkpoint.is_known_to(row.vllm)
+            candidates=ways_to_releases(
+                suitable_rays(lambda row: checkpoint.is_known_to(row.vllm))
             ),
         )
 

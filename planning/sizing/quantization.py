@@ -24,6 +24,7 @@ from models.catalog import (
     weight_limits,
 )
 from models.problems import Problem, Severity
+from models.values_meant import ways_to_release
 from models.ways_out import WayOut, leave_out, outside, use
 from planning.plan import ReleasePlan
 from planning.sizing.checkpoint import Checkpoint
@@ -294,7 +295,7 @@ def _unknown(
                         method,
                         f"add quantization: {method}",
                     ),
-                    *_newer(newer),
+                    *ways_to_release(newer),
                 ),
             )
         return
@@ -340,14 +341,8 @@ def _unknown(
         )
 
 
-def _newer(ray: str | None) -> Iterable[WayOut]:
-    """A Ray whose vLLM loads the weights, if there is one."""
-    if ray is not None:
-        yield use("ray-llm:versions.ray", ray, f"use versions.ray: {ray}")
-
-
 def _newer_or_other(ray: str | None, checkpoint: str) -> Iterable[WayOut]:
-    yield from _newer(ray)
+    yield from ways_to_release(ray)
     yield outside(f"serve {checkpoint}")
 
 

@@ -3,19 +3,21 @@
 import pytest
 
 from localcloud.cluster.installation import installed
-from models.catalog.releases import Tested, ray_releases
+from models import catalog
 from tests.cluster import releases
 
 
 def test_the_local_cluster_runs_each_tested_release_with_its_vllm() -> None:
     vllm_of = {each.release: each.vllm_arguments.stem for each in installed().ray}
     for release in releases.tested_releases():
-        assert vllm_of[release] == ray_releases()[release].vllm
+        assert vllm_of[release] == catalog.ray_releases()[release].vllm
 
 
 def test_without_a_name_the_newest_tested_release_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(releases.VARIABLE, "")
-    rows = [row.ray for row in ray_releases().values() if row.tested is Tested.CLUSTER]
+    rows = [
+        row.ray for row in catalog.ray_releases().values() if row.tested is catalog.Tested.CLUSTER
+    ]
     assert releases.release().ray == rows[-1]
 
 

@@ -9,7 +9,7 @@ tests/planning/sizing/memory_points.yaml that are not held out.
 from typing import Final
 
 from models.architecture import AttentionKind
-from planning.sizing.memory.vllm_accounting import MemoryInputs, step_bytes
+from planning.sizing.memory.vllm_accounting import HOPPER, TURING, MemoryInputs, step_bytes
 
 _MEBIBYTE: Final = 1024**2
 # Of the driver, and of what every pool holds whatever the model; fitted.
@@ -24,10 +24,8 @@ _GPT_OSS_BYTES: Final = int(0.335 * _MEBIBYTE)
 # of each: flash_attn_max_num_splits_for_cuda_graph, vllm/config/attention.py.
 _SPLITS: Final = 32
 _RESULT_BYTES: Final = 4
-_HOPPER: Final = (9, 0)
 # FlashInfer's attention, which Turing has, plans each size in buffers of its own; one log of a T4.
 _FLASHINFER_BYTES: Final = 256 * _MEBIBYTE
-_TURING: Final = (7, 5)
 
 
 def graph_bytes(inputs: MemoryInputs) -> int:
@@ -41,7 +39,7 @@ def graph_bytes(inputs: MemoryInputs) -> int:
     graphs = accounting.graph_sizes(largest) + accounting.graph_sizes(largest_full)
     kernels = graphs * inputs.stage_layers * _layer_bytes(inputs)
     attention = _split_bytes(inputs, largest_full)
-    if inputs.compute_capability == _TURING and not accounting.v0_engine:
+    if inputs.compute_capability == TURING and not accounting.v0_engine:
         attention = _FLASHINFER_BYTES
     return _POOL_BYTES + step_bytes(inputs, largest) + attention + kernels
 
@@ -60,7 +58,7 @@ def _split_bytes(inputs: MemoryInputs, tokens: int) -> int:
     architecture = inputs.architecture
     # Gemma 3 looks at an image in both directions, which takes Triton's attention.
     both_directions = architecture.multimodal and architecture.model_type.startswith("gemma3")
-    if inputs.compute_capability != _HOPPER or both_directions or inputs.value_bytes > 2:
+    if inputs.compute_capability != HOPPER or both_directions or inputs.value_bytes > 2:
         return 0
     size = architecture.v_head_dim or architecture.head_dim
     if architecture.attention.kind is AttentionKind.MLA:

@@ -25,7 +25,14 @@ from planning.sizing.memory.kv_cache import (
     token_bytes,
 )
 from planning.sizing.memory.state_cache import resident_state_bytes
-from planning.sizing.memory.vllm_accounting import Accounting, MemoryInputs, accounting
+from planning.sizing.memory.vllm_accounting import (
+    A100,
+    HOPPER,
+    TURING,
+    Accounting,
+    MemoryInputs,
+    accounting,
+)
 from planning.sizing.memory.weights import weight_bytes_per_gpu
 
 __all__ = [
@@ -52,8 +59,6 @@ _HOPPER_RUNTIME_OF_MANY_BYTES: Final = int(2.3 * GIB)
 _PIPELINE_RUNTIME_BYTES: Final = int(0.1 * GIB)  # stages that share no layer: 0.07 GiB on H100
 _FUSED_RUNTIME_BYTES: Final = int(2.1 * GIB)
 _FUSED_RUNTIME_OF_MANY_BYTES: Final = int(2.2 * GIB)
-_A100: Final = (8, 0)
-_HOPPER: Final = (9, 0)
 # The CUDA context, which exists before vLLM measures: 0.38 to 0.61 GiB ("Free memory on device").
 CONTEXT_BYTES: Final = int(0.5 * GIB)
 LEAST_CONTEXT_BYTES: Final = int(0.3 * GIB)
@@ -65,7 +70,6 @@ _MARGIN_SHARE: Final = 0.1
 # is above this by more than the margin, up to 0.9 GiB (estimated_graphs in the points).
 _GRAPH_MARGIN_SHARE: Final = 0.25
 # Turing runs FlashInfer's or Triton's attention, whose buffers differ by release; three logs of it.
-_TURING: Final = (7, 5)
 _TURING_MARGIN_BYTES: Final = int(0.1 * GIB)
 # Linear attention computes a step in chunks, each with a state of every head: some 0.2 GiB for
 # 8,192 tokens of Qwen3.5 27B. No log shows its peak.
@@ -96,7 +100,7 @@ def memory_fit(inputs: MemoryInputs) -> MemoryFit:
     margin += image_margin_bytes(inputs)
     if inputs.accounting.graphs_in_budget:
         margin += int(_GRAPH_MARGIN_SHARE * graphs)
-    if inputs.compute_capability == _TURING:
+    if inputs.compute_capability == TURING:
         margin += _TURING_MARGIN_BYTES
     if inputs.architecture.state_layers is not None:
         margin += _LINEAR_MARGIN_BYTES
@@ -167,10 +171,10 @@ def _runtime_bytes(inputs: MemoryInputs) -> int:
     if inputs.tensor_parallel_size == 1 and not inputs.accounting.v0_engine:
         return _PIPELINE_RUNTIME_BYTES
     many = inputs.tensor_parallel_size > 2
-    if inputs.compute_capability < _HOPPER:
+    if inputs.compute_capability < HOPPER:
         if inputs.accounting.v0_engine:
             return _V0_PARALLEL_RUNTIME_BYTES
-        of_many = many and inputs.compute_capability == _A100
+        of_many = many and inputs.compute_capability == A100
         return _A100_RUNTIME_OF_MANY_BYTES if of_many else _PARALLEL_RUNTIME_BYTES
     if not inputs.accounting.fused_all_reduce or inputs.tensor_parallel_size == 1:
         return _HOPPER_RUNTIME_OF_MANY_BYTES if many else _HOPPER_RUNTIME_BYTES

@@ -13,6 +13,10 @@ from models.architecture import LlmArchitecture
 from models.catalog import vllm_behaviour
 from planning.plan import GIB
 
+# Compute capabilities of generations that the sums tell apart.
+TURING: Final = (7, 5)
+A100: Final = (8, 0)
+HOPPER: Final = (9, 0)
 _LARGEST_GRAPH: Final = 512
 _CHUNKED_ATTENTION: Final = "llama4"  # its attention backend supports no graph of whole steps
 _LARGEST_GRAPH_OF_GPT_OSS: Final = 1024  # GptOssForCausalLMConfig in vLLM

@@ -10,7 +10,7 @@ from typing import Final
 from models.architecture import AttentionKind
 from planning.plan import GIB
 from planning.sizing.memory.images import encoder_bytes
-from planning.sizing.memory.vllm_accounting import MemoryInputs
+from planning.sizing.memory.vllm_accounting import HOPPER, MemoryInputs
 
 _TABLE_VALUE_BYTES: Final = 2  # embeddings and lm_head stay 16-bit in quantized checkpoints
 _LOADER_BYTES: Final = int(0.03 * GIB)  # allocator rounding and small buffers; fitted
@@ -24,7 +24,6 @@ _GEMMA_VISION_BYTES: Final = int(0.45 * GIB)
 _MXFP4_VALUE_BYTES: Final = 4.25 / 8
 _HIDDEN_TILE: Final = 256
 _MARLIN_TILE: Final = 128
-_HOPPER: Final = (9, 0)
 _EXPERT_PROJECTIONS: Final = 3
 # MLA keeps its up-projections a second time, in 16 bit (process_weights_after_loading). Logs show
 # 0.1 GiB more than the checkpoint for DeepSeek-V2-Lite even where that is less.
@@ -68,7 +67,7 @@ def _padding_bytes(inputs: MemoryInputs) -> int:
         return 0
     degree = inputs.tensor_parallel_size
     width = architecture.moe_intermediate_size or architecture.intermediate_size
-    hopper = inputs.compute_capability == _HOPPER and degree == 1
+    hopper = inputs.compute_capability == HOPPER and degree == 1
     tile = inputs.accounting.mxfp4_tile if hopper else _MARLIN_TILE
     experts = _expert_bytes(inputs, architecture.hidden_size, width)
     padded = _rounded(architecture.hidden_size, _HIDDEN_TILE)
