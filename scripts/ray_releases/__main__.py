@@ -13,10 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+from localcloud.go_build import BuildError
 from models.catalog import ray_releases
 from scripts.ray_releases import environments, results
 from scripts.ray_releases.checks import ReleaseCheck, Seen
-from scripts.ray_releases.environments import InstallError
 from scripts.ray_releases.nodes import NodeError, Nodes
 from scripts.ray_releases.stack import write
 
@@ -63,7 +63,7 @@ def main() -> int:
         print(f"Ray {ray}", flush=True)
         try:
             failed |= not all(item.passed for item in check(ray))
-        except (InstallError, NodeError) as error:
+        except (BuildError, NodeError) as error:
             print(f"  {error}")
             failed = True
     print(results.table([row for row in results.read() if row["ray"] in releases]))

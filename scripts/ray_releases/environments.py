@@ -6,9 +6,7 @@ Ray's front end answers every request with 400), and is then left out, with all 
 """
 
 import datetime
-import os
 import shutil
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Final
 
 import yaml
 
+from localcloud import uv
+from localcloud.go_build import BuildError
 from localcloud.store import CHECKOUT, locked
 from models.catalog import ray_releases
 
@@ -37,10 +37,6 @@ ADDED: Final = (
 )
 
 
-class InstallError(Exception):
-    """An environment cannot be made, in one sentence that says what to do."""
-
-
 @cache
 def _published() -> dict[str, datetime.date]:
     path = Path(__file__).with_name("published.yaml")
@@ -49,9 +45,9 @@ def _published() -> dict[str, datetime.date]:
 
 
 def install(ray: str) -> Path:
-    """The environment's folder; made at the first call. Raises InstallError."""
+    """The environment's folder; made at the first call. Raises BuildError."""
     if ray not in _published():
-        raise InstallError(
+        raise BuildError(
             f"scripts/ray_releases/published.yaml does not say when Ray {ray} came out: "
             "add its upload time on PyPI."
         )
@@ -69,7 +65,7 @@ def install(ray: str) -> Path:
 def _make(ray: str, target: Path) -> None:
     free = shutil.disk_usage(target.parent).free
     if free < 2 * BYTES:
-        raise InstallError(
+        raise BuildError(
             f"Ray {ray} needs {2 * BYTES / 1e9:.1f} GB while it is installed, but {target.parent} "
             f"has {free / 1e9:.1f} GB free: free some."
         )
@@ -78,32 +74,15 @@ def _make(ray: str, target: Path) -> None:
     day = _published()[ray] + datetime.timedelta(days=DAYS_AFTER_RELEASE)
     wanted, whole = target / "wanted.txt", target / "versions.txt"
     left_out = target / "left-out.txt"
-    _uv("venv", "--python", sys.executable, str(target))
+    uv.run("venv", "--python", sys.executable, str(target))
     parts = (f"ray[llm]=={ray}", f"vllm=={ray_releases()[ray].vllm}", *ADDED)
     wanted.write_text("".join(f"{part}\n" for part in parts), encoding="utf-8")
     left_out.write_text("".join(f"{name} ; sys_platform == 'never'\n" for name in LEFT_OUT))
     until = ("--exclude-newer", day.isoformat())
     into = ("--python", str(target / "bin/python"))
-    _uv("pip", "compile", *until, *into, "--no-header", "--no-annotate", "-o", whole, wanted)
+    uv.run("pip", "compile", *until, *into, "--no-header", "--no-annotate", "-o", whole, wanted)
     choice = ("--override", left_out, "--constraint", whole)
-    _uv("pip", "install", *until, *into, *choice, f"ray[llm]=={ray}", *ADDED)
-
-
-def _uv(*arguments: str | Path) -> None:
-    own = CHECKOUT / ".uv" / "bin" / "uv"
-    found = str(own) if own.exists() else shutil.which("uv")
-    if not found:
-        raise InstallError("there is no `uv` to install Ray with: run `make env`.")
-    done = subprocess.run(
-        [found, *map(str, arguments), "--quiet"],
-        env={**os.environ, "VIRTUAL_ENV": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["uv gave no message"]
-        raise InstallError(f"uv {arguments[0]} {arguments[1]}: {last[0].strip()}")
+    uv.run("pip", "install", *until, *into, *choice, f"ray[llm]=={ray}", *ADDED)
 
 
 def versions(environment: Path, *names: str) -> dict[str, str]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from localcloud.go_build import BuildError
 from models.catalog import ray_releases
 from scripts.ray_releases import __main__ as command
 from scripts.ray_releases import environments, results, serve_api
 from scripts.ray_releases.checks import CHECKS, Seen
-from scripts.ray_releases.environments import InstallError
 from scripts.ray_releases.nodes import STANDINS, Nodes
 from scripts.ray_releases.stack import EDITED, NODES, SLEEPING, SPLIT, write
 from scripts.ray_releases.traffic import Traffic
@@ -51,7 +51,7 @@ def test_an_edit_changes_one_application() -> None:
 
 def test_an_environment_needs_the_release_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "_published", dict)
-    with pytest.raises(InstallError, match=r"does not say when Ray 2\.60\.0 came out"):
+    with pytest.raises(BuildError, match=r"does not say when Ray 2\.60\.0 came out"):
         environments.install("2.60.0")
 
 

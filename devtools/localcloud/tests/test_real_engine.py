@@ -107,7 +107,7 @@ def environment(tmp_path: Path) -> RayEnvironment:
 def test_an_installation_without_a_compiler_stops_before_it_downloads(
     environment: RayEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installation, "_uv", lambda: "no-uv")
+    monkeypatch.setattr("localcloud.uv.program", lambda: "no-uv")
     monkeypatch.setattr("localcloud.cluster.installation.shutil.which", lambda _: None)
     output = io.StringIO()
     with pytest.raises(BuildError) as refused:

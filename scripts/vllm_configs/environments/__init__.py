@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from localcloud import uv
+from localcloud.go_build import BuildError
 from models.catalog import ray_releases
 
 FOLDER: Final = Path(__file__).parent
@@ -45,19 +47,11 @@ def installed(ray: str) -> Path:
     if done.exists() and done.read_text("utf-8") == wanted:
         return python
     print(f"Installing vLLM {vllm} into {home} ({_SIZES[vllm]}).", flush=True)
-    uv = ROOT / ".uv" / "bin" / "uv"
-    _run(str(uv), "venv", "--quiet", "--clear", "--python", "3.11", str(home))
-    _run(
-        str(uv),
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--python",
-        str(python),
-        "--requirement",
-        str(requirements),
-    )
+    try:
+        uv.run("venv", "--clear", "--python", "3.11", home)
+        uv.run("pip", "install", "--no-deps", "--python", python, "--requirement", requirements)
+    except BuildError as error:
+        sys.exit(f"vLLM {vllm} cannot be installed: {error}")
     for stubs in (STUBS / "stub_libraries.py", FOLDER / "driver_stub.py"):
         _run(str(python), str(stubs), PYTHONPATH=str(STUBS))
     done.write_text(wanted, "utf-8")

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Final, TextIO
 
+from localcloud import uv
 from localcloud.cluster import etcd_data, ray_environments
 from localcloud.cluster.cluster import ClusterError, Installation
 from localcloud.cluster.ray_environments import STAND_IN, RayEnvironment
@@ -122,7 +123,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _install_ray(environment: RayEnvironment, output: TextIO) -> None:
     """Install a locked Ray environment by uv. A folder without its last file is made again."""
-    uv = _uv()
+    uv.program()  # a missing one is said before anything else
     target = environment.installed
     needed = environment.megabytes * 1_000_000 * DISK_FOR_INSTALLED
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -148,21 +149,17 @@ def _install_ray(environment: RayEnvironment, output: TextIO) -> None:
         )
         # An environment cannot be renamed into place, so a file marks it as complete.
         shutil.rmtree(target, ignore_errors=True)
-        command = [uv, "sync", "--locked", "--no-progress", "--python", sys.executable]
-        # Compiled here, because otherwise each of the first pods would compile the same modules.
-        command.append("--compile-bytecode")
-        done = subprocess.run(
-            command,
-            cwd=environment.definition,
-            env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(target), "VIRTUAL_ENV": ""},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
+        try:
+            uv.run(
+                *("sync", "--locked", "--no-progress", "--python", sys.executable),
+                # Otherwise each of the first pods would compile the same modules.
+                "--compile-bytecode",
+                cwd=environment.definition,
+                UV_PROJECT_ENVIRONMENT=str(target),
+            )
+        except BuildError as error:
             shutil.rmtree(target, ignore_errors=True)
-            last = done.stderr.strip().splitlines()[-1:] or ["uv gave no message"]
-            raise BuildError(f"uv could not install Ray {environment}: {last[0].strip()}")
+            raise BuildError(f"uv could not install Ray {environment}: {error}") from None
         for script in environment.finish:
             _finish(environment, script)
         (target / COMPLETE).touch()
@@ -178,12 +175,3 @@ def _finish(environment: RayEnvironment, script: Path) -> None:
         shutil.rmtree(target, ignore_errors=True)
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise BuildError(f"{script.name} could not finish Ray {environment}: {last[0].strip()}")
-
-
-def _uv() -> str:
-    """The project's own uv, or the one on PATH."""
-    own = CHECKOUT / ".uv" / "bin" / "uv"
-    found = str(own) if own.exists() else shutil.which("uv")
-    if not found:
-        raise BuildError("there is no `uv` to install Ray with: run `make` or `pip install uv`.")
-    return found
