@@ -3,7 +3,6 @@
 Run: python -m scripts.readme_plan
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ from planning import Plan, make_plan
 from reports.picture import plan_picture
 from reports.plan_data import plan_summary
 from reports.plan_text import plan_text
+from scripts import doc_blocks
 
 CHECKOUT = Path(__file__).parent.parent
 README = CHECKOUT / "README.md"
 PLAN_PAGE = CHECKOUT / "docs" / "plan.md"
 PICTURE = CHECKOUT / "docs" / "prod-plan.svg"
-# A block such as <!-- plan:prod -->, which ends with <!-- /plan:prod -->.
-_BLOCK = re.compile(r"(<!-- (\w+:\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 _MODELS_KEY = "ray-llm:models"
 _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
@@ -68,13 +66,13 @@ def _block(name: str) -> str:
 
 def refreshed(page: str) -> str:
     """A page's text with up-to-date blocks."""
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{_block(match[2])}\n\n{match[3]}", page)
+    return doc_blocks.refreshed(page, _block)
 
 
 def main() -> None:
     """Rewrite the pages and the picture."""
     for page in (README, PLAN_PAGE):
-        page.write_text(refreshed(page.read_text(encoding="utf-8")), encoding="utf-8")
+        doc_blocks.refresh(page, _block)
     PICTURE.write_text(plan_picture(shipped_plan("prod")), encoding="utf-8")
 
 

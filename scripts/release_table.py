@@ -3,23 +3,15 @@
 Run: python -m scripts.release_table
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from models.catalog.releases import (
-    KubeRayRelease,
-    RayRelease,
-    Tested,
-    kuberay_releases,
-    ray_releases,
-)
-from models.catalog.releases import Release as Row
+from models.catalog.releases import RayRelease, Tested, kuberay_releases, ray_releases
+from scripts import doc_blocks
 from scripts.ray_releases import results
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "releases.md"
-_BLOCK: Final = re.compile(r"(<!-- (\w+:\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 _RAN: Final = {
     Tested.CLUSTER: "everything on the real cluster (`make e2e RAY={}`)",
     Tested.SERVE: "`make ray-release`: real Ray Serve, without KubeRay",
@@ -39,7 +31,11 @@ _CLAIMS: Final = {
 
 def page(text: str) -> str:
     """The page with its tables written again."""
-    return _BLOCK.sub(lambda found: f"{found[1]}{_TABLES[found[2]]()}\n{found[3]}", text)
+    return doc_blocks.refreshed(text, _table)
+
+
+def _table(name: str) -> str:
+    return _TABLES[name]()
 
 
 def _ray_table() -> str:
@@ -83,13 +79,9 @@ def _claim(row: RayRelease, name: str) -> str:
 
 def _kuberay_table() -> str:
     lines = ["| KubeRay | run here |", "|---|---|"]
-    rows: list[KubeRayRelease] = list(reversed(kuberay_releases().values()))
-    lines += [f"| {row.version} | {_ran_of_operator(row)} |" for row in rows]
+    rows = reversed(kuberay_releases().values())
+    lines += [f"| {row.version} | {_RAN_OF_OPERATOR[row.tested]} |" for row in rows]
     return "\n".join(lines)
-
-
-def _ran_of_operator(row: Row) -> str:
-    return _RAN_OF_OPERATOR[row.tested]
 
 
 _TABLES: Final = {
@@ -102,7 +94,7 @@ _TABLES: Final = {
 
 def main() -> None:
     """Write the page."""
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    doc_blocks.refresh(PAGE, _table)
 
 
 if __name__ == "__main__":
