@@ -33,15 +33,18 @@ def up(
 
     A port of 0 means any free one. With `owner` the cluster ends when that process
     ends, for whatever reason. It runs these Ray releases, by default all, with this engine.
-    A cluster that is already up is left as it is. Raises ClusterError or BuildError with
-    one sentence; in that case nothing new runs.
+    A cluster that is already up is left as it is; if it does not run what is asked for,
+    that is a ClusterError. Raises ClusterError or BuildError with one sentence; in that
+    case nothing new runs.
     """
     folder = home / "cluster"
     with locked(folder / ".up.lock"):
         state = ClusterState.read(folder)
-        ray = [str(each) for each in installed(releases, engine).ray]
+        wanted = [str(each) for each in installed(releases, engine).ray]
+        named = releases or engine != STAND_IN
         if state and state.supervisor() and state.ready:
-            if missing := [each for each in ray if each not in state.ray]:
+            missing = [each for each in wanted if each not in state.ray]
+            if named and missing:
                 raise ClusterError(
                     f"the cluster that is up runs Ray {', '.join(state.ray)} and not "
                     f"{', '.join(missing)}; stop it first (make cluster-down)."

@@ -61,6 +61,18 @@ def test_up_twice_is_one_cluster(local_cluster: RunningCluster) -> None:
     assert oct(Path(local_cluster.state.kubeconfig).stat().st_mode & 0o777) == "0o600"
 
 
+def test_a_cluster_that_runs_another_release_is_left_as_it_is(tmp_path: Path) -> None:
+    ports = {"serve_port": 0, "dashboard_port": 0}
+    first = up(tmp_path, **ports, releases=["2.60.0"])
+    try:
+        assert up(tmp_path, **ports) == first
+        with pytest.raises(ClusterError, match=r"runs Ray 2\.60\.0 and not 2\.49\.1; stop it"):
+            up(tmp_path, **ports, releases=["2.49.1"])
+        assert ClusterState.read(tmp_path / "cluster") == first
+    finally:
+        down(tmp_path)
+
+
 def test_a_killed_supervisor_leaves_nothing_that_the_next_up_does_not_clean(
     tmp_path: Path,
 ) -> None:
