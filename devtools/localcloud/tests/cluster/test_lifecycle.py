@@ -62,12 +62,11 @@ def test_up_twice_is_one_cluster(local_cluster: RunningCluster) -> None:
 
 
 def test_a_cluster_that_runs_another_release_is_left_as_it_is(tmp_path: Path) -> None:
-    ports = {"serve_port": 0, "dashboard_port": 0}
-    first = up(tmp_path, **ports, releases=["2.60.0"])
+    first = up(tmp_path, serve_port=0, dashboard_port=0, releases=["2.60.0"])
     try:
-        assert up(tmp_path, **ports) == first
+        assert up(tmp_path, serve_port=0, dashboard_port=0) == first
         with pytest.raises(ClusterError, match=r"runs Ray 2\.60\.0 and not 2\.49\.1; stop it"):
-            up(tmp_path, **ports, releases=["2.49.1"])
+            up(tmp_path, serve_port=0, dashboard_port=0, releases=["2.49.1"])
         assert ClusterState.read(tmp_path / "cluster") == first
     finally:
         down(tmp_path)
