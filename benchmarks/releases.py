@@ -5,7 +5,7 @@ A round takes the stack from nothing to deployed and back with one release after
 two deployed stacks would compete for the machine. Measured are the first `up`, the first request to
 a model at zero (node, pod, replica and answer), an edit of another model with requests to the one
 that is awake, and `destroy`. Ratios are taken within a round, to the first release; the figures to
-quote are their medians. A round takes some five minutes on two cores.
+quote are their medians. A round of two releases takes some two minutes on two cores.
 
 Real are Kubernetes, KubeRay and Ray Serve. The engine starts at once, and nodes come at once, so
 the figures are what Ray and KubeRay add to a real engine's start.
