@@ -18,6 +18,8 @@ from models.architecture import (
     Quantization,
     architecture_from_config_json,
 )
+from models.architecture.class_defaults import class_defaults
+from models.architecture.model_families import CLASS_DEFAULTS
 from models.catalog import LlmRow, llms
 
 LLAMA: dict[str, Any] = {
@@ -558,3 +560,12 @@ def test_the_architecture_refuses_what_contradicts_itself() -> None:
     ):
         with pytest.raises(ValueError, match=r"validation error"):
             LlmArchitecture.model_validate(values | change)
+
+
+@pytest.mark.parametrize("family", sorted(CLASS_DEFAULTS))
+def test_what_families_leave_to_their_class_is_what_transformers_has(family: str) -> None:
+    of_class = class_defaults(family, nested=True)
+    stated = CLASS_DEFAULTS[family]
+    assert {name: of_class[name] for name in stated if name in of_class} == {
+        name: value for name, value in stated.items() if name in of_class
+    }
