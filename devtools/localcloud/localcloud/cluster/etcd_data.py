@@ -14,7 +14,7 @@ import yaml
 
 from localcloud.cluster import processes
 from localcloud.cluster.control_plane import ControlPlane
-from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, is_ready
+from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, is_ready, object_path
 from localcloud.go_build import BuildError
 
 TIMEOUT_SECONDS = 120
@@ -64,20 +64,25 @@ async def _fill(plane: ControlPlane, definitions: Path, mark: str) -> None:
         async with KubernetesApi(plane.credentials) as api:
             wanted = read_definitions(definitions)
             await asyncio.gather(*(api.apply(definition) for definition in wanted))
-            await asyncio.gather(*(_served(api, definition) for definition in wanted))
+            await asyncio.gather(*(_established(api, definition) for definition in wanted))
         server.kill()
         await server.wait()
         etcd.terminate()
         await etcd.wait()
 
 
-async def _served(api: KubernetesApi, definition: Object) -> None:
-    """Wait until the API server serves what the definition defines."""
-    group, plural = definition["spec"]["group"], definition["spec"]["names"]["plural"]
-    for version in definition["spec"]["versions"]:
-        while version["served"]:
-            try:
-                await api.get(f"/apis/{group}/{version['name']}/{plural}")
-                break
-            except ApiError:
-                await asyncio.sleep(0.2)
+async def _established(api: KubernetesApi, definition: Object) -> None:
+    """Wait until the definition is established, which etcd then says.
+
+    An API server answers for a definition some seconds before. One that finds such a definition at
+    its start leaves it out of its discovery for minutes, and the operator finds no such kind.
+    """
+    path = object_path(definition)
+    while not is_established(await api.get(path)):
+        await asyncio.sleep(0.2)
+
+
+def is_established(definition: Object) -> bool:
+    """Whether the status of a definition says that its names are accepted and in use."""
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

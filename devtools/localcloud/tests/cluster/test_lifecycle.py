@@ -61,6 +61,17 @@ def test_up_twice_is_one_cluster(local_cluster: RunningCluster) -> None:
     assert oct(Path(local_cluster.state.kubeconfig).stat().st_mode & 0o777) == "0o600"
 
 
+def test_every_kind_of_kuberay_is_found_from_the_start(local_cluster: RunningCluster) -> None:
+    """The operator would otherwise end and start again every two minutes."""
+    listed = local_cluster.get("/apis/ray.io/v1")["resources"]
+    assert {item["name"] for item in listed if "/" not in item["name"]} == {
+        "rayclusters",
+        "raycronjobs",
+        "rayjobs",
+        "rayservices",
+    }
+
+
 def test_a_cluster_that_runs_another_release_is_left_as_it_is(tmp_path: Path) -> None:
     first = up(tmp_path, serve_port=0, dashboard_port=0, releases=["2.60.0"])
     try:
