@@ -5,13 +5,22 @@ serveConfigV2, and Ray reads a mounted file once, when it builds the application
 would change nothing.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from manifests.yaml_text import Written, yaml_text
 from planning import ModelPlan, Plan, Replicas
 
 IMPORT_PATH = "ray.serve.llm:build_openai_app"
+# Serve hashes the arguments into the version of an application, and another version restarts it. So
+# what changes without a restart is overridden under `deployments`, and these stay for ever.
+_IN_ARGUMENTS: Final[Mapping[str, Any]] = {
+    "autoscaling_config": {"min_replicas": 0, "initial_replicas": 0, "max_replicas": 1},
+    "max_ongoing_requests": 1,
+}
+_VERSION_DIGITS = 8
 # The router reports its timeout in OpenAI's form, so the proxy's timeout must come later.
 PROXY_GRACE_SECONDS = 60
 _BUCKET = re.compile(r"(gs|s3)://")
@@ -52,10 +61,10 @@ def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
     return config
 
 
-def serve_config(plan: Plan, llm_configs: Mapping[str, Any]) -> dict[str, Any]:
+def serve_config(plan: Plan, llm_configs: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """The whole multi-application config, applications in the order of the stack file.
 
-    llm_configs: the LLM config of each model by served name, as it will stand in the config.
+    llm_configs: the LLM config of each model by served name.
     """
     timeout = plan.service.request_timeout_seconds
     applications = [_application(plan, model, llm_configs[model.name]) for model in plan.models]
@@ -71,12 +80,15 @@ def serve_config(plan: Plan, llm_configs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _application(plan: Plan, model: ModelPlan, llm_config: Any) -> dict[str, Any]:
+def _application(plan: Plan, model: ModelPlan, llm_config: dict[str, Any]) -> dict[str, Any]:
+    deployment = llm_config["deployment_config"]
+    arguments = yaml_text({**llm_config, "deployment_config": {**deployment, **_IN_ARGUMENTS}})
     return {
-        "name": model.name,
+        "name": f"{model.name}-{_version(arguments)}",
         "route_prefix": model.route,
         "import_path": IMPORT_PATH,
-        "args": {"llm_configs": [llm_config]},
+        "args": {"llm_configs": [Written(arguments)]},
+        # Every option that is ever written is always written: Serve keeps one that is taken out.
         "deployments": [
             {
                 "name": plan.release.ray.ingress_class,
@@ -88,9 +100,27 @@ def _application(plan: Plan, model: ModelPlan, llm_config: Any) -> dict[str, Any
                 # Without it Ray runs two routers for each replica of the model.
                 "autoscaling_config": _autoscaling_config(model.routers),
                 "max_ongoing_requests": model.routers.max_ongoing_requests,
-            }
+            },
+            {
+                "name": deployment_name(model.name),
+                **{option: deployment[option] for option in _IN_ARGUMENTS},
+            },
         ],
     }
+
+
+def deployment_name(model: str) -> str:
+    """Ray Serve LLM's name for the deployment of a model, in every release of the catalogue."""
+    return f"LLMServer:{model.replace('.', '_')}"
+
+
+def _version(arguments: str) -> str:
+    """A hash of all that restarts the application if it changes.
+
+    As a part of the name it lets an edited model start beside the old one.
+    """
+    text = f"{IMPORT_PATH}\0{arguments}"
+    return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_DIGITS]
 
 
 def _autoscaling_config(replicas: Replicas) -> dict[str, Any]:

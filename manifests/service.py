@@ -12,7 +12,7 @@ from manifests.service_access import ServiceAccess, service_access
 from manifests.smoke_test.access import smoke_test_access
 from manifests.smoke_test.job import job_annotation, job_name, smoke_test_job
 from manifests.smoke_test.script_files import script_config_map
-from manifests.yaml_text import Written, yaml_text
+from manifests.yaml_text import yaml_text
 from planning import Plan
 
 Manifest = dict[str, Any]
@@ -54,11 +54,11 @@ class ServiceManifests:
 
 def service_manifests(plan: Plan) -> ServiceManifests:
     """Writes all objects of the service of a plan."""
-    llm_configs = {model.name: yaml_text(llm_config(plan, model)) for model in plan.models}
-    written = {name: Written(text) for name, text in llm_configs.items()}
-    serve_text = yaml_text(serve_config(plan, written))
+    llm_configs = {model.name: llm_config(plan, model) for model in plan.models}
+    serve_text = yaml_text(serve_config(plan, llm_configs))
     cluster = ray_cluster_config(plan)
-    configs = tuple(config_maps(plan, llm_configs))
+    texts = {name: yaml_text(config) for name, config in llm_configs.items()}
+    configs = tuple(config_maps(plan, texts))
     script = script_config_map(plan)
     job = job_name(plan, serve_text, cluster, script)
     account, role, binding = smoke_test_access(plan)
