@@ -85,8 +85,8 @@ class KubeRayRelease(Release):
     """One KubeRay operator release.
 
     - `max_rayservice_name`: characters that the name of a RayService may have
-    - `hashes_tolerations`: a changed toleration or scheduling gate of a pod template starts a second
-      cluster; else it reaches no pod of a live one
+    - `hashes_tolerations`: a changed toleration or scheduling gate of a pod template starts a
+      second cluster; else it reaches no pod of a live one
     - `checks_group_ranges`: a worker group's negative or contradictory numbers of workers, and a
       negative idle timeout, are refused
     - `has_incremental_upgrade`: the strategy NewClusterWithIncrementalUpgrade exists
