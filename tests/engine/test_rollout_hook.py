@@ -1,4 +1,6 @@
-"""What a preview says if a stack's Ray changes, on the real engine."""
+"""What a preview says about the rollout of an edit, on the real engine."""
+
+from typing import Any
 
 import pytest
 
@@ -24,10 +26,41 @@ def _preview(deployment: Deployment, **versions: str) -> str:
     config = shipped_config("dev")
     if versions:
         config["ray-llm:versions"] = versions
+    return _said(deployment, config)
+
+
+def _said(deployment: Deployment, config: dict[str, Any]) -> str:
     deployment.write(config)
     done = deployment.preview()
     assert done.returncode == 0, done.stdout + done.stderr
     return " ".join((done.stdout + done.stderr).split())
+
+
+def test_an_edit_of_nothing_says_nothing(deployed: Deployment) -> None:
+    said = _preview(deployed, ray=OLD)
+    assert "KubeRay " not in said
+    assert "Model " not in said
+
+
+def test_an_added_and_an_edited_model_are_named(deployed: Deployment) -> None:
+    config = shipped_config("dev") | {"ray-llm:versions": {"ray": OLD}}
+    [first, *others] = config["ray-llm:models"]
+    edited = {"model": first} if isinstance(first, str) else first
+    name = edited.get("name", edited["model"])
+    added = {**edited, "name": "added"}
+    config["ray-llm:models"] = [{**edited, "contextLength": 1024}, *others, added]
+    said = _said(deployed, config)
+    assert "Model added is added." in said
+    assert f"Model {name} is edited" in said
+    assert SECOND_CLUSTER not in said
+
+
+def test_an_appended_pool_is_said_to_be_in_place(deployed: Deployment) -> None:
+    config = shipped_config("dev") | {"ray-llm:versions": {"ray": OLD}}
+    config["ray-llm:gpuPools"] = [*config.get("ray-llm:gpuPools", ["t4", "l4"]), "l4-x8"]
+    said = _said(deployed, config)
+    assert "The running Ray cluster gets worker group l4-x8 in place: nothing restarts." in said
+    assert SECOND_CLUSTER not in said
 
 
 def test_a_default_that_changed_is_said_with_what_it_costs_and_how_to_stay(
