@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx2 as httpx
-import yaml
-from lightkube import ApiError, Client, KubeConfig
-from lightkube.core.exceptions import ConfigError
+from lightkube import ApiError
 from lightkube.generic_resource import create_global_resource
 from lightkube.types import PatchType
 
 from components.cluster_access import ClusterAccess
 from components.definition_files import KIND, DefinitionError
+from components.kubernetes_client import (
+    FIELD_MANAGER,
+    TIMEOUT_SECONDS,
+    UnreachableError,
+    asked,
+    connect,
+)
 from models.catalog import release_number
 
-FIELD_MANAGER: Final = "ray-llm"
 # Which KubeRay a definition in the cluster is of; the definitions themselves do not say it.
 VERSION_ANNOTATION: Final = "ray-llm/kuberay-version"
 
@@ -28,13 +31,7 @@ _DEFINITION: Final = create_global_resource(
     "apiextensions.k8s.io", "v1", KIND, "customresourcedefinitions"
 )
 _NAMESPACE: Final = create_global_resource("", "v1", "Namespace", "namespaces")
-_TIMEOUT_SECONDS: Final = 60
-_TRIES: Final = 5
 _SHOWN_FIELDS: Final = 3
-
-
-class UnreachableError(DefinitionError):
-    """The cluster does not answer, or nobody is signed in to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +74,7 @@ class Definitions:
 
     def __init__(self, access: ClusterAccess) -> None:
         """Raises UnreachableError if the kubeconfig cannot be read."""
-        try:
-            content, file = access.content()
-            config = KubeConfig.from_dict(dict(content), fname=file).get(access.context)
-            self._client = Client(
-                config, field_manager=FIELD_MANAGER, timeout=httpx.Timeout(_TIMEOUT_SECONDS)
-            )
-        except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, ConfigError) as error:
-            raise UnreachableError(
-                f"the kubeconfig does not lead to the cluster ({_reason(error)}). Sign in with "
-                "`gcloud container clusters get-credentials`, and check cluster.context."
-            ) from None
+        self._client = connect(access)
 
     def apply(
         self,
@@ -205,7 +192,7 @@ class Definitions:
         )
 
     def _wait_until_served(self, name: str) -> None:
-        end = time.monotonic() + _TIMEOUT_SECONDS
+        end = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < end:
             live = self._live(name) or {}
             conditions = (live.get("status") or {}).get("conditions") or ()
@@ -213,25 +200,12 @@ class Definitions:
                 return
             time.sleep(0.2)
         raise DefinitionError(
-            f"the cluster took the CRD {name}, but does not serve it after {_TIMEOUT_SECONDS} s. "
+            f"the cluster took the CRD {name}, but does not serve it after {TIMEOUT_SECONDS} s. "
             f"`kubectl describe crd {name}` says why; run `pulumi up` again once that is mended."
         )
 
     def _asked(self, name: str, verb: str, ask: Callable[[], Any]) -> Any:
-        """The API server's answer; a server that cannot be reached is asked again."""
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return ask()
-            except ApiError as error:
-                raise _refusal(name, verb, error) from None
-            except (httpx.HTTPError, ConfigError, OSError, ValueError, KeyError) as error:
-                if attempt == _TRIES or isinstance(error, ConfigError | FileNotFoundError):
-                    raise UnreachableError(
-                        f"the cluster cannot be asked for {name} ({_reason(error)}). Check that "
-                        "you are signed in to it (`kubectl get crd` answers), and run again."
-                    ) from None
-            time.sleep(attempt)
-        raise AssertionError("the last try returns or raises")
+        return asked(name, ask, lambda error: _refusal(name, verb, error))
 
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:
@@ -243,7 +217,7 @@ def _united(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _united(one.get(key, {}), other.get(key, {})) for key in {**one, **other}}
 
 
-def _refusal(name: str, verb: str, error: ApiError) -> DefinitionError:
+def _refusal(name: str, verb: str, error: ApiError) -> DefinitionError | UnreachableError:
     status = error.status
     if status.code == 403:
         return DefinitionError(
@@ -261,11 +235,6 @@ def _refusal(name: str, verb: str, error: ApiError) -> DefinitionError:
         f"the API server refuses to {verb} the CRD {name}: {message[:300]}. Check "
         "kubeRay.crdSource; its files must be KubeRay's own."
     )
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _difference(

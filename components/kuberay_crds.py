@@ -151,7 +151,8 @@ class _Applying:
             check_definition(name, location, version)
             return
         # A run that applies nothing does without the client.
-        from components.custom_resource_definitions import Definitions, UnreachableError
+        from components.custom_resource_definitions import Definitions
+        from components.kubernetes_client import UnreachableError
 
         definition = read_definition(name, location, version)
         try:

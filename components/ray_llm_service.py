@@ -14,8 +14,9 @@ from typing import Final
 
 import pulumi
 
+from components.cluster_access import AccessOfProvider
 from components.kubernetes_object import KubernetesObject
-from components.rollout_hook import rollout_hook
+from components.rollout_hook import RolloutHooks
 from manifests import (
     SMOKE_TEST_DEADLINE_SECONDS,
     ServiceManifests,
@@ -125,17 +126,21 @@ class RayLlmService(pulumi.ComponentResource):
     def _ray_service(
         self, name: str, manifests: ServiceManifests, after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
+        hooks = RolloutHooks(
+            access=AccessOfProvider.of(self.get_provider("kubernetes:core/v1:Namespace")),
+            manifest=manifests.rollout,
+            ray_service=manifests.ray_service,
+            kuberay=manifests.kuberay,
+            names_release=manifests.names_ray_release,
+        )
+        record = hooks.record(name, self)
         return KubernetesObject(
             f"{name}-ray-service",
             manifests.ray_service,
             pulumi.ResourceOptions(
                 parent=self,
-                depends_on=after,
-                hooks=rollout_hook(
-                    f"{name}-ray-service",
-                    kuberay=manifests.kuberay,
-                    names_release=manifests.names_ray_release,
-                ),
+                depends_on=[*after, record],
+                hooks=hooks.of_ray_service(f"{name}-ray-service"),
                 custom_timeouts=_timeouts(SEEN_TIMEOUT_SECONDS),
             ),
             annotations={

@@ -1,49 +1,126 @@
-"""What a preview says before a running RayService changes.
+"""What happens before a running RayService changes: it is said at previews, and prepared in `up`.
 
 An edit of one line may stop a model for as long as its weights load, or start a second Ray cluster
 with as many GPUs again: even an edit of no line, if a stack names no release and the default of
 this program is another one. Nobody should learn that from the bill.
+
+In `up`, edited models first start beside their old versions (components/model_handover.py); the
+engine's own update then lets them take over. An update that is killed in between leaves nothing in
+the state, so a record in the state says which service was begun last. If the way back changes that
+record alone, its hook puts the models back.
 """
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pulumi
+import yaml
 
-from rollouts import predict, sentences
+from components.cluster_access import AccessOfProvider, ClusterAccess
+from manifests import RolloutManifest
+from rollouts import Kind, Rollout, predict, sentences
 
-
-def rollout_hook(
-    name: str, *, kuberay: str | None, names_release: bool
-) -> pulumi.ResourceHookBinding:
-    """The hook of the RayService `name` that says, at previews, what its change does.
-
-    It compares what the state holds with what is to come, and so needs nothing that an earlier
-    version of this program would have had to write.
-
-    kuberay: the operator's release; None if it is not known.
-    names_release: whether the stack says which Ray it wants.
-    """
-    hook = pulumi.ResourceHook(
-        f"{name}-rollout",
-        _Saying(kuberay=kuberay, names_release=names_release),
-        pulumi.ResourceHookOptions(on_dry_run=True),
-    )
-    return pulumi.ResourceHookBinding(before_update=[hook])
+if TYPE_CHECKING:
+    from components.model_handover import Handover
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Saying:
-    """The hook."""
+class RolloutHooks:
+    """The hooks of one service.
 
+    access: the way to its cluster.
+    kuberay: the operator's release; None if it is not known.
+    names_release: whether the stack says which Ray it wants.
+    """
+
+    access: AccessOfProvider
+    manifest: RolloutManifest
+    ray_service: Mapping[str, Any]
     kuberay: str | None
     names_release: bool
 
-    # Pulumi names a hook by this.
-    __name__ = "say_rollout"
+    def record(self, name: str, parent: pulumi.Resource) -> pulumi.Stash:
+        """The record of the service that was begun last; the RayService comes after it."""
+        hook = pulumi.ResourceHook(f"{name}-restore", _Restoring(self))
+        return pulumi.Stash(
+            f"{name}-rollout",
+            input={"smokeTest": self.manifest.smoke_test},
+            opts=pulumi.ResourceOptions(
+                parent=parent, hooks=pulumi.ResourceHookBinding(before_update=[hook])
+            ),
+        )
 
-    def __call__(self, args: pulumi.ResourceHookArgs) -> None:
-        if not pulumi.runtime.is_dry_run():
-            return
-        rollout = predict(args.old_inputs or {}, args.new_inputs or {}, self.kuberay)
-        for sentence in sentences(rollout, names_release=self.names_release):
-            (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
+    def of_ray_service(self, name: str) -> pulumi.ResourceHookBinding:
+        """The hook of the RayService `name`.
+
+        At a preview it compares what the state holds with what is to come, and so needs nothing
+        that an earlier version of this program would have had to write.
+        """
+        hook = pulumi.ResourceHook(
+            f"{name}-rollout", _RollingOut(self), pulumi.ResourceHookOptions(on_dry_run=True)
+        )
+        return pulumi.ResourceHookBinding(before_update=[hook])
+
+
+@dataclass(frozen=True)
+class _RollingOut:
+    """The hook of the RayService."""
+
+    hooks: RolloutHooks
+
+    # Pulumi names a hook by this.
+    __name__ = "roll_out"
+
+    async def __call__(self, args: pulumi.ResourceHookArgs) -> None:
+        new = args.new_inputs or {}
+        rollout = predict(args.old_inputs or {}, new, self.hooks.kuberay)
+        if pulumi.runtime.is_dry_run():
+            for sentence in sentences(rollout, names_release=self.hooks.names_release):
+                (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
+        elif _replaces_models(rollout) and (access := await self.hooks.access.known()):
+            wanted = _serve_config(new)
+            await asyncio.to_thread(lambda: _handover(access, self.hooks.manifest).run(wanted))
+
+
+@dataclass(frozen=True)
+class _Restoring:
+    """The hook of the record."""
+
+    hooks: RolloutHooks
+
+    __name__ = "restore"
+
+    async def __call__(self, args: pulumi.ResourceHookArgs) -> None:  # noqa: ARG002 - Pulumi's
+        if access := await self.hooks.access.known():
+            manifest, wanted = self.hooks.manifest, _serve_config(self.hooks.ray_service)
+            await asyncio.to_thread(
+                lambda: _handover(access, manifest).restore(wanted, manifest.smoke_test)
+            )
+
+
+def _replaces_models(rollout: Rollout) -> bool:
+    """Whether a model of the running Ray cluster gets another version."""
+    known = rollout.if_known or rollout
+    return known.kind not in {Kind.SECOND_CLUSTER, Kind.REPLACED, Kind.SUSPENDED} and any(
+        model.beside for model in known.models
+    )
+
+
+def _handover(access: ClusterAccess, manifest: RolloutManifest) -> "Handover":
+    # An update that replaces no model does without the client.
+    from components.live_ray_service import LiveRayService
+    from components.model_handover import Handover
+
+    return Handover(
+        service=LiveRayService(access, manifest),
+        pool_gpus=manifest.pool_gpus,
+        say=pulumi.info,
+        warn=pulumi.warn,
+    )
+
+
+def _serve_config(ray_service: Mapping[str, Any]) -> Mapping[str, Any]:
+    config: Mapping[str, Any] = yaml.safe_load(ray_service["spec"]["serveConfigV2"])
+    return config

@@ -3,6 +3,7 @@
 This is all of manifests that other folders import. Inside, `service` brings the writers together.
 """
 
+from manifests.rollout import RolloutManifest
 from manifests.service import (
     Manifest,
     ServiceManifests,
@@ -11,14 +12,20 @@ from manifests.service import (
 )
 from manifests.service_access import ServiceAccess
 from manifests.smoke_test.job import ACTIVE_DEADLINE_SECONDS as SMOKE_TEST_DEADLINE_SECONDS
+from manifests.smoke_test.script.serve_api import MODEL_DEPLOYMENT, engine_error
 from manifests.worker_group import GPU_TYPE_TAINT
+from manifests.yaml_text import yaml_text as serve_config_text
 
 __all__ = [
     "GPU_TYPE_TAINT",
+    "MODEL_DEPLOYMENT",
     "SMOKE_TEST_DEADLINE_SECONDS",
     "Manifest",
+    "RolloutManifest",
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
+    "engine_error",
+    "serve_config_text",
     "service_manifests",
 ]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from manifests.smoke_test.script.serve_api import MODEL_DEPLOYMENT
 from manifests.yaml_text import Written, yaml_text
 from planning import ModelPlan, Plan, Replicas
 
@@ -21,6 +22,8 @@ _IN_ARGUMENTS: Final[Mapping[str, Any]] = {
     "max_ongoing_requests": 1,
 }
 _VERSION_DIGITS = 8
+# Ray's default. A rollout gives the replicas that it replaces more: rollouts/handover.py.
+GRACE_SECONDS = 20
 # The router reports its timeout in OpenAI's form, so the proxy's timeout must come later.
 PROXY_GRACE_SECONDS = 60
 _BUCKET = re.compile(r"(gs|s3)://")
@@ -100,10 +103,12 @@ def _application(plan: Plan, model: ModelPlan, llm_config: dict[str, Any]) -> di
                 # Without it Ray runs two routers for each replica of the model.
                 "autoscaling_config": _autoscaling_config(model.routers),
                 "max_ongoing_requests": model.routers.max_ongoing_requests,
+                "graceful_shutdown_timeout_s": GRACE_SECONDS,
             },
             {
                 "name": deployment_name(model.name),
                 **{option: deployment[option] for option in _IN_ARGUMENTS},
+                "graceful_shutdown_timeout_s": GRACE_SECONDS,
             },
         ],
     }
@@ -111,7 +116,7 @@ def _application(plan: Plan, model: ModelPlan, llm_config: dict[str, Any]) -> di
 
 def deployment_name(model: str) -> str:
     """Ray Serve LLM's name for the deployment of a model, in every release of the catalogue."""
-    return f"LLMServer:{model.replace('.', '_')}"
+    return f"{MODEL_DEPLOYMENT}{model.replace('.', '_')}"
 
 
 def _version(arguments: str) -> str:

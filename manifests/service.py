@@ -7,6 +7,7 @@ from manifests.config_maps import config_maps
 from manifests.hugging_face_secret import SECRET_KEY, hugging_face_secret
 from manifests.namespace import namespace
 from manifests.ray_service import ray_cluster_config, ray_service
+from manifests.rollout import RolloutManifest, rollout_manifest
 from manifests.serve_config import llm_config, serve_config
 from manifests.service_access import ServiceAccess, service_access
 from manifests.smoke_test.access import smoke_test_access
@@ -40,6 +41,7 @@ class ServiceManifests:
         `token_key` is the key under which the GPU workers read it.
     needs_hugging_face_token: whether the plan counts on a token.
     names_ray_release: whether the settings say which Ray runs; else it is the program's default.
+    rollout: what a hand-over of edited models has to know.
     kuberay: the operator's release; None if it is not installed by this program, and the settings
         do not name it.
     """
@@ -52,6 +54,7 @@ class ServiceManifests:
     names_ray_release: bool
     kuberay: str | None
     ray_service: Manifest
+    rollout: RolloutManifest
     smoke_test: SmokeTestManifests
     access: ServiceAccess
 
@@ -75,6 +78,7 @@ def service_manifests(plan: Plan) -> ServiceManifests:
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
         ray_service=ray_service(plan, serve_text, cluster, job_annotation(job)),
+        rollout=rollout_manifest(plan, job),
         smoke_test=SmokeTestManifests(
             job=smoke_test_job(plan, job, [item["metadata"]["name"] for item in configs], script),
             script=script,

@@ -4,8 +4,32 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
+from rollouts.handover import (
+    ServeConfig,
+    Wave,
+    handed_over,
+    leftovers,
+    next_wave,
+    running_at_least,
+    without,
+)
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.serve_models import Effect, ModelChange
 from rollouts.words import Sentence, sentences
 
-__all__ = ["Effect", "Kind", "ModelChange", "Rollout", "Sentence", "predict", "sentences"]
+__all__ = [
+    "Effect",
+    "Kind",
+    "ModelChange",
+    "Rollout",
+    "Sentence",
+    "ServeConfig",
+    "Wave",
+    "handed_over",
+    "leftovers",
+    "next_wave",
+    "predict",
+    "running_at_least",
+    "sentences",
+    "without",
+]

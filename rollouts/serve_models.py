@@ -158,6 +158,19 @@ def _change(route: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Model
     )
 
 
+def serve_options(application: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of the model's deployment: its override, else those in `args`.
+
+    Raises KeyError or IndexError for an application of another form.
+    """
+    for item in application.get("deployments") or ():
+        if item["name"] not in _INGRESSES:
+            options: Mapping[str, Any] = item
+            return options
+    found: Mapping[str, Any] = application["args"]["llm_configs"][0]["deployment_config"]
+    return found
+
+
 def _replicas(application: Mapping[str, Any]) -> int | None:
     """The least number of replicas: of the override of the model's deployment, else of `args`."""
     models = [

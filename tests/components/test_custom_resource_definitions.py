@@ -10,8 +10,9 @@ import pytest
 
 from components import custom_resource_definitions as definitions
 from components.cluster_access import AccessOfProvider, ClusterAccess
-from components.custom_resource_definitions import Definitions, UnreachableError
+from components.custom_resource_definitions import Definitions
 from components.definition_files import DefinitionError
+from components.kubernetes_client import UnreachableError
 from tests.components.programs import Record
 
 NAME = "rayservices.ray.io"

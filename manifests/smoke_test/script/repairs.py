@@ -18,7 +18,7 @@ from .http_json import one_line, reason, send
 from .kubernetes_api import kubernetes, ray_service
 from .serve_api import (
     APPLICATIONS,
-    applications_of,
+    by_model,
     deployed_config,
     has_replicas,
     serve_details,
@@ -103,7 +103,7 @@ def _restart_failed(
     models: list[Model], serve_api: str, failed_update_keeps_serving: bool
 ) -> list[str]:
     details = serve_details(serve_api) or {}
-    applications = details.get("applications") or {}
+    applications = by_model(details)
     failed = [name for name, item in applications.items() if item["status"] == "DEPLOY_FAILED"]
     deployed = {name: deployed_config(item) for name, item in applications.items()}
     if not failed or deployed != {model.name: model.config for model in models}:
@@ -127,7 +127,7 @@ def _restart_failed(
     if removed:
         kept = [config for name, config in configs.items() if name not in removed]
         send("PUT", url, {**whole, "applications": kept})
-        _await_removal(removed, serve_api)
+        _await_removal([applications[name]["name"] for name in removed], serve_api)
     send("PUT", url, whole)
     return failed
 
@@ -149,8 +149,8 @@ def _await_removal(names: list[str], serve_api: str) -> None:
     """
     deadline = time.monotonic() + REMOVAL_SECONDS
     while time.monotonic() < deadline:
-        applications = applications_of(serve_api)
-        if applications is not None and not applications.keys() & set(names):
+        details = serve_details(serve_api)
+        if details is not None and not (details.get("applications") or {}).keys() & set(names):
             return
         time.sleep(REMOVAL_POLL_SECONDS)
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 APPLICATIONS = "/api/serve/applications/"
+# How Ray Serve LLM's name for the deployment of a model begins.
+MODEL_DEPLOYMENT = "LLMServer:"
 _PYDANTIC = re.compile(r"\d+ validation errors? for ")
 _LINK = re.compile(r"\s+For further information visit")
 _OWN_MESSAGE = re.compile(r" \[type=(value|assertion)_error, input_value=.*")
@@ -26,15 +28,37 @@ def serve_details(serve_api: str) -> dict[str, Any] | None:
 
 
 def applications_of(serve_api: str) -> Mapping[str, Any] | None:
-    """The applications by name; None if Serve does not answer."""
+    """The applications by the name of their model; None if Serve does not answer."""
     details = serve_details(serve_api)
-    return None if details is None else details.get("applications") or {}
+    return None if details is None else by_model(details)
+
+
+def by_model(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The applications by the name of their model, which is their route.
+
+    The application's own name holds its version. One that is being removed may have the same route
+    as the one that took its place.
+    """
+    found: dict[str, Any] = {}
+    for application in (details.get("applications") or {}).values():
+        config = application.get("deployed_app_config") or {}
+        route = application.get("route_prefix") or config.get("route_prefix") or ""
+        if application["status"] != "DELETING":
+            found[route.strip("/")] = application
+    return found
 
 
 def deployed_config(application: Mapping[str, Any]) -> Any | None:
-    """The LLM config that the application was deployed with."""
-    args = (application.get("deployed_app_config") or {}).get("args") or {}
-    return next(iter(args.get("llm_configs") or []), None)
+    """The LLM config of the application, with the options that override its own."""
+    deployed = application.get("deployed_app_config") or {}
+    config = next(iter((deployed.get("args") or {}).get("llm_configs") or []), None)
+    if not isinstance(config, dict):
+        return config
+    options = dict(config.get("deployment_config") or {})
+    for item in deployed.get("deployments") or []:
+        if str(item.get("name")).startswith(MODEL_DEPLOYMENT):
+            options.update((key, item[key]) for key in options if key in item)
+    return {**config, "deployment_config": options}
 
 
 def has_replicas(application: Mapping[str, Any]) -> bool:

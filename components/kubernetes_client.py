@@ -1,0 +1,96 @@
+"""A client of a cluster's API server, for hooks; imported only when there is something to do.
+
+The client takes a quarter of a second to import.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import httpx2 as httpx
+import yaml
+from lightkube import ApiError, Client, KubeConfig, SingleConfig
+from lightkube.config import client_adapter
+from lightkube.core.exceptions import ConfigError
+
+from components.cluster_access import ClusterAccess
+from models.problems import without_secrets
+
+FIELD_MANAGER: Final = "ray-llm"
+TIMEOUT_SECONDS: Final = 60
+_TRIES: Final = 5
+_Made = TypeVar("_Made")
+
+
+class UnreachableError(Exception):
+    """The cluster does not answer, or nobody is signed in to it; the text has no secrets."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(without_secrets(text))
+
+
+def connect(access: ClusterAccess) -> Client:
+    """A client of the API; raises UnreachableError if the kubeconfig cannot be read."""
+    return _made(
+        access,
+        lambda config: Client(
+            config, field_manager=FIELD_MANAGER, timeout=httpx.Timeout(TIMEOUT_SECONDS)
+        ),
+    )
+
+
+def http_client(access: ClusterAccess) -> httpx.Client:
+    """An HTTP client of the API server, for what is no object; raises as `connect`."""
+    return _made(
+        access,
+        lambda config: client_adapter.Client(
+            config, client_adapter.ConnectionParams(timeout=httpx.Timeout(TIMEOUT_SECONDS))
+        ),
+    )
+
+
+def _made(access: ClusterAccess, make: Callable[[SingleConfig], _Made]) -> _Made:
+    try:
+        content, file = access.content()
+        config = KubeConfig.from_dict(dict(content), fname=file).get(access.context)
+        if config is None:
+            raise ValueError("it names no cluster")
+        return make(config)
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, ConfigError) as error:
+        raise UnreachableError(
+            f"the kubeconfig does not lead to the cluster ({reason(error)}). Sign in with "
+            "`gcloud container clusters get-credentials`, and check cluster.context."
+        ) from None
+
+
+def asked(
+    what: str,
+    ask: Callable[[], Any],
+    refusal: Callable[[ApiError], Exception],
+    check: str = "kubectl get crd",
+) -> Any:
+    """The API server's answer; a server that cannot be reached is asked again.
+
+    what: what is asked for; refusal: the error for an answer of the server that is one.
+    check: the command that shows whether the cluster can be asked.
+    Raises UnreachableError if it does not answer.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return ask()
+        except ApiError as error:
+            raise refusal(error) from None
+        except (httpx.HTTPError, ConfigError, OSError, ValueError, KeyError) as error:
+            if attempt == _TRIES or isinstance(error, ConfigError | FileNotFoundError):
+                raise UnreachableError(
+                    f"the cluster cannot be asked for {what} ({reason(error)}). Check that "
+                    f"you are signed in to it (`{check}` answers), and run again."
+                ) from None
+        time.sleep(attempt)
+    raise AssertionError("the last try returns or raises")
+
+
+def reason(error: BaseException) -> str:
+    """An error on one line of readable length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:197]}..."

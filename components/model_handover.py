@@ -1,0 +1,237 @@
+"""Carries out the hand-over of edited models in a cluster, before the engine's own update.
+
+rollouts/handover.py says how a new version takes over; this module starts it beside the old one,
+waits until it runs, and takes it away again if it does not. Whatever interrupts it, the old version
+keeps its route until the new one has it.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from components.live_ray_service import LiveRayService, RayServiceError, State
+from manifests import SMOKE_TEST_DEADLINE_SECONDS, engine_error
+from models.problems import without_secrets
+from rollouts import (
+    ServeConfig,
+    Wave,
+    handed_over,
+    leftovers,
+    next_wave,
+    running_at_least,
+    without,
+)
+
+GPU_WAIT_SECONDS: Final = 900
+"""How long a new version waits for GPUs of its own before it waits for those of the old one."""
+
+_POLL_SECONDS: Final = 2.0
+_SAY_SECONDS: Final = 30.0
+_GONE_SECONDS: Final = 300.0
+_FAILED: Final = "DEPLOY_FAILED"
+_RUNNING: Final = "RUNNING"
+# Ray Serve's words for replicas that no node has room for (serve/_private/deployment_state.py).
+_NO_ROOM: Final = "to be scheduled"
+
+
+class HandoverError(Exception):
+    """A new version that does not run, or a service that cannot be changed; without secrets."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(without_secrets(text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """The hand-over of one service.
+
+    pool_gpus: the most GPUs that each pool can have.
+    say: tells people how far it is.
+    warn: tells them what they would not expect.
+    """
+
+    service: LiveRayService
+    pool_gpus: Mapping[str, int]
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+
+    def run(self, wanted: ServeConfig) -> None:
+        """Starts what is edited beside the old versions, as far as one change then takes over.
+
+        Afterwards the final serve config, which the engine writes, takes over without a wait.
+        Raises HandoverError, RayServiceError or UnreachableError; then the old versions answer.
+        """
+        no_gpus: set[str] = set()
+        while True:
+            state = self.service.state()
+            if state is None or state.switches:
+                return  # nothing runs yet, or another cluster is to take over
+            if state.serve_config is None:
+                self.warn(
+                    "The RayService holds no serve config of this program's form, so its models "
+                    "are replaced without starting the new ones first."
+                )
+                return
+            live = self._without_failed(state, wanted)
+            wave = next_wave(
+                live, wanted, self._running(state, live), self.pool_gpus, frozenset(no_gpus)
+            )
+            if wave is None:
+                return
+            self._start(wave, live)
+            if unplaced := self._wait(wave):
+                no_gpus |= {wave.models[name] for name in unplaced}
+                self._submit(without(wave.config, unplaced))
+                self._await_gone(unplaced)
+                self.warn(
+                    f"{', '.join(sorted(wave.models[name] for name in unplaced))}: no node had "
+                    f"room for a second version in {GPU_WAIT_SECONDS} s. The new one takes the "
+                    "GPUs of the old one, and requests are held while it loads."
+                )
+            elif _is_last(wave, wanted):
+                return
+            else:
+                self._take_over(wave, wanted)
+
+    def restore(self, wanted: ServeConfig, smoke_test: str) -> None:
+        """Ends what an interrupted update began, if the engine's state knows nothing of it.
+
+        That is so after a way back: the state has the RayService as it is to be, so the engine
+        leaves it alone. smoke_test: the Job of the service as it is to be.
+        """
+        state = self.service.state()
+        if state is None or state.serve_config is None or state.smoke_test != smoke_test:
+            return
+        if state.serve_config == wanted:
+            return
+        self.say("An interrupted update left models half replaced; they are put back.")
+        self.run(wanted)
+        self._submit(wanted)
+
+    def _without_failed(self, state: State, wanted: ServeConfig) -> ServeConfig:
+        """The live serve config without what earlier rollouts left beside and what failed there."""
+        live = state.serve_config
+        if live is None:
+            raise AssertionError("the caller has looked")
+        if gone := leftovers(live, wanted, _failed(state)):
+            live = without(live, gone)
+            self._submit(live)
+            self._await_gone(gone)
+        return live
+
+    def _running(self, state: State, live: ServeConfig) -> Mapping[str, int]:
+        counted = self.service.replicas()
+        if counted is not None:
+            return counted
+        # Its own minimum is what surely runs of an application that runs.
+        return {
+            item["name"]: running_at_least(item)
+            for item in live["applications"]
+            if (state.statuses.get(item["name"]) or {}).get("status") == _RUNNING
+        }
+
+    def _start(self, wave: Wave, live: ServeConfig) -> None:
+        for name, model in wave.models.items():
+            count = wave.replicas[name]
+            how = (
+                f"starts beside the old one, {count} replica{'s' if count > 1 else ''}"
+                if count
+                else "waits for the GPUs of the old one, if that has any"
+            )
+            self.say(f"{model}: the new version ({name}) {how}")
+        if wave.config != live:
+            self._submit(wave.config)
+
+    def _wait(self, wave: Wave) -> Collection[str]:
+        """Returns when the new versions run: those that found no node with room for them."""
+        started = time.monotonic()
+        said = started
+        waiting = set(wave.models)
+        while True:
+            state = self.service.state()
+            statuses = state.statuses if state else {}
+            for name in sorted(waiting):
+                status = (statuses.get(name) or {}).get("status")
+                if status == _FAILED:
+                    self._give_up(wave, name, statuses[name])
+                if status == _RUNNING:
+                    waiting.discard(name)
+                    self.say(f"{wave.models[name]}: the new version runs")
+            if not waiting:
+                return ()
+            now = time.monotonic()
+            unplaced = [name for name in waiting if _has_no_room(statuses.get(name) or {})]
+            if now - started > GPU_WAIT_SECONDS and unplaced:
+                return unplaced
+            if now - started > SMOKE_TEST_DEADLINE_SECONDS:
+                name = min(waiting)
+                self._give_up(wave, name, statuses.get(name) or {})
+            if now - said > _SAY_SECONDS:
+                said = now
+                for name in sorted(waiting):
+                    what = "waits for a node with room" if name in unplaced else "loads"
+                    self.say(f"{wave.models[name]}: the new version {what} ({now - started:.0f} s)")
+            time.sleep(_POLL_SECONDS)
+
+    def _give_up(self, wave: Wave, name: str, status: Mapping[str, Any]) -> None:
+        """Takes the new versions away and raises HandoverError."""
+        self._submit(without(wave.config, wave.models))
+        cause = engine_error(
+            {
+                "status": status.get("status") or "not seen",
+                "message": status.get("message"),
+                "deployments": status.get("serveDeploymentStatuses") or {},
+            }
+        )
+        raise HandoverError(
+            f"{wave.models[name]}: the new version does not start: {cause}. It was taken away "
+            "again, and the old version goes on answering. Correct the model, or go back to the "
+            "stack file of before; then run `pulumi up` again."
+        )
+
+    def _take_over(self, wave: Wave, wanted: ServeConfig) -> None:
+        """Lets the versions of a wave answer, so that their old ones free the GPUs."""
+        state = self.service.state()
+        if state is None or state.serve_config is None:
+            return
+        before = {item["name"] for item in state.serve_config["applications"]}
+        config = handed_over(state.serve_config, wanted, wave.models)
+        self._submit(config)
+        self._await_gone(before - {item["name"] for item in config["applications"]})
+
+    def _await_gone(self, names: Collection[str]) -> None:
+        """Returns when Ray Serve has removed applications, which end their requests first."""
+        end = time.monotonic() + _GONE_SECONDS
+        while time.monotonic() < end:
+            state = self.service.state()
+            if state is None or not set(names) & set(state.statuses):
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def _submit(self, serve_config: ServeConfig) -> None:
+        for _ in range(5):
+            state = self.service.state()
+            if state is None:
+                raise RayServiceError("the RayService was deleted meanwhile")
+            if self.service.submit(serve_config, state):
+                return
+        raise RayServiceError(
+            "somebody else changes the RayService all the time, so the new versions were not "
+            "started. Find out who (`kubectl get rayservices -o yaml --show-managed-fields`)."
+        )
+
+
+def _is_last(wave: Wave, wanted: ServeConfig) -> bool:
+    """Whether the final serve config is all that is left to do."""
+    after = handed_over(wave.config, wanted, wave.models)
+    return next_wave(after, wanted, {}, {}) is None
+
+
+def _failed(state: State) -> frozenset[str]:
+    return frozenset(name for name, item in state.statuses.items() if item.get("status") == _FAILED)
+
+
+def _has_no_room(status: Mapping[str, Any]) -> bool:
+    deployments = status.get("serveDeploymentStatuses") or {}
+    return any(_NO_ROOM in (item.get("message") or "") for item in deployments.values())
