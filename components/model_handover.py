@@ -80,7 +80,7 @@ class Handover:
             if wave is None:
                 return
             self._start(wave, live)
-            if unplaced := self._wait(wave):
+            if unplaced := self._wait(wave, live):
                 no_gpus |= {wave.models[name] for name in unplaced}
                 self._submit(without(wave.config, unplaced))
                 self._await_gone(unplaced)
@@ -143,8 +143,11 @@ class Handover:
         if wave.config != live:
             self._submit(wave.config)
 
-    def _wait(self, wave: Wave) -> Collection[str]:
-        """Returns when the new versions run: those that found no node with room for them."""
+    def _wait(self, wave: Wave, before: ServeConfig) -> Collection[str]:
+        """Returns when the new versions run: those that found no node with room for them.
+
+        before: the serve config to go back to if one does not start.
+        """
         started = time.monotonic()
         said = started
         waiting = set(wave.models)
@@ -154,7 +157,7 @@ class Handover:
             for name in sorted(waiting):
                 status = (statuses.get(name) or {}).get("status")
                 if status == _FAILED:
-                    self._give_up(wave, name, statuses[name])
+                    self._give_up(wave, before, name, statuses[name])
                 if status == _RUNNING:
                     waiting.discard(name)
                     self.say(f"{wave.models[name]}: the new version runs")
@@ -166,7 +169,7 @@ class Handover:
                 return unplaced
             if now - started > SMOKE_TEST_DEADLINE_SECONDS:
                 name = min(waiting)
-                self._give_up(wave, name, statuses.get(name) or {})
+                self._give_up(wave, before, name, statuses.get(name) or {})
             if now - said > _SAY_SECONDS:
                 said = now
                 for name in sorted(waiting):
@@ -174,9 +177,11 @@ class Handover:
                     self.say(f"{wave.models[name]}: the new version {what} ({now - started:.0f} s)")
             time.sleep(_POLL_SECONDS)
 
-    def _give_up(self, wave: Wave, name: str, status: Mapping[str, Any]) -> None:
+    def _give_up(
+        self, wave: Wave, before: ServeConfig, name: str, status: Mapping[str, Any]
+    ) -> None:
         """Takes the new versions away and raises HandoverError."""
-        self._submit(without(wave.config, wave.models))
+        self._submit(without(before, wave.models))
         cause = engine_error(
             {
                 "status": status.get("status") or "not seen",
