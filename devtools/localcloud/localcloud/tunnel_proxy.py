@@ -79,10 +79,11 @@ class TunnelProxy:
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             with contextlib.closing(inner_writer):
-                await asyncio.gather(_pipe(reader, inner_writer), _pipe(inner_reader, writer))
+                await asyncio.gather(pipe(reader, inner_writer), pipe(inner_reader, writer))
 
 
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what is read until its end."""
     with contextlib.suppress(OSError):
         while data := await reader.read(_PIECE_BYTES):
             writer.write(data)

@@ -165,8 +165,12 @@ class ControlPlane:
             "--log-level=warn",
         ]
 
-    def api_server(self) -> list[str | Path]:
-        """The API server, with RBAC and the admission plugin that GKE enables for GPUs."""
+    def api_server(self, egress_selection: Path | None = None) -> list[str | Path]:
+        """The API server, with RBAC and the admission plugin that GKE enables for GPUs.
+
+        egress_selection: the file with its way to pods, if it is to have one.
+        """
+        egress = [f"--egress-selector-config-file={egress_selection}"] if egress_selection else []
         return [
             self.binaries / "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
@@ -186,6 +190,7 @@ class ControlPlane:
             f"--token-auth-file={self.folder / 'tokens.csv'}",
             "--watch-cache-sizes=",
             "--profiling=false",
+            *egress,
         ]
 
     def controllers(self) -> list[str | Path]:
