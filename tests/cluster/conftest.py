@@ -21,6 +21,7 @@ GROUPS = (
     "test_kuberay_crds.py",
     "test_autoscaling.py",
     "test_killed_engine.py",
+    "test_handover.py",
     "test_edits.py",
     "test_shipped_stacks.py[dev]",
     "test_service_pods.py",

@@ -49,7 +49,10 @@ class Service:
         self.deployment.assert_answers(*models)
         # The application of a model that was removed drains for a while.
         eventually(
-            lambda: set(self.cluster.applications()) == set(models),
+            lambda: (
+                sorted(item["route_prefix"] for item in self.cluster.applications().values())
+                == sorted(f"/{model}" for model in models)
+            ),
             f"Ray Serve runs {models} and nothing else",
             seconds=60,
         )

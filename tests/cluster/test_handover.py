@@ -1,0 +1,209 @@
+"""Edits of models whose engines take as long to start as real ones do: nobody waits for that."""
+
+import json
+import threading
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import eventually
+from tests.cluster.deployed import RAY_SERVICE, end, kill_engine
+from tests.cluster.load import Load
+from tests.cluster.running import Cluster
+from tests.cluster.service import Service
+from tests.cluster.stacks import OTHER, STEADY
+
+pytestmark = pytest.mark.cluster
+
+START_SECONDS = 60.0
+# The most that an answer may take while a version starts beside: the machine's own unrest.
+UNREST_SECONDS = START_SECONDS / 4
+EDITED = {**STEADY, "contextLength": 2048}
+
+
+@pytest.fixture
+def slow(service: Service) -> Service:
+    """The small service, whose engines take a minute to start from now on."""
+    service.cluster.engine_faults({"*": {"start_seconds": START_SECONDS}})
+    return service
+
+
+def replicas(cluster: Cluster) -> dict[str, list[str]]:
+    """The running replicas of every model and ingress, by route and deployment."""
+    return {
+        f"{application['route_prefix']} {name}": sorted(
+            replica["replica_id"]
+            for replica in deployment["replicas"]
+            if replica["state"] == "RUNNING"
+        )
+        for application in cluster.applications().values()
+        for name, deployment in application["deployments"].items()
+    }
+
+
+def beside(cluster: Cluster) -> list[str]:
+    """The applications that start beside others."""
+    return [
+        name
+        for name, application in cluster.applications().items()
+        if (application.get("deployed_app_config") or {})
+        .get("route_prefix", "")
+        .startswith("/starting/")
+    ]
+
+
+def test_an_edited_model_of_one_replica_keeps_nobody_waiting(
+    slow: Service, figures: Figures
+) -> None:
+    clusters = slow.deployment.ray_clusters()
+    with Load(slow.cluster, ("steady",), per_second=8) as load:
+        log = slow.models(EDITED, OTHER).must_up()
+    figures.add("an edit, engine of 60 s, one replica and a free GPU", load.summary())
+    figures.add("... slowest answer", f"{load.slowest:.1f} s")
+    assert load.lost == []
+    assert load.slowest < UNREST_SECONDS
+    assert "steady: the new version runs" in log.stdout
+    assert slow.deployment.serve_config("steady")["engine_kwargs"]["max_model_len"] == 2048
+    slow.assert_whole()
+    assert slow.deployment.ray_clusters() == clusters
+
+
+def test_a_changed_range_restarts_nothing(slow: Service, figures: Figures) -> None:
+    before = replicas(slow.cluster)
+    with Load(slow.cluster, ("steady",), per_second=8) as load:
+        slow.models({**STEADY, "replicas": {"min": 1, "max": 3}}, OTHER).must_up()
+        slow.models(
+            {**STEADY, "replicas": {"min": 1, "max": 3}, "targetOngoingRequests": 7}, OTHER
+        ).must_up()
+    figures.add("two changes of a range of replicas, engine of 60 s", load.summary())
+    figures.add("... slowest answer", f"{load.slowest:.1f} s")
+    assert load.lost == []
+    assert load.slowest < UNREST_SECONDS
+    assert replicas(slow.cluster) == before
+    [deployed] = [
+        item
+        for application in slow.cluster.applications().values()
+        if application["route_prefix"] == "/steady"
+        for item in application["deployed_app_config"]["deployments"]
+        if item["name"].startswith("LLMServer")
+    ]
+    assert deployed["autoscaling_config"]["max_replicas"] == 3
+    assert deployed["autoscaling_config"]["target_ongoing_requests"] == 7
+
+
+def test_without_a_free_gpu_requests_are_held_and_none_is_lost(
+    service: Service, figures: Figures
+) -> None:
+    two = {**OTHER, "replicas": {"min": 2, "max": 2}}  # all nodes that the pool may have
+    service.models(STEADY, two).must_up()
+    service.cluster.engine_faults({"*": {"start_seconds": 20.0}})
+    with Load(service.cluster, ("other",), per_second=4, at_once=400) as load:
+        log = service.models(STEADY, {**two, "contextLength": 2048}).must_up()
+    figures.add("an edit, engine of 20 s, no free GPU", load.summary())
+    figures.add("... slowest answer", f"{load.slowest:.1f} s")
+    assert load.lost == []
+    assert load.slowest > 15
+    assert "waits for the GPUs of the old one" in log.stdout
+    service.assert_whole()
+
+
+def test_a_stream_of_forty_seconds_outlives_the_edit(slow: Service, figures: Figures) -> None:
+    slow.cluster.engine_faults({"*": {"start_seconds": 20.0, "token_seconds": 1.0}})
+    words = " ".join(f"w{number}" for number in range(40))
+    update = slow.models(EDITED, OTHER).start_up()
+    streams: list[tuple[float, bool]] = []
+
+    def stream() -> None:
+        started = time.monotonic()
+        text = read_stream(slow.cluster, "steady", words)
+        streams.append((time.monotonic() - started, text == f"steady: {words}"))
+
+    threads = [threading.Thread(target=stream) for _ in range(6)]
+    eventually(lambda: beside(slow.cluster), "the new version starts", seconds=60)
+    for thread in threads:
+        thread.start()
+        time.sleep(3)
+    code, output = end(update)
+    for thread in threads:
+        thread.join()
+    assert code == 0, output
+    figures.add("streams during an edit", f"{len(streams)} of {min(s for s, _ in streams):.0f} s")
+    assert all(whole for _, whole in streams), streams
+
+
+def test_a_version_that_does_not_start_leaves_the_service_alone(
+    service: Service, figures: Figures
+) -> None:
+    deployment = service.deployment
+    before = replicas(service.cluster)
+    service.cluster.engine_faults({"steady": {"start": "CUDA error: out of memory (told to fail)"}})
+    with Load(service.cluster, ("steady", "other"), per_second=8) as load:
+        failed = service.models(EDITED, OTHER).up()
+        assert failed.returncode != 0
+        assert "steady: the new version does not start: " in failed.stdout + failed.stderr
+        assert "CUDA error: out of memory (told to fail)" in failed.stdout + failed.stderr
+        assert replicas(service.cluster) == before
+        service.cluster.engine_faults({})
+        service.models(STEADY, OTHER).must_up()
+        assert replicas(service.cluster) == before
+        deployment.settled()
+    figures.add("a version that does not start, and the way back", load.summary())
+    assert load.lost == []
+    service.assert_whole()
+
+
+@pytest.mark.parametrize("goes_back", [True, False], ids=["back", "on"])
+def test_an_update_killed_while_a_version_starts_is_ended_or_undone_by_the_next(
+    slow: Service, figures: Figures, goes_back: bool
+) -> None:
+    before = replicas(slow.cluster)
+    slow.cluster.engine_faults({"*": {"start_seconds": 25.0}})
+    with Load(slow.cluster, ("steady",), per_second=8) as load:
+        update = slow.models(EDITED, OTHER).start_up()
+        eventually(lambda: beside(slow.cluster), "the new version starts", seconds=60)
+        time.sleep(3)
+        assert kill_engine(update)
+        slow.deployment.pulumi("cancel", "--yes")
+        if goes_back:
+            slow.models(STEADY, OTHER).must_up()
+            eventually(
+                lambda: replicas(slow.cluster) == before, "only the old ones run", seconds=60
+            )
+        else:
+            slow.deployment.must_up()
+            config = slow.deployment.serve_config("steady")
+            assert config["engine_kwargs"]["max_model_len"] == 2048
+    figures.add(f"an edit killed, then {'undone' if goes_back else 'ended'}", load.summary())
+    assert load.lost == []
+    assert load.slowest < UNREST_SECONDS
+    slow.assert_whole()
+    assert "/starting/" not in slow.cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
+
+
+def read_stream(cluster: Cluster, model: str, text: str) -> str:
+    """The text of a streamed chat answer, empty if it breaks off."""
+    body: dict[str, Any] = {
+        "model": model,
+        "stream": True,
+        "messages": [{"role": "user", "content": text}],
+    }
+    request = urllib.request.Request(
+        f"{cluster.state.serve}/{model}/v1/chat/completions",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    found = ""
+    try:
+        with opener.open(request, timeout=200) as answer:
+            for line in answer:
+                data = line.decode().removeprefix("data: ").strip()
+                if data.startswith("{"):
+                    delta = json.loads(data)["choices"][0].get("delta") or {}
+                    found += delta.get("content") or ""
+    except (OSError, ValueError):
+        return ""
+    return found
