@@ -103,6 +103,25 @@ def next_wave(
     )
 
 
+def held_models(
+    live: ServeConfig, wanted: ServeConfig, pool_gpus: Mapping[str, int]
+) -> tuple[str, ...]:
+    """The models whose requests are held while they load, because their pools have no room.
+
+    It counts each model's minimum as running, so with more replicas up there may be more.
+    """
+    running = {item["name"]: running_at_least(item) for item in live["applications"]}
+    held: list[str] = []
+    while wave := next_wave(live, wanted, running, pool_gpus):
+        for name, count in wave.replicas.items():
+            old = [i for i in live["applications"] if model_of(i) == wave.models[name]]
+            if count == 0 and any(running.get(item["name"], 0) for item in old):
+                held.append(wave.models[name])
+        live = handed_over(wave.config, wanted, wave.models)
+        running |= wave.replicas
+    return tuple(held)
+
+
 def handed_over(
     live: ServeConfig, wanted: ServeConfig, applications: Collection[str]
 ) -> ServeConfig:

@@ -65,7 +65,7 @@ def test_an_edited_model_of_one_replica_keeps_nobody_waiting(
     figures.add("... slowest answer", f"{load.slowest:.1f} s")
     assert load.lost == []
     assert load.slowest < UNREST_SECONDS
-    assert "steady: the new version runs" in log.stdout
+    assert "steady: the new version runs" in log
     assert slow.deployment.serve_config("steady")["engine_kwargs"]["max_model_len"] == 2048
     slow.assert_whole()
     assert slow.deployment.ray_clusters() == clusters
@@ -106,7 +106,7 @@ def test_without_a_free_gpu_requests_are_held_and_none_is_lost(
     figures.add("... slowest answer", f"{load.slowest:.1f} s")
     assert load.lost == []
     assert load.slowest > 15
-    assert "waits for the GPUs of the old one" in log.stdout
+    assert "waits for the GPUs of the old one" in log
     service.assert_whole()
 
 

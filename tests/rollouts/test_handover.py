@@ -3,11 +3,11 @@
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests import service_manifests
-from rollouts import ServeConfig, handed_over, leftovers, next_wave, without
+from rollouts import ServeConfig, handed_over, held_models, leftovers, next_wave, without
 from rollouts.handover import BESIDE, model_of
 from tests.manifests.plans import model, plan
 
@@ -109,6 +109,13 @@ def test_without_any_room_the_new_version_waits_beside_at_zero() -> None:
         assert wave.replicas == {named(wanted, "a"): 0}
 
 
+def test_models_without_room_are_known_before() -> None:
+    live, wanted = serve_config(a=2048, b=2048), serve_config(a=4096, b=4096)
+    assert held_models(live, wanted, {"l4": 2}) == ("a", "b")
+    assert held_models(live, wanted, {"l4": 3}) == ()
+    assert held_models(live, live, {"l4": 1}) == ()
+
+
 def test_one_change_takes_the_route_and_takes_the_old_version_away() -> None:
     live, wanted = serve_config(a=2048, b=2048), serve_config(a=4096, b=2048)
     wave = next_wave(live, wanted, {named(live, "a"): 1}, POOL)
@@ -148,6 +155,7 @@ def test_an_application_of_an_earlier_version_of_this_program_is_replaced_too() 
     assert len(wave.config["applications"][0]["deployments"]) == 1
 
 
+@settings(deadline=None)
 @given(
     before=st.dictionaries(st.sampled_from("abcde"), st.sampled_from([1024, 2048]), min_size=1),
     after=st.dictionaries(st.sampled_from("abcde"), st.sampled_from([1024, 2048]), min_size=1),
