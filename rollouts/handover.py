@@ -222,7 +222,8 @@ def _deployments_beside(application: Application, replicas: int) -> Iterator[Map
             scaling |= {"min_replicas": replicas, "initial_replicas": replicas}
         else:
             # The ingress is there before it is asked.
-            scaling |= {"min_replicas": max(1, scaling["min_replicas"]), "initial_replicas": 1}
+            least = max(1, scaling["min_replicas"])
+            scaling |= {"min_replicas": least, "initial_replicas": least}
         scaling["max_replicas"] = max(scaling["max_replicas"], scaling["min_replicas"])
         yield {**options, "autoscaling_config": scaling, _GRACE: _SHORT_GRACE_SECONDS}
 

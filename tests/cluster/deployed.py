@@ -61,7 +61,7 @@ class ClusterDeployment(Deployment):
         [application] = [
             item
             for item in self.cluster.applications().values()
-            if item["route_prefix"] == f"/{model}"
+            if item["route_prefix"] == f"/{model}" and item["status"] != "DELETING"
         ]
         config: dict[str, Any] = application["deployed_app_config"]["args"]["llm_configs"][0]
         return config
