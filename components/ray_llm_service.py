@@ -135,6 +135,7 @@ class RayLlmService(pulumi.ComponentResource):
                     f"{name}-ray-service",
                     kuberay=manifests.kuberay,
                     names_release=manifests.names_ray_release,
+                    room=manifests.room,
                 ),
                 custom_timeouts=_timeouts(SEEN_TIMEOUT_SECONDS),
             ),

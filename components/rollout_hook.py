@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pulumi
 
-from rollouts import predict, sentences
+from rollouts import Room, predict, sentences, shortages
 
 
 def rollout_hook(
-    name: str, *, kuberay: str | None, names_release: bool
+    name: str, *, kuberay: str | None, names_release: bool, room: Room
 ) -> pulumi.ResourceHookBinding:
     """The hook of the RayService `name` that says, at previews, what its change does.
 
@@ -22,10 +22,11 @@ def rollout_hook(
 
     kuberay: the operator's release; None if it is not known.
     names_release: whether the stack says which Ray it wants.
+    room: what there is for a second Ray cluster; a change that starts one without room is stopped.
     """
     hook = pulumi.ResourceHook(
         f"{name}-rollout",
-        _Saying(kuberay=kuberay, names_release=names_release),
+        _Saying(kuberay=kuberay, names_release=names_release, room=room),
         pulumi.ResourceHookOptions(on_dry_run=True),
     )
     return pulumi.ResourceHookBinding(before_update=[hook])
@@ -37,13 +38,15 @@ class _Saying:
 
     kuberay: str | None
     names_release: bool
+    room: Room
 
     # Pulumi names a hook by this.
     __name__ = "say_rollout"
 
     def __call__(self, args: pulumi.ResourceHookArgs) -> None:
-        if not pulumi.runtime.is_dry_run():
-            return
         rollout = predict(args.old_inputs or {}, args.new_inputs or {}, self.kuberay)
-        for sentence in sentences(rollout, names_release=self.names_release):
-            (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
+        if pulumi.runtime.is_dry_run():
+            for sentence in sentences(rollout, names_release=self.names_release):
+                (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
+        if rollout.causes and (found := shortages(rollout.running, self.room)):
+            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))

@@ -15,6 +15,7 @@ from manifests.smoke_test.script_files import script_config_map
 from manifests.yaml_text import Written, yaml_text
 from models.stack import KubeRayInstall
 from planning import Plan
+from rollouts import PoolRoom, QuotaRoom, Room
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain values, as `kubectl apply` takes it."""
@@ -42,6 +43,7 @@ class ServiceManifests:
     names_ray_release: whether the settings say which Ray runs; else it is the program's default.
     kuberay: the operator's release; None if it is not installed by this program, and the settings
         do not name it.
+    room: what there is for a second Ray cluster beside the first.
     """
 
     namespace: Manifest
@@ -51,6 +53,7 @@ class ServiceManifests:
     needs_hugging_face_token: bool
     names_ray_release: bool
     kuberay: str | None
+    room: Room
     ray_service: Manifest
     smoke_test: SmokeTestManifests
     access: ServiceAccess
@@ -74,6 +77,7 @@ def service_manifests(plan: Plan) -> ServiceManifests:
         needs_hugging_face_token=plan.has_hugging_face_token,
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
+        room=_room(plan),
         ray_service=ray_service(plan, serve_text, cluster, job_annotation(job)),
         smoke_test=SmokeTestManifests(
             job=smoke_test_job(plan, job, [item["metadata"]["name"] for item in configs], script),
@@ -90,3 +94,16 @@ def _kuberay(plan: Plan) -> str | None:
     release = plan.release
     known = release.install is KubeRayInstall.HELM or release.kuberay_is_named
     return release.kuberay.version if known else None
+
+
+def _room(plan: Plan) -> Room:
+    return Room(
+        pools=tuple(
+            PoolRoom(id=pool.id, path=pool.path, nodes=pool.nodes_at_min, max_nodes=pool.max_nodes)
+            for pool in plan.pools
+        ),
+        quotas=tuple(
+            QuotaRoom(metric=need.metric, both=need.upgrade, limit=need.limit)
+            for need in plan.quota
+        ),
+    )

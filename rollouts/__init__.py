@@ -5,7 +5,20 @@ nor a cluster. This is all of rollouts that other folders import.
 """
 
 from rollouts.prediction import Kind, Rollout, predict
+from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
 from rollouts.serve_models import Effect, ModelChange
 from rollouts.words import Sentence, sentences
 
-__all__ = ["Effect", "Kind", "ModelChange", "Rollout", "Sentence", "predict", "sentences"]
+__all__ = [
+    "Effect",
+    "Kind",
+    "ModelChange",
+    "PoolRoom",
+    "QuotaRoom",
+    "Rollout",
+    "Room",
+    "Sentence",
+    "predict",
+    "sentences",
+    "shortages",
+]

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from models.catalog import KubeRayRelease, kuberay_releases
-from rollouts.ray_cluster import cluster_change, gpus_at_start
+from rollouts.ray_cluster import cluster_change, gpus_at_start, workers_at_start
 from rollouts.refusals import refusal_of_serve_config, refusals
 from rollouts.serve_models import Effect, ModelChange, model_changes, other_changes
 from rollouts.tree import differences
@@ -76,6 +76,7 @@ class Rollout:
     models: what happens to each model of either serve config.
     serve_settings: fields of the serve config outside of its models.
     gpus: GPUs by worker group that the second cluster takes on top at its start.
+    running: workers by group that the first cluster keeps beside a second one.
     if_known: what every release of the table would do, if the release is not known.
     """
 
@@ -91,6 +92,7 @@ class Rollout:
     models: tuple[ModelChange, ...] = ()
     serve_settings: tuple[str, ...] = ()
     gpus: Mapping[str, int] = field(default_factory=dict)
+    running: Mapping[str, int] = field(default_factory=dict)
     if_known: "Rollout | None" = None
 
     def with_effect(self, effect: Effect) -> tuple[ModelChange, ...]:
@@ -235,6 +237,7 @@ def _of_cluster(
             causes=hashed,
             release=_changed_release(old, new),
             gpus=gpus_at_start(new),
+            running=workers_at_start(old),
         )
     if hashed and strategy == _NONE:
         # Appended groups too, because the first part of the spec has another hash.
