@@ -13,7 +13,14 @@ from typing import Any, Final
 from models.catalog import KubeRayRelease, kuberay_releases
 from rollouts.ray_cluster import cluster_change, gpus_at_start, workers_at_start
 from rollouts.refusals import refusal_of_serve_config, refusals
-from rollouts.serve_models import Effect, ModelChange, model_changes, other_changes
+from rollouts.serve_models import (
+    Effect,
+    ModelChange,
+    model_changes,
+    other_changes,
+    untouched_model,
+    without_common_applications,
+)
 from rollouts.tree import differences
 
 CLUSTER: Final = "spec.rayClusterConfig"
@@ -266,7 +273,10 @@ def _of_serve_config(
     old, new = before.get("serveConfigV2"), after.get("serveConfigV2")
     if old == new:
         return rollout
-    if refused := refusal_of_serve_config(new):
+    untouched: tuple[str, ...] = ()
+    if isinstance(old, str) and isinstance(new, str):
+        old, new, untouched = without_common_applications(old, new)
+    if refused := refusal_of_serve_config(new, beside=untouched):
         return _at_least(rollout, Kind.REFUSED, refused_by_ray=refused)
     if not isinstance(old, str) or not isinstance(new, str):
         raise TypeError("serveConfigV2 is no text")
@@ -274,7 +284,7 @@ def _of_serve_config(
     return _at_least(
         rollout,
         Kind.SERVE,
-        models=model_changes(old, new),
+        models=(*model_changes(old, new), *map(untouched_model, untouched)),
         serve_settings=other_changes(old, new),
     )
 

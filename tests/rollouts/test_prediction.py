@@ -133,6 +133,34 @@ def test_resources_of_a_router_restart_the_router_alone(ray: str) -> None:
     assert effects(predict(old, new, "1.6.2"))["b"] is Effect.ROUTER
 
 
+def test_models_are_told_the_same_whatever_the_layout_of_the_text() -> None:
+    models = tuple(model(name, "l4") for name in ("a", "b", "c.d", "e"))
+    old = service(models=models)
+    new = service(models=(*models[1:3], replace(models[3], max_num_seqs=3), model("f", "l4")))
+    other = [copy.deepcopy(item) for item in (old, new)]
+    for item in other:
+        serving(lambda _: None)(item["spec"])
+    expected = {
+        "a": Effect.REMOVED,
+        "b": Effect.UNTOUCHED,
+        "c.d": Effect.UNTOUCHED,
+        "e": Effect.EDITED,
+        "f": Effect.ADDED,
+    }
+    assert effects(predict(old, new, "1.6.2")) == expected
+    assert effects(predict(*other, "1.6.2")) == expected
+    assert effects(predict(old, other[1], "1.6.2")) == expected
+
+
+def test_a_route_that_is_taken_already_is_refused() -> None:
+    def twice(config: dict[str, Any]) -> None:
+        config["applications"].append({**config["applications"][0], "name": "again"})
+
+    found = with_serve_config(twice)
+    assert found.kind is Kind.REFUSED
+    assert found.refused_by_ray == "spec.serveConfigV2 has two applications at /a"
+
+
 def test_the_least_number_of_replicas_until_then_is_told() -> None:
     models = (model("a", "t4", replicas=replicas(3, 4)), MODELS[1])
     new = tuple(replace(item, max_num_seqs=3) for item in models)
