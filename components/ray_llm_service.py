@@ -132,6 +132,7 @@ class RayLlmService(pulumi.ComponentResource):
             ray_service=manifests.ray_service,
             kuberay=manifests.kuberay,
             names_release=manifests.names_ray_release,
+            room=manifests.room,
         )
         record = hooks.record(name, self)
         return KubernetesObject(

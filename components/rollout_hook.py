@@ -20,7 +20,7 @@ import yaml
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
 from manifests import RolloutManifest
-from rollouts import Kind, Rollout, predict, sentences
+from rollouts import Kind, Rollout, Room, predict, sentences, shortages
 
 if TYPE_CHECKING:
     from components.model_handover import Handover
@@ -33,6 +33,7 @@ class RolloutHooks:
     access: the way to its cluster.
     kuberay: the operator's release; None if it is not known.
     names_release: whether the stack says which Ray it wants.
+    room: what there is for a second Ray cluster; a change that starts one without room is stopped.
     """
 
     access: AccessOfProvider
@@ -40,6 +41,7 @@ class RolloutHooks:
     ray_service: Mapping[str, Any]
     kuberay: str | None
     names_release: bool
+    room: Room
 
     def record(self, name: str, parent: pulumi.Resource) -> pulumi.Stash:
         """The record of the service that was begun last; the RayService comes after it."""
@@ -79,7 +81,11 @@ class _RollingOut:
         if pulumi.runtime.is_dry_run():
             for sentence in sentences(rollout, names_release=self.hooks.names_release):
                 (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
-        elif _replaces_models(rollout) and (access := await self.hooks.access.known()):
+        if rollout.causes and (found := shortages(rollout.running, self.hooks.room)):
+            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
+        if pulumi.runtime.is_dry_run():
+            return
+        if _replaces_models(rollout) and (access := await self.hooks.access.known()):
             wanted = _serve_config(new)
             await asyncio.to_thread(lambda: _handover(access, self.hooks.manifest).run(wanted))
 

@@ -16,6 +16,7 @@ from manifests.smoke_test.script_files import script_config_map
 from manifests.yaml_text import yaml_text
 from models.stack import KubeRayInstall
 from planning import Plan
+from rollouts import PoolRoom, QuotaRoom, Room
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain values, as `kubectl apply` takes it."""
@@ -44,6 +45,7 @@ class ServiceManifests:
     rollout: what a hand-over of edited models has to know.
     kuberay: the operator's release; None if it is not installed by this program, and the settings
         do not name it.
+    room: what there is for a second Ray cluster beside the first.
     """
 
     namespace: Manifest
@@ -53,6 +55,7 @@ class ServiceManifests:
     needs_hugging_face_token: bool
     names_ray_release: bool
     kuberay: str | None
+    room: Room
     ray_service: Manifest
     rollout: RolloutManifest
     smoke_test: SmokeTestManifests
@@ -77,6 +80,7 @@ def service_manifests(plan: Plan) -> ServiceManifests:
         needs_hugging_face_token=plan.has_hugging_face_token,
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
+        room=_room(plan),
         ray_service=ray_service(plan, serve_text, cluster, job_annotation(job)),
         rollout=rollout_manifest(plan, job),
         smoke_test=SmokeTestManifests(
@@ -94,3 +98,16 @@ def _kuberay(plan: Plan) -> str | None:
     release = plan.release
     known = release.install is KubeRayInstall.HELM or release.kuberay_is_named
     return release.kuberay.version if known else None
+
+
+def _room(plan: Plan) -> Room:
+    return Room(
+        pools=tuple(
+            PoolRoom(id=pool.id, path=pool.path, nodes=pool.nodes_at_min, max_nodes=pool.max_nodes)
+            for pool in plan.pools
+        ),
+        quotas=tuple(
+            QuotaRoom(metric=need.metric, both=need.upgrade, limit=need.limit)
+            for need in plan.quota
+        ),
+    )

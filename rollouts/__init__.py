@@ -15,6 +15,7 @@ from rollouts.handover import (
     without,
 )
 from rollouts.prediction import Kind, Rollout, predict
+from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
 from rollouts.serve_models import Effect, ModelChange
 from rollouts.words import Sentence, sentences
 
@@ -22,7 +23,10 @@ __all__ = [
     "Effect",
     "Kind",
     "ModelChange",
+    "PoolRoom",
+    "QuotaRoom",
     "Rollout",
+    "Room",
     "Sentence",
     "ServeConfig",
     "Wave",
@@ -33,5 +37,6 @@ __all__ = [
     "predict",
     "running_at_least",
     "sentences",
+    "shortages",
     "without",
 ]

@@ -11,9 +11,16 @@ from enum import IntEnum
 from typing import Any, Final
 
 from models.catalog import KubeRayRelease, kuberay_releases
-from rollouts.ray_cluster import cluster_change, gpus_at_start
+from rollouts.ray_cluster import cluster_change, gpus_at_start, workers_at_start
 from rollouts.refusals import refusal_of_serve_config, refusals
-from rollouts.serve_models import Effect, ModelChange, model_changes, other_changes
+from rollouts.serve_models import (
+    Effect,
+    ModelChange,
+    model_changes,
+    other_changes,
+    untouched_model,
+    without_common_applications,
+)
 from rollouts.tree import differences
 
 CLUSTER: Final = "spec.rayClusterConfig"
@@ -76,6 +83,7 @@ class Rollout:
     models: what happens to each model of either serve config.
     serve_settings: fields of the serve config outside of its models.
     gpus: GPUs by worker group that the second cluster takes on top at its start.
+    running: workers by group that the first cluster keeps beside a second one.
     if_known: what every release of the table would do, if the release is not known.
     """
 
@@ -91,6 +99,7 @@ class Rollout:
     models: tuple[ModelChange, ...] = ()
     serve_settings: tuple[str, ...] = ()
     gpus: Mapping[str, int] = field(default_factory=dict)
+    running: Mapping[str, int] = field(default_factory=dict)
     if_known: "Rollout | None" = None
 
     def with_effect(self, effect: Effect) -> tuple[ModelChange, ...]:
@@ -235,6 +244,7 @@ def _of_cluster(
             causes=hashed,
             release=_changed_release(old, new),
             gpus=gpus_at_start(new),
+            running=workers_at_start(old),
         )
     if hashed and strategy == _NONE:
         # Appended groups too, because the first part of the spec has another hash.
@@ -263,7 +273,10 @@ def _of_serve_config(
     old, new = before.get("serveConfigV2"), after.get("serveConfigV2")
     if old == new:
         return rollout
-    if refused := refusal_of_serve_config(new):
+    untouched: tuple[str, ...] = ()
+    if isinstance(old, str) and isinstance(new, str):
+        old, new, untouched = without_common_applications(old, new)
+    if refused := refusal_of_serve_config(new, beside=untouched):
         return _at_least(rollout, Kind.REFUSED, refused_by_ray=refused)
     if not isinstance(old, str) or not isinstance(new, str):
         raise TypeError("serveConfigV2 is no text")
@@ -271,7 +284,7 @@ def _of_serve_config(
     return _at_least(
         rollout,
         Kind.SERVE,
-        models=model_changes(old, new),
+        models=(*model_changes(old, new), *map(untouched_model, untouched)),
         serve_settings=other_changes(old, new),
     )
 

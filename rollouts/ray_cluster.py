@@ -66,17 +66,27 @@ def group_names(cluster: Mapping[str, Any]) -> list[str]:
     return names
 
 
+def workers_at_start(cluster: Mapping[str, Any]) -> dict[str, int]:
+    """The workers by group that a new cluster starts before its autoscaler adds any."""
+    return {
+        group["groupName"]: max(_whole(group.get("replicas")), _whole(group.get("minReplicas")))
+        for group in cluster.get(_WORKERS) or ()
+    }
+
+
 def gpus_at_start(cluster: Mapping[str, Any]) -> dict[str, int]:
     """The GPUs by worker group that a new cluster takes before its autoscaler adds any.
 
     Groups without a GPU, and groups that start empty, are left out.
     """
     found = {}
+    workers = workers_at_start(cluster)
     for group in cluster.get(_WORKERS) or ():
-        workers = max(_whole(group.get("replicas")), _whole(group.get("minReplicas")))
         containers = group["template"]["spec"]["containers"]
         limits = [(item.get("resources") or {}).get("limits") or {} for item in containers]
-        gpus = workers * sum(_whole(limit.get("nvidia.com/gpu")) for limit in limits)
+        gpus = workers[group["groupName"]] * sum(
+            _whole(limit.get("nvidia.com/gpu")) for limit in limits
+        )
         if gpus:
             found[group["groupName"]] = gpus
     return found

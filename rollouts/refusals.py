@@ -7,7 +7,7 @@ controllers/ray/utils/validation.go that hold for every release of the catalogue
 field tells. What only an operator's feature gates decide is not here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from models.catalog import KubeRayRelease
@@ -23,15 +23,19 @@ def refusals(spec: Mapping[str, Any], release: KubeRayRelease) -> Iterator[str]:
     yield from _of_cluster(spec["rayClusterConfig"], release)
 
 
-def refusal_of_serve_config(text: Any) -> str | None:
-    """Why Ray refuses a serve config, after KubeRay has taken it; None if it does not."""
+def refusal_of_serve_config(text: Any, *, beside: Collection[str] = ()) -> str | None:
+    """Why Ray refuses a serve config, after KubeRay has taken it; None if it does not.
+
+    beside: the routes of further applications, which are not in the text.
+    """
     if text is None or text == "":
         return "spec.serveConfigV2 is empty"
     try:
-        applications(text)
+        routes = applications(text)
     except ValueError as error:
         return f"spec.serveConfigV2 {error}"
-    return None
+    twice = next((route for route in routes if route in beside), None)
+    return f"spec.serveConfigV2 has two applications at {twice}" if twice else None
 
 
 def _of_strategy(spec: Mapping[str, Any], release: KubeRayRelease) -> Iterator[str]:

@@ -7,6 +7,7 @@ over that: `ray_actor_options` start new processes, the settings of _IN_PLACE ch
 run. A model is known by its route, because the name of its application may carry a version.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +34,11 @@ _IN_PLACE: Final = frozenset(
     }
 )
 _INGRESSES: Final = ("LLMRouter", "OpenAiIngress")
+_APPLICATIONS: Final = "\napplications:\n"
+_ITEM: Final = re.compile(r"^- ", re.MULTILINE)
+_TOP_LEVEL: Final = re.compile(r"^[^\s-]", re.MULTILINE)
+_ALIAS: Final = re.compile(r"[:-] [&*]")
+_ROUTE: Final = re.compile(r"^  route_prefix: (/[\w./-]+)$", re.MULTILINE)
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -63,6 +69,41 @@ class ModelChange:
     replicas: int | None = None
 
 
+def without_common_applications(old: str, new: str) -> tuple[str, str, tuple[str, ...]]:
+    """Both serve configs without the applications whose text is in both, and the routes of those.
+
+    A parser takes a millisecond for each application, and an edit concerns a few of hundreds. Texts
+    in another layout than this program's come back whole.
+    """
+    parts = [split for text in (old, new) if (split := _split(text))]
+    if len(parts) != 2:
+        return old, new, ()
+    (old_head, before), (new_head, after) = parts
+    common = {text: _ROUTE.search(text) for text in set(before) & set(after)}
+    if not all(common.values()) or any(len(set(texts)) < len(texts) for texts in (before, after)):
+        return old, new, ()
+    routes = tuple(found[1] for text in after if (found := common.get(text)))
+    return (
+        _joined(old_head, [text for text in before if text not in common]),
+        _joined(new_head, [text for text in after if text not in common]),
+        routes,
+    )
+
+
+def _split(text: str) -> tuple[str, list[str]] | None:
+    """What stands before the applications, and the text of each; None in another layout."""
+    head, key, rest = text.partition(_APPLICATIONS)
+    items = _ITEM.split(rest)
+    if not key or items[0] or _ALIAS.search(text) or _TOP_LEVEL.search(rest):
+        return None
+    return head, items[1:]
+
+
+def _joined(head: str, applications: list[str]) -> str:
+    items = "".join(f"- {text}" for text in applications)
+    return f"{head}\napplications:\n{items}" if items else f"{head}\napplications: []\n"
+
+
 def model_changes(old: str, new: str) -> tuple[ModelChange, ...]:
     """The models of both serve configs, in the order of the new one, then those that go.
 
@@ -81,6 +122,11 @@ def model_changes(old: str, new: str) -> tuple[ModelChange, ...]:
         if route not in after
     ]
     return (*changes, *gone)
+
+
+def untouched_model(route: str) -> ModelChange:
+    """The model at a route whose application stays as it is."""
+    return ModelChange(name=_name(route), effect=Effect.UNTOUCHED)
 
 
 def other_changes(old: str, new: str) -> tuple[str, ...]:

@@ -92,11 +92,11 @@ def _second_cluster(rollout: Rollout, *, names_release: bool) -> Sentence:
         stays = _how_to_stay(before)
     if causes:
         said.append(f"{_listed(causes, _PATHS)} {'changes' if len(causes) == 1 else 'change'}")
-    twice = " and ".join(f"{count} of {group}" for group, count in rollout.gpus.items())
-    on_top = f" (at its start: {twice})" if twice else ""
+    twice = [f"{count} of {group}" for group, count in rollout.gpus.items()]
+    on_top = f" Its first GPUs: {_listed(twice, _NAMED)}." if twice else ""
     return Sentence(
         f"{', and '.join(said)}. KubeRay starts a second Ray cluster beside the old one: until it "
-        f"answers, the GPUs are needed twice, and every model loads anew{on_top}.{stays}",
+        f"answers, the GPUs are needed twice, and every model loads anew.{on_top}{stays}",
         warns=True,
     )
 

@@ -16,7 +16,7 @@ import pytest
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.testing.running_cluster import eventually
 from models.catalog import DEFAULT_KUBERAY
-from rollouts import Kind, Rollout, predict
+from rollouts import Effect, Kind, ModelChange, Rollout, predict
 from tests.cluster.deployed import RAY, RAY_SERVICE
 from tests.cluster.running import Cluster
 from tests.cluster.stage import Stage
@@ -27,12 +27,16 @@ pytestmark = pytest.mark.cluster
 REFUSED_BY_RAY_SECONDS = 8
 """KubeRay says it only in an event; by then it has tried several times."""
 
+QUIET_SECONDS = 4
+"""Serve has begun by then to replace whatever it replaces."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """What the operator has made of the RayService.
 
     refused: why KubeRay refuses it. deployed: when Serve got each application last.
+    proxies: the settings that Serve's proxies run with.
     """
 
     generation: int
@@ -42,6 +46,7 @@ class Seen:
     pending: str
     cluster: dict[str, Any]
     deployed: dict[str, float]
+    proxies: dict[str, Any]
 
 
 class Operator:
@@ -60,7 +65,7 @@ class Operator:
         status = service["status"]
         [ready] = [item for item in status["conditions"] if item["type"] == "Ready"]
         active = status["activeServiceStatus"]["rayClusterName"]
-        applications = self._cluster.applications()
+        serve = self._cluster.serve()
         return Seen(
             generation=service["metadata"]["generation"],
             observed=status["observedGeneration"],
@@ -70,9 +75,25 @@ class Operator:
             cluster=self._cluster.get(f"{RAY}/rayclusters/{active}")["spec"],
             deployed={
                 name: application["last_deployed_time_s"]
-                for name, application in applications.items()
+                for name, application in serve["applications"].items()
             },
+            proxies=serve["http_options"],
         )
+
+    def replicas(self) -> dict[str, dict[str, set[str]]]:
+        """The replicas of each model by its name, those of the model and those of its routers."""
+        found: dict[str, dict[str, set[str]]] = {}
+        for application in self._cluster.applications().values():
+            if application["status"] == "DELETING":
+                continue
+            # Serve has no route of an application that it is still building.
+            route = application["deployed_app_config"]["route_prefix"]
+            kinds = found.setdefault(route.removeprefix("/"), {})
+            for name, deployment in application["deployments"].items():
+                kind = "model" if name.startswith("LLMServer") else "routers"
+                running = {item["replica_id"] for item in deployment["replicas"]}
+                kinds[kind] = kinds.get(kind, set()) | running
+        return found
 
     def write(self, spec: dict[str, Any]) -> None:
         """Replace the spec, as `kubectl replace` does."""
@@ -109,7 +130,11 @@ class Operator:
             for item in self._cluster.items(f"{RAY}/rayclusters"):
                 if (name := item["metadata"]["name"]) != seen.active:
                     self._cluster.delete(f"{RAY}/rayclusters/{name}")
-            return seen.refused is None and seen.observed == seen.generation
+            return (
+                seen.refused is None
+                and seen.observed == seen.generation
+                and self._cluster.serves_quietly()
+            )
 
         eventually(is_back, "the service is as before", seconds=60)
 
@@ -146,9 +171,30 @@ def visible(rollout: Rollout) -> Kind:
     return Kind.NOTHING if rollout.kind in nothing_to_see else rollout.kind
 
 
+def as_predicted(
+    model: ModelChange,
+    before: dict[str, dict[str, set[str]]],
+    after: dict[str, dict[str, set[str]]],
+) -> bool:
+    """Whether those replicas of a model went on, or were replaced, that were said to."""
+    was, is_ = before.get(model.name), after.get(model.name)
+    if was is None or is_ is None:
+        effect = Effect.ADDED if was is None else Effect.REMOVED
+        return model.effect is effect
+    replaced = {kind for kind, running in is_.items() if running and not running & was[kind]}
+    expected = {
+        Effect.EDITED: {"model"},
+        Effect.ROUTER: {"routers"},
+        Effect.SCALED: set[str](),
+        Effect.UNTOUCHED: set[str](),
+    }[model.effect]
+    # Serve replaces the routers together with a model if its arguments change.
+    return replaced - {"routers"} == expected if "model" in expected else replaced == expected
+
+
 def edited(operator: Operator, edit: Edit) -> None:
     """Make the edit; assert that the operator does what was predicted."""
-    before = operator.seen()
+    before, replicas = operator.seen(), operator.replicas()
     old = operator.ray_service()
     new = edit.applied(old)
     predicted = predict(old, new, DEFAULT_KUBERAY)
@@ -156,6 +202,17 @@ def edited(operator: Operator, edit: Edit) -> None:
     operator.write(new["spec"])
     after = operator.settled()
     assert done(before, after, added_groups=len(predicted.appended)) is visible(predicted)
+    assert after.proxies == before.proxies
+    for model in predicted.models if predicted.kind is Kind.SERVE else ():
+        eventually(
+            lambda model=model: as_predicted(model, replicas, operator.replicas()),
+            f"{model.name}: {model.effect}",
+            seconds=40,
+        )
+    if predicted.kind is Kind.SERVE:
+        time.sleep(QUIET_SECONDS)
+        for model in predicted.models:
+            assert as_predicted(model, replicas, operator.replicas()), model
 
 
 @pytest.mark.parametrize("edit", [GATES, *EDITS, *APPENDS], ids=str)

@@ -38,8 +38,8 @@ def _said(deployment: Deployment, config: dict[str, Any]) -> str:
 
 def test_an_edit_of_nothing_says_nothing(deployed: Deployment) -> None:
     said = _preview(deployed, ray=OLD)
-    assert "KubeRay " not in said
-    assert "Model " not in said
+    assert "warning:" not in said
+    assert "in place" not in said
 
 
 def test_an_added_and_an_edited_model_are_named(deployed: Deployment) -> None:
@@ -91,3 +91,31 @@ def test_another_image_of_the_same_release_is_said_too(deployed: Deployment) -> 
     said = _preview(deployed, ray=OLD, image=image)
     assert f"becomes Ray {OLD} ({image})" in said
     assert SECOND_CLUSTER in said
+
+
+def test_a_second_cluster_without_room_stops_the_preview_and_nothing_else_does(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    config = shipped_config("dev") | {
+        "ray-llm:versions": {"ray": OLD},
+        "ray-llm:gpuPools": [{"tier": "l4", "maxNodes": 1}],
+        "ray-llm:models": [{"model": "qwen2.5-0.5b-instruct", "replicas": {"min": 1, "max": 1}}],
+    }
+    full = Deployment(tmp_path_factory.mktemp("full"), "dev", config)
+    full.must_up()
+    _said(full, {**config, "ray-llm:defaults": {"contextLength": 2048}})
+    full.write({**config, "ray-llm:versions": {"ray": DEFAULT_RAY}})
+    done = full.preview()
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert "ray-llm:gpuPools[0].maxNodes: 1 is below the 2 nodes of l4" in said
+    assert "Use 2, or lower replicas.min" in said
+    assert SECOND_CLUSTER in said
+    _said(
+        full,
+        {
+            **config,
+            "ray-llm:versions": {"ray": DEFAULT_RAY},
+            "ray-llm:gpuPools": [{"tier": "l4", "maxNodes": 2}],
+        },
+    )

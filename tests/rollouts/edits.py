@@ -155,6 +155,21 @@ def _router_slots(config: dict[str, Any]) -> None:
     config["applications"][0]["deployments"][0]["max_ongoing_requests"] = 77
 
 
+def _router_processes(config: dict[str, Any]) -> None:
+    config["applications"][0]["deployments"][0]["ray_actor_options"]["num_cpus"] = 0.1
+
+
+def _override_of_a_model(config: dict[str, Any]) -> None:
+    application = config["applications"][0]
+    model = application["args"]["llm_configs"][0]["model_loading_config"]["model_id"]
+    name = f"LLMServer:{model.replace('.', '_')}"
+    entries = [item for item in application["deployments"] if item["name"] == name]
+    if not entries:
+        entries.append({"name": name})
+        application["deployments"] += entries
+    entries[0]["max_ongoing_requests"] = 77
+
+
 def _same_in_milli(spec: Spec) -> None:
     for amounts in _container(_group(spec))["resources"].values():
         amounts["cpu"] = f"{int(amounts['cpu'])}000m"
@@ -236,6 +251,8 @@ EDITS = (
     Edit(name="a model is edited", apply=serving(_fewer_sequences), kind=Kind.SERVE),
     Edit(name="a model gets another route", apply=serving(_another_route), kind=Kind.SERVE),
     Edit(name="a router takes more requests", apply=serving(_router_slots), kind=Kind.SERVE),
+    Edit(name="a router asks for more", apply=serving(_router_processes), kind=Kind.SERVE),
+    Edit(name="an override of a model", apply=serving(_override_of_a_model), kind=Kind.SERVE),
     Edit(name="the same in another layout", apply=serving(lambda _: None), kind=Kind.SERVE),
     Edit(name="a longer timeout of the proxies", apply=serving(_longer_timeout), kind=Kind.SERVE),
     # Not seen by the hash

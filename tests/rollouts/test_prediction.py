@@ -85,6 +85,14 @@ def test_a_model_is_known_by_its_route_and_another_application_is_a_new_version_
     assert [change.beside for change in found.models] == [True, False]
 
 
+def without_override(config: dict[str, Any]) -> None:
+    """Take what is said of the first model's own deployment out of `deployments`."""
+    application = config["applications"][0]
+    application["deployments"] = [
+        entry for entry in application["deployments"] if not entry["name"].startswith("LLMServer")
+    ]
+
+
 @pytest.mark.parametrize(
     ("option", "value", "effect"),
     [
@@ -99,6 +107,7 @@ def test_an_override_of_the_models_deployment_restarts_it_only_if_serve_does(
     option: str, value: Any, effect: Effect
 ) -> None:
     def override(config: dict[str, Any]) -> None:
+        without_override(config)
         config["applications"][0]["deployments"].append({"name": "LLMServer:a", option: {}})
 
     old = service()
@@ -114,11 +123,16 @@ def test_an_override_of_the_models_deployment_restarts_it_only_if_serve_does(
 
 
 def test_the_first_override_of_a_deployment_restarts_the_model() -> None:
+    old = service()
+    serving(without_override)(old["spec"])
+    new = copy.deepcopy(old)
+
     def override(config: dict[str, Any]) -> None:
         entry = {"name": "LLMServer:a", "max_ongoing_requests": 80}
         config["applications"][0]["deployments"].append(entry)
 
-    assert effects(with_serve_config(override))["a"] is Effect.EDITED
+    serving(override)(new["spec"])
+    assert effects(predict(old, new, "1.6.2"))["a"] is Effect.EDITED
 
 
 @pytest.mark.parametrize("ray", ray_releases())
@@ -131,6 +145,34 @@ def test_resources_of_a_router_restart_the_router_alone(ray: str) -> None:
 
     serving(change)(new["spec"])
     assert effects(predict(old, new, "1.6.2"))["b"] is Effect.ROUTER
+
+
+def test_models_are_told_the_same_whatever_the_layout_of_the_text() -> None:
+    models = tuple(model(name, "l4") for name in ("a", "b", "c.d", "e"))
+    old = service(models=models)
+    new = service(models=(*models[1:3], replace(models[3], max_num_seqs=3), model("f", "l4")))
+    other = [copy.deepcopy(item) for item in (old, new)]
+    for item in other:
+        serving(lambda _: None)(item["spec"])
+    expected = {
+        "a": Effect.REMOVED,
+        "b": Effect.UNTOUCHED,
+        "c.d": Effect.UNTOUCHED,
+        "e": Effect.EDITED,
+        "f": Effect.ADDED,
+    }
+    assert effects(predict(old, new, "1.6.2")) == expected
+    assert effects(predict(*other, "1.6.2")) == expected
+    assert effects(predict(old, other[1], "1.6.2")) == expected
+
+
+def test_a_route_that_is_taken_already_is_refused() -> None:
+    def twice(config: dict[str, Any]) -> None:
+        config["applications"].append({**config["applications"][0], "name": "again"})
+
+    found = with_serve_config(twice)
+    assert found.kind is Kind.REFUSED
+    assert found.refused_by_ray == "spec.serveConfigV2 has two applications at /a"
 
 
 def test_the_least_number_of_replicas_until_then_is_told() -> None:

@@ -119,7 +119,7 @@ def test_the_gpus_that_come_on_top_are_counted() -> None:
     pools = (pool("t4", nodes_at_min=1), pool("l4", nodes_at_min=3))
     old, new = (service(pools=pools, ray=ray) for ray in ("2.49.1", "2.60.0"))
     first, *_ = sentences(predict(old, new, "1.6.2"))
-    assert "(at its start: 1 of t4 and 3 of l4)" in first.text
+    assert "every model loads anew. Its first GPUs: 1 of t4 and 3 of l4. To stay" in first.text
 
 
 def test_what_is_ignored_is_a_warning_and_says_when_it_would_come() -> None:
