@@ -77,7 +77,9 @@ class _RollingOut:
 
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:
         new = args.new_inputs or {}
-        rollout = predict(args.old_inputs or {}, new, self.hooks.kuberay)
+        rollout = predict(
+            args.old_inputs or {}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
+        )
         if pulumi.runtime.is_dry_run():
             for sentence in sentences(rollout, names_release=self.hooks.names_release):
                 (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)

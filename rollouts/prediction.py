@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from models.catalog import KubeRayRelease, kuberay_releases
+from rollouts.handover import held_models
 from rollouts.ray_cluster import cluster_change, gpus_at_start, workers_at_start
 from rollouts.refusals import refusal_of_serve_config, refusals
 from rollouts.serve_models import (
@@ -18,6 +19,7 @@ from rollouts.serve_models import (
     ModelChange,
     model_changes,
     other_changes,
+    serve_config,
     untouched_model,
     without_common_applications,
 )
@@ -82,6 +84,7 @@ class Rollout:
     unknown: why it cannot be said.
     models: what happens to each model of either serve config.
     serve_settings: fields of the serve config outside of its models.
+    held: models that are replaced and whose pools have no room for a second version.
     gpus: GPUs by worker group that the second cluster takes on top at its start.
     running: workers by group that the first cluster keeps beside a second one.
     if_known: what every release of the table would do, if the release is not known.
@@ -98,6 +101,7 @@ class Rollout:
     unknown: tuple[str, ...] = ()
     models: tuple[ModelChange, ...] = ()
     serve_settings: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     gpus: Mapping[str, int] = field(default_factory=dict)
     running: Mapping[str, int] = field(default_factory=dict)
     if_known: "Rollout | None" = None
@@ -107,14 +111,26 @@ class Rollout:
         return tuple(model for model in self.models if model.effect is effect)
 
 
-def predict(old: Mapping[str, Any], new: Mapping[str, Any], kuberay: str | None) -> Rollout:
+def predict(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    kuberay: str | None,
+    pool_gpus: Mapping[str, int] | None = None,
+) -> Rollout:
     """What the change from `old` to `new` does.
 
     old, new: the whole object as this program wrote it, as plain values.
     kuberay: the release of the operator; None if it is not known.
+    pool_gpus: the most GPUs that each pool can have; None if that is not known, and then nothing is
+        said of the room for second versions.
     """
     try:
-        return _predict(old, new, kuberay)
+        rollout = _predict(old, new, kuberay)
+        if pool_gpus is None or not any(model.beside for model in rollout.models):
+            return rollout
+        before = serve_config(old["spec"]["serveConfigV2"])
+        after = serve_config(new["spec"]["serveConfigV2"])
+        return replace(rollout, held=held_models(before, after, pool_gpus))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         # Whatever has another form is not ours, and nothing is said about it.
         return _unknown("the RayService has a form that this version of the program does not know")

@@ -131,7 +131,7 @@ def untouched_model(route: str) -> ModelChange:
 
 def other_changes(old: str, new: str) -> tuple[str, ...]:
     """The paths outside of the applications that differ. Raises as `applications`."""
-    texts = (_config(text) for text in (old, new))
+    texts = (serve_config(text) for text in (old, new))
     before, after = ({**config, "applications": None} for config in texts)
     return tuple(found.path for found in differences(before, after))
 
@@ -142,7 +142,7 @@ def applications(text: str) -> dict[str, Mapping[str, Any]]:
     Raises ValueError with what Ray refuses, KeyError or TypeError for what this program does not
     write.
     """
-    listed = _config(text).get("applications")
+    listed = serve_config(text).get("applications")
     if not isinstance(listed, list):
         raise ValueError("has no list of applications")
     found: dict[str, Mapping[str, Any]] = {}
@@ -157,7 +157,8 @@ def applications(text: str) -> dict[str, Mapping[str, Any]]:
 
 
 @lru_cache(maxsize=2)  # the old and the new one, each read several times
-def _config(text: str) -> Mapping[str, Any]:
+def serve_config(text: str) -> Mapping[str, Any]:
+    """A serve config; raises ValueError for a text that is none."""
     try:
         config = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, see above
     except yaml.YAMLError:

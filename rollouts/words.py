@@ -1,6 +1,6 @@
 """What a rollout does, in sentences for whoever reads a preview."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -155,7 +155,7 @@ def _models(rollout: Rollout) -> Iterator[Sentence]:
             warns=False,
         )
     elif edited:
-        yield from _edited(edited)
+        yield from _edited(edited, rollout.held)
     if not anew and (routers := rollout.with_effect(Effect.ROUTER)):
         yield Sentence(
             f"{_counted('Model', routers)}: only the router restarts, no replica.", warns=False
@@ -169,8 +169,9 @@ def _models(rollout: Rollout) -> Iterator[Sentence]:
         )
 
 
-def _edited(edited: Sequence[ModelChange]) -> Iterator[Sentence]:
-    beside = [model for model in edited if model.beside]
+def _edited(edited: Sequence[ModelChange], held: Collection[str]) -> Iterator[Sentence]:
+    beside = [model for model in edited if model.beside and model.name not in held]
+    waiting = [model for model in edited if model.beside and model.name in held]
     several = [model for model in edited if not model.beside and (model.replicas or 0) > 1]
     single = [model for model in edited if not model.beside and (model.replicas or 0) <= 1]
     if single:
@@ -188,8 +189,17 @@ def _edited(edited: Sequence[ModelChange]) -> Iterator[Sentence]:
     if beside:
         yield Sentence(
             f"{_counted('Model', beside)} {_is(beside)} edited: the new version loads beside the "
-            "old one, which takes one replica more until it answers.",
+            "old one, with as many replicas as the pool has room for, and takes over when it runs. "
+            "Nobody waits, and the GPUs of both are needed until then.",
             warns=False,
+        )
+    if waiting:
+        yield Sentence(
+            f"{_counted('Model', waiting)} {_is(waiting)} edited, and the pool has no room for a "
+            "second version: the new one loads after the old one has gone, and requests are held "
+            "meanwhile, for minutes with large weights. With a higher maxNodes of the pool nobody "
+            "waits.",
+            warns=True,
         )
 
 

@@ -42,13 +42,30 @@ def test_nothing_is_said_of_nothing() -> None:
     assert said(of_edit("replicas of a group")) == ()
 
 
-def test_a_model_whose_only_replica_stops_is_a_warning_and_one_with_two_is_not() -> None:
-    new = service(models=tuple(replace(item, max_num_seqs=3) for item in MODELS))
-    only, several = said(new)
+def test_a_model_that_is_edited_in_place_is_a_warning_if_it_has_one_replica() -> None:
+    def shorter(config: dict[str, Any]) -> None:  # by hand, so that the names stay
+        for application in config["applications"]:
+            application["args"]["llm_configs"][0]["engine_kwargs"]["max_num_seqs"] = 3
+
+    only, several = said(serve_edit(shorter))
     assert only.warns
     assert only.text.startswith("Model a is edited in place: Ray Serve stops the old replica")
     assert several == Sentence(
         "Model b is edited in place: the replicas are replaced one after the other.", warns=False
+    )
+
+
+def test_models_without_room_for_a_second_version_are_a_warning() -> None:
+    new = service(models=tuple(replace(item, max_num_seqs=3) for item in MODELS))
+    rollout = predict(service(), new, "1.6.2", {"t4": 2, "l4": 2})
+    assert rollout.held == ("b",)
+    beside, held = sentences(rollout)
+    assert beside.text.startswith("Model a is edited: the new version loads beside the old one")
+    assert not beside.warns
+    assert held.text.startswith("Model b is edited, and the pool has no room for a second version")
+    assert held.warns
+    assert sentences(predict(service(), new, "1.6.2", {"t4": 2, "l4": 3}))[0].text.startswith(
+        "Models a and b are edited: the new version loads beside the old one"
     )
 
 
