@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,8 +42,12 @@ def test_nothing_is_said_of_nothing() -> None:
 
 
 def test_a_model_whose_only_replica_stops_is_a_warning_and_one_with_two_is_not() -> None:
-    new = service(models=tuple(replace(item, max_num_seqs=3) for item in MODELS))
-    only, several = said(new)
+    def edit(config: dict[str, Any]) -> None:
+        for application in config["applications"]:
+            [llm_config] = application["args"]["llm_configs"]
+            llm_config["engine_kwargs"]["max_num_seqs"] = 3
+
+    only, several = said(serve_edit(edit))
     assert only.warns
     assert only.text.startswith("Model a is edited in place: Ray Serve stops the old replica")
     assert several == Sentence(
