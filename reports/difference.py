@@ -14,6 +14,7 @@ from reports.rollout import (
     CPU_POOL_FIELDS,
     MODEL_FIELDS,
     POOL_FIELDS,
+    SCALING_FIELDS,
     SERVICE,
     VERSIONS,
     Rollout,
@@ -172,7 +173,10 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any], compare: Any) -> tu
 def _model_changes(old: ModelSummary, new: ModelSummary) -> Iterable[Change]:
     yield from _fields(old, new, MODEL_FIELDS)
     before, after = old["configuration"], new["configuration"]
-    keys = dict.fromkeys([*before, *after], Rollout.REPLICAS)
+    keys = {
+        key: Rollout.AT_ONCE if key in SCALING_FIELDS else Rollout.REPLICAS
+        for key in [*before, *after]
+    }
     yield from _fields(before, after, keys)
 
 

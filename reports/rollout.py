@@ -71,8 +71,9 @@ SERVICE: Final[Mapping[str, Rollout]] = {
     "name": Rollout.SERVICE_REPLACED,
     "namespace": Rollout.SERVICE_REPLACED,
 }
-# Ray hashes an application's whole arguments into the version of its deployments, so that even a
-# new replica range restarts them (ray.serve._private.deploy_utils.get_app_code_version).
+# Ray hashes an application's whole arguments into the version of its deployments
+# (ray.serve._private.deploy_utils.get_app_code_version). What scales a model is not among them: it
+# is an override of its deployment, which changes in place.
 MODEL_FIELDS: Final[Mapping[str, Rollout]] = {
     "source": Rollout.REPLICAS,
     "gpu": Rollout.REPLICAS,
@@ -80,9 +81,17 @@ MODEL_FIELDS: Final[Mapping[str, Rollout]] = {
     "pipelineParallelSize": Rollout.REPLICAS,
     "dtype": Rollout.REPLICAS,
     "contextLength": Rollout.REPLICAS,
-    "replicas": Rollout.REPLICAS,
+    "replicas": Rollout.AT_ONCE,
     "family": Rollout.AT_ONCE,  # the ConfigMap that shows it
 }
+SCALING_FIELDS: Final = (
+    "target_ongoing_requests",
+    "max_ongoing_requests",
+    "upscale_delay_s",
+    "downscale_delay_s",
+    "routers",
+)
+"""The fields of a model's configuration in a plan's data that change in place."""
 
 
 def of_pool_order(old: Sequence[str], new: Sequence[str]) -> Rollout:

@@ -55,19 +55,32 @@ def test_removing_a_model_is_in_place() -> None:
     ("field", "value", "key"),
     [
         ("contextLength", 8192, "contextLength"),
-        ("replicas", {"min": 1, "max": 3}, "replicas"),
         ("dtype", "float16", "dtype"),
         ("gpu", "l4-x2", "gpu"),
         ("engine", {"max_num_seqs": 8}, "max_num_seqs"),
         ("engine", {"enable_prefix_caching": False}, "enable_prefix_caching"),
-        ("targetOngoingRequests", 7, "target_ongoing_requests"),
-        ("downscaleDelaySeconds", 7, "downscale_delay_s"),
     ],
 )
 def test_an_edited_model_restarts_its_replicas_only(field: str, value: Any, key: str) -> None:
     found = changed({}, {"models": [small(**{field: value})]})
     assert key in [change.key for change in found.models_changed[0].changes]
-    assert kinds(found) == {Rollout.REPLICAS}
+    assert Rollout.REPLICAS in kinds(found)
+    # What scales it may be derived from what was edited.
+    assert kinds(found) <= {Rollout.REPLICAS, Rollout.AT_ONCE}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "key"),
+    [
+        ("replicas", {"min": 1, "max": 3}, "replicas"),
+        ("targetOngoingRequests", 7, "target_ongoing_requests"),
+        ("downscaleDelaySeconds", 7, "downscale_delay_s"),
+    ],
+)
+def test_what_scales_a_model_restarts_nothing(field: str, value: Any, key: str) -> None:
+    found = changed({}, {"models": [small(**{field: value})]})
+    assert key in [change.key for change in found.models_changed[0].changes]
+    assert kinds(found) == {Rollout.AT_ONCE}
 
 
 def test_a_pool_at_the_end_of_the_list_is_in_place() -> None:
@@ -190,7 +203,7 @@ def test_another_minimum_is_other_numbers_of_workers_and_no_second_cluster() -> 
         [group["replicas"] for group in spec["workerGroupSpecs"]] for spec in (before, after)
     ]
     assert numbers == [[1, 1, 0], [1, 3, 0]]
-    assert kinds(changed({}, {"models": three})) == {Rollout.REPLICAS}
+    assert kinds(changed({}, {"models": three})) == {Rollout.AT_ONCE}
 
 
 def test_figures_stand_before_and_after() -> None:
