@@ -221,8 +221,9 @@ def _deployments_beside(application: Application, replicas: int) -> Iterator[Map
         if options is model:
             scaling |= {"min_replicas": replicas, "initial_replicas": replicas}
         else:
-            # The ingress is there before it is asked.
-            least = max(1, scaling["min_replicas"])
+            # The ingress is there before it is asked. But before Ray 2.58 it does not start without
+            # a replica of the model, and would wake one.
+            least = max(1, scaling["min_replicas"]) if replicas else 0
             scaling |= {"min_replicas": least, "initial_replicas": least}
         scaling["max_replicas"] = max(scaling["max_replicas"], scaling["min_replicas"])
         yield {**options, "autoscaling_config": scaling, _GRACE: _SHORT_GRACE_SECONDS}

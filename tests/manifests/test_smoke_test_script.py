@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+import yaml
 
 from manifests import service_manifests
 from manifests.serve_config import llm_config
@@ -19,7 +20,8 @@ from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION, Settings
 from models import problems
 from models.tasks import Task
-from planning import ModelPlan
+from planning import ModelPlan, Plan
+from tests.manifests import written
 from tests.manifests.plans import model, plan, replicas
 from tests.manifests.written import config_maps, smoke_test_job
 
@@ -41,11 +43,18 @@ ValueError: No available memory for the cache blocks. Try increasing `gpu_memory
 """
 
 
+def application_configs(of: Plan) -> dict[str, Any]:
+    """The application of each model, as it is written."""
+    text = written.ray_service(of)["spec"]["serveConfigV2"]
+    return {item["route_prefix"][1:]: item for item in yaml.safe_load(text)["applications"]}
+
+
 class Service:
     """The answers of the cluster; a test sets them and changes them while the script runs."""
 
     def __init__(self, models: tuple[ModelPlan, ...], ray: str = "2.49.1") -> None:
         self.plan = plan(models, ray=ray)
+        self.configs = application_configs(self.plan)
         self.applications = {item.name: self.application(item) for item in self.plan.models}
         self.upcoming: dict[str, Any] = {}
         self.ray_service: Answer = (403, {})
@@ -63,12 +72,11 @@ class Service:
 
     def application(self, item: ModelPlan, status: str = "RUNNING") -> dict[str, Any]:
         return {
+            "name": self.configs[item.name]["name"],
+            "route_prefix": item.route,
             "status": status,
             "message": "",
-            "deployed_app_config": {
-                "name": item.name,
-                "args": {"llm_configs": [llm_config(self.plan, item)]},
-            },
+            "deployed_app_config": self.configs[item.name],
             "deployments": {f"LLMServer:{item.name}": {"status": "HEALTHY", "message": ""}},
         }
 
@@ -102,7 +110,10 @@ class Service:
             return 200, {
                 "proxy_location": "EveryNode",
                 "http_options": {"host": "0.0.0.0", "port": 8000},
-                "applications": self.upcoming if upcoming else self.applications,
+                "applications": {
+                    item["name"]: item
+                    for item in (self.upcoming if upcoming else self.applications).values()
+                },
             }
         if "/rayservices/" in path:
             return self.ray_service

@@ -109,16 +109,17 @@ def test_without_any_room_the_new_version_waits_beside_at_zero() -> None:
         assert wave.replicas == {named(wanted, "a"): 0}
 
 
-def test_a_router_is_up_before_its_model_takes_the_route() -> None:
+def test_a_router_is_up_before_its_model_takes_the_route_and_wakes_none() -> None:
     live, wanted = serve_config(a=2048), serve_config(a=4096)
     for least in (0, 1, 2):
         router = wanted["applications"][0]["deployments"][0]["autoscaling_config"]
         router |= {"min_replicas": least, "initial_replicas": least}
-        wave = next_wave(live, wanted, {}, POOL)
-        assert wave is not None
-        found = wave.config["applications"][1]["deployments"][0]["autoscaling_config"]
-        assert found["min_replicas"] == found["initial_replicas"] == max(1, least)
-        assert found["max_replicas"] >= found["min_replicas"]
+        for running, expected in (({named(live, "a"): 1}, max(1, least)), ({}, 0)):
+            wave = next_wave(live, wanted, running, POOL)
+            assert wave is not None
+            found = wave.config["applications"][1]["deployments"][0]["autoscaling_config"]
+            assert found["min_replicas"] == found["initial_replicas"] == expected
+            assert found["max_replicas"] >= found["min_replicas"]
 
 
 def test_models_without_room_are_known_before() -> None:
