@@ -118,6 +118,7 @@ def _report(cluster: Cluster, name: str, application: dict[str, Any]) -> dict[st
             "RAY_SERVICE": "llm-serving",
             "JOB_NAME": "none",
             "JOB_LABELS": "",
+            "MODEL_TASKS": "{}",
             "FAILED_UPDATE_KEEPS_SERVING": "false",
             "DEADLINE_SECONDS": "1",
         }
