@@ -37,6 +37,7 @@ from planning.sizing.quantization import (
 from planning.sizing.stated_arguments import StatedArguments
 
 # Of the values of kv_cache_dtype, FlashInferBackend.supported_kv_cache_dtypes.
+_FLASHINFER_FP8_CAPABILITY: Final = 80  # its kernels for 7.5 do not run (flashinfer#3620)
 _FLASHINFER_FP8: Final = frozenset({"fp8", "fp8_e4m3", "fp8_e5m2"})
 _V1_HASH: Final = "sha256"  # of prefix_caching_hash_algo: V0 has its own
 
@@ -427,7 +428,7 @@ def _flashinfer_reads_fp8(
     architecture, facts = checkpoint.architecture, vllm_behaviour(vllm)
     return (
         architecture is not None
-        and tier.capability >= facts.flashinfer_capability
+        and tier.capability >= _FLASHINFER_FP8_CAPABILITY
         and arguments.engine.get("kv_cache_dtype") in _FLASHINFER_FP8
         and architecture.attention.kind is not AttentionKind.MLA
         and architecture.head_dim in facts.flashinfer_fp8_heads

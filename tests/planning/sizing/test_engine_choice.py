@@ -60,8 +60,9 @@ def test_v0_is_not_asked_for_prefix_caching_by_a_hash_that_it_lacks() -> None:
 
 
 @pytest.mark.parametrize("kv_cache_dtype", ["fp8", "fp8_e4m3", "fp8_e5m2"])
-def test_flashinfer_reads_an_fp8_cache_on_an_a100(kv_cache_dtype: str) -> None:
-    plan = on("a100-80gb", ray="2.60.0", kv_cache_dtype=kv_cache_dtype)
+@pytest.mark.parametrize("ray", ["2.54.1", "2.60.0"])
+def test_flashinfer_reads_an_fp8_cache_on_an_a100(ray: str, kv_cache_dtype: str) -> None:
+    plan = on("a100-80gb", ray=ray, kv_cache_dtype=kv_cache_dtype)
     assert "fp8-kv-capability" in rules(plan.warnings)
 
 
@@ -74,6 +75,7 @@ def test_flashinfer_reads_an_fp8_cache_on_an_a100(kv_cache_dtype: str) -> None:
         ("a100-80gb", "gemma-3-4b-it", "2.60.0", "fp8"),  # tokens of images see one another
         ("a100-80gb", "qwen2.5-0.5b-instruct", "2.60.0", "fp8_per_token_head"),
         ("a100-80gb", "qwen2.5-0.5b-instruct", "2.51.2", "fp8"),
+        ("t4", "qwen2.5-0.5b-instruct", "2.54.1", "fp8"),
         ("t4", "qwen2.5-0.5b-instruct", "2.60.0", "fp8"),
     ],
 )
