@@ -360,7 +360,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "store, thresholds.",
         "models/keys_of_other_tools.yaml",
     ),
-    _stop(
+    _stop_or_warning(
         "fp8-kv-capability",
         "An fp8 KV cache on a GPU below capability 8.9, with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
@@ -566,6 +566,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "pool-unknown",
         "`gpu` names a pool that the stack does not list.",
         "planning/placement/cheapest_pool.py",
+    ),
+    _stop_or_warning(
+        "prefix-caching-hash",
+        "`prefix_caching_hash_algo: sha256` on the V0 engine.",
+        "planning/sizing/precision.py",
     ),
     _stop_or_warning(
         "prefix-caching-window",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from models.architecture.class_defaults import class_defaults
 from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields, parse_object
 from models.architecture.feed_forward import block_heads, block_widths, feed_forward_weights
-from models.architecture.layer_kinds import layer_kinds, listed_layers
+from models.architecture.layer_kinds import layer_kinds, listed_layers, states_window
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
@@ -217,6 +217,7 @@ def _architecture(
         feed_forward_parameters=feed_forward_weights(fields, text_type, hidden),
         sliding_window=kinds.window,
         sliding_window_layers=kinds.sliding or None,
+        states_window=states_window(fields, text_type),
         full_attention_layers=None if full == derived else full,
         state_layers=kinds.states,
         **_indexer(fields, attention, layers),

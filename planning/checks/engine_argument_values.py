@@ -22,6 +22,7 @@ from models.values_meant import ways_from_field, ways_from_value, ways_to_releas
 from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import EntryContext
 from planning.plan import ReleasePlan
+from planning.sizing.rope_scaling import rope_scaling_of
 
 # The least and the most that planning can compute with, or that vLLM accepts.
 _LARGEST_COUNT: Final = 1_000_000_000
@@ -32,6 +33,7 @@ _RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "cpu_offload_gb": (0, _LARGEST_COUNT),
     "kv_cache_memory_bytes": (1, _LARGEST_BYTES),
     "max_cudagraph_capture_size": _COUNT,
+    "max_long_partial_prefills": _COUNT,
     "max_loras": _COUNT,
     "max_model_len": _COUNT,
     "max_num_batched_tokens": _COUNT,
@@ -55,6 +57,8 @@ def engine_argument_value_problems(context: EntryContext) -> Iterable[Problem]:
         yield from _closed_value_problems(context.release, name, value, where)
     yield from _needs_problems(context, context.release.vllm)
     yield from _graph_problems(context)
+    yield from _partial_prefill_problems(context)
+    yield from _window_problems(context)
     yield from _async_problems(context)
     yield from _exclusive_problems(context)
 
@@ -161,6 +165,58 @@ def _graph_problems(context: EntryContext) -> Iterable[Problem]:
                 leave_out(f"{context.path}.engine.cudagraph_capture_sizes"),
             ),
         )
+
+
+def _partial_prefill_problems(context: EntryContext) -> Iterable[Problem]:
+    """SchedulerConfig: of the prompts that are read in parts at once, so many may be long."""
+    long, all_ = (
+        context.engine.get(name, 1)
+        for name in ("max_long_partial_prefills", "max_num_partial_prefills")
+    )
+    if not isinstance(long, int) or not isinstance(all_, int) or long <= max(all_, 1):
+        return
+    where = f"{context.path}.engine.max_long_partial_prefills"
+    yield Problem(
+        path=where,
+        value=long,
+        reason=f"is above max_num_partial_prefills, which is {all_}",
+        remedy=f"Use at most {all_}",
+        rule="engine-argument-range",
+        candidates=(
+            leave_out(where, "leave it out"),
+            use(f"{context.path}.engine.max_num_partial_prefills", long),
+        ),
+    )
+
+
+# _get_and_verify_max_len in vLLM 0.10 scales the context by all types of RoPE scaling but these.
+_UNSCALED: Final = frozenset({"su", "longrope", "llama3"})
+
+
+def _window_problems(context: EntryContext) -> Iterable[Problem]:
+    """`disable_sliding_window: true` for a model whose RoPE is scaled."""
+    architecture, release = context.architecture, context.release
+    if (
+        architecture is None
+        or release is None
+        or context.engine.get("disable_sliding_window") is not True
+        or "gemma3" in architecture.model_type
+        or vllm_behaviour(release.vllm).disabled_windows_of_scaled_rope
+    ):
+        return
+    scaling = rope_scaling_of(context.engine) or architecture.rope_scaling or {}
+    kind = scaling.get("rope_type", scaling.get("type"))
+    if kind is None or kind in _UNSCALED:
+        return
+    where = f"{context.path}.engine.disable_sliding_window"
+    yield Problem(
+        path=where,
+        value=True,
+        reason=f"is refused by vLLM {release.vllm} for a model with RoPE scaling, here {kind}",
+        remedy="Leave it out",
+        rule="engine-argument-choice",
+        candidates=(leave_out(where, "leave it out"),),
+    )
 
 
 def _async_problems(context: EntryContext) -> Iterable[Problem]:

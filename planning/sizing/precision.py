@@ -6,6 +6,7 @@ Each rule is vLLM's own check at engine start, made before a GPU is paid for.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from models.architecture import AttentionKind
 from models.catalog import (
@@ -34,6 +35,11 @@ from planning.sizing.quantization import (
     quantization_problems,
 )
 from planning.sizing.stated_arguments import StatedArguments
+
+# Of the values of kv_cache_dtype, FlashInferBackend.supported_kv_cache_dtypes.
+_FLASHINFER_FP8_CAPABILITY: Final = 80  # its kernels for 7.5 do not run (flashinfer#3620)
+_FLASHINFER_FP8: Final = frozenset({"fp8", "fp8_e4m3", "fp8_e5m2"})
+_V1_HASH: Final = "sha256"  # of prefix_caching_hash_algo: V0 has its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +75,11 @@ def choose_precision(
     problems = [
         *_dtype_problems(dtype, checkpoint, arguments, tier, release),
         *quantization_problems(dtype, checkpoint, arguments, tier, release),
-        *_kv_problems(arguments, tier, release, v0_engine),
+        *_kv_problems(checkpoint, arguments, tier, release, v0_engine),
         *_architecture_problems(checkpoint, arguments, release),
         *_engine_problems(arguments, tier, release),
         *_window_problems(checkpoint, arguments, release, v0_engine),
+        *_hash_problems(arguments, release, v0_engine),
         *_partial_window_problems(checkpoint, arguments, release),
     ]
     if tier.capability < vllm_behaviour(release.vllm).v1_engine_capability and not v0_engine:
@@ -105,6 +112,7 @@ def choose_precision(
         asks_prefix_caching=v0_engine
         and not _keeps_states(checkpoint)
         and not checkpoint.task.pools
+        and arguments.engine.get("prefix_caching_hash_algo") != _V1_HASH
         and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
         splits_long_prompts=_splits_long_prompts(checkpoint, arguments, release.vllm),
     ), tuple(problems)
@@ -198,9 +206,11 @@ def _v0_window(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) ->
         return _Window.POSSIBLE
     if architecture.model_type in facts.v0_interleaved_windows:
         return _Window.NONE
-    if architecture.sliding_window is not None:
+    if architecture.sliding_window is not None or architecture.states_window:
         return _Window.CERTAIN
-    return _Window.POSSIBLE if architecture.model_type in facts.stated_windows else _Window.NONE
+    unknown = architecture.states_window is None
+    possible = unknown and architecture.model_type in facts.stated_windows
+    return _Window.POSSIBLE if possible else _Window.NONE
 
 
 def _splits_long_prompts(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) -> bool:
@@ -238,6 +248,30 @@ def _window_problems(
             severity=Severity.STOP if certain else Severity.WARN,
             candidates=(leave_out(path, "leave it out"),),
         )
+
+
+def _hash_problems(
+    arguments: StatedArguments, release: ReleasePlan, v0_engine: bool
+) -> Iterable[Problem]:
+    """EngineArgs._set_default_args_v0: V0 refuses the algorithm if it caches prefixes."""
+    engine = arguments.engine
+    asked = engine.get("enable_prefix_caching")
+    if not v0_engine or engine.get("prefix_caching_hash_algo") != _V1_HASH or asked is False:
+        return
+    path = f"{arguments.path}.engine.prefix_caching_hash_algo"
+    yield Problem(
+        path=path,
+        value=_V1_HASH,
+        reason=f"is refused by the V0 engine of vLLM {release.vllm}, which this GPU or an engine "
+        "argument needs"
+        if asked
+        else f"keeps prefix caching off, because the V0 engine of vLLM {release.vllm}, which this "
+        "GPU or an engine argument needs, lacks it",
+        remedy="Leave it out",
+        rule="prefix-caching-hash",
+        severity=Severity.STOP if asked else Severity.WARN,
+        candidates=(leave_out(path, "leave it out: the engine's own is used"),),
+    )
 
 
 def _partial_window_problems(
@@ -336,7 +370,11 @@ def _dtype_problems(
 
 
 def _kv_problems(
-    arguments: StatedArguments, tier: GpuTier, release: ReleasePlan, v0_engine: bool
+    checkpoint: Checkpoint,
+    arguments: StatedArguments,
+    tier: GpuTier,
+    release: ReleasePlan,
+    v0_engine: bool,
 ) -> Iterable[Problem]:
     if not _has_fp8_kv(arguments):
         return
@@ -359,6 +397,18 @@ def _kv_problems(
             ),
         )
     elif not v0_engine and tier.capability < facts.fp8_kv_cache_capability:
+        if _flashinfer_reads_fp8(checkpoint, arguments, tier, release.vllm):
+            yield Problem(
+                path=path,
+                value=kv_dtype,
+                reason=f"is read on {tier.gpu_name} ({tier.id}) by FlashInfer's kernels alone, "
+                "which were not tried there",
+                remedy="Use an L4 or H100",
+                rule="fp8-kv-capability",
+                severity=Severity.WARN,
+                candidates=(leave_out(path, "leave kv_cache_dtype out"),),
+            )
+            return
         yield Problem(
             path=path,
             value=kv_dtype,
@@ -369,6 +419,21 @@ def _kv_problems(
             rule="fp8-kv-capability",
             candidates=(leave_out(path, "leave kv_cache_dtype out"),),
         )
+
+
+def _flashinfer_reads_fp8(
+    checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, vllm: str
+) -> bool:
+    """Whether vLLM can choose FlashInfer for the cache; Triton, which is left, refuses it."""
+    architecture, facts = checkpoint.architecture, vllm_behaviour(vllm)
+    return (
+        architecture is not None
+        and tier.capability >= _FLASHINFER_FP8_CAPABILITY
+        and arguments.engine.get("kv_cache_dtype") in _FLASHINFER_FP8
+        and architecture.attention.kind is not AttentionKind.MLA
+        and architecture.head_dim in facts.flashinfer_fp8_heads
+        and architecture.model_type not in facts.triton_attention_models
+    )
 
 
 def _has_fp8_kv_on_v1(ray: RayRelease) -> bool:

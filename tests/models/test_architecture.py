@@ -236,7 +236,11 @@ PUBLISHED = yaml.safe_load(Path(__file__).with_name("published_configs.yaml").re
 def test_every_catalogue_model_is_read_back_from_its_config_json(row: LlmRow) -> None:
     architecture, quantization = read(PUBLISHED.get(row.id) or config_of(row))
     # Which key holds the base matters for a file of one's own, so that no row says it.
-    assert architecture.model_copy(update={"rope_parameters": None}) == row.architecture
+    # A stated window that no layer reaches is said where it is known.
+    window = row.architecture.states_window
+    assert window in (None, architecture.states_window)
+    left_out = {"rope_parameters": None, "states_window": window}
+    assert architecture.model_copy(update=left_out) == row.architecture
     expected = row.quantization
     if expected and expected.method == "mxfp4":
         expected = expected.model_copy(update={"group_size": None})
@@ -257,6 +261,31 @@ def test_mistral_7b_v0_1_slides_in_every_layer() -> None:
         LLAMA | {"model_type": "mistral", "sliding_window": 4096, "rope_scaling": None}
     )
     assert (architecture.sliding_window, architecture.sliding_window_layers) == (4096, 32)
+
+
+@pytest.mark.parametrize(
+    ("fields", "stated"),
+    [
+        ({"sliding_window": 4096}, True),
+        ({"sliding_window": 1_000_000}, True),  # beyond the context: no layer slides
+        ({"sliding_window": None}, False),
+        ({"sliding_window": 4096, "use_sliding_window": False}, False),
+        ({}, None),  # Mistral's class has 4096 then
+    ],
+)
+def test_a_window_counts_as_stated_whether_or_not_a_layer_slides(
+    fields: dict[str, Any], stated: bool | None
+) -> None:
+    architecture, _ = read(LLAMA | {"model_type": "mistral", "rope_scaling": None} | fields)
+    assert architecture.states_window is stated
+
+
+def test_qwen_states_a_window_only_if_it_is_switched_on() -> None:
+    qwen = LLAMA | {"model_type": "qwen2", "sliding_window": 4096, "rope_scaling": None}
+    assert read(qwen)[0].states_window is False
+    switched_on = {"use_sliding_window": True, "max_window_layers": LLAMA["num_hidden_layers"]}
+    architecture, _ = read(qwen | switched_on)
+    assert (architecture.states_window, architecture.sliding_window) == (True, None)
 
 
 def test_yarn_stretches_the_context() -> None:

@@ -21,6 +21,7 @@ CHANGES = {
     "async_scheduling_of_pipelines": (False, False, False, True, True, True, True, True),
     "compilation_config_readable": (False, True, True, True, True, True, True, True),
     "chunked_prefill_obeyed": (False, False, False, True, True, True, True, True),
+    "disabled_windows_of_scaled_rope": (False, False, False, True, True, True, True, True),
     "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89, 89, 89),
     "swap_space_gib": (4.0, 4.0, 4.0, 4.0, 0.0, 0.0, 0.0, 0.0),
     "flashinfer_capability": (75, 75, 75, 75, 75, 80, 80, 80),
@@ -54,7 +55,7 @@ def test_every_other_fact_is_the_same_in_all_releases() -> None:
         set(behaviour_rows())
         - set(CHANGES)
         - {"lora_ranks", "eagle3_targets", "strict_arguments", "async_speculation"}
-        - {"state_cache_modes"}
+        - {"state_cache_modes", "flashinfer_fp8_heads"}
         - {"multimodal_arguments", "rope_parameters", "transformers"}
     )
     for fact in same:
