@@ -6,7 +6,7 @@ planning/, and the plan shows it.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -27,7 +28,15 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel, to_snake
 
-from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY, ray_service_name_limit
+from models.catalog import (
+    DEFAULT_KUBERAY,
+    DEFAULT_RAY,
+    kuberay_releases,
+    ray_releases,
+    ray_service_name_limit,
+    releases_meant,
+    vllm_versions,
+)
 from models.tasks import Task
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
@@ -50,13 +59,17 @@ class InvalidValueError(ValueError):
 
     fixes: values that would do, by their key in the value; "" is the value itself, and a fix that
     is None leaves the key out.
+    rule: the id of its rule.
     """
 
-    def __init__(self, reason: str, remedy: str, *fixes: tuple[str, object]) -> None:
+    def __init__(
+        self, reason: str, remedy: str, *fixes: tuple[str, object], rule: str = "invalid-value"
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
         self.fixes = fixes
+        self.rule = rule
 
 
 def dns_1035_label(limit: int) -> AfterValidator:
@@ -422,6 +435,28 @@ ENGINE_ARGUMENT_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
 _STATING_FIELDS: Final = {key: to_snake(key) for key in ENGINE_ARGUMENT_OF_KEY}
 
 
+def _release_as_text(
+    known: Callable[[], Iterable[str]], usual: str | None, value: object
+) -> object:
+    """Refuses a version that YAML reads as a number: of 2.60 it keeps 2.6."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    releases = releases_meant(value, known())
+    wanted = releases[0] if len(releases) == 1 else usual
+    raise InvalidValueError(
+        "is a number, and a number loses the zeros at its end",
+        "Write the whole release in quotes"
+        if wanted is not None
+        else f"Write one of {', '.join(releases or known())} in quotes",
+        *(() if wanted is None else (("", wanted),)),
+        rule="wrong-type",
+    )
+
+
+def _release(known: Callable[[], Iterable[str]], usual: str | None = None) -> BeforeValidator:
+    return BeforeValidator(partial(_release_as_text, known, usual))
+
+
 class Versions(Settings):
     """What runs: a Ray release with its image, and a KubeRay release.
 
@@ -429,9 +464,9 @@ class Versions(Settings):
     of this release.
     """
 
-    ray: NonEmpty = DEFAULT_RAY
-    kuberay: NonEmpty = DEFAULT_KUBERAY
-    vllm: NonEmpty | None = None
+    ray: Annotated[NonEmpty, _release(ray_releases, DEFAULT_RAY)] = DEFAULT_RAY
+    kuberay: Annotated[NonEmpty, _release(kuberay_releases, DEFAULT_KUBERAY)] = DEFAULT_KUBERAY
+    vllm: Annotated[NonEmpty | None, _release(vllm_versions)] = None
     image: NonEmpty | None = None
 
 

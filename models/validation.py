@@ -108,13 +108,14 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
         )
         shown = None if isinstance(value, Mapping | BaseModel) else value
         fixes = cause.fixes if isinstance(cause, InvalidValueError) else ()
+        rule = cause.rule if isinstance(cause, InvalidValueError) else "invalid-value"
         return Problem(
             path=where,
             value=shown,
             reason=reason,
             remedy=remedy,
-            rule="invalid-value",
-            candidates=_fixes(where, fixes, remedy),
+            rule=rule,
+            candidates=_fixes(where, fixes, remedy, quoted=rule == "wrong-type"),
         )
     candidates = _nearest_values(where, kind, details)
     reason, remedy = _wording(kind, details)
@@ -131,10 +132,14 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
     )
 
 
-def _fixes(path: str, fixes: Iterable[tuple[str, object]], remedy: str) -> Iterable[WayOut]:
+def _fixes(
+    path: str, fixes: Iterable[tuple[str, object]], remedy: str, *, quoted: bool
+) -> Iterable[WayOut]:
+    """quoted: whether a text is shown in quotes, because a number stands in its place."""
     for key, value in fixes:
         if not key:
-            yield use(path, value, f"{remedy[:1].lower()}{remedy[1:]}: {value}")
+            shown = f'"{value}"' if isinstance(value, str) and quoted else value
+            yield use(path, value, f"{remedy[:1].lower()}{remedy[1:]}: {shown}")
         elif value is None:
             yield leave_out(f"{path}.{key}", f"leave out {key}")
         else:

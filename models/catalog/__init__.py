@@ -39,7 +39,7 @@ from models.catalog.quota_metrics import (
     quota_keys,
     quota_metrics,
 )
-from models.catalog.release_number import release_number
+from models.catalog.release_number import release_number, releases_meant
 from models.catalog.releases import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
@@ -171,6 +171,7 @@ __all__ = [
     "ray_service_name_limit",
     "regions",
     "release_number",
+    "releases_meant",
     "releases_with",
     "rope_scaling_fields",
     "serving_arguments",

@@ -596,7 +596,38 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a version that YAML reads as a number": (
         stack(versions={"ray": 2.49}),
-        "ray-llm:versions.ray: 2.49 is not a text. Put it in quotes.",
+        "ray-llm:versions.ray: 2.49 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "2.49.1".',
+    ),
+    "a version that loses its zero": (
+        stack(versions={"ray": 2.60}),
+        "ray-llm:versions.ray: 2.6 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "2.60.0".',
+    ),
+    "a KubeRay that is a number": (
+        stack(versions={"kuberay": 1.6}),
+        "ray-llm:versions.kuberay: 1.6 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "1.6.2".',
+    ),
+    "a vLLM that is a number": (
+        stack(versions={"ray": "2.60.0", "vllm": 0.29, "image": "acme/llm:1"}),
+        "ray-llm:versions.vllm: 0.29 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "0.29.0".',
+    ),
+    "a number that means two releases": (
+        stack(versions={"ray": "2.49.1", "vllm": 0.10, "image": "acme/llm:1"}),
+        "ray-llm:versions.vllm: 0.1 is a number, and a number loses the zeros at its end. Write "
+        "one of 0.10.0, 0.10.2 in quotes.",
+    ),
+    "a number that means no release": (
+        stack(versions={"ray": 3}),
+        "ray-llm:versions.ray: 3 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "2.60.0".',
+    ),
+    "versions as a number": (
+        stack(versions=2.60),
+        "ray-llm:versions: 2.6 is a number, which loses the zeros at its end, and its key does not "
+        'say whose. Write {ray: "2.60.0"}.',
     ),
     # Versions
     "unknown Ray": (
@@ -608,6 +639,24 @@ CASES: dict[str, tuple[Values, str]] = {
         "ray-llm:versions: latest names no release: one that changes by itself would replace the "
         "cluster, with twice the GPUs meanwhile, in whichever `pulumi up` comes after it. Write "
         "{ray: 2.60.0}.",
+    ),
+    "versions as half a release": (
+        stack(versions="2.60"),
+        "ray-llm:versions: 2.60 is one release, of which its key does not say whose it is. Write "
+        "{ray: 2.60.0}.",
+    ),
+    "versions as a release in no row": (
+        stack(versions="2.61.3"),
+        "ray-llm:versions: 2.61.3 is no release of Ray in the table, and its key does not say "
+        "whose it is. Write {ray: 2.60.0}.",
+    ),
+    "half a release of Ray": (
+        stack(versions={"ray": "2.60"}),
+        "ray-llm:versions.ray: 2.60 is not in the release table. Use 2.60.0.",
+    ),
+    "half a release of Ray that lost its zero": (
+        stack(versions={"ray": "2.6"}),
+        "ray-llm:versions.ray: 2.6 is not in the release table. Use 2.60.0.",
     ),
     "the newest Ray, whichever that is": (
         stack(versions={"ray": "latest"}),
