@@ -262,7 +262,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "an absurd number": (
         one(contextLength=10**500),
         "ray-llm:models[0].contextLength: a number of more than 77 digits is above 1000000000. "
-        "Use at most 1000000000.",
+        "Use contextLength: 32768.",
     ),
     # Pools of models
     "pool that is not listed": (
