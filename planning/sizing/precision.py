@@ -298,7 +298,15 @@ def _dtype_problems(
     tier: GpuTier,
     release: ReleasePlan,
 ) -> Iterable[Problem]:
+    dtypes = activation_dtypes(checkpoint, arguments, tier, release.vllm)
+    float16_will_do = dtypes is None or "float16" in dtypes
     if dtype == "bfloat16" and not tier.has_bfloat16:
+        # A quantization that computes in bfloat16 alone says itself that the GPU is too old for it.
+        if not float16_will_do and any(
+            problem.rule == "quantization-capability"
+            for problem in quantization_problems(dtype, checkpoint, arguments, tier, release)
+        ):
+            return
         yield Problem(
             path=arguments.path_of("dtype"),
             value=dtype,
@@ -308,7 +316,9 @@ def _dtype_problems(
             rule="bfloat16-capability",
             candidates=(
                 leave_out(arguments.path_of("dtype"), "leave dtype out (float16 is chosen there)"),
-            ),
+            )
+            if float16_will_do
+            else (),
         )
     model_type = checkpoint.architecture.model_type if checkpoint.architecture else None
     if dtype == "float16" and model_type in float16_refused(release.vllm):

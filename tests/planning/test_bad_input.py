@@ -7,6 +7,7 @@ import pytest
 from tests.planning.stacks import MODEL, Values, sentences, stack
 
 L4 = ("l4",)
+NEWER: Values = {"ray-llm:versions": {"ray": "2.60.0"}}
 OLDER: Values = {"ray-llm:versions": {"ray": "2.49.1"}}
 MODELS_PLACE = "ray-llm:models[0]"
 CLUSTER = {"name": "llm-test", "zones": ["us-central1-a", "us-central1-c"]}
@@ -310,6 +311,21 @@ CASES: dict[str, tuple[Values, str]] = {
         "refuses it for gemma2 models, whose activations overflow in float16. Use dtype: float32, "
         "which takes twice the memory, or gpu: l4 with `- l4` in ray-llm:gpuPools "
         "(+257 USD a month).",
+    ),
+    "mxfp4 on T4": (
+        stack([{"model": "gpt-oss-20b", "gpu": "t4"}], ("t4",)) | NEWER,
+        "ray-llm:models[0]: mxfp4 needs compute capability 8.0 and NVIDIA T4 (t4) has 7.5. Use "
+        "gpu: l4 with `- l4` in ray-llm:gpuPools.",
+    ),
+    "mxfp4 on T4 in its own dtype": (
+        stack([{"model": "gpt-oss-20b", "gpu": "t4", "dtype": "bfloat16"}], ("t4",)) | NEWER,
+        "ray-llm:models[0]: mxfp4 needs compute capability 8.0 and NVIDIA T4 (t4) has 7.5. Use "
+        "gpu: l4 with `- l4` in ray-llm:gpuPools.",
+    ),
+    "mxfp4 on T4 in any dtype": (
+        stack([{"model": "gpt-oss-20b", "gpu": "t4", "dtype": "auto"}], ("t4",)) | NEWER,
+        "ray-llm:models[0]: mxfp4 needs compute capability 8.0 and NVIDIA T4 (t4) has 7.5. Use "
+        "gpu: l4 with `- l4` in ray-llm:gpuPools.",
     ),
     "fp8 on T4": (
         on("t4", quantization="fp8") | OLDER,
