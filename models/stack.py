@@ -28,6 +28,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel, to_snake
 
+from models.bucket_folder import bucket_folder
 from models.catalog import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
@@ -37,6 +38,7 @@ from models.catalog import (
     releases_meant,
     vllm_versions,
 )
+from models.invalid_value import InvalidValueError
 from models.tasks import Task
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
@@ -52,24 +54,6 @@ SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
 # An assumption about a typical month, not a measurement: people are busy for some ten hours on five
 # of seven days, 30 % of the hours. `ray-llm:loadFactor` replaces it.
 TYPICAL_LOAD_FACTOR: Final = Decimal("0.3")
-
-
-class InvalidValueError(ValueError):
-    """A value of the right type that cannot be intended, with the way out.
-
-    fixes: values that would do, by their key in the value; "" is the value itself, and a fix that
-    is None leaves the key out.
-    rule: the id of its rule.
-    """
-
-    def __init__(
-        self, reason: str, remedy: str, *fixes: tuple[str, object], rule: str = "invalid-value"
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
-        self.fixes = fixes
-        self.rule = rule
 
 
 def dns_1035_label(limit: int) -> AfterValidator:
@@ -356,26 +340,14 @@ class Defaults(ScalingSettings):
     context_length: Count | None = None
 
 
-_BUCKET_FOLDER: Final = re.compile(r"(gs|s3)://[a-z0-9][-_.a-z0-9]*[a-z0-9](/[^\s:]*)?")
-
-
-def _bucket_folder(path: str) -> str:
-    if not _BUCKET_FOLDER.fullmatch(path):
-        raise InvalidValueError(
-            "is not a folder of a bucket, from which Ray Serve LLM loads adapters",
-            "Write gs://<bucket>/<folder>",
-        )
-    return path.rstrip("/")
-
-
 class LoraSettings(Settings):
     """LoRA adapters of a model.
 
-    path: the folder of a bucket, `gs://` or `s3://`, in which each adapter is a folder of its own;
-        `<path>/sql` is asked for as `<name of the model>:sql`.
+    path: a bucket or a folder of one, in which each adapter is a folder of its own; `<path>/sql`
+        is asked for as `<name of the model>:sql`.
     """
 
-    path: Annotated[NonEmpty, AfterValidator(_bucket_folder)]
+    path: Annotated[NonEmpty, AfterValidator(bucket_folder)]
 
 
 class ModelDeployment(Entry, ScalingSettings):

@@ -56,6 +56,66 @@ CASES: dict[str, tuple[Values, str]] = {
         one(contxtLength=8192),
         "ray-llm:models[0].contxtLength: is not a known key. Did you mean contextLength?",
     ),
+    "unknown key of lora": (
+        one(lora={"path": "gs://acme-adapters/sql", "enabled": True}),
+        "ray-llm:models[0].lora.enabled: is not a known key. Known keys: path.",
+    ),
+    "a bucket of lora": (
+        one(lora={"path": "gs://acme-adapters/sql", "bucket": "acme"}),
+        "ray-llm:models[0].lora.bucket: is not a known key. The one key here is path.",
+    ),
+    "an engine argument in lora": (
+        one(lora={"path": "gs://acme-adapters/sql", "maxLoras": 4}),
+        "ray-llm:models[0].lora.maxLoras: is not a known key, because max_loras is an argument of "
+        "vLLM's engine. Write it as engine.max_loras.",
+    ),
+    "lora as a text": (
+        one(lora="gs://acme-adapters/sql"),
+        'ray-llm:models[0].lora: "gs://acme-adapters/sql" is not a mapping. Use lora: {path: '
+        "gs://acme-adapters/sql}.",
+    ),
+    "lora with a folder on the node": (
+        one(lora={"path": "/adapters"}),
+        "ray-llm:models[0].lora.path: /adapters does not start with gs:// or s3://, and Ray "
+        "Serve LLM loads adapters from a bucket only. Write gs://<bucket>/<folder>.",
+    ),
+    "lora with a repository of adapters": (
+        one(lora={"path": "acme/sql-adapter"}),
+        "ray-llm:models[0].lora.path: acme/sql-adapter does not start with gs:// or s3://, and "
+        "Ray Serve LLM loads adapters from a bucket only. Write gs://<bucket>/<folder>.",
+    ),
+    "lora with a scheme in capitals": (
+        one(lora={"path": "GS://acme-adapters/sql"}),
+        "ray-llm:models[0].lora.path: GS://acme-adapters/sql does not start with gs:// or "
+        "s3://, and Ray Serve LLM loads adapters from a bucket only. Write the URL of the "
+        "bucket: gs://acme-adapters/sql.",
+    ),
+    "lora with adapters in Azure": (
+        one(lora={"path": "abfss://c@acme.dfs.core.windows.net/x"}),
+        "ray-llm:models[0].lora.path: abfss://c@acme.dfs.core.windows.net/x is in Azure's "
+        "storage, for which the pods have no credentials. Copy the adapters to a bucket and "
+        "write gs://<bucket>/<folder>.",
+    ),
+    "lora with no bucket": (
+        one(lora={"path": "gs://"}),
+        "ray-llm:models[0].lora.path: gs:// names no bucket. Write gs://<bucket>/<folder>.",
+    ),
+    "lora with a bucket of one letter": (
+        one(lora={"path": "s3://b/f"}),
+        "ray-llm:models[0].lora.path: s3://b/f names the bucket b, and the name of a bucket has"
+        " at least 3 characters. Write s3://<bucket>/<folder>.",
+    ),
+    "lora with a bucket in capitals": (
+        one(lora={"path": "gs://Acme/sql"}),
+        "ray-llm:models[0].lora.path: gs://Acme/sql names the bucket Acme, and no bucket can "
+        "have that name. Use lower case letters, digits, '-', '_' and '.', with a letter or "
+        "digit at both ends: gs://acme/sql.",
+    ),
+    "lora with an empty folder": (
+        one(lora={"path": "gs://acme//sql"}),
+        "ray-llm:models[0].lora.path: gs://acme//sql has an empty folder in its path, which "
+        "Ray's file systems refuse. Write one slash between folders: gs://acme/sql.",
+    ),
     "unknown key of replicas": (
         one(replicas={"mni": 1}),
         "ray-llm:models[0].replicas.mni: is not a known key. Did you mean min?",
