@@ -247,6 +247,7 @@ def _fit(
         weight_bytes=precision.weight_bytes,
         packed_weights=_packed(spec.checkpoint),
         offloaded_bytes=int(float(engine.get("cpu_offload_gb") or 0) * GIB),
+        value_bytes=precision.value_bytes,
         kv_value_bytes=precision.kv_value_bytes,
         max_model_len=tokens,
         max_num_seqs=batching.max_num_seqs,
@@ -268,9 +269,7 @@ def _fit(
         kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
         draft=draft_of(engine, spec.checkpoint),
         images_per_prompt=stated_images(engine),
-        state_cache=state_cache(
-            architecture, engine, spec.release.vllm, 4 if precision.dtype == "float32" else 2
-        ),
+        state_cache=state_cache(architecture, engine, spec.release.vllm, precision.value_bytes),
         batches_in_flight=_batches_in_flight(engine, spec.release.vllm, pipeline),
         lora=lora_slots(engine),
         pools=spec.checkpoint.task.pools,
