@@ -18,8 +18,8 @@ from models.architecture import (
     Quantization,
     architecture_from_config_json,
 )
-from models.architecture.class_defaults import class_defaults
-from models.architecture.model_families import CLASS_DEFAULTS
+from models.architecture.class_defaults import class_defaults, left_to_class
+from models.architecture.model_families import LEFT_TO_CLASS, OLDER_TYPES
 from models.catalog import LlmRow, llms
 
 LLAMA: dict[str, Any] = {
@@ -562,10 +562,14 @@ def test_the_architecture_refuses_what_contradicts_itself() -> None:
             LlmArchitecture.model_validate(values | change)
 
 
-@pytest.mark.parametrize("family", sorted(CLASS_DEFAULTS))
-def test_what_families_leave_to_their_class_is_what_transformers_has(family: str) -> None:
-    of_class = class_defaults(family, nested=True)
-    stated = CLASS_DEFAULTS[family]
-    assert {name: of_class[name] for name in stated if name in of_class} == {
-        name: value for name, value in stated.items() if name in of_class
-    }
+@pytest.mark.parametrize("family", sorted({*LEFT_TO_CLASS, *OLDER_TYPES}))
+def test_every_field_that_a_family_leaves_to_its_class_has_a_value_there(family: str) -> None:
+    values = left_to_class(family)
+    assert values
+    assert all(isinstance(value, int) and value > 0 for value in values.values())
+
+
+def test_a_window_is_taken_from_the_class_only_where_a_family_leaves_it_out() -> None:
+    assert left_to_class("gpt_oss")["sliding_window"] == 128
+    for nested in (True, False):
+        assert "sliding_window" not in class_defaults("mistral", nested=nested)
