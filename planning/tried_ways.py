@@ -71,12 +71,26 @@ def with_tried_ways(
     """
     trial, found = _Trial(reading, before, judge), tuple(problems)
     secret = {problem.path for problem in found if problem.rule in _SECRETS}
-    return tuple(
-        problem
+    tried = [
+        (problem, None)
         if problem.path in secret and problem.rule not in _SECRETS
-        else problem.with_ways(trial.ways(problem))
+        else (problem, trial.ways(problem))
         for problem in found
+    ]
+    # What is left of the tries after those of all problems is for ways out in several steps.
+    return tuple(
+        problem if ways is None else problem.with_ways(trial.shown(problem, ways))
+        for problem, ways in tried
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tried:
+    """The ways out of a problem by how they did; `elsewhere` cannot be tried."""
+
+    passed: tuple[_Passed, ...] = ()
+    halfway: tuple[_Halfway, ...] = ()
+    elsewhere: tuple[WayOut, ...] = ()
 
 
 class _Trial:
@@ -93,9 +107,9 @@ class _Trial:
         models = len(reading.settings.models) if reading.settings else 0
         self._left = min(_MOST_TRIES, max(4, _MOST_MODELS // max(1, models)))
 
-    def ways(self, problem: Problem) -> tuple[TriedWayOut, ...]:
+    def ways(self, problem: Problem) -> _Tried:
         if problem.shows_secret:
-            return ()
+            return _Tried()
         passed: list[_Passed] = []
         halfway: list[_Halfway] = []
         elsewhere: list[WayOut] = []
@@ -113,13 +127,15 @@ class _Trial:
                     done.add(way.group)
                 elif found is not None:
                     halfway.append(found)
-        if not passed:
-            passed += self._completed(problem, halfway)
+        return _Tried(passed=tuple(passed), halfway=tuple(halfway), elsewhere=tuple(elsewhere))
+
+    def shown(self, problem: Problem, tried: _Tried) -> tuple[TriedWayOut, ...]:
+        passed = tried.passed or tuple(self._completed(problem, tried.halfway))
         quiet = [found for found in passed if not found.warns] or passed
         priced = self._with_differences(_cheapest_of_each_kind(quiet)[:_MOST_SHOWN])
         if not priced:
             return ()
-        return (*priced, *(TriedWayOut(words=way.words, edits=()) for way in elsewhere))
+        return (*priced, *(TriedWayOut(words=way.words, edits=()) for way in tried.elsewhere))
 
     def _try(self, problem: Problem, way: WayOut) -> _Passed | _Halfway | None:
         changed = self._reading.edited(way.edits)

@@ -14,7 +14,7 @@ from models.stack import (
     StackSettings,
     Versions,
 )
-from models.ways_out import TriedWayOut, use, with_edits
+from models.ways_out import TriedWayOut, WayOut, use, with_edits
 from planning import gpu_pools, make_plan
 from planning.tried_ways import Verdict, with_tried_ways
 from tests.planning.stacks import planned, reading, stack
@@ -186,6 +186,28 @@ def test_the_number_of_tries_has_a_bound_that_falls_with_the_models() -> None:
 
     assert 100 <= tries_with(1) <= 200
     assert 1 <= tries_with(1000) <= 10
+
+
+def test_ways_out_in_several_steps_take_no_tries_from_other_problems() -> None:
+    def problem(path: str, *ways: WayOut) -> Problem:
+        return Problem(
+            path=path, reason="is wrong", remedy="Change it", rule="memory-fit", candidates=ways
+        )
+
+    first = problem("ray-llm:a", *(use("ray-llm:loadFactor", 0.1) for _ in range(100)))
+    budgets = (use("ray-llm:monthlyBudget", usd) for usd in range(1, 41))
+    second = problem("ray-llm:b", *budgets)
+    met = problem("ray-llm:c", *(use("ray-llm:accept", []) for _ in range(100)))
+
+    def judge(changed: Reading) -> Verdict:
+        values = changed.values or {}
+        left = [met] if "ray-llm:loadFactor" in values else [first]
+        left += [] if values.get("ray-llm:monthlyBudget") == 40 else [second]
+        return Verdict(problems=tuple(left), cost=None)
+
+    before = Verdict(problems=(first, second), cost=None)
+    _, mended = with_tried_ways([first, second], reading(stack()), before, judge)
+    assert [way.words for way in mended.ways] == ["use monthlyBudget: 40"]
 
 
 def test_pools_alone_get_ways_out_too() -> None:
