@@ -920,3 +920,11 @@ def test_no_message_carries_a_token_whatever_key_it_was_put_under(values: Values
     text = "\n".join(sentences(values)).lower()
     for start in range(len(TOKEN) - 8):
         assert TOKEN[start : start + 8].lower() not in text
+
+
+def test_a_region_of_any_length_is_cut_wherever_a_message_names_it() -> None:
+    values = one() | {"gcp:region": "r" * 9000}
+    values["ray-llm:cluster"] = {**CLUSTER, "existing": True, "location": "us-central1"}
+    reported = sentences(values)
+    assert any("ray-llm:cluster.location" in sentence for sentence in reported)
+    assert max(map(len, reported)) < 1000
