@@ -16,7 +16,7 @@ from typing import Any, Final
 TARGET: Final = (
     Path(__file__).resolve().parent.parent / "models" / "architecture" / "class_defaults.json"
 )
-# The fields that models/architecture reads, but for the window, of which absent means none.
+# The fields that models/architecture reads.
 FIELDS: Final = tuple(
     """
     attn_layer_offset attn_layer_period chunk_size conv_L_cache conv_kernel decoder_sparse_step
@@ -29,7 +29,7 @@ FIELDS: Final = tuple(
     moe_latent_size moe_shared_expert_intermediate_size n_groups n_mamba_heads n_routed_experts
     n_shared_experts num_attention_heads num_dense_layers num_experts num_experts_per_tok
     num_hidden_layers num_key_value_heads num_kv_shared_layers num_local_experts qk_nope_head_dim
-    qk_rope_head_dim ssm_state_size use_sliding_window v_head_dim vocab_size
+    qk_rope_head_dim sliding_window ssm_state_size use_sliding_window v_head_dim vocab_size
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 # A class without these is no decoder LLM.

@@ -7,7 +7,7 @@ Class defaults that a config.json may leave out are those of transformers.
 
 from pydantic import ValidationError
 
-from models.architecture.class_defaults import class_defaults
+from models.architecture.class_defaults import class_defaults, left_to_class
 from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields, parse_object
 from models.architecture.feed_forward import block_heads, block_widths, feed_forward_weights
 from models.architecture.layer_kinds import layer_kinds, listed_layers, states_window
@@ -19,7 +19,6 @@ from models.architecture.llm_architecture import (
     RopeParameters,
 )
 from models.architecture.model_families import (
-    CLASS_DEFAULTS,
     EMBEDDING_SUFFIX,
     GENERATION_SUFFIXES,
     NOT_DECODERS,
@@ -168,7 +167,7 @@ def _architecture(
 ) -> LlmArchitecture:
     text_type = fields.text("model_type", default=model_type) or model_type
     of_class = class_defaults(text_type, nested=fields is not whole)
-    fields = fields.with_defaults(CLASS_DEFAULTS.get(text_type, {}), of_class)
+    fields = fields.with_defaults(left_to_class(text_type), of_class)
     names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
     layers = fields.integer(*names, default=listed_layers(fields))
     hidden = fields.integer("hidden_size", "n_embd", "d_model")

@@ -39,7 +39,7 @@ from models.catalog.quota_metrics import (
     quota_keys,
     quota_metrics,
 )
-from models.catalog.release_number import release_number
+from models.catalog.release_number import release_number, releases_meant
 from models.catalog.releases import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
@@ -82,6 +82,7 @@ from models.catalog.vllm_release import (
     mtp_targets,
     multimodal_architectures,
     older_rope_types,
+    own_rope_parameters,
     quantization_files,
     quantization_methods,
     quantization_takeovers,
@@ -157,6 +158,7 @@ __all__ = [
     "nearest_ray",
     "older_rope_types",
     "oldest_ray",
+    "own_rope_parameters",
     "parser_names",
     "prices",
     "quantization_files",
@@ -171,6 +173,7 @@ __all__ = [
     "ray_service_name_limit",
     "regions",
     "release_number",
+    "releases_meant",
     "releases_with",
     "rope_scaling_fields",
     "serving_arguments",

@@ -165,6 +165,12 @@ def older_rope_types(version: str) -> Mapping[str, str]:
 
 
 @cache
+def own_rope_parameters(version: str) -> frozenset[str]:
+    """Return the `model_type`s whose `rope_parameters` are read with any transformers."""
+    return frozenset(_facts(version)["own_rope_parameters"])
+
+
+@cache
 def quantization_methods(version: str) -> Mapping[str, QuantizationMethod]:
     """Return the quantization methods of a vLLM version by name."""
     return MappingProxyType(

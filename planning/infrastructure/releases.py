@@ -18,6 +18,7 @@ from models.catalog import (
     kuberay_releases,
     ray_releases,
     release_number,
+    releases_meant,
     vllm_versions,
 )
 from models.problems import Problem, Severity
@@ -125,7 +126,13 @@ def _below_the_floor(key: str, version: str, known: Iterable[str]) -> str | None
 
 
 def _by_distance(version: str, known: Iterable[str]) -> Iterable[str]:
-    """The releases nearest to a number first; in the table's order if it has too many digits."""
+    """The releases that a shortened number means, and the nearest to it first.
+
+    They are in the table's order if it has too many digits.
+    """
+    meant = releases_meant(version, known)
+    if meant:
+        return tuple(reversed(meant))
     try:
         wanted = release_number(version)
     except ValueError:

@@ -49,6 +49,7 @@ class Precision:
     argument: the `quantization` that vLLM is given; None leaves it to the checkpoint.
     shown: how the weights are stored or loaded, for people.
     weight_bytes: bytes of all weights as loaded; None if the checkpoint is not described.
+    value_bytes, kv_value_bytes: bytes of one value that is computed with, and of one in the cache.
     asks_prefix_caching: whether V0, which has it off, can be asked for it; V1 has it on.
     splits_long_prompts: whether V0 splits prompts of contexts above 32,768 tokens.
     """
@@ -57,6 +58,7 @@ class Precision:
     argument: str | None
     shown: str | None
     weight_bytes: int | None
+    value_bytes: int
     kv_value_bytes: int
     v0_engine: bool
     asks_prefix_caching: bool
@@ -107,7 +109,8 @@ def choose_precision(
         argument=argument,
         shown=stored or argument,
         weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
-        kv_value_bytes=_kv_value_bytes(arguments, dtype),
+        value_bytes=_value_bytes(dtype),
+        kv_value_bytes=1 if _has_fp8_kv(arguments) else _value_bytes(dtype),
         v0_engine=v0_engine,
         asks_prefix_caching=v0_engine
         and not _keeps_states(checkpoint)
@@ -332,7 +335,15 @@ def _dtype_problems(
     tier: GpuTier,
     release: ReleasePlan,
 ) -> Iterable[Problem]:
+    dtypes = activation_dtypes(checkpoint, arguments, tier, release.vllm)
+    float16_will_do = dtypes is None or "float16" in dtypes
     if dtype == "bfloat16" and not tier.has_bfloat16:
+        # A quantization that computes in bfloat16 alone says itself that the GPU is too old for it.
+        if not float16_will_do and any(
+            problem.rule == "quantization-capability"
+            for problem in quantization_problems(dtype, checkpoint, arguments, tier, release)
+        ):
+            return
         yield Problem(
             path=arguments.path_of("dtype"),
             value=dtype,
@@ -342,7 +353,9 @@ def _dtype_problems(
             rule="bfloat16-capability",
             candidates=(
                 leave_out(arguments.path_of("dtype"), "leave dtype out (float16 is chosen there)"),
-            ),
+            )
+            if float16_will_do
+            else (),
         )
     model_type = checkpoint.architecture.model_type if checkpoint.architecture else None
     if dtype == "float16" and model_type in float16_refused(release.vllm):
@@ -500,7 +513,5 @@ def _weight_bytes(checkpoint: Checkpoint, dtype: str, in_flight: str | None) -> 
     return embedding + int((total - embedding) * in_flight_bits(in_flight) / 16)
 
 
-def _kv_value_bytes(arguments: StatedArguments, dtype: str) -> int:
-    if _has_fp8_kv(arguments):
-        return 1
+def _value_bytes(dtype: str) -> int:
     return 4 if dtype == "float32" else 2

@@ -39,7 +39,7 @@ from scripts.vllm_facts.quantization import (
     weight_limits,
 )
 from scripts.vllm_facts.release import open_release, source_files
-from scripts.vllm_facts.rope import older_rope_types, rope_scaling_fields
+from scripts.vllm_facts.rope import older_rope_types, own_rope_parameters, rope_scaling_fields
 from scripts.vllm_facts.source import Source
 from scripts.vllm_facts.transformers import backend_architectures
 
@@ -79,6 +79,8 @@ def write(version: str, source: Source) -> Path:
         "rope_scaling:",
         *(f"  {kind}: [{', '.join(f)}]" for kind, f in rope_scaling_fields(source).items()),
         f"older_rope_types: {json.dumps(older_rope_types(source))}",
+        "# Model types whose config.json is read by a class that keeps rope_parameters.",
+        f"own_rope_parameters: {json.dumps(own_rope_parameters(source))}",
         "quantization_methods:",
         *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
         "# What takes over the checkpoints of others, in vLLM's order; see scripts/vllm_facts.",
