@@ -406,6 +406,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An image whose tag says ARM.",
         "planning/infrastructure/container_image.py",
     ),
+    _stop(
+        "image-reference",
+        "An image whose name no node can read: an address in front, upper case, a blank, an empty "
+        "tag, a digest of the wrong length.",
+        "planning/infrastructure/image_reference.py",
+    ),
     _warning(
         "image-unpinned",
         "An image without a version in its tag (`latest`, `nightly`, none).",
