@@ -223,6 +223,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A value, or a field, that vLLM does not accept for this engine argument.",
         "planning/checks/engine_argument_values.py",
         "planning/checks/engine_arguments.py",
+        "planning/checks/nested_configurations.py",
     ),
     _stop(
         "engine-argument-front-end",
@@ -256,6 +257,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "engine-argument-type",
         "A value of the wrong type for an engine argument.",
         "planning/checks/engine_arguments.py",
+        "planning/checks/nested_configurations.py",
         unreadable=True,
         unusable=True,
     ),

@@ -33,6 +33,7 @@ from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
 from planning.checks.model_tasks import task_problems
+from planning.checks.nested_configurations import nested_configuration_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
@@ -52,6 +53,7 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     local_path_problems,
     engine_argument_problems,
     engine_argument_value_problems,
+    nested_configuration_problems,
     task_problems,
     lora_problems,
     rope_scaling_problems,

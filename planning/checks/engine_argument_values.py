@@ -231,11 +231,6 @@ def _exclusive_problems(context: EntryContext) -> Iterable[Problem]:
 
 # Arguments whose annotation takes any text, and what closes their values.
 _CLOSED: Final = ("attention_backend", "config_format", "load_format", "lora_dtype")
-# Fields of configurations, and whose values they take.
-_NESTED: Final = {
-    "attention_config.backend": "attention_backend",
-    "structured_outputs_config.backend": "structured_outputs_config.backend",
-}
 # Registries to which an own image can add values by a plugin of vLLM.
 _REGISTRIES: Final = frozenset({"config_format", "load_format"})
 
@@ -260,10 +255,6 @@ def _closed_value_problems(
         )
     elif isinstance(value, dict) and name != "speculative_config":
         yield from _fields(release, name, value, where)
-        for path, closed_as in _NESTED.items():
-            argument, _, key = path.partition(".")
-            if argument == name:
-                yield from _closed(release, closed_as, value.get(key), f"{where}.{key}")
 
 
 def _fields(

@@ -20,15 +20,20 @@ _CONDITIONAL = frozenset({"LoRAConfig", "PoolerConfig", "SpeculativeConfig"})
 
 def argument_bounds(source: Source) -> dict[str, dict[str, float]]:
     """Return the limits by argument: `ge`, `gt`, `le` and `lt`, as pydantic names them."""
-    found = source.find("EngineArgs", _MODULE)
-    if found is None or not isinstance(found[0], ast.ClassDef):
-        return {}
     result: dict[str, dict[str, float]] = {}
-    for name, config, field in (*_from_defaults(found[0]), *_handed_on(source, found[0])):
+    for name, config, field in fields_of_arguments(source):
         limits = _limits(source, config, field)
         if limits and not name.startswith("_"):
             result[name] = result.get(name, {}) | limits
     return dict(sorted(result.items()))
+
+
+def fields_of_arguments(source: Source) -> Iterator[tuple[str, str, str]]:
+    """Each argument with a configuration and the field of it that takes its value."""
+    found = source.find("EngineArgs", _MODULE)
+    if found is not None and isinstance(found[0], ast.ClassDef):
+        yield from _from_defaults(found[0])
+        yield from _handed_on(source, found[0])
 
 
 def _from_defaults(engine: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
