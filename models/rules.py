@@ -524,6 +524,20 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/adopted_cluster.py",
     ),
     _stop(
+        "override-place",
+        "An override of a model's configuration at a place that vLLM does not read for this model.",
+        "planning/checks/hf_overrides.py",
+        unreadable=True,
+        unusable=True,
+    ),
+    _stop(
+        "override-value",
+        "A value in `hf_overrides` that vLLM cannot compute with: a number as text, a factor of 0.",
+        "planning/checks/hf_overrides.py",
+        unreadable=True,
+        unusable=True,
+    ),
+    _stop(
         "pipeline-parallel-layers",
         "More pipeline stages than the model has layers.",
         "planning/sizing/parallelism.py",

@@ -25,6 +25,7 @@ from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
 from planning.checks.gpu_driver import driver_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems, upgrade_problems
+from planning.checks.hf_overrides import hf_override_problems
 from planning.checks.host_resources import host_cpu_problems, host_memory_problems
 from planning.checks.image_cuda import image_cuda_problems
 from planning.checks.image_packages import image_package_problems
@@ -56,6 +57,7 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     nested_configuration_problems,
     task_problems,
     lora_problems,
+    hf_override_problems,
     rope_scaling_problems,
     speculative_config_problems,
     model_capability_problems,

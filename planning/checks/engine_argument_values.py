@@ -54,6 +54,7 @@ def engine_argument_value_problems(context: EntryContext) -> Iterable[Problem]:
         yield from _number_problems(context.release.vllm, name, value, where)
         yield from _closed_value_problems(context.release, name, value, where)
     yield from _needs_problems(context, context.release.vllm)
+    yield from _mamba_block_problems(context, context.release.vllm)
     yield from _graph_problems(context)
     yield from _async_problems(context)
     yield from _exclusive_problems(context)
@@ -139,6 +140,35 @@ def _needs_problems(context: EntryContext, vllm: str) -> Iterable[Problem]:
                 *(use(f"{context.path}.engine.{other}", each) for each in enough[:1]),
             ),
         )
+
+
+def _mamba_block_problems(context: EntryContext, vllm: str) -> Iterable[Problem]:
+    """VllmConfig.validate_mamba_block_size: a block of states is cached only with prefixes.
+
+    The block of a whole context is what vLLM takes without prefix caching, and passes.
+    """
+    engine, architecture = context.engine, context.architecture
+    size, caching = engine.get("mamba_block_size"), engine.get("enable_prefix_caching")
+    if size is None or "mamba_block_size" not in engine_arguments(vllm):
+        return
+    has_states = architecture is not None and architecture.state_layers is not None
+    by_default = not has_states or vllm_behaviour(vllm).state_cache_modes["default"] is not None
+    lengths = (context.deployment.context_length, engine.get("max_model_len"))
+    if caching is True or (caching is None and by_default) or size in lengths:
+        return
+    where = f"{context.path}.engine.mamba_block_size"
+    yield Problem(
+        path=where,
+        value=size,
+        reason=f"is refused by vLLM {vllm} without prefix caching, which is off "
+        + ("here" if caching is False else "for this model if nothing is said"),
+        remedy="Leave it out",
+        rule="engine-argument-needs",
+        candidates=(
+            leave_out(where, "leave it out"),
+            use(f"{context.path}.engine.enable_prefix_caching", True),
+        ),
+    )
 
 
 def _graph_problems(context: EntryContext) -> Iterable[Problem]:

@@ -16,7 +16,9 @@ from planning.checks.contexts import EntryContext
 from planning.plan import ReleasePlan
 
 # https://docs.pydantic.dev/latest/concepts/conversion_table/
-_TRUTH_VALUES: Final = frozenset("0 off f false n no 1 on t true y yes".split())
+_TRUTH_VALUES: Final = frozenset(
+    ["0", "off", "f", "false", "n", "no", "1", "on", "t", "true", "y", "yes"]
+)
 # Checked with the rest of speculative decoding, in speculative_decoding.py.
 _ELSEWHERE: Final = frozenset({"speculative_config.method"})
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {

@@ -75,7 +75,7 @@ def write(version: str, source: Source) -> Path:
         *(f"- {name}" for name in sorted(set(front_end) - serving)),
         "closed_values:",
         *(f"  {path}: [{', '.join(values)}]" for path, values in closed_values(source).items()),
-        "# What the fields of configurations take that engine arguments hold, as pydantic reads it.",
+        "# What fields of the configurations in engine arguments take, as pydantic reads it.",
         "nested_fields:",
         *(
             line
