@@ -84,11 +84,11 @@ def _number_problems(vllm: str, name: str, value: Any, where: str) -> Iterable[P
             candidates=(leave_out(where, "leave it out (0.9)"),),
         )
     else:
-        yield from _bound_problems(vllm, name, value, where)
+        yield from bound_problems(vllm, name, value, where)
 
 
-def _bound_problems(vllm: str, name: str, value: float, where: str) -> Iterable[Problem]:
-    """A number that the configuration of this vLLM refuses."""
+def bound_problems(vllm: str, name: str, value: float, where: str) -> Iterable[Problem]:
+    """A number that the configuration of this vLLM refuses, by the argument or its field's path."""
     limits = argument_bounds(vllm).get(name)
     if limits is None or all(_HOLDS[limit](value, bound) for limit, bound in limits.items()):
         return

@@ -7,12 +7,19 @@ a truth value from text, and so do these checks.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from models.catalog import EngineArgument, nearest_ray, nested_fields, vllm_behaviour
+from models.catalog import (
+    EngineArgument,
+    closed_values,
+    nearest_ray,
+    nested_fields,
+    vllm_behaviour,
+)
 from models.problems import Problem
-from models.spelling import accepted
-from models.values_meant import ways_from_value
+from models.spelling import accepted, nearest
+from models.values_meant import ways_from_field, ways_from_value
 from models.ways_out import leave_out
 from planning.checks.contexts import EntryContext
+from planning.checks.engine_argument_values import bound_problems
 from planning.plan import ReleasePlan
 
 # https://docs.pydantic.dev/latest/concepts/conversion_table/
@@ -20,7 +27,9 @@ _TRUTH_VALUES: Final = frozenset(
     ["0", "off", "f", "false", "n", "no", "1", "on", "t", "true", "y", "yes"]
 )
 # Checked with the rest of speculative decoding, in speculative_decoding.py.
-_ELSEWHERE: Final = frozenset({"speculative_config.method"})
+_ELSEWHERE: Final = frozenset(
+    {"speculative_config.method", "speculative_config.num_speculative_tokens"}
+)
 _NAMES_OF_TYPES: Final[Mapping[str, str]] = {
     "int": "a whole number",
     "float": "a number",
@@ -50,14 +59,34 @@ def _problems(release: ReleasePlan, path: str, value: Any, engine: str) -> Itera
     for name, inner in value.items():
         where = f"{path}.{name}"
         field = fields.get(name)
-        if field is None or where in _ELSEWHERE:
+        if where in _ELSEWHERE:
             continue
-        if not _has_type(field, inner):
+        if field is None:
+            yield from _unknown_field(release, path, str(name), f"{engine}.{where}")
+        elif not _has_type(field, inner):
             yield _wrong_type(field, inner, f"{engine}.{where}", release)
         elif not _is_listed(field, inner):
             yield _unlisted(field, inner, where, f"{engine}.{where}", release)
+        elif isinstance(inner, int | float) and not isinstance(inner, bool):
+            yield from bound_problems(release.vllm, where, inner, f"{engine}.{where}")
         else:
             yield from _problems(release, where, inner, engine)
+
+
+def _unknown_field(release: ReleasePlan, path: str, name: str, where: str) -> Iterable[Problem]:
+    """A field that a configuration within one lacks; engine_argument_values looks at the outer."""
+    known = closed_values(release.vllm).get(path, frozenset())
+    refuses = vllm_behaviour(release.vllm).refuses_fields_of(path.partition(".")[0])
+    if "." not in path or name in known or not refuses:
+        return
+    ray = nearest_ray(lambda row: name in closed_values(row.vllm).get(path, ()), release.ray.ray)
+    yield Problem(
+        path=where,
+        reason=f"is not a field of {path} in vLLM {release.vllm}",
+        remedy=f"{nearest(name, known)}Leave it out",
+        rule="engine-argument-choice",
+        candidates=ways_from_field(where, name, known, ray),
+    )
 
 
 def _wrong_type(field: EngineArgument, value: Any, where: str, release: ReleasePlan) -> Problem:

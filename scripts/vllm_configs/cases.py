@@ -170,10 +170,16 @@ _TRIED_WHOLE: Final = re.compile(
 
 def _nested_fields(vllm: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each field of a configuration with a value that it refuses; some with all that they take."""
+    bounds = argument_bounds(vllm)
     for path, fields in nested_fields(vllm).items():
         for name, row in fields.items():
             where = f"{path}.{name}"
             values: list[Any] = [{"no": "mapping"}] if "dict" not in row.types else ["no mapping"]
+            values += [
+                int(bound) + step
+                for limit, bound in bounds.get(where, {}).items()
+                for step in ((-1, 0) if limit == "ge" else (0, 1))
+            ]
             if row.choices is not None:
                 values.append("none-of-these")
             if _TRIED_WHOLE.fullmatch(where):
@@ -208,9 +214,12 @@ def _engine_arguments(ray: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for value in dict.fromkeys(map(_whole, values)):
             yield f"{name}={value}", {name: value}
     for argument_name in closed:
-        if not argument_name.endswith("_config") or argument_name == "speculative_config":
+        if not re.search(r"_config(\.|$)", argument_name) or argument_name == "speculative_config":
             continue
-        yield f"{argument_name} unknown field", {argument_name: {"no_such_field": 1}}
+        engine: Any = {"no_such_field": 1}
+        for step in reversed(argument_name.split(".")):
+            engine = {step: engine}
+        yield f"{argument_name} unknown field", engine
     yield from _nested_fields(vllm)
     yield "graphs by both", {"cudagraph_capture_sizes": [1, 2, 4], "max_cudagraph_capture_size": 8}
     yield (

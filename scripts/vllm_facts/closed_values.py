@@ -9,7 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 
 from scripts.vllm_facts.annotations import accepted
-from scripts.vllm_facts.configurations import classes, enumeration_members, is_configuration
+from scripts.vllm_facts.configurations import (
+    classes,
+    enumeration_members,
+    is_configuration,
+    nested_configurations,
+)
 from scripts.vllm_facts.source import Source, top_level
 
 _TOOL_PARSERS = ("vllm.tool_parsers", "vllm.entrypoints.openai.tool_parsers")
@@ -120,6 +125,9 @@ def _nested_fields(source: Source) -> dict[str, list[str]]:
         for node, where in classes(source, annotation, home):
             if is_configuration(node):
                 found[name] = sorted(source.fields(node.name, where))
+    for path, node, where in nested_configurations(source):
+        if "." in path:
+            found[path] = sorted(source.fields(node.name, where))
     return found
 
 

@@ -39,19 +39,30 @@ class Values:
         return f"{types} [{listed}]" + (IN_ANY_CASE if self.any_case else "")
 
 
-def nested_fields(source: Source) -> dict[str, dict[str, str]]:
-    """Return what each field of a configuration takes, by the path of the configuration."""
-    result: dict[str, dict[str, str]] = {}
+def nested_configurations(source: Source) -> Iterator[tuple[str, ast.ClassDef, str]]:
+    """Yield the configurations that engine arguments hold: path, class and its module.
+
+    The path is the argument, `compilation_config`, or leads on: `compilation_config.pass_config`.
+    """
     for argument, (annotation, home) in source.fields("AsyncEngineArgs", MODULE).items():
         for node, where in classes(source, annotation, home):
-            _read(source, node, where, argument, result)
+            yield from _with_inner(source, argument, node, where)
     for argument, name in _BESIDE.items():
         for module in ("vllm.config.speculative", "vllm.config"):
             found = source.find(name, module)
             if found is not None and isinstance(found[0], ast.ClassDef):
-                _read(source, found[0], found[1], argument, result)
+                yield from _with_inner(source, argument, *found)
                 break
-    return {path: fields for path, fields in sorted(result.items()) if fields}
+
+
+def nested_fields(source: Source) -> dict[str, dict[str, str]]:
+    """Return what each field of a configuration takes, by the path of the configuration."""
+    result: dict[str, dict[str, str]] = {}
+    for path, node, module in nested_configurations(source):
+        rows = _rows(source, node, module)
+        if rows:
+            result[path] = {name: values.text() for name, values in rows.items()}
+    return dict(sorted(result.items()))
 
 
 def field_values(source: Source, name: str, module: str, field: str) -> Values | None:
@@ -104,26 +115,30 @@ def is_enumeration(node: ast.ClassDef) -> bool:
     return any("Enum" in ast.unparse(base) for base in node.bases)
 
 
-def _read(
-    source: Source, node: ast.ClassDef, module: str, path: str, result: dict[str, dict[str, str]]
-) -> None:
-    """Adds the fields of a configuration, and of those in it."""
-    if not is_configuration(node) or not _validates(source, node, module):
+def _with_inner(
+    source: Source, path: str, node: Definition, module: str
+) -> Iterator[tuple[str, ast.ClassDef, str]]:
+    """A configuration, and those in its fields."""
+    if not isinstance(node, ast.ClassDef) or not is_configuration(node):
         return
-    rows: dict[str, str] = {}
-    ignored = _ignored(source, node, module)
-    for field, (annotation, home) in source.fields(node.name, module).items():
-        if field in ignored:
-            continue
-        validators = tuple(_validators(source, node, module, field))
-        values = _values(source, (annotation, home), validators)
-        if values is None:
-            continue
-        rows[field] = values.text()
+    if not _validates(source, node, module):
+        return
+    yield path, node, module
+    for field, values in _rows(source, node, module).items():
         if "dict" in values.accepted.types:
-            for inner, where in classes(source, annotation, home):
-                _read(source, inner, where, f"{path}.{field}", result)
-    result[path] = dict(sorted(rows.items()))
+            for inner, where in classes(source, *source.fields(node.name, module)[field]):
+                yield from _with_inner(source, f"{path}.{field}", inner, where)
+
+
+def _rows(source: Source, node: ast.ClassDef, module: str) -> dict[str, Values]:
+    """What the fields of a configuration take, as far as it is understood."""
+    ignored = _ignored(source, node, module)
+    rows: dict[str, Values] = {}
+    for field, definition in sorted(source.fields(node.name, module).items()):
+        values = _values(source, definition, tuple(_validators(source, node, module, field)))
+        if field not in ignored and values is not None:
+            rows[field] = values
+    return rows
 
 
 def _ignored(source: Source, node: ast.ClassDef, module: str) -> set[str]:

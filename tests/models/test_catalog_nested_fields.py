@@ -1,5 +1,7 @@
 """What configurations in engine arguments take is read from vLLM's source as pydantic reads it."""
 
+from scripts.vllm_facts.bounds import argument_bounds
+from scripts.vllm_facts.closed_values import closed_values
 from scripts.vllm_facts.configurations import nested_fields
 from scripts.vllm_facts.facts import engine_arguments
 from scripts.vllm_facts.source import Source
@@ -35,6 +37,7 @@ class CompilationConfig:
     version: Literal[2, 3] | None = None
     lowered: Literal['auto', 'b'] = 'auto'
     sizes: list[int] | None = None
+    warmups: int = Field(default=1, ge=0)
     extra: dict | TensorizerConfig = None
     counted: Counter[str] = None
     converted: int = 1
@@ -108,9 +111,16 @@ def test_fields_are_read_with_their_validators() -> None:
             "save_format": "str [binary, unpacked]",
             "sizes": "list|none",
             "version": "int|none [2, 3]",
+            "warmups": "int",
         },
         "compilation_config.pass_config": {"fuse": "bool", "kind": "str [backed]"},
     }
+
+
+def test_limits_and_names_of_inner_configurations_have_their_path() -> None:
+    source = Source(FILES.get)
+    assert argument_bounds(source) == {"compilation_config.warmups": {"ge": 0}}
+    assert closed_values(source)["compilation_config.pass_config"] == ["fuse", "kind"]
 
 
 def test_classes_that_pydantic_does_not_check_are_left_out() -> None:

@@ -30,6 +30,14 @@ def _stack(engine: dict[str, Any], ray: str) -> dict[str, Any]:
             {"compilation_config": {"pass_config": {"fuse_norm_quant": "maybe"}}},
             'pass_config.fuse_norm_quant: "maybe" is not true or false',
         ),
+        (
+            {"compilation_config": {"pass_config": {"fuse_norm_quants": True}}},
+            "pass_config.fuse_norm_quants: is not a field of compilation_config.pass_config",
+        ),
+        (
+            {"profiler_config": {"active_iterations": 0}},
+            "profiler_config.active_iterations: 0 is not what vLLM 0.29.0 accepts",
+        ),
         ({"kernel_config": {"moe_backend": "trition"}}, "Did you mean triton?"),
         ({"mamba_config": {"backend": "cuda"}}, "mamba_config.backend: cuda is not a value"),
         ({"mamba_backend": "cuda"}, "mamba_backend: cuda is not a value"),
@@ -56,6 +64,7 @@ def test_what_the_configuration_refuses_stops(engine: dict[str, Any], said: str)
         {"compilation_config": {"compile_mm_encoder": "yes"}},
         {"compilation_config": {"pass_config": {"fuse_norm_quant": True}}},
         {"kernel_config": {"moe_backend": "Triton"}},
+        {"profiler_config": {"active_iterations": 1}},
         {"mamba_backend": "flashinfer"},
         {"attention_config": {"backend": "auto"}},
         {"structured_outputs_config": {"backend": "xgrammar"}},
@@ -71,7 +80,11 @@ def test_a_field_of_another_type_in_an_older_release_stops_there() -> None:
 
 
 def test_a_value_of_a_newer_release_names_that_release() -> None:
-    engine = {"pooler_config": {"pooling_type": "MEANS"}}
-    entry = {"source": "a/b", "engine": engine, "gpu": "l4", "checkFit": False}
-    said = sentences(stack([entry], ["l4"], versions={"ray": "2.60.0"}))
-    assert any("Did you mean MEAN?" in line for line in said)
+    engine = {"attention_config": {"flash_attn_version": 4}}
+    (said,) = sentences(_stack(engine, "2.54.1"))
+    assert "Use versions.ray: 2.55.1, whose vLLM has it" in said
+
+
+def test_the_older_release_drops_an_unknown_field_of_an_inner_configuration() -> None:
+    engine = {"compilation_config": {"pass_config": {"no_such_field": 1}}}
+    planned(_stack(engine, "2.51.2"))
