@@ -4,6 +4,7 @@ vLLM hands them to transformers, and nothing looks at them before a replica star
 was seen with vLLM 0.10.0 and 0.29.0 themselves.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeGuard
 
@@ -48,7 +49,7 @@ def _value_problems(context: EntryContext, release: ReleasePlan) -> Iterable[Pro
         yield _wrong(f"{engine}.{_TEXT}", text, "a mapping", release)
     for path, values in (("hf_overrides", overrides), (_TEXT, text)):
         limit = values.get(_LIMIT) if isinstance(values, Mapping) else None
-        if limit is not None and (not _is_number(limit) or limit < 1):
+        if limit is not None and not _is_limit(limit, release):
             wanted = "a whole number of at least 1"
             yield _wrong(f"{engine}.{path}.{_LIMIT}", limit, wanted, release)
     for path, scaling in stated_ropes(context.engine):
@@ -67,7 +68,7 @@ def _rope_values(override: RopeOverride, engine: str, release: ReleasePlan) -> I
         value, where = override.scaling.get(name), f"{engine}.{override.path}.{name}"
         if value is not None and not isinstance(value, bool | int | float):
             yield _wrong(where, value, "a number", release)
-        elif name in _POSITIVE and _is_number(value) and value <= 0:
+        elif name in _POSITIVE and _is_number(value) and not 0 < value < math.inf:
             yield _wrong(where, value, "a number above 0", release)
 
 
@@ -99,8 +100,16 @@ def _unquoted(where: str, value: Any) -> Iterable[WayOut]:
             number = kind(value)
         except ValueError:
             continue
+        if not math.isfinite(number):
+            return
         yield use(where, number, f"write {number} without quotes")
         return
+
+
+def _is_limit(value: Any, release: ReleasePlan) -> bool:
+    """Whether a context is one for the release: transformers 5 takes no 65536.0."""
+    whole = vllm_behaviour(release.vllm).rope_parameters != "all" or isinstance(value, int)
+    return whole and _is_number(value) and 1 <= value < math.inf
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:

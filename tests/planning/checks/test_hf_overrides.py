@@ -34,6 +34,9 @@ def _stack(model: str, overrides: dict[str, Any], ray: str, **keys: Any) -> dict
             "Write 32768 without quotes",
         ),
         ({"max_position_embeddings": "65536"}, "Write 65536 without quotes"),
+        ({"max_position_embeddings": 65536.0}, "65536.0 is not a whole number"),
+        ({"rope_parameters": {**BASE, "factor": float("nan")}}, "nan is not a number above 0"),
+        ({"rope_parameters": {**BASE, "factor": "inf"}}, '"inf" is not a number'),
         ({"max_position_embeddings": 0}, "0 is not a whole number of at least 1"),
         ({"text_config": "x"}, 'text_config: "x" is not a mapping'),
     ],
@@ -61,6 +64,7 @@ def test_values_that_vllm_takes_pass(overrides: dict[str, Any]) -> None:
 
 def test_the_older_vllm_takes_a_base_as_text_which_it_does_not_read() -> None:
     planned(_stack(TEXT, {"rope_scaling": {**YARN, "rope_theta": "1000000"}}, "2.49.1"))
+    planned(_stack(TEXT, {"max_position_embeddings": 65536.0}, "2.49.1"))
 
 
 @pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
