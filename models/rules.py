@@ -223,6 +223,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A value, or a field, that vLLM does not accept for this engine argument.",
         "planning/checks/engine_argument_values.py",
         "planning/checks/engine_arguments.py",
+        "planning/checks/nested_configurations.py",
     ),
     _stop(
         "engine-argument-front-end",
@@ -256,6 +257,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "engine-argument-type",
         "A value of the wrong type for an engine argument.",
         "planning/checks/engine_arguments.py",
+        "planning/checks/nested_configurations.py",
         unreadable=True,
         unusable=True,
     ),
@@ -406,6 +408,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An image whose tag says ARM.",
         "planning/infrastructure/container_image.py",
     ),
+    _stop(
+        "image-reference",
+        "An image whose name no node can read: an address in front, upper case, a blank, an empty "
+        "tag, a digest of the wrong length.",
+        "planning/infrastructure/image_reference.py",
+    ),
     _warning(
         "image-unpinned",
         "An image without a version in its tag (`latest`, `nightly`, none).",
@@ -514,6 +522,20 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "operator-version",
         "An operator that others install, without its release.",
         "planning/checks/adopted_cluster.py",
+    ),
+    _stop(
+        "override-place",
+        "An override of a model's configuration at a place that vLLM does not read for this model.",
+        "planning/checks/hf_overrides.py",
+        unreadable=True,
+        unusable=True,
+    ),
+    _stop(
+        "override-value",
+        "A value in `hf_overrides` that vLLM cannot compute with: a number as text, a factor of 0.",
+        "planning/checks/hf_overrides.py",
+        unreadable=True,
+        unusable=True,
     ),
     _stop(
         "pipeline-parallel-layers",

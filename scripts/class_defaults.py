@@ -5,7 +5,8 @@
 A nested text_config is written without the values that equal its class's, and older files without
 fields that came later. The classes are those of transformers, which vLLM reads a config.json with;
 the version is that of the newest pinned vLLM. Only the names of FIELDS are kept, and no sizes that
-a class computes from others. Nothing of it needs PyTorch.
+a class computes from others. `nested_text_configs` are the model types whose class keeps the
+language model's values in a text_config, however the file is written. Nothing of it needs PyTorch.
 """
 
 import json
@@ -55,18 +56,25 @@ def main() -> None:
     from transformers import CONFIG_MAPPING
 
     rows: dict[str, dict[str, int | bool]] = {}
+    nested: list[str] = []
     for model_type in sorted(CONFIG_MAPPING):
         try:
-            text = CONFIG_MAPPING[model_type]().get_text_config(decoder=True)
+            whole = CONFIG_MAPPING[model_type]()
+            text = whole.get_text_config(decoder=True)
         except Exception as error:
             print(f"{model_type}: {type(error).__name__}", file=sys.stderr)
             continue
         row = defaults(type(text))
         if not getattr(text, "is_encoder_decoder", False) and row.keys() >= set(DECODER):
             rows[model_type] = row
+            if text is not whole and getattr(whole, "text_config", None) is text:
+                nested.append(model_type)
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
     source = json.dumps(f"transformers {transformers.__version__}, by scripts/class_defaults.py")
-    TARGET.write_text(f'{{"source": {source},\n"defaults": {{\n{lines}\n}}}}\n')
+    TARGET.write_text(
+        f'{{"source": {source},\n"nested_text_configs": {json.dumps(nested)},\n'
+        f'"defaults": {{\n{lines}\n}}}}\n'
+    )
     print(f"{len(rows)} model types of transformers {transformers.__version__}")
 
 

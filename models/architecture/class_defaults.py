@@ -43,8 +43,21 @@ def left_to_class(text_type: str) -> Mapping[str, Any]:
 
 
 @cache
+def has_text_config(model_type: str) -> bool | None:
+    """Whether transformers keeps a model's language part in a text_config.
+
+    It does so even of a config.json that is written flat. None if it does not know the model type.
+    """
+    return model_type in _file()["nested_text_configs"] if model_type in _rows() else None
+
+
+@cache
 def _rows() -> Mapping[str, Mapping[str, Any]]:
-    rows: Mapping[str, Mapping[str, Any]] = json.loads(_FILE.read_text(encoding="utf-8"))[
-        "defaults"
-    ]
+    rows: Mapping[str, Mapping[str, Any]] = _file()["defaults"]
     return rows
+
+
+@cache
+def _file() -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return content

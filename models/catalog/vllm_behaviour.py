@@ -79,6 +79,7 @@ class VllmBehaviour(Facts):
     transformers: str
     rope_parameters: Literal["nothing", "scaling", "all"]
     v1_engine_capability: int
+    nested_overrides: bool
     flashinfer_capability: int
     v1_argument_values: Mapping[str, tuple[Any, ...]]
     v0_argument_values: Mapping[str, tuple[Any, ...]]

@@ -56,6 +56,7 @@ def engine_argument_value_problems(context: EntryContext) -> Iterable[Problem]:
         yield from _number_problems(context.release.vllm, name, value, where)
         yield from _closed_value_problems(context.release, name, value, where)
     yield from _needs_problems(context, context.release.vllm)
+    yield from _mamba_block_problems(context, context.release.vllm)
     yield from _graph_problems(context)
     yield from _partial_prefill_problems(context)
     yield from _window_problems(context)
@@ -87,11 +88,11 @@ def _number_problems(vllm: str, name: str, value: Any, where: str) -> Iterable[P
             candidates=(leave_out(where, "leave it out (0.9)"),),
         )
     else:
-        yield from _bound_problems(vllm, name, value, where)
+        yield from bound_problems(vllm, name, value, where)
 
 
-def _bound_problems(vllm: str, name: str, value: float, where: str) -> Iterable[Problem]:
-    """A number that the configuration of this vLLM refuses."""
+def bound_problems(vllm: str, name: str, value: float, where: str) -> Iterable[Problem]:
+    """A number that the configuration of this vLLM refuses, by the argument or its field's path."""
     limits = argument_bounds(vllm).get(name)
     if limits is None or all(_HOLDS[limit](value, bound) for limit, bound in limits.items()):
         return
@@ -143,6 +144,35 @@ def _needs_problems(context: EntryContext, vllm: str) -> Iterable[Problem]:
                 *(use(f"{context.path}.engine.{other}", each) for each in enough[:1]),
             ),
         )
+
+
+def _mamba_block_problems(context: EntryContext, vllm: str) -> Iterable[Problem]:
+    """VllmConfig.validate_mamba_block_size: a block of states is cached only with prefixes.
+
+    The block of a whole context is what vLLM takes without prefix caching, and passes.
+    """
+    engine, architecture = context.engine, context.architecture
+    size, caching = engine.get("mamba_block_size"), engine.get("enable_prefix_caching")
+    if size is None or "mamba_block_size" not in engine_arguments(vllm):
+        return
+    has_states = architecture is not None and architecture.state_layers is not None
+    by_default = not has_states or vllm_behaviour(vllm).state_cache_modes["default"] is not None
+    lengths = (context.deployment.context_length, engine.get("max_model_len"))
+    if caching is True or (caching is None and by_default) or size in lengths:
+        return
+    where = f"{context.path}.engine.mamba_block_size"
+    yield Problem(
+        path=where,
+        value=size,
+        reason=f"is refused by vLLM {vllm} without prefix caching, which is off "
+        + ("here" if caching is False else "for this model if nothing is said"),
+        remedy="Leave it out",
+        rule="engine-argument-needs",
+        candidates=(
+            leave_out(where, "leave it out"),
+            use(f"{context.path}.engine.enable_prefix_caching", True),
+        ),
+    )
 
 
 def _graph_problems(context: EntryContext) -> Iterable[Problem]:
@@ -287,11 +317,6 @@ def _exclusive_problems(context: EntryContext) -> Iterable[Problem]:
 
 # Arguments whose annotation takes any text, and what closes their values.
 _CLOSED: Final = ("attention_backend", "config_format", "load_format", "lora_dtype")
-# Fields of configurations, and whose values they take.
-_NESTED: Final = {
-    "attention_config.backend": "attention_backend",
-    "structured_outputs_config.backend": "structured_outputs_config.backend",
-}
 # Registries to which an own image can add values by a plugin of vLLM.
 _REGISTRIES: Final = frozenset({"config_format", "load_format"})
 
@@ -316,10 +341,6 @@ def _closed_value_problems(
         )
     elif isinstance(value, dict) and name != "speculative_config":
         yield from _fields(release, name, value, where)
-        for path, closed_as in _NESTED.items():
-            argument, _, key = path.partition(".")
-            if argument == name:
-                yield from _closed(release, closed_as, value.get(key), f"{where}.{key}")
 
 
 def _fields(

@@ -148,6 +148,8 @@ def _unread(
 
 
 def _has_base(context: EntryContext, override: RopeOverride) -> bool:
+    if override.path.startswith("hf_overrides.text_config."):
+        return True  # a text_config is changed, not replaced, and keeps its base
     overrides = context.engine.get("hf_overrides")
     beside = isinstance(overrides, Mapping) and overrides.get("rope_theta") is not None
     return beside or override.scaling.get("rope_theta") is not None

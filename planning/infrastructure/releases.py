@@ -25,6 +25,7 @@ from models.problems import Problem, Severity
 from models.stack import KubeRayInstall, Versions
 from models.ways_out import leave_out, outside, use
 from planning.infrastructure.container_image import image_problems
+from planning.infrastructure.image_reference import image_reference_problems
 from planning.plan import ReleasePlan
 
 _PATH: Final = "ray-llm:versions"
@@ -66,9 +67,10 @@ def release_plan(
                 ),
             )
         )
+    unreadable = _unreadable_image(versions)
     if ray is None or kuberay is None or problems:
-        return None, tuple(problems)
-    problems += _combination(ray, kuberay, versions)
+        return None, (*problems, *unreadable)
+    problems += unreadable or _combination(ray, kuberay, versions)
     plan = ReleasePlan(
         ray=ray,
         kuberay=kuberay,
@@ -79,6 +81,13 @@ def release_plan(
         kuberay_is_named="kuberay" in versions.model_fields_set,
     )
     return plan, tuple(problems)
+
+
+def _unreadable_image(versions: Versions) -> tuple[Problem, ...]:
+    if versions.image is None:
+        return ()
+    ray = ray_releases().get(versions.ray, ray_releases()[DEFAULT_RAY])
+    return tuple(image_reference_problems(versions.image, ray.image, f"{_PATH}.image"))
 
 
 def _unknown(

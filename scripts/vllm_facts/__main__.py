@@ -17,6 +17,7 @@ from models.catalog import vllm_versions
 from scripts.vllm_facts.adapters import lora_architectures
 from scripts.vllm_facts.bounds import argument_bounds
 from scripts.vllm_facts.closed_values import closed_values
+from scripts.vllm_facts.configurations import nested_fields
 from scripts.vllm_facts.facts import (
     architectures,
     architectures_of_one_window,
@@ -55,8 +56,9 @@ def write(version: str, source: Source) -> Path:
     bounds = argument_bounds(source)
     lines = [
         f"# vLLM {version}, read from its source by scripts/vllm_facts. Do not edit.",
-        "# engine_arguments: types, then the only values. quantization_methods: least compute",
-        "# capability (75 is 7.5) and activation dtypes, null where code decides.",
+        "# engine_arguments: types, then the only values, which some read in any case.",
+        "# quantization_methods: least compute capability (75 is 7.5) and activation dtypes, null",
+        "# where code decides.",
         "# Of vLLM's front end Ray runs what takes serving_arguments; the rest has no effect.",
         "# closed_values: the only texts that a registry or nested configuration takes.",
         "# bounds: limits of engine arguments, as pydantic names them.",
@@ -73,6 +75,13 @@ def write(version: str, source: Source) -> Path:
         *(f"- {name}" for name in sorted(set(front_end) - serving)),
         "closed_values:",
         *(f"  {path}: [{', '.join(values)}]" for path, values in closed_values(source).items()),
+        "# What fields of the configurations in engine arguments take, as pydantic reads it.",
+        "nested_fields:",
+        *(
+            line
+            for path, fields in nested_fields(source).items()
+            for line in (f"  {path}:", *(f"    {name}: {text}" for name, text in fields.items()))
+        ),
         "bounds:" if bounds else "bounds: {}",
         *(f"  {name}: {json.dumps(limits)}" for name, limits in bounds.items()),
         "# The fields that each type of RoPE scaling needs; older names of types.",

@@ -20,6 +20,7 @@ CHANGES = {
     "async_scheduling_on_ray": (True, True, True, False, False, True, True, True),
     "async_scheduling_of_pipelines": (False, False, False, True, True, True, True, True),
     "compilation_config_readable": (False, True, True, True, True, True, True, True),
+    "nested_overrides": (False, False, False, True, True, True, True, True),
     "chunked_prefill_obeyed": (False, False, False, True, True, True, True, True),
     "disabled_windows_of_scaled_rope": (False, False, False, True, True, True, True, True),
     "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89, 89, 89),
