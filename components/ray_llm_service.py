@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
-from components.ray_release import release_hook
+from components.rollout_hook import rollout_hook
 from manifests import (
     SMOKE_TEST_DEADLINE_SECONDS,
     ServiceManifests,
@@ -131,8 +131,11 @@ class RayLlmService(pulumi.ComponentResource):
             pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
-                hooks=release_hook(
-                    f"{name}-ray-service", names_release=manifests.names_ray_release
+                hooks=rollout_hook(
+                    f"{name}-ray-service",
+                    kuberay=manifests.kuberay,
+                    names_release=manifests.names_ray_release,
+                    room=manifests.room,
                 ),
                 custom_timeouts=_timeouts(SEEN_TIMEOUT_SECONDS),
             ),

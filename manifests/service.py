@@ -13,7 +13,9 @@ from manifests.smoke_test.access import smoke_test_access
 from manifests.smoke_test.job import job_annotation, job_name, smoke_test_job
 from manifests.smoke_test.script_files import script_config_map
 from manifests.yaml_text import Written, yaml_text
+from models.stack import KubeRayInstall
 from planning import Plan
+from rollouts import PoolRoom, QuotaRoom, Room
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain values, as `kubectl apply` takes it."""
@@ -39,6 +41,9 @@ class ServiceManifests:
         `token_key` is the key under which the GPU workers read it.
     needs_hugging_face_token: whether the plan counts on a token.
     names_ray_release: whether the settings say which Ray runs; else it is the program's default.
+    kuberay: the operator's release; None if it is not installed by this program, and the settings
+        do not name it.
+    room: what there is for a second Ray cluster beside the first.
     """
 
     namespace: Manifest
@@ -47,6 +52,8 @@ class ServiceManifests:
     token_key: str
     needs_hugging_face_token: bool
     names_ray_release: bool
+    kuberay: str | None
+    room: Room
     ray_service: Manifest
     smoke_test: SmokeTestManifests
     access: ServiceAccess
@@ -69,6 +76,8 @@ def service_manifests(plan: Plan) -> ServiceManifests:
         token_key=SECRET_KEY,
         needs_hugging_face_token=plan.has_hugging_face_token,
         names_ray_release=plan.release.ray_is_named,
+        kuberay=_kuberay(plan),
+        room=_room(plan),
         ray_service=ray_service(plan, serve_text, cluster, job_annotation(job)),
         smoke_test=SmokeTestManifests(
             job=smoke_test_job(plan, job, [item["metadata"]["name"] for item in configs], script),
@@ -78,4 +87,23 @@ def service_manifests(plan: Plan) -> ServiceManifests:
             role_binding=binding,
         ),
         access=service_access(plan),
+    )
+
+
+def _kuberay(plan: Plan) -> str | None:
+    release = plan.release
+    known = release.install is KubeRayInstall.HELM or release.kuberay_is_named
+    return release.kuberay.version if known else None
+
+
+def _room(plan: Plan) -> Room:
+    return Room(
+        pools=tuple(
+            PoolRoom(id=pool.id, path=pool.path, nodes=pool.nodes_at_min, max_nodes=pool.max_nodes)
+            for pool in plan.pools
+        ),
+        quotas=tuple(
+            QuotaRoom(metric=need.metric, both=need.upgrade, limit=need.limit)
+            for need in plan.quota
+        ),
     )

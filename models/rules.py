@@ -569,10 +569,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A pool's `maxNodes` below what its models need at their minimum.",
         "planning/checks/gpu_pool.py",
     ),
-    _warning(
+    _stop(
         "pool-below-upgrade",
-        "A pool without room for a second RayCluster.",
-        "planning/checks/gpu_pool.py",
+        "A change that starts a second RayCluster, and a pool without room for it.",
+        "rollouts/room.py",
     ),
     _warning(
         "pool-min-nodes",
@@ -649,10 +649,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A quota below what the pools take at the `maxNodes` that the stack file states.",
         "planning/checks/quota.py",
     ),
-    _warning(
+    _stop(
         "quota-below-upgrade",
-        "A quota without room for a second RayCluster.",
-        "planning/checks/quota.py",
+        "A change that starts a second RayCluster, and a quota without room for it.",
+        "rollouts/room.py",
     ),
     _stop(
         "quota-by-family",

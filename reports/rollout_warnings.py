@@ -10,7 +10,9 @@ from typing import Final
 from models.catalog import ray_releases
 from models.problems import Problem, Severity
 from reports.difference import Difference
+from reports.plan_data import PlanSummary
 from reports.rollout import Rollout
+from rollouts import PoolRoom, QuotaRoom, Room, shortages
 
 _REPLACED: Final = (
     "rollout-pool-replaced",
@@ -35,7 +37,10 @@ RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
 
 
 def rollout_problems(difference: Difference) -> Iterable[Problem]:
-    """A warning for each disruptive kind of rollout, with its causes; none for a new stack."""
+    """A warning for each disruptive kind of rollout, with its causes; none for a new stack.
+
+    A second cluster without room is a stop.
+    """
     for rollout, causes in difference.rollouts:
         if rollout in RULES:
             rule, remedy = RULES[rollout]
@@ -48,6 +53,32 @@ def rollout_problems(difference: Difference) -> Iterable[Problem]:
                 rule=rule,
                 severity=Severity.WARN,
             )
+            if rollout is Rollout.SECOND_CLUSTER and difference.old is not None:
+                yield from shortages(_running(difference.old), _room(difference.new))
+
+
+def _running(plan: PlanSummary) -> dict[str, int]:
+    """The nodes by pool that the models of a plan keep at their minima."""
+    return {pool["id"]: pool["nodesNeeded"]["min"] for pool in plan["gpuPools"]}
+
+
+def _room(plan: PlanSummary) -> Room:
+    nodes = _running(plan)
+    return Room(
+        pools=tuple(
+            PoolRoom(
+                id=pool["id"],
+                path=f"ray-llm:gpuPools[{index}]",
+                nodes=nodes[pool["id"]],
+                max_nodes=pool["maxNodes"],
+            )
+            for index, pool in enumerate(plan["gpuPools"])
+        ),
+        quotas=tuple(
+            QuotaRoom(metric=need["metric"], both=need["upgrade"], limit=need.get("limit"))
+            for need in plan["quota"]
+        ),
+    )
 
 
 def _how_to_stay(difference: Difference) -> str | None:

@@ -17,7 +17,15 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-PRODUCT: Final = ("__main__.py", "models", "planning", "reports", "manifests", "components")
+PRODUCT: Final = (
+    "__main__.py",
+    "models",
+    "planning",
+    "rollouts",
+    "reports",
+    "manifests",
+    "components",
+)
 GROUPS: Final = ("product", "workshop", "tests")
 _PLANNING: Final = "planning"
 

@@ -85,10 +85,20 @@ class KubeRayRelease(Release):
     """One KubeRay operator release.
 
     - `max_rayservice_name`: characters that the name of a RayService may have
+    - `hashes_tolerations`: a changed toleration or scheduling gate of a pod template starts a
+      second cluster; else it reaches no pod of a live one
+    - `checks_group_ranges`: a worker group's negative or contradictory numbers of workers, and a
+      negative idle timeout, are refused
+    - `has_incremental_upgrade`: the strategy NewClusterWithIncrementalUpgrade exists
+    - `has_suspend`: a RayService has the field `suspend`
     """
 
     version: str
     max_rayservice_name: Annotated[int, Gt(0)]
+    hashes_tolerations: bool
+    checks_group_ranges: bool
+    has_incremental_upgrade: bool
+    has_suspend: bool
 
 
 @cache

@@ -24,7 +24,7 @@ from planning.checks.engine_metrics import engine_metrics_problems
 from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
 from planning.checks.gpu_driver import driver_problems
-from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems, upgrade_problems
+from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems
 from planning.checks.hf_overrides import hf_override_problems
 from planning.checks.host_resources import host_cpu_problems, host_memory_problems
 from planning.checks.image_cuda import image_cuda_problems
@@ -90,7 +90,6 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     host_cpu_problems,
     router_capacity_problems,
     object_size_problems,
-    upgrade_problems,
     quota_problems,
     budget_problems,
 )

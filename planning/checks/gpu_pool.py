@@ -62,31 +62,6 @@ def idle_minimum_problems(context: StackContext) -> Iterable[Problem]:
             )
 
 
-def upgrade_problems(context: StackContext) -> Iterable[Problem]:
-    """A warning for each pool whose maximum has no room for a second RayCluster.
-
-    A change of the cluster's pods starts a second RayCluster, and the first one serves until the
-    second does: both need their minimum from the same pool. Without room the second waits, and so
-    does the change.
-    """
-    for pool in context.pools:
-        twice = 2 * pool.nodes_at_min
-        if pool.nodes_at_min <= pool.max_nodes < twice:
-            yield Problem(
-                path=f"{pool.path}.maxNodes",
-                value=pool.max_nodes,
-                reason=f"is below {twice}, twice the nodes of {pool.id} that are always up: a "
-                "change of image or Ray version starts a second RayCluster, which would wait for "
-                "nodes",
-                remedy="Lower replicas.min during such a change",
-                rule="pool-below-upgrade",
-                candidates=(
-                    use(f"{pool.path}.maxNodes", twice, f"use {twice}"),
-                    outside("lower replicas.min during such a change"),
-                ),
-            )
-
-
 def _listed(names: Sequence[str]) -> str:
     """The first few names; a pool may carry hundreds."""
     more = len(names) - _NAMED

@@ -63,19 +63,6 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 rule="quota-below-maximum",
                 candidates=(_raised(path, need, need.peak), outside("accept the cap")),
             )
-        elif need.upgrade > need.limit:
-            yield Problem(
-                path=path,
-                value=need.limit,
-                reason=f"is below the {need.upgrade} that a change of image, Ray version or pools "
-                "needs, because a second RayCluster then starts next to the first",
-                remedy=f"{_raise(need.metric, need.upgrade)} or scale down before such a change",
-                rule="quota-below-upgrade",
-                candidates=(
-                    _raised(path, need, need.upgrade),
-                    outside("scale down before such a change"),
-                ),
-            )
 
 
 def _unlisted(need: QuotaNeed, path: str) -> Problem:

@@ -25,6 +25,8 @@ GROUPS = (
     "test_shipped_stacks.py[dev]",
     "test_service_pods.py",
     "test_release_rollout.py",
+    # It destroys the small service.
+    "test_rollout_predictions.py",
     "test_lifecycle.py",
     "test_shipped_stacks.py[staging]",
 )

@@ -86,8 +86,25 @@ class Cluster(RunningCluster):
 
     def applications(self) -> dict[str, Any]:
         """Ray Serve's own view of its applications."""
+        found: dict[str, Any] = self.serve()["applications"]
+        return found
+
+    def serves_quietly(self) -> bool:
+        """Whether every application and each of its replicas runs, and none comes or goes."""
+        return all(
+            application["status"] == "RUNNING"
+            and all(
+                replica["state"] == "RUNNING"
+                for deployment in application["deployments"].values()
+                for replica in deployment["replicas"]
+            )
+            for application in self.applications().values()
+        )
+
+    def serve(self) -> dict[str, Any]:
+        """Ray Serve's own view of itself."""
         with urllib.request.urlopen(
             f"{self.state.dashboard}/api/serve/applications/", timeout=10
         ) as answer:
-            found: dict[str, Any] = json.loads(answer.read())["applications"]
+            found: dict[str, Any] = json.loads(answer.read())
             return found

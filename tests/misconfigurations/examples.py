@@ -93,10 +93,6 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:gpuPools": ["l4"],
         "ray-llm:models": [{"model": MODEL, "replicas": {"min": 1, "max": 4}}],
     },
-    "quota-below-upgrade": {
-        "ray-llm:quotas": {"NVIDIA_L4_GPUS": 2},
-        "ray-llm:models": [{"model": MODEL, "replicas": {"min": 2, "max": 2}}],
-    },
     "release-untested": {"ray-llm:versions": {"ray": "2.51.2"}},
     "spot-only": {"ray-llm:gpuPools": [{"tier": "l4", "spot": True}]},
     "zones-unknown": {

@@ -216,7 +216,7 @@ def test_every_file_is_reported_and_one_stop_counts(
 def test_check_prints_problems_and_warnings_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack = values([small(replicas={"min": 2, "max": 2})], gpuPools=[{"tier": "l4", "maxNodes": 2}])
+    stack = values([small(replicas={"min": 2, "max": 3})], gpuPools=[{"tier": "l4", "maxNodes": 2}])
     path = write_stack(tmp_path, "x", stack)
     code, out, err = run(capsys, "check", path)
     assert (code, out) == (DEPLOYABLE, "")

@@ -1,4 +1,4 @@
-"""The kind of rollout of random edits, compared with what KubeRay compares."""
+"""The kind of rollout of random edits, against what KubeRay compares and what is predicted."""
 
 import copy
 import json
@@ -11,10 +11,12 @@ from manifests.ray_service import ray_cluster_config
 from models.catalog import gpu_tiers, ray_releases
 from models.problems import StackError
 from planning import Plan
-from reports.difference import difference
+from reports.difference import Difference, difference
 from reports.plan_data import plan_summary
 from reports.rollout import Rollout
+from rollouts import Effect, Kind, predict
 from tests.manifests.kuberay_hash import hashed
+from tests.manifests.written import ray_service
 from tests.planning.stacks import ZONES, Values, planned, stacks
 
 thorough = settings(
@@ -35,6 +37,8 @@ EDITS = (
     "versions",
     "image",
     "models",
+    "model",
+    "replicas",
 )
 
 
@@ -89,6 +93,22 @@ def _edit(draw: st.DrawFn, values: dict[str, Any]) -> None:
         values["ray-llm:versions"] = {"image": "acme/llm/serving:1"}
     elif edit == "models":
         values["ray-llm:models"] = values["ray-llm:models"][:1]
+    elif edit == "model":
+        values["ray-llm:models"][0]["contextLength"] = draw(st.sampled_from([1024, 1536]))
+    elif edit == "replicas":
+        values["ray-llm:models"][0]["replicas"] = {"min": draw(st.integers(0, 1)), "max": 3}
+
+
+@st.composite
+def summaries(draw: st.DrawFn) -> tuple[tuple[Plan, Plan], Difference]:
+    """The plans before and after an edit that may be made, and their difference."""
+    try:
+        old, new = (planned(values) for values in draw(edits()))
+    except StackError:
+        assume(False)
+    return (old, new), difference(
+        *(json.loads(json.dumps(plan_summary(plan))) for plan in (old, new))
+    )
 
 
 def compared(plan: Plan, groups: int) -> Any:
@@ -99,17 +119,39 @@ def compared(plan: Plan, groups: int) -> Any:
 
 
 @thorough
-@given(edits())
+@given(summaries())
 def test_a_second_cluster_is_reported_exactly_if_kuberay_makes_one(
-    edit: tuple[Values, Values],
+    edit: tuple[tuple[Plan, Plan], Difference],
 ) -> None:
-    try:
-        old, new = (planned(values) for values in edit)
-    except StackError:
-        assume(False)
-    summaries = [json.loads(json.dumps(plan_summary(plan))) for plan in (old, new)]
-    kinds = {rollout for rollout, _ in difference(*summaries).rollouts}
+    (old, new), found = edit
+    kinds = {rollout for rollout, _ in found.rollouts}
     groups = 1 + len(old.pools)
     makes_one = compared(old, groups) != compared(new, groups)
     event("a second cluster" if makes_one else "in place")
     assert bool(kinds & STARTS_A_SECOND_CLUSTER) == makes_one
+
+
+@thorough
+@given(summaries())
+def test_the_table_and_the_prediction_say_the_same(
+    edit: tuple[tuple[Plan, Plan], Difference],
+) -> None:
+    (old, new), found = edit
+    kinds = {rollout for rollout, _ in found.rollouts}
+    predicted = predict(ray_service(old), ray_service(new), new.release.kuberay.version)
+    event(predicted.kind.name)
+    assert predicted.kind is not Kind.UNKNOWN
+    assert bool(kinds & STARTS_A_SECOND_CLUSTER) == (predicted.kind is Kind.SECOND_CLUSTER)
+    for effect, models in (
+        (Effect.ADDED, found.models_added),
+        (Effect.REMOVED, found.models_removed),
+    ):
+        names = {model["name"] for model in models}
+        assert {model.name for model in predicted.with_effect(effect)} == names
+    if predicted.kind is not Kind.SECOND_CLUSTER:
+        restarted = {
+            changed.name
+            for changed in found.models_changed
+            if any(change.rollout is Rollout.REPLICAS for change in changed.changes)
+        }
+        assert {model.name for model in predicted.with_effect(Effect.EDITED)} == restarted
