@@ -23,6 +23,8 @@ TOKEN = re.compile(
     r"hf_(?!(?:overrides|token|config_path|quant_config)\b)[A-Za-z0-9_]{6,}|api_(?:org_)?[A-Za-z0-9]{20,}"
 )
 _LONGEST_VALUE = 80
+# No name, URL or path that is meant is as long as this.
+_LONG_WORD = re.compile(r"\S{500,}")
 
 
 # A problem is as grave as its rule says first, unless it says otherwise.
@@ -127,7 +129,7 @@ def _shown(value: object) -> str:
 
 def _printable(text: str) -> str:
     """One line without control characters, whatever the file's keys and values hold."""
-    line = " ".join(text.split())
+    line = " ".join(_LONG_WORD.sub(lambda word: f"{word[0][:_LONGEST_VALUE]}...", text).split())
     return "".join(letter if letter.isprintable() else ascii(letter).strip("'") for letter in line)
 
 

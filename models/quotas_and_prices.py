@@ -23,9 +23,9 @@ from models.catalog import (
     quota_families,
     quota_keys,
 )
+from models.invalid_value import InvalidValueError
 from models.problems import Problem
 from models.spelling import nearest, nearest_of
-from models.stack import InvalidValueError
 from models.ways_out import move, rename
 
 _LARGEST: Final = 1_000_000_000  # of a limit or of USD: beyond it a typing mistake is certain

@@ -4,6 +4,7 @@ A broken entry of a list is left out and reported, and the rest is still read, s
 can report what is wrong with the others in the same preview.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -12,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic.alias_generators import to_snake
 
-from models.catalog import DEFAULT_RAY, ray_releases
+from models.catalog import DEFAULT_RAY, ray_releases, releases_meant
 from models.plain_secrets import plain_secret_problems, without_plain_secrets
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
@@ -305,22 +306,28 @@ def _text(values: Mapping[str, Any], key: str, what: str, problems: list[Problem
     return None
 
 
-def _one_version(value: str, path: str) -> Problem:
+def _one_version(value: str | float, path: str) -> Problem:
     """The problem of `versions: 2.60.0`, and of `versions: latest`, which names no release."""
-    version = value if value in ray_releases() else DEFAULT_RAY
+    releases = (value,) if value in ray_releases() else releases_meant(value, ray_releases())
+    version = releases[-1] if releases else DEFAULT_RAY
     reason = "is one release, of which its key does not say whose it is"
-    if value not in ray_releases():
+    if not isinstance(value, str):
+        reason = "is a number, which loses the zeros at its end, and its key does not say whose"
+    elif not releases and re.match(r"v?\d", value):
+        reason = "is no release of Ray in the table, and its key does not say whose it is"
+    elif not releases:
         reason = (
             "names no release: one that changes by itself would replace the cluster, with twice "
             "the GPUs meanwhile, in whichever `pulumi up` comes after it"
         )
+    written = f"{{ray: {version}}}" if isinstance(value, str) else f'{{ray: "{version}"}}'
     return Problem(
         path=path,
         value=value,
         reason=reason,
-        remedy=f"Write {{ray: {version}}}",
+        remedy=f"Write {written}",
         rule="wrong-type",
-        candidates=(use(path, {"ray": version}, f"write {{ray: {version}}}"),),
+        candidates=(use(path, {"ray": version}, f"write {written}"),),
     )
 
 
@@ -328,7 +335,11 @@ def _section(
     section: type[Settings], value: object, path: str, problems: list[Problem]
 ) -> Settings | None:
     if not isinstance(value, Mapping):
-        if section is Versions and isinstance(value, str):
+        if (
+            section is Versions
+            and isinstance(value, str | int | float)
+            and not isinstance(value, bool)
+        ):
             problems.append(_one_version(value, path))
             return None
         problems.append(

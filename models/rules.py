@@ -223,6 +223,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A value, or a field, that vLLM does not accept for this engine argument.",
         "planning/checks/engine_argument_values.py",
         "planning/checks/engine_arguments.py",
+        "planning/checks/nested_configurations.py",
     ),
     _stop(
         "engine-argument-front-end",
@@ -256,6 +257,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "engine-argument-type",
         "A value of the wrong type for an engine argument.",
         "planning/checks/engine_arguments.py",
+        "planning/checks/nested_configurations.py",
         unreadable=True,
         unusable=True,
     ),
@@ -360,7 +362,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "store, thresholds.",
         "models/keys_of_other_tools.yaml",
     ),
-    _stop(
+    _stop_or_warning(
         "fp8-kv-capability",
         "An fp8 KV cache on a GPU below capability 8.9, with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
@@ -405,6 +407,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "image-processor",
         "An image whose tag says ARM.",
         "planning/infrastructure/container_image.py",
+    ),
+    _stop(
+        "image-reference",
+        "An image whose name no node can read: an address in front, upper case, a blank, an empty "
+        "tag, a digest of the wrong length.",
+        "planning/infrastructure/image_reference.py",
     ),
     _warning(
         "image-unpinned",
@@ -516,6 +524,20 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/adopted_cluster.py",
     ),
     _stop(
+        "override-place",
+        "An override of a model's configuration at a place that vLLM does not read for this model.",
+        "planning/checks/hf_overrides.py",
+        unreadable=True,
+        unusable=True,
+    ),
+    _stop(
+        "override-value",
+        "A value in `hf_overrides` that vLLM cannot compute with: a number as text, a factor of 0.",
+        "planning/checks/hf_overrides.py",
+        unreadable=True,
+        unusable=True,
+    ),
+    _stop(
         "pipeline-parallel-layers",
         "More pipeline stages than the model has layers.",
         "planning/sizing/parallelism.py",
@@ -566,6 +588,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "pool-unknown",
         "`gpu` names a pool that the stack does not list.",
         "planning/placement/cheapest_pool.py",
+    ),
+    _stop_or_warning(
+        "prefix-caching-hash",
+        "`prefix_caching_hash_algo: sha256` on the V0 engine.",
+        "planning/sizing/precision.py",
     ),
     _stop_or_warning(
         "prefix-caching-window",

@@ -6,7 +6,7 @@ planning/, and the plan shows it.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -27,7 +28,17 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel, to_snake
 
-from models.catalog import DEFAULT_KUBERAY, DEFAULT_RAY, ray_service_name_limit
+from models.bucket_folder import bucket_folder
+from models.catalog import (
+    DEFAULT_KUBERAY,
+    DEFAULT_RAY,
+    kuberay_releases,
+    ray_releases,
+    ray_service_name_limit,
+    releases_meant,
+    vllm_versions,
+)
+from models.invalid_value import InvalidValueError
 from models.tasks import Task
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
@@ -43,20 +54,6 @@ SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
 # An assumption about a typical month, not a measurement: people are busy for some ten hours on five
 # of seven days, 30 % of the hours. `ray-llm:loadFactor` replaces it.
 TYPICAL_LOAD_FACTOR: Final = Decimal("0.3")
-
-
-class InvalidValueError(ValueError):
-    """A value of the right type that cannot be intended, with the way out.
-
-    fixes: values that would do, by their key in the value; "" is the value itself, and a fix that
-    is None leaves the key out.
-    """
-
-    def __init__(self, reason: str, remedy: str, *fixes: tuple[str, object]) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
-        self.fixes = fixes
 
 
 def dns_1035_label(limit: int) -> AfterValidator:
@@ -343,26 +340,14 @@ class Defaults(ScalingSettings):
     context_length: Count | None = None
 
 
-_BUCKET_FOLDER: Final = re.compile(r"(gs|s3)://[a-z0-9][-_.a-z0-9]*[a-z0-9](/[^\s:]*)?")
-
-
-def _bucket_folder(path: str) -> str:
-    if not _BUCKET_FOLDER.fullmatch(path):
-        raise InvalidValueError(
-            "is not a folder of a bucket, from which Ray Serve LLM loads adapters",
-            "Write gs://<bucket>/<folder>",
-        )
-    return path.rstrip("/")
-
-
 class LoraSettings(Settings):
     """LoRA adapters of a model.
 
-    path: the folder of a bucket, `gs://` or `s3://`, in which each adapter is a folder of its own;
-        `<path>/sql` is asked for as `<name of the model>:sql`.
+    path: a bucket or a folder of one, in which each adapter is a folder of its own; `<path>/sql`
+        is asked for as `<name of the model>:sql`.
     """
 
-    path: Annotated[NonEmpty, AfterValidator(_bucket_folder)]
+    path: Annotated[NonEmpty, AfterValidator(bucket_folder)]
 
 
 class ModelDeployment(Entry, ScalingSettings):
@@ -422,6 +407,28 @@ ENGINE_ARGUMENT_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
 _STATING_FIELDS: Final = {key: to_snake(key) for key in ENGINE_ARGUMENT_OF_KEY}
 
 
+def _release_as_text(
+    known: Callable[[], Iterable[str]], usual: str | None, value: object
+) -> object:
+    """Refuses a version that YAML reads as a number: of 2.60 it keeps 2.6."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    releases = releases_meant(value, known())
+    wanted = releases[0] if len(releases) == 1 else usual
+    raise InvalidValueError(
+        "is a number, and a number loses the zeros at its end",
+        "Write the whole release in quotes"
+        if wanted is not None
+        else f"Write one of {', '.join(releases or known())} in quotes",
+        *(() if wanted is None else (("", wanted),)),
+        rule="wrong-type",
+    )
+
+
+def _release(known: Callable[[], Iterable[str]], usual: str | None = None) -> BeforeValidator:
+    return BeforeValidator(partial(_release_as_text, known, usual))
+
+
 class Versions(Settings):
     """What runs: a Ray release with its image, and a KubeRay release.
 
@@ -429,9 +436,9 @@ class Versions(Settings):
     of this release.
     """
 
-    ray: NonEmpty = DEFAULT_RAY
-    kuberay: NonEmpty = DEFAULT_KUBERAY
-    vllm: NonEmpty | None = None
+    ray: Annotated[NonEmpty, _release(ray_releases, DEFAULT_RAY)] = DEFAULT_RAY
+    kuberay: Annotated[NonEmpty, _release(kuberay_releases, DEFAULT_KUBERAY)] = DEFAULT_KUBERAY
+    vllm: Annotated[NonEmpty | None, _release(vllm_versions)] = None
     image: NonEmpty | None = None
 
 

@@ -4,6 +4,7 @@ People who know the files of Ray, KubeRay, gcloud or vLLM write their keys. Such
 error, but the message names the setting that controls the same thing here.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -41,6 +42,7 @@ _HOLDERS: Final = frozenset(
         "workergroupspecs",
     }
 )
+_MODEL: Final = re.compile(r"ray-llm:models\[\d+\](?=\.)")
 _KEY_OF_ENGINE_ARGUMENT: Final[Mapping[str, str]] = {
     argument: key for key, argument in ENGINE_ARGUMENT_OF_KEY.items()
 }
@@ -72,6 +74,18 @@ def unknown_key(
     value of the key, in which a well-known key may say more than the key that holds it.
     """
     names = tuple(known)
+    one_text = isinstance(value, str) and value not in _SERVICE_TYPES and len(names) == 1
+    if one_text and not _same(key, names):
+        (only,) = names
+        parent = path.rpartition(".")[0]
+        return Problem(
+            path=path,
+            reason=reason,
+            remedy=f"The one key here is {only}",
+            rule="unknown-key",
+            candidates=(move(path, f"{parent}.{only}", f"write it as {only}"),),
+        )
+    entry = _entry_with_engine(path, names)
     other = None if _same(key, names) else _keys_of_other_tools().get(_folded(key))
     if other is None and value in _SERVICE_TYPES:
         other = _keys_of_other_tools()["servicetype"]
@@ -85,17 +99,17 @@ def unknown_key(
             candidates=_ways_to_ours(path, key, value, other),
         )
     argument = None if _same(key, names) else _engine_argument(key)
-    if argument is not None and "engine" in names:
+    if argument is not None and entry is not None:
         ours = _KEY_OF_ENGINE_ARGUMENT.get(argument)
         return Problem(
             path=path,
             reason=f"{reason}, because {argument} is an argument of vLLM's engine",
             remedy=f"Write {ours}" if ours else "Write it under engine, by vLLM's own name",
             rule="foreign-engine-argument",
-            candidates=(_to_engine(path, ours or f"engine.{argument}"),),
+            candidates=(_to_engine(path, entry, ours or f"engine.{argument}"),),
         )
     dropped = dropped_arguments().get(key.replace("-", "_"))
-    if dropped is not None and "engine" in names:
+    if dropped is not None and entry is not None:
         return Problem(
             path=path,
             reason=f"{reason}, because {dropped.name} was an argument of vLLM's engine",
@@ -134,8 +148,16 @@ def _ways_to_ours(path: str, key: str, value: object, other: KeyOfOtherTool) -> 
     yield replace(instead(path, other.remedy), group="ours")
 
 
-def _to_engine(path: str, ours: str) -> WayOut:
-    return move(path, f"{path.rpartition('.')[0]}.{ours}", f"write it as {ours}")
+def _to_engine(path: str, entry: str, ours: str) -> WayOut:
+    return move(path, f"{entry}.{ours}", f"write it as {ours}")
+
+
+def _entry_with_engine(path: str, names: Iterable[str]) -> str | None:
+    """The entry around a key that takes engine arguments: a model's, whatever section is in it."""
+    if "engine" in names:
+        return path.rpartition(".")[0]
+    model = _MODEL.match(path)
+    return model[0] if model else None
 
 
 def rules_of_other_tools() -> tuple[str, ...]:

@@ -7,14 +7,15 @@ out.
 import copy
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from models.invalid_value import InvalidValueError
 from models.problems import Problem
 from models.spelling import nearest_of
-from models.stack import InvalidValueError, Settings
+from models.stack import Settings
 from models.unknown_keys import unknown_key
 from models.ways_out import WayOut, leave_out, meant, use
 
@@ -108,15 +109,18 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
         )
         shown = None if isinstance(value, Mapping | BaseModel) else value
         fixes = cause.fixes if isinstance(cause, InvalidValueError) else ()
+        rule = cause.rule if isinstance(cause, InvalidValueError) else "invalid-value"
         return Problem(
             path=where,
             value=shown,
             reason=reason,
             remedy=remedy,
-            rule="invalid-value",
-            candidates=_fixes(where, fixes, remedy),
+            rule=rule,
+            candidates=_fixes(where, fixes, remedy, quoted=rule == "wrong-type"),
         )
     candidates = _nearest_values(where, kind, details)
+    if kind in ("dict_type", "model_type") and isinstance(value, str):
+        candidates = _under_its_key(where, value, keys_of(_section_at(section, location)))
     reason, remedy = _wording(kind, details)
     wrong_type = kind.endswith(("_type", "_parsing"))
     if value is None:
@@ -131,10 +135,14 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
     )
 
 
-def _fixes(path: str, fixes: Iterable[tuple[str, object]], remedy: str) -> Iterable[WayOut]:
+def _fixes(
+    path: str, fixes: Iterable[tuple[str, object]], remedy: str, *, quoted: bool
+) -> Iterable[WayOut]:
+    """quoted: whether a text is shown in quotes, because a number stands in its place."""
     for key, value in fixes:
         if not key:
-            yield use(path, value, f"{remedy[:1].lower()}{remedy[1:]}: {value}")
+            shown = f'"{value}"' if isinstance(value, str) and quoted else value
+            yield use(path, value, f"{remedy[:1].lower()}{remedy[1:]}: {shown}")
         elif value is None:
             yield leave_out(f"{path}.{key}", f"leave out {key}")
         else:
@@ -157,6 +165,11 @@ def _nearest_values(path: str, kind: str, details: ErrorDetails) -> tuple[WayOut
     if kind == "string_type" and _is_short_number(value):
         return (use(path, str(value), "put it in quotes"),)
     return ()
+
+
+def _under_its_key(path: str, text: str, keys: Sequence[str]) -> tuple[WayOut, ...]:
+    """A text in place of a section that has one key."""
+    return (use(path, {keys[0]: text}),) if len(keys) == 1 else ()
 
 
 def _is_short_number(value: object) -> bool:
@@ -187,9 +200,10 @@ def _section_at(section: type[BaseModel], location: Sequence[int | str]) -> type
     for part in location:
         for name, field in section.model_fields.items():
             if part in (name, field.alias):
-                annotation = field.annotation
-                if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                    section = annotation
+                # LoraSettings | None is a union of both.
+                for kind in (field.annotation, *get_args(field.annotation)):
+                    if isinstance(kind, type) and issubclass(kind, BaseModel):
+                        section = kind
     return section
 
 

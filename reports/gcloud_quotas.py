@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from models.catalog import QUOTA_DIMENSIONS, quota_families, quota_keys, quota_metrics
+from models.invalid_value import InvalidValueError
 from models.quotas_and_prices import quota_limit
 from models.reading import NAMESPACE
-from models.stack import InvalidValueError
 from reports.sources import SourceError
 
 _INFO_LIST: Final = "gcloud beta quotas info list --service=compute.googleapis.com --format=json"

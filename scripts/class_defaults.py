@@ -5,7 +5,8 @@
 A nested text_config is written without the values that equal its class's, and older files without
 fields that came later. The classes are those of transformers, which vLLM reads a config.json with;
 the version is that of the newest pinned vLLM. Only the names of FIELDS are kept, and no sizes that
-a class computes from others. Nothing of it needs PyTorch.
+a class computes from others. `nested_text_configs` are the model types whose class keeps the
+language model's values in a text_config, however the file is written. Nothing of it needs PyTorch.
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import Any, Final
 TARGET: Final = (
     Path(__file__).resolve().parent.parent / "models" / "architecture" / "class_defaults.json"
 )
-# The fields that models/architecture reads, but for the window, of which absent means none.
+# The fields that models/architecture reads.
 FIELDS: Final = tuple(
     """
     attn_layer_offset attn_layer_period chunk_size conv_L_cache conv_kernel decoder_sparse_step
@@ -29,7 +30,7 @@ FIELDS: Final = tuple(
     moe_latent_size moe_shared_expert_intermediate_size n_groups n_mamba_heads n_routed_experts
     n_shared_experts num_attention_heads num_dense_layers num_experts num_experts_per_tok
     num_hidden_layers num_key_value_heads num_kv_shared_layers num_local_experts qk_nope_head_dim
-    qk_rope_head_dim ssm_state_size use_sliding_window v_head_dim vocab_size
+    qk_rope_head_dim sliding_window ssm_state_size use_sliding_window v_head_dim vocab_size
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 # A class without these is no decoder LLM.
@@ -55,18 +56,25 @@ def main() -> None:
     from transformers import CONFIG_MAPPING
 
     rows: dict[str, dict[str, int | bool]] = {}
+    nested: list[str] = []
     for model_type in sorted(CONFIG_MAPPING):
         try:
-            text = CONFIG_MAPPING[model_type]().get_text_config(decoder=True)
+            whole = CONFIG_MAPPING[model_type]()
+            text = whole.get_text_config(decoder=True)
         except Exception as error:
             print(f"{model_type}: {type(error).__name__}", file=sys.stderr)
             continue
         row = defaults(type(text))
         if not getattr(text, "is_encoder_decoder", False) and row.keys() >= set(DECODER):
             rows[model_type] = row
+            if text is not whole and getattr(whole, "text_config", None) is text:
+                nested.append(model_type)
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
     source = json.dumps(f"transformers {transformers.__version__}, by scripts/class_defaults.py")
-    TARGET.write_text(f'{{"source": {source},\n"defaults": {{\n{lines}\n}}}}\n')
+    TARGET.write_text(
+        f'{{"source": {source},\n"nested_text_configs": {json.dumps(nested)},\n'
+        f'"defaults": {{\n{lines}\n}}}}\n'
+    )
     print(f"{len(rows)} model types of transformers {transformers.__version__}")
 
 

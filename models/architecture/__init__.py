@@ -4,6 +4,7 @@
 that is next to the weights of a Hugging Face repository.
 """
 
+from models.architecture.class_defaults import has_text_config
 from models.architecture.config_fields import ConfigJsonError, NotComputedError
 from models.architecture.config_json import architecture_from_config_json
 from models.architecture.llm_architecture import (
@@ -36,5 +37,6 @@ __all__ = [
     "StateLayers",
     "VisionEncoder",
     "architecture_from_config_json",
+    "has_text_config",
     "modelopt_file",
 ]

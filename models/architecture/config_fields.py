@@ -107,6 +107,10 @@ class Fields:
         """Return whether the field is there and not null."""
         return self._get(name) is not None
 
+    def is_null(self, name: str) -> bool:
+        """Return whether the field is named, and null."""
+        return name in self._values and not self.has(name)
+
     def error(
         self, name: str, reason: str, *, value: Any = None, way_out: str = WAY_OUT
     ) -> ConfigJsonError:

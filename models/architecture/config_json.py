@@ -7,10 +7,10 @@ Class defaults that a config.json may leave out are those of transformers.
 
 from pydantic import ValidationError
 
-from models.architecture.class_defaults import class_defaults
+from models.architecture.class_defaults import class_defaults, left_to_class
 from models.architecture.config_fields import WAY_OUT, ConfigJsonError, Fields, parse_object
 from models.architecture.feed_forward import block_heads, block_widths, feed_forward_weights
-from models.architecture.layer_kinds import layer_kinds, listed_layers
+from models.architecture.layer_kinds import layer_kinds, listed_layers, states_window
 from models.architecture.llm_architecture import (
     Attention,
     AttentionKind,
@@ -19,7 +19,6 @@ from models.architecture.llm_architecture import (
     RopeParameters,
 )
 from models.architecture.model_families import (
-    CLASS_DEFAULTS,
     EMBEDDING_SUFFIX,
     GENERATION_SUFFIXES,
     NOT_DECODERS,
@@ -168,7 +167,7 @@ def _architecture(
 ) -> LlmArchitecture:
     text_type = fields.text("model_type", default=model_type) or model_type
     of_class = class_defaults(text_type, nested=fields is not whole)
-    fields = fields.with_defaults(CLASS_DEFAULTS.get(text_type, {}), of_class)
+    fields = fields.with_defaults(left_to_class(text_type), of_class)
     names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
     layers = fields.integer(*names, default=listed_layers(fields))
     hidden = fields.integer("hidden_size", "n_embd", "d_model")
@@ -217,6 +216,7 @@ def _architecture(
         feed_forward_parameters=feed_forward_weights(fields, text_type, hidden),
         sliding_window=kinds.window,
         sliding_window_layers=kinds.sliding or None,
+        states_window=states_window(fields, text_type),
         full_attention_layers=None if full == derived else full,
         state_layers=kinds.states,
         **_indexer(fields, attention, layers),

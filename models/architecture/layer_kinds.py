@@ -194,14 +194,18 @@ _RULES: Final[Mapping[str, Callable[[Fields, int], list[Kind]]]] = {
 } | dict.fromkeys(_INTERVALS, _every_interval)
 
 
+def states_window(fields: Fields, text_type: str) -> bool | None:
+    """Whether a window is stated and switched on; None if a class may have one by itself."""
+    # qwen2 and its relatives slide only if their config says so.
+    on = fields.flag("use_sliding_window", default=not text_type.startswith("qwen"))
+    if not on or fields.is_null("sliding_window"):
+        return False
+    return True if fields.count("sliding_window") else None
+
+
 def _active_window(fields: Fields, text_type: str, positions: int) -> int | None:
     """The window in tokens, None if it is switched off or as long as the context."""
-    if not fields.flag("use_sliding_window", default=True):
-        return None
-    # qwen2 and its relatives slide only if their config says so.
-    if text_type.startswith("qwen") and not fields.flag("use_sliding_window", default=False):
-        return None
-    window = fields.count("sliding_window")
+    window = fields.count("sliding_window") if states_window(fields, text_type) else None
     return window if window and window < positions else None
 
 

@@ -152,6 +152,8 @@ class LlmArchitecture(Facts):
 
     - `v_head_dim`, `sliding_num_key_value_heads`, `sliding_head_dim`, `sliding_v_head_dim`: None
       if they are like the others
+    - `states_window`: whether config.json states a window, even if no layer slides; None if that is
+      not known
     - `rope_parameters`: None if config.json has `rope_scaling` or neither; `rope_scaling` holds the
       scaling of both
     - `full_attention_layers`: layers that keep every token; None if all do that do not slide
@@ -189,6 +191,7 @@ class LlmArchitecture(Facts):
     feed_forward_parameters: Annotated[int, Ge(0)] | None = None
     sliding_window: Dimension | None = None
     sliding_window_layers: Dimension | None = None
+    states_window: bool | None = None
     v_head_dim: Dimension | None = None
     sliding_num_key_value_heads: Dimension | None = None
     sliding_head_dim: Dimension | None = None

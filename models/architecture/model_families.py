@@ -1,10 +1,7 @@
-"""What a config.json leaves unsaid: class defaults and which model types are decoders.
+"""What a config.json leaves unsaid: which fields are its class's, which types are decoders."""
 
-Defaults are those of the configuration classes in transformers 4.5x; a config.json is
-written without the values that equal them.
-"""
-
-from typing import Any
+from collections.abc import Mapping
+from typing import Final
 
 # Class names that generate text, as in vLLM's model registry.
 GENERATION_SUFFIXES = (
@@ -56,47 +53,39 @@ TIED_BY_DEFAULT = frozenset(
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 
-CLASS_DEFAULTS: dict[str, dict[str, Any]] = {
-    "falcon": {"max_position_embeddings": 2048},
-    "RefinedWeb": {"max_position_embeddings": 2048},
-    "RefinedWebModel": {"max_position_embeddings": 2048},
-    "gemma": {"head_dim": 256, "vocab_size": 256_000, "max_position_embeddings": 8192},
-    "gemma2": {
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "head_dim": 256,
-        "vocab_size": 256_000,
-        "max_position_embeddings": 8192,
-        "sliding_window": 4096,
-    },
-    "gemma3_text": {
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "head_dim": 256,
-        "vocab_size": 262_208,
-        "max_position_embeddings": 131_072,
-        "sliding_window": 4096,
-    },
-    "gemma3n_text": {
-        "num_attention_heads": 8,
-        "num_key_value_heads": 2,
-        "head_dim": 256,
-        "vocab_size": 262_400,
-        "max_position_embeddings": 32_768,
-        "sliding_window": 512,
-        "num_kv_shared_layers": 15,
-    },
-    "gpt_oss": {
-        "num_key_value_heads": 8,
-        "head_dim": 64,
-        "sliding_window": 128,
-        "max_position_embeddings": 131_072,
-    },
-    "llama": {"max_position_embeddings": 2048},
-    "mistral": {
-        "num_key_value_heads": 8,
-        "vocab_size": 32_000,
-        "max_position_embeddings": 131_072,
-    },
-    "mixtral": {"num_key_value_heads": 8, "vocab_size": 32_000, "num_local_experts": 8},
+# Fields that a flat config.json of a family, too, leaves to its class, or names as null.
+LEFT_TO_CLASS: Final[Mapping[str, tuple[str, ...]]] = {
+    "falcon": ("max_position_embeddings",),
+    "gemma": ("head_dim", "vocab_size", "max_position_embeddings"),
+    "gemma2": (
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+        "vocab_size",
+        "max_position_embeddings",
+        "sliding_window",
+    ),
+    "gemma3_text": (
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+        "vocab_size",
+        "max_position_embeddings",
+        "sliding_window",
+    ),
+    "gemma3n_text": (
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+        "vocab_size",
+        "max_position_embeddings",
+        "sliding_window",
+        "num_kv_shared_layers",
+    ),
+    "gpt_oss": ("num_key_value_heads", "head_dim", "sliding_window", "max_position_embeddings"),
+    "llama": ("max_position_embeddings",),
+    "mistral": ("num_key_value_heads", "vocab_size", "max_position_embeddings"),
+    "mixtral": ("num_key_value_heads", "vocab_size", "num_local_experts"),
 }
+# Names under which older files of a family have their type; transformers knows them no more.
+OLDER_TYPES: Final[Mapping[str, str]] = {"RefinedWeb": "falcon", "RefinedWebModel": "falcon"}

@@ -39,7 +39,7 @@ from models.catalog.quota_metrics import (
     quota_keys,
     quota_metrics,
 )
-from models.catalog.release_number import release_number
+from models.catalog.release_number import release_number, releases_meant
 from models.catalog.releases import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
@@ -81,7 +81,9 @@ from models.catalog.vllm_release import (
     modelopt_file_algorithms,
     mtp_targets,
     multimodal_architectures,
+    nested_fields,
     older_rope_types,
+    own_rope_parameters,
     quantization_files,
     quantization_methods,
     quantization_takeovers,
@@ -155,8 +157,10 @@ __all__ = [
     "mtp_targets",
     "multimodal_architectures",
     "nearest_ray",
+    "nested_fields",
     "older_rope_types",
     "oldest_ray",
+    "own_rope_parameters",
     "parser_names",
     "prices",
     "quantization_files",
@@ -171,6 +175,7 @@ __all__ = [
     "ray_service_name_limit",
     "regions",
     "release_number",
+    "releases_meant",
     "releases_with",
     "rope_scaling_fields",
     "serving_arguments",

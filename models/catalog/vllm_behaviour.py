@@ -36,8 +36,11 @@ class VllmBehaviour(Facts):
     - `v0_architectures`: models that run on V0 if the release still has it
     - `v0_interleaved_windows`: model types whose window V0 sets aside
     - `stated_windows`: model types that may state a window which no layer reaches
+    - `disabled_windows_of_scaled_rope`: `disable_sliding_window` goes with any RoPE scaling
     - `chunked_prefill_obeyed`: V1 obeys `enable_chunked_prefill: false`
     - `fp8_kv_cache_capability`: the least for an fp8 KV cache on the V1 engine
+    - `flashinfer_fp8_heads`: sizes of heads whose fp8 KV cache FlashInfer reads below it
+    - `triton_attention_models`: model types that FlashInfer does not serve
     - `preferred_fp8_kv_cache_capability`: below it, an fp8 KV cache runs on the V0 engine if the
       release still has one
     - `swap_space_gib`: host memory for each GPU if `swap_space` is left out; 0 without the argument
@@ -76,14 +79,18 @@ class VllmBehaviour(Facts):
     transformers: str
     rope_parameters: Literal["nothing", "scaling", "all"]
     v1_engine_capability: int
+    nested_overrides: bool
     flashinfer_capability: int
     v1_argument_values: Mapping[str, tuple[Any, ...]]
     v0_argument_values: Mapping[str, tuple[Any, ...]]
     v0_architectures: tuple[str, ...]
     v0_interleaved_windows: tuple[str, ...]
     stated_windows: tuple[str, ...]
+    disabled_windows_of_scaled_rope: bool
     chunked_prefill_obeyed: bool
     fp8_kv_cache_capability: int
+    flashinfer_fp8_heads: tuple[int, ...]
+    triton_attention_models: tuple[str, ...]
     preferred_fp8_kv_cache_capability: int
     swap_space_gib: float
     sampling_bytes_per_logit: float

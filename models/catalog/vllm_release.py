@@ -20,12 +20,24 @@ class EngineArgument(Facts):
     """One argument of vLLM that an LLM config's `engine_kwargs` may hold.
 
     `types` are the YAML types it takes: int, float, bool, str, list, dict, none.
-    `choices` are the only strings or numbers that it takes, None if any is accepted.
+    `choices` are the only strings or numbers that it takes, None if any is accepted; `any_case` if
+    it compares texts without case.
     """
 
     name: str
     types: tuple[str, ...]
     choices: tuple[str | int, ...] | None = None
+    any_case: bool = False
+
+    def lists(self, value: str | int) -> bool:
+        """Whether a text or number is one of the choices, or any is accepted."""
+        if self.choices is None or value in self.choices:
+            return True
+        return (
+            self.any_case
+            and isinstance(value, str)
+            and value.lower() in {str(choice).lower() for choice in self.choices}
+        )
 
 
 class QuantizationMethod(Facts):
@@ -109,7 +121,7 @@ def _arguments(version: str, section: str) -> Mapping[str, EngineArgument]:
     return MappingProxyType({name: _argument(name, text) for name, text in rows.items()})
 
 
-_ARGUMENT = re.compile(r"(?P<types>[a-z|]+)(?: \[(?P<choices>.*)\])?")
+_ARGUMENT = re.compile(r"(?P<types>[a-z|]+)(?: \[(?P<choices>.*)\](?P<any_case> in any case)?)?")
 
 
 def _argument(name: str, text: str) -> EngineArgument:
@@ -122,7 +134,12 @@ def _argument(name: str, text: str) -> EngineArgument:
     if match["choices"] is not None:
         parts = match["choices"].split(", ")
         choices = tuple(int(part) if part.isdigit() else part for part in parts)
-    return EngineArgument(name=name, types=tuple(match["types"].split("|")), choices=choices)
+    return EngineArgument(
+        name=name,
+        types=tuple(match["types"].split("|")),
+        choices=choices,
+        any_case=match["any_case"] is not None,
+    )
 
 
 @cache
@@ -146,6 +163,22 @@ def closed_values(version: str) -> Mapping[str, frozenset[str]]:
 
 
 @cache
+def nested_fields(version: str) -> Mapping[str, Mapping[str, EngineArgument]]:
+    """Return the fields of the configurations that engine arguments hold as mappings.
+
+    By the configuration's path, `compilation_config` or `compilation_config.pass_config`, and the
+    field's name. Pydantic reads their values: a number may be written as text.
+    """
+    rows = _facts(version)["nested_fields"]
+    return MappingProxyType(
+        {
+            path: MappingProxyType({name: _argument(name, text) for name, text in fields.items()})
+            for path, fields in rows.items()
+        }
+    )
+
+
+@cache
 def argument_bounds(version: str) -> Mapping[str, Mapping[str, float]]:
     """Return the limits of engine arguments by name: `ge`, `gt`, `le` and `lt`."""
     return MappingProxyType(_facts(version)["bounds"])
@@ -162,6 +195,12 @@ def rope_scaling_fields(version: str) -> Mapping[str, tuple[str, ...]]:
 def older_rope_types(version: str) -> Mapping[str, str]:
     """Return the names of RoPE types that stand for newer ones, in a config.json, by the older."""
     return MappingProxyType(_facts(version)["older_rope_types"])
+
+
+@cache
+def own_rope_parameters(version: str) -> frozenset[str]:
+    """Return the `model_type`s whose `rope_parameters` are read with any transformers."""
+    return frozenset(_facts(version)["own_rope_parameters"])
 
 
 @cache

@@ -25,6 +25,7 @@ from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
 from planning.checks.gpu_driver import driver_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems
+from planning.checks.hf_overrides import hf_override_problems
 from planning.checks.host_resources import host_cpu_problems, host_memory_problems
 from planning.checks.image_cuda import image_cuda_problems
 from planning.checks.image_packages import image_package_problems
@@ -33,6 +34,7 @@ from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
 from planning.checks.model_tasks import task_problems
+from planning.checks.nested_configurations import nested_configuration_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
@@ -52,8 +54,10 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
     local_path_problems,
     engine_argument_problems,
     engine_argument_value_problems,
+    nested_configuration_problems,
     task_problems,
     lora_problems,
+    hf_override_problems,
     rope_scaling_problems,
     speculative_config_problems,
     model_capability_problems,

@@ -22,6 +22,7 @@ from models.values_meant import ways_from_field, ways_from_value, ways_to_releas
 from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import EntryContext
 from planning.plan import ReleasePlan
+from planning.sizing.rope_scaling import rope_scaling_of
 
 # The least and the most that planning can compute with, or that vLLM accepts.
 _LARGEST_COUNT: Final = 1_000_000_000
@@ -32,6 +33,7 @@ _RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "cpu_offload_gb": (0, _LARGEST_COUNT),
     "kv_cache_memory_bytes": (1, _LARGEST_BYTES),
     "max_cudagraph_capture_size": _COUNT,
+    "max_long_partial_prefills": _COUNT,
     "max_loras": _COUNT,
     "max_model_len": _COUNT,
     "max_num_batched_tokens": _COUNT,
@@ -54,7 +56,10 @@ def engine_argument_value_problems(context: EntryContext) -> Iterable[Problem]:
         yield from _number_problems(context.release.vllm, name, value, where)
         yield from _closed_value_problems(context.release, name, value, where)
     yield from _needs_problems(context, context.release.vllm)
+    yield from _mamba_block_problems(context, context.release.vllm)
     yield from _graph_problems(context)
+    yield from _partial_prefill_problems(context)
+    yield from _window_problems(context)
     yield from _async_problems(context)
     yield from _exclusive_problems(context)
 
@@ -83,11 +88,11 @@ def _number_problems(vllm: str, name: str, value: Any, where: str) -> Iterable[P
             candidates=(leave_out(where, "leave it out (0.9)"),),
         )
     else:
-        yield from _bound_problems(vllm, name, value, where)
+        yield from bound_problems(vllm, name, value, where)
 
 
-def _bound_problems(vllm: str, name: str, value: float, where: str) -> Iterable[Problem]:
-    """A number that the configuration of this vLLM refuses."""
+def bound_problems(vllm: str, name: str, value: float, where: str) -> Iterable[Problem]:
+    """A number that the configuration of this vLLM refuses, by the argument or its field's path."""
     limits = argument_bounds(vllm).get(name)
     if limits is None or all(_HOLDS[limit](value, bound) for limit, bound in limits.items()):
         return
@@ -141,6 +146,35 @@ def _needs_problems(context: EntryContext, vllm: str) -> Iterable[Problem]:
         )
 
 
+def _mamba_block_problems(context: EntryContext, vllm: str) -> Iterable[Problem]:
+    """VllmConfig.validate_mamba_block_size: a block of states is cached only with prefixes.
+
+    The block of a whole context is what vLLM takes without prefix caching, and passes.
+    """
+    engine, architecture = context.engine, context.architecture
+    size, caching = engine.get("mamba_block_size"), engine.get("enable_prefix_caching")
+    if size is None or "mamba_block_size" not in engine_arguments(vllm):
+        return
+    has_states = architecture is not None and architecture.state_layers is not None
+    by_default = not has_states or vllm_behaviour(vllm).state_cache_modes["default"] is not None
+    lengths = (context.deployment.context_length, engine.get("max_model_len"))
+    if caching is True or (caching is None and by_default) or size in lengths:
+        return
+    where = f"{context.path}.engine.mamba_block_size"
+    yield Problem(
+        path=where,
+        value=size,
+        reason=f"is refused by vLLM {vllm} without prefix caching, which is off "
+        + ("here" if caching is False else "for this model if nothing is said"),
+        remedy="Leave it out",
+        rule="engine-argument-needs",
+        candidates=(
+            leave_out(where, "leave it out"),
+            use(f"{context.path}.engine.enable_prefix_caching", True),
+        ),
+    )
+
+
 def _graph_problems(context: EntryContext) -> Iterable[Problem]:
     """VllmConfig._set_cudagraph_sizes: the largest listed batch is the largest captured one."""
     sizes = context.engine.get("cudagraph_capture_sizes")
@@ -161,6 +195,58 @@ def _graph_problems(context: EntryContext) -> Iterable[Problem]:
                 leave_out(f"{context.path}.engine.cudagraph_capture_sizes"),
             ),
         )
+
+
+def _partial_prefill_problems(context: EntryContext) -> Iterable[Problem]:
+    """SchedulerConfig: of the prompts that are read in parts at once, so many may be long."""
+    long, all_ = (
+        context.engine.get(name, 1)
+        for name in ("max_long_partial_prefills", "max_num_partial_prefills")
+    )
+    if not isinstance(long, int) or not isinstance(all_, int) or long <= max(all_, 1):
+        return
+    where = f"{context.path}.engine.max_long_partial_prefills"
+    yield Problem(
+        path=where,
+        value=long,
+        reason=f"is above max_num_partial_prefills, which is {all_}",
+        remedy=f"Use at most {all_}",
+        rule="engine-argument-range",
+        candidates=(
+            leave_out(where, "leave it out"),
+            use(f"{context.path}.engine.max_num_partial_prefills", long),
+        ),
+    )
+
+
+# _get_and_verify_max_len in vLLM 0.10 scales the context by all types of RoPE scaling but these.
+_UNSCALED: Final = frozenset({"su", "longrope", "llama3"})
+
+
+def _window_problems(context: EntryContext) -> Iterable[Problem]:
+    """`disable_sliding_window: true` for a model whose RoPE is scaled."""
+    architecture, release = context.architecture, context.release
+    if (
+        architecture is None
+        or release is None
+        or context.engine.get("disable_sliding_window") is not True
+        or "gemma3" in architecture.model_type
+        or vllm_behaviour(release.vllm).disabled_windows_of_scaled_rope
+    ):
+        return
+    scaling = rope_scaling_of(context.engine) or architecture.rope_scaling or {}
+    kind = scaling.get("rope_type", scaling.get("type"))
+    if kind is None or kind in _UNSCALED:
+        return
+    where = f"{context.path}.engine.disable_sliding_window"
+    yield Problem(
+        path=where,
+        value=True,
+        reason=f"is refused by vLLM {release.vllm} for a model with RoPE scaling, here {kind}",
+        remedy="Leave it out",
+        rule="engine-argument-choice",
+        candidates=(leave_out(where, "leave it out"),),
+    )
 
 
 def _async_problems(context: EntryContext) -> Iterable[Problem]:
@@ -231,11 +317,6 @@ def _exclusive_problems(context: EntryContext) -> Iterable[Problem]:
 
 # Arguments whose annotation takes any text, and what closes their values.
 _CLOSED: Final = ("attention_backend", "config_format", "load_format", "lora_dtype")
-# Fields of configurations, and whose values they take.
-_NESTED: Final = {
-    "attention_config.backend": "attention_backend",
-    "structured_outputs_config.backend": "structured_outputs_config.backend",
-}
 # Registries to which an own image can add values by a plugin of vLLM.
 _REGISTRIES: Final = frozenset({"config_format", "load_format"})
 
@@ -260,10 +341,6 @@ def _closed_value_problems(
         )
     elif isinstance(value, dict) and name != "speculative_config":
         yield from _fields(release, name, value, where)
-        for path, closed_as in _NESTED.items():
-            argument, _, key = path.partition(".")
-            if argument == name:
-                yield from _closed(release, closed_as, value.get(key), f"{where}.{key}")
 
 
 def _fields(

@@ -171,7 +171,7 @@ def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable
             candidates=_values_meant(argument, value, where),
         )
     elif argument.choices is not None and isinstance(value, str | int) and value is not None:
-        listed = isinstance(value, bool) or value in argument.choices
+        listed = isinstance(value, bool) or argument.lists(value)
         if listed or argument.name in _CHOSEN_BY_CHECKPOINT:
             return
         choices = [str(choice) for choice in argument.choices]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from models.architecture import CLASSIFICATION_SUFFIX
+from models.architecture import CLASSIFICATION_SUFFIX, GENERATION_SUFFIXES
 from models.catalog import (
     generation_arguments,
     releases_with,
@@ -28,8 +28,26 @@ def task_problems(context: EntryContext) -> Iterable[Problem]:
         return
     yield from _without_path(context, context.checkpoint)
     yield from _not_of_model(context, context.checkpoint)
+    yield from _unconverted(context, context.checkpoint)
     if context.checkpoint.task.pools:
         yield from _idle_arguments(context, context.checkpoint.task)
+
+
+def _unconverted(context: EntryContext, checkpoint: Checkpoint) -> Iterable[Problem]:
+    """ModelConfig.__post_init__: "This model does not support `--runner pooling`", unconverted."""
+    engine, name = context.engine, checkpoint.served_class
+    generates = name is not None and name.endswith(GENERATION_SUFFIXES)
+    if engine.get("runner") != "pooling" or engine.get("convert") != "none" or not generates:
+        return
+    where = f"{context.path}.engine.convert"
+    yield Problem(
+        path=where,
+        value="none",
+        reason=f"excludes runner: pooling for a {name}, which pools only if vLLM converts it",
+        remedy="Leave it out",
+        rule="contradiction",
+        candidates=(leave_out(where), leave_out(f"{context.path}.engine.runner")),
+    )
 
 
 def _task_path(context: EntryContext) -> str:

@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from models.architecture import LlmArchitecture
-from models.catalog import nearest_ray, older_rope_types, rope_scaling_fields, vllm_behaviour
+from models.catalog import (
+    nearest_ray,
+    older_rope_types,
+    own_rope_parameters,
+    rope_scaling_fields,
+    vllm_behaviour,
+)
 from models.problems import Problem
 from models.spelling import nearest_of
 from models.values_meant import ways_to_release
@@ -19,9 +25,6 @@ _ORIGINAL: Final = "original_max_position_embeddings"
 _READ_OF_FILES: Final = ("factor", _ORIGINAL)
 _NOT_IN_FILES: Final = frozenset({"longrope"})
 _DEFAULT_BASE: Final = 10_000  # get_rope, if rope_theta is nowhere
-# vLLM reads these by classes of its own, which keep the key whole with any transformers:
-# vllm/transformers_utils/configs/qwen3_5.py and kimi_linear.py in 0.18.
-_OWN_CLASSES: Final = ("qwen3_5", "kimi_linear")
 
 
 def rope_scaling_problems(context: EntryContext) -> Iterable[Problem]:
@@ -145,6 +148,8 @@ def _unread(
 
 
 def _has_base(context: EntryContext, override: RopeOverride) -> bool:
+    if override.path.startswith("hf_overrides.text_config."):
+        return True  # a text_config is changed, not replaced, and keeps its base
     overrides = context.engine.get("hf_overrides")
     beside = isinstance(overrides, Mapping) and overrides.get("rope_theta") is not None
     return beside or override.scaling.get("rope_theta") is not None
@@ -187,7 +192,7 @@ def _file_problems(
     where = f"{context.path}.configFile"
     scaling, file = architecture.rope_scaling or {}, context.deployment.config_file
     reads, parameters = _reads(release), architecture.rope_parameters
-    own = architecture.model_type.startswith(_OWN_CLASSES)
+    own = architecture.model_type in own_rope_parameters(release.vllm)
     if parameters is not None and reads != "all" and not own:
         lost = []
         if parameters.theta not in (None, _DEFAULT_BASE):

@@ -18,12 +18,14 @@ from models.catalog import (
     kuberay_releases,
     ray_releases,
     release_number,
+    releases_meant,
     vllm_versions,
 )
 from models.problems import Problem, Severity
 from models.stack import KubeRayInstall, Versions
 from models.ways_out import leave_out, outside, use
 from planning.infrastructure.container_image import image_problems
+from planning.infrastructure.image_reference import image_reference_problems
 from planning.plan import ReleasePlan
 
 _PATH: Final = "ray-llm:versions"
@@ -65,9 +67,10 @@ def release_plan(
                 ),
             )
         )
+    unreadable = _unreadable_image(versions)
     if ray is None or kuberay is None or problems:
-        return None, tuple(problems)
-    problems += _combination(ray, kuberay, versions)
+        return None, (*problems, *unreadable)
+    problems += unreadable or _combination(ray, kuberay, versions)
     plan = ReleasePlan(
         ray=ray,
         kuberay=kuberay,
@@ -78,6 +81,13 @@ def release_plan(
         kuberay_is_named="kuberay" in versions.model_fields_set,
     )
     return plan, tuple(problems)
+
+
+def _unreadable_image(versions: Versions) -> tuple[Problem, ...]:
+    if versions.image is None:
+        return ()
+    ray = ray_releases().get(versions.ray, ray_releases()[DEFAULT_RAY])
+    return tuple(image_reference_problems(versions.image, ray.image, f"{_PATH}.image"))
 
 
 def _unknown(
@@ -125,7 +135,13 @@ def _below_the_floor(key: str, version: str, known: Iterable[str]) -> str | None
 
 
 def _by_distance(version: str, known: Iterable[str]) -> Iterable[str]:
-    """The releases nearest to a number first; in the table's order if it has too many digits."""
+    """The releases that a shortened number means, and the nearest to it first.
+
+    They are in the table's order if it has too many digits.
+    """
+    meant = releases_meant(version, known)
+    if meant:
+        return tuple(reversed(meant))
     try:
         wanted = release_number(version)
     except ValueError:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from models.architecture import LlmArchitecture
+from models.architecture import LlmArchitecture, has_text_config
 from models.architecture.llm_architecture import LARGEST_DIMENSION
 from models.problems import Problem
 from models.stack import Defaults
@@ -34,6 +34,8 @@ class ContextLength:
 def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int:
     """The longest context in tokens that vLLM accepts for this model and these arguments."""
     overrides = engine.get("hf_overrides")
+    if isinstance(overrides, Mapping) and has_text_config(architecture.model_type):
+        overrides = overrides.get("text_config")  # from which vLLM reads the limit
     stated = overrides.get("max_position_embeddings") if isinstance(overrides, Mapping) else None
     if isinstance(stated, int) and 1 <= stated <= LARGEST_DIMENSION:
         architecture = architecture.model_copy(update={"max_position_embeddings": stated})

@@ -7,7 +7,7 @@ stay free for others.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from models.catalog import GpuTier, vllm_behaviour
 from models.problems import Problem, stops
@@ -82,10 +82,20 @@ class ModelSizing:
         return self.fit is not None and self.fit.doubtful
 
     @property
-    def runs_sequences(self) -> bool:
-        """Whether each sequence that may run has a block for its states, as far as is known."""
-        fit = self.fit
-        return fit is None or fit.runs(self.batching.max_num_seqs, fit.margin_bytes)
+    def certainty_of_sequences(self) -> int:
+        """How sure it is that each sequence that may run has a block for its states.
+
+        2: with the estimate's error to spare; 1: by the estimate; 0: within its error; -1: not.
+        """
+        fit, sequences = self.fit, self.batching.max_num_seqs
+        if fit is None or fit.runs(sequences, fit.margin_bytes):
+            return _CERTAIN
+        if fit.runs(sequences):
+            return 1
+        return 0 if fit.runs(sequences, -fit.margin_bytes) else -1
+
+
+_CERTAIN: Final = 2
 
 
 def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tuple[Problem, ...]]:
@@ -103,11 +113,13 @@ def size_model(spec: ModelSpec, tier: GpuTier) -> tuple[ModelSizing | None, tupl
         return None, problems
     best: ModelSizing | None = None
     for candidate in _candidates(spec, tier, precision):
-        # The first without doubt; else the first that may fit; else the last, for the message.
-        runs = candidate.fits and candidate.runs_sequences
-        if best is None or not best.fits or (runs and not best.runs_sequences):
+        # The first without doubt; else the first of those that may fit whose sequences are the
+        # surest; else the last, for the message.
+        certainty = candidate.certainty_of_sequences
+        surer = best is not None and certainty > best.certainty_of_sequences
+        if best is None or not best.fits or (candidate.fits and surer):
             best = candidate
-        if runs and not candidate.doubtful:
+        if candidate.fits and certainty == _CERTAIN and not candidate.doubtful:
             best = candidate
             break
     if best is None:
@@ -235,6 +247,7 @@ def _fit(
         weight_bytes=precision.weight_bytes,
         packed_weights=_packed(spec.checkpoint),
         offloaded_bytes=int(float(engine.get("cpu_offload_gb") or 0) * GIB),
+        value_bytes=precision.value_bytes,
         kv_value_bytes=precision.kv_value_bytes,
         max_model_len=tokens,
         max_num_seqs=batching.max_num_seqs,
@@ -256,9 +269,7 @@ def _fit(
         kv_cache_blocks=_count(engine, "num_gpu_blocks_override"),
         draft=draft_of(engine, spec.checkpoint),
         images_per_prompt=stated_images(engine),
-        state_cache=state_cache(
-            architecture, engine, spec.release.vllm, 4 if precision.dtype == "float32" else 2
-        ),
+        state_cache=state_cache(architecture, engine, spec.release.vllm, precision.value_bytes),
         batches_in_flight=_batches_in_flight(engine, spec.release.vllm, pipeline),
         lora=lora_slots(engine),
         pools=spec.checkpoint.task.pools,

@@ -6,6 +6,7 @@ Each rule is vLLM's own check at engine start, made before a GPU is paid for.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from models.architecture import AttentionKind
 from models.catalog import (
@@ -35,6 +36,11 @@ from planning.sizing.quantization import (
 )
 from planning.sizing.stated_arguments import StatedArguments
 
+# Of the values of kv_cache_dtype, FlashInferBackend.supported_kv_cache_dtypes.
+_FLASHINFER_FP8_CAPABILITY: Final = 80  # its kernels for 7.5 do not run (flashinfer#3620)
+_FLASHINFER_FP8: Final = frozenset({"fp8", "fp8_e4m3", "fp8_e5m2"})
+_V1_HASH: Final = "sha256"  # of prefix_caching_hash_algo: V0 has its own
+
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
@@ -43,6 +49,7 @@ class Precision:
     argument: the `quantization` that vLLM is given; None leaves it to the checkpoint.
     shown: how the weights are stored or loaded, for people.
     weight_bytes: bytes of all weights as loaded; None if the checkpoint is not described.
+    value_bytes, kv_value_bytes: bytes of one value that is computed with, and of one in the cache.
     asks_prefix_caching: whether V0, which has it off, can be asked for it; V1 has it on.
     splits_long_prompts: whether V0 splits prompts of contexts above 32,768 tokens.
     """
@@ -51,6 +58,7 @@ class Precision:
     argument: str | None
     shown: str | None
     weight_bytes: int | None
+    value_bytes: int
     kv_value_bytes: int
     v0_engine: bool
     asks_prefix_caching: bool
@@ -69,10 +77,11 @@ def choose_precision(
     problems = [
         *_dtype_problems(dtype, checkpoint, arguments, tier, release),
         *quantization_problems(dtype, checkpoint, arguments, tier, release),
-        *_kv_problems(arguments, tier, release, v0_engine),
+        *_kv_problems(checkpoint, arguments, tier, release, v0_engine),
         *_architecture_problems(checkpoint, arguments, release),
         *_engine_problems(arguments, tier, release),
         *_window_problems(checkpoint, arguments, release, v0_engine),
+        *_hash_problems(arguments, release, v0_engine),
         *_partial_window_problems(checkpoint, arguments, release),
     ]
     if tier.capability < vllm_behaviour(release.vllm).v1_engine_capability and not v0_engine:
@@ -100,11 +109,13 @@ def choose_precision(
         argument=argument,
         shown=stored or argument,
         weight_bytes=_weight_bytes(checkpoint, dtype, in_flight),
-        kv_value_bytes=_kv_value_bytes(arguments, dtype),
+        value_bytes=_value_bytes(dtype),
+        kv_value_bytes=1 if _has_fp8_kv(arguments) else _value_bytes(dtype),
         v0_engine=v0_engine,
         asks_prefix_caching=v0_engine
         and not _keeps_states(checkpoint)
         and not checkpoint.task.pools
+        and arguments.engine.get("prefix_caching_hash_algo") != _V1_HASH
         and _v0_window(checkpoint, arguments, release.vllm) is _Window.NONE,
         splits_long_prompts=_splits_long_prompts(checkpoint, arguments, release.vllm),
     ), tuple(problems)
@@ -198,9 +209,11 @@ def _v0_window(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) ->
         return _Window.POSSIBLE
     if architecture.model_type in facts.v0_interleaved_windows:
         return _Window.NONE
-    if architecture.sliding_window is not None:
+    if architecture.sliding_window is not None or architecture.states_window:
         return _Window.CERTAIN
-    return _Window.POSSIBLE if architecture.model_type in facts.stated_windows else _Window.NONE
+    unknown = architecture.states_window is None
+    possible = unknown and architecture.model_type in facts.stated_windows
+    return _Window.POSSIBLE if possible else _Window.NONE
 
 
 def _splits_long_prompts(checkpoint: Checkpoint, arguments: StatedArguments, vllm: str) -> bool:
@@ -238,6 +251,30 @@ def _window_problems(
             severity=Severity.STOP if certain else Severity.WARN,
             candidates=(leave_out(path, "leave it out"),),
         )
+
+
+def _hash_problems(
+    arguments: StatedArguments, release: ReleasePlan, v0_engine: bool
+) -> Iterable[Problem]:
+    """EngineArgs._set_default_args_v0: V0 refuses the algorithm if it caches prefixes."""
+    engine = arguments.engine
+    asked = engine.get("enable_prefix_caching")
+    if not v0_engine or engine.get("prefix_caching_hash_algo") != _V1_HASH or asked is False:
+        return
+    path = f"{arguments.path}.engine.prefix_caching_hash_algo"
+    yield Problem(
+        path=path,
+        value=_V1_HASH,
+        reason=f"is refused by the V0 engine of vLLM {release.vllm}, which this GPU or an engine "
+        "argument needs"
+        if asked
+        else f"keeps prefix caching off, because the V0 engine of vLLM {release.vllm}, which this "
+        "GPU or an engine argument needs, lacks it",
+        remedy="Leave it out",
+        rule="prefix-caching-hash",
+        severity=Severity.STOP if asked else Severity.WARN,
+        candidates=(leave_out(path, "leave it out: the engine's own is used"),),
+    )
 
 
 def _partial_window_problems(
@@ -298,7 +335,15 @@ def _dtype_problems(
     tier: GpuTier,
     release: ReleasePlan,
 ) -> Iterable[Problem]:
+    dtypes = activation_dtypes(checkpoint, arguments, tier, release.vllm)
+    float16_will_do = dtypes is None or "float16" in dtypes
     if dtype == "bfloat16" and not tier.has_bfloat16:
+        # A quantization that computes in bfloat16 alone says itself that the GPU is too old for it.
+        if not float16_will_do and any(
+            problem.rule == "quantization-capability"
+            for problem in quantization_problems(dtype, checkpoint, arguments, tier, release)
+        ):
+            return
         yield Problem(
             path=arguments.path_of("dtype"),
             value=dtype,
@@ -308,7 +353,9 @@ def _dtype_problems(
             rule="bfloat16-capability",
             candidates=(
                 leave_out(arguments.path_of("dtype"), "leave dtype out (float16 is chosen there)"),
-            ),
+            )
+            if float16_will_do
+            else (),
         )
     model_type = checkpoint.architecture.model_type if checkpoint.architecture else None
     if dtype == "float16" and model_type in float16_refused(release.vllm):
@@ -336,7 +383,11 @@ def _dtype_problems(
 
 
 def _kv_problems(
-    arguments: StatedArguments, tier: GpuTier, release: ReleasePlan, v0_engine: bool
+    checkpoint: Checkpoint,
+    arguments: StatedArguments,
+    tier: GpuTier,
+    release: ReleasePlan,
+    v0_engine: bool,
 ) -> Iterable[Problem]:
     if not _has_fp8_kv(arguments):
         return
@@ -359,6 +410,18 @@ def _kv_problems(
             ),
         )
     elif not v0_engine and tier.capability < facts.fp8_kv_cache_capability:
+        if _flashinfer_reads_fp8(checkpoint, arguments, tier, release.vllm):
+            yield Problem(
+                path=path,
+                value=kv_dtype,
+                reason=f"is read on {tier.gpu_name} ({tier.id}) by FlashInfer's kernels alone, "
+                "which were not tried there",
+                remedy="Use an L4 or H100",
+                rule="fp8-kv-capability",
+                severity=Severity.WARN,
+                candidates=(leave_out(path, "leave kv_cache_dtype out"),),
+            )
+            return
         yield Problem(
             path=path,
             value=kv_dtype,
@@ -369,6 +432,21 @@ def _kv_problems(
             rule="fp8-kv-capability",
             candidates=(leave_out(path, "leave kv_cache_dtype out"),),
         )
+
+
+def _flashinfer_reads_fp8(
+    checkpoint: Checkpoint, arguments: StatedArguments, tier: GpuTier, vllm: str
+) -> bool:
+    """Whether vLLM can choose FlashInfer for the cache; Triton, which is left, refuses it."""
+    architecture, facts = checkpoint.architecture, vllm_behaviour(vllm)
+    return (
+        architecture is not None
+        and tier.capability >= _FLASHINFER_FP8_CAPABILITY
+        and arguments.engine.get("kv_cache_dtype") in _FLASHINFER_FP8
+        and architecture.attention.kind is not AttentionKind.MLA
+        and architecture.head_dim in facts.flashinfer_fp8_heads
+        and architecture.model_type not in facts.triton_attention_models
+    )
 
 
 def _has_fp8_kv_on_v1(ray: RayRelease) -> bool:
@@ -435,7 +513,5 @@ def _weight_bytes(checkpoint: Checkpoint, dtype: str, in_flight: str | None) -> 
     return embedding + int((total - embedding) * in_flight_bits(in_flight) / 16)
 
 
-def _kv_value_bytes(arguments: StatedArguments, dtype: str) -> int:
-    if _has_fp8_kv(arguments):
-        return 1
+def _value_bytes(dtype: str) -> int:
     return 4 if dtype == "float32" else 2

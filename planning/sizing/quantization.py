@@ -125,8 +125,11 @@ def quantization_problems(
     given = passed_on(checkpoint, arguments, tier, release.vllm)
     method = methods.get(loading_method(checkpoint, given, tier, release.vllm) or "")
     if method is not None:
-        yield from _capability_problems(method, checkpoint, arguments, tier, release)
-        yield from _dtype_problems(method, dtype, checkpoint, arguments, tier)
+        too_old = tuple(_capability_problems(method, checkpoint, arguments, tier, release))
+        yield from too_old
+        # A dtype that only follows from a GPU which the method does not run on is no second fault.
+        if not too_old or arguments.get("dtype") not in (None, "auto"):
+            yield from _dtype_problems(method, dtype, checkpoint, arguments, tier)
 
 
 def _refused(
@@ -403,11 +406,12 @@ def _capability_problems(
         scheme = stored.scheme
         least = max(least, _scheme_capability(stored, release.vllm) or 0)
     if least > tier.capability:
+        name = method.name if asked or stored is None else stored.method
         if stored is not None and stored.assumed:
             scheme = f"by the name of {checkpoint.source}"
         yield Problem(
             path=path,
-            value=f"{method.name} ({scheme})" if scheme else method.name,
+            value=f"{name} ({scheme})" if scheme else name,
             reason=f"needs compute capability {least / 10:.1f} and "
             f"{tier.gpu_name} ({tier.id}) has {tier.capability / 10:.1f}",
             remedy="Use a newer GPU, or an AWQ checkpoint of the model",

@@ -35,6 +35,14 @@ class RopeOverride:
 
 def rope_override(engine: Mapping[str, Any]) -> RopeOverride | None:
     """The override that an entry states, None if it states none."""
+    for path, scaling in stated_ropes(engine):
+        if isinstance(scaling, Mapping) and scaling:
+            return RopeOverride(path=path, scaling=scaling)
+    return None
+
+
+def stated_ropes(engine: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The paths below `engine` where an override may stand, with what stands there or None."""
     overrides = engine.get("hf_overrides")
     stated = [("rope_scaling", engine.get("rope_scaling"))]
     if isinstance(overrides, Mapping):
@@ -44,10 +52,7 @@ def rope_override(engine: Mapping[str, Any]) -> RopeOverride | None:
         text = overrides.get("text_config")
         if isinstance(text, Mapping):
             stated += [(f"hf_overrides.text_config.{name}", text.get(name)) for name in names]
-    for path, scaling in stated:
-        if isinstance(scaling, Mapping) and scaling:
-            return RopeOverride(path=path, scaling=scaling)
-    return None
+    return stated
 
 
 def rope_scaling_of(engine: Mapping[str, Any]) -> Mapping[str, Any] | None:

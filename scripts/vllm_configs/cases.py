@@ -19,6 +19,7 @@ from models.catalog import (
     engine_arguments,
     gpu_tiers,
     llms,
+    nested_fields,
     quantization_methods,
     ray_releases,
 )
@@ -161,6 +162,34 @@ _OUTSIDE: Final = re.compile(
     r"tensor_parallel_size|_config$|hf_overrides|rope_|additional_config|device|kv_offloading"
 )
 
+# What no other argument or checkpoint has to go with.
+_TRIED_WHOLE: Final = re.compile(
+    r"structured_outputs_config\.backend|compilation_config\.(mode|cudagraph_mode)"
+)
+
+
+def _nested_fields(vllm: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each field of a configuration with a value that it refuses; some with all that they take."""
+    bounds = argument_bounds(vllm)
+    for path, fields in nested_fields(vllm).items():
+        for name, row in fields.items():
+            where = f"{path}.{name}"
+            values: list[Any] = [{"no": "mapping"}] if "dict" not in row.types else ["no mapping"]
+            values += [
+                int(bound) + step
+                for limit, bound in bounds.get(where, {}).items()
+                for step in ((-1, 0) if limit == "ge" else (0, 1))
+            ]
+            if row.choices is not None:
+                values.append("none-of-these")
+            if _TRIED_WHOLE.fullmatch(where):
+                values += row.choices or ()
+            for value in values:
+                engine: Any = value
+                for step in reversed(where.split(".")):
+                    engine = {step: engine}
+                yield f"{where}={value}", engine
+
 
 def _engine_arguments(ray: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every argument of the release with the values that its facts list and one that is not."""
@@ -185,12 +214,13 @@ def _engine_arguments(ray: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for value in dict.fromkeys(map(_whole, values)):
             yield f"{name}={value}", {name: value}
     for argument_name in closed:
-        if not argument_name.endswith("_config") or argument_name == "speculative_config":
+        if not re.search(r"_config(\.|$)", argument_name) or argument_name == "speculative_config":
             continue
-        yield f"{argument_name} unknown field", {argument_name: {"no_such_field": 1}}
-    for backend in (*sorted(closed.get("structured_outputs_config.backend", ())), "none"):
-        engine = {"structured_outputs_config": {"backend": backend}}
-        yield f"structured outputs {backend}", engine
+        engine: Any = {"no_such_field": 1}
+        for step in reversed(argument_name.split(".")):
+            engine = {step: engine}
+        yield f"{argument_name} unknown field", engine
+    yield from _nested_fields(vllm)
     yield "graphs by both", {"cudagraph_capture_sizes": [1, 2, 4], "max_cudagraph_capture_size": 8}
     yield (
         "graphs that agree",

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import yaml
 
-from models.catalog import llms, ray_releases
+from models.catalog import MachineType, llms, machine_types, ray_releases
 from planning.plan import GIB
 from scripts.vllm_configs.cases import Case
 from scripts.vllm_configs.config_files import config_json
@@ -94,9 +94,14 @@ def differences(
                     },
                     "environment": dict(plan.environment),
                     "build": case.build,
+                    "host_memory_bytes": int(_machine(case).memory_gib * GIB),
                 }
             )
             yield _compared(case, plan, answer, gpu)
+
+
+def _machine(case: Case) -> MachineType:
+    return machine_types()[case.tier.machine_type]
 
 
 def _planned(case: Case, folder: Path) -> Planned | None:

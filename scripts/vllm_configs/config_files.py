@@ -15,12 +15,15 @@ _STATED_WINDOWS: Final = {"phi-3-mini-4k-instruct": 2047, "phi-3.5-mini-instruct
 
 
 def config_json(row: LlmRow) -> dict[str, Any] | None:
-    """The fields of a row's config.json; None for a family whose names are not known here."""
+    """The fields of a row's config.json; None for a family whose names are not known here.
+
+    They are complete: none is left to the class.
+    """
     architecture = row.architecture
     family = _FAMILIES.get(architecture.model_type)
     if family is None:
         return None
-    config = {**_common(architecture), **family(architecture)}
+    config = {**common_fields(architecture), **family(architecture)}
     config = {name: value for name, value in config.items() if value is not None}
     if row.id in _STATED_WINDOWS:
         config["sliding_window"] = _STATED_WINDOWS[row.id]
@@ -29,7 +32,8 @@ def config_json(row: LlmRow) -> dict[str, Any] | None:
     return config
 
 
-def _common(architecture: LlmArchitecture) -> dict[str, Any]:
+def common_fields(architecture: LlmArchitecture) -> dict[str, Any]:
+    """The fields that every family writes under the same names."""
     config: dict[str, Any] = {
         "architectures": [architecture.architecture],
         "rope_theta": 1_000_000.0,
@@ -132,7 +136,7 @@ def _gemma(architecture: LlmArchitecture) -> dict[str, Any]:
 
 def _gemma3(architecture: LlmArchitecture) -> dict[str, Any]:
     vision = architecture.vision
-    text = _common(architecture) | _gemma(architecture) | {"model_type": "gemma3_text"}
+    text = common_fields(architecture) | _gemma(architecture) | {"model_type": "gemma3_text"}
     del text["architectures"]
     return {
         "text_config": text,

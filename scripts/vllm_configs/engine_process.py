@@ -2,7 +2,7 @@
 
 A case is a line of JSON on standard input, its answer a line on standard output:
 
-    {"arguments": {...}, "environment": {...}, "build": false}
+    {"arguments": {...}, "environment": {...}, "build": false, "host_memory_bytes": ...}
     {"accepted": {"dtype": "float16", ...}} or {"refused": "ValueError: ..."}
 
 The GPU is JSON on the command line: {"capability": 75, "name": "NVIDIA T4", "memory_bytes": ...}.
@@ -89,6 +89,8 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     """The configuration that vLLM makes of a case, or the text with which it refuses it."""
     os.environ.pop("VLLM_USE_V1", None)
     os.environ |= case["environment"]
+    if hasattr(vllm.config, "get_cpu_memory"):  # vLLM 0.10 compares swap_space with it
+        vllm.config.get_cpu_memory = lambda: case["host_memory_bytes"]
     try:
         arguments = AsyncEngineArgs(**case["arguments"])
         config = arguments.create_engine_config(UsageContext.OPENAI_API_SERVER)

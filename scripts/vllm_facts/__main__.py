@@ -17,6 +17,7 @@ from models.catalog import vllm_versions
 from scripts.vllm_facts.adapters import lora_architectures
 from scripts.vllm_facts.bounds import argument_bounds
 from scripts.vllm_facts.closed_values import closed_values
+from scripts.vllm_facts.configurations import nested_fields
 from scripts.vllm_facts.facts import (
     architectures,
     architectures_of_one_window,
@@ -39,7 +40,7 @@ from scripts.vllm_facts.quantization import (
     weight_limits,
 )
 from scripts.vllm_facts.release import open_release, source_files
-from scripts.vllm_facts.rope import older_rope_types, rope_scaling_fields
+from scripts.vllm_facts.rope import older_rope_types, own_rope_parameters, rope_scaling_fields
 from scripts.vllm_facts.source import Source
 from scripts.vllm_facts.transformers import backend_architectures
 
@@ -55,8 +56,9 @@ def write(version: str, source: Source) -> Path:
     bounds = argument_bounds(source)
     lines = [
         f"# vLLM {version}, read from its source by scripts/vllm_facts. Do not edit.",
-        "# engine_arguments: types, then the only values. quantization_methods: least compute",
-        "# capability (75 is 7.5) and activation dtypes, null where code decides.",
+        "# engine_arguments: types, then the only values, which some read in any case.",
+        "# quantization_methods: least compute capability (75 is 7.5) and activation dtypes, null",
+        "# where code decides.",
         "# Of vLLM's front end Ray runs what takes serving_arguments; the rest has no effect.",
         "# closed_values: the only texts that a registry or nested configuration takes.",
         "# bounds: limits of engine arguments, as pydantic names them.",
@@ -73,12 +75,21 @@ def write(version: str, source: Source) -> Path:
         *(f"- {name}" for name in sorted(set(front_end) - serving)),
         "closed_values:",
         *(f"  {path}: [{', '.join(values)}]" for path, values in closed_values(source).items()),
+        "# What fields of the configurations in engine arguments take, as pydantic reads it.",
+        "nested_fields:",
+        *(
+            line
+            for path, fields in nested_fields(source).items()
+            for line in (f"  {path}:", *(f"    {name}: {text}" for name, text in fields.items()))
+        ),
         "bounds:" if bounds else "bounds: {}",
         *(f"  {name}: {json.dumps(limits)}" for name, limits in bounds.items()),
         "# The fields that each type of RoPE scaling needs; older names of types.",
         "rope_scaling:",
         *(f"  {kind}: [{', '.join(f)}]" for kind, f in rope_scaling_fields(source).items()),
         f"older_rope_types: {json.dumps(older_rope_types(source))}",
+        "# Model types whose config.json is read by a class that keeps rope_parameters.",
+        f"own_rope_parameters: {json.dumps(own_rope_parameters(source))}",
         "quantization_methods:",
         *(f"  {name}: {json.dumps(row)}" for name, row in quantization_methods(source).items()),
         "# What takes over the checkpoints of others, in vLLM's order; see scripts/vllm_facts.",

@@ -8,6 +8,7 @@ starts, and so does `if self.watermark < 0: raise` in a method of the configurat
 import ast
 from collections.abc import Iterator
 
+from scripts.vllm_facts.configurations import nested_configurations
 from scripts.vllm_facts.source import Source
 
 _MODULE = "vllm.engine.arg_utils"
@@ -19,16 +20,28 @@ _CONDITIONAL = frozenset({"LoRAConfig", "PoolerConfig", "SpeculativeConfig"})
 
 
 def argument_bounds(source: Source) -> dict[str, dict[str, float]]:
-    """Return the limits by argument: `ge`, `gt`, `le` and `lt`, as pydantic names them."""
-    found = source.find("EngineArgs", _MODULE)
-    if found is None or not isinstance(found[0], ast.ClassDef):
-        return {}
+    """Return the limits by argument: `ge`, `gt`, `le` and `lt`, as pydantic names them.
+
+    A field of a configuration that an argument holds has its path: `eplb_config.window_size`.
+    """
     result: dict[str, dict[str, float]] = {}
-    for name, config, field in (*_from_defaults(found[0]), *_handed_on(source, found[0])):
+    for name, config, field in fields_of_arguments(source):
         limits = _limits(source, config, field)
         if limits and not name.startswith("_"):
             result[name] = result.get(name, {}) | limits
+    for path, node, module in nested_configurations(source):
+        for field in source.fields(node.name, module):
+            if limits := _limits_in(node, field):
+                result[f"{path}.{field}"] = limits
     return dict(sorted(result.items()))
+
+
+def fields_of_arguments(source: Source) -> Iterator[tuple[str, str, str]]:
+    """Each argument with a configuration and the field of it that takes its value."""
+    found = source.find("EngineArgs", _MODULE)
+    if found is not None and isinstance(found[0], ast.ClassDef):
+        yield from _from_defaults(found[0])
+        yield from _handed_on(source, found[0])
 
 
 def _from_defaults(engine: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
@@ -67,8 +80,12 @@ def _handed_on(source: Source, engine: ast.ClassDef) -> Iterator[tuple[str, str,
 def _limits(source: Source, config: str, field: str) -> dict[str, float]:
     """The limits of the field of a configuration."""
     found = source.find(config, _MODULE)
+    return _limits_in(found[0], field) if found and isinstance(found[0], ast.ClassDef) else {}
+
+
+def _limits_in(config: ast.ClassDef, field: str) -> dict[str, float]:
     limits: dict[str, float] = {}
-    for statement in found[0].body if found and isinstance(found[0], ast.ClassDef) else ():
+    for statement in config.body:
         match statement:
             case ast.AnnAssign(
                 target=ast.Name(id=name),

@@ -9,7 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 
 from scripts.vllm_facts.annotations import accepted
-from scripts.vllm_facts.source import Definition, Source, top_level
+from scripts.vllm_facts.configurations import (
+    classes,
+    enumeration_members,
+    is_configuration,
+    nested_configurations,
+)
+from scripts.vllm_facts.source import Source, top_level
 
 _TOOL_PARSERS = ("vllm.tool_parsers", "vllm.entrypoints.openai.tool_parsers")
 _REASONING_PARSERS = ("vllm.reasoning",)
@@ -47,9 +53,6 @@ def closed_values(source: Source) -> dict[str, list[str]]:
         **{name: lambda fields=fields: fields for name, fields in _nested_fields(source).items()},
         "speculative_config": lambda: _speculative_fields(source),
         "speculative_config.method": lambda: _values(source, "SpeculativeMethod", *_CONFIG_MODULES),
-        "structured_outputs_config.backend": lambda: _values(
-            source, "StructuredOutputsBackend", "vllm.config.structured_outputs"
-        ),
         "tool_call_parser": lambda: _registered(source, _TOOL_PARSERS, "_TOOL_PARSERS_TO_REGISTER"),
     }
     return {path: values for path in sorted(readers) if (values := readers[path]())}
@@ -62,7 +65,7 @@ def _values(source: Source, name: str, *modules: str) -> list[str]:
         if found is not None and isinstance(found[0], ast.ClassDef):
             return sorted(
                 value.value
-                for _, value in _enumeration(found[0])
+                for value in enumeration_members(found[0]).values()
                 if isinstance(value, ast.Constant) and isinstance(value.value, str)
             )
         if found is not None:
@@ -79,15 +82,8 @@ def _attention_backends(source: Source) -> list[str]:
     reads_auto = config is not None and any(
         isinstance(node, ast.Constant) and node.value == "auto" for node in ast.walk(config[0])
     )
-    names = sorted(member for member, _ in _enumeration(found[0]))
+    names = sorted(enumeration_members(found[0]))
     return [*names, "auto"] if reads_auto else names
-
-
-def _enumeration(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:
-    for statement in node.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=member)], value=value):
-                yield member, value
 
 
 def _registered(source: Source, packages: tuple[str, ...], table: str) -> list[str]:
@@ -126,30 +122,13 @@ def _nested_fields(source: Source) -> dict[str, list[str]]:
     module = "vllm.engine.arg_utils"
     found: dict[str, list[str]] = {}
     for name, (annotation, home) in source.fields("AsyncEngineArgs", module).items():
-        for node, where in _classes(source, annotation, home):
-            is_config = any("config" in ast.unparse(item) for item in node.decorator_list)
-            if is_config:
+        for node, where in classes(source, annotation, home):
+            if is_configuration(node):
                 found[name] = sorted(source.fields(node.name, where))
+    for path, node, where in nested_configurations(source):
+        if "." in path:
+            found[path] = sorted(source.fields(node.name, where))
     return found
-
-
-def _classes(source: Source, node: Definition, module: str) -> Iterator[tuple[ast.ClassDef, str]]:
-    """The classes that an annotation names, with their modules."""
-    match node:
-        case ast.ClassDef():
-            yield node, module
-        case ast.BinOp(left=left, right=right):
-            yield from _classes(source, left, module)
-            yield from _classes(source, right, module)
-        case ast.Subscript(value=ast.Name(id="Optional" | "Union" | "Annotated"), slice=inner):
-            for member in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
-                yield from _classes(source, member, module)
-        case ast.Constant(value=str(text)):
-            yield from _classes(source, ast.parse(text, mode="eval").body, module)
-        case ast.Name(id=name):
-            found = source.find(name, module)
-            if found is not None:
-                yield from _classes(source, *found)
 
 
 def _speculative_fields(source: Source) -> list[str]:

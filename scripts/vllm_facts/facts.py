@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from scripts.vllm_facts.annotations import ALL_TYPES, NOTHING, Accepted, accepted
+from scripts.vllm_facts.bounds import fields_of_arguments
+from scripts.vllm_facts.closed_values import closed_values
+from scripts.vllm_facts.configurations import Values, enumeration_members, field_values
 from scripts.vllm_facts.source import Source
 
 QUANTIZATION = "vllm.model_executor.layers.quantization"
@@ -13,9 +16,46 @@ DTYPES = {"half": "float16", "float": "float32"}
 
 
 def engine_arguments(source: Source) -> dict[str, str]:
-    """Return each field of AsyncEngineArgs as `type|type [choice, choice]`."""
+    """Return each field of AsyncEngineArgs as `type|type [choice, choice]`.
+
+    A text that its annotation leaves open has the choices of the enumeration or of the field of a
+    configuration that it becomes.
+    """
     module = "vllm.engine.arg_utils"
-    return arguments(source, source.fields("AsyncEngineArgs", module), converted(source, module))
+    fields = source.fields("AsyncEngineArgs", module)
+    rows = arguments(source, fields, converted(source, module))
+    elsewhere = closed_values(source)
+    closed = _closed_by_enumerations(source, module)
+    for name, config, field in fields_of_arguments(source):
+        values = field_values(source, config, module, field)
+        if name not in closed and values is not None:
+            closed[name] = values
+    for name, values in closed.items():
+        _, bracket, choices = values.text().partition(" [")
+        if bracket and name not in elsewhere and rows.get(name) in ("str", "str|none"):
+            rows[name] += bracket + choices
+    return rows
+
+
+def _closed_by_enumerations(source: Source, module: str) -> dict[str, Values]:
+    """The arguments of which EngineArgs reads the name of an enumeration's member."""
+    found = source.find("EngineArgs", module)
+    result: dict[str, Values] = {}
+    for node in ast.walk(found[0]) if found else ():
+        match node:
+            case ast.Subscript(
+                value=ast.Name(id=enumeration),
+                slice=ast.Call(
+                    func=ast.Attribute(
+                        value=ast.Attribute(value=ast.Name(id="self"), attr=name), attr="upper"
+                    )
+                ),
+            ):
+                home = source.find(enumeration, module)
+                if home is not None and isinstance(home[0], ast.ClassDef):
+                    names = tuple(enumeration_members(home[0]))
+                    result[name] = Values(Accepted(frozenset({"str"}), names), any_case=True)
+    return result
 
 
 def converted(source: Source, module: str) -> dict[str, Accepted]:

@@ -12,6 +12,7 @@ from scripts.vllm_facts.source import Source
 
 _HOME = "vllm.model_executor.layers.rotary_embedding"
 _CONFIG = "vllm.transformers_utils.config"
+_CONFIGS = "vllm.transformers_utils.configs"
 # The functions that replace older names, by release.
 _PATCHES = ("patch_rope_scaling_dict", "patch_rope_parameters_dict", "patch_legacy_rope_type")
 _TYPE = "rope_type"
@@ -99,3 +100,76 @@ def _asked_last(node: ast.If) -> list[str]:
         ] or asked
         tests += [inner for inner in test.orelse if isinstance(inner, ast.If)]
     return asked
+
+
+def own_rope_parameters(source: Source) -> list[str]:
+    """Return the model types whose config.json vLLM reads by a class that keeps `rope_parameters`.
+
+    The class, or one beside it for a part of the model, takes the key as a parameter, with any
+    transformers. One with a base of its own would put that into the key.
+    """
+    found = source.find("_CONFIG_REGISTRY", _CONFIG)
+    if found is None:
+        sys.exit("_CONFIG_REGISTRY is not found")
+    result: set[str] = set()
+    for model_type, name in _registered_classes(found[0]):
+        module = source.module(_home_of_class(source, name))
+        classes = [node for node in module.body if isinstance(node, ast.ClassDef)] if module else []
+        keeping = [node for node in classes if _keeps_rope_parameters(node)]
+        if keeping:
+            result |= {model_type, *filter(None, map(_model_type, keeping))}
+    return sorted(result)
+
+
+def _registered_classes(table: ast.AST) -> Iterator[tuple[str, str]]:
+    """Model types with the names of their classes: a dict, or a call with keywords."""
+    match table:
+        case ast.Call(keywords=keywords):
+            pairs = [(ast.Constant(keyword.arg), keyword.value) for keyword in keywords]
+        case ast.Dict(keys=keys, values=values):
+            pairs = list(zip(keys, values, strict=True))
+        case _:
+            sys.exit("_CONFIG_REGISTRY is neither a dict nor a call")
+    for key, value in pairs:
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield (
+                key.value,
+                str(value.value)
+                if isinstance(value, ast.Constant)
+                else str(getattr(value, "id", "")),
+            )
+
+
+def _home_of_class(source: Source, name: str) -> str:
+    """The module of a configuration class: a table names it, or an import."""
+    table = source.find("_CLASS_TO_MODULE", _CONFIGS)
+    if table is not None and isinstance(table[0], ast.Dict):
+        for key, value in zip(table[0].keys, table[0].values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == name:
+                return str(value.value) if isinstance(value, ast.Constant) else ""
+    found = source.find(name, _CONFIGS)
+    return found[1] if found else ""
+
+
+def _keeps_rope_parameters(node: ast.ClassDef) -> bool:
+    for function in node.body:
+        if isinstance(function, ast.FunctionDef) and function.name == "__init__":
+            parameters = [*function.args.args, *function.args.kwonlyargs]
+            own_base = any(
+                isinstance(inner, ast.Attribute)
+                and inner.attr == "rope_theta"
+                and isinstance(inner.ctx, ast.Store)
+                for inner in ast.walk(function)
+            )
+            return not own_base and any(each.arg == "rope_parameters" for each in parameters)
+    return False
+
+
+def _model_type(node: ast.ClassDef) -> str:
+    for statement in node.body:
+        match statement:
+            case ast.Assign(
+                targets=[ast.Name(id="model_type")], value=ast.Constant(value=str(name))
+            ):
+                return name
+    return ""

@@ -384,6 +384,33 @@ def test_a_cause_that_stands_only_in_the_engines_log_is_read_there(
     )
 
 
+@pytest.mark.parametrize("written", [True, False])
+def test_an_engines_log_is_read_once_while_the_model_starts_again(
+    start: Callable[..., Run], written: bool
+) -> None:
+    run = start(model("a"))
+    failed = run.service.fail("a", ELSEWHERE)
+    run.service.applications["a"] = {**failed, "status": "DEPLOYING"}
+    log = LOGS.format("err")
+
+    def gives_up(count: int) -> Answer | None:
+        if count == 6:
+            run.service.applications["a"] = failed
+        return None
+
+    def read(count: int) -> Answer:
+        return 200, ENGINE_LOG.encode() if written or count > 1 else b"INFO starting\n"
+
+    run.service.overrides["/api/serve/applications/"] = gives_up
+    run.service.overrides[log] = read
+    assert run(60) == 1
+    cause = "RuntimeError: Cannot find any model weights with `Qwen/Qwen2.5-0.5B`"
+    assert run.lines[-2] == f"a: {cause}"
+    assert (f"a: DEPLOYING: {cause}" in run.lines) is written
+    # Once more after the failure is settled, if it did not say the cause.
+    assert run.service.asked.count(log) == (1 if written else 2)
+
+
 def test_an_engines_log_that_cannot_be_read_is_named_with_the_command(
     start: Callable[..., Run],
 ) -> None:

@@ -18,9 +18,10 @@ from models.architecture import (
     Quantization,
     architecture_from_config_json,
 )
-from models.architecture.class_defaults import class_defaults
-from models.architecture.model_families import CLASS_DEFAULTS
+from models.architecture.class_defaults import class_defaults, left_to_class
+from models.architecture.model_families import LEFT_TO_CLASS, OLDER_TYPES
 from models.catalog import LlmRow, llms
+from scripts.vllm_configs.config_files import common_fields, config_json
 
 LLAMA: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
@@ -48,43 +49,17 @@ def read(config: dict[str, Any]) -> tuple[LlmArchitecture, Quantization | None]:
 
 
 def config_of(row: LlmRow) -> dict[str, Any]:
-    """The config.json of a row as its model family writes it."""
+    """The config.json of a row as its publisher writes it: not all that a class knows is said."""
     a = row.architecture
-    config: dict[str, Any] = {
-        name: getattr(a, name)
-        for name in (
-            "model_type",
-            "num_hidden_layers",
-            "hidden_size",
-            "intermediate_size",
-            "num_attention_heads",
-            "num_key_value_heads",
-            "vocab_size",
-            "max_position_embeddings",
-            "torch_dtype",
-            "tie_word_embeddings",
-        )
-    }
-    config["architectures"] = [a.architecture]
+    config = config_json(row) or common_fields(a)
     config["rope_scaling"] = a.rope_scaling
-    if a.head_dim * a.num_attention_heads != a.hidden_size:
-        config["head_dim"] = a.head_dim
+    if a.head_dim * a.num_attention_heads == a.hidden_size:
+        config.pop("head_dim", None)
     quirk = QUIRKS.get(a.model_type)
     if quirk:
         quirk(config, a)
     if row.quantization and row.quantization.method == "awq":
-        config["quantization_config"] = {
-            "quant_method": "awq",
-            "bits": row.quantization.bits,
-            "group_size": row.quantization.group_size,
-            "version": row.quantization.scheme,
-            "zero_point": True,
-        }
-    if row.quantization and row.quantization.method == "mxfp4":
-        config["quantization_config"] = {
-            "quant_method": "mxfp4",
-            "modules_to_not_convert": ["lm_head"],
-        }
+        config["quantization_config"] |= {"version": row.quantization.scheme}
     return config
 
 
@@ -94,9 +69,8 @@ def _qwen(config: dict[str, Any], a: LlmArchitecture) -> None:
     config["max_window_layers"] = a.num_hidden_layers // 2
 
 
-def _qwen_moe(config: dict[str, Any], a: LlmArchitecture) -> None:
-    config |= {"num_experts": a.num_experts, "num_experts_per_tok": a.num_experts_per_tok}
-    config |= {"moe_intermediate_size": a.moe_intermediate_size, "sliding_window": None}
+def _qwen_moe(config: dict[str, Any], _: LlmArchitecture) -> None:
+    config["sliding_window"] = None
 
 
 def _mistral(config: dict[str, Any], a: LlmArchitecture) -> None:
@@ -144,69 +118,35 @@ def _mistral3(config: dict[str, Any], a: LlmArchitecture) -> None:
     config["vision_config"] = _vision_config(a, "num_hidden_layers", 1540)
 
 
-def _mixtral(config: dict[str, Any], a: LlmArchitecture) -> None:
-    config |= {"num_local_experts": a.num_experts, "num_experts_per_tok": a.num_experts_per_tok}
-
-
 def _phi3(config: dict[str, Any], a: LlmArchitecture) -> None:
     config["sliding_window"] = a.sliding_window or 2 * a.max_position_embeddings
 
 
 def _falcon(config: dict[str, Any], a: LlmArchitecture) -> None:
-    new = a.num_key_value_heads > 1
-    config |= {"new_decoder_architecture": new, "multi_query": True}
-    # falcon-7b's value is not the number that applies.
-    config["num_kv_heads"] = a.num_key_value_heads if new else a.num_attention_heads
+    if a.num_key_value_heads == 1:
+        # falcon-7b's value is not the number that applies.
+        config["num_kv_heads"] = a.num_attention_heads
     for name in ("num_key_value_heads", "intermediate_size", "max_position_embeddings"):
         del config[name]
-    del config["tie_word_embeddings"]
+    del config["ffn_hidden_size"], config["tie_word_embeddings"]
 
 
-def _gemma2(config: dict[str, Any], a: LlmArchitecture) -> None:
-    config |= {"sliding_window": a.sliding_window, "head_dim": a.head_dim}
-    del config["tie_word_embeddings"]
-
-
-def _gemma3_text(config: dict[str, Any], a: LlmArchitecture) -> None:
-    config |= {"sliding_window": a.sliding_window, "sliding_window_pattern": 6}
+def _gemma(config: dict[str, Any], a: LlmArchitecture) -> None:
+    config["head_dim"] = a.head_dim
     del config["tie_word_embeddings"]
 
 
 def _gemma3(config: dict[str, Any], a: LlmArchitecture) -> None:
-    outer = {"model_type", "architectures", "torch_dtype"}
-    text = {name: config.pop(name) for name in list(config) if name not in outer}
     # google/gemma-3-4b-it omits values that are defaults of its class.
+    text = config["text_config"]
     for name in ("vocab_size", "max_position_embeddings", "tie_word_embeddings"):
         del text[name]
     if a.num_attention_heads == 8:
         del text["num_attention_heads"], text["num_key_value_heads"], text["head_dim"]
-    text |= {"model_type": "gemma3_text", "sliding_window": a.sliding_window}
-    config |= {"text_config": text, "mm_tokens_per_image": 256}
-    config["vision_config"] = {
-        "model_type": "siglip_vision_model",
-        "image_size": 896,
-        "patch_size": 14,
-        "hidden_size": 1152,
-        "intermediate_size": 4304,
-        "num_hidden_layers": 27,
-    }
-
-
-def _deepseek(config: dict[str, Any], a: LlmArchitecture) -> None:
-    config.pop("head_dim", None)
-    config |= a.attention.model_dump(exclude={"kind"})
-    config |= {"n_routed_experts": a.num_experts, "n_shared_experts": a.num_shared_experts}
-    config |= {"num_experts_per_tok": a.num_experts_per_tok, "first_k_dense_replace": 1}
-    config["moe_intermediate_size"] = a.moe_intermediate_size
-
-
-def _gpt_oss(config: dict[str, Any], a: LlmArchitecture) -> None:
-    _mixtral(config, a)
-    kinds = ["sliding_attention", "full_attention"]
-    config |= {
-        "sliding_window": a.sliding_window,
-        "layer_types": kinds * (a.num_hidden_layers // 2),
-    }
+    config["text_config"]["rope_scaling"] = a.rope_scaling
+    outer = {"model_type", "architectures", "torch_dtype"}
+    for name in common_fields(a).keys() - outer:
+        config.pop(name, None)
 
 
 QUIRKS: dict[str, Callable[[dict[str, Any], LlmArchitecture], None]] = {
@@ -218,14 +158,11 @@ QUIRKS: dict[str, Callable[[dict[str, Any], LlmArchitecture], None]] = {
     "qwen2_5_vl": _qwen2_5_vl,
     "qwen3_vl": _qwen3_vl,
     "xlm-roberta": _xlm_roberta,
-    "mixtral": _mixtral,
     "phi3": _phi3,
     "falcon": _falcon,
-    "gemma2": _gemma2,
-    "gemma3_text": _gemma3_text,
+    "gemma2": _gemma,
+    "gemma3_text": _gemma,
     "gemma3": _gemma3,
-    "deepseek_v2": _deepseek,
-    "gpt_oss": _gpt_oss,
 }
 
 
@@ -236,7 +173,11 @@ PUBLISHED = yaml.safe_load(Path(__file__).with_name("published_configs.yaml").re
 def test_every_catalogue_model_is_read_back_from_its_config_json(row: LlmRow) -> None:
     architecture, quantization = read(PUBLISHED.get(row.id) or config_of(row))
     # Which key holds the base matters for a file of one's own, so that no row says it.
-    assert architecture.model_copy(update={"rope_parameters": None}) == row.architecture
+    # A stated window that no layer reaches is said where it is known.
+    window = row.architecture.states_window
+    assert window in (None, architecture.states_window)
+    left_out = {"rope_parameters": None, "states_window": window}
+    assert architecture.model_copy(update=left_out) == row.architecture
     expected = row.quantization
     if expected and expected.method == "mxfp4":
         expected = expected.model_copy(update={"group_size": None})
@@ -257,6 +198,31 @@ def test_mistral_7b_v0_1_slides_in_every_layer() -> None:
         LLAMA | {"model_type": "mistral", "sliding_window": 4096, "rope_scaling": None}
     )
     assert (architecture.sliding_window, architecture.sliding_window_layers) == (4096, 32)
+
+
+@pytest.mark.parametrize(
+    ("fields", "stated"),
+    [
+        ({"sliding_window": 4096}, True),
+        ({"sliding_window": 1_000_000}, True),  # beyond the context: no layer slides
+        ({"sliding_window": None}, False),
+        ({"sliding_window": 4096, "use_sliding_window": False}, False),
+        ({}, None),  # Mistral's class has 4096 then
+    ],
+)
+def test_a_window_counts_as_stated_whether_or_not_a_layer_slides(
+    fields: dict[str, Any], stated: bool | None
+) -> None:
+    architecture, _ = read(LLAMA | {"model_type": "mistral", "rope_scaling": None} | fields)
+    assert architecture.states_window is stated
+
+
+def test_qwen_states_a_window_only_if_it_is_switched_on() -> None:
+    qwen = LLAMA | {"model_type": "qwen2", "sliding_window": 4096, "rope_scaling": None}
+    assert read(qwen)[0].states_window is False
+    switched_on = {"use_sliding_window": True, "max_window_layers": LLAMA["num_hidden_layers"]}
+    architecture, _ = read(qwen | switched_on)
+    assert (architecture.states_window, architecture.sliding_window) == (True, None)
 
 
 def test_yarn_stretches_the_context() -> None:
@@ -562,10 +528,14 @@ def test_the_architecture_refuses_what_contradicts_itself() -> None:
             LlmArchitecture.model_validate(values | change)
 
 
-@pytest.mark.parametrize("family", sorted(CLASS_DEFAULTS))
-def test_what_families_leave_to_their_class_is_what_transformers_has(family: str) -> None:
-    of_class = class_defaults(family, nested=True)
-    stated = CLASS_DEFAULTS[family]
-    assert {name: of_class[name] for name in stated if name in of_class} == {
-        name: value for name, value in stated.items() if name in of_class
-    }
+@pytest.mark.parametrize("family", sorted({*LEFT_TO_CLASS, *OLDER_TYPES}))
+def test_every_field_that_a_family_leaves_to_its_class_has_a_value_there(family: str) -> None:
+    values = left_to_class(family)
+    assert values
+    assert all(isinstance(value, int) and value > 0 for value in values.values())
+
+
+def test_a_window_is_taken_from_the_class_only_where_a_family_leaves_it_out() -> None:
+    assert left_to_class("gpt_oss")["sliding_window"] == 128
+    for nested in (True, False):
+        assert "sliding_window" not in class_defaults("mistral", nested=nested)

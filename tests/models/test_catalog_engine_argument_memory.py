@@ -27,7 +27,7 @@ def test_usual_values_are_of_arguments_that_are_not_understood_and_vllm_takes_th
     for name, values in lists.usual_values.items():
         assert name in lists.not_understood
         closed = [
-            set(map(str, row.choices))
+            {str(choice).lower() for choice in row.choices}
             for version in vllm_versions()
             if (row := engine_arguments(version).get(name)) is not None and row.choices
         ]

@@ -17,10 +17,12 @@ RELEASES = tuple(vllm_versions())
 CHANGES = {
     "draft_models": (False, False, False, True, True, True, True, True),
     "draft_vocabulary": (False, False, False, True, True, True, True, True),
-    "async_scheduling_on_ray": (True, True, True, False, False, False, False, True),
+    "async_scheduling_on_ray": (True, True, True, False, False, True, True, True),
     "async_scheduling_of_pipelines": (False, False, False, True, True, True, True, True),
     "compilation_config_readable": (False, True, True, True, True, True, True, True),
+    "nested_overrides": (False, False, False, True, True, True, True, True),
     "chunked_prefill_obeyed": (False, False, False, True, True, True, True, True),
+    "disabled_windows_of_scaled_rope": (False, False, False, True, True, True, True, True),
     "preferred_fp8_kv_cache_capability": (90, 90, 89, 89, 89, 89, 89, 89),
     "swap_space_gib": (4.0, 4.0, 4.0, 4.0, 0.0, 0.0, 0.0, 0.0),
     "flashinfer_capability": (75, 75, 75, 75, 75, 80, 80, 80),
@@ -54,7 +56,7 @@ def test_every_other_fact_is_the_same_in_all_releases() -> None:
         set(behaviour_rows())
         - set(CHANGES)
         - {"lora_ranks", "eagle3_targets", "strict_arguments", "async_speculation"}
-        - {"state_cache_modes"}
+        - {"state_cache_modes", "flashinfer_fp8_heads"}
         - {"multimodal_arguments", "rope_parameters", "transformers"}
     )
     for fact in same:
@@ -75,6 +77,16 @@ def test_states_are_cached_as_a_release_does(
     version: str, cached: str | None, default: str | None
 ) -> None:
     assert vllm_behaviour(version).state_cache_modes == {"cached": cached, "default": default}
+
+
+@pytest.mark.parametrize("fact", ["eagle3_targets", "async_speculation"])
+def test_speculation_is_bound_in_0_26_as_in_0_29(fact: str) -> None:
+    before, *after = (
+        getattr(vllm_behaviour(version), fact)
+        for version in ("0.18.0", "0.26.0", "0.27.0", "0.29.0")
+    )
+    assert after == [after[0]] * 3
+    assert before != after[0]
 
 
 def test_transformers_5_comes_with_vllm_0_26() -> None:

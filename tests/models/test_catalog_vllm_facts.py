@@ -24,6 +24,7 @@ from scripts.vllm_facts.quantization import (
     weight_limits,
 )
 from scripts.vllm_facts.release import python_files
+from scripts.vllm_facts.rope import own_rope_parameters
 from scripts.vllm_facts.source import Source
 
 FILES = {
@@ -399,3 +400,41 @@ def test_python_files_of_a_source_distribution_are_named_from_inside_it() -> Non
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text.encode()))
     assert python_files(buffer.getvalue()) == {"vllm/config.py": "x = 1"}
+
+
+CONFIGS = {
+    "vllm/transformers_utils/configs/__init__.py": """
+from vllm.transformers_utils.configs.whole import WholeConfig
+_CLASS_TO_MODULE = {'PartsConfig': 'vllm.transformers_utils.configs.parts'}
+""",
+    "vllm/transformers_utils/configs/parts.py": """
+class PartsTextConfig(PretrainedConfig):
+    model_type = 'parts_text'
+    def __init__(self, rope_parameters=None, **kwargs):
+        self.rope_parameters = rope_parameters
+class PartsConfig(PretrainedConfig):
+    model_type = 'parts'
+    def __init__(self, text_config=None):
+        self.text_config = PartsTextConfig(**text_config)
+""",
+    "vllm/transformers_utils/configs/whole.py": """
+class WholeConfig(PretrainedConfig):
+    def __init__(self, rope_theta=10000.0, rope_parameters=None):
+        self.rope_theta = rope_theta
+        self.rope_parameters = rope_parameters
+""",
+}
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        "_CONFIG_REGISTRY = LazyConfigDict(parts='PartsConfig', whole='WholeConfig', x='Else')",
+        "_CONFIG_REGISTRY: dict[str, type] = {'parts': PartsConfig, 'whole': WholeConfig, **OTHER}",
+    ],
+)
+def test_a_class_that_takes_rope_parameters_and_no_base_of_its_own_keeps_them(
+    registry: str,
+) -> None:
+    files = {**CONFIGS, "vllm/transformers_utils/config.py": registry}
+    assert own_rope_parameters(Source(files.get)) == ["parts", "parts_text"]

@@ -115,3 +115,17 @@ def test_no_value_is_repeated() -> None:
     problem = unknown_key("path", "hf_token", MODEL_KEYS, "hf_secretsecretsecret")
     assert problem.rule == "foreign-secret"
     assert "secretsecret" not in problem.sentence()
+
+
+def test_an_engine_argument_in_a_section_of_a_model_belongs_to_the_model() -> None:
+    problem = unknown_key("ray-llm:models[3].lora.maxLoras", "maxLoras", ("path",), 4)
+    assert problem.rule == "foreign-engine-argument"
+    (way,) = problem.candidates
+    assert [edit.value for edit in way.edits] == ["ray-llm:models[3].engine.max_loras"]
+
+
+def test_a_text_in_a_section_of_one_key_may_be_meant_for_it() -> None:
+    problem = unknown_key("ray-llm:models[0].lora.bucket", "bucket", ("path",), "gs://acme/sql")
+    (way,) = problem.candidates
+    assert (problem.rule, way.words) == ("unknown-key", "write it as path")
+    assert [edit.value for edit in way.edits] == ["ray-llm:models[0].lora.path"]

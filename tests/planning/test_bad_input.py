@@ -7,6 +7,7 @@ import pytest
 from tests.planning.stacks import MODEL, Values, sentences, stack
 
 L4 = ("l4",)
+NEWER: Values = {"ray-llm:versions": {"ray": "2.60.0"}}
 OLDER: Values = {"ray-llm:versions": {"ray": "2.49.1"}}
 MODELS_PLACE = "ray-llm:models[0]"
 CLUSTER = {"name": "llm-test", "zones": ["us-central1-a", "us-central1-c"]}
@@ -54,6 +55,66 @@ CASES: dict[str, tuple[Values, str]] = {
     "unknown key of a model": (
         one(contxtLength=8192),
         "ray-llm:models[0].contxtLength: is not a known key. Did you mean contextLength?",
+    ),
+    "unknown key of lora": (
+        one(lora={"path": "gs://acme-adapters/sql", "enabled": True}),
+        "ray-llm:models[0].lora.enabled: is not a known key. Known keys: path.",
+    ),
+    "a bucket of lora": (
+        one(lora={"path": "gs://acme-adapters/sql", "bucket": "acme"}),
+        "ray-llm:models[0].lora.bucket: is not a known key. The one key here is path.",
+    ),
+    "an engine argument in lora": (
+        one(lora={"path": "gs://acme-adapters/sql", "maxLoras": 4}),
+        "ray-llm:models[0].lora.maxLoras: is not a known key, because max_loras is an argument of "
+        "vLLM's engine. Write it as engine.max_loras.",
+    ),
+    "lora as a text": (
+        one(lora="gs://acme-adapters/sql"),
+        'ray-llm:models[0].lora: "gs://acme-adapters/sql" is not a mapping. Use lora: {path: '
+        "gs://acme-adapters/sql}.",
+    ),
+    "lora with a folder on the node": (
+        one(lora={"path": "/adapters"}),
+        "ray-llm:models[0].lora.path: /adapters does not start with gs:// or s3://, and Ray "
+        "Serve LLM loads adapters from a bucket only. Write gs://<bucket>/<folder>.",
+    ),
+    "lora with a repository of adapters": (
+        one(lora={"path": "acme/sql-adapter"}),
+        "ray-llm:models[0].lora.path: acme/sql-adapter does not start with gs:// or s3://, and "
+        "Ray Serve LLM loads adapters from a bucket only. Write gs://<bucket>/<folder>.",
+    ),
+    "lora with a scheme in capitals": (
+        one(lora={"path": "GS://acme-adapters/sql"}),
+        "ray-llm:models[0].lora.path: GS://acme-adapters/sql does not start with gs:// or "
+        "s3://, and Ray Serve LLM loads adapters from a bucket only. Write the URL of the "
+        "bucket: gs://acme-adapters/sql.",
+    ),
+    "lora with adapters in Azure": (
+        one(lora={"path": "abfss://c@acme.dfs.core.windows.net/x"}),
+        "ray-llm:models[0].lora.path: abfss://c@acme.dfs.core.windows.net/x is in Azure's "
+        "storage, for which the pods have no credentials. Copy the adapters to a bucket and "
+        "write gs://<bucket>/<folder>.",
+    ),
+    "lora with no bucket": (
+        one(lora={"path": "gs://"}),
+        "ray-llm:models[0].lora.path: gs:// names no bucket. Write gs://<bucket>/<folder>.",
+    ),
+    "lora with a bucket of one letter": (
+        one(lora={"path": "s3://b/f"}),
+        "ray-llm:models[0].lora.path: s3://b/f names the bucket b, and the name of a bucket has"
+        " at least 3 characters. Write s3://<bucket>/<folder>.",
+    ),
+    "lora with a bucket in capitals": (
+        one(lora={"path": "gs://Acme/sql"}),
+        "ray-llm:models[0].lora.path: gs://Acme/sql names the bucket Acme, and no bucket can "
+        "have that name. Use lower case letters, digits, '-', '_' and '.', with a letter or "
+        "digit at both ends: gs://acme/sql.",
+    ),
+    "lora with an empty folder": (
+        one(lora={"path": "gs://acme//sql"}),
+        "ray-llm:models[0].lora.path: gs://acme//sql has an empty folder in its path, which "
+        "Ray's file systems refuse. Write one slash between folders: gs://acme/sql.",
     ),
     "unknown key of replicas": (
         one(replicas={"mni": 1}),
@@ -262,7 +323,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "an absurd number": (
         one(contextLength=10**500),
         "ray-llm:models[0].contextLength: a number of more than 77 digits is above 1000000000. "
-        "Use at most 1000000000.",
+        "Use contextLength: 32768.",
     ),
     # Pools of models
     "pool that is not listed": (
@@ -310,6 +371,21 @@ CASES: dict[str, tuple[Values, str]] = {
         "refuses it for gemma2 models, whose activations overflow in float16. Use dtype: float32, "
         "which takes twice the memory, or gpu: l4 with `- l4` in ray-llm:gpuPools "
         "(+257 USD a month).",
+    ),
+    "mxfp4 on T4": (
+        stack([{"model": "gpt-oss-20b", "gpu": "t4"}], ("t4",)) | NEWER,
+        "ray-llm:models[0]: mxfp4 needs compute capability 8.0 and NVIDIA T4 (t4) has 7.5. Use "
+        "gpu: l4 with `- l4` in ray-llm:gpuPools.",
+    ),
+    "mxfp4 on T4 in its own dtype": (
+        stack([{"model": "gpt-oss-20b", "gpu": "t4", "dtype": "bfloat16"}], ("t4",)) | NEWER,
+        "ray-llm:models[0]: mxfp4 needs compute capability 8.0 and NVIDIA T4 (t4) has 7.5. Use "
+        "gpu: l4 with `- l4` in ray-llm:gpuPools.",
+    ),
+    "mxfp4 on T4 in any dtype": (
+        stack([{"model": "gpt-oss-20b", "gpu": "t4", "dtype": "auto"}], ("t4",)) | NEWER,
+        "ray-llm:models[0]: mxfp4 needs compute capability 8.0 and NVIDIA T4 (t4) has 7.5. Use "
+        "gpu: l4 with `- l4` in ray-llm:gpuPools.",
     ),
     "fp8 on T4": (
         on("t4", quantization="fp8") | OLDER,
@@ -596,7 +672,38 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "a version that YAML reads as a number": (
         stack(versions={"ray": 2.49}),
-        "ray-llm:versions.ray: 2.49 is not a text. Put it in quotes.",
+        "ray-llm:versions.ray: 2.49 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "2.49.1".',
+    ),
+    "a version that loses its zero": (
+        stack(versions={"ray": 2.60}),
+        "ray-llm:versions.ray: 2.6 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "2.60.0".',
+    ),
+    "a KubeRay that is a number": (
+        stack(versions={"kuberay": 1.6}),
+        "ray-llm:versions.kuberay: 1.6 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "1.6.2".',
+    ),
+    "a vLLM that is a number": (
+        stack(versions={"ray": "2.60.0", "vllm": 0.29, "image": "acme/llm:1"}),
+        "ray-llm:versions.vllm: 0.29 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "0.29.0".',
+    ),
+    "a number that means two releases": (
+        stack(versions={"ray": "2.49.1", "vllm": 0.10, "image": "acme/llm:1"}),
+        "ray-llm:versions.vllm: 0.1 is a number, and a number loses the zeros at its end. Write "
+        "one of 0.10.0, 0.10.2 in quotes.",
+    ),
+    "a number that means no release": (
+        stack(versions={"ray": 3}),
+        "ray-llm:versions.ray: 3 is a number, and a number loses the zeros at its end. Write "
+        'the whole release in quotes: "2.60.0".',
+    ),
+    "versions as a number": (
+        stack(versions=2.60),
+        "ray-llm:versions: 2.6 is a number, which loses the zeros at its end, and its key does not "
+        'say whose. Write {ray: "2.60.0"}.',
     ),
     # Versions
     "unknown Ray": (
@@ -608,6 +715,24 @@ CASES: dict[str, tuple[Values, str]] = {
         "ray-llm:versions: latest names no release: one that changes by itself would replace the "
         "cluster, with twice the GPUs meanwhile, in whichever `pulumi up` comes after it. Write "
         "{ray: 2.60.0}.",
+    ),
+    "versions as half a release": (
+        stack(versions="2.60"),
+        "ray-llm:versions: 2.60 is one release, of which its key does not say whose it is. Write "
+        "{ray: 2.60.0}.",
+    ),
+    "versions as a release in no row": (
+        stack(versions="2.61.3"),
+        "ray-llm:versions: 2.61.3 is no release of Ray in the table, and its key does not say "
+        "whose it is. Write {ray: 2.60.0}.",
+    ),
+    "half a release of Ray": (
+        stack(versions={"ray": "2.60"}),
+        "ray-llm:versions.ray: 2.60 is not in the release table. Use 2.60.0.",
+    ),
+    "half a release of Ray that lost its zero": (
+        stack(versions={"ray": "2.6"}),
+        "ray-llm:versions.ray: 2.6 is not in the release table. Use 2.60.0.",
     ),
     "the newest Ray, whichever that is": (
         stack(versions={"ray": "latest"}),
@@ -795,3 +920,11 @@ def test_no_message_carries_a_token_whatever_key_it_was_put_under(values: Values
     text = "\n".join(sentences(values)).lower()
     for start in range(len(TOKEN) - 8):
         assert TOKEN[start : start + 8].lower() not in text
+
+
+def test_a_region_of_any_length_is_cut_wherever_a_message_names_it() -> None:
+    values = one() | {"gcp:region": "r" * 9000}
+    values["ray-llm:cluster"] = {**CLUSTER, "existing": True, "location": "us-central1"}
+    reported = sentences(values)
+    assert any("ray-llm:cluster.location" in sentence for sentence in reported)
+    assert max(map(len, reported)) < 1000

@@ -14,7 +14,7 @@ from models.stack import (
     StackSettings,
     Versions,
 )
-from models.ways_out import TriedWayOut, use
+from models.ways_out import TriedWayOut, WayOut, use, with_edits
 from planning import gpu_pools, make_plan
 from planning.tried_ways import Verdict, with_tried_ways
 from tests.planning.stacks import planned, reading, stack
@@ -107,6 +107,49 @@ def test_a_new_value_mends_every_problem_of_the_old_one() -> None:
     assert ways_of(values, "tensor-parallel-node")
 
 
+@pytest.mark.parametrize(
+    ("entry", "pools", "further"),
+    [
+        (
+            {"model": "gpt-oss-120b", "gpu": "l4"},
+            ["l4"],
+            " and gpu: l4-x4 with `- l4-x4` in ray-llm:gpuPools",
+        ),
+        ({"model": "gpt-oss-120b"}, ["l4"], " and add `- l4-x4` to ray-llm:gpuPools"),
+        ({"model": "gpt-oss-120b", "gpu": "l4"}, ["l4", "l4-x4"], " and gpu: l4-x4"),
+    ],
+)
+def test_a_release_that_is_not_enough_comes_with_the_rest(
+    entry: dict[str, Any], pools: list[str], further: str
+) -> None:
+    values = stack([entry], pools, token=True, versions={"ray": "2.49.1"})
+    (way,) = ways_of(values, "architecture-unsupported")
+    assert way.words == f"use versions.ray: 2.60.0{further}"
+    mended = with_edits(values, way.edits)
+    assert mended is not None
+    assert planned(mended).models
+
+
+def test_what_another_model_needs_with_the_release_is_said_of_that_model() -> None:
+    entries = [{"model": "gpt-oss-20b", "gpu": "l4"}, {"model": "gpt-oss-120b", "gpu": "l4"}]
+    values = stack(entries, ["l4", "l4-x4"], token=True, versions={"ray": "2.49.1"})
+    first, second = stops_of(values)
+    assert [way.words for way in first.ways] == [
+        "use versions.ray: 2.60.0 and gpu: l4-x4 for ray-llm:models[1]"
+    ]
+    assert [way.words for way in second.ways] == ["use versions.ray: 2.60.0 and gpu: l4-x4"]
+    for problem in (first, second):
+        mended = with_edits(values, problem.ways[0].edits)
+        assert mended is not None
+        assert planned(mended).models
+
+
+def test_a_value_that_meets_a_stop_is_replaced_and_not_said_twice() -> None:
+    values = stack([{**LLAMA, "contextLength": 10**12}], ["l4"], token=True)
+    (way, *_) = ways_of(values, "invalid-value")
+    assert way.words == "leave contextLength out"
+
+
 def test_no_way_out_is_shown_for_a_value_that_looks_like_a_token() -> None:
     token = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz"
     problems = stops_of(stack([{"model": "qwen3-4b", "name": token}], ["l4"]))
@@ -143,6 +186,28 @@ def test_the_number_of_tries_has_a_bound_that_falls_with_the_models() -> None:
 
     assert 100 <= tries_with(1) <= 200
     assert 1 <= tries_with(1000) <= 10
+
+
+def test_ways_out_in_several_steps_take_no_tries_from_other_problems() -> None:
+    def problem(path: str, *ways: WayOut) -> Problem:
+        return Problem(
+            path=path, reason="is wrong", remedy="Change it", rule="memory-fit", candidates=ways
+        )
+
+    first = problem("ray-llm:a", *(use("ray-llm:loadFactor", 0.1) for _ in range(100)))
+    budgets = (use("ray-llm:monthlyBudget", usd) for usd in range(1, 41))
+    second = problem("ray-llm:b", *budgets)
+    met = problem("ray-llm:c", *(use("ray-llm:accept", []) for _ in range(100)))
+
+    def judge(changed: Reading) -> Verdict:
+        values = changed.values or {}
+        left = [met] if "ray-llm:loadFactor" in values else [first]
+        left += [] if values.get("ray-llm:monthlyBudget") == 40 else [second]
+        return Verdict(problems=tuple(left), cost=None)
+
+    before = Verdict(problems=(first, second), cost=None)
+    _, mended = with_tried_ways([first, second], reading(stack()), before, judge)
+    assert [way.words for way in mended.ways] == ["use monthlyBudget: 40"]
 
 
 def test_pools_alone_get_ways_out_too() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from localcloud.testing.running_cluster import eventually
+from manifests.smoke_test.script.engine_log import EngineLogs
 from manifests.smoke_test.script.failures import failure
 from manifests.smoke_test.script.serve_api import failure_messages
 from manifests.smoke_test.script.settings import Settings
@@ -118,11 +119,12 @@ def _report(cluster: Cluster, name: str, application: dict[str, Any]) -> dict[st
             "RAY_SERVICE": "llm-serving",
             "JOB_NAME": "none",
             "JOB_LABELS": "",
+            "MODEL_TASKS": "{}",
             "FAILED_UPDATE_KEEPS_SERVING": "false",
             "DEADLINE_SECONDS": "1",
         }
     )
-    shown = failure(application, cluster.state.dashboard, settings)
+    shown = failure(application, cluster.state.dashboard, settings, EngineLogs())
     return {
         "serve": _error_of(unchanging(messages[0], name)),
         "smoke_test": unchanging(shown, name),

@@ -29,20 +29,44 @@ _PREFIX = re.compile(
 LOG_LINES = 2000
 
 
-def hidden_cause(message: str, serve_api: str, settings: Settings) -> str | None:
-    """The cause that stands only in a log, or how to read that log; None if the message has it.
+class EngineLogs:
+    """The logs of engines that did not start. A replica's log is read once while models start."""
 
-    message: of Ray Serve, about a deployment.
-    serve_api: the address of the dashboard of its Ray cluster.
-    """
-    if _ELSEWHERE not in message:
-        return None
-    named = list(_REPLICA.finditer(message))
-    if not named:
-        return None
-    replica = named[-1]  # the process that failed
+    def __init__(self) -> None:
+        self._causes: dict[str, str | None] = {}  # by the replica's actor
+
+    def hidden_cause(
+        self, message: str, serve_api: str, settings: Settings, *, final: bool
+    ) -> str | None:
+        """The cause that stands only in a log, or how to read it; None if the message has it.
+
+        message: of Ray Serve, about a deployment.
+        serve_api: the address of the dashboard of its Ray cluster.
+        final: whether the failure is settled, so that a log which said nothing is read again.
+        """
+        if _ELSEWHERE not in message:
+            return None
+        named = list(_REPLICA.finditer(message))
+        if not named:
+            return None
+        replica = named[-1]  # the process that failed
+        actor = replica["actor"]
+        if actor not in self._causes or (final and self._causes[actor] is None):
+            self._causes[actor] = _logged_cause(actor, serve_api)
+        if cause := self._causes[actor]:
+            return cause
+        files = f"/tmp/ray/session_latest/logs/worker-*-{replica['pid']}.*"  # noqa: S108 - in Ray's pods
+        return (
+            f"the engine did not start; its process {replica['pid']} in the pod with the address "
+            f"{replica['ip']} has written why: kubectl exec --namespace {settings.namespace} POD "
+            f"-- sh -c 'tail -n 100 {files}'"
+        )
+
+
+def _logged_cause(actor: str, serve_api: str) -> str | None:
+    """The cause in a replica's log; None if the log cannot be read or does not say it."""
     for suffix in ("err", "out"):
-        query = {"actor_id": replica["actor"], "suffix": suffix, "lines": LOG_LINES}
+        query = {"actor_id": actor, "suffix": suffix, "lines": LOG_LINES}
         url = f"{serve_api}/api/v0/logs/file?{urllib.parse.urlencode(query)}"
         try:
             log = send("GET", url).decode("utf-8", "replace")
@@ -50,12 +74,7 @@ def hidden_cause(message: str, serve_api: str, settings: Settings) -> str | None
             continue
         if cause := root_cause(log):
             return one_line(cause)
-    files = f"/tmp/ray/session_latest/logs/worker-*-{replica['pid']}.*"  # noqa: S108 - in Ray's pods
-    return (
-        f"the engine did not start; its process {replica['pid']} in the pod with the address "
-        f"{replica['ip']} has written why: kubectl exec --namespace {settings.namespace} POD -- "
-        f"sh -c 'tail -n 100 {files}'"
-    )
+    return None
 
 
 def root_cause(log: str) -> str | None:

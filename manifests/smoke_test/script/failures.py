@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .engine_log import hidden_cause
 from .http_json import one_line
 from .serve_api import engine_error, failure_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .engine_log import EngineLogs
     from .settings import Settings
 
 
@@ -43,20 +43,30 @@ _MEANINGS = (
 )
 
 
-def failure(application: Mapping[str, Any], serve_api: str, settings: Settings) -> str:
+def failure(
+    application: Mapping[str, Any],
+    serve_api: str,
+    settings: Settings,
+    logs: EngineLogs,
+    *,
+    final: bool = True,
+) -> str:
     """The engine's last error on one line, from its log if Serve does not say it.
 
     serve_api: the address of the dashboard of its Ray cluster.
+    final: whether Serve has given up.
     """
     for message in failure_messages(application):
-        if cause := hidden_cause(message, serve_api, settings):
+        if cause := logs.hidden_cause(message, serve_api, settings, final=final):
             return _explained(cause)
     return _explained(engine_error(application))
 
 
-def progress(application: Mapping[str, Any], serve_api: str, settings: Settings) -> str:
+def progress(
+    application: Mapping[str, Any], serve_api: str, settings: Settings, logs: EngineLogs
+) -> str:
     """The status of an application that does not run yet, with the engine's last error if any."""
-    error = failure(application, serve_api, settings)
+    error = failure(application, serve_api, settings, logs, final=False)
     status = str(application["status"])
     return status if error == status else f"{status}: {error}"
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .engine_log import EngineLogs
 from .model_check import Model, Verdict, judge, read_models
 from .repairs import remove_left_jobs, restart_failed, restore_worker_counts
 from .service_view import look, refusals
@@ -35,6 +36,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     """Repairs and asks until every model is settled or the time is up; the exit code."""
     models = read_models(settings.configs, settings.model_tasks)
     verdicts: dict[str, Verdict] = {}
+    logs = EngineLogs()
     started = time.monotonic()
     pause, longest = POLL_SECONDS
     counting = True
@@ -60,7 +62,9 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
             if counting and view.ray_cluster:
                 counting = restore_worker_counts(settings, view.ray_cluster, say)
             unsettled = [model for model in models if not _settled(verdicts.get(model.name))]
-            judged = {model.name: pool.submit(judge, model, view, settings) for model in unsettled}
+            judged = {
+                model.name: pool.submit(judge, model, view, settings, logs) for model in unsettled
+            }
             for name, future in judged.items():
                 verdict = future.result()
                 if name not in verdicts or verdicts[name].text != verdict.text:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from .engine_log import EngineLogs
     from .service_view import View
     from .settings import Settings
 
@@ -87,7 +88,7 @@ def read_models(folder: Path, tasks: Mapping[str, str]) -> list[Model]:
     return models
 
 
-def judge(model: Model, view: View, settings: Settings) -> Verdict:
+def judge(model: Model, view: View, settings: Settings, logs: EngineLogs) -> Verdict:
     """What `view` says of one model and, if it should answer by now, what it answers."""
     if view.rejected:
         return Verdict(True, False, one_line(view.rejected))
@@ -98,9 +99,9 @@ def judge(model: Model, view: View, settings: Settings) -> Verdict:
         application = applications.get(model.name)
         if application and deployed_config(application) == model.config:
             if application["status"] == "DEPLOY_FAILED":
-                return Verdict(True, False, failure(application, serve_api, settings))
+                return Verdict(True, False, failure(application, serve_api, settings, logs))
             if applications is view.upcoming and application["status"] != "RUNNING":
-                return Verdict(False, False, progress(application, serve_api, settings))
+                return Verdict(False, False, progress(application, serve_api, settings, logs))
     if view.waiting:
         return Verdict(False, False, view.waiting)
     application = view.applications.get(model.name)
@@ -109,7 +110,7 @@ def judge(model: Model, view: View, settings: Settings) -> Verdict:
     if deployed_config(application) != model.config:
         return Verdict(False, False, "still runs with its previous configuration")
     if application["status"] != "RUNNING":
-        return Verdict(False, False, progress(application, settings.dashboard_url, settings))
+        return Verdict(False, False, progress(application, settings.dashboard_url, settings, logs))
     if model.min_replicas == 0:
         return Verdict(True, True, "deployed, starts with its first request")
     return ask(model, settings)

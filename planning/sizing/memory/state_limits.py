@@ -33,19 +33,21 @@ def state_problems(
     certain = not fit.runs(sequences, -fit.margin_bytes)
     spare = max(0, fit.kv_available_bytes - fit.margin_bytes)
     sure = spare // fit.state_block_bytes // _STEP * _STEP
+    blocks = max(0, fit.kv_available_bytes) // fit.state_block_bytes
     path = arguments.path_to_set("max_num_seqs")
+    stated = arguments.get("max_num_seqs") is not None
     yield Problem(
         path=arguments.path_of("max_num_seqs"),
-        value=sequences,
+        value=sequences if stated else f"a batch of {sequences} sequences",
         reason=f"{'exceeds' if certain else 'may exceed'} the "
-        f"{max(0, fit.kv_available_bytes) // fit.state_block_bytes} blocks of KV cache that "
-        f"{tier.id} leaves, of which each running sequence takes one for its states, and vLLM then "
-        f"does not start: {gib(fit.kv_available_bytes)} GiB are left",
+        f"{'one block' if blocks == 1 else f'{blocks} blocks'} of KV cache that {tier.id} leaves, "
+        "of which each running sequence takes one for its states, and vLLM then does not start: "
+        f"{gib(fit.kv_available_bytes)} GiB are left",
         remedy="Use fewer sequences or a larger GPU",
         rule=_RULE,
         severity=Severity.STOP if certain else Severity.WARN,
         candidates=(
-            *((use(path, sure, f"use at most {sure}"),) if sure else ()),
+            *((use(path, sure, f"use at most {sure}" if stated else ""),) if sure else ()),
             use(arguments.path_to_set("enforce_eager"), True),
         ),
     )

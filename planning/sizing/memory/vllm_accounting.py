@@ -175,6 +175,7 @@ class MemoryInputs:
     weight_bytes: all the weights at tensor parallelism 1, as vLLM allocates them.
     packed_weights: whether they are 4-bit integers that Marlin repacks (AWQ, GPTQ).
     offloaded_bytes: weights of each GPU that stay in the host's memory (cpu_offload_gb).
+    value_bytes: bytes of one value that the model computes with: 4 in float32.
     kv_value_bytes: bytes of one value in the KV cache, 2 for 16 bit, 1 for fp8.
     block_tokens: tokens of one block of the KV cache.
     kv_cache_bytes: the KV cache of a GPU if it is stated (kv_cache_memory_bytes); it replaces the
@@ -192,6 +193,7 @@ class MemoryInputs:
     weight_bytes: int
     packed_weights: bool = False
     offloaded_bytes: int = 0
+    value_bytes: int = 2
     kv_value_bytes: int
     max_model_len: int
     max_num_seqs: int
@@ -230,11 +232,6 @@ class MemoryInputs:
         GPUModelRunner.get_kv_cache_spec leaves out layers of AttentionType.ENCODER_ONLY.
         """
         return self.accounting.v0_engine or not self.architecture.encoder
-
-    @property
-    def value_bytes(self) -> int:
-        """Bytes of one activation: 4 if the model computes in float32."""
-        return max(2, self.kv_value_bytes)
 
     @property
     def stage_layers(self) -> int:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from models.problems import StackError
 from tests.planning.small_stacks import planned, rules, stops
 
 A100S = {"tier": "a100-80gb-x8", "maxNodes": 4}
@@ -41,3 +42,28 @@ def test_a_scaling_for_the_text_part_of_a_model_with_images_stretches_its_contex
     }
     plan = planned([entry], gpuPools=[A100S], versions={"ray": "2.60.0"})
     assert plan.models[0].max_model_len == 524288
+
+
+def _mamba_block(ray: str, model: str, **engine: object) -> list[str]:
+    entry = {
+        "model": model,
+        "gpu": "a100-80gb-x8",
+        "contextLength": 8192,
+        "engine": {"mamba_block_size": 64, **engine},
+    }
+    try:
+        planned([entry], gpuPools=[A100S], versions={"ray": ray})
+    except StackError as error:
+        return [one.reason for one in error.problems if one.rule == "engine-argument-needs"]
+    return []
+
+
+def test_a_block_of_states_stops_where_prefix_caching_is_off() -> None:
+    states, text = "nemotron-h-56b-base-8k", "qwen2.5-7b-instruct"
+    (reason,) = _mamba_block("2.55.1", states)
+    assert "off for this model if nothing is said" in reason
+    assert not _mamba_block("2.60.0", states)
+    assert not _mamba_block("2.55.1", text)
+    assert "off here" in _mamba_block("2.55.1", text, enable_prefix_caching=False)[0]
+    assert not _mamba_block("2.55.1", text, enable_prefix_caching=True)
+    assert not _mamba_block("2.60.0", text, enable_prefix_caching=False, mamba_block_size=8192)

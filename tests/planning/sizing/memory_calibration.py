@@ -142,6 +142,7 @@ def _point(row: dict[str, Any]) -> Point:
         packed_weights=row.get(
             "packed", stored is not None and stored.bits <= 4 and stored.method != "mxfp4"
         ),
+        value_bytes=row.get("value_bytes", 2),
         kv_value_bytes=row.get("kv_value_bytes", 2),
         tensor_parallel_size=row.get("tensor_parallel_size", 1),
         pipeline_parallel_size=row.get("pipeline_parallel_size", 1),

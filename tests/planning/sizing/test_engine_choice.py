@@ -7,7 +7,7 @@ import pytest
 from models.catalog import llms
 from planning.plan import ModelPlan
 from planning.sizing import checkpoint
-from tests.planning.small_stacks import planned, rules
+from tests.planning.small_stacks import planned, rules, stops
 
 
 def on(gpu: str, model: str = "qwen2.5-0.5b-instruct", ray: str = "2.49.1", **engine: Any) -> Any:
@@ -34,6 +34,58 @@ def test_a_window_in_config_json_forbids_prefix_caching_on_v0(model: str) -> Non
     entry = {"model": model, "gpu": "l4", "engine": {**small, **disabled}}
     older = {"gpuPools": ["l4"], "versions": {"ray": "2.49.1"}}
     assert planned([entry], **older).models[0].asks_prefix_caching
+
+
+def test_a_window_that_no_layer_reaches_stops_prefix_caching_on_v0() -> None:
+    def with_caching(model: str) -> set[str]:
+        entry = {"model": model, "gpu": "t4", "engine": {"enable_prefix_caching": True}}
+        found = stops([entry], gpuPools=["t4"], versions={"ray": "2.49.1"})
+        return rules(found)
+
+    assert "prefix-caching-window" in with_caching("phi-3.5-mini-instruct")
+
+
+def test_v0_is_not_asked_for_prefix_caching_by_a_hash_that_it_lacks() -> None:
+    plan = on("t4", prefix_caching_hash_algo="sha256")
+    assert not plan.models[0].asks_prefix_caching
+    assert "prefix-caching-hash" in rules(plan.warnings)
+    for engine in ({"enable_prefix_caching": False}, {}):
+        gpu = "t4" if engine else "l4"
+        quiet = on(gpu, prefix_caching_hash_algo="sha256", **engine)
+        assert "prefix-caching-hash" not in rules(quiet.warnings)
+    both = {"prefix_caching_hash_algo": "sha256", "enable_prefix_caching": True}
+    entry = {"model": "qwen2.5-0.5b-instruct", "gpu": "t4", "contextLength": 4096, "engine": both}
+    found = stops([entry], gpuPools=["t4"], versions={"ray": "2.49.1"})
+    assert rules(found) == {"prefix-caching-hash"}
+
+
+@pytest.mark.parametrize("kv_cache_dtype", ["fp8", "fp8_e4m3", "fp8_e5m2"])
+@pytest.mark.parametrize("ray", ["2.54.1", "2.60.0"])
+def test_flashinfer_reads_an_fp8_cache_on_an_a100(ray: str, kv_cache_dtype: str) -> None:
+    plan = on("a100-80gb", ray=ray, kv_cache_dtype=kv_cache_dtype)
+    assert "fp8-kv-capability" in rules(plan.warnings)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "model", "ray", "kv_cache_dtype"),
+    [
+        ("a100-80gb", "phi-3.5-mini-instruct", "2.60.0", "fp8"),  # heads of 96
+        ("a100-80gb", "deepseek-v2-lite-chat", "2.60.0", "fp8"),  # MLA
+        ("a100-80gb", "gpt-oss-20b", "2.60.0", "fp8"),  # attention sinks
+        ("a100-80gb", "gemma-3-4b-it", "2.60.0", "fp8"),  # tokens of images see one another
+        ("a100-80gb", "qwen2.5-0.5b-instruct", "2.60.0", "fp8_per_token_head"),
+        ("a100-80gb", "qwen2.5-0.5b-instruct", "2.51.2", "fp8"),
+        ("t4", "qwen2.5-0.5b-instruct", "2.54.1", "fp8"),
+        ("t4", "qwen2.5-0.5b-instruct", "2.60.0", "fp8"),
+    ],
+)
+def test_triton_refuses_an_fp8_cache_below_8_9(
+    gpu: str, model: str, ray: str, kv_cache_dtype: str
+) -> None:
+    entry = {"model": model, "gpu": gpu, "gated": False, "contextLength": 4096}
+    engine = {"kv_cache_dtype": kv_cache_dtype}
+    found = stops([{**entry, "engine": engine}], gpuPools=[gpu], versions={"ray": ray})
+    assert "fp8-kv-capability" in rules(found)
 
 
 def test_a_window_of_some_layers_is_set_aside() -> None:

@@ -267,7 +267,7 @@ def test_mla_decodes_at_the_width_of_its_latent() -> None:
     assert parts == 32 * 512 * 16 * 512 * 4
 
 
-@pytest.mark.parametrize("changes", [{"kv_value_bytes": 4}, {"compute_capability": (10, 0)}])
+@pytest.mark.parametrize("changes", [{"value_bytes": 4}, {"compute_capability": (10, 0)}])
 def test_other_attention_keeps_no_parts(changes: dict[str, Any]) -> None:
     smaller = graphs_of("llama-3.1-8b-instruct") - graphs_of("llama-3.1-8b-instruct", **changes)
     assert smaller > 0.15 * GIB
@@ -346,6 +346,7 @@ def loads(draw: st.DrawFn) -> MemoryInputs:
     return load_of(
         architecture,
         weight_bytes=draw(st.integers(1, 500 * GIB)),
+        value_bytes=draw(st.sampled_from([2, 4])),
         kv_value_bytes=draw(st.sampled_from([1, 2, 4])),
         max_model_len=draw(st.integers(1, architecture.longest_context)),
         max_num_seqs=draw(st.integers(1, 2048)),

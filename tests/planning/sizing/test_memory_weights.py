@@ -83,7 +83,9 @@ def test_float32_doubles_a_step_and_widens_one_copy_of_the_logits(
     sequences: int, sampling_decides: bool
 ) -> None:
     half, full = (
-        fit("gemma-2-2b-it", "0.29.0", kv_value_bytes=size, max_num_seqs=sequences).activation_bytes
+        fit(
+            "gemma-2-2b-it", "0.29.0", value_bytes=size, kv_value_bytes=size, max_num_seqs=sequences
+        ).activation_bytes
         for size in (2, 4)
     )
     architecture = llms()["gemma-2-2b-it"].architecture

@@ -81,3 +81,18 @@ def test_a_newer_vllm_on_t4_warns_and_runs_its_only_engine() -> None:
     assert any(
         "some models are reported to run on them, others to fail" in w for w in warnings(values)
     )
+
+
+def test_an_fp8_cache_does_not_narrow_what_float32_computes_with() -> None:
+    def activations(**keys: Any) -> int:
+        plan = planned(
+            stack([{"model": MODEL, "gpu": "l4", **keys}], ("l4",), versions={"ray": "2.60.0"})
+        )
+        (model,) = plan.models
+        assert model.fit is not None
+        return model.fit.activation_bytes
+
+    fp8 = {"kv_cache_dtype": "fp8"}
+    assert activations(dtype="float32", engine=fp8) == activations(dtype="float32")
+    assert activations(dtype="bfloat16", engine=fp8) == activations(dtype="bfloat16")
+    assert activations(dtype="float32") > activations(dtype="bfloat16")
