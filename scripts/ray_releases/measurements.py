@@ -35,6 +35,7 @@ DIRECT: Final = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
 }
 LABEL: Final = "ray-llm/pool"
+MODEL: Final = "LLMServer:"
 
 
 @contextlib.contextmanager
@@ -57,15 +58,28 @@ def one_node(
 
 
 def config_of(ray: str, model: str, edits: int = 0, **deployment: Any) -> Config:
-    """The generated config with one application.
+    """The generated config with one application, whose name does not change with an edit.
 
-    deployment: further keys of the model's deployment_config.
+    So Ray Serve edits it in place. deployment: further options of the model's deployment.
     """
     config = copy.deepcopy(write(ray, edits).serve_config)
-    config["applications"] = [app for app in config["applications"] if app["name"] == model]
-    llm_config = config["applications"][0]["args"]["llm_configs"][0]
-    llm_config["deployment_config"] |= deployment
+    [application] = [app for app in config["applications"] if app["route_prefix"] == f"/{model}"]
+    application["name"] = model
+    config["applications"] = [application]
+    override_of_model(application).update(deployment)
     return config
+
+
+def override_of_model(application: Config) -> dict[str, Any]:
+    """The options of the model's deployment, which win over those in `args`."""
+    [found] = [item for item in application["deployments"] if item["name"].startswith(MODEL)]
+    options: dict[str, Any] = found
+    return options
+
+
+def drop_ingress(application: Config) -> None:
+    """Take out the options of the ingress, whose class is another one with direct streaming."""
+    application["deployments"] = [override_of_model(application)]
 
 
 def deploy(api: ServeApi, config: Config) -> str:
@@ -136,11 +150,12 @@ def to_zero(ray: str) -> None:
     with one_node(ray) as (nodes, api):
         for delay in ({}, {"downscale_to_zero_delay_s": 60}):
             config = config_of(ray, SLEEPING)
-            llm_config = config["applications"][0]["args"]["llm_configs"][0]
-            llm_config["deployment_config"]["autoscaling_config"] |= delay
+            override_of_model(config["applications"][0])["autoscaling_config"] |= delay
             came = deploy(api, config)
             first, _ = say_hello(nodes.serve_url, SLEEPING)
-            _, took, _ = api.wait(lambda found: not model_replicas(found, SLEEPING, ingress), 240)
+            _, took, _ = api.wait(
+                lambda found: bool(found) and not model_replicas(found, SLEEPING, ingress), 240
+            )
             print(
                 f"downscale_delay_s 15, {delay}: {came}, first request {first}, at zero after "
                 f"{took:.0f} s",
@@ -172,7 +187,7 @@ def direct_streaming_from_zero(ray: str) -> None:
     with one_node(ray, variables=DIRECT) as (nodes, api):
         config = config_of(ray, SLEEPING)
         config["http_options"]["port"] = int(nodes.serve_url.rpartition(":")[2])
-        del config["applications"][0]["deployments"]
+        drop_ingress(config["applications"][0])
         print(deploy(api, config), flush=True)
         time.sleep(20)
         print(
@@ -198,7 +213,7 @@ def direct_streaming(ray: str) -> None:
         port = int(direct.serve_url.rpartition(":")[2])
         written["http_options"]["port"] = port
         print("with, config as written:", deploy(direct_api, written), flush=True)
-        del written["applications"][0]["deployments"]
+        drop_ingress(written["applications"][0])
         print("with, no override of the ingress:", deploy(direct_api, written), flush=True)
         print("  one answer:", ask(direct.serve_url, EDITED, "models"), flush=True)
         print("  chat:", say_hello(direct.serve_url, EDITED), flush=True)
@@ -261,7 +276,7 @@ def label_selectors(ray: str) -> None:
         ingress["label_selector"] = {LABEL: "routers"}
         deployment = application["args"]["llm_configs"][0]["deployment_config"]
         deployment["ray_actor_options"] = {"num_cpus": 1}
-        selector = {LABEL: pools[application["name"]]}
+        selector = {LABEL: pools[application["route_prefix"].strip("/")]}
         deployment["placement_group_bundle_label_selector"] = [selector]
     facts = VLLM_FACTS / f"{written.plan.release.ray.vllm}.yaml"
     labelled = replace(written, groups=groups)

@@ -7,6 +7,8 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from manifests.smoke_test.script.serve_api import by_model
+
 Details = dict[str, Any]
 
 
@@ -56,9 +58,14 @@ def statuses(details: Details) -> dict[str, str]:
     return {name: item["status"] for name, item in details.items()}
 
 
-def replicas(details: Details, application: str) -> dict[str, dict[str, str]]:
-    """The running replicas of each deployment of an application: id, and id of its node."""
-    deployments = details.get(application, {}).get("deployments", {})
+def replicas(details: Details, model: str) -> dict[str, dict[str, str]]:
+    """The running replicas of each deployment of a model: id, and id of its node.
+
+    Raises KeyError for a model that Serve does not have, which is not a model at zero.
+    """
+    if not details:
+        return {}
+    deployments = by_model({"applications": details})[model].get("deployments", {})
     return {
         name: {
             item["replica_id"]: item["node_id"]
@@ -69,11 +76,11 @@ def replicas(details: Details, application: str) -> dict[str, dict[str, str]]:
     }
 
 
-def model_replicas(details: Details, application: str, ingress: str) -> dict[str, str]:
+def model_replicas(details: Details, model: str, ingress: str) -> dict[str, str]:
     """The running replicas of the model itself, which is every deployment but the ingress."""
     return {
         key: node
-        for name, found in replicas(details, application).items()
+        for name, found in replicas(details, model).items()
         if name != ingress
         for key, node in found.items()
     }

@@ -34,6 +34,7 @@ class Written:
     """All that a cluster of one release needs.
 
     groups: the head's first, then the routers', then those of the pools.
+    pool_gpus: the most GPUs that each pool can have.
     llm_configs: the files that the smoke test reads, by name.
     script, script_variables: the smoke test's files, and the environment that its Job gives it.
     """
@@ -41,6 +42,7 @@ class Written:
     plan: Plan
     serve_config: dict[str, Any]
     groups: tuple[Group, ...]
+    pool_gpus: Mapping[str, int]
     llm_configs: Mapping[str, str]
     script: Mapping[str, str]
     script_variables: Mapping[str, str]
@@ -86,6 +88,7 @@ def write(ray: str, edits: int = 0) -> Written:
             _group("head", cluster["headGroupSpec"]),
             *(_group(item["groupName"], item) for item in cluster["workerGroupSpecs"]),
         ),
+        pool_gpus=manifests.rollout.pool_gpus,
         llm_configs={k: v for item in manifests.config_maps for k, v in item["data"].items()},
         script=manifests.smoke_test.script["data"],
         script_variables={item["name"]: item["value"] for item in containers[0]["env"]},

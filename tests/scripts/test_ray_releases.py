@@ -3,7 +3,7 @@
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import pytest
 from localcloud.go_build import BuildError
 from models.catalog import ray_releases
 from scripts.ray_releases import __main__ as command
-from scripts.ray_releases import environments, results, serve_api
+from scripts.ray_releases import environments, measurements, results, serve_api
 from scripts.ray_releases.checks import CHECKS, Seen
+from scripts.ray_releases.handover import hand_over
 from scripts.ray_releases.nodes import STANDINS, Nodes
 from scripts.ray_releases.stack import EDITED, NODES, SLEEPING, SPLIT, write
 from scripts.ray_releases.traffic import Traffic
@@ -45,8 +46,8 @@ def test_the_stack_plans_on_every_release(ray: str) -> None:
 
 def test_an_edit_changes_one_application() -> None:
     old, new = (write("2.60.0", edits).serve_config["applications"] for edits in (0, 1))
-    changed = [a["name"] for a, b in zip(old, new, strict=True) if a != b]
-    assert changed == [EDITED]
+    changed = [a["route_prefix"] for a, b in zip(old, new, strict=True) if a != b]
+    assert changed == [f"/{EDITED}"]
 
 
 def test_an_environment_needs_the_release_date(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,15 +104,65 @@ def test_replicas_of_a_model_are_not_those_of_its_ingress() -> None:
     running = {"replica_id": "a", "node_id": "n1", "state": "RUNNING"}
     starting = {"replica_id": "b", "node_id": "n2", "state": "STARTING"}
     details = {
-        "m": {
+        "m-0123abcd": {
+            "status": "RUNNING",
+            "route_prefix": "/m",
             "deployments": {
                 "LLMServer:m": {"replicas": [running, starting]},
                 "OpenAiIngress": {"replicas": [{**running, "replica_id": "c"}]},
-            }
-        }
+            },
+        },
+        "m-4567cdef": {"status": "DELETING", "route_prefix": "/m", "deployments": {}},
     }
     assert serve_api.model_replicas(details, "m", "OpenAiIngress") == {"a": "n1"}
-    assert serve_api.replicas(details, "absent") == {}
+    with pytest.raises(KeyError):
+        serve_api.replicas(details, "absent")
+    assert serve_api.replicas({}, "absent") == {}  # Serve does not answer
+
+
+class _Api(serve_api.ServeApi):
+    """Ray Serve, which takes every config and starts it at once."""
+
+    def __init__(self, config: dict[str, Any]):
+        self.deployed = [config]
+
+    def deploy(self, config: Mapping[str, Any]) -> tuple[int, str]:
+        self.deployed.append(dict(config))
+        return 200, ""
+
+    def applications(self) -> serve_api.Details:
+        running = {"replica_id": "a", "node_id": "n1", "state": "RUNNING"}
+        return {
+            item["name"]: {
+                "status": "RUNNING",
+                "route_prefix": item["route_prefix"],
+                "deployments": {each["name"]: {"replicas": [running]}},
+            }
+            for item in self.deployed[-1]["applications"]
+            for each in item["deployments"]
+            if each["name"].startswith("LLMServer")
+        }
+
+
+def test_an_edited_model_is_handed_over_as_in_an_up() -> None:
+    old, new = write("2.60.0"), write("2.60.0", 1)
+    api = _Api(old.serve_config)
+    assert hand_over(api, old, new)
+    routes = [[item["route_prefix"] for item in config["applications"]] for config in api.deployed]
+    beside = [route for route in routes[1] if route.startswith(f"/starting/{EDITED}-")]
+    assert len(beside) == 1
+    assert f"/{EDITED}" in routes[1]
+    assert api.deployed[2:] == [new.serve_config]
+
+
+def test_a_measured_option_is_written_where_it_counts() -> None:
+    [application] = measurements.config_of("2.60.0", EDITED, max_ongoing_requests=3)["applications"]
+    assert application["name"] == EDITED
+    assert application["deployments"][1]["max_ongoing_requests"] == 3
+    measurements.drop_ingress(application)
+    assert [item["name"] for item in application["deployments"]] == [
+        "LLMServer:qwen2_5-1_5b-instruct"
+    ]
 
 
 class _Every(http.server.BaseHTTPRequestHandler):
