@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from manifests import service_manifests
 from manifests.config_maps import config_map_name, family_id
 from tests.manifests.plans import model, plan, t4_model, tensor_parallel_model
-from tests.manifests.written import config_maps, serve_config
+from tests.manifests.written import config_maps, served_llm_configs
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
@@ -26,16 +26,12 @@ def test_one_object_a_family_and_one_key_a_model() -> None:
 
 def test_they_hold_what_the_serve_config_holds() -> None:
     made = plan()
-    inlined = {
-        application["name"]: application["args"]["llm_configs"][0]
-        for application in serve_config(made)["applications"]
-    }
     mapped = {
         key.removesuffix(".yaml"): yaml.safe_load(text)
         for item in config_maps(made)
         for key, text in item["data"].items()
     }
-    assert mapped == inlined
+    assert mapped == served_llm_configs(made)
 
 
 def test_an_edited_model_changes_only_its_own_key() -> None:

@@ -3,6 +3,7 @@
 Each of these was seen on a real KubeRay 1.6.2 or Ray Serve 2.49.1.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -50,10 +51,8 @@ def test_an_option_of_a_deployment_is_never_left_out_because_serve_would_keep_it
     values: Values,
 ) -> None:
     """Before Ray 2.60, an option that is taken out of a `deployments` entry stays in force."""
-    always = {
+    of_model = {
         "name",
-        "ray_actor_options.num_cpus",
-        "ray_actor_options.resources.routers",
         "autoscaling_config.min_replicas",
         "autoscaling_config.initial_replicas",
         "autoscaling_config.max_replicas",
@@ -61,12 +60,17 @@ def test_an_option_of_a_deployment_is_never_left_out_because_serve_would_keep_it
         "autoscaling_config.upscale_delay_s",
         "autoscaling_config.downscale_delay_s",
         "max_ongoing_requests",
+        "graceful_shutdown_timeout_s",
     }
+    actor = {"ray_actor_options.num_cpus", "ray_actor_options.resources.routers"}
     made = planned(values)
     for application in serve_config(made)["applications"]:
-        [ingress] = application["deployments"]
-        assert dict(leaves(ingress)).keys() == always
+        ingress, override = application["deployments"]
+        assert dict(leaves(ingress)).keys() == of_model | actor
         assert ingress["name"] == made.release.ray.ingress_class
+        assert dict(leaves(override)).keys() == of_model
+        model_id = application["args"]["llm_configs"][0]["model_loading_config"]["model_id"]
+        assert override["name"] == f"LLMServer:{model_id.replace('.', '_')}"
 
 
 @pytest.mark.parametrize("ray", sorted(ray_releases()))
@@ -169,9 +173,10 @@ def test_names_and_routes_have_only_characters_that_every_part_of_serve_reads_al
         assert name == name.lower()
         assert name[0].isalnum()
         assert name[-1].isalnum()
-        assert application["route_prefix"] == f"/{name}"
         [llm] = application["args"]["llm_configs"]
-        assert llm["model_loading_config"]["model_id"] == name
+        model_id = llm["model_loading_config"]["model_id"]
+        assert application["route_prefix"] == f"/{model_id}"
+        assert re.fullmatch(re.escape(model_id) + "-[0-9a-f]{8}", name)
 
 
 @pytest.mark.parametrize("name", ["7", "true", "null", "no", "1e3", "0x1f", "1.5", "2025-01-01"])
@@ -182,7 +187,8 @@ def test_a_name_that_looks_like_another_type_stays_a_text(name: str) -> None:
     assert f'model_id: "{name}"' in text
     [application] = serve_config(made)["applications"]
     [llm] = application["args"]["llm_configs"]
-    assert application["name"] == llm["model_loading_config"]["model_id"] == name
+    assert llm["model_loading_config"]["model_id"] == name
+    assert application["name"].rpartition("-")[0] == name
 
 
 # KubeRay

@@ -14,7 +14,13 @@ from models.catalog import ray_service_name_limit
 from models.problems import StackError
 from planning import Plan
 from tests.manifests.kuberay_hash import hashed
-from tests.manifests.written import config_maps, ray_service, serve_config, serve_config_text
+from tests.manifests.written import (
+    config_maps,
+    ray_service,
+    serve_config,
+    serve_config_text,
+    served_llm_configs,
+)
 from tests.planning.stacks import Values, planned, stacks
 
 thorough = settings(
@@ -57,7 +63,9 @@ def test_what_a_replica_asks_for_exists_on_the_group_that_it_is_pinned_to(values
             and all(offer.get(name, 0) >= amount for name, amount in asked["resources"].items())
         ]
         assert len(holders) == 1, "no group, or more than one, can hold the replica"
-        (router,) = application["deployments"]
+        router, override = application["deployments"]
+        # The replica's own options stay those of `args`.
+        assert "ray_actor_options" not in override
         (pin,) = router["ray_actor_options"]["resources"]
         assert [name for name, offer in groups.items() if pin in offer] == [plan.router_group.id]
 
@@ -68,13 +76,12 @@ def test_the_texts_read_back_to_the_same_objects(values: Values) -> None:
     plan = planned(values)
     config = serve_config(plan)
     assert yaml.safe_load(serve_config_text(plan)) == config
-    inlined = {app["name"]: app["args"]["llm_configs"][0] for app in config["applications"]}
     shown = {
         key.removesuffix(".yaml"): yaml.safe_load(text)
         for config_map in config_maps(plan)
         for key, text in config_map["data"].items()
     }
-    assert shown == inlined
+    assert shown == served_llm_configs(plan)
 
 
 @thorough

@@ -10,8 +10,9 @@ import yaml
 
 from manifests.serve_config import llm_config
 from models.catalog.releases import ray_releases
+from planning import ModelPlan
 from tests.manifests.plans import model, plan, replicas, t4_model, tensor_parallel_model
-from tests.manifests.written import serve_config, serve_config_text
+from tests.manifests.written import serve_config, serve_config_text, served_llm_configs
 
 RAY_FIELDS = json.loads((Path(__file__).parent / "ray_fields.json").read_text())
 
@@ -31,7 +32,7 @@ def unknown_keys(ray: str, config: dict[str, Any]) -> list[str]:
 
     def check_deployment(name: str, value: dict[str, Any]) -> None:
         check(name, {key: item for key, item in value.items() if key != "ray_actor_options"})
-        check("RayActorOptionsSchema", value["ray_actor_options"])
+        check("RayActorOptionsSchema", value.get("ray_actor_options", {}))
         check("AutoscalingConfig", value["autoscaling_config"])
 
     check("ServeDeploySchema", config)
@@ -90,7 +91,8 @@ def test_the_text_reads_back_to_the_same_object() -> None:
 
 def test_each_model_is_an_application_with_a_route_of_its_own() -> None:
     applications = serve_config(plan())["applications"]
-    assert [(app["name"], app["route_prefix"]) for app in applications] == [
+    names = [(app["name"].rpartition("-")[0], app["route_prefix"]) for app in applications]
+    assert names == [
         ("qwen2.5-0.5b-instruct", "/qwen2.5-0.5b-instruct"),
         ("qwen2.5-7b-instruct", "/qwen2.5-7b-instruct"),
         ("llama-70b", "/llama-70b"),
@@ -100,8 +102,7 @@ def test_each_model_is_an_application_with_a_route_of_its_own() -> None:
 
 def test_llm_configs_are_inlined_because_ray_and_kuberay_do_not_see_an_edited_file() -> None:
     made = plan()
-    for item, application in zip(made.models, serve_config(made)["applications"], strict=True):
-        assert application["args"]["llm_configs"] == [llm_config(made, item)]
+    assert served_llm_configs(made) == {item.name: llm_config(made, item) for item in made.models}
     edited = plan((t4_model(), model(max_model_len=8192), tensor_parallel_model()))
     assert serve_config_text(edited) != serve_config_text(made)
 
@@ -122,11 +123,11 @@ def test_num_replicas_is_left_out_because_ray_ignores_it_and_uses_the_range() ->
 
 
 def test_the_whole_range_is_written_because_rays_own_maximum_is_1_or_10() -> None:
+    range_ = replicas(0, 3, initial=1)
+    made = plan((model(replicas=range_, routers=range_),))
     for deployment in (
-        config_of(model(replicas=replicas(0, 3, initial=1)))["deployment_config"],
-        serve_config(plan((model(routers=replicas(0, 3, initial=1)),)))["applications"][0][
-            "deployments"
-        ][0],
+        config_of(model(replicas=range_))["deployment_config"],
+        *serve_config(made)["applications"][0]["deployments"],
     ):
         assert deployment["autoscaling_config"] == {
             "min_replicas": 0,
@@ -263,3 +264,56 @@ def test_rays_engine_metrics_go_where_it_refuses_them_without_the_engines_statis
     assert off.get("log_engine_metrics") == (False if refuses else None)
     assert off["engine_kwargs"]["disable_log_stats"] is True
     assert "log_engine_metrics" not in config_of(model(engine={"disable_log_stats": False}), ray)
+
+
+def only_application(item: ModelPlan) -> dict[str, Any]:
+    [application] = serve_config(plan((item,)))["applications"]
+    return dict(application)
+
+
+@pytest.mark.parametrize(
+    "scaled",
+    [
+        {"replicas": replicas(0, 9)},
+        {"replicas": replicas(1, 4, initial=2)},
+        {"replicas": replicas(target_ongoing_requests=7)},
+        {"replicas": replicas(max_ongoing_requests=99)},
+        {"replicas": replicas(upscale_delay_seconds=1)},
+        {"replicas": replicas(downscale_delay_seconds=1)},
+        {"routers": replicas(2, 3)},
+    ],
+    ids=lambda scaled: "-".join(str(value) for value in scaled),
+)
+def test_what_scales_a_model_restarts_nothing(scaled: dict[str, Any]) -> None:
+    """Serve hashes `args` into the version of an application, and restarts another version."""
+    before, after = only_application(model()), only_application(model(**scaled))
+    assert before != after
+    for key in ("name", "args", "route_prefix", "import_path"):
+        assert before[key] == after[key]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"source": "acme/other"},
+        {"dtype": "float16"},
+        {"max_model_len": 1024},
+        {"max_num_seqs": 8},
+        {"engine": {"seed": 1}},
+        {"tensor_parallel_size": 2},
+        {"pool": "t4"},
+    ],
+    ids=lambda edit: next(iter(edit)),
+)
+def test_what_restarts_a_model_is_another_application_on_the_same_route(
+    edit: dict[str, Any],
+) -> None:
+    before, after = only_application(model()), only_application(model(**edit))
+    assert before["args"] != after["args"]
+    assert before["name"] != after["name"]
+    assert before["route_prefix"] == after["route_prefix"]
+
+
+def test_a_model_with_a_dot_in_its_name_is_overridden_by_rays_name_for_it() -> None:
+    application = only_application(model("qwen2.5"))
+    assert application["deployments"][1]["name"] == "LLMServer:qwen2_5"

@@ -22,6 +22,18 @@ def serve_config(plan: Plan) -> dict[str, Any]:
     return config
 
 
+def served_llm_configs(plan: Plan) -> dict[str, dict[str, Any]]:
+    """The LLM config of each model by its route, with the options that Serve takes in its place."""
+    found = {}
+    for application in serve_config(plan)["applications"]:
+        [config] = application["args"]["llm_configs"]
+        override = application["deployments"][1]
+        own = config["deployment_config"]
+        options = {key: override.get(key, value) for key, value in own.items()}
+        found[application["route_prefix"][1:]] = {**config, "deployment_config": options}
+    return found
+
+
 def config_maps(plan: Plan) -> tuple[Manifest, ...]:
     return service_manifests(plan).config_maps
 
