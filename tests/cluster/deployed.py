@@ -58,11 +58,7 @@ class ClusterDeployment(Deployment):
 
     def serve_config(self, model: str) -> dict[str, Any]:
         """The LLM config with which Ray Serve runs a model."""
-        [application] = [
-            item
-            for item in self.cluster.applications().values()
-            if item["route_prefix"] == f"/{model}" and item["status"] != "DELETING"
-        ]
+        application = self.cluster.models()[model]
         config: dict[str, Any] = application["deployed_app_config"]["args"]["llm_configs"][0]
         return config
 

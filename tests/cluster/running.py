@@ -10,6 +10,7 @@ import psutil
 from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.testing.running_cluster import RunningCluster
+from manifests.smoke_test.script.serve_api import by_model
 
 # The product's name of the serving Service, as a pod of the cluster uses it.
 SERVICE_URL = "http://llm-serving-serve-svc.ai:8000"
@@ -71,11 +72,11 @@ class Cluster(RunningCluster):
     def replica_pods(self, model: str, deployment_prefix: str) -> list[Object]:
         """The pods with replicas of those deployments of a model whose names have this prefix.
 
-        Raises KeyError for a replica that runs in no pod.
+        Raises KeyError for a model that Serve does not have and a replica that runs in no pod.
         """
         replicas = [
             replica
-            for name, deployment in self.applications()[model]["deployments"].items()
+            for name, deployment in self.models()[model]["deployments"].items()
             if name.startswith(deployment_prefix)
             for replica in deployment["replicas"]
             if replica["state"] == "RUNNING"
@@ -84,8 +85,15 @@ class Cluster(RunningCluster):
         pods = {pod["metadata"]["name"]: pod for pod in self.items("/api/v1/namespaces/ai/pods")}
         return [pods[host] for host in hosts]
 
+    def models(self) -> dict[str, Any]:
+        """Ray Serve's view of the application that has each model's route, by the model's name.
+
+        The name of an application holds its version. One that is being removed is left out.
+        """
+        return by_model(self.serve())
+
     def applications(self) -> dict[str, Any]:
-        """Ray Serve's own view of its applications."""
+        """Ray Serve's own view of its applications, by their own names."""
         found: dict[str, Any] = self.serve()["applications"]
         return found
 

@@ -50,8 +50,8 @@ class Service:
         # The application of a model that was removed drains for a while.
         eventually(
             lambda: (
-                sorted(item["route_prefix"] for item in self.cluster.applications().values())
-                == sorted(f"/{model}" for model in models)
+                self.cluster.models().keys() == set(models)
+                and len(self.cluster.applications()) == len(models)
             ),
             f"Ray Serve runs {models} and nothing else",
             seconds=60,

@@ -85,9 +85,7 @@ def test_a_changed_range_restarts_nothing(slow: Service, figures: Figures) -> No
     assert replicas(slow.cluster) == before
     [deployed] = [
         item
-        for application in slow.cluster.applications().values()
-        if application["route_prefix"] == "/steady"
-        for item in application["deployed_app_config"]["deployments"]
+        for item in slow.cluster.models()["steady"]["deployed_app_config"]["deployments"]
         if item["name"].startswith("LLMServer")
     ]
     assert deployed["autoscaling_config"]["max_replicas"] == 3

@@ -83,12 +83,8 @@ class Operator:
     def replicas(self) -> dict[str, dict[str, set[str]]]:
         """The replicas of each model by its name, those of the model and those of its routers."""
         found: dict[str, dict[str, set[str]]] = {}
-        for application in self._cluster.applications().values():
-            if application["status"] == "DELETING":
-                continue
-            # Serve has no route of an application that it is still building.
-            route = application["deployed_app_config"]["route_prefix"]
-            kinds = found.setdefault(route.removeprefix("/"), {})
+        for model, application in self._cluster.models().items():
+            kinds = found.setdefault(model, {})
             for name, deployment in application["deployments"].items():
                 kind = "model" if name.startswith("LLMServer") else "routers"
                 running = {item["replica_id"] for item in deployment["replicas"]}

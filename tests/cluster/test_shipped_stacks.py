@@ -126,7 +126,9 @@ def test_no_replica_waits_for_a_gpu_that_another_pool_has(
     shipped: ClusterDeployment, plan: PlanSummary, cluster: Cluster
 ) -> None:
     """By Ray Serve's own report, each engine runs on a node of its model's pool."""
-    for name, application in cluster.applications().items():
+    running = cluster.models()
+    assert running.keys() == {model["name"] for model in plan["models"]}
+    for name, application in running.items():
         (pool,) = [model["gpu"] for model in plan["models"] if model["name"] == name]
         for deployment in application["deployments"]:
             pods = cluster.replica_pods(name, deployment)

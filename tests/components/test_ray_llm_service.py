@@ -20,6 +20,7 @@ TOKEN = "hf_QfYvTz0123456789"
 SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"
 RAY_SERVICE = "ray.io/v1:RayService"
 JOB = "batch/v1:Job"
+RECORD = "pulumi:index:Stash"
 
 
 def service_of(plan: Plan, **changes: Any) -> Callable[[], None]:
@@ -49,6 +50,11 @@ def children(recording: Recording, component: str = "llm") -> list[Registration]
     return [item for item in recording.registrations if item.parent == parent]
 
 
+def objects(recording: Recording) -> list[Registration]:
+    """The children that are objects of the cluster, so all but the record of a rollout."""
+    return [item for item in children(recording) if item.type != RECORD]
+
+
 def annotations(registration: Registration) -> dict[str, str]:
     return dict(registration.inputs["metadata"]["annotations"])
 
@@ -67,7 +73,7 @@ def test_every_manifest_of_the_plan_is_created(recorded: Recording, plan: Plan) 
     assert recorded.one("v1:Role").inputs["rules"] == role["rules"]
     assert recorded.one("v1:RoleBinding").inputs["roleRef"] == binding["roleRef"]
     assert recorded.one("v1:RoleBinding").inputs["subjects"] == binding["subjects"]
-    for item in children(recorded):
+    for item in objects(recorded):
         if not item.type.endswith("core/v1:Namespace"):
             assert item.inputs["metadata"]["namespace"] == "ai"
 
@@ -79,12 +85,12 @@ def test_every_child_has_the_component_as_parent_and_its_provider(recorded: Reco
         "llm",
         *(item.name for item in mine),
     }
-    assert all("::cluster::" in item.provider for item in mine)
+    assert all("::cluster::" in item.provider for item in objects(recorded))
 
 
 def test_nothing_comes_before_its_namespace(recorded: Recording) -> None:
     namespace = recorded.one("core/v1:Namespace").urn
-    for item in children(recorded):
+    for item in objects(recorded):
         if item.urn != namespace and not item.type.endswith(JOB):
             assert namespace in item.dependencies
 
@@ -96,6 +102,15 @@ def test_ray_service_comes_after_token_and_configs(recorded: Recording) -> None:
     assert configs
     for config_map in configs:
         assert config_map.urn in dependencies
+
+
+def test_the_record_says_which_service_was_begun_before_the_ray_service_changes(
+    recorded: Recording, plan: Plan
+) -> None:
+    """An `up` that is killed between the two has the record alone in its state."""
+    record = recorded.one(RECORD)
+    assert record.inputs["input"] == {"smokeTest": recorded.one(JOB).inputs["metadata"]["name"]}
+    assert record.urn in recorded.one(RAY_SERVICE).dependencies
 
 
 def test_job_comes_after_its_script(recorded: Recording) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from localcloud.testing.running_cluster import eventually
+from manifests import MODEL_DEPLOYMENT
 from manifests.smoke_test.script.engine_log import EngineLogs
 from manifests.smoke_test.script.failures import failure
 from manifests.smoke_test.script.serve_api import failure_messages
@@ -58,6 +59,9 @@ def refused_application(application: dict[str, Any], name: str) -> dict[str, Any
     deployment = config["deployment_config"]
     deployment["ray_actor_options"]["resources"] = {REFUSED_POOL["tier"]: 1}
     deployment["max_constructor_retry_count"] = STARTS
+    for override in changed["deployments"]:
+        if override["name"].startswith(MODEL_DEPLOYMENT):
+            override["name"] = f"{MODEL_DEPLOYMENT}{name}"
     refusal = REFUSED[name]
     config["engine_kwargs"] |= refusal.get("engine_kwargs", {})
     if "source" in refusal:
@@ -88,10 +92,10 @@ def refuse(cluster: Cluster, running: str, names: list[str]) -> dict[str, dict[s
     (cluster.state.folder / "hub-faults.json").write_text(json.dumps(HUB_FAULTS))
     kept = [
         item["deployed_app_config"]
-        for name, item in cluster.applications().items()
+        for name, item in cluster.models().items()
         if name not in REFUSED
     ]
-    model = cluster.applications()[running]["deployed_app_config"]
+    model = cluster.models()[running]["deployed_app_config"]
     submit(cluster, [*kept, *(refused_application(model, name) for name in names)])
     settled = eventually(
         lambda: _failed(cluster, names), "all are refused", seconds=REFUSAL_SECONDS
@@ -102,7 +106,7 @@ def refuse(cluster: Cluster, running: str, names: list[str]) -> dict[str, dict[s
 
 
 def _failed(cluster: Cluster, names: list[str]) -> dict[str, Any] | None:
-    applications = cluster.applications()
+    applications = cluster.models()
     failed = {n: applications[n] for n in names if applications[n]["status"] == "DEPLOY_FAILED"}
     return failed if len(failed) == len(names) else None
 
