@@ -1066,3 +1066,71 @@ def test_the_script_blanks_the_same_tokens_as_the_messages_of_a_preview() -> Non
     assert http_json.one_line("of api_org_0123456789abcdefghij, hf_0123456789") == (
         "of [secret], [secret]"
     )
+
+
+# Applications of models that are handed over from one version to another
+
+
+def test_the_model_is_the_application_with_its_route_that_is_not_being_removed(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    new = run.service.applications["a"]
+    old_config = {**new["deployed_app_config"], "name": "a-old", "args": {"llm_configs": [{}]}}
+    old = {**new, "name": "a-old", "status": "DELETING", "deployed_app_config": old_config}
+    for applications in ({"a": new, "old": old}, {"old": old, "a": new}):
+        run.service.applications = applications
+        assert run() == 0
+
+
+def test_an_application_without_a_route_yet_is_known_by_the_one_that_it_is_to_have(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a"))
+    run.service.applications["a"] |= {"route_prefix": None, "status": "DEPLOYING"}
+    assert run() == 1
+    assert "previous configuration" not in run.text
+    assert "is not deployed" not in run.text
+
+
+def test_nothing_is_started_once_more_while_a_version_starts_beside_another(
+    start: Callable[..., Run],
+) -> None:
+    """Whoever hands over decides what becomes of either version."""
+    run = start(model("a"))
+    config = run.service.applications["a"]["deployed_app_config"]
+    beside = {**config, "name": "a-new", "route_prefix": "/starting/a-new"}
+    run.service.applications["a"] = run.service.fail("a")
+    run.service.applications["beside"] = {
+        **run.service.applications["a"],
+        "name": "a-new",
+        "route_prefix": "/starting/a-new",
+        "status": "DEPLOYING",
+        "deployed_app_config": beside,
+    }
+    run.service.revives = True
+    assert run() == 1
+    assert run.service.submitted == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_ongoing_requests": 1},
+        {"autoscaling_config": {"min_replicas": 0, "max_replicas": 1}},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_a_model_that_is_still_scaled_as_before_does_not_count(
+    options: dict[str, Any], start: Callable[..., Run]
+) -> None:
+    """Its arguments are the same for every range."""
+    run = start(model("a"))
+    new = run.service.applications["a"]
+    ingress, override = new["deployed_app_config"]["deployments"]
+    deployed = {**new["deployed_app_config"], "deployments": [ingress, {**override, **options}]}
+    run.service.applications["a"] = {**new, "deployed_app_config": deployed}
+    assert run() == 1
+    assert "a: not ready after 1 s: still runs with its previous configuration" in run.lines
+    run.service.applications["a"] = new
+    assert run() == 0
