@@ -18,7 +18,7 @@ class Rollout(StrEnum):
     """How a change is applied, the least disruptive first; the value is shown to people."""
 
     AT_ONCE = "in place, nothing restarts"
-    REPLICAS = "in place, the model's replicas restart one after the other"
+    REPLICAS = "in place, the model's new version starts next to the old one and takes over"
     NODES = "in place, GKE replaces the pool's nodes one after the other"
     OPERATOR = "the operator is upgraded and rewrites the RayCluster in place"
     SECOND_CLUSTER = (

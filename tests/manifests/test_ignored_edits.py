@@ -87,8 +87,7 @@ def test_every_release_gets_the_same_options_of_a_deployment(ray: str) -> None:
 def test_numbers_of_replicas_are_those_that_serve_accepts(values: Values) -> None:
     """Serve accepts the config and then fails the deployment, without a reason for an LLM."""
     for application in serve_config(planned(values))["applications"]:
-        [llm] = application["args"]["llm_configs"]
-        for deployment in (llm["deployment_config"], *application["deployments"]):
+        for deployment in application["deployments"]:
             scaling = deployment["autoscaling_config"]
             assert all(type(number) in (int, float) for number in scaling.values())
             assert 0 <= scaling["min_replicas"] <= scaling["initial_replicas"]
