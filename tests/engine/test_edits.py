@@ -14,6 +14,7 @@ NODE_POOL = "gcp:container/nodePool:NodePool"
 RAY_SERVICE = "kubernetes:ray.io/v1:RayService"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 JOB = "kubernetes:batch/v1:Job"
+RECORD = "pulumi:index:Stash"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,8 @@ def test_editing_a_model_changes_the_service_and_its_config_map_and_no_pool(
     assert _of_type(changes, RAY_SERVICE) == {"llm-ray-service": "update"}
     assert _of_type(changes, CONFIG_MAP) == {"llm-llm-configs-qwen2.5": "update"}
     assert _of_type(changes, NODE_POOL) == {}
-    assert {kind for kind, _ in changes} == {RAY_SERVICE, CONFIG_MAP, JOB}
+    assert _of_type(changes, RECORD) == {"llm-rollout": "update"}
+    assert {kind for kind, _ in changes} == {RAY_SERVICE, CONFIG_MAP, JOB, RECORD}
 
 
 def test_appending_a_pool_touches_no_other_pool(
