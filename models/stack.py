@@ -387,7 +387,7 @@ class ModelDeployment(Entry, ScalingSettings):
 
     @property
     def served_name(self) -> str:
-        """The name in requests, routes and application; of a source its last part."""
+        """The name in requests and routes; of a source its last part."""
         if self.name:
             return self.name
         if self.model:

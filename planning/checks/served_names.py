@@ -1,4 +1,4 @@
-"""Names that must differ: a served name is also a route, an application and a ConfigMap key."""
+"""Names that must differ: a served name is also a route and a ConfigMap key."""
 
 from collections.abc import Iterable
 
