@@ -108,10 +108,12 @@ def _sleeping_copy(config: dict[str, Any]) -> None:
     added |= {"name": "added", "route_prefix": "/added"}
     llm_config = added["args"]["llm_configs"][0]
     llm_config["model_loading_config"]["model_id"] = "added"
-    llm_config["deployment_config"]["autoscaling_config"] |= {
-        "min_replicas": 0,
-        "initial_replicas": 0,
-    }
+    asleep = {"min_replicas": 0, "initial_replicas": 0}
+    llm_config["deployment_config"]["autoscaling_config"] |= asleep
+    for override in added["deployments"]:
+        if override["name"].startswith("LLMServer:"):
+            override["name"] = "LLMServer:added"
+            override["autoscaling_config"] |= asleep
     config["applications"].append(added)
 
 
