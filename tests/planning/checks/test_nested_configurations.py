@@ -93,8 +93,7 @@ def test_what_the_configuration_reads_passes(engine: dict[str, Any]) -> None:
 def test_a_mapping_that_is_no_configuration_takes_any_field(
     engine: dict[str, Any], ray: str
 ) -> None:
-    said = [line for line in sentences(_stack(engine, ray)) if "is not a field of" in line]
-    assert said == []
+    planned(_stack(engine, ray))
 
 
 def test_a_field_of_another_type_in_an_older_release_stops_there() -> None:
