@@ -68,7 +68,7 @@ cluster-down: env ## stop that cluster
 cluster-status: env ## print whether that cluster is up, its addresses and its memory use
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test bench calibration ray-release vllm-configs corpus lint lint-workflow schema format
+.PHONY: test bench calibration ray-release vllm-configs corpus rules lint lint-workflow schema format
 test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -88,7 +88,7 @@ e2e-alone: cluster-build
 	@$(PY) -m pytest $(E2E_TESTS) -m "cluster and alone" --verbose $(ARGS)
 
 .PHONY: e2e-engine
-e2e-engine: env ## run the tests with a real vLLM in the cluster; installs 3.5 GB once, --record writes answers
+e2e-engine: env ## run the tests with a real vLLM in the cluster; installs 3.5 GB once; ARGS=--record records its answers anew
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(LOCALCLOUD).cluster build --engine vllm --ray 2.60.0
 	@$(PY) -m pytest tests/real_engine -m real_engine --verbose $(ARGS)

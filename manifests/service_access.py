@@ -8,8 +8,12 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from models.tasks import Task
 from planning import Plan
+
+_QUESTION = "Say hello."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +22,7 @@ class ServiceAccess:
 
     endpoints: the OpenAI base URL of each served name, inside the cluster.
     port_forward: the shell command that brings the service to the same port of this machine.
-    first_curl: a chat request to a model, to run while `port_forward` runs.
+    first_curl: a request to a model, in the form of its task, to run while `port_forward` runs.
     dashboard: the command that brings Ray's dashboard to http://127.0.0.1:8265. The dashboard has
         no authentication and must not be exposed in any other way.
     """
@@ -41,16 +45,25 @@ def service_access(plan: Plan) -> ServiceAccess:
 
 
 def _first_curl(plan: Plan) -> str:
-    # A model that keeps a replica, if there is one: a model at zero has to wait for its node.
-    model = next((model for model in plan.models if model.replicas.min > 0), plan.models[0])
-    body = {
-        "model": model.name,
-        "messages": [{"role": "user", "content": "Say hello."}],
-        "max_tokens": 32,
-    }
-    url = f"http://127.0.0.1:{plan.service.port}{model.route}/v1/chat/completions"
-    data = shlex.quote(json.dumps(body))
+    # A model that keeps a replica, if there is one: a model at zero has to wait for its node. And
+    # one that generates, if there is one: its answer says more to people than numbers.
+    model = min(plan.models, key=lambda model: (model.replicas.min == 0, model.task.pools))
+    path, question = _question(model.task)
+    url = f"http://127.0.0.1:{plan.service.port}{model.route}/v1/{path}"
+    data = shlex.quote(json.dumps({"model": model.name, **question}))
     return f"curl {url} --header 'Content-Type: application/json' --data {data}"
+
+
+def _question(task: Task) -> tuple[str, dict[str, Any]]:
+    """The path and the body of a first question, by the task of the model."""
+    match task:
+        case Task.EMBED:
+            return "embeddings", {"input": _QUESTION}
+        case Task.SCORE:
+            return "score", {"text_1": _QUESTION, "text_2": "Hello."}
+        case _:
+            messages = [{"role": "user", "content": _QUESTION}]
+            return "chat/completions", {"messages": messages, "max_tokens": 32}
 
 
 def _port_forward(namespace: str, service: str, port: int) -> str:

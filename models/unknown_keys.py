@@ -117,6 +117,13 @@ def unknown_key(
             rule="foreign-engine-argument",
             candidates=(instead(path, dropped.instead),),
         )
+    if nested := _nested(key, names):
+        return Problem(
+            path=path,
+            reason=f"{reason}: a dot in a key is no path",
+            remedy=f"Write {nested}",
+            rule="unknown-key",
+        )
     near = nearest_of(key, names)
     return Problem(
         path=path,
@@ -125,6 +132,14 @@ def unknown_key(
         rule="unknown-key",
         candidates=() if near is None else (rename(path, near),),
     )
+
+
+def _nested(key: str, names: Iterable[str]) -> str | None:
+    """`engine.max_num_seqs` as the mapping that messages mean by it; None if it is no such path."""
+    head, *inner = key.split(".")
+    if head not in names or not inner or not all(inner):
+        return None
+    return f"{head}: {{{': {'.join(inner)}: ...{'}' * len(inner)}"
 
 
 def _ways_to_ours(path: str, key: str, value: object, other: KeyOfOtherTool) -> Iterable[WayOut]:

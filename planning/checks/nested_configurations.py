@@ -74,10 +74,13 @@ def _problems(release: ReleasePlan, path: str, value: Any, engine: str) -> Itera
 
 
 def _unknown_field(release: ReleasePlan, path: str, name: str, where: str) -> Iterable[Problem]:
-    """A field that a configuration within one lacks; engine_argument_values looks at the outer."""
+    """A field that a configuration within one lacks; engine_argument_values looks at the outer.
+
+    A mapping that is no configuration, such as `kv_connector_extra_config`, takes any field.
+    """
     known = closed_values(release.vllm).get(path, frozenset())
     refuses = vllm_behaviour(release.vllm).refuses_fields_of(path.partition(".")[0])
-    if "." not in path or name in known or not refuses:
+    if "." not in path or not known or name in known or not refuses:
         return
     ray = nearest_ray(lambda row: name in closed_values(row.vllm).get(path, ()), release.ray.ray)
     yield Problem(

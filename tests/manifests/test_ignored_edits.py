@@ -270,6 +270,6 @@ def test_what_concerns_only_google_or_the_plan_writes_no_object_of_the_cluster(
     edit: dict[str, Any],
 ) -> None:
     """Even an annotation that only Pulumi reads is a write to the object and wakes KubeRay."""
-    usual = written()
     # What hooks have to know of pools and quotas is no object.
-    assert replace(written(**edit), room=usual.room, rollout=usual.rollout) == usual
+    before = written()
+    assert replace(written(**edit), room=before.room, rollout=before.rollout) == before

@@ -4,8 +4,11 @@ import json
 import shlex
 from dataclasses import replace
 
+import pytest
+
 from manifests import service_manifests
 from manifests.service_access import ServiceAccess
+from models.tasks import Task
 from planning import Plan
 from tests.manifests.plans import model, plan, replicas
 
@@ -35,6 +38,20 @@ def test_first_curl_prefers_a_model_that_is_awake() -> None:
     assert "/waking/" in access(plan((sleeping, waking))).first_curl
     none_awake = replace(waking, replicas=replicas(0))
     assert "/sleeping/" in access(plan((sleeping, none_awake))).first_curl
+
+
+@pytest.mark.parametrize(
+    ("task", "path", "field"),
+    [(Task.EMBED, "embeddings", "input"), (Task.SCORE, "score", "text_1")],
+)
+def test_first_curl_asks_a_model_that_pools_for_its_task(task: Task, path: str, field: str) -> None:
+    pooling = model("pooling", task=task)
+    *_, body = shlex.split(access(plan((pooling,))).first_curl)
+    assert f"/pooling/v1/{path} " in access(plan((pooling,))).first_curl
+    assert json.loads(body).keys() >= {"model", field}
+    assert "/chat/v1/chat/completions" in access(plan((pooling, model("chat")))).first_curl
+    sleeping = model("chat", replicas=replicas(0))
+    assert f"/pooling/v1/{path} " in access(plan((sleeping, pooling))).first_curl
 
 
 def test_port_forwards_go_to_kuberays_services() -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import yaml
 
 from models import unknown_keys
@@ -109,6 +110,23 @@ def test_a_dropped_engine_argument_outside_of_engine_is_not_sent_there() -> None
     problem = unknown_key("path", "speculative_model", MODEL_KEYS)
     assert problem.rule == "foreign-engine-argument"
     assert "speculative_config" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("key", "known", "nested"),
+    [
+        ("engine.max_num_seqs", MODEL_KEYS, "engine: {max_num_seqs: ...}"),
+        ("versions.ray", ("versions", "models"), "versions: {ray: ...}"),
+        ("engine.compilation_config.mode", MODEL_KEYS, "engine: {compilation_config: {mode: ...}}"),
+    ],
+)
+def test_a_path_as_messages_write_it_is_no_key(
+    key: str, known: tuple[str, ...], nested: str
+) -> None:
+    problem = unknown_key(f"path.{key}", key, known, 1)
+    assert problem.remedy == f"Write {nested}"
+    assert "a dot in a key is no path" in problem.reason
+    assert "Write" not in unknown_key("path", "engines.max_num_seqs", ("name",)).remedy
 
 
 def test_no_value_is_repeated() -> None:

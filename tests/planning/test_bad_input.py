@@ -287,12 +287,13 @@ CASES: dict[str, tuple[Values, str]] = {
     # Ranges
     "replicas: min above max": (
         one(replicas={"min": 3, "max": 2}),
-        "ray-llm:models[0].replicas: min 3 is above max 2. Use replicas.min: 2.",
+        "ray-llm:models[0].replicas: min 3 is above max 2. Use replicas.min: 2, or "
+        "replicas.max: 3 (+789 USD a month).",
     ),
     "replicas: min above the defaults' max": (
         stack([{"model": MODEL, "replicas": {"min": 3}}], defaults={"replicas": {"max": 2}}),
         "ray-llm:models[0].replicas: min 3 is above the max 2 of ray-llm:defaults. Use "
-        "replicas.min: 2.",
+        "replicas.min: 2, or replicas.max: 3 (+789 USD a month).",
     ),
     "replicas: max below the defaults' min": (
         stack([{"model": MODEL, "replicas": {"max": 1}}], defaults={"replicas": {"min": 2}}),

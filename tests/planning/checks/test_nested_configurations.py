@@ -74,6 +74,28 @@ def test_what_the_configuration_reads_passes(engine: dict[str, Any]) -> None:
     planned(_stack(engine, "2.60.0"))
 
 
+@pytest.mark.parametrize("ray", ["2.55.1", "2.59.0", "2.60.0"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {
+            "kv_transfer_config": {
+                "kv_connector": "OffloadingConnector",
+                "kv_role": "kv_both",
+                "kv_connector_extra_config": {"cpu_bytes_to_use": 10_000_000_000, "block_size": 64},
+            }
+        },
+        {"compilation_config": {"inductor_compile_config": {"max_autotune": True}}},
+        {"compilation_config": {"inductor_passes": {"mine": "a.b.c"}}},
+    ],
+    ids=["connector", "inductor", "passes"],
+)
+def test_a_mapping_that_is_no_configuration_takes_any_field(
+    engine: dict[str, Any], ray: str
+) -> None:
+    planned(_stack(engine, ray))
+
+
 def test_a_field_of_another_type_in_an_older_release_stops_there() -> None:
     engine = {"kv_events_config": {"buffer_steps": "many"}}
     assert "is not a whole number" in sentences(_stack(engine, "2.49.1"))[0]
