@@ -28,7 +28,7 @@ _ENTRIES = (
     "    - model: mistral-7b-instruct-v0.3\n      name: m{index}\n      gpu: l4-spot\n"
     "      contextLength: 16384\n",
     "    - model: qwen2.5-14b-instruct-awq\n      name: m{index}\n"
-    "      engine: {{max_num_seqs: 32, enable_prefix_caching: true}}\n",
+    "      engine: {{max_num_seqs: 32, max_num_batched_tokens: 4096}}\n",
     "    - model: qwen2.5-32b-instruct\n      name: m{index}\n      gpu: a100-80gb-x2\n"
     "      replicas: {{min: 1, max: 2}}\n",
 )

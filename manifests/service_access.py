@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from manifests.smoke_test.script.questions import FORMS
 from models.tasks import Task
 from planning import Plan
 
-_QUESTION = "Say hello."
+_ANSWER_TOKENS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +55,12 @@ def _first_curl(plan: Plan) -> str:
     return f"curl {url} --header 'Content-Type: application/json' --data {data}"
 
 
-def _question(task: Task) -> tuple[str, dict[str, Any]]:
-    """The path and the body of a first question, by the task of the model."""
-    match task:
-        case Task.EMBED:
-            return "embeddings", {"input": _QUESTION}
-        case Task.SCORE:
-            return "score", {"text_1": _QUESTION, "text_2": "Hello."}
-        case _:
-            messages = [{"role": "user", "content": _QUESTION}]
-            return "chat/completions", {"messages": messages, "max_tokens": 32}
+def _question(task: Task) -> tuple[str, Mapping[str, Any]]:
+    """The path and the body of the smoke test's question, with a longer answer for people."""
+    path, body, _ = FORMS[task.value][0]
+    if task.pools:
+        return path, body
+    return path, {"messages": body["messages"], "max_tokens": _ANSWER_TOKENS}
 
 
 def _port_forward(namespace: str, service: str, port: int) -> str:

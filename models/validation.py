@@ -116,7 +116,7 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
             reason=reason,
             remedy=remedy,
             rule=rule,
-            candidates=_fixes(where, fixes, remedy, quoted=rule == "wrong-type"),
+            candidates=_fixes(where, fixes, remedy, quoted=isinstance(value, int | float)),
         )
     candidates = _nearest_values(where, kind, details)
     if kind in ("dict_type", "model_type") and isinstance(value, str):

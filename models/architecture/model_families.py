@@ -53,35 +53,21 @@ TIED_BY_DEFAULT = frozenset(
     """.split()  # noqa: SIM905 - words read better than a wall of quotes
 )
 
+_GEMMA_2: Final = (
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "vocab_size",
+    "max_position_embeddings",
+    "sliding_window",
+)
 # Fields that a flat config.json of a family, too, leaves to its class, or names as null.
 LEFT_TO_CLASS: Final[Mapping[str, tuple[str, ...]]] = {
     "falcon": ("max_position_embeddings",),
     "gemma": ("head_dim", "vocab_size", "max_position_embeddings"),
-    "gemma2": (
-        "num_attention_heads",
-        "num_key_value_heads",
-        "head_dim",
-        "vocab_size",
-        "max_position_embeddings",
-        "sliding_window",
-    ),
-    "gemma3_text": (
-        "num_attention_heads",
-        "num_key_value_heads",
-        "head_dim",
-        "vocab_size",
-        "max_position_embeddings",
-        "sliding_window",
-    ),
-    "gemma3n_text": (
-        "num_attention_heads",
-        "num_key_value_heads",
-        "head_dim",
-        "vocab_size",
-        "max_position_embeddings",
-        "sliding_window",
-        "num_kv_shared_layers",
-    ),
+    "gemma2": _GEMMA_2,
+    "gemma3_text": _GEMMA_2,
+    "gemma3n_text": (*_GEMMA_2, "num_kv_shared_layers"),
     "gpt_oss": ("num_key_value_heads", "head_dim", "sliding_window", "max_position_embeddings"),
     "llama": ("max_position_embeddings",),
     "mistral": ("num_key_value_heads", "vocab_size", "max_position_embeddings"),

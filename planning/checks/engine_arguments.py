@@ -157,9 +157,14 @@ def _known(vllm_version: str) -> Mapping[str, EngineArgument]:
     return {**engine_arguments(vllm_version), **serving_arguments(vllm_version)}
 
 
+def types_in_words(argument: EngineArgument) -> str:
+    """The types of an argument, or of a field within one, as the end of `is not`."""
+    return " or ".join(_NAMES_OF_TYPES[kind] for kind in argument.types)
+
+
 def _type_problems(argument: EngineArgument, value: Any, where: str) -> Iterable[Problem]:
     if not _has_type(value, argument.types):
-        wanted = " or ".join(_NAMES_OF_TYPES.get(kind, kind) for kind in argument.types)
+        wanted = types_in_words(argument)
         yield Problem(
             path=where,
             value="null" if value is None else f'"{value}"' if isinstance(value, str) else value,

@@ -16,6 +16,7 @@ from models.ways_out import WayOut, leave_out, move, together, use
 from planning.checks.contexts import EntryContext
 from planning.plan import ReleasePlan
 from planning.sizing.rope_scaling import RopeOverride, rope_override, stated_ropes
+from planning.sizing.stated_arguments import hf_overrides
 
 _TEXT: Final = "hf_overrides.text_config"
 _LIMIT: Final = "max_position_embeddings"
@@ -42,8 +43,7 @@ def hf_override_problems(context: EntryContext) -> Iterable[Problem]:
 
 def _value_problems(context: EntryContext, release: ReleasePlan) -> Iterable[Problem]:
     engine = f"{context.path}.engine"
-    overrides = context.engine.get("hf_overrides")
-    overrides = overrides if isinstance(overrides, Mapping) else {}
+    overrides = hf_overrides(context.engine)
     text = overrides.get("text_config")
     if text is not None and not isinstance(text, Mapping):
         yield _wrong(f"{engine}.{_TEXT}", text, "a mapping", release)
@@ -122,8 +122,7 @@ def _place_problems(context: EntryContext, release: ReleasePlan) -> Iterable[Pro
     nested = None if architecture is None else has_text_config(architecture.model_type)
     if nested is None:
         return
-    overrides = context.engine.get("hf_overrides")
-    overrides = overrides if isinstance(overrides, Mapping) else {}
+    overrides = hf_overrides(context.engine)
     if isinstance(overrides.get("text_config"), Mapping):
         yield from _inside(context, release, overrides["text_config"], nested=nested)
     elif nested and override is not None:

@@ -20,6 +20,7 @@ from models.values_meant import ways_from_field, ways_from_value
 from models.ways_out import leave_out
 from planning.checks.contexts import EntryContext
 from planning.checks.engine_argument_values import bound_problems
+from planning.checks.engine_arguments import types_in_words
 from planning.plan import ReleasePlan
 
 # https://docs.pydantic.dev/latest/concepts/conversion_table/
@@ -30,15 +31,6 @@ _TRUTH_VALUES: Final = frozenset(
 _ELSEWHERE: Final = frozenset(
     {"speculative_config.method", "speculative_config.num_speculative_tokens"}
 )
-_NAMES_OF_TYPES: Final[Mapping[str, str]] = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "a text",
-    "list": "a list",
-    "dict": "a mapping",
-    "none": "null",
-}
 
 
 def nested_configuration_problems(context: EntryContext) -> Iterable[Problem]:
@@ -93,7 +85,7 @@ def _unknown_field(release: ReleasePlan, path: str, name: str, where: str) -> It
 
 
 def _wrong_type(field: EngineArgument, value: Any, where: str, release: ReleasePlan) -> Problem:
-    wanted = " or ".join(_NAMES_OF_TYPES[kind] for kind in field.types)
+    wanted = types_in_words(field)
     return Problem(
         path=where,
         value="null" if value is None else f'"{value}"' if isinstance(value, str) else value,

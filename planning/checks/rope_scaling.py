@@ -18,6 +18,7 @@ from models.ways_out import WayOut, leave_out, meant, move, outside, use
 from planning.checks.contexts import EntryContext
 from planning.plan import ReleasePlan
 from planning.sizing.rope_scaling import RopeOverride, rope_override
+from planning.sizing.stated_arguments import hf_overrides
 
 _RULE: Final = "rope-scaling"
 _ORIGINAL: Final = "original_max_position_embeddings"
@@ -150,8 +151,7 @@ def _unread(
 def _has_base(context: EntryContext, override: RopeOverride) -> bool:
     if override.path.startswith("hf_overrides.text_config."):
         return True  # a text_config is changed, not replaced, and keeps its base
-    overrides = context.engine.get("hf_overrides")
-    beside = isinstance(overrides, Mapping) and overrides.get("rope_theta") is not None
+    beside = hf_overrides(context.engine).get("rope_theta") is not None
     return beside or override.scaling.get("rope_theta") is not None
 
 

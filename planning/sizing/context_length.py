@@ -15,7 +15,7 @@ from models.stack import Defaults
 from models.ways_out import WayOut, leave_out, use
 from planning.sizing.checkpoint import Checkpoint
 from planning.sizing.rope_scaling import rope_scaling_of
-from planning.sizing.stated_arguments import StatedArguments
+from planning.sizing.stated_arguments import StatedArguments, hf_overrides
 
 DEFAULT_TOKENS: Final = 8192
 SHORTEST_TOKENS: Final = 2048  # below this a chat model is of little use: refuse, do not shrink
@@ -33,8 +33,8 @@ class ContextLength:
 
 def model_limit(architecture: LlmArchitecture, engine: Mapping[str, Any]) -> int:
     """The longest context in tokens that vLLM accepts for this model and these arguments."""
-    overrides = engine.get("hf_overrides")
-    if isinstance(overrides, Mapping) and has_text_config(architecture.model_type):
+    overrides: Any = hf_overrides(engine)
+    if overrides and has_text_config(architecture.model_type):
         overrides = overrides.get("text_config")  # from which vLLM reads the limit
     stated = overrides.get("max_position_embeddings") if isinstance(overrides, Mapping) else None
     if isinstance(stated, int) and 1 <= stated <= LARGEST_DIMENSION:

@@ -74,9 +74,11 @@ def choose_precision(
     argument = passed_on(checkpoint, arguments, tier, release.vllm)
     stored = checkpoint.quantization.method if checkpoint.quantization else None
     in_flight = argument if argument in quantize_while_loading(release.vllm) else None
+    of_quantization = tuple(quantization_problems(dtype, checkpoint, arguments, tier, release))
+    too_old = any(problem.rule == "quantization-capability" for problem in of_quantization)
     problems = [
-        *_dtype_problems(dtype, checkpoint, arguments, tier, release),
-        *quantization_problems(dtype, checkpoint, arguments, tier, release),
+        *_dtype_problems(dtype, checkpoint, arguments, tier, release, too_old=too_old),
+        *of_quantization,
         *_kv_problems(checkpoint, arguments, tier, release, v0_engine),
         *_architecture_problems(checkpoint, arguments, release),
         *_engine_problems(arguments, tier, release),
@@ -334,15 +336,15 @@ def _dtype_problems(
     arguments: StatedArguments,
     tier: GpuTier,
     release: ReleasePlan,
+    *,
+    too_old: bool,
 ) -> Iterable[Problem]:
+    """too_old: whether it is said already that the GPU is too old for the quantization."""
     dtypes = activation_dtypes(checkpoint, arguments, tier, release.vllm)
     float16_will_do = dtypes is None or "float16" in dtypes
     if dtype == "bfloat16" and not tier.has_bfloat16:
         # A quantization that computes in bfloat16 alone says itself that the GPU is too old for it.
-        if not float16_will_do and any(
-            problem.rule == "quantization-capability"
-            for problem in quantization_problems(dtype, checkpoint, arguments, tier, release)
-        ):
+        if too_old and not float16_will_do:
             return
         yield Problem(
             path=arguments.path_of("dtype"),

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from planning.sizing.stated_arguments import hf_overrides
+
 
 @dataclass(frozen=True, kw_only=True)
 class RopeOverride:
@@ -43,15 +45,13 @@ def rope_override(engine: Mapping[str, Any]) -> RopeOverride | None:
 
 def stated_ropes(engine: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The paths below `engine` where an override may stand, with what stands there or None."""
-    overrides = engine.get("hf_overrides")
+    names, overrides = ("rope_scaling", "rope_parameters"), hf_overrides(engine)
     stated = [("rope_scaling", engine.get("rope_scaling"))]
-    if isinstance(overrides, Mapping):
-        names = ("rope_scaling", "rope_parameters")
-        stated += [(f"hf_overrides.{name}", overrides.get(name)) for name in names]
-        # Where models that take images have the configuration of their text part.
-        text = overrides.get("text_config")
-        if isinstance(text, Mapping):
-            stated += [(f"hf_overrides.text_config.{name}", text.get(name)) for name in names]
+    stated += [(f"hf_overrides.{name}", overrides.get(name)) for name in names]
+    # Where models that take images have the configuration of their text part.
+    text = overrides.get("text_config")
+    if isinstance(text, Mapping):
+        stated += [(f"hf_overrides.text_config.{name}", text.get(name)) for name in names]
     return stated
 
 

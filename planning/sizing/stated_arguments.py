@@ -32,6 +32,12 @@ ADAPTERS_AT_ONCE: Final = 4
 ADAPTERS_ON_HOST: Final = 16
 
 
+def hf_overrides(engine: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The overrides of config.json among engine arguments; empty if there are none to read."""
+    overrides = engine.get("hf_overrides")
+    return overrides if isinstance(overrides, Mapping) else {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class StatedArgument:
     """One value that the user wrote, and its path in the file."""

@@ -17,6 +17,7 @@ from models.architecture import (
 )
 from models.stack import ModelDeployment
 from models.tasks import Task
+from planning.sizing.stated_arguments import hf_overrides
 
 # The values of vLLM's own arguments: `task` up to 0.11, `convert` since 0.10.2.
 TASKS_OF_ARGUMENT: Final[Mapping[str, Mapping[str, Task]]] = {
@@ -74,8 +75,7 @@ def has_no_head(name: str | None) -> bool:
 
 def served_class(architecture: LlmArchitecture | None, engine: Mapping[str, Any]) -> str | None:
     """The class that vLLM loads: that of config.json unless hf_overrides names another."""
-    overrides = engine.get("hf_overrides")
-    names = overrides.get("architectures") if isinstance(overrides, Mapping) else None
+    names = hf_overrides(engine).get("architectures")
     if isinstance(names, list | tuple) and names and isinstance(names[0], str):
         return names[0]
     return None if architecture is None else architecture.architecture

@@ -185,10 +185,16 @@ def _nested_fields(vllm: str) -> Iterator[tuple[str, dict[str, Any]]]:
             if _TRIED_WHOLE.fullmatch(where):
                 values += row.choices or ()
             for value in values:
-                engine: Any = value
-                for step in reversed(where.split(".")):
-                    engine = {step: engine}
-                yield f"{where}={value}", engine
+                yield f"{where}={value}", _at(where, value)
+
+
+def _at(path: str, value: Any) -> dict[str, Any]:
+    """Mappings with a value at a path: `a.b` is {"a": {"b": value}}."""
+    *outer, last = path.split(".")
+    found = {last: value}
+    for step in reversed(outer):
+        found = {step: found}
+    return found
 
 
 def _engine_arguments(ray: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -216,10 +222,7 @@ def _engine_arguments(ray: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for argument_name in closed:
         if not re.search(r"_config(\.|$)", argument_name) or argument_name == "speculative_config":
             continue
-        engine: Any = {"no_such_field": 1}
-        for step in reversed(argument_name.split(".")):
-            engine = {step: engine}
-        yield f"{argument_name} unknown field", engine
+        yield f"{argument_name} unknown field", _at(argument_name, {"no_such_field": 1})
     yield from _nested_fields(vllm)
     yield "graphs by both", {"cudagraph_capture_sizes": [1, 2, 4], "max_cudagraph_capture_size": 8}
     yield (

@@ -5,10 +5,10 @@ from typing import Any
 
 
 def hashed(ray_cluster_config: dict[str, Any]) -> dict[str, Any]:
-    """A copy without what no KubeRay release or, since 1.6, KubeRay compares.
+    """A copy without what no KubeRay release or, since 1.5.2, KubeRay compares.
 
     A change of only these fields reaches no pod of a live cluster, and nothing says so: the
-    numbers of workers, and since 1.6 tolerations and scheduling gates.
+    numbers of workers, and since 1.5.2 tolerations and scheduling gates.
     GenerateHashWithoutReplicasAndWorkersToDelete in ray-operator/controllers/ray/utils/util.go.
     """
     spec = copy.deepcopy(ray_cluster_config)

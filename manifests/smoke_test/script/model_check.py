@@ -12,6 +12,7 @@ import yaml
 
 from .failures import failure, progress
 from .http_json import fetch, one_line, reason
+from .questions import FORMS
 from .serve_api import deployed_config
 
 if TYPE_CHECKING:
@@ -24,24 +25,6 @@ if TYPE_CHECKING:
 
 # How a model refuses a request that it does not support, as a base model refuses chat.
 _NOT_SUPPORTED = (400, 405, 422, 501)
-_QUESTION = "Say hello."
-_SHORT = {"max_tokens": 8, "temperature": 0}
-_EMBEDDINGS = ("embeddings", {"input": _QUESTION}, "data")
-# The forms in which a model is asked, by its task: path, body, and what holds the answer. A base
-# model refuses chat, and a class that is not known may turn out to embed.
-_FORMS: Mapping[str, tuple[tuple[str, Mapping[str, Any], str], ...]] = {
-    "generate": (
-        (
-            "chat/completions",
-            {"messages": [{"role": "user", "content": _QUESTION}], **_SHORT},
-            "choices",
-        ),
-        ("completions", {"prompt": _QUESTION, **_SHORT}, "choices"),
-        _EMBEDDINGS,
-    ),
-    "embed": (_EMBEDDINGS,),
-    "score": (("score", {"text_1": _QUESTION, "text_2": "Hello."}, "data"),),
-}
 # Where the numbers of such an answer are in its first entry.
 _NUMBERS = {"embeddings": "embedding", "score": "score"}
 
@@ -124,7 +107,7 @@ def ask(model: Model, settings: Settings) -> Verdict:
         listed = fetch(f"{base}/models")
         if model.name not in [entry.get("id") for entry in listed.get("data", [])]:
             return Verdict(False, False, f"{base}/models does not list it")
-        for path, body, answer in _FORMS[model.task]:
+        for path, body, answer in FORMS[model.task]:
             started = time.monotonic()
             try:
                 reply = fetch(f"{base}/{path}", {"model": model.name, **body})
