@@ -18,7 +18,7 @@ from models.problems import without_secrets
 
 FIELD_MANAGER: Final = "ray-llm"
 TIMEOUT_SECONDS: Final = 60
-_TRIES: Final = 5
+TRIES: Final = 5
 _Made = TypeVar("_Made")
 
 
@@ -68,20 +68,22 @@ def asked(
     ask: Callable[[], Any],
     refusal: Callable[[ApiError], Exception],
     check: str = "kubectl get crd",
+    tries: int = TRIES,
 ) -> Any:
     """The API server's answer; a server that cannot be reached is asked again.
 
     what: what is asked for; refusal: the error for an answer of the server that is one.
     check: the command that shows whether the cluster can be asked.
+    tries: how often a server that cannot be reached is asked.
     Raises UnreachableError if it does not answer.
     """
-    for attempt in range(1, _TRIES + 1):
+    for attempt in range(1, tries + 1):
         try:
             return ask()
         except ApiError as error:
             raise refusal(error) from None
         except (httpx.HTTPError, ConfigError, OSError, ValueError, KeyError) as error:
-            if attempt == _TRIES or isinstance(error, ConfigError | FileNotFoundError):
+            if attempt == tries or isinstance(error, ConfigError | FileNotFoundError):
                 raise UnreachableError(
                     f"the cluster cannot be asked for {what} ({reason(error)}). Check that "
                     f"you are signed in to it (`{check}` answers), and run again."

@@ -32,20 +32,25 @@ class KubernetesObject(pulumi.CustomResource):
         secret_outputs: Sequence[str] = (),
         values: Mapping[str, Any] | None = None,
     ) -> None:
-        metadata = manifest["metadata"]
         if annotations:
-            merged = {**metadata.get("annotations", {}), **annotations}
-            metadata = {**metadata, "annotations": merged}
+            manifest = with_annotations(manifest, annotations)
         group_version = manifest["apiVersion"]
         group = f"core/{group_version}" if "/" not in group_version else group_version
         super().__init__(
             f"kubernetes:{group}:{manifest['kind']}",
             name,
-            {**manifest, "metadata": metadata, **(values or {})},
+            {**manifest, **(values or {})},
             with_plugin(
                 opts, pulumi.ResourceOptions(additional_secret_outputs=list(secret_outputs) or None)
             ),
         )
+
+
+def with_annotations(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    """The manifest with more annotations."""
+    metadata = manifest["metadata"]
+    merged = {**metadata.get("annotations", {}), **annotations}
+    return {**manifest, "metadata": {**metadata, "annotations": merged}}
 
 
 def with_plugin(*opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:

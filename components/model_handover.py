@@ -94,21 +94,6 @@ class Handover:
             else:
                 self._take_over(wave, wanted)
 
-    def restore(self, wanted: ServeConfig, smoke_test: str) -> None:
-        """Ends what an interrupted update began, if the engine's state knows nothing of it.
-
-        That is so after a way back: the state has the RayService as it is to be, so the engine
-        leaves it alone. smoke_test: the Job of the service as it is to be.
-        """
-        state = self.service.state()
-        if state is None or state.serve_config is None or state.smoke_test != smoke_test:
-            return
-        if state.serve_config == wanted:
-            return
-        self.say("An interrupted update left models half replaced; they are put back.")
-        self.run(wanted)
-        self._submit(wanted)
-
     def _without_failed(self, state: State, wanted: ServeConfig) -> ServeConfig:
         """The live serve config without what earlier rollouts left beside and what failed there."""
         live = state.serve_config

@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 
 from components.cluster_access import AccessOfProvider
-from components.kubernetes_object import KubernetesObject
+from components.kubernetes_object import KubernetesObject, with_annotations
 from components.rollout_hook import RolloutHooks
 from manifests import (
     SMOKE_TEST_DEADLINE_SECONDS,
@@ -126,10 +126,19 @@ class RayLlmService(pulumi.ComponentResource):
     def _ray_service(
         self, name: str, manifests: ServiceManifests, after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
+        annotations = {
+            # Only that KubeRay has seen the object and works on it. condition=Ready would
+            # keep the smoke test, which says what is wrong, from starting.
+            "pulumi.com/waitFor": "jsonpath={.status.conditions[0].type}",
+            "pulumi.com/timeoutSeconds": str(SEEN_TIMEOUT_SECONDS),
+            # A schedule that scales models to zero patches serveConfigV2 as another field
+            # manager; without force the next `up` would stop at the conflict.
+            "pulumi.com/patchForce": "true",
+        }
         hooks = RolloutHooks(
             access=AccessOfProvider.of(self.get_provider("kubernetes:core/v1:Namespace")),
             manifest=manifests.rollout,
-            ray_service=manifests.ray_service,
+            ray_service=with_annotations(manifests.ray_service, annotations),
             kuberay=manifests.kuberay,
             names_release=manifests.names_ray_release,
             room=manifests.room,
@@ -144,15 +153,7 @@ class RayLlmService(pulumi.ComponentResource):
                 hooks=hooks.of_ray_service(f"{name}-ray-service"),
                 custom_timeouts=_timeouts(SEEN_TIMEOUT_SECONDS),
             ),
-            annotations={
-                # Only that KubeRay has seen the object and works on it. condition=Ready would
-                # keep the smoke test, which says what is wrong, from starting.
-                "pulumi.com/waitFor": "jsonpath={.status.conditions[0].type}",
-                "pulumi.com/timeoutSeconds": str(SEEN_TIMEOUT_SECONDS),
-                # A schedule that scales models to zero patches serveConfigV2 as another field
-                # manager; without force the next `up` would stop at the conflict.
-                "pulumi.com/patchForce": "true",
-            },
+            annotations=annotations,
         )
 
     def _smoke_test(

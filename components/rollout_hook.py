@@ -23,6 +23,7 @@ from manifests import RolloutManifest
 from rollouts import Kind, Rollout, Room, predict, sentences, shortages
 
 if TYPE_CHECKING:
+    from components.going_back import GoingBack
     from components.model_handover import Handover
 
 
@@ -80,6 +81,8 @@ class _RollingOut:
         rollout = predict(
             args.old_inputs or {}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
         )
+        if rollout.causes:
+            rollout = await self._as_it_answers(rollout, new)
         if pulumi.runtime.is_dry_run():
             for sentence in sentences(rollout, names_release=self.hooks.names_release):
                 (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
@@ -90,6 +93,27 @@ class _RollingOut:
         if _replaces_models(rollout) and (access := await self.hooks.access.known()):
             wanted = _serve_config(new)
             await asyncio.to_thread(lambda: _handover(access, self.hooks.manifest).run(wanted))
+
+    async def _as_it_answers(self, rollout: Rollout, new: Mapping[str, Any]) -> Rollout:
+        """The rollout from what answers, if that is not what the state has.
+
+        The state has what was sent last. If the second Ray cluster of that never took over, the way
+        back to the first one starts none.
+        """
+        access = await self.hooks.access.known()
+        answers = None
+        if access:
+            answers = await asyncio.to_thread(lambda: _answers(access, self.hooks))
+        if answers is None:
+            return rollout
+        pulumi.info(
+            "The Ray cluster that answers is what the stack file says. The second one, which an "
+            "earlier update began, is given up, and no model of the first one restarts for that."
+        )
+        spec = {**new["spec"], **answers}
+        return predict(
+            {**new, "spec": spec}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
+        )
 
 
 @dataclass(frozen=True)
@@ -102,10 +126,7 @@ class _Restoring:
 
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:  # noqa: ARG002 - Pulumi's
         if access := await self.hooks.access.known():
-            manifest, wanted = self.hooks.manifest, _serve_config(self.hooks.ray_service)
-            await asyncio.to_thread(
-                lambda: _handover(access, manifest).restore(wanted, manifest.smoke_test)
-            )
+            await asyncio.to_thread(lambda: _going_back(access, self.hooks).run())
 
 
 def _replaces_models(rollout: Rollout) -> bool:
@@ -124,6 +145,35 @@ def _handover(access: ClusterAccess, manifest: RolloutManifest) -> "Handover":
     return Handover(
         service=LiveRayService(access, manifest),
         pool_gpus=manifest.pool_gpus,
+        say=pulumi.info,
+        warn=pulumi.warn,
+    )
+
+
+def _answers(access: ClusterAccess, hooks: RolloutHooks) -> Mapping[str, str] | None:
+    """The serve config of the Ray cluster that answers; empty if Ray Serve cannot be asked.
+
+    None if the cluster is not as wanted, or cannot be asked.
+    """
+    from components.kubernetes_client import UnreachableError
+    from components.live_ray_service import RayServiceError
+
+    try:
+        return _going_back(access, hooks, patient=False).answers()
+    except (RayServiceError, UnreachableError):
+        return None
+
+
+def _going_back(access: ClusterAccess, hooks: RolloutHooks, *, patient: bool = True) -> "GoingBack":
+    from components.going_back import GoingBack
+    from components.live_ray_service import LiveRayService
+
+    return GoingBack(
+        service=LiveRayService(access, hooks.manifest, patient=patient),
+        handover=_handover(access, hooks.manifest),
+        ray_service=hooks.ray_service,
+        manifest=hooks.manifest,
+        kuberay=hooks.kuberay,
         say=pulumi.info,
         warn=pulumi.warn,
     )

@@ -4,6 +4,7 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
+from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
 from rollouts.handover import (
     ServeConfig,
     Wave,
@@ -22,6 +23,7 @@ from rollouts.words import Sentence, sentences
 __all__ = [
     "Effect",
     "Kind",
+    "Left",
     "ModelChange",
     "PoolRoom",
     "QuotaRoom",
@@ -30,13 +32,16 @@ __all__ = [
     "Sentence",
     "ServeConfig",
     "Wave",
+    "WayBack",
     "handed_over",
     "held_models",
+    "is_as_wanted",
     "leftovers",
     "next_wave",
     "predict",
     "running_at_least",
     "sentences",
     "shortages",
+    "way_back",
     "without",
 ]
