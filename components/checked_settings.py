@@ -20,6 +20,7 @@ from models.stack import (
     KubeRayInstall,
     KubeRaySettings,
     ModelDeployment,
+    RolloutSettings,
     ServiceSettings,
     StackSettings,
     Versions,
@@ -64,6 +65,7 @@ def service_or_stop(
     versions: Versions | None = None,
     has_hugging_face_token: bool = False,
     accept: Sequence[str] = (),
+    rollout: RolloutSettings | None = None,
 ) -> ServiceManifests:
     """The manifests of a service on pools that others run; shows the plan's warnings.
 
@@ -76,6 +78,7 @@ def service_or_stop(
     cpu_pool: the node pool of the Ray head, the routers and the smoke test; None lets them run on
         any node without a GPU.
     accept: ids of rules whose warnings are known and accepted.
+    rollout: what an edit may do, as `ray-llm:rollout` of a stack file.
     Raises pulumi.RunError.
     """
     if not models:
@@ -96,6 +99,7 @@ def service_or_stop(
         versions=versions or Versions(),
         kube_ray=KubeRaySettings(install=KubeRayInstall.EXISTING),
         service=service,
+        rollout=rollout or RolloutSettings(),
         has_hugging_face_token=has_hugging_face_token,
         accept=(*((accept,) if isinstance(accept, str) else accept), "zones-unknown"),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION
+from models.stack import RolloutStrategy, WithoutRoom
 from planning import Plan
 
 
@@ -16,6 +17,9 @@ class RolloutManifest:
         Job's name now.
     applications_path: Ray Serve's API through the API server.
     pool_gpus: the most GPUs that each pool can have.
+    without_room: what an edited model does if its pool has no room for a second version.
+    strategy: what is done about a change that needs a second Ray cluster.
+    allow: the id of the one change that the guards let pass.
     """
 
     namespace: str
@@ -24,6 +28,9 @@ class RolloutManifest:
     smoke_test: str
     applications_path: str
     pool_gpus: Mapping[str, int]
+    without_room: WithoutRoom = WithoutRoom.HOLD
+    strategy: RolloutStrategy = RolloutStrategy.NEW_CLUSTER
+    allow: str | None = None
 
 
 def rollout_manifest(plan: Plan, smoke_test: str) -> RolloutManifest:
@@ -39,4 +46,7 @@ def rollout_manifest(plan: Plan, smoke_test: str) -> RolloutManifest:
             f"/api/v1/namespaces/{service.namespace}/services/{head}/proxy{APPLICATIONS}"
         ),
         pool_gpus={pool.id: pool.max_nodes * pool.tier.gpu_count for pool in plan.pools},
+        without_room=plan.rollout.without_room,
+        strategy=plan.rollout.strategy,
+        allow=plan.rollout.allow,
     )

@@ -207,6 +207,31 @@ class GpuDriverVersion(StrEnum):
     INSTALLATION_DISABLED = "INSTALLATION_DISABLED"
 
 
+class WithoutRoom(StrEnum):
+    """What an edited model does if its pool has no GPU free for a second version.
+
+    HOLD: the new version waits beside at zero replicas until the old one has left its GPU, and
+        requests are held meanwhile. WAIT: it waits for a GPU of its own, and the old one answers.
+    STOP: nothing is changed.
+    """
+
+    HOLD = "hold"
+    WAIT = "wait"
+    STOP = "stop"
+
+
+class RolloutStrategy(StrEnum):
+    """What is done about a change for which KubeRay starts a second Ray cluster.
+
+    NEW_CLUSTER: the second one starts beside the first. RECREATE: the first one goes before, so
+        that no GPU is needed twice and no model answers meanwhile. IN_PLACE_ONLY: it is refused.
+    """
+
+    NEW_CLUSTER = "newCluster"
+    RECREATE = "recreate"
+    IN_PLACE_ONLY = "inPlaceOnly"
+
+
 class CpuPoolSettings(Settings):
     """The CPU node pool: it carries the Ray head, the routers and KubeRay."""
 
@@ -506,6 +531,42 @@ class ServiceSettings(Settings):
     namespace: NamespaceName = "ai"
 
 
+# A letter that is no hexadecimal exponent first: YAML reads 12345678 and 1e500000 as numbers.
+CHANGE_ID: Final = r"c[0-9a-f]{8}"
+
+
+def _change_id(value: object) -> object:
+    """Refuses what cannot be the id of a change, numbers among them."""
+    if isinstance(value, str) and re.fullmatch(CHANGE_ID, value):
+        return value
+    raise InvalidValueError(
+        "is not the id of a change",
+        "Copy the id from the sentence that stops the change, a c and eight characters such as "
+        "c0123abcd, or leave allow out",
+    )
+
+
+class RolloutSettings(Settings):
+    """What an edit of a running service may do.
+
+    without_room: what an edited model does without a free GPU for its second version.
+    strategy: what is done about a change that needs a second Ray cluster.
+    allow: the id of the one change that the guards let pass. Another change has another id, so it
+        expires by itself.
+    """
+
+    without_room: Annotated[WithoutRoom, Field(strict=False)] = WithoutRoom.HOLD
+    strategy: Annotated[RolloutStrategy, Field(strict=False)] = RolloutStrategy.NEW_CLUSTER
+    allow: (
+        Annotated[
+            str,
+            BeforeValidator(_change_id),
+            Field(json_schema_extra={"pattern": f"^{CHANGE_ID}$"}),
+        ]
+        | None
+    ) = None
+
+
 class PriceSettings(Settings):
     """USD per hour of one whole node, GPUs included, in place of the catalogue's list price."""
 
@@ -536,6 +597,7 @@ class StackSettings(Settings):
     versions: Versions = Versions()
     kube_ray: KubeRaySettings = KubeRaySettings()
     service: ServiceSettings = ServiceSettings()
+    rollout: RolloutSettings = RolloutSettings()
     gpu_pools: tuple[GpuPoolSettings, ...]
     models: tuple[ModelDeployment, ...]
     quotas: Mapping[str, int] = Field(default_factory=dict)

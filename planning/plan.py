@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
-from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings
+from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
 from models.tasks import Task
 from planning.plan_costs import QuotaNeed, StackCost
 
@@ -301,6 +301,7 @@ class Plan:
     release: ReleasePlan
     kube_ray: KubeRaySettings
     service: ServicePlan
+    rollout: RolloutSettings
     head: PodResources
     router_group: RouterGroupPlan
     pools: tuple[PoolPlan, ...]

@@ -84,6 +84,7 @@ def _decided(reading: Reading) -> _Decision:
         cluster=cluster,
         release=release,
         kube_ray=settings.kube_ray,
+        rollout=settings.rollout,
         service=ServicePlan(name=settings.service.name, namespace=settings.service.namespace),
         head=HEAD,
         router_group=routers,

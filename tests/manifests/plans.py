@@ -7,7 +7,7 @@ from typing import Any
 
 from models.catalog.gpu_tiers import gpu_tiers
 from models.catalog.releases import kuberay_releases, ray_releases
-from models.stack import KubeRayInstall, KubeRaySettings
+from models.stack import KubeRayInstall, KubeRaySettings, RolloutSettings
 from planning import (
     ClusterPlan,
     CpuPoolPlan,
@@ -149,6 +149,7 @@ def plan(
         ),
         "kube_ray": KubeRaySettings(),
         "service": ServicePlan(name="llm-serving", namespace="ai"),
+        "rollout": RolloutSettings(),
         "head": PodResources(cpu=2, memory_gib=8),
         "router_group": RouterGroupPlan(
             id="routers",

@@ -6,7 +6,15 @@ import pytest
 
 from models.reading import DEFAULT_POOLS, Reading, read_stack, reading_of
 from models.spelling import nearest
-from models.stack import ClusterSettings, GpuPoolSettings, ModelDeployment, StackSettings
+from models.stack import (
+    ClusterSettings,
+    GpuPoolSettings,
+    ModelDeployment,
+    RolloutSettings,
+    RolloutStrategy,
+    StackSettings,
+    WithoutRoom,
+)
 
 GOOD: dict[str, Any] = {
     "gcp:project": "acme-ml",
@@ -121,3 +129,30 @@ def test_entries_of_a_programs_settings_know_their_paths() -> None:
 )
 def test_the_nearest_name_is_offered(word: str, known: list[str], hint: str) -> None:
     assert nearest(word, known) == hint
+
+
+@pytest.mark.parametrize(
+    "value", [12345678, 1e5, "12345678", "c123456", "C0123ABCD", "c0123abcg", True, ["c0123abcd"]]
+)
+def test_only_the_id_of_a_change_can_be_allowed(value: object) -> None:
+    (problem,) = read(rollout={"allow": value}).problems
+    assert problem.path == "ray-llm:rollout.allow"
+    assert "is not the id of a change. Copy the id from the sentence" in problem.sentence()
+
+
+def test_a_rollout_is_read_and_has_defaults() -> None:
+    settings = read(rollout={"withoutRoom": "wait", "allow": "c0123abcd"}).settings
+    assert settings is not None
+    assert settings.rollout == RolloutSettings(
+        without_room=WithoutRoom.WAIT, strategy=RolloutStrategy.NEW_CLUSTER, allow="c0123abcd"
+    )
+    default = read().settings
+    assert default is not None
+    assert default.rollout == RolloutSettings()
+    assert default.rollout.allow is None
+
+
+def test_a_misspelt_word_of_a_rollout_is_named() -> None:
+    (problem,) = read(rollout={"strategy": "newcluster"}).problems
+    assert problem.path == "ray-llm:rollout.strategy"
+    assert [way.words for way in problem.candidates] == ["did you mean newCluster?"]
