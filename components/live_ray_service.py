@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import httpx2 as httpx
 import yaml
-from lightkube import ApiError
+from lightkube import ApiError, operators
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.resources.batch_v1 import Job
+from lightkube.resources.core_v1 import Pod as PodObject
 from lightkube.types import PatchType
 
 from components.cluster_access import ClusterAccess
@@ -24,12 +25,16 @@ from components.kubernetes_client import (
     http_client,
 )
 from manifests import MODEL_DEPLOYMENT, RolloutManifest, serve_config_text
+from models.problems import without_secrets
+from rollouts import ModelState, Pod, Seen
 
 _RAY_SERVICE: Final = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
 _RAY_CLUSTER: Final = create_namespaced_resource("ray.io", "v1", "RayCluster", "rayclusters")
 _CONFLICT: Final = 409
 _FORBIDDEN: Final = 403
 _INVALID: Final = 422
+_CLUSTER: Final = "ray.io/cluster"
+_GROUP: Final = "ray.io/group"
 _ENGINE: Final = "pulumi"
 """How the field managers of Pulumi's Kubernetes provider begin."""
 
@@ -48,6 +53,8 @@ class State:
     active: the Ray cluster that answers; pending: the one that KubeRay is starting. Empty if there
         is none.
     smoke_test: the Job that tests what was last deployed.
+    starting: as `statuses`, of the Ray cluster that KubeRay is starting.
+    head_starts: whether the head of that cluster runs, so that its image is there.
     spec: the whole spec.
     managers: who has applied it as a whole.
     """
@@ -57,6 +64,9 @@ class State:
     active: str
     pending: str
     smoke_test: str | None
+    starting: Mapping[str, Any]
+    head_starts: bool
+    uid: str
     spec: Mapping[str, Any]
     managers: tuple[str, ...]
     version: str
@@ -100,6 +110,9 @@ class LiveRayService:
             active=active.get("rayClusterName") or "",
             pending=pending.get("rayClusterName") or "",
             smoke_test=annotations.get(self._manifest.job_annotation),
+            starting=pending.get("applicationStatuses") or {},
+            head_starts=_is_true(pending.get("rayClusterStatus") or {}, "HeadPodReady"),
+            uid=live["metadata"]["uid"],
             spec=live["spec"],
             managers=tuple(
                 item["manager"]
@@ -133,6 +146,61 @@ class LiveRayService:
         except RayServiceError:
             return None
         return found["spec"] if found else None
+
+    def delete_answering(self, state: State) -> None:
+        """Deletes the Ray cluster that answers, which is this RayService's; its pods go with it.
+
+        Raises RayServiceError or UnreachableError.
+        """
+        what = f"the RayCluster {self._manifest.namespace}/{state.active}"
+        found = self._asked("read", lambda: self._found(_RAY_CLUSTER, state.active))
+        if found is None:
+            return
+        owners = [item["uid"] for item in found["metadata"].get("ownerReferences") or ()]
+        if state.uid not in owners:
+            raise RayServiceError(f"{what} does not belong to this RayService")
+        self._asked(
+            "delete the Ray cluster of",
+            lambda: self._delete(state.active),
+            rights="get and delete on rayclusters",
+        )
+
+    def seen(self, state: State) -> Seen:
+        """What progress is told of; raises UnreachableError or RayServiceError."""
+        statuses = state.starting if state.pending else state.statuses
+        models = {
+            item["name"]: item["route_prefix"].removeprefix("/")
+            for item in (state.serve_config or {}).get("applications", ())
+        }
+        return Seen(
+            active=state.active,
+            pending=state.pending,
+            models={
+                models[name]: ModelState(
+                    status=str(item.get("status") or ""),
+                    message=without_secrets(_message(item)),
+                )
+                for name, item in statuses.items()
+                if name in models
+            },
+            pods=self._pods(),
+        )
+
+    def _pods(self) -> tuple[Pod, ...] | None:
+        try:
+            found = self._asked(
+                "list the pods of",
+                lambda: list(
+                    self._client.list(
+                        PodObject,
+                        namespace=self._manifest.namespace,
+                        labels={_CLUSTER: operators.exists()},
+                    )
+                ),
+            )
+        except RayServiceError:
+            return None
+        return tuple(_pod(item) for item in found)
 
     def was_deployed(self, job: str) -> bool:
         """Whether the smoke test `job` is still there; False if it is not to be read.
@@ -214,6 +282,13 @@ class LiveRayService:
             if error.status.code == 404:
                 return None
             raise
+
+    def _delete(self, name: str) -> None:
+        try:
+            self._client.delete(_RAY_CLUSTER, name, namespace=self._manifest.namespace)
+        except ApiError as error:
+            if error.status.code != 404:
+                raise
 
     def _replace(self, manifest: Mapping[str, Any], state: State) -> Any:
         metadata = {**manifest["metadata"], "resourceVersion": state.version}
@@ -298,6 +373,32 @@ def _serve_config(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     except (yaml.YAMLError, KeyError, TypeError, AttributeError):
         return None
     return dict(config)
+
+
+def _is_true(status: Mapping[str, Any], condition: str) -> bool:
+    return any(
+        item["type"] == condition and item["status"] == "True"
+        for item in status.get("conditions") or ()
+    )
+
+
+def _message(application: Mapping[str, Any]) -> str:
+    """Ray Serve's message of an application, or else of one of its deployments."""
+    deployments = (application.get("serveDeploymentStatuses") or {}).values()
+    messages = [application.get("message"), *(item.get("message") for item in deployments)]
+    return next((str(text) for text in messages if text), "")
+
+
+def _pod(found: Any) -> Pod:
+    conditions = {item.type: item for item in (found.status and found.status.conditions) or ()}
+    ready, placed = conditions.get("Ready"), conditions.get("PodScheduled")
+    labels = found.metadata.labels
+    return Pod(
+        cluster=labels[_CLUSTER],
+        group=labels.get(_GROUP) or "",
+        is_ready=ready is not None and ready.status == "True",
+        awaits_node=placed is not None and placed.reason == "Unschedulable",
+    )
 
 
 def _running(application: Mapping[str, Any]) -> int:

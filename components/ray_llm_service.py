@@ -19,6 +19,7 @@ from components.kubernetes_object import KubernetesObject, with_annotations
 from components.rollout_hook import RolloutHooks
 from manifests import (
     SMOKE_TEST_DEADLINE_SECONDS,
+    Manifest,
     ServiceManifests,
     SmokeTestManifests,
 )
@@ -31,6 +32,16 @@ ANSWER_TIMEOUT_SECONDS: Final = SMOKE_TEST_DEADLINE_SECONDS + 300
 
 It is longer than the Job's own limit, so that the Job ends the wait and says what is wrong.
 """
+
+_RAY_SERVICE_ANNOTATIONS: Final = {
+    # Only that KubeRay has seen the object and works on it. condition=Ready would keep the smoke
+    # test, which says what is wrong, from starting.
+    "pulumi.com/waitFor": "jsonpath={.status.conditions[0].type}",
+    "pulumi.com/timeoutSeconds": str(SEEN_TIMEOUT_SECONDS),
+    # A schedule that scales models to zero patches serveConfigV2 as another field manager; without
+    # force the next `up` would stop at the conflict.
+    "pulumi.com/patchForce": "true",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +101,9 @@ class RayLlmService(pulumi.ComponentResource):
         ]
         if args.hugging_face_token is not None:
             configs.append(self._secret(name, manifests, args.hugging_face_token, namespace))
-        service = self._ray_service(name, manifests, [*namespace, *configs])
-        self._smoke_test(name, manifests.smoke_test, namespace, service)
+        hooks = self._hooks(manifests)
+        service = self._ray_service(name, manifests.ray_service, hooks, [*namespace, *configs])
+        self._smoke_test(name, manifests.smoke_test, hooks, namespace, service)
 
         access = manifests.access
         self.endpoints = pulumi.Output.from_input(access.endpoints)
@@ -123,43 +135,41 @@ class RayLlmService(pulumi.ComponentResource):
             secret_outputs=("data", "stringData"),
         )
 
-    def _ray_service(
-        self, name: str, manifests: ServiceManifests, after: Sequence[pulumi.Resource]
-    ) -> pulumi.Resource:
-        annotations = {
-            # Only that KubeRay has seen the object and works on it. condition=Ready would
-            # keep the smoke test, which says what is wrong, from starting.
-            "pulumi.com/waitFor": "jsonpath={.status.conditions[0].type}",
-            "pulumi.com/timeoutSeconds": str(SEEN_TIMEOUT_SECONDS),
-            # A schedule that scales models to zero patches serveConfigV2 as another field
-            # manager; without force the next `up` would stop at the conflict.
-            "pulumi.com/patchForce": "true",
-        }
-        hooks = RolloutHooks(
+    def _hooks(self, manifests: ServiceManifests) -> RolloutHooks:
+        return RolloutHooks(
             access=AccessOfProvider.of(self.get_provider("kubernetes:core/v1:Namespace")),
             manifest=manifests.rollout,
-            ray_service=with_annotations(manifests.ray_service, annotations),
+            ray_service=with_annotations(manifests.ray_service, _RAY_SERVICE_ANNOTATIONS),
             kuberay=manifests.kuberay,
             names_release=manifests.names_ray_release,
             room=manifests.room,
         )
+
+    def _ray_service(
+        self,
+        name: str,
+        manifest: Manifest,
+        hooks: RolloutHooks,
+        after: Sequence[pulumi.Resource],
+    ) -> pulumi.Resource:
         record = hooks.record(name, self)
         return KubernetesObject(
             f"{name}-ray-service",
-            manifests.ray_service,
+            manifest,
             pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*after, record],
                 hooks=hooks.of_ray_service(f"{name}-ray-service"),
                 custom_timeouts=_timeouts(SEEN_TIMEOUT_SECONDS),
             ),
-            annotations=annotations,
+            annotations=_RAY_SERVICE_ANNOTATIONS,
         )
 
     def _smoke_test(
         self,
         name: str,
         manifests: SmokeTestManifests,
+        hooks: RolloutHooks,
         namespace: Sequence[pulumi.Resource],
         service: pulumi.Resource,
     ) -> None:
@@ -175,6 +185,7 @@ class RayLlmService(pulumi.ComponentResource):
             parent=self,
             depends_on=[service, script, *access],
             delete_before_replace=True,
+            hooks=hooks.of_smoke_test(f"{name}-smoke-test"),
             custom_timeouts=_timeouts(ANSWER_TIMEOUT_SECONDS),
         )
         KubernetesObject(

@@ -12,7 +12,7 @@ record alone, its hook puts the models back.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -20,11 +20,13 @@ import yaml
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
 from manifests import RolloutManifest
+from models.stack import RolloutStrategy
 from rollouts import Kind, Rollout, Room, predict, sentences, shortages
 
 if TYPE_CHECKING:
     from components.going_back import GoingBack
     from components.model_handover import Handover
+    from components.rollout_progress import Follower
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,11 @@ class RolloutHooks:
     kuberay: str | None
     names_release: bool
     room: Room
+
+    @property
+    def recreates(self) -> bool:
+        """Whether a Ray cluster is deleted before the one that replaces it answers."""
+        return self.manifest.strategy is RolloutStrategy.RECREATE
 
     def record(self, name: str, parent: pulumi.Resource) -> pulumi.Stash:
         """The record of the service that was begun last; the RayService comes after it."""
@@ -66,6 +73,16 @@ class RolloutHooks:
         )
         return pulumi.ResourceHookBinding(before_update=[hook])
 
+    def of_smoke_test(self, name: str) -> pulumi.ResourceHookBinding:
+        """The hooks of the smoke test `name`: while it waits, people hear how far the rollout is.
+
+        The engine creates it anew for every change, and again if an update was killed.
+        """
+        following = _Following(self)
+        before = pulumi.ResourceHook(f"{name}-follow", following)
+        after = pulumi.ResourceHook(f"{name}-followed", _Followed(following))
+        return pulumi.ResourceHookBinding(before_create=[before], after_create=[after])
+
 
 @dataclass(frozen=True)
 class _RollingOut:
@@ -84,9 +101,13 @@ class _RollingOut:
         if rollout.causes:
             rollout = await self._as_it_answers(rollout, new)
         if pulumi.runtime.is_dry_run():
-            for sentence in sentences(rollout, names_release=self.hooks.names_release):
+            for sentence in sentences(
+                rollout, names_release=self.hooks.names_release, recreates=self.hooks.recreates
+            ):
                 (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
-        if rollout.causes and (found := shortages(rollout.running, self.hooks.room)):
+        # What is recreated needs no GPU twice.
+        asks = bool(rollout.causes) and not self.hooks.recreates
+        if asks and (found := shortages(rollout.running, self.hooks.room)):
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
         if pulumi.runtime.is_dry_run():
             return
@@ -106,10 +127,12 @@ class _RollingOut:
             answers = await asyncio.to_thread(lambda: _answers(access, self.hooks))
         if answers is None:
             return rollout
-        pulumi.info(
-            "The Ray cluster that answers is what the stack file says. The second one, which an "
-            "earlier update began, is given up, and no model of the first one restarts for that."
-        )
+        if pulumi.runtime.is_dry_run():
+            pulumi.info(
+                "The Ray cluster that answers is what the stack file says. The second one, which "
+                "an earlier update began, is given up, and no model of the first one restarts for "
+                "that."
+            )
         spec = {**new["spec"], **answers}
         return predict(
             {**new, "spec": spec}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
@@ -127,6 +150,51 @@ class _Restoring:
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:  # noqa: ARG002 - Pulumi's
         if access := await self.hooks.access.known():
             await asyncio.to_thread(lambda: _going_back(access, self.hooks).run())
+
+
+@dataclass(frozen=True)
+class _Following:
+    """The hook before the smoke test."""
+
+    hooks: RolloutHooks
+    followers: "list[Follower]" = field(default_factory=list)
+
+    __name__ = "follow"
+
+    async def __call__(self, args: pulumi.ResourceHookArgs) -> None:  # noqa: ARG002 - Pulumi's
+        if (access := await self.hooks.access.known()) is None:
+            return
+        from components.live_ray_service import LiveRayService
+        from components.recreation import Recreation
+        from components.rollout_progress import Follower
+
+        hooks = self.hooks
+        if hooks.recreates:
+            recreation = Recreation(
+                service=await asyncio.to_thread(lambda: LiveRayService(access, hooks.manifest)),
+                spec=hooks.ray_service["spec"],
+                kuberay=hooks.kuberay,
+                say=pulumi.info,
+            )
+            await asyncio.to_thread(recreation.run)
+        follower = Follower(
+            lambda: LiveRayService(access, hooks.manifest, patient=False), pulumi.info
+        )
+        self.followers.append(follower)
+        follower.start()
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """The hook after the smoke test."""
+
+    following: _Following
+
+    __name__ = "followed"
+
+    async def __call__(self, args: pulumi.ResourceHookArgs) -> None:  # noqa: ARG002 - Pulumi's
+        for follower in self.following.followers:
+            follower.stop()
 
 
 def _replaces_models(rollout: Rollout) -> bool:

@@ -16,6 +16,7 @@ from rollouts.handover import (
     without,
 )
 from rollouts.prediction import Kind, Rollout, predict
+from rollouts.progress import ModelState, Pod, Progress, Seen
 from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
 from rollouts.serve_models import Effect, ModelChange
 from rollouts.words import Sentence, sentences
@@ -25,10 +26,14 @@ __all__ = [
     "Kind",
     "Left",
     "ModelChange",
+    "ModelState",
+    "Pod",
     "PoolRoom",
+    "Progress",
     "QuotaRoom",
     "Rollout",
     "Room",
+    "Seen",
     "Sentence",
     "ServeConfig",
     "Wave",

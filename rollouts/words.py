@@ -22,17 +22,20 @@ class Sentence:
     warns: bool
 
 
-def sentences(rollout: Rollout, *, names_release: bool = True) -> tuple[Sentence, ...]:
+def sentences(
+    rollout: Rollout, *, names_release: bool = True, recreates: bool = False
+) -> tuple[Sentence, ...]:
     """What to know before this change, what matters most first; nothing if nothing happens.
 
     names_release: whether the stack says which Ray it wants; else the program's default decides.
+    recreates: whether the Ray cluster that answers is deleted before a second one does.
     """
-    return tuple(_sentences(rollout, names_release=names_release))
+    return tuple(_sentences(rollout, names_release=names_release, recreates=recreates))
 
 
-def _sentences(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
+def _sentences(rollout: Rollout, *, names_release: bool, recreates: bool) -> Iterator[Sentence]:
     if rollout.kind is Kind.UNKNOWN:
-        yield from _unknown(rollout, names_release=names_release)
+        yield from _unknown(rollout, names_release=names_release, recreates=recreates)
         return
     if rollout.refused:
         yield Sentence(
@@ -53,7 +56,7 @@ def _sentences(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
             warns=True,
         )
     if rollout.causes:
-        yield _second_cluster(rollout, names_release=names_release)
+        yield _second_cluster(rollout, names_release=names_release, recreates=recreates)
     yield from _ignored(rollout)
     yield from _models(rollout)
     if rollout.appended:
@@ -65,7 +68,7 @@ def _sentences(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
         yield from _written(rollout)
 
 
-def _unknown(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
+def _unknown(rollout: Rollout, *, names_release: bool, recreates: bool) -> Iterator[Sentence]:
     why = "; ".join(rollout.unknown)
     if rollout.if_known is None:
         yield Sentence(
@@ -78,10 +81,10 @@ def _unknown(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
         f"{newest} do:",
         warns=False,
     )
-    yield from _sentences(rollout.if_known, names_release=names_release)
+    yield from _sentences(rollout.if_known, names_release=names_release, recreates=recreates)
 
 
-def _second_cluster(rollout: Rollout, *, names_release: bool) -> Sentence:
+def _second_cluster(rollout: Rollout, *, names_release: bool, recreates: bool) -> Sentence:
     causes = list(rollout.causes)
     said = []
     stays = ""
@@ -92,6 +95,14 @@ def _second_cluster(rollout: Rollout, *, names_release: bool) -> Sentence:
         stays = _how_to_stay(before)
     if causes:
         said.append(f"{_listed(causes, _PATHS)} {'changes' if len(causes) == 1 else 'change'}")
+    if recreates:
+        return Sentence(
+            f"{', and '.join(said)}. KubeRay starts another Ray cluster. As soon as its head runs, "
+            "the old cluster is deleted (ray-llm:rollout.strategy: recreate): no model answers "
+            "from then until the new one has loaded it, for minutes with large weights, and if "
+            f"the new one does not start, none answers at all. No GPU is needed twice.{stays}",
+            warns=True,
+        )
     twice = [f"{count} of {group}" for group, count in rollout.gpus.items()]
     on_top = f" Its first GPUs: {_listed(twice, _NAMED)}." if twice else ""
     return Sentence(
