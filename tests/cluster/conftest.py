@@ -26,6 +26,7 @@ GROUPS = (
     "test_shipped_stacks.py[dev]",
     "test_service_pods.py",
     "test_going_back.py",
+    "test_recreate.py",
     "test_release_rollout.py",
     # It destroys the small service.
     "test_rollout_predictions.py",
