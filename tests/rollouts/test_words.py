@@ -191,3 +191,12 @@ def test_no_sentence_shows_a_value_of_the_serve_config_or_of_an_environment() ->
     containers = new["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]["containers"]
     containers[0]["env"].append({"name": "KEY", "value": "hf_secret"})
     assert "hf_secret" not in " ".join(sentence.text for sentence in said(new))
+
+
+def test_recreate_says_from_when_to_when_no_model_answers_and_no_gpu_twice() -> None:
+    [sentence, *_] = said(of_edit("an image"), recreates=True)
+    assert sentence.warns
+    assert "no model answers from then until the new one has loaded it" in sentence.text
+    assert "if the new one does not start, none answers at all" in sentence.text
+    assert "No GPU is needed twice." in sentence.text
+    assert "beside the old one" not in sentence.text
