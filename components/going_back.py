@@ -121,7 +121,7 @@ class GoingBack:
             f"The second Ray cluster{f' ({state.pending})' if state.pending else ''} that an "
             "earlier update began is given up: the one that answers is what the stack file says."
         )
-        self._write(lambda live: self._with_models(live, serving))
+        self._write(lambda _: self._with_models(serving))
         answering, quiet = state.active, time.monotonic()
         for _ in range(10 * _TRIES):
             found = self.service.state()
@@ -144,12 +144,12 @@ class GoingBack:
             "wanted. Look at `kubectl describe rayservice`, and run `pulumi up` again."
         )
 
-    def _with_models(self, live: State, serving: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    def _with_models(self, serving: Mapping[str, Any] | None) -> Mapping[str, Any]:
         if serving is None:
             return self.ray_service
+        # What it is by now was never deployed, and is no smoke test's.
         annotations = dict(self.ray_service["metadata"]["annotations"])
-        if live.smoke_test is not None:
-            annotations[self.manifest.job_annotation] = live.smoke_test
+        annotations.pop(self.manifest.job_annotation, None)
         return {
             **self.ray_service,
             "metadata": {**self.ray_service["metadata"], "annotations": annotations},
