@@ -81,7 +81,11 @@ class _RollingOut:
             args.old_inputs or {}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
         )
         if pulumi.runtime.is_dry_run():
-            for sentence in sentences(rollout, names_release=self.hooks.names_release):
+            for sentence in sentences(
+                rollout,
+                names_release=self.hooks.names_release,
+                expected=self.hooks.manifest.expected,
+            ):
                 (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
         if rollout.causes and (found := shortages(rollout.running, self.hooks.room)):
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))

@@ -4,6 +4,7 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
+from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.handover import (
     ServeConfig,
     Wave,
@@ -20,9 +21,13 @@ from rollouts.serve_models import Effect, ModelChange
 from rollouts.words import Sentence, sentences
 
 __all__ = [
+    "Duration",
     "Effect",
+    "Expectation",
     "Kind",
     "ModelChange",
+    "ModelStart",
+    "PoolNode",
     "PoolRoom",
     "QuotaRoom",
     "Rollout",

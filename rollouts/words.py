@@ -1,15 +1,25 @@
 """What a rollout does, in sentences for whoever reads a preview."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from models.catalog import DEFAULT_RAY, kuberay_releases, ray_releases
+from rollouts.expectation import (
+    HOURS_A_MONTH,
+    Duration,
+    Expectation,
+    ModelStart,
+    gpus_in_words,
+    usd_in_all,
+)
 from rollouts.prediction import Kind, Release, Rollout
 from rollouts.serve_models import Effect, ModelChange
 
 _NAMED: Final = 5
 _PATHS: Final = 3
+_NOTHING_EXPECTED: Final = Expectation()
 # A group's numbers follow its models, and Ray's autoscaler changes those that run.
 _NUMBERS: Final = (".replicas", ".minReplicas", ".maxReplicas")
 
@@ -22,17 +32,22 @@ class Sentence:
     warns: bool
 
 
-def sentences(rollout: Rollout, *, names_release: bool = True) -> tuple[Sentence, ...]:
+def sentences(
+    rollout: Rollout, *, names_release: bool = True, expected: Expectation = _NOTHING_EXPECTED
+) -> tuple[Sentence, ...]:
     """What to know before this change, what matters most first; nothing if nothing happens.
 
     names_release: whether the stack says which Ray it wants; else the program's default decides.
+    expected: times and prices; what it lacks is left out.
     """
-    return tuple(_sentences(rollout, names_release=names_release))
+    return tuple(_sentences(rollout, expected, names_release=names_release))
 
 
-def _sentences(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
+def _sentences(
+    rollout: Rollout, expected: Expectation, *, names_release: bool
+) -> Iterator[Sentence]:
     if rollout.kind is Kind.UNKNOWN:
-        yield from _unknown(rollout, names_release=names_release)
+        yield from _unknown(rollout, expected, names_release=names_release)
         return
     if rollout.refused:
         yield Sentence(
@@ -53,9 +68,9 @@ def _sentences(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
             warns=True,
         )
     if rollout.causes:
-        yield _second_cluster(rollout, names_release=names_release)
+        yield _second_cluster(rollout, expected, names_release=names_release)
     yield from _ignored(rollout)
-    yield from _models(rollout)
+    yield from _models(rollout, expected)
     if rollout.appended:
         yield Sentence(
             f"The running Ray cluster gets {_counted('worker group', rollout.appended)} in place: "
@@ -63,9 +78,11 @@ def _sentences(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
             warns=False,
         )
         yield from _written(rollout)
+    if bill := _bill(rollout, expected):
+        yield Sentence(bill, warns=False)
 
 
-def _unknown(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
+def _unknown(rollout: Rollout, expected: Expectation, *, names_release: bool) -> Iterator[Sentence]:
     why = "; ".join(rollout.unknown)
     if rollout.if_known is None:
         yield Sentence(
@@ -78,10 +95,10 @@ def _unknown(rollout: Rollout, *, names_release: bool) -> Iterator[Sentence]:
         f"{newest} do:",
         warns=False,
     )
-    yield from _sentences(rollout.if_known, names_release=names_release)
+    yield from _sentences(rollout.if_known, expected, names_release=names_release)
 
 
-def _second_cluster(rollout: Rollout, *, names_release: bool) -> Sentence:
+def _second_cluster(rollout: Rollout, expected: Expectation, *, names_release: bool) -> Sentence:
     causes = list(rollout.causes)
     said = []
     stays = ""
@@ -92,12 +109,27 @@ def _second_cluster(rollout: Rollout, *, names_release: bool) -> Sentence:
         stays = _how_to_stay(before)
     if causes:
         said.append(f"{_listed(causes, _PATHS)} {'changes' if len(causes) == 1 else 'change'}")
-    twice = [f"{count} of {group}" for group, count in rollout.gpus.items()]
-    on_top = f" Its first GPUs: {_listed(twice, _NAMED)}." if twice else ""
     return Sentence(
         f"{', and '.join(said)}. KubeRay starts a second Ray cluster beside the old one: until it "
-        f"answers, the GPUs are needed twice, and every model loads anew.{on_top}{stays}",
+        "answers, the GPUs are needed twice, and every model loads anew."
+        f"{_on_top(rollout, expected)}{stays}",
         warns=True,
+    )
+
+
+def _on_top(rollout: Rollout, expected: Expectation) -> str:
+    """The GPUs of a second cluster, for how long, and their price."""
+    lasts = expected.slowest_start()
+    until = f" The old one answers until then, {lasts}." if lasts else ""
+    if not rollout.gpus:
+        return until
+    gpus = _listed(gpus_in_words(rollout.gpus), _NAMED)
+    price = expected.usd_per_hour(rollout.gpus, whole_nodes=True)
+    if price is None or lasts is None:
+        return f" Its first GPUs: {gpus}.{until}"
+    return (
+        f" Its first GPUs: {gpus}, at USD {price:.2f} an hour, so {usd_in_all(price, lasts)} in "
+        f"all.{until}"
     )
 
 
@@ -138,10 +170,15 @@ def _written(rollout: Rollout) -> Iterator[Sentence]:
         )
 
 
-def _models(rollout: Rollout) -> Iterator[Sentence]:
+def _models(rollout: Rollout, expected: Expectation) -> Iterator[Sentence]:
     anew = bool(rollout.causes)
     if added := rollout.with_effect(Effect.ADDED):
-        yield Sentence(f"{_counted('Model', added)} {_is(added)} added.", warns=False)
+        times = _times(added, expected, lambda start: start.anew)
+        starts = f" Until the first answer it takes {times}." if times else ""
+        yield Sentence(
+            f"{_counted('Model', added)} {_is(added)} added.{starts}{_asleep(added, expected)}",
+            warns=False,
+        )
     if removed := rollout.with_effect(Effect.REMOVED):
         yield Sentence(
             f"{_counted('Model', removed)} {_is(removed)} removed: requests to "
@@ -155,7 +192,7 @@ def _models(rollout: Rollout) -> Iterator[Sentence]:
             warns=False,
         )
     elif edited:
-        yield from _edited(edited, rollout.held)
+        yield from _edited(edited, rollout.held, expected)
     if not anew and (routers := rollout.with_effect(Effect.ROUTER)):
         yield Sentence(
             f"{_counted('Model', routers)}: only the router restarts, no replica.", warns=False
@@ -169,15 +206,20 @@ def _models(rollout: Rollout) -> Iterator[Sentence]:
         )
 
 
-def _edited(edited: Sequence[ModelChange], held: Collection[str]) -> Iterator[Sentence]:
+def _edited(
+    edited: Sequence[ModelChange], held: Collection[str], expected: Expectation
+) -> Iterator[Sentence]:
     beside = [model for model in edited if model.beside and model.name not in held]
     waiting = [model for model in edited if model.beside and model.name in held]
     several = [model for model in edited if not model.beside and (model.replicas or 0) > 1]
     single = [model for model in edited if not model.beside and (model.replicas or 0) <= 1]
     if single:
+        times = _times(single, expected, lambda start: start.in_place)
+        lasts = f", which takes {times}" if times else ""
         yield Sentence(
             f"{_counted('Model', single)} {_is(single)} edited in place: Ray Serve stops the old "
-            "replica before the new one has loaded, and until then no request is answered.",
+            f"replica before the new one has loaded{lasts}, and until then no request is "
+            f"answered.{_too_long(single, expected)}",
             warns=True,
         )
     if several:
@@ -187,20 +229,115 @@ def _edited(edited: Sequence[ModelChange], held: Collection[str]) -> Iterator[Se
             warns=False,
         )
     if beside:
+        times = _times(beside, expected, lambda start: start.beside)
+        lasts = f", after {times}" if times else ""
         yield Sentence(
             f"{_counted('Model', beside)} {_is(beside)} edited: the new version loads beside the "
-            "old one, with as many replicas as the pool has room for, and takes over when it runs. "
-            "Nobody waits, and the GPUs of both are needed until then.",
+            "old one, with as many replicas as the pool has room for, and takes over when it runs"
+            f"{lasts}. Nobody waits, and the GPUs of both are needed until then."
+            f"{_gpus_beside(beside, expected)}{_asleep(beside, expected)}",
             warns=False,
         )
     if waiting:
+        times = _times(waiting, expected, lambda start: start.in_place)
         yield Sentence(
             f"{_counted('Model', waiting)} {_is(waiting)} edited, and the pool has no room for a "
             "second version: the new one loads after the old one has gone, and requests are held "
-            "meanwhile, for minutes with large weights. With a higher maxNodes of the pool nobody "
-            "waits.",
+            f"meanwhile, for {times or 'minutes with large weights'} after the old one's last "
+            "request has ended."
+            f"{_too_long(waiting, expected)} With a higher maxNodes of the pool nobody waits.",
             warns=True,
         )
+
+
+def _times(
+    models: Sequence[ModelChange],
+    expected: Expectation,
+    which: Callable[[ModelStart], Duration],
+) -> str:
+    """How long models take, by name if there are several; empty if it is not known of any."""
+    times = {
+        model.name: str(which(expected.models[model.name]))
+        for model in models
+        if model.name in expected.models
+    }
+    if len(times) == len(models) and len(set(times.values())) == 1:
+        return next(iter(times.values()))
+    return _listed([f"{time} ({name})" for name, time in times.items()], _NAMED) if times else ""
+
+
+def _asleep(models: Sequence[ModelChange], expected: Expectation) -> str:
+    """Which of the models keep no replica, so that nothing starts before a request comes."""
+    names = [
+        model.name
+        for model in models
+        if model.name in expected.models and not expected.models[model.name].replicas
+    ]
+    if not names:
+        return ""
+    loads = "loads" if len(names) == 1 else "load"
+    return (
+        f" While nobody asks, {_listed(names, _NAMED)} may have no replica and {loads} on request."
+    )
+
+
+def _too_long(models: Sequence[ModelChange], expected: Expectation) -> str:
+    limit = expected.request_timeout_s
+    starts = [start for model in models if (start := expected.models.get(model.name))]
+    if limit is None or not any(start.in_place.may_exceed(limit) for start in starts):
+        return ""
+    return f" A request that waits longer than {Duration(least=limit, most=limit)} gets an error."
+
+
+def _gpus_beside(models: Sequence[ModelChange], expected: Expectation) -> str:
+    """The GPUs that new versions take on top, as far as the old ones' minima say."""
+    gpus: Counter[str] = Counter()
+    for model in models:
+        if model.before and model.after and model.replicas:
+            # As many replicas as run, and at most the new maximum.
+            each = model.after.each
+            gpus[model.after.pool] += min(model.replicas * each, model.after.most)
+    price = expected.usd_per_hour(gpus, whole_nodes=True)
+    if not gpus or price is None:
+        return ""
+    return (
+        f" On top with the minimum of replicas: {_listed(gpus_in_words(gpus), _NAMED)}, at most "
+        f"USD {price:.2f} an hour; more if more replicas run."
+    )
+
+
+def _bill(rollout: Rollout, expected: Expectation) -> str:
+    """What the models' GPUs come to afterwards; empty if they stay as many."""
+    least: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    for model in rollout.models:
+        for demand, sign in ((model.before, -1), (model.after, 1)):
+            if demand:
+                least[demand.pool] += sign * demand.least
+                most[demand.pool] += sign * demand.most
+    changes = [
+        f"{_listed(_signed(gpus), _NAMED)} at their {name}{_a_month(gpus, expected)}"
+        for name, gpus in (("minimum", least), ("maximum", most))
+        if any(gpus.values())
+    ]
+    return f"Afterwards the models take {', and '.join(changes)}." if changes else ""
+
+
+def _signed(gpus: Counter[str]) -> list[str]:
+    return [
+        f"{abs(count)} GPU{'s' if abs(count) > 1 else ''} of {pool} "
+        f"{'more' if count > 0 else 'fewer'}"
+        for pool, count in gpus.items()
+        if count
+    ]
+
+
+def _a_month(gpus: Counter[str], expected: Expectation) -> str:
+    changed = {pool: count for pool, count in gpus.items() if count}
+    price = expected.usd_per_hour(changed, whole_nodes=False)
+    if price is None:
+        return " (a price is not known)"
+    return f" (USD {price * HOURS_A_MONTH:+,.0f} a month)"
 
 
 def _them(items: Sequence[object]) -> str:
