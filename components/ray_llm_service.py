@@ -127,6 +127,7 @@ class RayLlmService(pulumi.ComponentResource):
         self, name: str, manifests: ServiceManifests, after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
         hooks = RolloutHooks(
+            owner=self,
             access=AccessOfProvider.of(self.get_provider("kubernetes:core/v1:Namespace")),
             manifest=manifests.rollout,
             ray_service=manifests.ray_service,

@@ -13,29 +13,34 @@ record alone, its hook puts the models back.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 import yaml
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
+from components.preview_messages import say
 from manifests import RolloutManifest
-from rollouts import Kind, Rollout, Room, predict, sentences, shortages
+from rollouts import Kind, Rollout, Room, Sentence, predict, sentences, shortages
 
 if TYPE_CHECKING:
     from components.model_handover import Handover
+
+_NOTHING: Final = Sentence("Nothing that serves is changed or restarted.", warns=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutHooks:
     """The hooks of one service.
 
+    owner: the component to which what is said at previews belongs.
     access: the way to its cluster.
     kuberay: the operator's release; None if it is not known.
     names_release: whether the stack says which Ray it wants.
     room: what there is for a second Ray cluster; a change that starts one without room is stopped.
     """
 
+    owner: pulumi.Resource
     access: AccessOfProvider
     manifest: RolloutManifest
     ray_service: Mapping[str, Any]
@@ -81,12 +86,13 @@ class _RollingOut:
             args.old_inputs or {}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
         )
         if pulumi.runtime.is_dry_run():
-            for sentence in sentences(
+            found_out = sentences(
                 rollout,
                 names_release=self.hooks.names_release,
                 expected=self.hooks.manifest.expected,
-            ):
-                (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
+            )
+            # Said too, because silence could as well be an earlier version of this program.
+            say(found_out or (_NOTHING,), self.hooks.owner)
         if rollout.causes and (found := shortages(rollout.running, self.hooks.room)):
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
         if pulumi.runtime.is_dry_run():

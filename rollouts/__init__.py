@@ -15,10 +15,12 @@ from rollouts.handover import (
     running_at_least,
     without,
 )
+from rollouts.node_pools import PoolFields, pool_sentences
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
+from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange
-from rollouts.words import Sentence, sentences
+from rollouts.words import sentences
 
 __all__ = [
     "Duration",
@@ -27,6 +29,7 @@ __all__ = [
     "Kind",
     "ModelChange",
     "ModelStart",
+    "PoolFields",
     "PoolNode",
     "PoolRoom",
     "QuotaRoom",
@@ -39,6 +42,7 @@ __all__ = [
     "held_models",
     "leftovers",
     "next_wave",
+    "pool_sentences",
     "predict",
     "running_at_least",
     "sentences",

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from models.catalog import DEFAULT_RAY, kuberay_releases, ray_releases
@@ -15,6 +14,7 @@ from rollouts.expectation import (
     usd_in_all,
 )
 from rollouts.prediction import Kind, Release, Rollout
+from rollouts.sentence import Sentence, listed
 from rollouts.serve_models import Effect, ModelChange
 
 _NAMED: Final = 5
@@ -22,14 +22,6 @@ _PATHS: Final = 3
 _NOTHING_EXPECTED: Final = Expectation()
 # A group's numbers follow its models, and Ray's autoscaler changes those that run.
 _NUMBERS: Final = (".replicas", ".minReplicas", ".maxReplicas")
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One or a few sentences; `warns` if something stops answering, costs or goes missing."""
-
-    text: str
-    warns: bool
 
 
 def sentences(
@@ -108,7 +100,7 @@ def _second_cluster(rollout: Rollout, expected: Expectation, *, names_release: b
         said.append(_release(before, after, names_release=names_release))
         stays = _how_to_stay(before)
     if causes:
-        said.append(f"{_listed(causes, _PATHS)} {'changes' if len(causes) == 1 else 'change'}")
+        said.append(f"{listed(causes, _PATHS)} {'changes' if len(causes) == 1 else 'change'}")
     return Sentence(
         f"{', and '.join(said)}. KubeRay starts a second Ray cluster beside the old one: until it "
         "answers, the GPUs are needed twice, and every model loads anew."
@@ -123,7 +115,7 @@ def _on_top(rollout: Rollout, expected: Expectation) -> str:
     until = f" The old one answers until then, {lasts}." if lasts else ""
     if not rollout.gpus:
         return until
-    gpus = _listed(gpus_in_words(rollout.gpus), _NAMED)
+    gpus = listed(gpus_in_words(rollout.gpus), _NAMED)
     price = expected.usd_per_hour(rollout.gpus, whole_nodes=True)
     if price is None or lasts is None:
         return f" Its first GPUs: {gpus}.{until}"
@@ -152,7 +144,7 @@ def _ignored(rollout: Rollout) -> Iterator[Sentence]:
     paths = [path for path in rollout.ignored if not path.endswith(_NUMBERS)]
     if paths:
         yield Sentence(
-            f"KubeRay ignores that {_listed(paths, _PATHS)} "
+            f"KubeRay ignores that {listed(paths, _PATHS)} "
             f"{'changes' if len(paths) == 1 else 'change'}: nothing that runs hears of it, and "
             "nothing says so. It takes effect in the next Ray cluster, which another image or Ray "
             "release starts.",
@@ -164,7 +156,7 @@ def _written(rollout: Rollout) -> Iterator[Sentence]:
     paths = [path for path in rollout.written if not path.endswith(_NUMBERS)]
     if paths:
         yield Sentence(
-            f"{_listed(paths, _PATHS)}: only pods that start later have it, because KubeRay "
+            f"{listed(paths, _PATHS)}: only pods that start later have it, because KubeRay "
             "restarts none for it.",
             warns=True,
         )
@@ -201,7 +193,7 @@ def _models(rollout: Rollout, expected: Expectation) -> Iterator[Sentence]:
         changed = list(dict.fromkeys(path for model in scaled for path in model.changed))
         yield Sentence(
             f"{_counted('Model', scaled)} {'changes' if len(scaled) == 1 else 'change'} in place "
-            f"({_listed(changed, _PATHS)}): nothing restarts.",
+            f"({listed(changed, _PATHS)}): nothing restarts.",
             warns=False,
         )
 
@@ -263,7 +255,7 @@ def _times(
     }
     if len(times) == len(models) and len(set(times.values())) == 1:
         return next(iter(times.values()))
-    return _listed([f"{time} ({name})" for name, time in times.items()], _NAMED) if times else ""
+    return listed([f"{time} ({name})" for name, time in times.items()], _NAMED) if times else ""
 
 
 def _asleep(models: Sequence[ModelChange], expected: Expectation) -> str:
@@ -277,7 +269,7 @@ def _asleep(models: Sequence[ModelChange], expected: Expectation) -> str:
         return ""
     loads = "loads" if len(names) == 1 else "load"
     return (
-        f" While nobody asks, {_listed(names, _NAMED)} may have no replica and {loads} on request."
+        f" While nobody asks, {listed(names, _NAMED)} may have no replica and {loads} on request."
     )
 
 
@@ -301,7 +293,7 @@ def _gpus_beside(models: Sequence[ModelChange], expected: Expectation) -> str:
     if not gpus or price is None:
         return ""
     return (
-        f" On top with the minimum of replicas: {_listed(gpus_in_words(gpus), _NAMED)}, at most "
+        f" On top with the minimum of replicas: {listed(gpus_in_words(gpus), _NAMED)}, at most "
         f"USD {price:.2f} an hour; more if more replicas run."
     )
 
@@ -316,7 +308,7 @@ def _bill(rollout: Rollout, expected: Expectation) -> str:
                 least[demand.pool] += sign * demand.least
                 most[demand.pool] += sign * demand.most
     changes = [
-        f"{_listed(_signed(gpus), _NAMED)} at their {name}{_a_month(gpus, expected)}"
+        f"{listed(_signed(gpus), _NAMED)} at their {name}{_a_month(gpus, expected)}"
         for name, gpus in (("minimum", least), ("maximum", most))
         if any(gpus.values())
     ]
@@ -350,11 +342,4 @@ def _is(items: Sequence[object]) -> str:
 
 def _counted(what: str, items: Sequence[ModelChange | str]) -> str:
     names = [item.name if isinstance(item, ModelChange) else item for item in items]
-    return f"{what}{'s' if len(names) > 1 else ''} {_listed(names, _NAMED)}"
-
-
-def _listed(names: Sequence[str], at_most: int) -> str:
-    shown, more = list(names[:at_most]), len(names) - at_most
-    if more > 0:
-        shown.append(f"{more} more")
-    return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
+    return f"{what}{'s' if len(names) > 1 else ''} {listed(names, _NAMED)}"
