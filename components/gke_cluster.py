@@ -14,6 +14,7 @@ from pulumi_gcp import container
 
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
+from components.node_pool_record import cpu_pool_fields, record_node_pools
 from models.problems import without_secrets
 from models.stack import KubeRayInstall
 from planning import CpuPoolPlan, Plan
@@ -102,6 +103,14 @@ class GkeCluster(pulumi.ComponentResource):
         if not args.existing:
             cluster = self._created(name, args)
             pool = self._cpu_pool(name, args, cluster)
+            fields = cpu_pool_fields(args.cpu_pool, args.zones)
+            record_node_pools(
+                f"{name}-cpu-pool-record",
+                {args.cpu_pool.name: fields},
+                self,
+                [pool],
+                ray_head=True,
+            )
             self.name, self.location = cluster.name, cluster.location
             self.endpoint, self.cpu_pool = cluster.endpoint, pool.name
             kubeconfig = gke_kubeconfig(

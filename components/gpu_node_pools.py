@@ -13,6 +13,7 @@ import pulumi
 from pulumi_gcp import container
 
 from components.node_config import NODE_POOL_IGNORED, node_config
+from components.node_pool_record import gpu_pool_fields, record_node_pools
 from manifests import GPU_TYPE_TAINT
 from planning import PoolPlan
 
@@ -47,6 +48,13 @@ class GpuNodePools(pulumi.ComponentResource):
         super().__init__("ray-llm:index:GpuNodePools", name, None, opts)
         self.pools = MappingProxyType(
             {pool.id: self._node_pool(name, pool, args) for pool in args.pools}
+        )
+        record_node_pools(
+            f"{name}-record",
+            {pool.id: gpu_pool_fields(pool) for pool in args.pools},
+            self,
+            list(self.pools.values()),
+            ray_head=False,
         )
         self.names = pulumi.Output.all(*(pool.name for pool in self.pools.values()))
         self.register_outputs({"names": self.names})

@@ -137,6 +137,7 @@ class RayLlmService(pulumi.ComponentResource):
 
     def _hooks(self, manifests: ServiceManifests) -> RolloutHooks:
         return RolloutHooks(
+            owner=self,
             access=AccessOfProvider.of(self.get_provider("kubernetes:core/v1:Namespace")),
             manifest=manifests.rollout,
             ray_service=with_annotations(manifests.ray_service, _RAY_SERVICE_ANNOTATIONS),

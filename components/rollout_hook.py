@@ -13,32 +13,37 @@ record alone, its hook puts the models back.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 import yaml
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
+from components.preview_messages import say
 from manifests import RolloutManifest
 from models.stack import RolloutStrategy
-from rollouts import Kind, Rollout, Room, predict, sentences, shortages
+from rollouts import Kind, Rollout, Room, Sentence, predict, sentences, shortages
 
 if TYPE_CHECKING:
     from components.going_back import GoingBack
     from components.model_handover import Handover
     from components.rollout_progress import Follower
 
+_NOTHING: Final = Sentence("Nothing that serves is changed or restarted.", warns=False)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutHooks:
     """The hooks of one service.
 
+    owner: the component to which what is said at previews belongs.
     access: the way to its cluster.
     kuberay: the operator's release; None if it is not known.
     names_release: whether the stack says which Ray it wants.
     room: what there is for a second Ray cluster; a change that starts one without room is stopped.
     """
 
+    owner: pulumi.Resource
     access: AccessOfProvider
     manifest: RolloutManifest
     ray_service: Mapping[str, Any]
@@ -101,10 +106,13 @@ class _RollingOut:
         if rollout.causes:
             rollout = await self._as_it_answers(rollout, new)
         if pulumi.runtime.is_dry_run():
-            for sentence in sentences(
-                rollout, names_release=self.hooks.names_release, recreates=self.hooks.recreates
-            ):
-                (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
+            found_out = sentences(
+                rollout,
+                names_release=self.hooks.names_release,
+                expected=self.hooks.manifest.expected,
+            )
+            # Said too, because silence could as well be an earlier version of this program.
+            say(found_out or (_NOTHING,), self.hooks.owner)
         # What is recreated needs no GPU twice.
         asks = bool(rollout.causes) and not self.hooks.recreates
         if asks and (found := shortages(rollout.running, self.hooks.room)):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION
 from models.stack import RolloutStrategy, WithoutRoom
-from planning import Plan
+from planning import Plan, Seconds, cold_start
+from rollouts import Duration, Expectation, ModelStart, PoolNode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class RolloutManifest:
         Job's name now.
     applications_path: Ray Serve's API through the API server.
     pool_gpus: the most GPUs that each pool can have.
+    expected: how long models take to start, and what their nodes cost.
     without_room: what an edited model does if its pool has no room for a second version.
     strategy: what is done about a change that needs a second Ray cluster.
     allow: the id of the one change that the guards let pass.
@@ -28,6 +30,7 @@ class RolloutManifest:
     smoke_test: str
     applications_path: str
     pool_gpus: Mapping[str, int]
+    expected: Expectation
     without_room: WithoutRoom = WithoutRoom.HOLD
     strategy: RolloutStrategy = RolloutStrategy.NEW_CLUSTER
     allow: str | None = None
@@ -46,7 +49,33 @@ def rollout_manifest(plan: Plan, smoke_test: str) -> RolloutManifest:
             f"/api/v1/namespaces/{service.namespace}/services/{head}/proxy{APPLICATIONS}"
         ),
         pool_gpus={pool.id: pool.max_nodes * pool.tier.gpu_count for pool in plan.pools},
+        expected=_expectation(plan),
         without_room=plan.rollout.without_room,
         strategy=plan.rollout.strategy,
         allow=plan.rollout.allow,
     )
+
+
+def _expectation(plan: Plan) -> Expectation:
+    starts = [(model, cold_start(model, plan.pool(model.pool))) for model in plan.models]
+    return Expectation(
+        models={
+            model.name: ModelStart(
+                replicas=model.replicas.min,
+                anew=_duration(start.anew),
+                beside=_duration(start.beside),
+                in_place=_duration(start.in_place),
+            )
+            for model, start in starts
+        },
+        pools={
+            pool.id: PoolNode(gpus=pool.tier.gpu_count, usd_per_hour=pool.node_usd_per_hour)
+            for pool in plan.pools
+        },
+        request_timeout_s=plan.service.request_timeout_seconds,
+        recreates=plan.rollout.strategy is RolloutStrategy.RECREATE,
+    )
+
+
+def _duration(seconds: Seconds) -> Duration:
+    return Duration(least=seconds.least, most=seconds.most)

@@ -22,10 +22,12 @@ from planning.plan import (
 )
 from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, QuotaNeed, StackCost
 from planning.planner import gpu_pools, make_plan
+from planning.sizing.cold_start import ColdStart, Seconds, cold_start
 
 __all__ = [
     "GIB",
     "ClusterPlan",
+    "ColdStart",
     "CpuPoolCost",
     "CpuPoolPlan",
     "IdleGpus",
@@ -41,8 +43,10 @@ __all__ = [
     "ReleasePlan",
     "Replicas",
     "RouterGroupPlan",
+    "Seconds",
     "ServicePlan",
     "StackCost",
+    "cold_start",
     "gpu_pools",
     "idle_gpus",
     "make_plan",

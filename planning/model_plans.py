@@ -194,6 +194,7 @@ def _model_plan(
         lora_path=None if deployment.lora is None else deployment.lora.path,
         task=checkpoint.task,
         task_arguments=_task_arguments(spec),
+        checkpoint_bytes=checkpoint.checkpoint_bytes,
         derived=frozenset(derived),
     )
     return plan, problems

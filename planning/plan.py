@@ -199,6 +199,7 @@ class ModelPlan:
     lora_path: the folder of LoRA adapters, a bucket's URI; None if it has none.
     task: what it is served for.
     task_arguments: the engine arguments that this release needs for the task.
+    checkpoint_bytes: what a node downloads of it; None if that is not known.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -226,6 +227,7 @@ class ModelPlan:
     lora_path: str | None = None
     task: Task = Task.GENERATE
     task_arguments: Mapping[str, object] = field(default_factory=dict)
+    checkpoint_bytes: int | None = None
     derived: frozenset[str] = frozenset()
 
     @property

@@ -1,4 +1,4 @@
-"""The one comment that a pull request keeps: verdict, what changes, the plan, the engine's preview.
+"""The one comment that a pull request keeps: verdict, rollout, what changes, plan and resources.
 
 Its first line is a marker: a workflow finds the comment by it, and edits it in place.
 """
@@ -51,7 +51,7 @@ def marker(stack: str) -> str:
 
 def comment(content: CommentContent) -> str:
     """The whole comment, cut to the length that GitHub accepts."""
-    parts = [marker(content.stack), *_verdict(content)]
+    parts = [marker(content.stack), *_verdict(content), *_rollout(content)]
     optional: list[str] = []
     if content.new is not None:
         if content.no_old:
@@ -103,6 +103,34 @@ def _verdict(content: CommentContent) -> Iterable[str]:
     warnings = content.new["warnings"]
     if warnings:
         yield "\n".join(f"- ⚠️ {escape(warning)}" for warning in warnings)
+
+
+def _rollout(content: CommentContent) -> Iterable[str]:
+    """What the preview's own messages say; never silence about what runs."""
+    preview = content.preview
+    if preview is None or content.new is None:
+        return
+    yield "### What this change does to what runs"
+    told = [f"- {'⚠️ ' if item.warns else ''}{escape(item.text)}" for item in preview.explanations]
+    if told:
+        more = [f"- and {len(told) - _MOST_LINES} more"] if len(told) > _MOST_LINES else []
+        yield "\n".join([*told[:_MOST_LINES], *more])
+    if preview.service in _SERVICE_WORDS:
+        yield _SERVICE_WORDS[preview.service]
+    elif preview.service is None or not told:
+        yield _NOT_KNOWN
+
+
+_SERVICE_WORDS: Final = {
+    "create": "The service is new: nothing of it runs yet.",
+    "same": "The service itself stays as it is.",
+    "replace": "⚠️ The RayService is replaced: no model answers until the new one has loaded.",
+    "delete": "⚠️ The RayService is deleted: no model answers any more.",
+}
+_NOT_KNOWN: Final = (
+    "⚠️ What happens to the models that run is not known: the preview says nothing about it. It is "
+    "of another program, of an earlier version of this one, or it ended before."
+)
 
 
 def _errors(preview: EnginePreview | None) -> Sequence[str]:

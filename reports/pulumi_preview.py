@@ -1,7 +1,7 @@
-"""The output of `pulumi preview --json`: which resources change, and what went wrong.
+"""The output of `pulumi preview --json`: which resources change, what that does, what went wrong.
 
-Only names, operations and the keys that force a replacement are read from it: the rest is every
-input of every resource, which does not belong in a comment.
+Only names, operations, the keys that force a replacement and what this program's hooks say are read
+from it: the rest is every input of every resource, which does not belong in a comment.
 """
 
 import json
@@ -22,6 +22,16 @@ _CHANGES: Final = {
     "import": "import",
 }
 
+# The components whose hooks say at previews what a change does (components/preview_messages.py).
+_EXPLAINING: Final = frozenset(
+    {
+        "ray-llm:index:GkeCluster",
+        "ray-llm:index:GpuNodePools",
+        "ray-llm:index:RayLlmService",
+    }
+)
+_SERVICE: Final = "kubernetes:ray.io/v1:RayService"
+_SAME: Final = "same"
 _ENDED: Final = re.compile(r"an unhandled error occurred: Program exited with non-zero exit code")
 
 
@@ -36,11 +46,26 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What a hook of this program says of the change; `warns` if people should look twice."""
+
+    text: str
+    warns: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnginePreview:
-    """The preview of one stack. errors: the messages of the engine or the program."""
+    """The preview of one stack.
+
+    errors: the messages of the engine or the program.
+    explanations: what the change does to what runs, in the order of the preview.
+    service: what happens to the RayService, `same` included; None if the preview has none.
+    """
 
     steps: tuple[Step, ...]
     errors: tuple[str, ...]
+    explanations: tuple[Explanation, ...] = ()
+    service: str | None = None
 
     def of(self, operation: str) -> tuple[Step, ...]:
         """The steps of one operation, without components, which only group resources."""
@@ -63,6 +88,23 @@ def engine_preview(text: str, origin: str) -> EnginePreview:
         return EnginePreview(steps=(), errors=(f"pulumi preview printed: {first}",))
     if not isinstance(data, dict) or not ({"steps", "diagnostics", "changeSummary"} & data.keys()):
         raise SourceError(f"{origin}: is not the JSON of `pulumi preview --json`.")
+    services = [
+        _CHANGES.get(str(step.get("op")), _SAME)
+        for step in data.get("steps") or []
+        if isinstance(step, dict) and _type(step) == _SERVICE
+    ]
+    explanations = [
+        Explanation(
+            text=without_secrets(str(diagnostic.get("message", "")))
+            .removeprefix("warning: ")
+            .strip(),
+            warns=diagnostic["severity"] == "warning",
+        )
+        for diagnostic in data.get("diagnostics") or []
+        if isinstance(diagnostic, dict)
+        and diagnostic.get("severity") in {"info", "info#err", "warning"}
+        and _type(diagnostic) in _EXPLAINING
+    ]
     steps = [_step(step) for step in data.get("steps") or [] if isinstance(step, dict)]
     errors = [
         _without_traceback(without_secrets(str(diagnostic.get("message", ""))))
@@ -74,7 +116,16 @@ def engine_preview(text: str, origin: str) -> EnginePreview:
     return EnginePreview(
         steps=tuple(dict.fromkeys(step for step in steps if step is not None)),
         errors=tuple(dict.fromkeys(causes or errors)),
+        explanations=tuple(dict.fromkeys(item for item in explanations if item.text)),
+        # A replacement has several steps.
+        service=next((operation for operation in services if operation), None),
     )
+
+
+def _type(item: dict[str, Any]) -> str:
+    """The type of the resource to which a step or a message belongs; empty without one."""
+    parts = str(item.get("urn", "")).split("::")
+    return parts[2].rsplit("$", 1)[-1] if len(parts) > 3 else ""
 
 
 def _without_traceback(message: str) -> str:
@@ -98,7 +149,8 @@ def _step(step: dict[str, Any]) -> Step | None:
     if not operation or len(urn) < 4:
         return None
     type_ = urn[2].rsplit("$", 1)[-1]
-    if type_.startswith(("ray-llm:", "pulumi:pulumi:", "pulumi:providers:")):
+    # Components only group resources, and a Stash is only in the state.
+    if type_.startswith(("ray-llm:", "pulumi:pulumi:", "pulumi:providers:", "pulumi:index:Stash")):
         return None
     forced_by = step.get("replaceReasons") or []
     return Step(

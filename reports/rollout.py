@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import Final
 
-from models.catalog import REPLACING_POOL_FIELDS
+from models.catalog import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
 
 
 class Rollout(StrEnum):
@@ -36,8 +36,7 @@ POOL_FIELDS: Final[Mapping[str, Rollout]] = {
     **dict.fromkeys(chain(*REPLACING_POOL_FIELDS.values()), Rollout.POOL_REPLACED),
     # Pods on spot nodes get a shorter grace period, which is a field of the RayClusterSpec.
     "spot": Rollout.POOL_REPLACED_AND_SECOND_CLUSTER,
-    "machineType": Rollout.NODES,
-    "bootDiskGb": Rollout.NODES,
+    **dict.fromkeys(chain(*NODE_BY_NODE_POOL_FIELDS.values()), Rollout.NODES),
     "zones": Rollout.AT_ONCE,
     "minNodes": Rollout.AT_ONCE,
     "maxNodes": Rollout.AT_ONCE,

@@ -4,6 +4,7 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
+from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
 from rollouts.handover import (
     ServeConfig,
@@ -15,19 +16,26 @@ from rollouts.handover import (
     running_at_least,
     without,
 )
+from rollouts.node_pools import PoolFields, pool_sentences
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
 from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
+from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange
-from rollouts.words import Sentence, sentences
+from rollouts.words import sentences
 
 __all__ = [
+    "Duration",
     "Effect",
+    "Expectation",
     "Kind",
     "Left",
     "ModelChange",
+    "ModelStart",
     "ModelState",
     "Pod",
+    "PoolFields",
+    "PoolNode",
     "PoolRoom",
     "Progress",
     "QuotaRoom",
@@ -43,6 +51,7 @@ __all__ = [
     "is_as_wanted",
     "leftovers",
     "next_wave",
+    "pool_sentences",
     "predict",
     "running_at_least",
     "sentences",

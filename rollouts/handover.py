@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rollouts.serve_models import serve_options
+from rollouts.serve_models import gpus_of_replica, serve_options
 
 ServeConfig = Mapping[str, Any]
 Application = Mapping[str, Any]
@@ -70,7 +70,7 @@ def next_wave(
     # What starts beside has its GPUs already, or will have them.
     already = {item["name"]: running_at_least(item) for item in kept if _is_beside(item)}
     for item in kept:
-        pool, gpus = _demand(item)
+        pool, gpus = gpus_of_replica(item)
         free[pool] -= gpus * max(running.get(item["name"], 0), already.get(item["name"], 0))
     counts: dict[str, int] = {}
     later: list[Application] = []
@@ -83,7 +83,7 @@ def next_wave(
             later.append(item)
         else:
             counts[item["name"]] = count
-            pool, gpus = _demand(item)
+            pool, gpus = gpus_of_replica(item)
             free[pool] -= gpus * max(0, count - already.get(item["name"], 0))
     if not counts or all(count == 0 for count in counts.values()):
         counts |= {item["name"]: 0 for item in later}
@@ -187,22 +187,10 @@ def _replaces(application: Application, running: Mapping[str, Application]) -> b
 
 def _count(item: Application, running: int, free: Mapping[str, int], already: int) -> int:
     """With how many replicas a version starts: as many as answer now, if there is room."""
-    pool, gpus = _demand(item)
+    pool, gpus = gpus_of_replica(item)
     most: int = serve_options(item)["autoscaling_config"]["max_replicas"]
     room = free.get(pool, 0) // gpus if gpus else running
     return max(0, min(running, most, already + max(0, room)))
-
-
-def _demand(application: Application) -> tuple[str, int]:
-    """The pool of an application and the GPUs of it that one replica takes."""
-    config = application["args"]["llm_configs"][0]
-    bundle = config.get("resources_per_bundle")
-    if bundle:
-        engine = config["engine_kwargs"]
-        replicas = engine["tensor_parallel_size"] * engine.get("pipeline_parallel_size", 1)
-        return next(((pool, replicas) for pool in bundle if pool != "GPU"), ("", 0))
-    resources = config["deployment_config"]["ray_actor_options"].get("resources") or {}
-    return next(((pool, int(gpus)) for pool, gpus in resources.items()), ("", 0))
 
 
 def _beside(application: Application, replicas: int) -> Application:

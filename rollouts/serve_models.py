@@ -54,12 +54,23 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Demand:
+    """The GPUs of a pool that a replica of a model takes, and all at its minimum and maximum."""
+
+    pool: str
+    each: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelChange:
     """One model in two serve configs.
 
     beside: whether its application has another name afterwards, so that Serve runs both for a time.
     changed: paths inside its application.
     replicas: the least number that runs until then; None if the serve config does not say.
+    before, after: the GPUs that it takes; None if it is not there then, or does not say.
     """
 
     name: str
@@ -67,6 +78,8 @@ class ModelChange:
     beside: bool = False
     changed: tuple[str, ...] = ()
     replicas: int | None = None
+    before: Demand | None = None
+    after: Demand | None = None
 
 
 def without_common_applications(old: str, new: str) -> tuple[str, str, tuple[str, ...]]:
@@ -113,12 +126,12 @@ def model_changes(old: str, new: str) -> tuple[ModelChange, ...]:
     changes = [
         _change(route, before[route], application)
         if route in before
-        else ModelChange(name=_name(route), effect=Effect.ADDED)
+        else ModelChange(name=_name(route), effect=Effect.ADDED, after=_demand(application))
         for route, application in after.items()
     ]
     gone = [
-        ModelChange(name=_name(route), effect=Effect.REMOVED)
-        for route in before
+        ModelChange(name=_name(route), effect=Effect.REMOVED, before=_demand(application))
+        for route, application in before.items()
         if route not in after
     ]
     return (*changes, *gone)
@@ -202,6 +215,8 @@ def _change(route: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Model
         beside=renamed,
         changed=(*code, *restarted, *router, *in_place, *others),
         replicas=_replicas(old),
+        before=_demand(old),
+        after=_demand(new),
     )
 
 
@@ -216,6 +231,36 @@ def serve_options(application: Mapping[str, Any]) -> Mapping[str, Any]:
             return options
     found: Mapping[str, Any] = application["args"]["llm_configs"][0]["deployment_config"]
     return found
+
+
+def gpus_of_replica(application: Mapping[str, Any]) -> tuple[str, int]:
+    """The pool of an application and the GPUs of it that one replica takes; "" and 0 without one.
+
+    Raises KeyError or IndexError for an application of another form.
+    """
+    config = application["args"]["llm_configs"][0]
+    bundle = config.get("resources_per_bundle")
+    if bundle:
+        engine = config["engine_kwargs"]
+        gpus = engine["tensor_parallel_size"] * engine.get("pipeline_parallel_size", 1)
+        return next(((pool, gpus) for pool in bundle if pool != "GPU"), ("", 0))
+    resources = config["deployment_config"]["ray_actor_options"].get("resources") or {}
+    return next(((pool, int(gpus)) for pool, gpus in resources.items()), ("", 0))
+
+
+def _demand(application: Mapping[str, Any]) -> Demand | None:
+    """None if it cannot be read from the application."""
+    try:
+        pool, gpus = gpus_of_replica(application)
+        scaling = serve_options(application)["autoscaling_config"]
+        return Demand(
+            pool=pool,
+            each=gpus,
+            least=gpus * int(scaling["min_replicas"]),
+            most=gpus * int(scaling["max_replicas"]),
+        )
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _replicas(application: Mapping[str, Any]) -> int | None:

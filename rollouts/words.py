@@ -1,41 +1,45 @@
 """What a rollout does, in sentences for whoever reads a preview."""
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 from models.catalog import DEFAULT_RAY, kuberay_releases, ray_releases
+from rollouts.expectation import (
+    HOURS_A_MONTH,
+    Duration,
+    Expectation,
+    ModelStart,
+    gpus_in_words,
+    usd_in_all,
+)
 from rollouts.prediction import Kind, Release, Rollout
+from rollouts.sentence import Sentence, listed
 from rollouts.serve_models import Effect, ModelChange
 
 _NAMED: Final = 5
 _PATHS: Final = 3
+_NOTHING_EXPECTED: Final = Expectation()
 # A group's numbers follow its models, and Ray's autoscaler changes those that run.
 _NUMBERS: Final = (".replicas", ".minReplicas", ".maxReplicas")
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """One or a few sentences; `warns` if something stops answering, costs or goes missing."""
-
-    text: str
-    warns: bool
-
-
 def sentences(
-    rollout: Rollout, *, names_release: bool = True, recreates: bool = False
+    rollout: Rollout, *, names_release: bool = True, expected: Expectation = _NOTHING_EXPECTED
 ) -> tuple[Sentence, ...]:
     """What to know before this change, what matters most first; nothing if nothing happens.
 
     names_release: whether the stack says which Ray it wants; else the program's default decides.
-    recreates: whether the Ray cluster that answers is deleted before a second one does.
+    expected: times and prices; what it lacks is left out.
     """
-    return tuple(_sentences(rollout, names_release=names_release, recreates=recreates))
+    return tuple(_sentences(rollout, expected, names_release=names_release))
 
 
-def _sentences(rollout: Rollout, *, names_release: bool, recreates: bool) -> Iterator[Sentence]:
+def _sentences(
+    rollout: Rollout, expected: Expectation, *, names_release: bool
+) -> Iterator[Sentence]:
     if rollout.kind is Kind.UNKNOWN:
-        yield from _unknown(rollout, names_release=names_release, recreates=recreates)
+        yield from _unknown(rollout, expected, names_release=names_release)
         return
     if rollout.refused:
         yield Sentence(
@@ -56,9 +60,9 @@ def _sentences(rollout: Rollout, *, names_release: bool, recreates: bool) -> Ite
             warns=True,
         )
     if rollout.causes:
-        yield _second_cluster(rollout, names_release=names_release, recreates=recreates)
+        yield _second_cluster(rollout, expected, names_release=names_release)
     yield from _ignored(rollout)
-    yield from _models(rollout)
+    yield from _models(rollout, expected)
     if rollout.appended:
         yield Sentence(
             f"The running Ray cluster gets {_counted('worker group', rollout.appended)} in place: "
@@ -66,9 +70,11 @@ def _sentences(rollout: Rollout, *, names_release: bool, recreates: bool) -> Ite
             warns=False,
         )
         yield from _written(rollout)
+    if bill := _bill(rollout, expected):
+        yield Sentence(bill, warns=False)
 
 
-def _unknown(rollout: Rollout, *, names_release: bool, recreates: bool) -> Iterator[Sentence]:
+def _unknown(rollout: Rollout, expected: Expectation, *, names_release: bool) -> Iterator[Sentence]:
     why = "; ".join(rollout.unknown)
     if rollout.if_known is None:
         yield Sentence(
@@ -81,10 +87,10 @@ def _unknown(rollout: Rollout, *, names_release: bool, recreates: bool) -> Itera
         f"{newest} do:",
         warns=False,
     )
-    yield from _sentences(rollout.if_known, names_release=names_release, recreates=recreates)
+    yield from _sentences(rollout.if_known, expected, names_release=names_release)
 
 
-def _second_cluster(rollout: Rollout, *, names_release: bool, recreates: bool) -> Sentence:
+def _second_cluster(rollout: Rollout, expected: Expectation, *, names_release: bool) -> Sentence:
     causes = list(rollout.causes)
     said = []
     stays = ""
@@ -94,21 +100,38 @@ def _second_cluster(rollout: Rollout, *, names_release: bool, recreates: bool) -
         said.append(_release(before, after, names_release=names_release))
         stays = _how_to_stay(before)
     if causes:
-        said.append(f"{_listed(causes, _PATHS)} {'changes' if len(causes) == 1 else 'change'}")
-    if recreates:
+        said.append(f"{listed(causes, _PATHS)} {'changes' if len(causes) == 1 else 'change'}")
+    if expected.recreates:
+        lasts = expected.slowest_start()
+        how_long = str(lasts) if lasts else "for minutes with large weights"
         return Sentence(
             f"{', and '.join(said)}. KubeRay starts another Ray cluster. As soon as its head runs, "
             "the old cluster is deleted (ray-llm:rollout.strategy: recreate): no model answers "
-            "from then until the new one has loaded it, for minutes with large weights, and if "
-            f"the new one does not start, none answers at all. No GPU is needed twice.{stays}",
+            f"from then until the new one has loaded it, {how_long}, and if the new one does not "
+            f"start, none answers at all. No GPU is needed twice.{stays}",
             warns=True,
         )
-    twice = [f"{count} of {group}" for group, count in rollout.gpus.items()]
-    on_top = f" Its first GPUs: {_listed(twice, _NAMED)}." if twice else ""
     return Sentence(
         f"{', and '.join(said)}. KubeRay starts a second Ray cluster beside the old one: until it "
-        f"answers, the GPUs are needed twice, and every model loads anew.{on_top}{stays}",
+        "answers, the GPUs are needed twice, and every model loads anew."
+        f"{_on_top(rollout, expected)}{stays}",
         warns=True,
+    )
+
+
+def _on_top(rollout: Rollout, expected: Expectation) -> str:
+    """The GPUs of a second cluster, for how long, and their price."""
+    lasts = expected.slowest_start()
+    until = f" The old one answers until then, {lasts}." if lasts else ""
+    if not rollout.gpus:
+        return until
+    gpus = listed(gpus_in_words(rollout.gpus), _NAMED)
+    price = expected.usd_per_hour(rollout.gpus, whole_nodes=True)
+    if price is None or lasts is None:
+        return f" Its first GPUs: {gpus}.{until}"
+    return (
+        f" Its first GPUs: {gpus}, at USD {price:.2f} an hour, so {usd_in_all(price, lasts)} in "
+        f"all.{until}"
     )
 
 
@@ -131,7 +154,7 @@ def _ignored(rollout: Rollout) -> Iterator[Sentence]:
     paths = [path for path in rollout.ignored if not path.endswith(_NUMBERS)]
     if paths:
         yield Sentence(
-            f"KubeRay ignores that {_listed(paths, _PATHS)} "
+            f"KubeRay ignores that {listed(paths, _PATHS)} "
             f"{'changes' if len(paths) == 1 else 'change'}: nothing that runs hears of it, and "
             "nothing says so. It takes effect in the next Ray cluster, which another image or Ray "
             "release starts.",
@@ -143,16 +166,21 @@ def _written(rollout: Rollout) -> Iterator[Sentence]:
     paths = [path for path in rollout.written if not path.endswith(_NUMBERS)]
     if paths:
         yield Sentence(
-            f"{_listed(paths, _PATHS)}: only pods that start later have it, because KubeRay "
+            f"{listed(paths, _PATHS)}: only pods that start later have it, because KubeRay "
             "restarts none for it.",
             warns=True,
         )
 
 
-def _models(rollout: Rollout) -> Iterator[Sentence]:
+def _models(rollout: Rollout, expected: Expectation) -> Iterator[Sentence]:
     anew = bool(rollout.causes)
     if added := rollout.with_effect(Effect.ADDED):
-        yield Sentence(f"{_counted('Model', added)} {_is(added)} added.", warns=False)
+        times = _times(added, expected, lambda start: start.anew)
+        starts = f" Until the first answer it takes {times}." if times else ""
+        yield Sentence(
+            f"{_counted('Model', added)} {_is(added)} added.{starts}{_asleep(added, expected)}",
+            warns=False,
+        )
     if removed := rollout.with_effect(Effect.REMOVED):
         yield Sentence(
             f"{_counted('Model', removed)} {_is(removed)} removed: requests to "
@@ -166,7 +194,7 @@ def _models(rollout: Rollout) -> Iterator[Sentence]:
             warns=False,
         )
     elif edited:
-        yield from _edited(edited, rollout.held)
+        yield from _edited(edited, rollout.held, expected)
     if not anew and (routers := rollout.with_effect(Effect.ROUTER)):
         yield Sentence(
             f"{_counted('Model', routers)}: only the router restarts, no replica.", warns=False
@@ -175,20 +203,25 @@ def _models(rollout: Rollout) -> Iterator[Sentence]:
         changed = list(dict.fromkeys(path for model in scaled for path in model.changed))
         yield Sentence(
             f"{_counted('Model', scaled)} {'changes' if len(scaled) == 1 else 'change'} in place "
-            f"({_listed(changed, _PATHS)}): nothing restarts.",
+            f"({listed(changed, _PATHS)}): nothing restarts.",
             warns=False,
         )
 
 
-def _edited(edited: Sequence[ModelChange], held: Collection[str]) -> Iterator[Sentence]:
+def _edited(
+    edited: Sequence[ModelChange], held: Collection[str], expected: Expectation
+) -> Iterator[Sentence]:
     beside = [model for model in edited if model.beside and model.name not in held]
     waiting = [model for model in edited if model.beside and model.name in held]
     several = [model for model in edited if not model.beside and (model.replicas or 0) > 1]
     single = [model for model in edited if not model.beside and (model.replicas or 0) <= 1]
     if single:
+        times = _times(single, expected, lambda start: start.in_place)
+        lasts = f", which takes {times}" if times else ""
         yield Sentence(
             f"{_counted('Model', single)} {_is(single)} edited in place: Ray Serve stops the old "
-            "replica before the new one has loaded, and until then no request is answered.",
+            f"replica before the new one has loaded{lasts}, and until then no request is "
+            f"answered.{_too_long(single, expected)}",
             warns=True,
         )
     if several:
@@ -198,20 +231,115 @@ def _edited(edited: Sequence[ModelChange], held: Collection[str]) -> Iterator[Se
             warns=False,
         )
     if beside:
+        times = _times(beside, expected, lambda start: start.beside)
+        lasts = f", after {times}" if times else ""
         yield Sentence(
             f"{_counted('Model', beside)} {_is(beside)} edited: the new version loads beside the "
-            "old one, with as many replicas as the pool has room for, and takes over when it runs. "
-            "Nobody waits, and the GPUs of both are needed until then.",
+            "old one, with as many replicas as the pool has room for, and takes over when it runs"
+            f"{lasts}. Nobody waits, and the GPUs of both are needed until then."
+            f"{_gpus_beside(beside, expected)}{_asleep(beside, expected)}",
             warns=False,
         )
     if waiting:
+        times = _times(waiting, expected, lambda start: start.in_place)
         yield Sentence(
             f"{_counted('Model', waiting)} {_is(waiting)} edited, and the pool has no room for a "
             "second version: the new one loads after the old one has gone, and requests are held "
-            "meanwhile, for minutes with large weights. With a higher maxNodes of the pool nobody "
-            "waits.",
+            f"meanwhile, for {times or 'minutes with large weights'} after the old one's last "
+            "request has ended."
+            f"{_too_long(waiting, expected)} With a higher maxNodes of the pool nobody waits.",
             warns=True,
         )
+
+
+def _times(
+    models: Sequence[ModelChange],
+    expected: Expectation,
+    which: Callable[[ModelStart], Duration],
+) -> str:
+    """How long models take, by name if there are several; empty if it is not known of any."""
+    times = {
+        model.name: str(which(expected.models[model.name]))
+        for model in models
+        if model.name in expected.models
+    }
+    if len(times) == len(models) and len(set(times.values())) == 1:
+        return next(iter(times.values()))
+    return listed([f"{time} ({name})" for name, time in times.items()], _NAMED) if times else ""
+
+
+def _asleep(models: Sequence[ModelChange], expected: Expectation) -> str:
+    """Which of the models keep no replica, so that nothing starts before a request comes."""
+    names = [
+        model.name
+        for model in models
+        if model.name in expected.models and not expected.models[model.name].replicas
+    ]
+    if not names:
+        return ""
+    loads = "loads" if len(names) == 1 else "load"
+    return (
+        f" While nobody asks, {listed(names, _NAMED)} may have no replica and {loads} on request."
+    )
+
+
+def _too_long(models: Sequence[ModelChange], expected: Expectation) -> str:
+    limit = expected.request_timeout_s
+    starts = [start for model in models if (start := expected.models.get(model.name))]
+    if limit is None or not any(start.in_place.may_exceed(limit) for start in starts):
+        return ""
+    return f" A request that waits longer than {Duration(least=limit, most=limit)} gets an error."
+
+
+def _gpus_beside(models: Sequence[ModelChange], expected: Expectation) -> str:
+    """The GPUs that new versions take on top, as far as the old ones' minima say."""
+    gpus: Counter[str] = Counter()
+    for model in models:
+        if model.before and model.after and model.replicas:
+            # As many replicas as run, and at most the new maximum.
+            each = model.after.each
+            gpus[model.after.pool] += min(model.replicas * each, model.after.most)
+    price = expected.usd_per_hour(gpus, whole_nodes=True)
+    if not gpus or price is None:
+        return ""
+    return (
+        f" On top with the minimum of replicas: {listed(gpus_in_words(gpus), _NAMED)}, at most "
+        f"USD {price:.2f} an hour; more if more replicas run."
+    )
+
+
+def _bill(rollout: Rollout, expected: Expectation) -> str:
+    """What the models' GPUs come to afterwards; empty if they stay as many."""
+    least: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    for model in rollout.models:
+        for demand, sign in ((model.before, -1), (model.after, 1)):
+            if demand:
+                least[demand.pool] += sign * demand.least
+                most[demand.pool] += sign * demand.most
+    changes = [
+        f"{listed(_signed(gpus), _NAMED)} at their {name}{_a_month(gpus, expected)}"
+        for name, gpus in (("minimum", least), ("maximum", most))
+        if any(gpus.values())
+    ]
+    return f"Afterwards the models take {', and '.join(changes)}." if changes else ""
+
+
+def _signed(gpus: Counter[str]) -> list[str]:
+    return [
+        f"{abs(count)} GPU{'s' if abs(count) > 1 else ''} of {pool} "
+        f"{'more' if count > 0 else 'fewer'}"
+        for pool, count in gpus.items()
+        if count
+    ]
+
+
+def _a_month(gpus: Counter[str], expected: Expectation) -> str:
+    changed = {pool: count for pool, count in gpus.items() if count}
+    price = expected.usd_per_hour(changed, whole_nodes=False)
+    if price is None:
+        return " (a price is not known)"
+    return f" (USD {price * HOURS_A_MONTH:+,.0f} a month)"
 
 
 def _them(items: Sequence[object]) -> str:
@@ -224,11 +352,4 @@ def _is(items: Sequence[object]) -> str:
 
 def _counted(what: str, items: Sequence[ModelChange | str]) -> str:
     names = [item.name if isinstance(item, ModelChange) else item for item in items]
-    return f"{what}{'s' if len(names) > 1 else ''} {_listed(names, _NAMED)}"
-
-
-def _listed(names: Sequence[str], at_most: int) -> str:
-    shown, more = list(names[:at_most]), len(names) - at_most
-    if more > 0:
-        shown.append(f"{more} more")
-    return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
+    return f"{what}{'s' if len(names) > 1 else ''} {listed(names, _NAMED)}"

@@ -55,7 +55,7 @@ from models.catalog.releases import (
     ray_service_name_limit,
     suitable_rays,
 )
-from models.catalog.replacing_fields import REPLACING_POOL_FIELDS
+from models.catalog.replacing_fields import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
 from models.catalog.tasks import (
     TaskRow,
     generation_arguments,
@@ -103,6 +103,7 @@ __all__ = [
     "DEFAULT_KUBERAY",
     "DEFAULT_RAY",
     "GPUS_ALL_REGIONS",
+    "NODE_BY_NODE_POOL_FIELDS",
     "QUOTA_DIMENSIONS",
     "REPLACING_POOL_FIELDS",
     "SSD_TOTAL_GB",

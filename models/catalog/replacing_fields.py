@@ -1,4 +1,4 @@
-"""The fields of a node pool whose change makes GKE replace it.
+"""The fields of a node pool whose change makes GKE replace it, or its nodes.
 
 A pool has a name that the program chose, so the old one is deleted before the new one is made: its
 models are down meanwhile. Everything else changes in place: sizes and zones at once, the rest node
@@ -30,3 +30,12 @@ REPLACING_POOL_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "project": (),
     }
 )
+
+NODE_BY_NODE_POOL_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "nodeConfig.diskSizeGb": ("bootDiskGb",),
+        "nodeConfig.diskType": ("bootDiskType",),
+        "nodeConfig.machineType": ("machineType",),
+    }
+)
+"""The same for fields whose change makes GKE replace the nodes one after the other."""

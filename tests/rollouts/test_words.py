@@ -80,16 +80,17 @@ def test_an_application_of_another_name_is_said_to_load_beside_the_old_one() -> 
 
 def test_models_that_come_and_go_are_named() -> None:
     models = tuple(model(name, "l4") for name in ("c", "d"))
-    added, removed = said(service(models=models))
+    added, removed, bill = said(service(models=models))
     assert added == Sentence("Models c and d are added.", warns=False)
     assert removed == Sentence(
         "Models a and b are removed: requests to them get a 404.", warns=True
     )
+    assert bill.text.startswith("Afterwards the models take ")
 
 
 def test_many_models_are_not_all_listed() -> None:
     models = (*MODELS, *(model(f"m{index}", "l4") for index in range(8)))
-    [sentence] = said(service(models=models))
+    sentence, _ = said(service(models=models))
     assert sentence.text == "Models m0, m1, m2, m3, m4 and 3 more are added."
 
 
@@ -194,7 +195,7 @@ def test_no_sentence_shows_a_value_of_the_serve_config_or_of_an_environment() ->
 
 
 def test_recreate_says_from_when_to_when_no_model_answers_and_no_gpu_twice() -> None:
-    [sentence, *_] = said(of_edit("an image"), recreates=True)
+    [sentence, *_] = said(of_edit("an image"), expected=Expectation(recreates=True))
     assert sentence.warns
     assert "no model answers from then until the new one has loaded it" in sentence.text
     assert "if the new one does not start, none answers at all" in sentence.text

@@ -1,0 +1,94 @@
+"""A record of node pools in the state, whose hook says at previews what an edit does to them.
+
+A hook of the pools themselves would not do: one that runs before a creation is not told what was
+there before, so it takes a replaced pool for a new one, and one that runs before a deletion stops
+every `pulumi destroy` without `--run-program`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.preview_messages import say
+from planning import CpuPoolPlan, PoolPlan
+from rollouts import PoolFields, pool_sentences
+
+
+def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
+    """What is remembered of a GPU pool, by the keys of a plan as data."""
+    return {
+        "tier": pool.tier.id,
+        "accelerator": pool.tier.accelerator_type,
+        "gpusPerNode": pool.tier.gpu_count,
+        "gpuDriverVersion": pool.gpu_driver_version.value,
+        "spot": pool.spot,
+        "machineType": pool.machine_type,
+        "bootDiskType": pool.boot_disk_type,
+        "bootDiskGb": pool.boot_disk_gb,
+        "zones": list(pool.zones),
+        "minNodes": pool.min_nodes,
+        "maxNodes": pool.max_nodes,
+    }
+
+
+def cpu_pool_fields(pool: CpuPoolPlan, zones: Sequence[str]) -> PoolFields:
+    """What is remembered of the CPU pool, by the keys of a plan as data."""
+    return {
+        "machineType": pool.machine_type,
+        "bootDiskType": pool.boot_disk_type,
+        "bootDiskGb": pool.boot_disk_gb,
+        "zones": list(zones),
+        "minNodes": pool.min_nodes,
+        "maxNodes": pool.max_nodes,
+    }
+
+
+def record_node_pools(
+    name: str,
+    pools: Mapping[str, PoolFields],
+    owner: pulumi.Resource,
+    after: Sequence[pulumi.Resource],
+    *,
+    ray_head: bool,
+) -> pulumi.Stash:
+    """The record of the pools of a component, as they are once all of `after` are so.
+
+    ray_head: whether they host the Ray head instead of models.
+    """
+    hook = pulumi.ResourceHook(
+        f"{name}-explain",
+        _Explaining(owner=owner, ray_head=ray_head),
+        pulumi.ResourceHookOptions(on_dry_run=True),
+    )
+    return pulumi.Stash(
+        name,
+        input={"pools": pools},
+        opts=pulumi.ResourceOptions(
+            parent=owner,
+            depends_on=after,
+            hooks=pulumi.ResourceHookBinding(before_update=[hook]),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Explaining:
+    """The hook of the record."""
+
+    owner: pulumi.Resource
+    ray_head: bool
+
+    # Pulumi names a hook by this.
+    __name__ = "explain"
+
+    def __call__(self, args: pulumi.ResourceHookArgs) -> None:
+        if pulumi.runtime.is_dry_run():
+            old, new = (_pools(inputs) for inputs in (args.old_inputs, args.new_inputs))
+            say(pool_sentences(old, new, ray_head=self.ray_head), self.owner)
+
+
+def _pools(inputs: object) -> Mapping[str, PoolFields]:
+    stashed = inputs.get("input") if isinstance(inputs, Mapping) else None
+    pools = stashed.get("pools") if isinstance(stashed, Mapping) else None
+    return pools if isinstance(pools, Mapping) else {}

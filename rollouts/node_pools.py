@@ -1,0 +1,87 @@
+"""What an edit of a stack does to its node pools, in sentences for whoever reads a preview.
+
+Which fields replace a pool, and which its nodes, is the catalogue's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from models.catalog import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
+from rollouts.sentence import Sentence, listed
+
+PoolFields = Mapping[str, Any]
+"""A pool by the keys that it has in the plan as data."""
+
+_REPLACING: Final = frozenset(chain(*REPLACING_POOL_FIELDS.values()))
+_NODE_BY_NODE: Final = frozenset(chain(*NODE_BY_NODE_POOL_FIELDS.values()))
+_NAMED: Final = 5
+
+
+def pool_sentences(
+    old: Mapping[str, PoolFields], new: Mapping[str, PoolFields], *, ray_head: bool
+) -> tuple[Sentence, ...]:
+    """What to know before this change of pools, by their ids; nothing if nothing changes.
+
+    ray_head: whether these pools host the Ray head instead of models.
+    """
+    if not all(isinstance(pool, Mapping) for pool in (*old.values(), *new.values())):
+        return (
+            Sentence(
+                "What this change does to the node pools is not known, because the state describes "
+                "them in another form.",
+                warns=True,
+            ),
+        )
+    return tuple(_sentences(old, new, ray_head=ray_head))
+
+
+def _sentences(
+    old: Mapping[str, PoolFields], new: Mapping[str, PoolFields], *, ray_head: bool
+) -> Iterator[Sentence]:
+    for pool in old:
+        if pool not in new:
+            yield Sentence(f"Node pool {pool} is deleted, and its nodes with it.", warns=True)
+    for pool, fields in new.items():
+        if pool in old:
+            yield from _changed(pool, old[pool], fields, ray_head=ray_head)
+        else:
+            kept = fields.get("minNodes")
+            nodes = f"and keeps {kept} of its nodes" if kept else "and has no node until one is due"
+            yield Sentence(f"Node pool {pool} is added {nodes}.", warns=False)
+
+
+def _changed(pool: str, old: PoolFields, new: PoolFields, *, ray_head: bool) -> Iterator[Sentence]:
+    # A key that only one of them has is another version's, and no change.
+    changed = [key for key in new if key in old and new[key] != old[key]]
+    replacing = [key for key in changed if key in _REPLACING]
+    node_by_node = [key for key in changed if key in _NODE_BY_NODE]
+    if replacing:
+        whose = "the Ray head and with it every model stops" if ray_head else "its models stop"
+        yield Sentence(
+            f"Node pool {pool} is deleted and created again, because {_change(replacing)}: {whose} "
+            "answering until new nodes are there and the weights have loaded.",
+            warns=True,
+        )
+    elif node_by_node:
+        what = (
+            "When the node of the Ray head goes, every model stops answering until it has loaded "
+            "again."
+            if ray_head
+            else "A model whose only replica is on the node does not answer until it has loaded on "
+            "another one."
+        )
+        yield Sentence(
+            f"GKE replaces the nodes of pool {pool} one after the other, because "
+            f"{_change(node_by_node)}. {what}",
+            warns=True,
+        )
+    elif changed:
+        yield Sentence(
+            f"Node pool {pool} changes in place ({listed(changed, _NAMED)}): no node is replaced.",
+            warns=False,
+        )
+
+
+def _change(keys: Sequence[str]) -> str:
+    return f"{listed(keys, _NAMED)} {'changes' if len(keys) == 1 else 'change'}"

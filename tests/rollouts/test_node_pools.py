@@ -1,0 +1,95 @@
+"""What people read of an edit of node pools."""
+
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from components.node_pool_record import cpu_pool_fields, gpu_pool_fields
+from models.catalog import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
+from reports.rollout import POOL_FIELDS, Rollout
+from rollouts import Sentence, pool_sentences
+from tests.manifests.plans import plan, pool
+
+L4 = gpu_pool_fields(pool("l4"))
+
+
+def said(new: dict[str, Any], *, ray_head: bool = False) -> Sentence:
+    [sentence] = pool_sentences({"l4": L4}, {"l4": {**L4, **new}}, ray_head=ray_head)
+    return sentence
+
+
+def test_nothing_is_said_of_pools_that_stay() -> None:
+    assert pool_sentences({"l4": L4}, {"l4": dict(L4)}, ray_head=False) == ()
+
+
+@pytest.mark.parametrize("key", sorted(set(chain(*REPLACING_POOL_FIELDS.values())) & set(L4)))
+def test_a_replaced_pool_is_a_warning(key: str) -> None:
+    sentence = said({key: "another"})
+    assert sentence.warns
+    assert sentence.text == (
+        f"Node pool l4 is deleted and created again, because {key} changes: its models stop "
+        "answering until new nodes are there and the weights have loaded."
+    )
+
+
+@pytest.mark.parametrize("key", sorted(chain(*NODE_BY_NODE_POOL_FIELDS.values())))
+def test_replaced_nodes_are_a_warning(key: str) -> None:
+    sentence = said({key: "another"})
+    assert sentence.warns
+    assert sentence.text.startswith(
+        f"GKE replaces the nodes of pool l4 one after the other, because {key} changes."
+    )
+    assert "the Ray head goes, every model stops" in said({key: "x"}, ray_head=True).text
+
+
+def test_sizes_and_zones_change_in_place() -> None:
+    assert said({"maxNodes": 9, "zones": ["us-central1-b"]}) == Sentence(
+        "Node pool l4 changes in place (zones and maxNodes): no node is replaced.", warns=False
+    )
+
+
+def test_the_most_that_happens_to_a_pool_is_said() -> None:
+    assert (
+        "deleted and created again, because spot changes"
+        in said({"spot": True, "machineType": "g2-standard-16", "maxNodes": 9}).text
+    )
+
+
+def test_pools_that_come_and_go_are_named() -> None:
+    new = {"t4": L4, "kept": {**L4, "minNodes": 2}}
+    assert pool_sentences({"l4": L4}, new, ray_head=False) == (
+        Sentence("Node pool l4 is deleted, and its nodes with it.", warns=True),
+        Sentence("Node pool t4 is added and has no node until one is due.", warns=False),
+        Sentence("Node pool kept is added and keeps 2 of its nodes.", warns=False),
+    )
+
+
+def test_a_key_of_another_version_is_no_change() -> None:
+    old = {key: value for key, value in L4.items() if key != "bootDiskType"}
+    assert pool_sentences({"l4": {**old, "former": 1}}, {"l4": L4}, ray_head=False) == ()
+
+
+def test_a_state_of_another_form_is_said_to_be_unknown() -> None:
+    broken: Any = {"l4": ["spot"]}
+    [sentence] = pool_sentences(broken, {"l4": L4}, ray_head=False)
+    assert sentence.warns
+    assert "is not known" in sentence.text
+
+
+def test_the_difference_of_two_plans_says_the_same_of_each_field() -> None:
+    """Both read the catalogue's two tables."""
+    words = {"is deleted and created again": "deleted and created", "one after the other": "one"}
+    for key in set(POOL_FIELDS) & set(L4):
+        text = said({key: "another"}).text
+        in_diff = str(POOL_FIELDS[key])
+        assert any(here in text and there in in_diff for here, there in words.items()) or (
+            POOL_FIELDS[key] is Rollout.AT_ONCE and "in place" in text
+        )
+
+
+def test_every_key_of_the_tables_that_a_stack_can_change_is_recorded() -> None:
+    keys = set(chain(*REPLACING_POOL_FIELDS.values(), *NODE_BY_NODE_POOL_FIELDS.values()))
+    assert keys <= set(L4)
+    cpu = cpu_pool_fields(plan().cluster.cpu_pool, ["us-central1-a"])
+    assert set(chain(*NODE_BY_NODE_POOL_FIELDS.values())) <= set(cpu)
