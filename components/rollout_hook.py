@@ -20,7 +20,16 @@ import yaml
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
 from manifests import RolloutManifest
-from rollouts import Kind, Rollout, Room, predict, sentences, shortages
+from rollouts import (
+    Kind,
+    Rollout,
+    Room,
+    as_live,
+    predict,
+    sentences,
+    shortages,
+    unforeseen,
+)
 
 if TYPE_CHECKING:
     from components.model_handover import Handover
@@ -77,9 +86,9 @@ class _RollingOut:
 
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:
         new = args.new_inputs or {}
-        rollout = predict(
-            args.old_inputs or {}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
-        )
+        # After `--refresh`, both are what the cluster has.
+        old = as_live(args.old_inputs or {}, args.old_outputs or args.old_inputs or {})
+        rollout = predict(old, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus)
         if pulumi.runtime.is_dry_run():
             for sentence in sentences(rollout, names_release=self.hooks.names_release):
                 (pulumi.warn if sentence.warns else pulumi.info)(sentence.text)
@@ -87,9 +96,31 @@ class _RollingOut:
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
         if pulumi.runtime.is_dry_run():
             return
-        if _replaces_models(rollout) and (access := await self.hooks.access.known()):
-            wanted = _serve_config(new)
-            await asyncio.to_thread(lambda: _handover(access, self.hooks.manifest).run(wanted))
+        if access := await self.hooks.access.known():
+            await asyncio.to_thread(lambda: self._prepare(access, old, new, rollout))
+
+    def _prepare(
+        self,
+        access: ClusterAccess,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any],
+        rollout: Rollout,
+    ) -> None:
+        """Starts new versions beside the old ones, if the live object is what was predicted of."""
+        handover = _handover(access, self.hooks.manifest)
+        live = handover.service.object()
+        if live is not None:
+            found = predict(as_live(old, live), new, self.hooks.kuberay)
+            if clauses := unforeseen(rollout, found):
+                manifest = self.hooks.manifest
+                raise pulumi.RunError(
+                    f"The RayService {manifest.namespace}/{manifest.name} was changed by others "
+                    "since the last `pulumi up`, which the preview did not see: "
+                    f"{'; '.join(clauses)}. Run `pulumi up --refresh`: its preview starts from "
+                    "the cluster."
+                )
+        if _replaces_models(rollout):
+            handover.run(_serve_config(new))
 
 
 @dataclass(frozen=True)
@@ -117,7 +148,7 @@ def _replaces_models(rollout: Rollout) -> bool:
 
 
 def _handover(access: ClusterAccess, manifest: RolloutManifest) -> "Handover":
-    # An update that replaces no model does without the client.
+    # Previews do without the client.
     from components.live_ray_service import LiveRayService
     from components.model_handover import Handover
 

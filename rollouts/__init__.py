@@ -4,6 +4,7 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
+from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.handover import (
     ServeConfig,
     Wave,
@@ -20,6 +21,7 @@ from rollouts.serve_models import Effect, ModelChange
 from rollouts.words import Sentence, sentences
 
 __all__ = [
+    "Addition",
     "Effect",
     "Kind",
     "ModelChange",
@@ -30,6 +32,8 @@ __all__ = [
     "Sentence",
     "ServeConfig",
     "Wave",
+    "additions",
+    "as_live",
     "handed_over",
     "held_models",
     "leftovers",
@@ -38,5 +42,6 @@ __all__ = [
     "running_at_least",
     "sentences",
     "shortages",
+    "unforeseen",
     "without",
 ]
