@@ -18,6 +18,7 @@ from rollouts.handover import (
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
 from rollouts.serve_models import Effect, ModelChange
+from rollouts.tree import differences
 from rollouts.words import Sentence, sentences
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Wave",
     "additions",
     "as_live",
+    "differences",
     "handed_over",
     "held_models",
     "leftovers",
