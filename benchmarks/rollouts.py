@@ -40,6 +40,7 @@ from tests.cluster.streams import read_stream
 QUIET: Final = "a quiet minute"
 QUIET_SECONDS: Final = 60.0
 STREAM_SECONDS: Final = 120
+WORD_SECONDS: Final = 0.1
 STREAMS: Final = 4
 # Longer than a client waits that is held while an engine loads, so that it shows how long that is.
 PATIENCE_SECONDS: Final = 400.0
@@ -158,7 +159,8 @@ class Streams:
 
     def __init__(self, cluster: Cluster, model: str) -> None:
         self._cluster, self._model = cluster, model
-        self._words = " ".join(f"w{number}" for number in range(STREAM_SECONDS))
+        words = round(STREAM_SECONDS / WORD_SECONDS)
+        self._words = " ".join(f"w{number}" for number in range(words))
         self.whole: list[bool] = []
         self._threads: list[threading.Thread] = []
 
@@ -199,7 +201,7 @@ class Measured:
         """Makes one edit under load, and takes it back."""
         service, cluster = self._service, self._service.cluster
         if service.config != kind.before:
-            self._faults({})
+            cluster.engine_faults({})
             service.write(kind.before).must_up()
         eventually(cluster.serves_quietly, "the service is quiet", seconds=300)
         self._faults({"steady": {"start": "CUDA error (told to fail)"}} if kind.fails else {})
@@ -235,7 +237,7 @@ class Measured:
         )
 
     def _faults(self, more: Mapping[str, Config]) -> None:
-        slow = {"start_seconds": self._seconds, "token_seconds": 1.0}
+        slow = {"start_seconds": self._seconds, "token_seconds": WORD_SECONDS}
         every = {"*": slow, **{model: {**slow, **fault} for model, fault in more.items()}}
         self._service.cluster.engine_faults(every)
 

@@ -28,7 +28,6 @@ from rollouts import (
     predict,
     sentences,
     shortages,
-    unforeseen,
 )
 
 if TYPE_CHECKING:
@@ -96,31 +95,12 @@ class _RollingOut:
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
         if pulumi.runtime.is_dry_run():
             return
-        if access := await self.hooks.access.known():
-            await asyncio.to_thread(lambda: self._prepare(access, old, new, rollout))
-
-    def _prepare(
-        self,
-        access: ClusterAccess,
-        old: Mapping[str, Any],
-        new: Mapping[str, Any],
-        rollout: Rollout,
-    ) -> None:
-        """Starts new versions beside the old ones, if the live object is what was predicted of."""
-        handover = _handover(access, self.hooks.manifest)
-        live = handover.service.object()
-        if live is not None:
-            found = predict(as_live(old, live), new, self.hooks.kuberay)
-            if clauses := unforeseen(rollout, found):
-                manifest = self.hooks.manifest
-                raise pulumi.RunError(
-                    f"The RayService {manifest.namespace}/{manifest.name} was changed by others "
-                    "since the last `pulumi up`, which the preview did not see: "
-                    f"{'; '.join(clauses)}. Run `pulumi up --refresh`: its preview starts from "
-                    "the cluster."
-                )
-        if _replaces_models(rollout):
-            handover.run(_serve_config(new))
+        access = await self.hooks.access.known()
+        if access:
+            await asyncio.to_thread(lambda: _stop_if_changed(access, self.hooks, old, new))
+        if _replaces_models(rollout) and access:
+            wanted = _serve_config(new)
+            await asyncio.to_thread(lambda: _handover(access, self.hooks.manifest).run(wanted))
 
 
 @dataclass(frozen=True)
@@ -145,6 +125,20 @@ def _replaces_models(rollout: Rollout) -> bool:
     return known.kind not in {Kind.SECOND_CLUSTER, Kind.REPLACED, Kind.SUSPENDED} and any(
         model.beside for model in known.models
     )
+
+
+def _stop_if_changed(
+    access: ClusterAccess, hooks: RolloutHooks, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
+    """Raises RunError if the live object is not what the preview judged."""
+    from components.changed_by_others import ChangedByOthersError, stop_if_changed
+    from components.live_ray_service import LiveRayService
+
+    service = LiveRayService(access, hooks.manifest)
+    try:
+        stop_if_changed(service, hooks.manifest, old, new, hooks.kuberay)
+    except ChangedByOthersError as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 def _handover(access: ClusterAccess, manifest: RolloutManifest) -> "Handover":
