@@ -143,8 +143,8 @@ def _inputs(step: Mapping[str, Any] | None, state: str) -> Any:
 def _of_step(step: Mapping[str, Any], refresh: Mapping[str, Any] | None) -> ResourceDrift:
     urn, operation = step["urn"], step["op"]
     if operation == "create":
-        gone = refresh is not None and not refresh.get("newState")
-        origin = Origin.CLOUD if gone else Origin.STACK_FILE
+        # The state knows it, so it was there.
+        origin = Origin.STACK_FILE if refresh is None else Origin.CLOUD
         return ResourceDrift(type=_type(urn), name=_name(urn), origin=origin, missing=True)
     if operation == "delete":
         return ResourceDrift(

@@ -25,6 +25,7 @@ GROUPS = (
     "test_edits.py",
     "test_shipped_stacks.py[dev]",
     "test_service_pods.py",
+    "test_drift.py",
     "test_release_rollout.py",
     # It destroys the small service.
     "test_rollout_predictions.py",
