@@ -384,7 +384,7 @@ def _comment(options: argparse.Namespace) -> int:
         stops=stops,
         old=old,
         no_old=no_old,
-        preview=_engine_preview(options.preview),
+        preview=_engine_preview(options.preview, options.stack),
         commit=options.commit,
     )
     _print(comment(content), end="")
@@ -404,11 +404,11 @@ def _plan_before(options: argparse.Namespace) -> "tuple[PlanSummary | None, str]
         return None, f"the stack could not be deployed at {options.base} either."
 
 
-def _engine_preview(path: Path | None) -> "EnginePreview | None":
+def _engine_preview(path: Path | None, stack: str) -> "EnginePreview | None":
     from reports.pulumi_preview import engine_preview
     from reports.sources import text_of_file
 
-    return None if path is None else engine_preview(text_of_file(path), str(path))
+    return None if path is None else engine_preview(text_of_file(path), str(path), stack)
 
 
 def _drift(options: argparse.Namespace) -> int:

@@ -93,8 +93,6 @@ def drift_of(text: str, origin: str) -> Drift:
             f"{origin}: has compared nothing with the cloud. Give the JSON of `pulumi preview "
             "--refresh --json` of a deployed stack."
         )
-    if not errors and not any("::ray-llm:index:" in urn.replace("$", "::") for urn in refreshed):
-        raise SourceError(f"{origin}: is the preview of another program.")
     changed: dict[str, dict[str, Any]] = {}
     for step in steps:
         if step.get("op") in _CHANGES and not _is_group(step["urn"]):

@@ -5,7 +5,6 @@ import re
 import pytest
 import yaml
 
-from localcloud.cluster.kubernetes_api import Object
 from reports.drift import Drift, drift_of
 from tests.cluster.deployed import NAMESPACE, RAY_SERVICE, ClusterDeployment
 from tests.cluster.service import Service
@@ -26,7 +25,7 @@ def test_a_served_stack_has_no_drift_and_an_edit_by_hand_is_named(service: Servi
     # KubeRay has written statuses and Ray's autoscaler numbers of workers by now.
     assert drift(deployment).resources == ()
 
-    live: Object = cluster.get(RAY_SERVICE)
+    live = cluster.get(RAY_SERVICE)
     text = live["spec"]["serveConfigV2"]
     edited = re.sub(r"target_ongoing_requests: [0-9.]+", "target_ongoing_requests: 77", text)
     assert edited != text
