@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         "drift",
         _drift,
         "show how far a deployed stack is from its stack file, as Markdown; exit code 1 if it is",
-        "pulumi preview --refresh --json --stack prod > preview.json",
+        "pulumi preview --refresh --show-sames --json --stack prod > preview.json",
         "ray-llm drift --preview preview.json",
     )
     drift.add_argument(
@@ -167,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="FILE",
-        help="the JSON of `pulumi preview --refresh --json`",
+        help="the JSON of `pulumi preview --refresh --show-sames --json`",
     )
 
     picture = command(

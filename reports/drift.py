@@ -1,4 +1,6 @@
-"""How far a deployed stack is from its stack file, from `pulumi preview --refresh --json`.
+"""How far a deployed stack is from its stack file.
+
+Read from the JSON of `pulumi preview --refresh --show-sames --json`.
 
 That preview reads every resource from its cloud or cluster first, and compares what is there with
 what the program wants. Two things make a difference: somebody changed the resource, or the stack
@@ -27,6 +29,8 @@ _RAY_SERVICE: Final = "kubernetes:ray.io/v1:RayService"
 _SECRET: Final = "kubernetes:core/v1:Secret"  # noqa: S105 - a type
 _FIELD_MANAGER: Final = "__fieldManager"
 _OURS: Final = "ray-llm"
+# It writes an object back with all fields of its Go types, as empty as they may be.
+_KUBERAY: Final = "kuberay-operator"
 _CHANGES: Final = frozenset(
     {"create", "update", "replace", "create-replacement", "delete-replaced", "delete"}
 )
@@ -81,7 +85,7 @@ class Drift:
 
 
 def drift_of(text: str, origin: str) -> Drift:
-    """The drift in the JSON of `pulumi preview --refresh --json`.
+    """The drift in the JSON of `pulumi preview --refresh --show-sames --json`.
 
     Raises SourceError if it is something else, or of another program.
     """
@@ -91,16 +95,17 @@ def drift_of(text: str, origin: str) -> Drift:
     if not errors and not refreshed:
         raise SourceError(
             f"{origin}: has compared nothing with the cloud. Give the JSON of `pulumi preview "
-            "--refresh --json` of a deployed stack."
+            "--refresh --show-sames --json` of a deployed stack."
         )
     changed: dict[str, dict[str, Any]] = {}
     for step in steps:
         if step.get("op") in _CHANGES and not _is_group(step["urn"]):
             changed.setdefault(step["urn"], step)
     found = [_of_step(step, refreshed.get(urn)) for urn, step in changed.items()]
-    for urn, step in refreshed.items():
-        if _type(urn) == _RAY_SERVICE:
-            found = _with_additions(found, urn, step)
+    for step in steps:
+        # What a step of `refresh` shows is from before it.
+        if step.get("op") in {"same", "update"} and _type(step["urn"]) == _RAY_SERVICE:
+            found = _with_additions(found, step["urn"], step)
     stacks = {urn.split("::")[0].rpartition(":")[2] for urn in refreshed}
     return Drift(
         stack=", ".join(sorted(stacks)),
@@ -244,11 +249,15 @@ def _shown(type_: str, path: str, value: Any) -> str:
 
 
 def _with_additions(
-    found: list[ResourceDrift], urn: str, refresh: Mapping[str, Any]
+    found: list[ResourceDrift], urn: str, step: Mapping[str, Any]
 ) -> list[ResourceDrift]:
-    """Adds what a live RayService has beyond the stack's, which Pulumi does not compare."""
-    live = (refresh.get("newState") or {}).get("outputs") or {}
-    ours = (str(live.get(_FIELD_MANAGER)), _OURS)
+    """Adds what a live RayService has beyond the stack's, which Pulumi does not compare.
+
+    step: of the program, after the refresh; that of a resource without a difference is there only
+        with `--show-sames`.
+    """
+    live = (step.get("oldState") or {}).get("outputs") or {}
+    ours = (str(live.get(_FIELD_MANAGER)), _OURS, _KUBERAY)
     fields = tuple(
         FieldDrift(
             path=addition.path,
@@ -256,7 +265,7 @@ def _with_additions(
             wanted="",
             origin=Origin.CLOUD,
         )
-        for addition in additions(_inputs(refresh, "newState"), live, ours)
+        for addition in additions(_inputs(step, "oldState"), live, ours)
     )
     if not fields:
         return found

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.cluster
 
 
 def drift(deployment: ClusterDeployment) -> Drift:
-    done = deployment.pulumi("preview", "--refresh", "--json")
+    done = deployment.pulumi("preview", "--refresh", "--show-sames", "--json")
     found = drift_of(done.stdout, "preview.json")
     assert found.errors == ()
     return found

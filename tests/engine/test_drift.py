@@ -24,7 +24,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 def drift(deployment: Deployment) -> Drift:
-    done = deployment.pulumi("preview", "--refresh", "--json")
+    done = deployment.pulumi("preview", "--refresh", "--show-sames", "--json")
     assert done.returncode == 0, engine_preview(done.stdout, "preview.json").errors
     assert TOKEN not in done.stdout
     return drift_of(done.stdout, "preview.json")

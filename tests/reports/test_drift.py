@@ -1,4 +1,4 @@
-"""The drift report, from documents in the form of `pulumi preview --refresh --json`."""
+"""The drift report, from documents in the form of the JSON of a preview with `--refresh`."""
 
 import json
 import re
@@ -134,14 +134,20 @@ def test_who_added_a_field_to_the_ray_service_is_named() -> None:
                 for manager, field in (
                     ("pulumi-kubernetes-1", "ours"),
                     ("ray-llm", "handedOver"),
+                    ("kuberay-operator", "emptyStruct"),
                     ("kubectl-patch", "suspend"),
                 )
             ]
         },
     }
-    step = refreshed(type_, "llm", state, state)
-    step["newState"]["outputs"] = live
-    [found] = drift_of(document(step), "preview.json").resources
+    same = {
+        "op": "same",
+        "urn": urn(type_, "llm"),
+        "oldState": {"inputs": state, "outputs": live},
+    }
+    [found] = drift_of(
+        document(refreshed(type_, "llm", state, state), same), "preview.json"
+    ).resources
     assert [(field.path, field.live) for field in found.fields] == [
         ("spec.suspend", "set by kubectl-patch")
     ]
