@@ -52,8 +52,8 @@ Config = dict[str, Any]
 class Seen:
     """What clients of one model saw in one run.
 
-    cut: of `streams` streamed answers those that broke off; restarted: replicas of the service that
-    ran before and do not run afterwards, the router's included.
+    cut: of `streams` streamed answers those that broke off; restarted: replicas of the model that
+    ran before and do not run afterwards, its router's included.
     """
 
     kind: str
@@ -142,12 +142,12 @@ def kinds(base: Config, other_release: str) -> dict[str, Kind]:
     }
 
 
-def replicas(cluster: Cluster, models: Iterable[str]) -> set[str]:
-    """The running replicas of the models and of their routers."""
+def replicas(cluster: Cluster, model: str) -> set[str]:
+    """The running replicas of a model and of its router."""
     return {
         replica["replica_id"]
         for name, application in cluster.models().items()
-        if name in models
+        if name == model
         for deployment in application["deployments"].values()
         for replica in deployment["replicas"]
         if replica["state"] == "RUNNING"
@@ -205,8 +205,7 @@ class Measured:
             service.write(kind.before).must_up()
         eventually(cluster.serves_quietly, "the service is quiet", seconds=300)
         self._faults({"steady": {"start": "CUDA error (told to fail)"}} if kind.fails else {})
-        # Only models whose replicas must not restart count as restarted.
-        before = replicas(cluster, kind.asked)
+        before = {model: replicas(cluster, model) for model in kind.asked}
         clusters = service.deployment.ray_clusters()
         streams = Streams(cluster, "steady")
         thread = threading.Thread(target=streams.begin)
@@ -221,10 +220,10 @@ class Measured:
                 streams.end()
             # What is left of the old version goes while requests come.
             time.sleep(15)
-        restarted = len(before - replicas(cluster, kind.asked))
         if (done.returncode != 0) is not kind.fails:
             raise SystemExit(done.stdout + done.stderr)
         for model, name in kind.asked.items():
+            restarted = len(before[model] - replicas(cluster, model))
             self._say(name, load, model, restarted, streams if model == "steady" else None)
 
     def _await_one_cluster(self, before: Sequence[str], kind: Kind) -> None:
