@@ -97,7 +97,7 @@ class LiveRayService:
 
         Raises RayServiceError if the server refuses, UnreachableError if it does not answer.
         """
-        live = self._asked("read", self._get)
+        live = self.object()
         if live is None:
             return None
         status = live.get("status") or {}
@@ -121,6 +121,11 @@ class LiveRayService:
             ),
             version=live["metadata"]["resourceVersion"],
         )
+
+    def object(self) -> Mapping[str, Any] | None:
+        """The whole object; None if it is not there. Raises as `state`."""
+        live: Mapping[str, Any] | None = self._asked("read", self._get)
+        return live
 
     def submit(self, serve_config: Mapping[str, Any], state: State) -> bool:
         """Gives it a serve config; False if somebody else changed it after `state` was read.

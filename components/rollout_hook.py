@@ -22,7 +22,7 @@ from components.cluster_access import AccessOfProvider, ClusterAccess
 from components.preview_messages import say
 from manifests import RolloutManifest
 from models.stack import RolloutStrategy
-from rollouts import Kind, Rollout, Room, Sentence, predict, sentences, shortages
+from rollouts import Kind, Rollout, Room, Sentence, as_live, predict, sentences, shortages
 
 if TYPE_CHECKING:
     from components.going_back import GoingBack
@@ -100,9 +100,9 @@ class _RollingOut:
 
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:
         new = args.new_inputs or {}
-        rollout = predict(
-            args.old_inputs or {}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
-        )
+        # After `--refresh`, both are what the cluster has.
+        old = as_live(args.old_inputs or {}, args.old_outputs or args.old_inputs or {})
+        rollout = predict(old, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus)
         if rollout.causes:
             rollout = await self._as_it_answers(rollout, new)
         if pulumi.runtime.is_dry_run():
@@ -119,7 +119,10 @@ class _RollingOut:
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
         if pulumi.runtime.is_dry_run():
             return
-        if _replaces_models(rollout) and (access := await self.hooks.access.known()):
+        access = await self.hooks.access.known()
+        if access:
+            await asyncio.to_thread(lambda: _stop_if_changed(access, self.hooks, old, new))
+        if _replaces_models(rollout) and access:
             wanted = _serve_config(new)
             await asyncio.to_thread(lambda: _handover(access, self.hooks.manifest).run(wanted))
 
@@ -213,8 +216,22 @@ def _replaces_models(rollout: Rollout) -> bool:
     )
 
 
+def _stop_if_changed(
+    access: ClusterAccess, hooks: RolloutHooks, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
+    """Raises RunError if the live object is not what the preview judged."""
+    from components.changed_by_others import ChangedByOthersError, stop_if_changed
+    from components.live_ray_service import LiveRayService
+
+    service = LiveRayService(access, hooks.manifest)
+    try:
+        stop_if_changed(service, hooks.manifest, old, new, hooks.kuberay)
+    except ChangedByOthersError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
 def _handover(access: ClusterAccess, manifest: RolloutManifest) -> "Handover":
-    # An update that replaces no model does without the client.
+    # Previews do without the client.
     from components.live_ray_service import LiveRayService
     from components.model_handover import Handover
 

@@ -1,7 +1,8 @@
 """The command `ray-llm`: the plan of a stack, and everything that is made from it, without Pulumi.
 
 Exit code: 0 if the stack can be deployed, 1 if something stops it, and 2 if there is nothing to
-plan from: a wrong command, no such file, no YAML, no such revision.
+plan from: a wrong command, no such file, no YAML, no such revision. `drift`: 0 if nothing differs,
+1 if something does, 2 if that is not known.
 
 Each command imports its own modules, so that a plan does not wait for the picture's.
 """
@@ -153,6 +154,21 @@ def _parser() -> argparse.ArgumentParser:
         "--preview", type=Path, metavar="FILE", help="the JSON of `pulumi preview --json`"
     )
     comment.add_argument("--commit", default="", metavar="SHA", help="the commit to name in it")
+
+    drift = command(
+        "drift",
+        _drift,
+        "show how far a deployed stack is from its stack file, as Markdown; exit code 1 if it is",
+        "pulumi preview --refresh --show-sames --json --stack prod > preview.json",
+        "ray-llm drift --preview preview.json",
+    )
+    drift.add_argument(
+        "--preview",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the JSON of `pulumi preview --refresh --show-sames --json`",
+    )
 
     picture = command(
         "picture",
@@ -368,7 +384,7 @@ def _comment(options: argparse.Namespace) -> int:
         stops=stops,
         old=old,
         no_old=no_old,
-        preview=_engine_preview(options.preview),
+        preview=_engine_preview(options.preview, options.stack),
         commit=options.commit,
     )
     _print(comment(content), end="")
@@ -388,11 +404,24 @@ def _plan_before(options: argparse.Namespace) -> "tuple[PlanSummary | None, str]
         return None, f"the stack could not be deployed at {options.base} either."
 
 
-def _engine_preview(path: Path | None) -> "EnginePreview | None":
+def _engine_preview(path: Path | None, stack: str) -> "EnginePreview | None":
     from reports.pulumi_preview import engine_preview
     from reports.sources import text_of_file
 
-    return None if path is None else engine_preview(text_of_file(path), str(path))
+    return None if path is None else engine_preview(text_of_file(path), str(path), stack)
+
+
+def _drift(options: argparse.Namespace) -> int:
+    """Prints the drift. A preview that failed and shows none is no answer."""
+    from reports.drift import drift_of
+    from reports.drift_markdown import drift_markdown
+    from reports.sources import text_of_file
+
+    drift = drift_of(text_of_file(options.preview), str(options.preview))
+    _print(drift_markdown(drift), end="")
+    if drift.resources:
+        return STOPPED
+    return UNREADABLE if drift.errors else DEPLOYABLE
 
 
 def _quotas(options: argparse.Namespace) -> int:

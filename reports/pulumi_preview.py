@@ -6,6 +6,7 @@ from it: the rest is every input of every resource, which does not belong in a c
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ _EXPLAINING: Final = frozenset(
 )
 _SERVICE: Final = "kubernetes:ray.io/v1:RayService"
 _SAME: Final = "same"
+_COMPONENT: Final = ":ray-llm:index:"
+
 _ENDED: Final = re.compile(r"an unhandled error occurred: Program exited with non-zero exit code")
 
 
@@ -72,11 +75,12 @@ class EnginePreview:
         return tuple(step for step in self.steps if step.operation == operation)
 
 
-def engine_preview(text: str, origin: str) -> EnginePreview:
+def engine_preview(text: str, origin: str, stack: str = "") -> EnginePreview:
     """The preview in the JSON that the engine printed.
 
     A preview that failed early may print nothing, or a message instead of JSON; both are errors
-    of the preview. Raises SourceError if the JSON is of something else.
+    of the preview. stack: the stack that it is to be of, if that is known.
+    Raises SourceError if the JSON is of something else: another stack or another program.
     """
     if not text.strip():
         return EnginePreview(steps=(), errors=("pulumi preview printed nothing; see its log.",))
@@ -111,6 +115,8 @@ def engine_preview(text: str, origin: str) -> EnginePreview:
         for diagnostic in data.get("diagnostics") or []
         if isinstance(diagnostic, dict) and diagnostic.get("severity") == "error"
     ]
+    urns = [str(step.get("urn", "")) for step in data.get("steps") or [] if isinstance(step, dict)]
+    _refuse_another(urns, origin, stack, failed=bool(errors))
     # The engine adds that the program has ended; alone it is still better than nothing.
     causes = [error for error in errors if error and not _ENDED.search(error)]
     return EnginePreview(
@@ -126,6 +132,16 @@ def _type(item: dict[str, Any]) -> str:
     """The type of the resource to which a step or a message belongs; empty without one."""
     parts = str(item.get("urn", "")).split("::")
     return parts[2].rsplit("$", 1)[-1] if len(parts) > 3 else ""
+
+
+def _refuse_another(urns: Sequence[str], origin: str, stack: str, *, failed: bool) -> None:
+    """Raises SourceError for resources of another stack, or of a program without our components."""
+    stacks = {urn.split("::")[0].rpartition(":")[2] for urn in urns if "::" in urn}
+    if others := sorted(stacks - {stack} if stack else ()):
+        raise SourceError(f"{origin}: is the preview of stack {others[0]}, not of {stack}.")
+    # A preview that failed may not have come to them.
+    if stacks and not failed and not any(_COMPONENT in urn for urn in urns):
+        raise SourceError(f"{origin}: is the preview of another program.")
 
 
 def _without_traceback(message: str) -> str:

@@ -4,6 +4,7 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
+from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
 from rollouts.handover import (
@@ -22,9 +23,11 @@ from rollouts.progress import ModelState, Pod, Progress, Seen
 from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange
+from rollouts.tree import differences
 from rollouts.words import sentences
 
 __all__ = [
+    "Addition",
     "Duration",
     "Effect",
     "Expectation",
@@ -46,6 +49,9 @@ __all__ = [
     "ServeConfig",
     "Wave",
     "WayBack",
+    "additions",
+    "as_live",
+    "differences",
     "handed_over",
     "held_models",
     "is_as_wanted",
@@ -56,6 +62,7 @@ __all__ = [
     "running_at_least",
     "sentences",
     "shortages",
+    "unforeseen",
     "way_back",
     "without",
 ]

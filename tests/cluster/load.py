@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count, cycle
@@ -34,9 +35,12 @@ class Load:
     per_second: float = 4.0
     at_once: int = 32
     by_name: bool = False
+    timeout: float = TIMEOUT_SECONDS
     sent: int = 0
     lost: list[Lost] = field(default_factory=list)
     slowest: float = 0.0
+    sent_to: Counter[str] = field(default_factory=Counter)
+    slowest_of: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._ended = threading.Event()
@@ -62,17 +66,21 @@ class Load:
         # Leaving the pool waits for the outstanding answers.
         with ThreadPoolExecutor(self.at_once) as pool:
             while not self._ended.wait(1 / self.per_second):
+                model = next(models)
                 self.sent += 1
-                pool.submit(self._ask, next(models), f"number {next(numbers)}")
+                self.sent_to[model] += 1
+                pool.submit(self._ask, model, f"number {next(numbers)}")
 
     def _ask(self, model: str, text: str) -> None:
         asked = time.monotonic()
         try:
             answer = self.cluster.chat(
-                model, model, text, timeout=TIMEOUT_SECONDS, by_name=self.by_name
+                model, model, text, timeout=self.timeout, by_name=self.by_name
             )
         except OSError as error:
             answer = (0, repr(error))
-        self.slowest = max(self.slowest, time.monotonic() - asked)
+        seconds = time.monotonic() - asked
+        self.slowest = max(self.slowest, seconds)
+        self.slowest_of[model] = max(self.slowest_of.get(model, 0.0), seconds)
         if answer != (200, f"{model}: {text}"):
             self.lost.append(Lost(model, asked - self._started, *answer))

@@ -1,10 +1,7 @@
 """Edits of models whose engines take as long to start as real ones do: nobody waits for that."""
 
-import json
 import threading
 import time
-import urllib.request
-from typing import Any
 
 import pytest
 
@@ -15,6 +12,7 @@ from tests.cluster.load import Load
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
+from tests.cluster.streams import read_stream
 
 pytestmark = pytest.mark.cluster
 
@@ -179,29 +177,3 @@ def test_an_update_killed_while_a_version_starts_is_ended_or_undone_by_the_next(
     assert load.slowest < UNREST_SECONDS
     slow.assert_whole()
     assert "/starting/" not in slow.cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
-
-
-def read_stream(cluster: Cluster, model: str, text: str) -> str:
-    """The text of a streamed chat answer, empty if it breaks off."""
-    body: dict[str, Any] = {
-        "model": model,
-        "stream": True,
-        "messages": [{"role": "user", "content": text}],
-    }
-    request = urllib.request.Request(
-        f"{cluster.state.serve}/{model}/v1/chat/completions",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    found = ""
-    try:
-        with opener.open(request, timeout=200) as answer:
-            for line in answer:
-                data = line.decode().removeprefix("data: ").strip()
-                if data.startswith("{"):
-                    delta = json.loads(data)["choices"][0].get("delta") or {}
-                    found += delta.get("content") or ""
-    except (OSError, ValueError):
-        return ""
-    return found

@@ -119,3 +119,64 @@ def test_a_second_cluster_without_room_stops_the_preview_and_nothing_else_does(
             "ray-llm:gpuPools": [{"tier": "l4", "maxNodes": 2}],
         },
     )
+
+
+def _edit_by_hand(deployment: Deployment, change: Any) -> None:
+    """Change the RayService's spec in the cluster, as `kubectl edit` would."""
+    [key] = [key for key in deployment.existing() if "|RayService|" in key]
+    spec = deployment.cloud.cloud_objects()[key]["object"]["spec"]
+    change(spec)
+    deployment.cloud.edit_object(key, ["spec"], spec, "kubectl-edit")
+
+
+def _refreshed(deployment: Deployment) -> str:
+    done = deployment.pulumi("preview", "--refresh")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return " ".join((done.stdout + done.stderr).split())
+
+
+def test_a_preview_with_refresh_judges_from_what_the_cluster_has(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    config = shipped_config("dev") | {"ray-llm:versions": {"ray": OLD}}
+    service = Deployment(tmp_path_factory.mktemp("by-hand"), "dev", config)
+    service.must_up()
+
+    def longer(spec: dict[str, Any]) -> None:
+        spec["serveConfigV2"] = spec["serveConfigV2"].replace(
+            "max_model_len: 4096", "max_model_len: 1024"
+        )
+
+    _edit_by_hand(service, longer)
+    said = " ".join(service.preview().stdout.split())
+    assert "RayService" not in said  # the state is as the stack file
+    said = _refreshed(service)
+    assert "Model qwen2.5-1.5b-instruct is edited in place" in said
+    assert SECOND_CLUSTER not in said
+
+    def another_group(spec: dict[str, Any]) -> None:
+        groups = spec["rayClusterConfig"]["workerGroupSpecs"]
+        groups.append({**groups[-1], "groupName": "by-hand"})
+
+    _edit_by_hand(service, another_group)
+    said = _refreshed(service)
+    assert "workerGroupSpecs[by-hand] changes" in said
+    assert SECOND_CLUSTER in said
+
+
+def test_a_service_that_was_imported_is_not_predicted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Its state has the labels of whoever wrote it."""
+    config = shipped_config("dev") | {"ray-llm:versions": {"ray": OLD}}
+    service = Deployment(tmp_path_factory.mktemp("import"), "dev", config)
+    service.must_up()
+    [key] = [key for key in service.existing() if "|RayService|" in key]
+    service.cloud.edit_object(key, ["metadata", "labels"], {"team": "ml"}, "kubectl-edit")
+    said = _refreshed(service)
+    assert "What KubeRay does with this change cannot be said beforehand" not in said
+    [first, *others] = config["ray-llm:models"]
+    edited = {"model": first} if isinstance(first, str) else first
+    service.write({**config, "ray-llm:models": [{**edited, "contextLength": 1024}, *others]})
+    said = _refreshed(service)
+    assert "cannot be said beforehand: the RayService was not written by this program" in said

@@ -165,6 +165,26 @@ def test_json_that_is_no_preview_is_refused(printed: str) -> None:
         engine_preview(printed, "preview.json")
 
 
+@pytest.mark.parametrize(
+    ("urn", "said"),
+    [
+        (
+            "urn:pulumi:other::ray-llm::ray-llm:index:GkeCluster::cluster",
+            "is the preview of stack other, not of recorded",
+        ),
+        ("urn:pulumi:recorded::shop::aws:s3:Bucket::b", "is the preview of another program"),
+    ],
+)
+def test_a_preview_of_another_stack_or_program_is_refused(
+    urn: str, said: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps({"steps": [{"op": "create", "urn": urn}]}), encoding="utf-8")
+    arguments = ["--stack=recorded", f"--directory={repository}", "--assume-token"]
+    assert main(["comment", *arguments, f"--preview={path}"]) == UNREADABLE
+    assert said in capsys.readouterr().err
+
+
 def test_a_missing_preview_ends_with_2(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

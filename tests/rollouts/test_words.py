@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.catalog import DEFAULT_RAY
-from rollouts import Sentence, predict, sentences
+from rollouts import Expectation, Sentence, predict, sentences
 from tests.manifests.plans import model, plan, pool, replicas
 from tests.manifests.written import ray_service
 from tests.rollouts.edits import APPENDS, EDITS, serving

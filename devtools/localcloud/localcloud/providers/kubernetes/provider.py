@@ -328,13 +328,28 @@ def _with_known_secrets(live: dict[str, Any], state: dict[str, Any]) -> dict[str
 
 
 def _inputs_as_live(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """The inputs with the changes that others made in the cluster, for refresh."""
+    """The inputs with the changes that others made in the cluster, for refresh.
+
+    Of a Secret they stay as they are, because the cluster here has digests of its values.
+    """
     if not inputs:
         return {key: value for key, value in live.items() if key != "status"}
-    merged = copy.deepcopy(inputs)
-    for key in inputs:
-        if key in live and key not in ("metadata", "status", "data", "stringData"):
-            merged[key] = live[key]
-    if live.get("kind") == "ConfigMap":
-        merged["data"] = live.get("data")
-    return merged
+    if live.get("kind") == "Secret":
+        return inputs
+    pruned: dict[str, Any] = _pruned(live, inputs)
+    return pruned
+
+
+def _pruned(live: Any, inputs: Any) -> Any:
+    """What of a live value has a counterpart in the inputs, as the real provider finds it.
+
+    `pruneMap` and `pruneSlice` in its provider/pkg/provider/util.go: keys that the inputs lack, and
+    items beyond the length of their list, are left out.
+    """
+    if isinstance(live, dict) and isinstance(inputs, dict):
+        return {key: _pruned(value, inputs[key]) for key, value in live.items() if key in inputs}
+    if isinstance(live, list) and isinstance(inputs, list) and live and inputs:
+        if type(live[0]) is not type(inputs[0]):
+            return live
+        return [_pruned(*pair) for pair in zip(live, inputs, strict=False)]
+    return live

@@ -1,0 +1,355 @@
+"""What the clients of a running service notice of each kind of edit, with engines that take long.
+
+Run: python -m benchmarks.rollouts [--runs 1] [--kinds edit,range] [--append FILE] [--show FILE]
+A small service runs on the local cluster with the real KubeRay and Ray Serve; its stand-in engine
+takes 90 s to start. For each kind of edit, requests go to its models ten times a second while one
+`up` makes the edit, and another one takes it back unseen. A request is lost unless it is answered
+with 200 and the right words; none is repeated. An edit takes some three minutes on two cores.
+
+With --append, each run is written to a file of JSON lines, so that runs of several days add up;
+--show prints the table of such a file and runs nothing.
+"""
+
+import argparse
+import copy
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from localcloud.cluster.installation import installed
+from localcloud.cluster.lifecycle import down, up
+from localcloud.testing.running_cluster import eventually
+from tests.cluster.deployed import ClusterDeployment
+from tests.cluster.load import Load
+from tests.cluster.releases import release, with_release
+from tests.cluster.running import Cluster
+from tests.cluster.service import Service
+from tests.cluster.stacks import OTHER, STEADY, THIRD, small_stack
+from tests.cluster.streams import read_stream
+
+QUIET: Final = "a quiet minute"
+QUIET_SECONDS: Final = 60.0
+STREAM_SECONDS: Final = 120
+WORD_SECONDS: Final = 0.1
+STREAMS: Final = 4
+# Longer than a client waits that is held while an engine loads, so that it shows how long that is.
+PATIENCE_SECONDS: Final = 400.0
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What clients of one model saw in one run.
+
+    cut: of `streams` streamed answers those that broke off; restarted: replicas of the model that
+    ran before and do not run afterwards, its router's included.
+    """
+
+    kind: str
+    ray: str
+    engine_seconds: float
+    sent: int
+    lost: int
+    slowest: float
+    streams: int = 0
+    cut: int = 0
+    restarted: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of edit.
+
+    before, after: the stack file; asked: each model that is asked, and how its row is called.
+    fails: whether the `up` is to fail, because the engine of `steady` does not start.
+    """
+
+    before: Config
+    after: Config
+    asked: Mapping[str, str]
+    streams: bool = False
+    fails: bool = False
+
+
+def _longer(model: Config) -> Config:
+    return {**model, "contextLength": 2048}
+
+
+def _with_pool(config: Config, tier: str, nodes: int) -> Config:
+    pools = [
+        {**pool, "maxNodes": nodes} if pool["tier"] == tier else pool
+        for pool in config["ray-llm:gpuPools"]
+    ]
+    return {**config, "ray-llm:gpuPools": pools}
+
+
+def kinds(base: Config, other_release: str) -> dict[str, Kind]:
+    """The kinds of edit by their names on the command line."""
+
+    def models(*models: Config, of: Config = base) -> Config:
+        return {**copy.deepcopy(of), "ray-llm:models": list(models)}
+
+    two = {**STEADY, "replicas": {"min": 2, "max": 2}}
+    one = {**STEADY, "replicas": {"min": 1, "max": 1}}
+    full = _with_pool(base, STEADY["gpu"], 1)
+    both = {"steady": "second cluster", "other": "second cluster"}
+    return {
+        "edit": Kind(
+            before=base,
+            after=models(_longer(STEADY), OTHER),
+            asked={"steady": "one replica, a free GPU", "other": "edit of another model"},
+            streams=True,
+        ),
+        "two": Kind(
+            before=models(two, OTHER),
+            after=models(_longer(two), OTHER),
+            asked={"steady": "two replicas"},
+        ),
+        "full": Kind(
+            before=models(one, OTHER, of=full),
+            after=models(_longer(one), OTHER, of=full),
+            asked={"steady": "one replica, no free GPU"},
+        ),
+        "add": Kind(
+            before=base, after=models(STEADY, OTHER, THIRD), asked={"steady": "add another"}
+        ),
+        "remove": Kind(
+            before=models(STEADY, OTHER, THIRD), after=base, asked={"steady": "remove another"}
+        ),
+        "range": Kind(
+            before=base,
+            after=models({**STEADY, "replicas": {"min": 1, "max": 3}}, OTHER),
+            asked={"steady": "replica range"},
+        ),
+        "failed": Kind(
+            before=base,
+            after=models(_longer(STEADY), OTHER),
+            asked={"steady": "a failed edit"},
+            fails=True,
+        ),
+        "cluster": Kind(before=base, after=with_release(base, other_release), asked=both),
+    }
+
+
+def replicas(cluster: Cluster, model: str) -> set[str]:
+    """The running replicas of a model and of its router."""
+    return {
+        replica["replica_id"]
+        for name, application in cluster.models().items()
+        if name == model
+        for deployment in application["deployments"].values()
+        for replica in deployment["replicas"]
+        if replica["state"] == "RUNNING"
+    }
+
+
+class Streams:
+    """Streamed answers of two minutes, begun while an edit is under way."""
+
+    def __init__(self, cluster: Cluster, model: str) -> None:
+        self._cluster, self._model = cluster, model
+        words = round(STREAM_SECONDS / WORD_SECONDS)
+        self._words = " ".join(f"w{number}" for number in range(words))
+        self.whole: list[bool] = []
+        self._threads: list[threading.Thread] = []
+
+    def begin(self) -> None:
+        """Begin one stream a second."""
+        for _ in range(STREAMS):
+            thread = threading.Thread(target=self._read)
+            self._threads.append(thread)
+            thread.start()
+            time.sleep(1)
+
+    def end(self) -> None:
+        """Wait until all have ended."""
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self) -> None:
+        text = read_stream(self._cluster, self._model, self._words, timeout=PATIENCE_SECONDS)
+        self.whole.append(text == f"{self._model}: {self._words}")
+
+
+class Measured:
+    """A service on a cluster, and what its clients saw."""
+
+    def __init__(self, service: Service, seconds: float, tell: Callable[[Seen], None]) -> None:
+        self._service = service
+        self._seconds = seconds
+        self._tell = tell
+
+    def quiet(self) -> None:
+        """What clients see if nothing changes."""
+        self._faults({})
+        with self._load(("steady", "other")) as load:
+            time.sleep(QUIET_SECONDS)
+        self._say(QUIET, load, "steady", 0)
+
+    def run(self, kind: Kind) -> None:
+        """Makes one edit under load, and takes it back."""
+        service, cluster = self._service, self._service.cluster
+        if service.config != kind.before:
+            cluster.engine_faults({})
+            service.write(kind.before).must_up()
+        eventually(cluster.serves_quietly, "the service is quiet", seconds=300)
+        self._faults({"steady": {"start": "CUDA error (told to fail)"}} if kind.fails else {})
+        before = {model: replicas(cluster, model) for model in kind.asked}
+        clusters = service.deployment.ray_clusters()
+        streams = Streams(cluster, "steady")
+        thread = threading.Thread(target=streams.begin)
+        with self._load(tuple(kind.asked)) as load:
+            if kind.streams:
+                thread.start()
+            done = service.write(kind.after).up()
+            if "ray-llm:versions" in kind.after and kind.after != kind.before:
+                self._await_one_cluster(clusters, kind)
+            if kind.streams:
+                thread.join()
+                streams.end()
+            # What is left of the old version goes while requests come.
+            time.sleep(15)
+        if (done.returncode != 0) is not kind.fails:
+            raise SystemExit(done.stdout + done.stderr)
+        for model, name in kind.asked.items():
+            restarted = len(before[model] - replicas(cluster, model))
+            self._say(name, load, model, restarted, streams if model == "steady" else None)
+
+    def _await_one_cluster(self, before: Sequence[str], kind: Kind) -> None:
+        if kind.after["ray-llm:versions"] == kind.before["ray-llm:versions"]:
+            return
+        eventually(
+            lambda: not set(before) & set(self._service.deployment.ray_clusters()),
+            "the first Ray cluster is gone",
+            seconds=300,
+        )
+
+    def _faults(self, more: Mapping[str, Config]) -> None:
+        slow = {"start_seconds": self._seconds, "token_seconds": WORD_SECONDS}
+        every = {"*": slow, **{model: {**slow, **fault} for model, fault in more.items()}}
+        self._service.cluster.engine_faults(every)
+
+    def _load(self, models: tuple[str, ...]) -> Load:
+        return Load(
+            self._service.cluster,
+            models,
+            per_second=10,
+            at_once=2000,
+            by_name=True,
+            timeout=PATIENCE_SECONDS,
+        )
+
+    def _say(
+        self, kind: str, load: Load, model: str, restarted: int, streams: Streams | None = None
+    ) -> None:
+        whole = streams.whole if streams else []
+        seen = Seen(
+            kind=kind,
+            ray=self._service.config["ray-llm:versions"]["ray"],
+            engine_seconds=self._seconds,
+            sent=load.sent_to[model],
+            lost=len(load.lost_of(model)),
+            slowest=round(load.slowest_of.get(model, 0.0), 2),
+            streams=len(whole),
+            cut=whole.count(False),
+            restarted=restarted,
+        )
+        self._tell(seen)
+        for lost in load.lost_of(model)[:3]:
+            print(f"  lost after {lost.seconds:.0f} s: {lost.status} {lost.text[:200]}", flush=True)
+
+
+def table_of(found: Iterable[Seen]) -> Table:
+    """One row for each kind and release: sums, and the slowest answer of all runs."""
+    table = Table("edit", "Ray", "engine, s", "runs", "sent", "lost", "streams", "cut")
+    table.add_column("slowest answer, s", justify="right")
+    table.add_column("restarted", justify="right")
+    rows: dict[tuple[str, str, float], list[Seen]] = {}
+    for seen in found:
+        rows.setdefault((seen.kind, seen.ray, seen.engine_seconds), []).append(seen)
+    for (kind, ray, seconds), runs in rows.items():
+        table.add_row(
+            kind,
+            ray,
+            f"{seconds:.0f}",
+            str(len(runs)),
+            *(
+                str(sum(getattr(seen, name) for seen in runs))
+                for name in ("sent", "lost", "streams", "cut")
+            ),
+            f"{max(seen.slowest for seen in runs):.1f}",
+            str(sum(seen.restarted for seen in runs)),
+        )
+    return table
+
+
+def read(path: Path) -> list[Seen]:
+    """The runs in a file of JSON lines."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Seen(**json.loads(line)) for line in lines]
+
+
+def service_on(state: Any, folder: Path) -> Service:
+    """The small service, deployed with an engine that starts at once."""
+    cluster = Cluster(state)
+    cluster.install_kuberay()
+    config = small_stack()
+    deployment = ClusterDeployment(folder, "small", config, cluster)
+    deployment.must_up()
+    return Service(deployment, config)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures the kinds in turn, and prints the table."""
+    there = [each.release for each in installed().ray]
+    (other,) = {there[0], there[-1]} - {release().ray} or {there[0]}
+    names = list(kinds(small_stack(), other))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rollouts", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--kinds", default=",".join(names), help=f"default: {','.join(names)}")
+    parser.add_argument("--engine-seconds", type=float, default=90.0)
+    parser.add_argument("--append", type=Path, metavar="FILE", help="JSON lines to add runs to")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="only print its table")
+    options = parser.parse_args(arguments)
+    console = Console(width=140)
+    if options.show:
+        console.print(table_of(read(options.show)))
+        return
+    found: list[Seen] = []
+
+    def tell(seen: Seen) -> None:
+        found.append(seen)
+        print(seen, flush=True)
+        if options.append:
+            with options.append.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(seen)) + "\n")
+
+    wanted = options.kinds.split(",")
+    releases = [release().ray, *([other] if "cluster" in wanted else [])]
+    with ExitStack() as until:
+        home = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="rollouts-")))
+        state = up(home, serve_port=0, dashboard_port=0, owner=os.getpid(), releases=releases)
+        until.callback(down, home)
+        service = service_on(state, home / "service")
+        measured = Measured(service, options.engine_seconds, tell)
+        of = kinds(service.base, other)
+        for _ in range(options.runs):
+            measured.quiet()
+            for name in wanted:
+                measured.run(of[name])
+    console.print(table_of(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What Pulumi's own Kubernetes provider reports of a served stack, and of edits by hand."""
+
+import re
+
+import pytest
+import yaml
+
+from reports.drift import Drift, drift_of
+from tests.cluster.deployed import NAMESPACE, RAY_SERVICE, ClusterDeployment
+from tests.cluster.service import Service
+
+pytestmark = pytest.mark.cluster
+
+
+def drift(deployment: ClusterDeployment) -> Drift:
+    done = deployment.pulumi("preview", "--refresh", "--show-sames", "--json")
+    found = drift_of(done.stdout, "preview.json")
+    assert found.errors == ()
+    return found
+
+
+def test_a_served_stack_has_no_drift_and_an_edit_by_hand_is_named(service: Service) -> None:
+    deployment, cluster = service.deployment, service.cluster
+    service.edit().must_up()
+    # KubeRay has written statuses and Ray's autoscaler numbers of workers by now.
+    assert drift(deployment).resources == ()
+
+    live = cluster.get(RAY_SERVICE)
+    text = live["spec"]["serveConfigV2"]
+    edited = re.sub(r"target_ongoing_requests: [0-9.]+", "target_ongoing_requests: 77", text)
+    assert edited != text
+    cluster.patch(RAY_SERVICE, {"spec": {"serveConfigV2": edited}}, "kubectl-edit")
+    groups = live["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    by_hand = {**groups[-1], "groupName": "by-hand", "replicas": 0, "minReplicas": 0}
+    config = {"rayClusterConfig": {"workerGroupSpecs": [*groups, by_hand]}}
+    cluster.patch(RAY_SERVICE, {"spec": config}, "kubectl-edit")
+    [configs] = [
+        item["metadata"]["name"]
+        for item in cluster.items(f"{NAMESPACE}/configmaps")
+        if item["metadata"]["name"].startswith("llm-configs-")
+    ]
+    cluster.delete(f"{NAMESPACE}/configmaps/{configs}")
+
+    found = {resource.name: resource for resource in drift(deployment).resources}
+    assert set(found) == {"llm-ray-service", f"llm-{configs}"}
+    assert found[f"llm-{configs}"].missing
+    fields = {field.path: field for field in found["llm-ray-service"].fields}
+    targets = [path for path in fields if path.endswith(".target_ongoing_requests")]
+    applications = yaml.safe_load(text)["applications"]
+    assert len(targets) >= len(applications)
+    assert {fields[path].live for path in targets} == {"77"}
+    assert "spec.rayClusterConfig.workerGroupSpecs[by-hand]" in fields
+    deployment.pulumi("up", "--refresh", "--skip-preview")
+    assert drift(deployment).resources == ()
