@@ -13,6 +13,7 @@ from typing import Any, Final
 from components.live_ray_service import LiveRayService, RayServiceError, State
 from manifests import SMOKE_TEST_DEADLINE_SECONDS, engine_error
 from models.problems import without_secrets
+from models.stack import WithoutRoom
 from rollouts import (
     ServeConfig,
     Wave,
@@ -26,6 +27,11 @@ from rollouts import (
 GPU_WAIT_SECONDS: Final = 900
 """How long a new version waits for GPUs of its own before it waits for those of the old one."""
 
+_NOTHING_CHANGED: Final = (
+    "Nothing was changed, and the old version goes on answering. Run `pulumi up` again later, "
+    "raise the pool's maxNodes, or write withoutRoom: hold, which holds requests while the new "
+    "version loads."
+)
 _POLL_SECONDS: Final = 2.0
 _SAY_SECONDS: Final = 30.0
 _GONE_SECONDS: Final = 300.0
@@ -47,12 +53,14 @@ class Handover:
     """The hand-over of one service.
 
     pool_gpus: the most GPUs that each pool can have.
+    without_room: what is done if no GPU is free for a second version.
     say: tells people how far it is.
     warn: tells them what they would not expect.
     """
 
     service: LiveRayService
     pool_gpus: Mapping[str, int]
+    without_room: WithoutRoom
     say: Callable[[str], None]
     warn: Callable[[str], None]
 
@@ -74,13 +82,24 @@ class Handover:
                 )
                 return
             live = self._without_failed(state, wanted)
-            wave = next_wave(
-                live, wanted, self._running(state, live), self.pool_gpus, frozenset(no_gpus)
-            )
+            running = self._running(state, live)
+            wave = next_wave(live, wanted, running, self.pool_gpus, frozenset(no_gpus))
             if wave is None:
                 return
+            if self.without_room is not WithoutRoom.HOLD and (held := wave.held(live, running)):
+                raise HandoverError(
+                    f"{', '.join(held)}: the pool has no room for a second version beside the "
+                    f"replicas that run now, and {self._setting}. {_NOTHING_CHANGED}"
+                )
             self._start(wave, live)
             if unplaced := self._wait(wave, live):
+                if self.without_room is not WithoutRoom.HOLD:
+                    self._submit(live)
+                    names = ", ".join(sorted(wave.models[name] for name in unplaced))
+                    raise HandoverError(
+                        f"{names}: no node had room for a second version in "
+                        f"{self._gpu_wait:.0f} s, and {self._setting}. {_NOTHING_CHANGED}"
+                    )
                 no_gpus |= {wave.models[name] for name in unplaced}
                 self._submit(without(wave.config, unplaced))
                 self._await_gone(unplaced)
@@ -93,6 +112,18 @@ class Handover:
                 return
             else:
                 self._take_over(wave, wanted)
+
+    @property
+    def _setting(self) -> str:
+        return f"ray-llm:rollout.withoutRoom is {self.without_room}"
+
+    @property
+    def _gpu_wait(self) -> float:
+        return (
+            SMOKE_TEST_DEADLINE_SECONDS
+            if self.without_room is WithoutRoom.WAIT
+            else GPU_WAIT_SECONDS
+        )
 
     def _without_failed(self, state: State, wanted: ServeConfig) -> ServeConfig:
         """The live serve config without what earlier rollouts left beside and what failed there."""
@@ -150,7 +181,7 @@ class Handover:
                 return ()
             now = time.monotonic()
             unplaced = [name for name in waiting if _has_no_room(statuses.get(name) or {})]
-            if now - started > GPU_WAIT_SECONDS and unplaced:
+            if now - started > self._gpu_wait and unplaced:
                 return unplaced
             if now - started > SMOKE_TEST_DEADLINE_SECONDS:
                 name = min(waiting)

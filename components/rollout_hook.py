@@ -12,7 +12,7 @@ record alone, its hook puts the models back.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
@@ -21,8 +21,21 @@ import yaml
 from components.cluster_access import AccessOfProvider, ClusterAccess
 from components.preview_messages import say
 from manifests import RolloutManifest
-from models.stack import RolloutStrategy
-from rollouts import Kind, Rollout, Room, Sentence, as_live, predict, sentences, shortages
+from models.problems import stops
+from models.stack import RolloutStrategy, WithoutRoom
+from rollouts import (
+    ROOM_RULE,
+    Change,
+    Kind,
+    Policy,
+    Rollout,
+    Room,
+    Sentence,
+    as_live,
+    change_problems,
+    predict,
+    sentences,
+)
 
 if TYPE_CHECKING:
     from components.going_back import GoingBack
@@ -113,10 +126,7 @@ class _RollingOut:
             )
             # Said too, because silence could as well be an earlier version of this program.
             say(found_out or (_NOTHING,), self.hooks.owner)
-        # What is recreated needs no GPU twice.
-        asks = bool(rollout.causes) and not self.hooks.recreates
-        if asks and (found := shortages(rollout.running, self.hooks.room)):
-            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
+        holds = self._judge(old, new, rollout)
         if pulumi.runtime.is_dry_run():
             return
         access = await self.hooks.access.known()
@@ -124,7 +134,27 @@ class _RollingOut:
             await asyncio.to_thread(lambda: _stop_if_changed(access, self.hooks, old, new))
         if _replaces_models(rollout) and access:
             wanted = _serve_config(new)
-            await asyncio.to_thread(lambda: _handover(access, self.hooks.manifest).run(wanted))
+            manifest = self.hooks.manifest
+            if holds:
+                manifest = replace(manifest, without_room=WithoutRoom.HOLD)
+            await asyncio.to_thread(lambda: _handover(access, manifest).run(wanted))
+
+    def _judge(self, old: Mapping[str, Any], new: Mapping[str, Any], rollout: Rollout) -> bool:
+        """Whether requests may be held although a setting says no; raises RunError for stops."""
+        manifest = self.hooks.manifest
+        change = Change(
+            old=old, new=new, rollout=rollout, pool_gpus=manifest.pool_gpus, room=self.hooks.room
+        )
+        policy = Policy(
+            without_room=manifest.without_room, strategy=manifest.strategy, allow=manifest.allow
+        )
+        problems = change_problems(change, policy)
+        if found := stops(problems):
+            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
+        if pulumi.runtime.is_dry_run():
+            allowed = [Sentence(problem.sentence(), warns=True) for problem in problems]
+            say(allowed, self.hooks.owner)
+        return any(problem.rule == ROOM_RULE for problem in problems)
 
     async def _as_it_answers(self, rollout: Rollout, new: Mapping[str, Any]) -> Rollout:
         """The rollout from what answers, if that is not what the state has.
@@ -238,6 +268,7 @@ def _handover(access: ClusterAccess, manifest: RolloutManifest) -> "Handover":
     return Handover(
         service=LiveRayService(access, manifest),
         pool_gpus=manifest.pool_gpus,
+        without_room=manifest.without_room,
         say=pulumi.info,
         warn=pulumi.warn,
     )

@@ -16,7 +16,7 @@ from manifests.smoke_test.script_files import script_config_map
 from manifests.yaml_text import yaml_text
 from models.stack import KubeRayInstall
 from planning import Plan
-from rollouts import PoolRoom, QuotaRoom, Room
+from rollouts import OPERATOR_ANNOTATION, PoolRoom, QuotaRoom, Room
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain values, as `kubectl apply` takes it."""
@@ -81,7 +81,9 @@ def service_manifests(plan: Plan) -> ServiceManifests:
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
         room=_room(plan),
-        ray_service=ray_service(plan, serve_text, cluster, job_annotation(job)),
+        ray_service=ray_service(
+            plan, serve_text, cluster, {**job_annotation(job), **_operator_annotation(plan)}
+        ),
         rollout=rollout_manifest(plan, job),
         smoke_test=SmokeTestManifests(
             job=smoke_test_job(plan, job, [item["metadata"]["name"] for item in configs], script),
@@ -98,6 +100,12 @@ def _kuberay(plan: Plan) -> str | None:
     release = plan.release
     known = release.install is KubeRayInstall.HELM or release.kuberay_is_named
     return release.kuberay.version if known else None
+
+
+def _operator_annotation(plan: Plan) -> dict[str, str]:
+    """By it the next change knows whether the operator changes too."""
+    release = _kuberay(plan)
+    return {} if release is None else {OPERATOR_ANNOTATION: release}
 
 
 def _room(plan: Plan) -> Room:

@@ -27,6 +27,7 @@ class Rule:
     made_in: the files that make its problems, relative to the repository's root.
     unreadable: whether the value has a form that the other checks of its entry cannot read.
     unusable: whether a model must not be sized with the value.
+    guards: whether it judges a change, of which `ray-llm:rollout.allow` lets a single one pass.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Rule:
     made_in: tuple[str, ...]
     unreadable: bool = False
     unusable: bool = False
+    guards: bool = False
 
 
 def _stop(
@@ -55,6 +57,17 @@ def _stop(
 def _warning(id_: str, title: str, *made_in: str, acceptable: bool = True) -> Rule:
     return Rule(
         id=id_, title=title, severities=(Severity.WARN,), acceptable=acceptable, made_in=made_in
+    )
+
+
+def _guard(id_: str, title: str, *made_in: str) -> Rule:
+    return Rule(
+        id=id_,
+        title=title,
+        severities=(Severity.STOP, Severity.WARN),
+        acceptable=False,
+        made_in=made_in,
+        guards=True,
     )
 
 
@@ -139,6 +152,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "budget-unknown-price",
         "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
+    ),
+    _guard(
+        "change-ignored",
+        "A change that KubeRay ignores: nothing that runs hears of it.",
+        "rollouts/guards.py",
     ),
     _warning(
         "chunked-prefill-off",
@@ -492,6 +510,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "model-unknown", "A `model` that is not in the catalogue.", "planning/sizing/checkpoint.py"
     ),
+    _guard(
+        "model-without-room",
+        "An edited model whose pool has no room for a second version, with `withoutRoom: wait` or "
+        "`withoutRoom: stop`.",
+        "rollouts/guards.py",
+    ),
     _stop(
         "multimodal-argument",
         "An argument about images or sound for a model that takes text only.",
@@ -517,6 +541,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "old-gpu-new-vllm",
         "A GPU below capability 8.0 with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
+    ),
+    _guard(
+        "operator-and-cluster",
+        "Another release of KubeRay in the same `up` as a change that starts a second RayCluster.",
+        "rollouts/guards.py",
     ),
     _stop_or_warning(
         "operator-version",
@@ -569,10 +598,15 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A pool's `maxNodes` below what its models need at their minimum.",
         "planning/checks/gpu_pool.py",
     ),
-    _stop(
+    _guard(
         "pool-below-upgrade",
         "A change that starts a second RayCluster, and a pool without room for it.",
         "rollouts/room.py",
+    ),
+    _guard(
+        "pool-in-use",
+        "A pool that is removed together with the move of a model that runs on it.",
+        "rollouts/guards.py",
     ),
     _warning(
         "pool-min-nodes",
@@ -649,7 +683,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A quota below what the pools take at the `maxNodes` that the stack file states.",
         "planning/checks/quota.py",
     ),
-    _stop(
+    _guard(
         "quota-below-upgrade",
         "A change that starts a second RayCluster, and a quota without room for it.",
         "rollouts/room.py",
@@ -718,6 +752,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "rope-scaling",
         "A RoPE scaling without the fields that its type needs.",
         "planning/checks/rope_scaling.py",
+    ),
+    _guard(
+        "second-cluster-refused",
+        "A change that starts a second RayCluster, with `strategy: inPlaceOnly`.",
+        "rollouts/guards.py",
     ),
     _stop(
         "source-undescribed",

@@ -7,6 +7,7 @@ nor a cluster. This is all of rollouts that other folders import.
 from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
+from rollouts.guards import OPERATOR_ANNOTATION, ROOM_RULE, Change, Policy, change_problems, judged
 from rollouts.handover import (
     ServeConfig,
     Wave,
@@ -27,7 +28,10 @@ from rollouts.tree import differences
 from rollouts.words import sentences
 
 __all__ = [
+    "OPERATOR_ANNOTATION",
+    "ROOM_RULE",
     "Addition",
+    "Change",
     "Duration",
     "Effect",
     "Expectation",
@@ -37,6 +41,7 @@ __all__ = [
     "ModelStart",
     "ModelState",
     "Pod",
+    "Policy",
     "PoolFields",
     "PoolNode",
     "PoolRoom",
@@ -51,10 +56,12 @@ __all__ = [
     "WayBack",
     "additions",
     "as_live",
+    "change_problems",
     "differences",
     "handed_over",
     "held_models",
     "is_as_wanted",
+    "judged",
     "leftovers",
     "next_wave",
     "pool_sentences",

@@ -41,6 +41,19 @@ class Wave:
     replicas: Mapping[str, int]
     models: Mapping[str, str]
 
+    def held(self, live: ServeConfig, running: Mapping[str, int]) -> tuple[str, ...]:
+        """The models that would take the GPUs of their running old version, by `next_wave`'s."""
+        old = {
+            model_of(item): running.get(item["name"], 0)
+            for item in live["applications"]
+            if not _is_beside(item)
+        }
+        return tuple(
+            model
+            for name, model in self.models.items()
+            if self.replicas[name] == 0 and old.get(model)
+        )
+
 
 def next_wave(
     live: ServeConfig,
@@ -113,10 +126,7 @@ def held_models(
     running = {item["name"]: running_at_least(item) for item in live["applications"]}
     held: list[str] = []
     while wave := next_wave(live, wanted, running, pool_gpus):
-        for name, count in wave.replicas.items():
-            old = [i for i in live["applications"] if model_of(i) == wave.models[name]]
-            if count == 0 and any(running.get(item["name"], 0) for item in old):
-                held.append(wave.models[name])
+        held += wave.held(live, running)
         live = handed_over(wave.config, wanted, wave.models)
         running |= wave.replicas
     return tuple(held)
@@ -173,6 +183,11 @@ def model_of(application: Application) -> str:
     """The served name, which is the route."""
     name: str = application["route_prefix"].removeprefix("/")
     return name
+
+
+def pool_of(application: Application) -> str:
+    """The pool on whose GPUs it runs; empty if it takes none."""
+    return gpus_of_replica(application)[0]
 
 
 def _is_beside(application: Application) -> bool:

@@ -38,6 +38,8 @@ _AT_ONCE: Final = frozenset({"excludeHeadPodFromServeSvc", "rayClusterDeletionDe
 # Fields that it reads only when it creates the Service or points it at another cluster, or never.
 _AT_SWITCH: Final = "serveService"
 _NEVER: Final = frozenset({"serviceUnhealthySecondThreshold", "deploymentUnhealthySecondThreshold"})
+# A group's numbers follow its models, and Ray's autoscaler changes those that run.
+_NUMBERS: Final = (".replicas", ".minReplicas", ".maxReplicas")
 # What Ray Serve's proxies are started with; later it is taken and only logged.
 _PROXIES: Final = ("http_options", "grpc_options", "proxy_location")
 
@@ -111,6 +113,16 @@ class Rollout:
         return tuple(model for model in self.models if model.effect is effect)
 
 
+def is_number_of_group(path: str) -> bool:
+    """Whether an ignored field is a worker group's number of workers, which nobody has to know."""
+    return path.endswith(_NUMBERS)
+
+
+def is_ever_heard(path: str) -> bool:
+    """Whether at least another Ray cluster hears of an ignored field."""
+    return not path.startswith(("spec.serveService.metadata", *(f"spec.{name}" for name in _NEVER)))
+
+
 def predict(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
@@ -130,7 +142,10 @@ def predict(
             return rollout
         before = serve_config(old["spec"]["serveConfigV2"])
         after = serve_config(new["spec"]["serveConfigV2"])
-        return replace(rollout, held=held_models(before, after, pool_gpus))
+        held = held_models(before, after, pool_gpus)
+        if rollout.if_known is not None:
+            rollout = replace(rollout, if_known=replace(rollout.if_known, held=held))
+        return replace(rollout, held=held)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         # Whatever has another form is not ours, and nothing is said about it.
         return _unknown("the RayService has a form that this version of the program does not know")

@@ -13,15 +13,13 @@ from rollouts.expectation import (
     gpus_in_words,
     usd_in_all,
 )
-from rollouts.prediction import Kind, Release, Rollout
+from rollouts.prediction import Kind, Release, Rollout, is_number_of_group
 from rollouts.sentence import Sentence, listed
 from rollouts.serve_models import Effect, ModelChange
 
 _NAMED: Final = 5
 _PATHS: Final = 3
 _NOTHING_EXPECTED: Final = Expectation()
-# A group's numbers follow its models, and Ray's autoscaler changes those that run.
-_NUMBERS: Final = (".replicas", ".minReplicas", ".maxReplicas")
 
 
 def sentences(
@@ -61,7 +59,6 @@ def _sentences(
         )
     if rollout.causes:
         yield _second_cluster(rollout, expected, names_release=names_release)
-    yield from _ignored(rollout)
     yield from _models(rollout, expected)
     if rollout.appended:
         yield Sentence(
@@ -150,20 +147,8 @@ def _how_to_stay(before: Release) -> str:
     return f" To stay, write ray-llm:versions: {{ray: {before.ray}{image}}}."
 
 
-def _ignored(rollout: Rollout) -> Iterator[Sentence]:
-    paths = [path for path in rollout.ignored if not path.endswith(_NUMBERS)]
-    if paths:
-        yield Sentence(
-            f"KubeRay ignores that {listed(paths, _PATHS)} "
-            f"{'changes' if len(paths) == 1 else 'change'}: nothing that runs hears of it, and "
-            "nothing says so. It takes effect in the next Ray cluster, which another image or Ray "
-            "release starts.",
-            warns=True,
-        )
-
-
 def _written(rollout: Rollout) -> Iterator[Sentence]:
-    paths = [path for path in rollout.written if not path.endswith(_NUMBERS)]
+    paths = [path for path in rollout.written if not is_number_of_group(path)]
     if paths:
         yield Sentence(
             f"{listed(paths, _PATHS)}: only pods that start later have it, because KubeRay "

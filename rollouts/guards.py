@@ -1,0 +1,280 @@
+"""What stops a change of a running service before it begins, and how one change gets past it.
+
+Each guard judges the change, never the service as it is. What it stops has an id, a hash of the
+change and of why it stops; `ray-llm:rollout: {allow: <id>}` lets that one change pass with a
+warning. Any other change has another id, so nothing has to be taken back.
+
+There is no guard for a serve config that changes together with the Ray cluster's spec: every
+release of KubeRay in the catalogue leaves the old cluster alone then (#3559, in 1.4.0, closed
+https://github.com/ray-project/kuberay/issues/3423).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from models.problems import Problem, Severity
+from models.stack import RolloutStrategy, WithoutRoom
+from rollouts.handover import held_models, model_of, pool_of
+from rollouts.prediction import Kind, Rollout, is_ever_heard, is_number_of_group
+from rollouts.ray_cluster import group_names
+from rollouts.room import Room, shortages
+from rollouts.sentence import listed
+from rollouts.serve_models import serve_config
+from rollouts.tree import SECRET_MARK
+
+OPERATOR_ANNOTATION: Final = "ray-llm/kuberay"
+"""The annotation of a RayService that names the operator for which it was written."""
+
+ROOM_RULE: Final = "model-without-room"
+"""The rule of an edited model whose requests would be held, if the stack says not to."""
+
+_PATHS: Final = 8
+_ID_DIGITS: Final = 8
+# More nodes than a pool would ever lack for one more replica of each of its models.
+_MORE_NODES: Final = 64
+_SETTING: Final = "ray-llm:rollout"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a stack says about changes.
+
+    removes_pools: whether the same program creates and deletes the node pools.
+    allow: the id of the one change that passes.
+    """
+
+    without_room: WithoutRoom = WithoutRoom.HOLD
+    strategy: RolloutStrategy = RolloutStrategy.NEW_CLUSTER
+    removes_pools: bool = True
+    allow: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change of a RayService from `old` to `new`, whole objects as this program writes them.
+
+    rollout: what it does; pool_gpus: the most GPUs that each pool can have; room: what there is for
+    a second cluster.
+    """
+
+    old: Mapping[str, Any]
+    new: Mapping[str, Any]
+    rollout: Rollout
+    pool_gpus: Mapping[str, int]
+    room: Room
+
+
+def change_problems(change: Change, policy: Policy) -> tuple[Problem, ...]:
+    """What stops a change; warnings if the stack allows this one."""
+    rollout = change.rollout.if_known or change.rollout
+    found = tuple(_problems(replace(change, rollout=rollout), policy))
+    return judged(found, [part.get("spec") for part in (change.old, change.new)], policy.allow)
+
+
+def judged(
+    problems: Sequence[Problem], content: Sequence[Any], allow: str | None
+) -> tuple[Problem, ...]:
+    """Problems of one change with its id; warnings if that is the one that is allowed.
+
+    content: what changes, before and after, as plain values.
+    """
+    if not problems:
+        return ()
+    own = change_id(problems, content)
+    if own == allow:
+        return tuple(
+            replace(problem, severity=Severity.WARN, remedy=f"{_SETTING}.allow lets it pass")
+            for problem in problems
+        )
+    other = f"; {allow}, which it allows, is another change" if allow else ""
+    way = f"To let this one change pass, write {_SETTING}: {{allow: {own}}}{other}"
+    return tuple(replace(problem, remedy=f"{problem.remedy}. {way}") for problem in problems)
+
+
+def change_id(problems: Sequence[Problem], content: Sequence[Any]) -> str:
+    """The id of a change: a hash of why it stops and of what changes, without secrets."""
+    why = [[problem.rule, problem.path, str(problem.value)] for problem in problems]
+    text = json.dumps([sorted(why), *map(_plain, content)], sort_keys=True)
+    return f"c{hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]}"
+
+
+def _plain(value: Any) -> Any:
+    """The value in the forms of JSON; the same for what the engine hands over at any time."""
+    if isinstance(value, Mapping):
+        if SECRET_MARK in value:
+            return "[secret]"
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # Pulumi's numbers are all of one kind
+    return value if isinstance(value, str | int | float | None) else type(value).__name__
+
+
+def _problems(change: Change, policy: Policy) -> Iterator[Problem]:
+    rollout = change.rollout
+    if rollout.kind in {Kind.REPLACED, Kind.REFUSED}:
+        return
+    yield from _in_place_only(rollout, policy)
+    if rollout.kind is Kind.UNKNOWN:
+        return
+    if rollout.causes and policy.strategy is not RolloutStrategy.RECREATE:
+        yield from shortages(rollout.running, change.room)
+        if policy.removes_pools:
+            yield from _pool_in_use(change)
+    yield from _operator_too(change)
+    yield from _ignored(rollout)
+    yield from _without_room(change, policy)
+
+
+def _in_place_only(rollout: Rollout, policy: Policy) -> Iterator[Problem]:
+    if policy.strategy is not RolloutStrategy.IN_PLACE_ONLY:
+        return
+    take_back = (
+        "Take that back, or write strategy: newCluster, which takes the GPUs twice meanwhile"
+    )
+    if rollout.causes:
+        yield Problem(
+            path=f"{_SETTING}.strategy",
+            value=str(policy.strategy),
+            reason="refuses this change, because KubeRay starts a second Ray cluster for "
+            f"{listed(rollout.causes, _PATHS)}",
+            remedy=take_back,
+            rule="second-cluster-refused",
+        )
+    elif rollout.kind is Kind.UNKNOWN:
+        yield Problem(
+            path=f"{_SETTING}.strategy",
+            value=str(policy.strategy),
+            reason="refuses this change, because nobody can say beforehand whether KubeRay starts "
+            f"a second Ray cluster for it: {'; '.join(rollout.unknown)}",
+            remedy=take_back,
+            rule="second-cluster-refused",
+        )
+
+
+def _pool_in_use(change: Change) -> Iterator[Problem]:
+    """Pools that go while the old cluster still answers requests on them.
+
+    Pulumi deletes what is left out at the end of an `up`. By then the second cluster answers, and
+    KubeRay keeps the first one for a minute more.
+    """
+    before, after = (_groups(item) for item in (change.old, change.new))
+    gone = [pool for pool in before if pool not in after]
+    if not gone:
+        return
+    old, new = (
+        {model_of(item): item for item in serve_config(text)["applications"]}
+        for text in (change.old["spec"]["serveConfigV2"], change.new["spec"]["serveConfigV2"])
+    )
+    for pool in gone:
+        # A model that goes with its pool has an end of its own.
+        models = [name for name, item in old.items() if pool_of(item) == pool and name in new]
+        if models:
+            to = {name: pool_of(new[name]) for name in models}
+            moves = " and ".join(f"gpu: {to[name]} to {name}" for name in models[:_PATHS])
+            yield Problem(
+                path="ray-llm:gpuPools",
+                reason=f"no longer lists {pool}, and {listed(models, _PATHS)} still "
+                f"{'runs' if len(models) == 1 else 'run'} there: the node pool is deleted at the "
+                "end of the same `up`, with requests that the old Ray cluster has not ended",
+                remedy=f"Make two of it: list {pool} again and give {moves} in one `up`, and take "
+                f"{pool} out in the next",
+                rule="pool-in-use",
+            )
+
+
+def _operator_too(change: Change) -> Iterator[Problem]:
+    """A new operator and another Ray cluster in one `up`.
+
+    A new operator rewrites the running Ray cluster before it compares anything
+    (shouldUpdateCluster in ray-operator/controllers/ray/rayservice_controller.go). What it finds in
+    the RayService by then counts as what runs, and no pod restarts for it.
+    """
+    old, new = (_operator(item) for item in (change.old, change.new))
+    if not change.rollout.causes or not old or not new or old == new:
+        return
+    yield Problem(
+        path="ray-llm:versions.kuberay",
+        value=new,
+        reason=f"replaces KubeRay {old} in the same `up` in which "
+        f"{listed(change.rollout.causes, _PATHS)} of the Ray cluster "
+        f"{'changes' if len(change.rollout.causes) == 1 else 'change'}: a new operator first "
+        "rewrites the running cluster, and what it takes up then reaches no pod",
+        remedy="Make two of it: the new KubeRay in one `up`, and the rest in the next",
+        rule="operator-and-cluster",
+    )
+
+
+def _operator(ray_service: Mapping[str, Any]) -> str | None:
+    annotations = (ray_service.get("metadata") or {}).get("annotations") or {}
+    release = annotations.get(OPERATOR_ANNOTATION)
+    return release if isinstance(release, str) else None
+
+
+def _groups(ray_service: Mapping[str, Any]) -> list[str]:
+    return group_names(ray_service["spec"]["rayClusterConfig"])
+
+
+def _ignored(rollout: Rollout) -> Iterator[Problem]:
+    paths = [path for path in rollout.ignored if not is_number_of_group(path)]
+    if not paths:
+        return
+    later = all(is_ever_heard(path) for path in paths)
+    yield Problem(
+        path=listed(paths, _PATHS),
+        reason=f"{'changes' if len(paths) == 1 else 'change'}, and KubeRay ignores it: nothing "
+        "that runs hears of it, and nothing says so",
+        remedy="Take it back, or make it together with a change that starts another Ray cluster "
+        "anyway, such as another image or Ray release"
+        if later
+        else "Take it back, because no later change brings it either",
+        rule="change-ignored",
+    )
+
+
+def _without_room(change: Change, policy: Policy) -> Iterator[Problem]:
+    held = change.rollout.held
+    if policy.without_room is WithoutRoom.HOLD or not held or change.rollout.causes:
+        return
+    old, new = (serve_config(item["spec"]["serveConfigV2"]) for item in (change.old, change.new))
+    pools = {model_of(item): pool_of(item) for item in new["applications"]}
+    for pool in change.room.pools:
+        models = [name for name in held if pools[name] == pool.id]
+        if not models:
+            continue
+        enough = _enough(old, new, change.pool_gpus, pool.id, pool.max_nodes)
+        without_end = (
+            ", so that it would wait for a GPU without an end"
+            if policy.without_room is WithoutRoom.WAIT
+            else ""
+        )
+        use = f"Use {enough}, or write" if enough else "Write"
+        yield Problem(
+            path=f"{pool.path}.maxNodes",
+            value=pool.max_nodes,
+            reason=f"leaves no room for a second version of {listed(models, _PATHS)}{without_end} "
+            f"({_SETTING}.withoutRoom: {policy.without_room})",
+            remedy=f"{use} withoutRoom: hold, which holds requests while the new version loads",
+            rule=ROOM_RULE,
+        )
+
+
+def _enough(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    pool_gpus: Mapping[str, int],
+    pool: str,
+    max_nodes: int,
+) -> int | None:
+    """The fewest nodes of a pool with which none of its models is held; None if that are many."""
+    of_node = pool_gpus[pool] // max_nodes
+    pools = {model_of(item): pool_of(item) for item in new["applications"]}
+    for more in range(1, _MORE_NODES + 1):
+        held = held_models(old, new, {**pool_gpus, pool: pool_gpus[pool] + more * of_node})
+        if not any(pools[name] == pool for name in held):
+            return max_nodes + more
+    return None
