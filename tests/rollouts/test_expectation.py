@@ -9,6 +9,7 @@ import pytest
 from manifests import ServiceManifests, service_manifests
 from rollouts import Duration, Expectation, ModelStart, PoolNode, Sentence, predict, sentences
 from rollouts.expectation import usd_in_all
+from rollouts.serve_models import both_serve_configs, serve_config
 from tests.planning.small_stacks import planned, small
 
 RAY = {"ray": "2.49.1"}
@@ -140,3 +141,17 @@ def test_the_slowest_model_that_keeps_a_replica_decides() -> None:
     unknown = {**models, "c": start(1, 1, None)}
     assert Expectation(models=unknown).slowest_start() == Duration(least=30, most=None)
     assert Expectation(models={"asleep": models["asleep"]}).slowest_start() is None
+
+
+def test_serve_configs_whose_common_part_is_parsed_once_are_the_whole_ones() -> None:
+    ranges = between(1, 1)
+    models = [small(name=name, replicas=ranges) for name in ("a", "b", "c")]
+    edited = [models[0], {**models[1], "dtype": "float32"}, models[2]]
+    texts = [manifests(found).ray_service["spec"]["serveConfigV2"] for found in (models, edited)]
+
+    def by_name(config: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        applications = {item["name"]: item for item in config["applications"]}
+        return applications, {**config, "applications": None}
+
+    for found, text in zip(both_serve_configs(*texts), texts, strict=True):
+        assert by_name(found) == by_name(serve_config(text))

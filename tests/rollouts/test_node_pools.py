@@ -50,9 +50,10 @@ def test_sizes_and_zones_change_in_place() -> None:
 
 
 def test_the_most_that_happens_to_a_pool_is_said() -> None:
-    assert "deleted and created again, because spot changes" in said(
-        {"spot": True, "machineType": "g2-standard-16", "maxNodes": 9}
-    ).text
+    assert (
+        "deleted and created again, because spot changes"
+        in said({"spot": True, "machineType": "g2-standard-16", "maxNodes": 9}).text
+    )
 
 
 def test_pools_that_come_and_go_are_named() -> None:
