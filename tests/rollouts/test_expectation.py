@@ -93,8 +93,8 @@ def test_a_second_cluster_says_its_gpus_their_price_and_how_long() -> None:
     models = [small(replicas=between(1, 1)), small(name="b", replicas=between(2, 2))]
     [sentence] = said(manifests(models), manifests(models, versions={"ray": "2.60.0"}))
     assert (
-        "Its first GPUs: 3 of l4, at USD 3.00 an hour, so USD 0.28 to 0.87 in all. The old one "
-        "answers until then, 5 to 18 minutes. To stay," in sentence.text
+        "Its first GPUs: 3 of l4, at USD 3.00 an hour, so USD 0.28 to 0.87 in all. It takes 5 "
+        "to 18 minutes until it answers. To stay," in sentence.text
     )
 
 
