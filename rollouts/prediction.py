@@ -17,9 +17,9 @@ from rollouts.refusals import refusal_of_serve_config, refusals
 from rollouts.serve_models import (
     Effect,
     ModelChange,
+    both_serve_configs,
     model_changes,
     other_changes,
-    serve_config,
     untouched_model,
     without_common_applications,
 )
@@ -140,8 +140,9 @@ def predict(
         rollout = _predict(old, new, kuberay)
         if pool_gpus is None or not any(model.beside for model in rollout.models):
             return rollout
-        before = serve_config(old["spec"]["serveConfigV2"])
-        after = serve_config(new["spec"]["serveConfigV2"])
+        before, after = both_serve_configs(
+            old["spec"]["serveConfigV2"], new["spec"]["serveConfigV2"]
+        )
         held = held_models(before, after, pool_gpus)
         if rollout.if_known is not None:
             rollout = replace(rollout, if_known=replace(rollout.if_known, held=held))

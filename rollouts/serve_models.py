@@ -103,6 +103,26 @@ def without_common_applications(old: str, new: str) -> tuple[str, str, tuple[str
     )
 
 
+def both_serve_configs(old: str, new: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Both serve configs; the applications that both have are parsed once and stand at their end.
+
+    Raises ValueError as `serve_config`.
+    """
+    before_text, after_text, routes = without_common_applications(old, new)
+    before, after = serve_config(before_text), serve_config(after_text)
+    parts = [split for text in (old, new) if (split := _split(text))]
+    if not routes or len(parts) != 2:
+        return before, after
+    (_, old_items), (_, new_items) = parts
+    common = set(old_items) & set(new_items)
+    shared = serve_config(_joined("", [text for text in new_items if text in common]))
+    both = [
+        {**config, "applications": [*config["applications"], *shared["applications"]]}
+        for config in (before, after)
+    ]
+    return both[0], both[1]
+
+
 def _split(text: str) -> tuple[str, list[str]] | None:
     """What stands before the applications, and the text of each; None in another layout."""
     head, key, rest = text.partition(_APPLICATIONS)

@@ -119,7 +119,7 @@ def _second_cluster(rollout: Rollout, expected: Expectation, *, names_release: b
 def _on_top(rollout: Rollout, expected: Expectation) -> str:
     """The GPUs of a second cluster, for how long, and their price."""
     lasts = expected.slowest_start()
-    until = f" The old one answers until then, {lasts}." if lasts else ""
+    until = f" It takes {lasts} until it answers." if lasts else ""
     if not rollout.gpus:
         return until
     gpus = listed(gpus_in_words(rollout.gpus), _NAMED)

@@ -151,4 +151,4 @@ def test_two_clusters_live_in_one_program(record: Record, plan: Plan) -> None:
         GkeCluster("second", GkeClusterArgs.of(other))
 
     urns = [item.urn for item in record(program).registrations]
-    assert len(urns) == len(set(urns)) == 8
+    assert len(urns) == len(set(urns)) == 10

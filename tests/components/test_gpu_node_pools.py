@@ -184,7 +184,7 @@ def test_two_sets_of_pools_live_in_one_program(record: Record, plan: Plan) -> No
             )
 
     urns = [item.urn for item in record(program).registrations]
-    assert len(urns) == len(set(urns)) == 8
+    assert len(urns) == len(set(urns)) == 10
 
 
 def _with_cluster(plan: Plan) -> None:

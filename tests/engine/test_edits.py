@@ -72,7 +72,10 @@ def test_a_larger_pool_maximum_touches_that_pool_alone(
 ) -> None:
     stack["ray-llm:gpuPools"][0]["maxNodes"] += 1
     changes = _edited(deployed, stack)
-    assert changes == {(NODE_POOL, "gpu-pools-t4"): "update"}
+    assert changes == {
+        (NODE_POOL, "gpu-pools-t4"): "update",
+        (RECORD, "gpu-pools-record"): "update",
+    }
 
 
 def test_removing_the_only_model_of_a_family_removes_its_config_map(

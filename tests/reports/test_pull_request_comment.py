@@ -324,3 +324,90 @@ def test_the_workflow_calls_commands_that_there_are() -> None:
     assert "ray-llm comment" in script
     for option in ("--stack", "--base", "--preview", "--commit"):
         assert option in script
+
+
+COMPONENT = "urn:pulumi:s::ray-llm::ray-llm:index:RayLlmService::llm"
+RAY_SERVICE = (
+    "urn:pulumi:s::ray-llm::ray-llm:index:RayLlmService$kubernetes:ray.io/v1:RayService::x"
+)
+HEADING = "### What this change does to what runs"
+
+
+def said_in_comment(*diagnostics: dict[str, str], service: str | None = "update") -> str:
+    """The section of a comment on a preview with these messages."""
+    steps = [] if service is None else [{"op": service, "urn": RAY_SERVICE}]
+    text = json.dumps({"steps": steps, "diagnostics": diagnostics})
+    content = CommentContent(
+        stack="s",
+        new=plan_summary(planned([small()], versions={"ray": "2.49.1"})),
+        preview=engine_preview(text, "preview"),
+    )
+    found = comment(content)
+    assert found.count(HEADING) == 1
+    return found.partition(HEADING)[2].partition("\n\n**")[0].partition("<details>")[0]
+
+
+def test_the_rollout_of_a_recorded_change_is_said_as_the_preview_said_it(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, text = run(capsys, repository, "change.json", "--base=main")
+    assert HEADING in text
+    for said in (
+        "- ⚠️ Node pool l4 is deleted and created again, because spot changes:",
+        "- Node pool l4-x2 is added and has no node until one is due.",
+        "KubeRay starts a second Ray cluster beside the old one",
+        "- ⚠️ Model qwen2.5-0.5b-instruct is removed: requests to it get a 404.",
+        "- Model llama-3.1-8b-instruct is edited, in the second cluster alone.",
+        "- Model qwen2.5-14b-instruct is added. Until the first answer it takes",
+    ):
+        assert said in text
+    # The plan is a message too, and has its own place in the comment.
+    assert text.count("GiB a GPU") <= 1
+    assert "not known: the preview" not in text
+
+
+def test_a_recorded_new_service_runs_nothing_yet(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, text = run(capsys, repository, "create.json", "--base=main")
+    assert f"{HEADING}\n\nThe service is new: nothing of it runs yet." in text
+
+
+def test_messages_of_this_programs_components_alone_are_taken() -> None:
+    others = (
+        {"severity": "info", "message": "hello"},
+        {"severity": "info", "message": "from elsewhere", "urn": "urn:pulumi:s::p::acme:x:Y::y"},
+        {"severity": "warning", "message": "warning: of an object", "urn": RAY_SERVICE},
+        {"severity": "debug", "message": "details", "urn": COMPONENT},
+        {"severity": "error", "message": "error: stops", "urn": COMPONENT},
+        {"severity": "info", "message": "no urn at all", "urn": "nonsense"},
+    )
+    text = said_in_comment(
+        *others,
+        {"severity": "warning", "message": "warning: It <stops>.\n", "urn": COMPONENT},
+        {"severity": "info", "message": "It goes on.\n", "urn": COMPONENT},
+    )
+    assert [line for line in text.splitlines() if line.startswith("- ")] == [
+        "- ⚠️ It &lt;stops>.",
+        "- It goes on.",
+    ]
+
+
+@pytest.mark.parametrize("service", ["update", None])
+def test_a_preview_without_messages_says_that_the_rollout_is_not_known(
+    service: str | None,
+) -> None:
+    text = said_in_comment({"severity": "info", "message": "hello"}, service=service)
+    assert "What happens to the models that run is not known" in text
+
+
+def test_what_is_known_from_the_steps_alone_is_said() -> None:
+    assert "The service itself stays as it is." in said_in_comment(service="same")
+    assert "no model answers until the new one has loaded" in said_in_comment(service="replace")
+    assert "no model answers any more" in said_in_comment(service="delete")
+
+
+def test_a_secret_in_a_message_is_left_out() -> None:
+    secret = "hf_" + "a" * 34
+    text = said_in_comment({"severity": "info", "message": f"with {secret}", "urn": COMPONENT})
+    assert secret not in text

@@ -9,6 +9,7 @@ import pytest
 from manifests import ServiceManifests, service_manifests
 from rollouts import Duration, Expectation, ModelStart, PoolNode, Sentence, predict, sentences
 from rollouts.expectation import usd_in_all
+from rollouts.serve_models import both_serve_configs, serve_config
 from tests.planning.small_stacks import planned, small
 
 RAY = {"ray": "2.49.1"}
@@ -92,8 +93,8 @@ def test_a_second_cluster_says_its_gpus_their_price_and_how_long() -> None:
     models = [small(replicas=between(1, 1)), small(name="b", replicas=between(2, 2))]
     [sentence] = said(manifests(models), manifests(models, versions={"ray": "2.60.0"}))
     assert (
-        "Its first GPUs: 3 of l4, at USD 3.00 an hour, so USD 0.28 to 0.87 in all. The old one "
-        "answers until then, 5 to 18 minutes. To stay," in sentence.text
+        "Its first GPUs: 3 of l4, at USD 3.00 an hour, so USD 0.28 to 0.87 in all. It takes 5 "
+        "to 18 minutes until it answers. To stay," in sentence.text
     )
 
 
@@ -140,3 +141,17 @@ def test_the_slowest_model_that_keeps_a_replica_decides() -> None:
     unknown = {**models, "c": start(1, 1, None)}
     assert Expectation(models=unknown).slowest_start() == Duration(least=30, most=None)
     assert Expectation(models={"asleep": models["asleep"]}).slowest_start() is None
+
+
+def test_serve_configs_whose_common_part_is_parsed_once_are_the_whole_ones() -> None:
+    ranges = between(1, 1)
+    models = [small(name=name, replicas=ranges) for name in ("a", "b", "c")]
+    edited = [models[0], {**models[1], "dtype": "float32"}, models[2]]
+    texts = [manifests(found).ray_service["spec"]["serveConfigV2"] for found in (models, edited)]
+
+    def by_name(config: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        applications = {item["name"]: item for item in config["applications"]}
+        return applications, {**config, "applications": None}
+
+    for found, text in zip(both_serve_configs(*texts), texts, strict=True):
+        assert by_name(found) == by_name(serve_config(text))
