@@ -21,6 +21,7 @@ pytestmark = pytest.mark.cluster
 
 OUT_OF_MEMORY = "No available memory for the cache blocks."
 RAY_SERVICE_TYPE = "kubernetes:ray.io/v1:RayService"
+JOB_TYPE = "kubernetes:batch/v1:Job"
 
 
 @pytest.fixture
@@ -66,33 +67,25 @@ def exported(deployment: ClusterDeployment) -> dict[str, Any]:
 def forget_ray_service(deployment: ClusterDeployment, before: dict[str, Any]) -> None:
     """The state as if the engine had been killed between its request and its note of the answer.
 
-    That moment is too short to be met by a kill. Only the record is of the update.
+    That moment is too short to be met by a kill. By then all that comes before the RayService is
+    noted, and the smoke test of before is still there.
     """
-    now = exported(deployment)
-    [record] = [
-        item for item in now["deployment"]["resources"] if item["urn"].endswith("::llm-rollout")
-    ]
-    # At that moment its smoke test has not begun.
-    jobs = f"/apis/batch/v1{NAMESPACE.removeprefix('/api/v1')}/jobs"
-    [old] = [
-        item["id"] for item in before["deployment"]["resources"] if item["type"].endswith(":Job")
-    ]
-    for job in deployment.cluster.items(jobs):
-        if old != f"ai/{job['metadata']['name']}":
-            deployment.cluster.delete(
-                f"{jobs}/{job['metadata']['name']}?propagationPolicy=Background"
-            )
-    spliced = {**before, "deployment": {**before["deployment"]}}
-    spliced["deployment"]["resources"] = [
-        record if item["urn"] == record["urn"] else item
-        for item in before["deployment"]["resources"]
-    ]
+    now = exported(deployment)["deployment"]
+    was = {item["urn"]: item for item in before["deployment"]["resources"]}
+    later = {urn for urn in was if urn_type(urn) in {RAY_SERVICE_TYPE, JOB_TYPE}}
+    kept = [item for item in now["resources"] if item["urn"] not in later]
+    resources = [*kept, *(item for urn, item in was.items() if urn in later)]
+    state = {**before, "deployment": {**now, "resources": resources, "pending_operations": []}}
     file = deployment.folder / "spliced.json"
-    file.write_text(json.dumps(spliced), encoding="utf-8")
+    file.write_text(json.dumps(state), encoding="utf-8")
     done = deployment.pulumi("stack", "import", "--file", str(file), "--force")
     assert done.returncode == 0, done.stdout + done.stderr
-    [entry] = [item for item in deployment.state() if urn_type(item["urn"]) == RAY_SERVICE_TYPE]
-    assert "mirror" not in json.dumps(entry["inputs"])
+    jobs = f"/apis/batch/v1{NAMESPACE.removeprefix('/api/v1')}/jobs"
+    for job in deployment.cluster.items(jobs):
+        deployment.cluster.delete(f"{jobs}/{job['metadata']['name']}?propagationPolicy=Background")
+    [old] = [item["inputs"] for urn, item in was.items() if urn_type(urn) == JOB_TYPE]
+    eventually(lambda: not deployment.cluster.items(jobs), "the new smoke test is gone", seconds=30)
+    deployment.cluster.apply({key: old[key] for key in ("apiVersion", "kind", "metadata", "spec")})
 
 
 def killed(service: Service, update: ClusterDeployment) -> None:
