@@ -53,16 +53,16 @@ class Handover:
     """The hand-over of one service.
 
     pool_gpus: the most GPUs that each pool can have.
-    without_room: what is done if no GPU is free for a second version.
     say: tells people how far it is.
     warn: tells them what they would not expect.
+    without_room: what is done if no GPU is free for a second version.
     """
 
     service: LiveRayService
     pool_gpus: Mapping[str, int]
-    without_room: WithoutRoom
     say: Callable[[str], None]
     warn: Callable[[str], None]
+    without_room: WithoutRoom = WithoutRoom.HOLD
 
     def run(self, wanted: ServeConfig) -> None:
         """Starts what is edited beside the old versions, as far as one change then takes over.

@@ -27,7 +27,6 @@ from rollouts import (
     ROOM_RULE,
     Change,
     Kind,
-    Policy,
     Rollout,
     Room,
     Sentence,
@@ -145,10 +144,7 @@ class _RollingOut:
         change = Change(
             old=old, new=new, rollout=rollout, pool_gpus=manifest.pool_gpus, room=self.hooks.room
         )
-        policy = Policy(
-            without_room=manifest.without_room, strategy=manifest.strategy, allow=manifest.allow
-        )
-        problems = change_problems(change, policy)
+        problems = change_problems(change, manifest.policy)
         if found := stops(problems):
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
         if pulumi.runtime.is_dry_run():

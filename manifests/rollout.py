@@ -7,7 +7,7 @@ from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION
 from models.stack import RolloutStrategy, WithoutRoom
 from planning import Plan, Seconds, cold_start
-from rollouts import Duration, Expectation, ModelStart, PoolNode
+from rollouts import Duration, Expectation, ModelStart, Policy, PoolNode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,11 @@ class RolloutManifest:
     without_room: WithoutRoom = WithoutRoom.HOLD
     strategy: RolloutStrategy = RolloutStrategy.NEW_CLUSTER
     allow: str | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """What the stack says about changes."""
+        return Policy(without_room=self.without_room, strategy=self.strategy, allow=self.allow)
 
 
 def rollout_manifest(plan: Plan, smoke_test: str) -> RolloutManifest:

@@ -90,6 +90,13 @@ class Problem:
         object.__setattr__(problem, "ways", tuple(ways))
         return problem
 
+    def with_remedy(self, remedy: str, severity: Severity) -> "Problem":
+        """The same problem with another remedy and one of its rule's severities."""
+        problem = copy.copy(self)
+        object.__setattr__(problem, "remedy", remedy)
+        object.__setattr__(problem, "severity", severity)
+        return problem
+
     def sentence(self) -> str:
         """The problem in words and on one line: path, value, reason, way out.
 

@@ -85,13 +85,13 @@ def judged(
         return ()
     own = change_id(problems, content)
     if own == allow:
-        return tuple(
-            replace(problem, severity=Severity.WARN, remedy=f"{_SETTING}.allow lets it pass")
-            for problem in problems
-        )
+        passes = f"{_SETTING}.allow lets it pass"
+        return tuple(problem.with_remedy(passes, Severity.WARN) for problem in problems)
     other = f"; {allow}, which it allows, is another change" if allow else ""
     way = f"To let this one change pass, write {_SETTING}: {{allow: {own}}}{other}"
-    return tuple(replace(problem, remedy=f"{problem.remedy}. {way}") for problem in problems)
+    return tuple(
+        problem.with_remedy(f"{problem.remedy}. {way}", problem.severity) for problem in problems
+    )
 
 
 def change_id(problems: Sequence[Problem], content: Sequence[Any]) -> str:

@@ -12,6 +12,7 @@ from components import going_back
 from components.going_back import GoingBack
 from components.model_handover import Handover, HandoverError
 from manifests import RolloutManifest
+from rollouts import Expectation
 from tests.components.fake_ray_service import JOB, FakeRayService, cluster_spec, ray_service
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Back:
             smoke_test=job,
             applications_path="",
             pool_gpus={},
+            expected=Expectation(),
         )
         GoingBack(
             service=cast("LiveRayService", self.live),

@@ -67,7 +67,7 @@ def test_another_script_asks_again_and_has_a_config_map_of_its_own(
 def test_the_ray_service_names_its_job() -> None:
     made = service_manifests(plan())
     annotations = made.ray_service["metadata"]["annotations"]
-    assert annotations == {JOB_ANNOTATION: made.smoke_test.job["metadata"]["name"]}
+    assert annotations[JOB_ANNOTATION] == made.smoke_test.job["metadata"]["name"]
 
 
 def with_kuberay(made: Plan, version: str) -> Plan:

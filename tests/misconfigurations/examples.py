@@ -101,6 +101,38 @@ _WARNINGS: dict[str, dict[str, Any]] = {
     },
 }
 
+_IMAGE = "us-docker.pkg.dev/acme/llm/ray-llm:2.49.1"
+_ON_L4 = {"model": MODEL, "gpu": "l4", "replicas": {"min": 1, "max": 1}}
+# What stops a change: the stack before, and after.
+_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "model-without-room": (
+        {
+            "ray-llm:gpuPools": [{"tier": "l4", "maxNodes": 1}],
+            "ray-llm:models": [_ON_L4],
+        },
+        {
+            "ray-llm:gpuPools": [{"tier": "l4", "maxNodes": 1}],
+            "ray-llm:models": [{**_ON_L4, "engine": {"max_num_seqs": 16}}],
+            "ray-llm:rollout": {"withoutRoom": "wait"},
+        },
+    ),
+    "operator-and-cluster": (
+        {"ray-llm:versions": {"ray": "2.49.1", "kuberay": "1.4.2", "image": f"{_IMAGE}-a"}},
+        {"ray-llm:versions": {"ray": "2.49.1", "kuberay": "1.6.2", "image": f"{_IMAGE}-b"}},
+    ),
+    "pool-in-use": (
+        {"ray-llm:gpuPools": ["l4-x2", "l4"], "ray-llm:models": [{"model": MODEL, "gpu": "l4"}]},
+        {"ray-llm:gpuPools": ["l4-x2"], "ray-llm:models": [{"model": MODEL, "gpu": "l4-x2"}]},
+    ),
+    "second-cluster-refused": (
+        {"ray-llm:versions": {"ray": "2.49.1", "image": f"{_IMAGE}-a"}},
+        {
+            "ray-llm:versions": {"ray": "2.49.1", "image": f"{_IMAGE}-b"},
+            "ray-llm:rollout": {"strategy": "inPlaceOnly"},
+        },
+    ),
+}
+
 
 def examples() -> tuple[Case, ...]:
     """One case for each of these rules; its near miss is the base stack."""
@@ -112,13 +144,23 @@ def examples() -> tuple[Case, ...]:
             did="",
             happened="",
             stack=stack,
-            before=None,
+            before=before,
             files={},
             verdict=verdict,
             rule=rule,
             change={},
             why="",
         )
-        for verdict, stacks in ((Severity.STOP, _STOPS), (Severity.WARN, _WARNINGS))
-        for rule, stack in stacks.items()
+        for verdict, stacks in (
+            (Severity.STOP, _of_stacks(_STOPS)),
+            (Severity.STOP, _CHANGES),
+            (Severity.WARN, _of_stacks(_WARNINGS)),
+        )
+        for rule, (before, stack) in stacks.items()
     )
+
+
+def _of_stacks(
+    stacks: dict[str, dict[str, Any]],
+) -> dict[str, tuple[dict[str, Any] | None, dict[str, Any]]]:
+    return {rule: (None, stack) for rule, stack in stacks.items()}

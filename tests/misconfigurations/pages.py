@@ -108,6 +108,11 @@ def _accept(rule: str) -> str:
         return "Take the id out of the list."
     if rule.startswith("rollout-"):
         return "The warning is shown once, for the change that is compared, and cannot be accepted."
+    if row.guards:
+        return (
+            "It judges a change and not a stack. `ray-llm:rollout: {allow: <id>}`, with the id "
+            "that ends the message, lets this one change pass with a warning."
+        )
     if not row.acceptable:
         return "A stop cannot be accepted: change what it names."
     accept = f"`ray-llm:accept: [{rule}]` accepts the warning for a stack."

@@ -55,9 +55,13 @@ def test_no_page_is_without_a_rule_and_the_index_lists_all() -> None:
     assert (PAGES / INDEX).read_text("utf-8") == index(), "run make rules"
 
 
+# No stack file makes such a change: another version of this program may (tests/rollouts).
+OF_PROGRAMS = {"change-ignored"}
+
+
 def test_every_rule_has_a_case_or_an_example() -> None:
     reported = {case.rule for case in (*cases(), *examples())}
-    assert reported == set(RULES)
+    assert reported == set(RULES) - OF_PROGRAMS
 
 
 @pytest.mark.parametrize("case", examples(), ids=lambda case: case.rule)

@@ -140,14 +140,6 @@ def test_the_gpus_that_come_on_top_are_counted() -> None:
     assert "every model loads anew. Its first GPUs: 1 of t4 and 3 of l4. To stay" in first.text
 
 
-def test_what_is_ignored_is_a_warning_and_says_when_it_would_come() -> None:
-    [sentence] = said(of_edit("a toleration of workers"))
-    assert sentence.warns
-    assert "KubeRay ignores that spec.rayClusterConfig.workerGroupSpecs[l4]" in sentence.text
-    [of_proxies] = said(of_edit("a longer timeout of the proxies"))
-    assert "spec.serveConfigV2:http_options.request_timeout_s" in of_proxies.text
-
-
 def test_an_appended_group_is_in_place_and_what_comes_with_it_is_for_new_pods() -> None:
     group, written = said(of_edit("a group at the end and a toleration"))
     assert group == Sentence(

@@ -1,0 +1,198 @@
+"""What stops a change before it begins, and how one change gets past it."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from models.problems import Problem, Severity, stops
+from models.stack import RolloutStrategy, WithoutRoom
+from rollouts import (
+    OPERATOR_ANNOTATION,
+    Change,
+    Policy,
+    PoolRoom,
+    Room,
+    change_problems,
+    predict,
+)
+from tests.manifests.plans import model, plan, pool, replicas
+from tests.manifests.written import ray_service
+from tests.rollouts.edits import APPENDS, EDITS
+
+ONE = replicas(min=1, initial=1, max=1)
+MODELS = (model("a", "t4", replicas=ONE), model("b", "l4", replicas=ONE))
+POOLS = (pool("t4", nodes_at_min=1), pool("l4", nodes_at_min=1))
+GPUS = {"t4": 1, "l4": 1}
+
+
+def service(**changes: Any) -> dict[str, Any]:
+    made = ray_service(plan(**{"models": MODELS, "pools": POOLS, **changes}))
+    made["metadata"]["annotations"][OPERATOR_ANNOTATION] = "1.6.2"
+    return made
+
+
+def room(nodes: int = 1, most: int = 2) -> Room:
+    return Room(
+        pools=tuple(
+            PoolRoom(id=name, path=f"ray-llm:gpuPools[{index}]", nodes=nodes, max_nodes=most)
+            for index, name in enumerate(GPUS)
+        ),
+        quotas=(),
+    )
+
+
+def judge(
+    new: dict[str, Any],
+    policy: Policy | None = None,
+    old: dict[str, Any] | None = None,
+    *,
+    of: Room | None = None,
+    kuberay: str | None = "1.6.2",
+) -> tuple[Problem, ...]:
+    old = old or service()
+    rollout = predict(old, new, kuberay, GPUS)
+    change = Change(old=old, new=new, rollout=rollout, pool_gpus=GPUS, room=of or room())
+    return change_problems(change, policy or Policy())
+
+
+def rules(*args: Any, **kwargs: Any) -> list[str]:
+    return [problem.rule for problem in judge(*args, **kwargs)]
+
+
+def of_edit(name: str) -> dict[str, Any]:
+    [edit] = [edit for edit in (*EDITS, *APPENDS) if edit.name == name]
+    return edit.applied(service())
+
+
+def edited() -> dict[str, Any]:
+    return service(models=(MODELS[0], replace(MODELS[1], max_num_seqs=3)))
+
+
+def test_edits_in_place_and_a_second_cluster_with_room_are_not_stopped() -> None:
+    assert judge(service()) == ()
+    assert judge(edited()) == ()
+    assert judge(of_edit("an image")) == ()
+    assert judge(of_edit("replicas of a group")) == ()
+
+
+def test_what_kuberay_ignores_is_stopped_and_it_is_said_when_it_would_come() -> None:
+    [problem] = judge(of_edit("a toleration of workers"))
+    assert problem.rule == "change-ignored"
+    assert problem.path.startswith("spec.rayClusterConfig.workerGroupSpecs[l4]")
+    assert "together with a change that starts another Ray cluster" in problem.sentence()
+    [of_proxies] = judge(of_edit("a longer timeout of the proxies"))
+    assert of_proxies.path == "spec.serveConfigV2:http_options.request_timeout_s"
+
+
+def test_what_no_cluster_ever_hears_of_has_to_be_taken_back() -> None:
+    new = service()
+    new["spec"]["serviceUnhealthySecondThreshold"] = 5
+    [problem] = judge(new)
+    assert "no later change brings it either" in problem.sentence()
+
+
+def test_an_ignored_field_that_comes_with_a_second_cluster_is_not_stopped() -> None:
+    new = of_edit("a toleration of workers")
+    image = "registry.example/ray-llm:other"
+    new["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]["containers"][0][
+        "image"
+    ] = image
+    assert judge(new) == ()
+
+
+def test_a_second_cluster_without_room_is_stopped_unless_the_first_one_goes_before() -> None:
+    new = of_edit("an image")
+    assert rules(new, of=room(most=1)) == ["pool-below-upgrade", "pool-below-upgrade"]
+    assert rules(new, Policy(strategy=RolloutStrategy.RECREATE), of=room(most=1)) == []
+
+
+def test_in_place_only_refuses_a_second_cluster_and_what_nobody_can_say() -> None:
+    policy = Policy(strategy=RolloutStrategy.IN_PLACE_ONLY)
+    [problem] = judge(of_edit("an image"), policy)
+    assert problem.rule == "second-cluster-refused"
+    assert ".image" in problem.sentence()
+    assert rules(edited(), policy) == []
+    foreign = service()
+    foreign["metadata"]["labels"] = {}
+    [unknown] = judge(edited(), policy, foreign)
+    assert "nobody can say beforehand" in unknown.sentence()
+
+
+def moved() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A pool that goes, and the model of it that moves."""
+    both = [replace(item, pool="l4") for item in MODELS]
+    return service(), service(models=tuple(both), pools=(POOLS[1],))
+
+
+def test_a_pool_goes_after_its_models_and_not_with_them() -> None:
+    old, new = moved()
+    [problem] = judge(new, old=old, of=room(most=9))
+    assert problem.rule == "pool-in-use"
+    assert "list t4 again and give gpu: l4 to a in one `up`" in problem.sentence()
+    first = service(models=tuple(replace(item, pool="l4") for item in MODELS))
+    assert rules(first, old=old) == []  # in place: both pools stay
+    assert rules(new, old=first, of=room(most=9)) == []
+
+
+def test_a_pool_may_go_with_its_models_and_where_others_own_the_pools() -> None:
+    old, new = moved()
+    without = service(models=(MODELS[1],), pools=(POOLS[1],))
+    assert rules(without, old=old, of=room(most=9)) == []
+    assert rules(new, Policy(removes_pools=False), old=old, of=room(most=9)) == []
+
+
+def test_a_new_operator_and_another_cluster_are_two_updates() -> None:
+    old, new = service(), of_edit("an image")
+    old["metadata"]["annotations"][OPERATOR_ANNOTATION] = "1.4.2"
+    [problem] = judge(new, old=old)
+    assert (problem.rule, problem.path) == ("operator-and-cluster", "ray-llm:versions.kuberay")
+    assert "replaces KubeRay 1.4.2" in problem.sentence()
+    assert rules(edited(), old=old) == []
+    del old["metadata"]["annotations"][OPERATOR_ANNOTATION]  # of an earlier version
+    assert rules(new, old=old) == []
+
+
+@pytest.mark.parametrize("setting", [WithoutRoom.WAIT, WithoutRoom.STOP])
+def test_no_request_is_held_if_the_stack_says_so(setting: WithoutRoom) -> None:
+    assert rules(edited()) == []
+    [problem] = judge(edited(), Policy(without_room=setting), of=room(most=1))
+    assert (problem.rule, problem.path) == (
+        "model-without-room",
+        "ray-llm:gpuPools[1].maxNodes",
+    )
+    assert "Use 2, or write withoutRoom: hold" in problem.sentence()
+
+
+def test_the_id_in_the_message_lets_this_change_pass_and_no_other() -> None:
+    new = of_edit("a toleration of workers")
+    [stop] = stops(judge(new))
+    id_ = stop.sentence().partition("{allow: ")[2].partition("}")[0]
+    [allowed] = judge(new, Policy(allow=id_))
+    assert allowed.severity is Severity.WARN
+    assert stops(judge(of_edit("a longer timeout of the proxies"), Policy(allow=id_)))
+    [other] = judge(of_edit("a longer timeout of the proxies"), Policy(allow=id_))
+    assert f"{id_}, which it allows, is another change" in other.sentence()
+
+
+def test_the_id_is_of_the_change_and_holds_no_secret() -> None:
+    def id_of(value: Any, other: str = "") -> str:
+        old, new = service(), of_edit("a toleration of workers")
+        for item in (old, new):
+            container = item["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
+            container["containers"][0]["env"].append({"name": "KEY", "value": value})
+            item["spec"]["note"] = other
+        [problem] = judge(new, old=old)
+        return problem.sentence().rpartition("allow: ")[2]
+
+    marked = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "a"}
+    same = copy.deepcopy(marked) | {"value": "b"}
+    assert id_of(marked) == id_of(same)
+    assert id_of(1) == id_of(1.0)
+    assert id_of("x") != id_of("y")
+    assert id_of("x", "one") != id_of("x", "two")
+
+
+def test_an_unknown_operator_is_judged_by_what_all_releases_do() -> None:
+    assert rules(of_edit("an image"), kuberay=None, of=room(most=1)) == ["pool-below-upgrade"] * 2
