@@ -8,6 +8,7 @@ import yaml
 from reports.drift import Drift, drift_of
 from tests.cluster.deployed import NAMESPACE, RAY_SERVICE, ClusterDeployment
 from tests.cluster.service import Service
+from tests.cluster.stacks import OTHER, STEADY
 
 pytestmark = pytest.mark.cluster
 
@@ -52,3 +53,28 @@ def test_a_served_stack_has_no_drift_and_an_edit_by_hand_is_named(service: Servi
     assert "spec.rayClusterConfig.workerGroupSpecs[by-hand]" in fields
     deployment.pulumi("up", "--refresh", "--skip-preview")
     assert drift(deployment).resources == ()
+
+
+def test_an_update_that_would_undo_an_edit_by_hand_is_stopped_until_its_preview_knows(
+    service: Service,
+) -> None:
+    """The edit is of `other`; the stack file edits `steady`."""
+    cluster = service.cluster
+    text = cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
+    config = yaml.safe_load(text)
+    [other] = [item for item in config["applications"] if item["route_prefix"] == "/other"]
+    other["args"]["llm_configs"][0]["engine_kwargs"]["max_model_len"] = 1024
+    edited = yaml.safe_dump(config, sort_keys=False)
+    cluster.patch(RAY_SERVICE, {"spec": {"serveConfigV2": edited}}, "kubectl-edit")
+
+    deployment = service.models({**STEADY, "contextLength": 2048}, OTHER)
+    stopped = deployment.up()
+    said = " ".join((stopped.stdout + stopped.stderr).split())
+    assert stopped.returncode != 0
+    assert "The RayService ai/llm-serving was changed by others since the last `pulumi up`" in said
+    assert "model other would be changed back (args.llm_configs[0].engine_kwargs" in said
+    assert cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"] == edited
+
+    done = deployment.pulumi("up", "--refresh", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    service.assert_whole()
