@@ -24,7 +24,12 @@ cluster = GkeCluster("cluster", GkeClusterArgs.of(plan))
 gpu_pools = GpuNodePools(
     "gpu-pools",
     GpuNodePoolsArgs(
-        project=plan.project, location=cluster.location, cluster=cluster.name, pools=plan.pools
+        project=plan.project,
+        location=cluster.location,
+        cluster=cluster.name,
+        pools=plan.pools,
+        deletion_protection=plan.cluster.deletion_protection,
+        allow=plan.rollout.allow,
     ),
     ResourceOptions(depends_on=[cluster]),
 )

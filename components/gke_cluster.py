@@ -51,6 +51,7 @@ class GkeClusterArgs:
     existing: bool = False
     context: str | None = None
     deletion_protection: bool = True
+    allow: Sequence[str] = ()
     release_channel: str = "REGULAR"
     network: str | None = None
     subnetwork: str | None = None
@@ -71,6 +72,7 @@ class GkeClusterArgs:
             existing=cluster.existing,
             context=cluster.context,
             deletion_protection=cluster.deletion_protection,
+            allow=plan.rollout.allow,
             release_channel=cluster.release_channel,
             network=cluster.network,
             subnetwork=cluster.subnetwork,
@@ -110,6 +112,8 @@ class GkeCluster(pulumi.ComponentResource):
                 self,
                 [pool],
                 ray_head=True,
+                protected=args.deletion_protection,
+                allow=args.allow,
             )
             self.name, self.location = cluster.name, cluster.location
             self.endpoint, self.cpu_pool = cluster.endpoint, pool.name

@@ -23,6 +23,8 @@ class GpuNodePoolsArgs:
     """Pools to create in a cluster.
 
     node_service_account: e-mail of the nodes' Google service account; by default GKE's own.
+    deletion_protection: whether a preview that would replace a pool is stopped.
+    allow: the ids of changes that pass nevertheless; the message has the id.
     """
 
     project: pulumi.Input[str]
@@ -30,6 +32,8 @@ class GpuNodePoolsArgs:
     cluster: pulumi.Input[str]
     pools: Sequence[PoolPlan]
     node_service_account: pulumi.Input[str] | None = None
+    deletion_protection: bool = False
+    allow: Sequence[str] = ()
 
 
 class GpuNodePools(pulumi.ComponentResource):
@@ -55,6 +59,8 @@ class GpuNodePools(pulumi.ComponentResource):
             self,
             list(self.pools.values()),
             ray_head=False,
+            protected=args.deletion_protection,
+            allow=args.allow,
         )
         self.names = pulumi.Output.all(*(pool.name for pool in self.pools.values()))
         self.register_outputs({"names": self.names})

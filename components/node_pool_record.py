@@ -5,14 +5,15 @@ there before, so it takes a replaced pool for a new one, and one that runs befor
 every `pulumi destroy` without `--run-program`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
 from components.preview_messages import say
+from models.problems import stops
 from planning import CpuPoolPlan, PoolPlan
-from rollouts import PoolFields, pool_sentences
+from rollouts import PoolFields, Sentence, pool_problems, pool_sentences
 
 
 def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
@@ -51,14 +52,18 @@ def record_node_pools(
     after: Sequence[pulumi.Resource],
     *,
     ray_head: bool,
+    protected: bool,
+    allow: Collection[str] = (),
 ) -> pulumi.Stash:
     """The record of the pools of a component, as they are once all of `after` are so.
 
     ray_head: whether they host the Ray head instead of models.
+    protected: whether a preview that would replace a pool is stopped.
+    allow: the ids of changes that pass nevertheless.
     """
     hook = pulumi.ResourceHook(
         f"{name}-explain",
-        _Explaining(owner=owner, ray_head=ray_head),
+        _Explaining(owner=owner, ray_head=ray_head, protected=protected, allow=allow),
         pulumi.ResourceHookOptions(on_dry_run=True),
     )
     return pulumi.Stash(
@@ -78,14 +83,24 @@ class _Explaining:
 
     owner: pulumi.Resource
     ray_head: bool
+    protected: bool
+    allow: Collection[str]
 
     # Pulumi names a hook by this.
     __name__ = "explain"
 
     def __call__(self, args: pulumi.ResourceHookArgs) -> None:
-        if pulumi.runtime.is_dry_run():
-            old, new = (_pools(inputs) for inputs in (args.old_inputs, args.new_inputs))
-            say(pool_sentences(old, new, ray_head=self.ray_head), self.owner)
+        # In `up` it would be too late: the record comes after the pools.
+        if not pulumi.runtime.is_dry_run():
+            return
+        old, new = (_pools(inputs) for inputs in (args.old_inputs, args.new_inputs))
+        say(pool_sentences(old, new, ray_head=self.ray_head), self.owner)
+        problems = (
+            pool_problems(old, new, self.allow, ray_head=self.ray_head) if self.protected else ()
+        )
+        if found := stops(problems):
+            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
+        say((Sentence(problem.sentence(), warns=True) for problem in problems), self.owner)
 
 
 def _pools(inputs: object) -> Mapping[str, PoolFields]:

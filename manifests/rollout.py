@@ -21,7 +21,7 @@ class RolloutManifest:
     expected: how long models take to start, and what their nodes cost.
     without_room: what an edited model does if its pool has no room for a second version.
     strategy: what is done about a change that needs a second Ray cluster.
-    allow: the id of the one change that the guards let pass.
+    allow: the ids of the changes that the guards let pass.
     """
 
     namespace: str
@@ -33,7 +33,7 @@ class RolloutManifest:
     expected: Expectation
     without_room: WithoutRoom = WithoutRoom.HOLD
     strategy: RolloutStrategy = RolloutStrategy.NEW_CLUSTER
-    allow: str | None = None
+    allow: tuple[str, ...] = ()
 
     @property
     def policy(self) -> Policy:

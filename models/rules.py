@@ -613,6 +613,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A pool's `minNodes` above the nodes that its models need at their minimum.",
         "planning/checks/gpu_pool.py",
     ),
+    _guard(
+        "pool-replaced",
+        "A change for which GKE replaces a node pool of a stack with `deletionProtection`.",
+        "rollouts/node_pools.py",
+    ),
     _stop(
         "pool-twice",
         "Two pools with one name, or a pool with the name of something else in the cluster.",

@@ -23,6 +23,7 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -533,12 +534,14 @@ class ServiceSettings(Settings):
 
 # A letter that is no hexadecimal exponent first: YAML reads 12345678 and 1e500000 as numbers.
 CHANGE_ID: Final = r"c[0-9a-f]{8}"
+_ID_SCHEMA: Final = {"type": "string", "pattern": f"^{CHANGE_ID}$"}
 
 
-def _change_id(value: object) -> object:
-    """Refuses what cannot be the id of a change, numbers among them."""
-    if isinstance(value, str) and re.fullmatch(CHANGE_ID, value):
-        return value
+def _change_ids(value: object) -> object:
+    """One id, or a list of them; refuses what cannot be the id of a change, numbers among them."""
+    ids = value if isinstance(value, list | tuple) else (value,)
+    if all(isinstance(id_, str) and re.fullmatch(CHANGE_ID, id_) for id_ in ids):
+        return tuple(ids)
     raise InvalidValueError(
         "is not the id of a change",
         "Copy the id from the sentence that stops the change, a c and eight characters such as "
@@ -551,20 +554,17 @@ class RolloutSettings(Settings):
 
     without_room: what an edited model does without a free GPU for its second version.
     strategy: what is done about a change that needs a second Ray cluster.
-    allow: the id of the one change that the guards let pass. Another change has another id, so it
-        expires by itself.
+    allow: the ids of the changes that the guards let pass. Another change has another id, so they
+        expire by themselves.
     """
 
     without_room: Annotated[WithoutRoom, Field(strict=False)] = WithoutRoom.HOLD
     strategy: Annotated[RolloutStrategy, Field(strict=False)] = RolloutStrategy.NEW_CLUSTER
-    allow: (
-        Annotated[
-            str,
-            BeforeValidator(_change_id),
-            Field(json_schema_extra={"pattern": f"^{CHANGE_ID}$"}),
-        ]
-        | None
-    ) = None
+    allow: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_change_ids),
+        WithJsonSchema({"anyOf": [_ID_SCHEMA, {"type": "array", "items": _ID_SCHEMA}]}),
+    ] = ()
 
 
 class PriceSettings(Settings):

@@ -18,7 +18,7 @@ from rollouts.handover import (
     running_at_least,
     without,
 )
-from rollouts.node_pools import PoolFields, pool_sentences
+from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
 from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
@@ -64,6 +64,7 @@ __all__ = [
     "judged",
     "leftovers",
     "next_wave",
+    "pool_problems",
     "pool_sentences",
     "predict",
     "running_at_least",

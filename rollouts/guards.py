@@ -11,7 +11,7 @@ https://github.com/ray-project/kuberay/issues/3423).
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -43,13 +43,13 @@ class Policy:
     """What a stack says about changes.
 
     removes_pools: whether the same program creates and deletes the node pools.
-    allow: the id of the one change that passes.
+    allow: the ids of the changes that pass.
     """
 
     without_room: WithoutRoom = WithoutRoom.HOLD
     strategy: RolloutStrategy = RolloutStrategy.NEW_CLUSTER
     removes_pools: bool = True
-    allow: str | None = None
+    allow: Collection[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def change_problems(change: Change, policy: Policy) -> tuple[Problem, ...]:
 
 
 def judged(
-    problems: Sequence[Problem], content: Sequence[Any], allow: str | None
+    problems: Sequence[Problem], content: Sequence[Any], allow: Collection[str]
 ) -> tuple[Problem, ...]:
     """Problems of one change with its id; warnings if that is the one that is allowed.
 
@@ -84,11 +84,15 @@ def judged(
     if not problems:
         return ()
     own = change_id(problems, content)
-    if own == allow:
+    if own in allow:
         passes = f"{_SETTING}.allow lets it pass"
         return tuple(problem.with_remedy(passes, Severity.WARN) for problem in problems)
-    other = f"; {allow}, which it allows, is another change" if allow else ""
-    way = f"To let this one change pass, write {_SETTING}: {{allow: {own}}}{other}"
+    way = f"To let this one change pass, write {_SETTING}: {{allow: {own}}}"
+    if allow:
+        others = listed(sorted(allow), _PATHS)
+        way += f"; {others}, which {'it allows' if len(allow) == 1 else 'are allowed'}, " + (
+            "is another change" if len(allow) == 1 else "are other changes"
+        )
     return tuple(
         problem.with_remedy(f"{problem.remedy}. {way}", problem.severity) for problem in problems
     )

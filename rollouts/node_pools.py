@@ -3,11 +3,13 @@
 Which fields replace a pool, and which its nodes, is the catalogue's.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
 from models.catalog import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
+from models.problems import Problem
+from rollouts.guards import judged
 from rollouts.sentence import Sentence, listed
 
 PoolFields = Mapping[str, Any]
@@ -54,13 +56,12 @@ def _sentences(
 def _changed(pool: str, old: PoolFields, new: PoolFields, *, ray_head: bool) -> Iterator[Sentence]:
     # A key that only one of them has is another version's, and no change.
     changed = [key for key in new if key in old and new[key] != old[key]]
-    replacing = [key for key in changed if key in _REPLACING]
+    replacing = _replacing(old, new)
     node_by_node = [key for key in changed if key in _NODE_BY_NODE]
     if replacing:
-        whose = "the Ray head and with it every model stops" if ray_head else "its models stop"
         yield Sentence(
-            f"Node pool {pool} is deleted and created again, because {_change(replacing)}: {whose} "
-            "answering until new nodes are there and the weights have loaded.",
+            f"Node pool {pool} is deleted and created again, because {_change(replacing)}: "
+            f"{_whose(ray_head)} answering until new nodes are there and the weights have loaded.",
             warns=True,
         )
     elif node_by_node:
@@ -81,6 +82,47 @@ def _changed(pool: str, old: PoolFields, new: PoolFields, *, ray_head: bool) -> 
             f"Node pool {pool} changes in place ({listed(changed, _NAMED)}): no node is replaced.",
             warns=False,
         )
+
+
+def pool_problems(
+    old: Mapping[str, PoolFields],
+    new: Mapping[str, PoolFields],
+    allow: Collection[str],
+    *,
+    ray_head: bool,
+) -> tuple[Problem, ...]:
+    """What stops a change of the pools of a protected stack: those that GKE would replace.
+
+    allow: the ids of changes that pass; ray_head: as for `pool_sentences`.
+    """
+    if not all(isinstance(pool, Mapping) for pool in (*old.values(), *new.values())):
+        return ()
+    found = [
+        Problem(
+            path="ray-llm:cluster.cpuPool" if ray_head else "ray-llm:gpuPools",
+            value=pool,
+            reason=f"would be deleted and created again, because {_change(replacing)}, and "
+            f"ray-llm:cluster.deletionProtection protects this stack: {_whose(ray_head)} answering "
+            "until new nodes are there",
+            remedy="Take it back, because the Ray head has no other pool"
+            if ray_head
+            else "Append a second pool under another name, move its models there, and remove the "
+            "first one afterwards",
+            rule="pool-replaced",
+        )
+        for pool, fields in new.items()
+        if pool in old and (replacing := _replacing(old[pool], fields))
+    ]
+    return judged(found, [old, new], allow)
+
+
+def _replacing(old: PoolFields, new: PoolFields) -> list[str]:
+    # A key that only one of them has is another version's, and no change.
+    return [key for key in new if key in old and new[key] != old[key] and key in _REPLACING]
+
+
+def _whose(ray_head: bool) -> str:
+    return "the Ray head and with it every model stops" if ray_head else "its models stop"
 
 
 def _change(keys: Sequence[str]) -> str:

@@ -15,11 +15,13 @@ T4 = {"tier": "t4", "maxNodes": 4}
 L4 = {"tier": "l4", "maxNodes": 4}
 
 
-def config(*pools: dict[str, Any], cpu: str | None = None) -> dict[str, Any]:
+def config(
+    *pools: dict[str, Any], cpu: str | None = None, protected: bool = False
+) -> dict[str, Any]:
     cluster: dict[str, Any] = {
         "name": "llm-pools",
         "zones": ["us-central1-a"],
-        "deletionProtection": False,
+        "deletionProtection": protected,
     }
     if cpu:
         cluster["cpuPool"] = {"machineType": cpu}
@@ -72,6 +74,21 @@ def test_a_pool_that_is_replaced_says_because_of_what(deployed: Deployment) -> N
     )
     # The pods of spot nodes are others, so there is a second Ray cluster too.
     assert any("KubeRay starts a second Ray cluster" in text for text in said)
+
+
+def test_a_protected_stack_keeps_its_pools_unless_this_one_change_is_allowed(
+    deployed: Deployment,
+) -> None:
+    spot = {**L4, "spot": True, "name": "l4"}
+    edited = config(T4, spot, protected=True)
+    deployed.write(edited)
+    done = deployed.pulumi("preview")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert "ray-llm:gpuPools: l4 would be deleted and created again, because spot changes" in said
+    id_ = said.partition("{allow: ")[2].partition("}")[0]
+    edited["ray-llm:rollout"] = {"allow": id_}
+    assert any("ray-llm:rollout.allow lets it pass" in text for text in explained(deployed, edited))
 
 
 def test_a_pool_that_comes_is_named(deployed: Deployment) -> None:

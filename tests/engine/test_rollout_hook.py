@@ -121,6 +121,35 @@ def test_a_second_cluster_without_room_stops_the_preview_and_nothing_else_does(
     )
 
 
+def test_the_id_of_a_change_lets_it_pass_at_the_preview_and_in_up(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    config = shipped_config("dev") | {
+        "ray-llm:versions": {"ray": OLD},
+        "ray-llm:rollout": {"strategy": "inPlaceOnly"},
+    }
+    stack = Deployment(tmp_path_factory.mktemp("allow"), "dev", config)
+    stack.must_up()
+    edited = {**config, "ray-llm:versions": {"ray": DEFAULT_RAY}}
+    stack.write(edited)
+    stopped = [stack.preview(), stack.pulumi("up", "--skip-preview")]
+    ids = set()
+    for done in stopped:
+        said = " ".join((done.stdout + done.stderr).split())
+        assert done.returncode != 0
+        assert "ray-llm:rollout.strategy: inPlaceOnly refuses this change" in said
+        ids.add(said.partition("{allow: ")[2].partition("}")[0])
+    [id_] = ids
+    allowed = {**edited, "ray-llm:rollout": {"strategy": "inPlaceOnly", "allow": id_}}
+    assert "ray-llm:rollout.allow lets it pass" in _said(stack, allowed)
+    stack.must_up()
+    assert "warning:" not in _said(stack, allowed)
+    stack.write({**allowed, "ray-llm:versions": {"ray": OLD}})
+    again = stack.preview()
+    assert again.returncode != 0
+    assert f"{id_}, which it allows, is another change" in again.stdout + again.stderr
+
+
 def _edit_by_hand(deployment: Deployment, change: Any) -> None:
     """Change the RayService's spec in the cluster, as `kubectl edit` would."""
     [key] = [key for key in deployment.existing() if "|RayService|" in key]

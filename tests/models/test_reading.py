@@ -132,7 +132,18 @@ def test_the_nearest_name_is_offered(word: str, known: list[str], hint: str) -> 
 
 
 @pytest.mark.parametrize(
-    "value", [12345678, 1e5, "12345678", "c123456", "C0123ABCD", "c0123abcg", True, ["c0123abcd"]]
+    "value",
+    [
+        12345678,
+        1e5,
+        "12345678",
+        "c123456",
+        "C0123ABCD",
+        "c0123abcg",
+        True,
+        [5],
+        {"id": "c0123abcd"},
+    ],
 )
 def test_only_the_id_of_a_change_can_be_allowed(value: object) -> None:
     (problem,) = read(rollout={"allow": value}).problems
@@ -144,12 +155,15 @@ def test_a_rollout_is_read_and_has_defaults() -> None:
     settings = read(rollout={"withoutRoom": "wait", "allow": "c0123abcd"}).settings
     assert settings is not None
     assert settings.rollout == RolloutSettings(
-        without_room=WithoutRoom.WAIT, strategy=RolloutStrategy.NEW_CLUSTER, allow="c0123abcd"
+        without_room=WithoutRoom.WAIT, strategy=RolloutStrategy.NEW_CLUSTER, allow=("c0123abcd",)
     )
     default = read().settings
     assert default is not None
     assert default.rollout == RolloutSettings()
-    assert default.rollout.allow is None
+    assert default.rollout.allow == ()
+    several = read(rollout={"allow": ["c0123abcd", "c89abcdef"]}).settings
+    assert several is not None
+    assert several.rollout.allow == ("c0123abcd", "c89abcdef")
 
 
 def test_a_misspelt_word_of_a_rollout_is_named() -> None:

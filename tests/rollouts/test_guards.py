@@ -169,10 +169,10 @@ def test_the_id_in_the_message_lets_this_change_pass_and_no_other() -> None:
     new = of_edit("a toleration of workers")
     [stop] = stops(judge(new))
     id_ = stop.sentence().partition("{allow: ")[2].partition("}")[0]
-    [allowed] = judge(new, Policy(allow=id_))
+    [allowed] = judge(new, Policy(allow=(id_,)))
     assert allowed.severity is Severity.WARN
-    assert stops(judge(of_edit("a longer timeout of the proxies"), Policy(allow=id_)))
-    [other] = judge(of_edit("a longer timeout of the proxies"), Policy(allow=id_))
+    assert stops(judge(of_edit("a longer timeout of the proxies"), Policy(allow=(id_,))))
+    [other] = judge(of_edit("a longer timeout of the proxies"), Policy(allow=(id_,)))
     assert f"{id_}, which it allows, is another change" in other.sentence()
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from components.node_pool_record import cpu_pool_fields, gpu_pool_fields
 from models.catalog import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
+from models.problems import stops
 from reports.rollout import POOL_FIELDS, Rollout
-from rollouts import Sentence, pool_sentences
+from rollouts import Sentence, pool_problems, pool_sentences
 from tests.manifests.plans import plan, pool
 
 L4 = gpu_pool_fields(pool("l4"))
@@ -93,3 +94,37 @@ def test_every_key_of_the_tables_that_a_stack_can_change_is_recorded() -> None:
     assert keys <= set(L4)
     cpu = cpu_pool_fields(plan().cluster.cpu_pool, ["us-central1-a"])
     assert set(chain(*NODE_BY_NODE_POOL_FIELDS.values())) <= set(cpu)
+
+
+SPOT = {"spot": True, "maxNodes": 2}
+ON_DEMAND = {"spot": False, "maxNodes": 2}
+
+
+def test_a_pool_of_a_protected_stack_is_not_replaced_unless_this_change_is_allowed() -> None:
+    old, new = {"l4": ON_DEMAND}, {"l4": SPOT}
+    [problem] = pool_problems(old, new, (), ray_head=False)
+    assert (problem.path, problem.value, problem.rule) == (
+        "ray-llm:gpuPools",
+        "l4",
+        "pool-replaced",
+    )
+    assert "because spot changes" in problem.sentence()
+    id_ = problem.sentence().partition("{allow: ")[2].partition("}")[0]
+    [allowed] = pool_problems(old, new, [id_], ray_head=False)
+    assert not stops([allowed])
+    assert stops(pool_problems(new, old, [id_], ray_head=False))
+
+
+def test_pools_that_come_go_or_grow_stop_nothing() -> None:
+    old = {"l4": ON_DEMAND}
+    changes: list[dict[str, Any]] = [{}, {"t4": SPOT}, {"l4": {**ON_DEMAND, "maxNodes": 5}}]
+    for new in changes:
+        assert pool_problems(old, new, (), ray_head=False) == ()
+    other: Any = {"l4": 5}
+    assert pool_problems(other, {"l4": SPOT}, (), ray_head=False) == ()
+
+
+def test_the_pool_of_the_ray_head_has_its_own_place_in_the_file() -> None:
+    [problem] = pool_problems({"app": ON_DEMAND}, {"app": SPOT}, (), ray_head=True)
+    assert problem.path == "ray-llm:cluster.cpuPool"
+    assert "every model stops answering" in problem.sentence()
