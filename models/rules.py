@@ -5,7 +5,7 @@ it, and which files make its problems. `Problem` takes no other ids; docs/rules 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -60,17 +60,6 @@ def _warning(id_: str, title: str, *made_in: str, acceptable: bool = True) -> Ru
     )
 
 
-def _guard(id_: str, title: str, *made_in: str) -> Rule:
-    return Rule(
-        id=id_,
-        title=title,
-        severities=(Severity.STOP, Severity.WARN),
-        acceptable=False,
-        made_in=made_in,
-        guards=True,
-    )
-
-
 def _stop_or_warning(id_: str, title: str, *made_in: str) -> Rule:
     return Rule(
         id=id_,
@@ -79,6 +68,10 @@ def _stop_or_warning(id_: str, title: str, *made_in: str) -> Rule:
         acceptable=True,
         made_in=made_in,
     )
+
+
+def _guard(id_: str, title: str, *made_in: str) -> Rule:
+    return replace(_stop_or_warning(id_, title, *made_in), acceptable=False, guards=True)
 
 
 _ROWS: Final[tuple[Rule, ...]] = (
