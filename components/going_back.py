@@ -76,7 +76,11 @@ class GoingBack:
         if state is None or not self._is_as_wanted(state):
             return None
         serving = self.service.deployed()
-        return {} if serving is None else {"serveConfigV2": serve_config_text(serving)}
+        if serving is None:
+            return {}
+        # Ray Serve adds defaults of its own beside the applications.
+        config = {**self._serve_config, "applications": serving["applications"]}
+        return {"serveConfigV2": serve_config_text(config)}
 
     @property
     def _spec(self) -> Mapping[str, Any]:
