@@ -138,7 +138,14 @@ class Operator:
 @pytest.fixture(scope="module")
 def operator(stage: Stage) -> Iterator[Operator]:
     """The operator of the small service, which is destroyed afterwards."""
-    operator = Operator(stage.small_service().cluster)
+    service = stage.small_service()
+    service.restore()
+    eventually(
+        lambda: len(service.cluster.items(f"{RAY}/rayclusters")) == 1,
+        "what earlier tests left is gone",
+        seconds=180,
+    )
+    operator = Operator(service.cluster)
     yield operator
     operator.put_back()
     stage.clear()
