@@ -6,7 +6,7 @@ keeps its route until the new one has it.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from rollouts import (
     ServeConfig,
     Wave,
     handed_over,
+    held_models,
     leftovers,
     next_wave,
     running_at_least,
@@ -27,10 +28,9 @@ from rollouts import (
 GPU_WAIT_SECONDS: Final = 900
 """How long a new version waits for GPUs of its own before it waits for those of the old one."""
 
-_NOTHING_CHANGED: Final = (
-    "Nothing was changed, and the old version goes on answering. Run `pulumi up` again later, "
-    "raise the pool's maxNodes, or write withoutRoom: hold, which holds requests while the new "
-    "version loads."
+_WAYS_OUT: Final = (
+    "Run `pulumi up` again later, raise the pool's maxNodes, or write withoutRoom: hold, which "
+    "holds requests while the new version loads."
 )
 _POLL_SECONDS: Final = 2.0
 _SAY_SECONDS: Final = 30.0
@@ -71,6 +71,7 @@ class Handover:
         Raises HandoverError, RayServiceError or UnreachableError; then the old versions answer.
         """
         no_gpus: set[str] = set()
+        taken_over: list[str] = []
         while True:
             state = self.service.state()
             if state is None or state.switches:
@@ -86,10 +87,12 @@ class Handover:
             wave = next_wave(live, wanted, running, self.pool_gpus, frozenset(no_gpus))
             if wave is None:
                 return
-            if self.without_room is not WithoutRoom.HOLD and (held := wave.held(live, running)):
+            if self.without_room is not WithoutRoom.HOLD and (
+                held := held_models(live, wanted, self.pool_gpus, running)
+            ):
                 raise HandoverError(
                     f"{', '.join(held)}: the pool has no room for a second version beside the "
-                    f"replicas that run now, and {self._setting}. {_NOTHING_CHANGED}"
+                    f"replicas that run now, and {self._setting}. {_left(taken_over)} {_WAYS_OUT}"
                 )
             self._start(wave, live)
             if unplaced := self._wait(wave, live):
@@ -98,7 +101,8 @@ class Handover:
                     names = ", ".join(sorted(wave.models[name] for name in unplaced))
                     raise HandoverError(
                         f"{names}: no node had room for a second version in "
-                        f"{self._gpu_wait:.0f} s, and {self._setting}. {_NOTHING_CHANGED}"
+                        f"{self._gpu_wait:.0f} s, and {self._setting}. {_left(taken_over)} "
+                        f"{_WAYS_OUT}"
                     )
                 no_gpus |= {wave.models[name] for name in unplaced}
                 self._submit(without(wave.config, unplaced))
@@ -112,6 +116,7 @@ class Handover:
                 return
             else:
                 self._take_over(wave, wanted)
+                taken_over += wave.models.values()
 
     @property
     def _setting(self) -> str:
@@ -241,6 +246,16 @@ class Handover:
             "somebody else changes the RayService all the time, so the new versions were not "
             "started. Find out who (`kubectl get rayservices -o yaml --show-managed-fields`)."
         )
+
+
+def _left(taken_over: Sequence[str]) -> str:
+    """What an update leaves that stops; taken_over: models that have their new versions."""
+    if not taken_over:
+        return "Nothing was changed, and the old version goes on answering."
+    return (
+        f"The old version goes on answering. {', '.join(sorted(taken_over))} took over before, and "
+        f"{'stays' if len(taken_over) == 1 else 'stay'} as the stack file says now."
+    )
 
 
 def _is_last(wave: Wave, wanted: ServeConfig) -> bool:

@@ -117,18 +117,23 @@ def next_wave(
 
 
 def held_models(
-    live: ServeConfig, wanted: ServeConfig, pool_gpus: Mapping[str, int]
+    live: ServeConfig,
+    wanted: ServeConfig,
+    pool_gpus: Mapping[str, int],
+    running: Mapping[str, int] | None = None,
 ) -> tuple[str, ...]:
     """The models whose requests are held while they load, because their pools have no room.
 
-    It counts each model's minimum as running, so with more replicas up there may be more.
+    running: replicas of each application that run. Without it each model's minimum counts, so with
+        more replicas up there may be more models.
     """
-    running = {item["name"]: running_at_least(item) for item in live["applications"]}
+    if running is None:
+        running = {item["name"]: running_at_least(item) for item in live["applications"]}
     held: list[str] = []
     while wave := next_wave(live, wanted, running, pool_gpus):
         held += wave.held(live, running)
         live = handed_over(wave.config, wanted, wave.models)
-        running |= wave.replicas
+        running = {**running, **wave.replicas}
     return tuple(held)
 
 
