@@ -5,7 +5,7 @@ change and of why it stops; `ray-llm:rollout: {allow: <id>}` lets that one chang
 warning. Any other change has another id, so nothing has to be taken back.
 
 There is no guard for a serve config that changes together with the Ray cluster's spec: every
-release of KubeRay in the catalogue leaves the old cluster alone then (#3559, in 1.4.0, closed
+release of KubeRay in the catalogue leaves the old cluster alone then (#3559, in 1.4.0; see
 https://github.com/ray-project/kuberay/issues/3423).
 """
 
