@@ -16,10 +16,10 @@ from lightkube.types import PatchType
 
 from components.cluster_access import ClusterAccess
 from components.kubernetes_client import (
-    UnreachableError,
     asked,
     connect,
     http_client,
+    server_message,
 )
 from manifests import MODEL_DEPLOYMENT, RolloutManifest, serve_config_text
 
@@ -132,22 +132,17 @@ class LiveRayService:
     def _asked(self, verb: str, ask: Any) -> Any:
         what = f"the RayService {self._manifest.namespace}/{self._manifest.name}"
 
-        def refusal(error: ApiError) -> Exception:
-            status = error.status
-            if status.code == 401:
-                return UnreachableError(
-                    f"the cluster does not know who you are, so {what} was not changed. Sign in "
-                    "again (`kubectl get rayservices` answers), and run again."
-                )
-            if status.code == 403:
+        def refusal(error: ApiError) -> RayServiceError:
+            if error.status.code == 403:
                 return RayServiceError(
                     f"you may not {verb} {what}. Ask its administrator for a Role with the verbs "
                     "get and patch on rayservices."
                 )
-            message = " ".join(str(status.message or status.reason).split())
-            return RayServiceError(f"the API server refuses to {verb} {what}: {message[:300]}")
+            return RayServiceError(
+                f"the API server refuses to {verb} {what}: {server_message(error)}"
+            )
 
-        return asked(what, ask, refusal, check="kubectl get rayservices")
+        return asked(what, ask, refusal, check="kubectl get rayservices", undone="changed")
 
 
 def _serve_config(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
