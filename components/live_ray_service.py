@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2 as httpx
-import yaml
 from lightkube import ApiError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.types import PatchType
@@ -22,6 +21,7 @@ from components.kubernetes_client import (
     server_message,
 )
 from manifests import MODEL_DEPLOYMENT, RolloutManifest, serve_config_text
+from rollouts import serve_config
 
 _RAY_SERVICE: Final = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
 _CONFLICT: Final = 409
@@ -147,13 +147,13 @@ class LiveRayService:
 
 def _serve_config(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     try:
-        config = yaml.safe_load(live["spec"]["serveConfigV2"])
+        config = serve_config(live["spec"]["serveConfigV2"])
         for application in config["applications"]:
             if not isinstance(application["name"] + application["route_prefix"], str):
                 return None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return dict(config)
+    return config
 
 
 def _running(application: Mapping[str, Any]) -> int:

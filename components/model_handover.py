@@ -17,6 +17,7 @@ from rollouts import (
     ServeConfig,
     Wave,
     handed_over,
+    is_last,
     leftovers,
     next_wave,
     running_at_least,
@@ -89,7 +90,7 @@ class Handover:
                     f"room for a second version in {GPU_WAIT_SECONDS} s. The new one takes the "
                     "GPUs of the old one, and requests are held while it loads."
                 )
-            elif _is_last(wave, wanted):
+            elif is_last(wave, wanted):
                 return
             else:
                 self._take_over(wave, wanted)
@@ -225,12 +226,6 @@ class Handover:
             "somebody else changes the RayService all the time, so the new versions were not "
             "started. Find out who (`kubectl get rayservices -o yaml --show-managed-fields`)."
         )
-
-
-def _is_last(wave: Wave, wanted: ServeConfig) -> bool:
-    """Whether the final serve config is all that is left to do."""
-    after = handed_over(wave.config, wanted, wave.models)
-    return next_wave(after, wanted, {}, {}) is None
 
 
 def _failed(state: State) -> frozenset[str]:

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-import yaml
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
 from manifests import RolloutManifest
-from rollouts import Kind, Rollout, Room, predict, sentences, shortages
+from rollouts import Kind, Rollout, Room, predict, sentences, serve_config, shortages
 
 if TYPE_CHECKING:
     from components.model_handover import Handover
@@ -88,7 +87,7 @@ class _RollingOut:
         if pulumi.runtime.is_dry_run():
             return
         if _replaces_models(rollout) and (access := await self.hooks.access.known()):
-            wanted = _serve_config(new)
+            wanted = serve_config(new["spec"]["serveConfigV2"])
             await asyncio.to_thread(lambda: _handover(access, self.hooks.manifest).run(wanted))
 
 
@@ -102,7 +101,8 @@ class _Restoring:
 
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:  # noqa: ARG002 - Pulumi's
         if access := await self.hooks.access.known():
-            manifest, wanted = self.hooks.manifest, _serve_config(self.hooks.ray_service)
+            manifest = self.hooks.manifest
+            wanted = serve_config(self.hooks.ray_service["spec"]["serveConfigV2"])
             await asyncio.to_thread(
                 lambda: _handover(access, manifest).restore(wanted, manifest.smoke_test)
             )
@@ -127,8 +127,3 @@ def _handover(access: ClusterAccess, manifest: RolloutManifest) -> "Handover":
         say=pulumi.info,
         warn=pulumi.warn,
     )
-
-
-def _serve_config(ray_service: Mapping[str, Any]) -> Mapping[str, Any]:
-    config: Mapping[str, Any] = yaml.safe_load(ray_service["spec"]["serveConfigV2"])
-    return config

@@ -9,6 +9,7 @@ from rollouts.handover import (
     Wave,
     handed_over,
     held_models,
+    is_last,
     leftovers,
     next_wave,
     running_at_least,
@@ -16,7 +17,7 @@ from rollouts.handover import (
 )
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
-from rollouts.serve_models import Effect, ModelChange
+from rollouts.serve_models import Effect, ModelChange, serve_config
 from rollouts.words import Sentence, sentences
 
 __all__ = [
@@ -32,11 +33,13 @@ __all__ = [
     "Wave",
     "handed_over",
     "held_models",
+    "is_last",
     "leftovers",
     "next_wave",
     "predict",
     "running_at_least",
     "sentences",
+    "serve_config",
     "shortages",
     "without",
 ]
