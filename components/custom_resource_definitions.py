@@ -18,9 +18,9 @@ from components.definition_files import KIND, DefinitionError
 from components.kubernetes_client import (
     FIELD_MANAGER,
     TIMEOUT_SECONDS,
-    UnreachableError,
     asked,
     connect,
+    server_message,
 )
 from models.catalog import release_number
 
@@ -217,22 +217,15 @@ def _united(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _united(one.get(key, {}), other.get(key, {})) for key in {**one, **other}}
 
 
-def _refusal(name: str, verb: str, error: ApiError) -> DefinitionError | UnreachableError:
-    status = error.status
-    if status.code == 403:
+def _refusal(name: str, verb: str, error: ApiError) -> DefinitionError:
+    if error.status.code == 403:
         return DefinitionError(
             f"you may not {verb} the CRD {name} in this cluster. Ask its administrator for a "
             "ClusterRole with the verbs get and patch on customresourcedefinitions, or let them "
             "install KubeRay and write kubeRay: {install: existing}."
         )
-    if status.code == 401:
-        return UnreachableError(
-            f"the cluster does not know who you are, so {name} was not applied. Sign in again "
-            "(`kubectl get crd` answers), and run again."
-        )
-    message = " ".join(str(status.message or status.reason).split())
     return DefinitionError(
-        f"the API server refuses to {verb} the CRD {name}: {message[:300]}. Check "
+        f"the API server refuses to {verb} the CRD {name}: {server_message(error)}. Check "
         "kubeRay.crdSource; its files must be KubeRay's own."
     )
 

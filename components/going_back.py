@@ -9,12 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
-
 from components.live_ray_service import LiveRayService, RayServiceError, State
 from components.model_handover import Handover, HandoverError
 from manifests import SMOKE_TEST_DEADLINE_SECONDS, RolloutManifest, serve_config_text
-from rollouts import Left, WayBack, is_as_wanted, way_back
+from rollouts import Left, WayBack, is_as_wanted, serve_config, way_back
 
 _POLL_SECONDS: Final = 0.5
 _SAY_SECONDS: Final = 30.0
@@ -89,8 +87,7 @@ class GoingBack:
 
     @property
     def _serve_config(self) -> Mapping[str, Any]:
-        config: Mapping[str, Any] = yaml.safe_load(self._spec["serveConfigV2"])
-        return config
+        return serve_config(self._spec["serveConfigV2"])
 
     def _todo(self, state: State) -> WayBack:
         job = self.manifest.smoke_test

@@ -19,6 +19,7 @@ from models.problems import without_secrets
 FIELD_MANAGER: Final = "ray-llm"
 TIMEOUT_SECONDS: Final = 60
 TRIES: Final = 5
+_UNAUTHORIZED: Final = 401
 _Made = TypeVar("_Made")
 
 
@@ -68,19 +69,26 @@ def asked(
     ask: Callable[[], Any],
     refusal: Callable[[ApiError], Exception],
     check: str = "kubectl get crd",
+    undone: str = "applied",
     tries: int = TRIES,
 ) -> Any:
     """The API server's answer; a server that cannot be reached is asked again.
 
     what: what is asked for; refusal: the error for an answer of the server that is one.
     check: the command that shows whether the cluster can be asked.
+    undone: what was not done with it if nobody is signed in.
     tries: how often a server that cannot be reached is asked.
-    Raises UnreachableError if it does not answer.
+    Raises UnreachableError if it does not answer, or if nobody is signed in to it.
     """
     for attempt in range(1, tries + 1):
         try:
             return ask()
         except ApiError as error:
+            if error.status.code == _UNAUTHORIZED:
+                raise UnreachableError(
+                    f"the cluster does not know who you are, so {what} was not {undone}. Sign in "
+                    f"again (`{check}` answers), and run again."
+                ) from None
             raise refusal(error) from None
         except (httpx.HTTPError, ConfigError, OSError, ValueError, KeyError) as error:
             if attempt == tries or isinstance(error, ConfigError | FileNotFoundError):
@@ -90,6 +98,11 @@ def asked(
                 ) from None
         time.sleep(attempt)
     raise AssertionError("the last try returns or raises")
+
+
+def server_message(error: ApiError) -> str:
+    """What the API server says of a refusal, on one line of readable length."""
+    return " ".join(str(error.status.message or error.status.reason).split())[:300]
 
 
 def reason(error: BaseException) -> str:

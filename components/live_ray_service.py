@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2 as httpx
-import yaml
 from lightkube import ApiError, operators
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.resources.batch_v1 import Job
@@ -19,14 +18,14 @@ from lightkube.types import PatchType
 from components.cluster_access import ClusterAccess
 from components.kubernetes_client import (
     TRIES,
-    UnreachableError,
     asked,
     connect,
     http_client,
+    server_message,
 )
 from manifests import MODEL_DEPLOYMENT, RolloutManifest, serve_config_text
 from models.problems import without_secrets
-from rollouts import ModelState, Pod, Seen
+from rollouts import ModelState, Pod, Seen, serve_config
 
 _RAY_SERVICE: Final = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
 _RAY_CLUSTER: Final = create_namespaced_resource("ray.io", "v1", "RayCluster", "rayclusters")
@@ -350,34 +349,31 @@ class LiveRayService:
     def _asked(self, verb: str, ask: Any, rights: str = "get and patch on rayservices") -> Any:
         what = f"the RayService {self._manifest.namespace}/{self._manifest.name}"
 
-        def refusal(error: ApiError) -> Exception:
-            status = error.status
-            if status.code == 401:
-                return UnreachableError(
-                    f"the cluster does not know who you are, so {what} was not changed. Sign in "
-                    "again (`kubectl get rayservices` answers), and run again."
-                )
-            if status.code == _FORBIDDEN:
+        def refusal(error: ApiError) -> RayServiceError:
+            if error.status.code == _FORBIDDEN:
                 return RayServiceError(
                     f"you may not {verb} {what}. Ask its administrator for a Role with the verbs "
                     f"{rights}."
                 )
-            message = " ".join(str(status.message or status.reason).split())
-            return RayServiceError(f"the API server refuses to {verb} {what}: {message[:300]}")
+            return RayServiceError(
+                f"the API server refuses to {verb} {what}: {server_message(error)}"
+            )
 
         tries = TRIES if self._patient else 1
-        return asked(what, ask, refusal, check="kubectl get rayservices", tries=tries)
+        return asked(
+            what, ask, refusal, check="kubectl get rayservices", undone="changed", tries=tries
+        )
 
 
 def _serve_config(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     try:
-        config = yaml.safe_load(live["spec"]["serveConfigV2"])
+        config = serve_config(live["spec"]["serveConfigV2"])
         for application in config["applications"]:
             if not isinstance(application["name"] + application["route_prefix"], str):
                 return None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return dict(config)
+    return config
 
 
 def _is_true(status: Mapping[str, Any], condition: str) -> bool:

@@ -19,6 +19,7 @@ from rollouts import (
     Wave,
     handed_over,
     held_models,
+    is_last,
     leftovers,
     next_wave,
     running_at_least,
@@ -112,7 +113,7 @@ class Handover:
                     f"room for a second version in {GPU_WAIT_SECONDS} s. The new one takes the "
                     "GPUs of the old one, and requests are held while it loads."
                 )
-            elif _is_last(wave, wanted):
+            elif is_last(wave, wanted):
                 return
             else:
                 self._take_over(wave, wanted)
@@ -256,12 +257,6 @@ def _left(taken_over: Sequence[str]) -> str:
         f"The old version goes on answering. {', '.join(sorted(taken_over))} took over before, and "
         f"{'stays' if len(taken_over) == 1 else 'stay'} as the stack file says now."
     )
-
-
-def _is_last(wave: Wave, wanted: ServeConfig) -> bool:
-    """Whether the final serve config is all that is left to do."""
-    after = handed_over(wave.config, wanted, wave.models)
-    return next_wave(after, wanted, {}, {}) is None
 
 
 def _failed(state: State) -> frozenset[str]:

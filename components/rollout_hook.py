@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
-import yaml
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
 from components.preview_messages import say
@@ -34,6 +33,7 @@ from rollouts import (
     change_problems,
     predict,
     sentences,
+    serve_config,
 )
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class _RollingOut:
         if access:
             await asyncio.to_thread(lambda: _stop_if_changed(access, self.hooks, old, new))
         if _replaces_models(rollout) and access:
-            wanted = _serve_config(new)
+            wanted = serve_config(new["spec"]["serveConfigV2"])
             manifest = self.hooks.manifest
             if holds:
                 manifest = replace(manifest, without_room=WithoutRoom.HOLD)
@@ -297,8 +297,3 @@ def _going_back(access: ClusterAccess, hooks: RolloutHooks, *, patient: bool = T
         say=pulumi.info,
         warn=pulumi.warn,
     )
-
-
-def _serve_config(ray_service: Mapping[str, Any]) -> Mapping[str, Any]:
-    config: Mapping[str, Any] = yaml.safe_load(ray_service["spec"]["serveConfigV2"])
-    return config

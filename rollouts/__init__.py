@@ -13,6 +13,7 @@ from rollouts.handover import (
     Wave,
     handed_over,
     held_models,
+    is_last,
     leftovers,
     next_wave,
     running_at_least,
@@ -23,7 +24,7 @@ from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
 from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence
-from rollouts.serve_models import Effect, ModelChange
+from rollouts.serve_models import Effect, ModelChange, serve_config
 from rollouts.tree import differences
 from rollouts.words import sentences
 
@@ -61,6 +62,7 @@ __all__ = [
     "handed_over",
     "held_models",
     "is_as_wanted",
+    "is_last",
     "judged",
     "leftovers",
     "next_wave",
@@ -69,6 +71,7 @@ __all__ = [
     "predict",
     "running_at_least",
     "sentences",
+    "serve_config",
     "shortages",
     "unforeseen",
     "way_back",

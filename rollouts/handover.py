@@ -116,6 +116,12 @@ def next_wave(
     )
 
 
+def is_last(wave: Wave, wanted: ServeConfig) -> bool:
+    """Whether the final serve config is all that is left to do when a wave runs."""
+    after = handed_over(wave.config, wanted, wave.models)
+    return next_wave(after, wanted, {}, {}) is None
+
+
 def held_models(
     live: ServeConfig,
     wanted: ServeConfig,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rollouts import ServeConfig, handed_over, next_wave
+from rollouts import ServeConfig, handed_over, is_last, next_wave
 from scripts.ray_releases.serve_api import Details, ServeApi, model_replicas, statuses
 from scripts.ray_releases.stack import Written
 
@@ -28,10 +28,11 @@ def hand_over(api: ServeApi, old: Written, new: Written) -> bool:
             return _deployed(api, wanted)
         if not _deployed(api, wave.config):
             return False
+        if is_last(wave, wanted):
+            return _deployed(api, wanted)
         live = handed_over(wave.config, wanted, wave.models)
-        last = next_wave(live, wanted, {}, {}) is None
-        if last or not _deployed(api, live):
-            return last and _deployed(api, wanted)
+        if not _deployed(api, live):
+            return False
 
 
 def _deployed(api: ServeApi, config: ServeConfig) -> bool:

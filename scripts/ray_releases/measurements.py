@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from manifests import MODEL_DEPLOYMENT
 from scripts.ray_releases import environments
 from scripts.ray_releases.__main__ import VLLM_FACTS
 from scripts.ray_releases.nodes import STANDINS, Nodes
@@ -35,7 +36,6 @@ DIRECT: Final = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
 }
 LABEL: Final = "ray-llm/pool"
-MODEL: Final = "LLMServer:"
 
 
 @contextlib.contextmanager
@@ -72,7 +72,9 @@ def config_of(ray: str, model: str, edits: int = 0, **deployment: Any) -> Config
 
 def override_of_model(application: Config) -> dict[str, Any]:
     """The options of the model's deployment, which win over those in `args`."""
-    [found] = [item for item in application["deployments"] if item["name"].startswith(MODEL)]
+    [found] = [
+        item for item in application["deployments"] if item["name"].startswith(MODEL_DEPLOYMENT)
+    ]
     options: dict[str, Any] = found
     return options
 
