@@ -23,14 +23,7 @@ cluster = GkeCluster("cluster", GkeClusterArgs.of(plan))
 
 gpu_pools = GpuNodePools(
     "gpu-pools",
-    GpuNodePoolsArgs(
-        project=plan.project,
-        location=cluster.location,
-        cluster=cluster.name,
-        pools=plan.pools,
-        deletion_protection=plan.cluster.deletion_protection,
-        allow=plan.rollout.allow,
-    ),
+    GpuNodePoolsArgs.of(plan, cluster.location, cluster.name),
     ResourceOptions(depends_on=[cluster]),
 )
 

@@ -15,7 +15,7 @@ from pulumi_gcp import container
 from components.node_config import NODE_POOL_IGNORED, node_config
 from components.node_pool_record import gpu_pool_fields, record_node_pools
 from manifests import GPU_TYPE_TAINT
-from planning import PoolPlan
+from planning import Plan, PoolPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,20 @@ class GpuNodePoolsArgs:
     node_service_account: pulumi.Input[str] | None = None
     deletion_protection: bool = False
     allow: Sequence[str] = ()
+
+    @classmethod
+    def of(
+        cls, plan: Plan, location: pulumi.Input[str], cluster: pulumi.Input[str]
+    ) -> "GpuNodePoolsArgs":
+        """The arguments that a plan asks for, in the cluster of this location and name."""
+        return cls(
+            project=plan.project,
+            location=location,
+            cluster=cluster,
+            pools=plan.pools,
+            deletion_protection=plan.cluster.deletion_protection,
+            allow=plan.rollout.allow,
+        )
 
 
 class GpuNodePools(pulumi.ComponentResource):
