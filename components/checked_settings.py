@@ -105,7 +105,9 @@ def service_or_stop(
     )
     plan = plan_or_stop(settings)
     pool = replace(plan.cluster.cpu_pool, name=cpu_pool or "")
-    return service_manifests(replace(plan, cluster=replace(plan.cluster, cpu_pool=pool)))
+    return service_manifests(
+        replace(plan, cluster=replace(plan.cluster, cpu_pool=pool)), owns_pools=False
+    )
 
 
 def _show(warnings: Iterable[Problem]) -> None:

@@ -22,6 +22,7 @@ class RolloutManifest:
     without_room: what an edited model does if its pool has no room for a second version.
     strategy: what is done about a change that needs a second Ray cluster.
     allow: the ids of the changes that the guards let pass.
+    owns_pools: whether the same program creates and deletes the node pools.
     """
 
     namespace: str
@@ -34,14 +35,20 @@ class RolloutManifest:
     without_room: WithoutRoom = WithoutRoom.HOLD
     strategy: RolloutStrategy = RolloutStrategy.NEW_CLUSTER
     allow: tuple[str, ...] = ()
+    owns_pools: bool = True
 
     @property
     def policy(self) -> Policy:
         """What the stack says about changes."""
-        return Policy(without_room=self.without_room, strategy=self.strategy, allow=self.allow)
+        return Policy(
+            without_room=self.without_room,
+            strategy=self.strategy,
+            removes_pools=self.owns_pools,
+            allow=self.allow,
+        )
 
 
-def rollout_manifest(plan: Plan, smoke_test: str) -> RolloutManifest:
+def rollout_manifest(plan: Plan, smoke_test: str, *, owns_pools: bool = True) -> RolloutManifest:
     """For the service of a plan; smoke_test: the name of its Job."""
     service = plan.service
     head = f"http:{service.head_service}:{service.dashboard_port}"
@@ -58,6 +65,7 @@ def rollout_manifest(plan: Plan, smoke_test: str) -> RolloutManifest:
         without_room=plan.rollout.without_room,
         strategy=plan.rollout.strategy,
         allow=plan.rollout.allow,
+        owns_pools=owns_pools,
     )
 
 
@@ -79,6 +87,7 @@ def _expectation(plan: Plan) -> Expectation:
         },
         request_timeout_s=plan.service.request_timeout_seconds,
         recreates=plan.rollout.strategy is RolloutStrategy.RECREATE,
+        without_room=plan.rollout.without_room,
     )
 
 

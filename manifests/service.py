@@ -14,9 +14,10 @@ from manifests.smoke_test.access import smoke_test_access
 from manifests.smoke_test.job import job_annotation, job_name, smoke_test_job
 from manifests.smoke_test.script_files import script_config_map
 from manifests.yaml_text import yaml_text
+from models.catalog import machine_type
 from models.stack import KubeRayInstall
-from planning import Plan
-from rollouts import OPERATOR_ANNOTATION, PoolRoom, QuotaRoom, Room
+from planning import Plan, cpu_nodes
+from rollouts import OPERATOR_ANNOTATION, HeadRoom, PoolRoom, QuotaRoom, Room
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain values, as `kubectl apply` takes it."""
@@ -62,8 +63,11 @@ class ServiceManifests:
     access: ServiceAccess
 
 
-def service_manifests(plan: Plan) -> ServiceManifests:
-    """Writes all objects of the service of a plan."""
+def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifests:
+    """Writes all objects of the service of a plan.
+
+    owns_pools: whether the same program creates and deletes the node pools.
+    """
     llm_configs = {model.name: llm_config(plan, model) for model in plan.models}
     serve_text = yaml_text(serve_config(plan, llm_configs))
     cluster = ray_cluster_config(plan)
@@ -84,7 +88,7 @@ def service_manifests(plan: Plan) -> ServiceManifests:
         ray_service=ray_service(
             plan, serve_text, cluster, {**job_annotation(job), **_operator_annotation(plan)}
         ),
-        rollout=rollout_manifest(plan, job),
+        rollout=rollout_manifest(plan, job, owns_pools=owns_pools),
         smoke_test=SmokeTestManifests(
             job=smoke_test_job(plan, job, [item["metadata"]["name"] for item in configs], script),
             script=script,
@@ -111,11 +115,38 @@ def _operator_annotation(plan: Plan) -> dict[str, str]:
 def _room(plan: Plan) -> Room:
     return Room(
         pools=tuple(
-            PoolRoom(id=pool.id, path=pool.path, nodes=pool.nodes_at_min, max_nodes=pool.max_nodes)
+            PoolRoom(
+                id=pool.id,
+                path=pool.path,
+                nodes=pool.nodes_at_min,
+                max_nodes=pool.max_nodes,
+                min_nodes=pool.min_nodes,
+                gpus=pool.tier.gpu_count,
+            )
             for pool in plan.pools
         ),
         quotas=tuple(
-            QuotaRoom(metric=need.metric, both=need.upgrade, limit=need.limit)
+            QuotaRoom(
+                metric=need.metric, of_node=need.of_node, others=need.others, limit=need.limit
+            )
             for need in plan.quota
         ),
+        head=_head_room(plan),
     )
+
+
+def _head_room(plan: Plan) -> HeadRoom | None:
+    pool = plan.cluster.cpu_pool
+    if plan.cluster.existing or machine_type(pool.machine_type) is None:
+        return None
+    one, two = (
+        cpu_nodes(
+            pool.machine_type,
+            plan.head,
+            plan.router_group,
+            sum(model.routers.min for model in plan.models),
+            clusters=clusters,
+        )
+        for clusters in (1, 2)
+    )
+    return HeadRoom(path="ray-llm:cluster.cpuPool", nodes=one, both=two, max_nodes=pool.max_nodes)

@@ -5,7 +5,9 @@ This is all of planning that other folders import. Inside, `planner` brings the 
 (which pool), `budget` (cost and quota) and `checks` (what works badly or not at all).
 """
 
+from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
+from planning.infrastructure.bin_packing import nodes_for
 from planning.plan import (
     GIB,
     ClusterPlan,
@@ -47,7 +49,9 @@ __all__ = [
     "ServicePlan",
     "StackCost",
     "cold_start",
+    "cpu_nodes",
     "gpu_pools",
     "idle_gpus",
     "make_plan",
+    "nodes_for",
 ]

@@ -155,6 +155,8 @@ class QuotaNeed:
     upgrade: while a second RayCluster starts next to the first, both at their minimum.
     stated: with each pool at the maxNodes that the stack file states, the others at the minimum.
     peak: with the others at their models' maxima as well.
+    of_node: what a node of each GPU pool counts for; others: what the other nodes count for while
+        a second RayCluster starts.
     """
 
     metric: str
@@ -163,3 +165,5 @@ class QuotaNeed:
     stated: int
     peak: int
     limit: int | None
+    of_node: Mapping[str, int]
+    others: int

@@ -147,13 +147,19 @@ class CostSummary(TypedDict):
 
 
 class QuotaSummary(TypedDict):
-    """The need of one Compute Engine quota; limit is null if the stack file gives none."""
+    """The need of one Compute Engine quota; limit is null if the stack file gives none.
+
+    perNode: what a node of each GPU pool counts for; otherNodes: what the other nodes count for
+    during an upgrade.
+    """
 
     metric: str
     minimum: int
     upgrade: int
     peak: int
     limit: int | None
+    perNode: dict[str, int]
+    otherNodes: int
 
 
 class PlanSummary(TypedDict):
@@ -232,6 +238,8 @@ def plan_summary(plan: Plan) -> PlanSummary:
                 upgrade=need.upgrade,
                 peak=need.peak,
                 limit=need.limit,
+                perNode=dict(need.of_node),
+                otherNodes=need.others,
             )
             for need in plan.quota
         ],

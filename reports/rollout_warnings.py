@@ -71,11 +71,17 @@ def _room(plan: PlanSummary) -> Room:
                 path=f"ray-llm:gpuPools[{index}]",
                 nodes=nodes[pool["id"]],
                 max_nodes=pool["maxNodes"],
+                min_nodes=pool["minNodes"],
             )
             for index, pool in enumerate(plan["gpuPools"])
         ),
         quotas=tuple(
-            QuotaRoom(metric=need["metric"], both=need["upgrade"], limit=need.get("limit"))
+            QuotaRoom(
+                metric=need["metric"],
+                of_node=need["perNode"],
+                others=need["otherNodes"],
+                limit=need.get("limit"),
+            )
             for need in plan["quota"]
         ),
     )

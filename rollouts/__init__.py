@@ -22,7 +22,7 @@ from rollouts.handover import (
 from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
-from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
+from rollouts.room import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange, serve_config
 from rollouts.tree import differences
@@ -36,6 +36,7 @@ __all__ = [
     "Duration",
     "Effect",
     "Expectation",
+    "HeadRoom",
     "Kind",
     "Left",
     "ModelChange",

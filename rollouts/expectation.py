@@ -7,6 +7,8 @@ from fractions import Fraction
 from math import ceil
 from typing import Final
 
+from models.stack import WithoutRoom
+
 HOURS_A_MONTH: Final = 730
 
 _SHORT_SECONDS: Final = 90
@@ -65,12 +67,14 @@ class Expectation:
     models: by the served name; pools: by their ids.
     request_timeout_s: how long a request may take, its wait included; None if that is not known.
     recreates: whether the Ray cluster that answers is deleted before a second one does.
+    without_room: what an edited model does if no GPU is free for its second version.
     """
 
     models: Mapping[str, ModelStart] = field(default_factory=dict)
     pools: Mapping[str, PoolNode] = field(default_factory=dict)
     request_timeout_s: int | None = None
     recreates: bool = False
+    without_room: WithoutRoom = WithoutRoom.HOLD
 
     def slowest_start(self) -> Duration | None:
         """Until all models that keep a replica have started on new nodes; None if none does."""

@@ -17,12 +17,13 @@ from typing import Any, Final
 
 from models.problems import Problem, Severity
 from models.stack import RolloutStrategy, WithoutRoom
-from rollouts.handover import held_models, model_of, pool_of
+from planning import nodes_for
+from rollouts.handover import held_models, model_of, pool_of, running_at_least
 from rollouts.prediction import Kind, Rollout, is_ever_heard, is_number_of_group
 from rollouts.ray_cluster import group_names
 from rollouts.room import Room, shortages
 from rollouts.sentence import listed
-from rollouts.serve_models import serve_config
+from rollouts.serve_models import gpus_of_replica, serve_config
 from rollouts.tree import SECRET_MARK
 
 OPERATOR_ANNOTATION: Final = "ray-llm/kuberay"
@@ -126,12 +127,29 @@ def _problems(change: Change, policy: Policy) -> Iterator[Problem]:
     if rollout.kind is Kind.UNKNOWN:
         return
     if rollout.causes and policy.strategy is not RolloutStrategy.RECREATE:
-        yield from shortages(rollout.running, change.room)
+        yield from shortages(_kept_nodes(change), change.room)
         if policy.removes_pools:
             yield from _pool_in_use(change)
     yield from _operator_too(change)
     yield from _ignored(rollout)
     yield from _without_room(change, policy)
+
+
+def _kept_nodes(change: Change) -> Mapping[str, int]:
+    """The nodes by pool that the first cluster keeps: what its models' minima need.
+
+    A group starts empty where models of several degrees of parallelism share a pool. By the time of
+    a change Ray's autoscaler has given it the workers that they need.
+    """
+    kept = dict(change.rollout.running)
+    replicas: dict[str, list[int]] = {}
+    for item in serve_config(change.old["spec"]["serveConfigV2"])["applications"]:
+        pool, gpus = gpus_of_replica(item)
+        replicas.setdefault(pool, []).extend([gpus] * running_at_least(item))
+    for row in change.room.pools:
+        if row.id in kept and replicas.get(row.id):
+            kept[row.id] = max(kept[row.id], nodes_for(replicas[row.id], row.gpus))
+    return kept
 
 
 def _in_place_only(rollout: Rollout, policy: Policy) -> Iterator[Problem]:

@@ -184,6 +184,13 @@ def running_at_least(application: Application) -> int:
     return least if isinstance(least, int) else 0
 
 
+def running_at_most(application: Application) -> int:
+    """How many replicas may run of an application."""
+    scaling = serve_options(application).get("autoscaling_config") or {}
+    most = scaling.get("max_replicas")
+    return most if isinstance(most, int) else running_at_least(application)
+
+
 def is_leftover(application: Application, wanted: ServeConfig) -> bool:
     """Whether it is beside another one and no version of a model that is wanted."""
     names = {item["name"] for item in wanted["applications"]}

@@ -16,29 +16,57 @@ _FIRST_LOWER = "lower replicas.min in an `up` of its own beforehand"
 
 @dataclass(frozen=True, kw_only=True)
 class PoolRoom:
-    """One GPU pool. path: of its entry in the stack file; nodes: what its models' minima need."""
+    """One GPU pool.
+
+    path: of its entry in the stack file; nodes: what its models' minima need; min_nodes: what it
+    keeps without them; gpus: those of a node.
+    """
 
     id: str
     path: str
     nodes: int
     max_nodes: int
+    min_nodes: int = 0
+    gpus: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadRoom:
+    """The pool of the Ray head and the routers.
+
+    path: of its settings; nodes: what one Ray cluster needs of it; both: what two need.
+    """
+
+    path: str
+    nodes: int
+    both: int
+    max_nodes: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuotaRoom:
-    """One quota. both: what two clusters take of it; limit: None if the stack file gives none."""
+    """One quota.
+
+    of_node: what a node of each GPU pool takes of it; others: what all other nodes take while there
+    are two clusters; limit: None if the stack file gives none.
+    """
 
     metric: str
-    both: int
+    of_node: Mapping[str, int]
+    others: int
     limit: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """What a stack has for two clusters at once, after a change."""
+    """What a stack has for two clusters at once, after a change.
+
+    head: None if that pool is somebody else's.
+    """
 
     pools: tuple[PoolRoom, ...]
     quotas: tuple[QuotaRoom, ...]
+    head: HeadRoom | None = None
 
 
 def shortages(running: Mapping[str, int], room: Room) -> tuple[Problem, ...]:
@@ -46,7 +74,21 @@ def shortages(running: Mapping[str, int], room: Room) -> tuple[Problem, ...]:
 
     running: the nodes that the first one keeps, by pool.
     """
-    return (*_of_pools(running, room), *_of_quotas(running, room))
+    return (*_of_pools(running, room), *_of_head(room), *_of_quotas(running, room))
+
+
+def _of_head(room: Room) -> Iterator[Problem]:
+    head = room.head
+    # A pool that is too small for one cluster has a rule of its own.
+    if head is not None and head.nodes <= head.max_nodes < head.both:
+        yield Problem(
+            path=f"{head.path}.maxNodes",
+            value=head.max_nodes,
+            reason=f"is below the {head.both} nodes that this change needs: a second RayCluster "
+            "has a head and routers of its own, and would wait for a node without an end",
+            remedy=f"Use {head.both}",
+            rule="pool-below-upgrade",
+        )
 
 
 def _of_pools(running: Mapping[str, int], room: Room) -> Iterator[Problem]:
@@ -67,17 +109,21 @@ def _of_pools(running: Mapping[str, int], room: Room) -> Iterator[Problem]:
 
 
 def _of_quotas(running: Mapping[str, int], room: Room) -> Iterator[Problem]:
-    # `both` counts the new minima twice. That is too much if the first cluster keeps less.
-    if any(running.get(pool.id, 0) < pool.nodes for pool in room.pools):
-        return
+    nodes = {
+        pool.id: max(
+            pool.min_nodes, min(running.get(pool.id, 0) + pool.nodes, pool.max_nodes), pool.nodes
+        )
+        for pool in room.pools
+    }
     for quota in room.quotas:
-        if quota.limit is not None and quota.both > quota.limit:
+        both = quota.others + sum(nodes[pool] * count for pool, count in quota.of_node.items())
+        if quota.limit is not None and both > quota.limit:
             yield Problem(
                 path=f"ray-llm:quotas.{quota.metric}",
                 value=quota.limit,
-                reason=f"is below the {quota.both} that this change needs, because a second "
+                reason=f"is below the {both} that this change needs, because a second "
                 "RayCluster starts next to the first",
-                remedy=f"Ask Google for {quota.both} of {quota_in_words(quota.metric)}, or "
+                remedy=f"Ask Google for {both} of {quota_in_words(quota.metric)}, or "
                 f"{_FIRST_LOWER}",
                 rule="quota-below-upgrade",
             )

@@ -243,28 +243,37 @@ def _change(route: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Model
 def serve_options(application: Mapping[str, Any]) -> Mapping[str, Any]:
     """The options of the model's deployment: its override, else those in `args`.
 
-    Raises KeyError or IndexError for an application of another form.
+    Empty for an application of another form, which somebody else has added.
     """
     for item in application.get("deployments") or ():
         if item["name"] not in _INGRESSES:
             options: Mapping[str, Any] = item
             return options
-    found: Mapping[str, Any] = application["args"]["llm_configs"][0]["deployment_config"]
+    found: Mapping[str, Any] = _llm_config(application).get("deployment_config") or {}
     return found
 
 
-def gpus_of_replica(application: Mapping[str, Any]) -> tuple[str, int]:
-    """The pool of an application and the GPUs of it that one replica takes; "" and 0 without one.
+def _llm_config(application: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The LLM config of an application; empty for one of another form."""
+    args = application.get("args")
+    configs = args.get("llm_configs") if isinstance(args, Mapping) else None
+    first = configs[0] if isinstance(configs, list) and configs else None
+    return first if isinstance(first, Mapping) else {}
 
-    Raises KeyError or IndexError for an application of another form.
+
+def gpus_of_replica(application: Mapping[str, Any]) -> tuple[str, int]:
+    """The pool of an application and the GPUs of it that one replica takes.
+
+    "" and 0 without one, and for an application of another form, which somebody else has added.
     """
-    config = application["args"]["llm_configs"][0]
+    config = _llm_config(application)
     bundle = config.get("resources_per_bundle")
     if bundle:
-        engine = config["engine_kwargs"]
-        gpus = engine["tensor_parallel_size"] * engine.get("pipeline_parallel_size", 1)
+        engine = config.get("engine_kwargs") or {}
+        gpus = engine.get("tensor_parallel_size", 1) * engine.get("pipeline_parallel_size", 1)
         return next(((pool, gpus) for pool in bundle if pool != "GPU"), ("", 0))
-    resources = config["deployment_config"]["ray_actor_options"].get("resources") or {}
+    options = (config.get("deployment_config") or {}).get("ray_actor_options") or {}
+    resources = options.get("resources") or {}
     return next(((pool, int(gpus)) for pool, gpus in resources.items()), ("", 0))
 
 

@@ -1,10 +1,11 @@
 """What a rollout does, in sentences for whoever reads a preview."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from models.catalog import DEFAULT_RAY, kuberay_releases, ray_releases
+from models.stack import WithoutRoom
 from rollouts.expectation import (
     HOURS_A_MONTH,
     Duration,
@@ -179,7 +180,7 @@ def _models(rollout: Rollout, expected: Expectation) -> Iterator[Sentence]:
             warns=False,
         )
     elif edited:
-        yield from _edited(edited, rollout.held, expected)
+        yield from _edited(edited, rollout, expected)
     if not anew and (routers := rollout.with_effect(Effect.ROUTER)):
         yield Sentence(
             f"{_counted('Model', routers)}: only the router restarts, no replica.", warns=False
@@ -194,8 +195,9 @@ def _models(rollout: Rollout, expected: Expectation) -> Iterator[Sentence]:
 
 
 def _edited(
-    edited: Sequence[ModelChange], held: Collection[str], expected: Expectation
+    edited: Sequence[ModelChange], rollout: Rollout, expected: Expectation
 ) -> Iterator[Sentence]:
+    held, may_be_held = rollout.held, rollout.may_be_held
     beside = [model for model in edited if model.beside and model.name not in held]
     waiting = [model for model in edited if model.beside and model.name in held]
     several = [model for model in edited if not model.beside and (model.replicas or 0) > 1]
@@ -222,7 +224,8 @@ def _edited(
             f"{_counted('Model', beside)} {_is(beside)} edited: the new version loads beside the "
             "old one, with as many replicas as the pool has room for, and takes over when it runs"
             f"{lasts}. Nobody waits, and the GPUs of both are needed until then."
-            f"{_gpus_beside(beside, expected)}{_asleep(beside, expected)}",
+            f"{_gpus_beside(beside, expected)}{_asleep(beside, expected)}"
+            f"{_unless_busy([model for model in beside if model.name in may_be_held], expected)}",
             warns=False,
         )
     if waiting:
@@ -235,6 +238,22 @@ def _edited(
             f"{_too_long(waiting, expected)} With a higher maxNodes of the pool nobody waits.",
             warns=True,
         )
+
+
+def _unless_busy(models: Sequence[ModelChange], expected: Expectation) -> str:
+    """What happens to models if by then so many replicas run that no GPU is free."""
+    if not models:
+        return ""
+    then = {
+        WithoutRoom.HOLD: "requests are held until the old one has gone and the new one has loaded",
+        WithoutRoom.WAIT: "`up` waits for one",
+        WithoutRoom.STOP: "`up` stops before anything changes",
+    }[expected.without_room]
+    free = {f"{model.after.each} of {model.after.pool}": None for model in models if model.after}
+    return (
+        f" If more replicas run by then and fewer than {listed(list(free), _NAMED)} are free for "
+        f"{listed([model.name for model in models], _NAMED)}, {then}."
+    )
 
 
 def _times(

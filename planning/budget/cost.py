@@ -135,9 +135,17 @@ def _cpu_pool_cost(
 
 
 def cpu_nodes(
-    machine_type: str, head: PodResources, routers: RouterGroupPlan, router_count: int
+    machine_type: str,
+    head: PodResources,
+    routers: RouterGroupPlan,
+    router_count: int,
+    *,
+    clusters: int = 1,
 ) -> int:
-    """Nodes of a CPU machine type that hold the Ray head and the pods of that many routers."""
+    """Nodes of a CPU machine type that hold the Ray head and the pods of that many routers.
+
+    clusters: how many such Ray clusters there are at the same time.
+    """
     machine = catalogue_machine_type(machine_type)
     if machine is None:
         return 1
@@ -148,7 +156,13 @@ def cpu_nodes(
         return max(0, int(min(cpu / routers.pod.cpu, memory_gib / routers.pod.memory_gib)))
 
     cpu, memory_gib = room.cpu_for_pods, room.memory_gib_for_pods
-    beside_head = router_pods(cpu - head.cpu, memory_gib - head.memory_gib)
+    heads = max(1, int(min(cpu / head.cpu, memory_gib / head.memory_gib)))
+    # Heads first, as many on a node as fit.
+    full, rest = divmod(clusters, heads)
+    beside_heads = sum(
+        nodes * router_pods(cpu - count * head.cpu, memory_gib - count * head.memory_gib)
+        for nodes, count in ((full, heads), (int(rest > 0), rest))
+    )
     alone = router_pods(cpu, memory_gib)
-    left = max(0, -(-router_count // routers.slots_per_pod) - beside_head)
-    return 1 + -(-left // max(1, alone))
+    left = max(0, clusters * -(-router_count // routers.slots_per_pod) - beside_heads)
+    return full + int(rest > 0) + -(-left // max(1, alone))

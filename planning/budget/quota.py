@@ -41,6 +41,7 @@ class _Nodes:
     """
 
     pool: str
+    has_gpus: bool
     awake: int
     minimum: int
     upgrade: int
@@ -87,6 +88,8 @@ def _need(metric: str, rows: Sequence[_Nodes], limit: int | None) -> QuotaNeed:
         metric=metric,
         minimum=waking + sum(row.awake * count for row, count in pairs),
         upgrade=sum(row.upgrade * count for row, count in pairs),
+        of_node={row.pool: count for row, count in pairs if row.has_gpus},
+        others=sum(row.upgrade * count for row, count in pairs if not row.has_gpus),
         stated=sum(row.stated * count for row, count in pairs),
         peak=sum(row.peak * count for row, count in pairs),
         limit=limit,
@@ -105,20 +108,19 @@ def _nodes(
     if cluster.existing:
         return rows
     cpu_pool = cluster.cpu_pool
+    least = sum(model.routers.min for model in models)
+    most = sum(model.routers.max for model in models)
     low, double, high = (
-        cpu_nodes(cpu_pool.machine_type, head, routers, count)
-        for count in (
-            sum(model.routers.min for model in models),
-            2 * sum(model.routers.min for model in models),
-            sum(model.routers.max for model in models),
-        )
+        cpu_nodes(cpu_pool.machine_type, head, routers, count, clusters=clusters)
+        for count, clusters in ((least, 1), (least, 2), (most, 1))
     )
     initial = cluster.initial_cpu_nodes_per_zone * len(cluster.zones)
     minimum = max(cpu_pool.min_nodes, initial, min(low, cpu_pool.max_nodes))
-    upgrade = max(minimum, min(double + 1, cpu_pool.max_nodes))
+    upgrade = max(minimum, min(double, cpu_pool.max_nodes))
     rows.append(
         _Nodes(
             pool=cpu_pool.name,
+            has_gpus=False,
             awake=minimum,
             minimum=minimum,
             upgrade=upgrade + _CPU_POOL_SURGE,
@@ -139,6 +141,7 @@ def _gpu_pool(pool: PoolPlan, maximum_is_stated: bool, models: Sequence[ModelPla
     metric = pool.tier.spot_quota_metric if pool.spot else pool.tier.quota_metric
     return _Nodes(
         pool=pool.id,
+        has_gpus=True,
         awake=awake,
         minimum=minimum,
         upgrade=max(minimum, min(2 * pool.nodes_at_min, pool.max_nodes)),

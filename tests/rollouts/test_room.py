@@ -2,15 +2,15 @@
 
 import pytest
 
-from rollouts import PoolRoom, QuotaRoom, Room, shortages
+from rollouts import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 
 POOL = PoolRoom(id="l4", path="ray-llm:gpuPools[0]", nodes=2, max_nodes=3)
 
 
-def room(*, limit: int | None = None, both: int = 4, **changes: int) -> Room:
+def room(*, limit: int | None = None, others: int = 0, **changes: int) -> Room:
     values = {"nodes": POOL.nodes, "max_nodes": POOL.max_nodes, **changes}
     pool = PoolRoom(id=POOL.id, path=POOL.path, **values)
-    quota = QuotaRoom(metric="NVIDIA_L4_GPUS", both=both, limit=limit)
+    quota = QuotaRoom(metric="NVIDIA_L4_GPUS", of_node={"l4": 1}, others=others, limit=limit)
     return Room(pools=(pool,), quotas=(quota,))
 
 
@@ -51,6 +51,36 @@ def test_a_quota_that_is_given_needs_room_for_both_clusters(limit: int | None, s
 
 def test_a_quota_is_not_judged_by_twice_the_new_minima_if_the_old_ones_are_lower() -> None:
     assert rules(1, room(limit=3, max_nodes=9)) == []
+
+
+def test_a_quota_counts_the_nodes_of_every_pool() -> None:
+    # The first cluster keeps one of l4 and none of l4-x2, and the second one takes one of each.
+    pools = [
+        PoolRoom(id=name, path=f"ray-llm:gpuPools[{place}]", nodes=1, max_nodes=4)
+        for place, name in enumerate(("l4", "l4-x2"))
+    ]
+    quota = QuotaRoom(metric="NVIDIA_L4_GPUS", of_node={"l4": 1, "l4-x2": 2}, others=0, limit=3)
+    of = Room(pools=tuple(pools), quotas=(quota,))
+    [problem] = shortages({"l4": 1}, of)
+    assert "is below the 4 that" in problem.reason
+    assert "Ask Google for 4 of" in problem.remedy
+    assert shortages({}, of) == ()
+
+
+def test_a_quota_counts_what_a_pool_keeps_anyway_and_no_more_than_it_can_have() -> None:
+    assert rules(1, room(limit=4, nodes=1, max_nodes=9, min_nodes=5)) == ["quota-below-upgrade"]
+    assert rules(3, room(limit=4, others=1, nodes=1, max_nodes=3))[1:] == []
+
+
+@pytest.mark.parametrize(("nodes", "most", "short"), [(1, 1, True), (1, 2, False), (2, 1, False)])
+def test_the_head_of_the_second_cluster_needs_a_node_too(
+    nodes: int, most: int, short: bool
+) -> None:
+    head = HeadRoom(path="ray-llm:cluster.cpuPool", nodes=nodes, both=2, max_nodes=most)
+    found = shortages({}, Room(pools=(), quotas=(), head=head))
+    assert [problem.path for problem in found] == (
+        ["ray-llm:cluster.cpuPool.maxNodes"] if short else []
+    )
 
 
 def test_a_pool_that_is_new_needs_room_for_one_cluster() -> None:
