@@ -737,6 +737,29 @@ def test_a_cluster_to_come_tells_why_a_model_fails_on_it(start: Callable[..., Ru
     assert run.lines[-2].startswith("a: ValueError: No available memory")
 
 
+def test_nobody_waits_for_a_cluster_that_never_takes_over(start: Callable[..., Run]) -> None:
+    run = start(model("a"), model("b"))
+    run.service.ray_service = ray_service("llm-serving-new")
+    run.service.upcoming = {
+        "a": run.service.fail("a"),
+        "b": {**run.service.applications["b"], "status": "DEPLOYING"},
+    }
+
+    def loaded(asked: int) -> Answer | None:
+        if asked == 4:
+            run.service.upcoming["b"]["status"] = "RUNNING"
+        return None
+
+    run.service.overrides["/llm-serving-new/api/serve/applications/"] = loaded
+    assert run(600) == 1
+    assert run.lines[-3:] == [
+        "a: ValueError: No available memory for the cache blocks. Try increasing "
+        "`gpu_memory_utilization`.",
+        "b: runs in the new Ray cluster, which takes over once all models run there",
+        "2 of 2 models do not answer",
+    ]
+
+
 def test_the_old_cluster_does_not_count_while_a_new_one_is_started(
     start: Callable[..., Run],
 ) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .engine_log import EngineLogs
-from .model_check import Model, Verdict, judge, read_models
+from .model_check import Model, Verdict, judge, read_models, without_hope
 from .repairs import remove_left_jobs, restart_failed, restore_worker_counts
 from .service_view import look, refusals
 from .settings import Settings
@@ -70,6 +70,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
                 if name not in verdicts or verdicts[name].text != verdict.text:
                     say(f"{name}: {verdict.text}")
                 verdicts[name] = verdict
+            verdicts = without_hope(verdicts)
             late = time.monotonic() + pause > started + settings.deadline_seconds
             if late or all(verdict.settled for verdict in verdicts.values()):
                 return _report(models, verdicts, settings, say)

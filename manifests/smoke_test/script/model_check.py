@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import urllib.error
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # How a model refuses a request that it does not support, as a base model refuses chat.
 _NOT_SUPPORTED = (400, 405, 422, 501)
+_BEFORE_OTHERS = "runs in the new Ray cluster, which takes over once all models run there"
 # Where the numbers of such an answer are in its first entry.
 _NUMBERS = {"embeddings": "embedding", "score": "score"}
 
@@ -48,12 +49,14 @@ class Verdict:
 
     settled: whether more waiting can change nothing.
     seconds: how long the answer took; 0 if nothing was asked.
+    waits_for_others: whether it runs in a Ray cluster that takes over once all models run there.
     """
 
     settled: bool
     good: bool
     text: str
     seconds: float = 0.0
+    waits_for_others: bool = False
 
 
 def read_models(folder: Path, tasks: Mapping[str, str]) -> list[Model]:
@@ -83,7 +86,9 @@ def judge(model: Model, view: View, settings: Settings, logs: EngineLogs) -> Ver
         if application and deployed_config(application) == model.config:
             if application["status"] == "DEPLOY_FAILED":
                 return Verdict(True, False, failure(application, serve_api, settings, logs))
-            if applications is view.upcoming and application["status"] != "RUNNING":
+            if applications is view.upcoming:
+                if application["status"] == "RUNNING":
+                    return Verdict(False, False, _BEFORE_OTHERS, waits_for_others=True)
                 return Verdict(False, False, progress(application, serve_api, settings, logs))
     if view.waiting:
         return Verdict(False, False, view.waiting)
@@ -97,6 +102,19 @@ def judge(model: Model, view: View, settings: Settings, logs: EngineLogs) -> Ver
     if model.min_replicas == 0:
         return Verdict(True, True, "deployed, starts with its first request")
     return ask(model, settings)
+
+
+def without_hope(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+    """The verdicts, settled where a model waits for another one that has failed.
+
+    KubeRay switches to a second Ray cluster when every application runs there, and Ray Serve does
+    not try a failed one again.
+    """
+    has_failed = any(verdict.settled and not verdict.good for verdict in verdicts.values())
+    return {
+        name: replace(verdict, settled=True) if has_failed and verdict.waits_for_others else verdict
+        for name, verdict in verdicts.items()
+    }
 
 
 def ask(model: Model, settings: Settings) -> Verdict:
