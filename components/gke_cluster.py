@@ -12,6 +12,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_gcp import container
 
+from components.cluster_record import record_cluster
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
 from components.node_pool_record import cpu_pool_fields, record_node_pools
@@ -102,8 +103,21 @@ class GkeCluster(pulumi.ComponentResource):
         super().__init__("ray-llm:index:GkeCluster", name, None, opts)
         context = gke_context(args.project, args.location, args.name)
         kubeconfig: pulumi.Output[str] | None
+        record = record_cluster(
+            f"{name}-record",
+            {
+                "project": args.project,
+                "name": args.name,
+                "location": args.location,
+                "existing": args.existing,
+                "network": args.network,
+                "subnetwork": args.subnetwork,
+            },
+            self,
+            protected=args.deletion_protection and not args.existing,
+        )
         if not args.existing:
-            cluster = self._created(name, args)
+            cluster = self._created(name, args, record)
             pool = self._cpu_pool(name, args, cluster)
             fields = cpu_pool_fields(args.cpu_pool, args.zones)
             record_node_pools(
@@ -160,7 +174,9 @@ class GkeCluster(pulumi.ComponentResource):
             }
         )
 
-    def _created(self, name: str, args: GkeClusterArgs) -> container.Cluster:
+    def _created(
+        self, name: str, args: GkeClusterArgs, record: pulumi.Resource
+    ) -> container.Cluster:
         return container.Cluster(
             f"{name}-cluster",
             container.ClusterArgs(
@@ -198,6 +214,7 @@ class GkeCluster(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(
                 parent=self,
+                depends_on=[record],
                 # GKE's own protection refuses only the cluster, after everything in it is gone;
                 # Pulumi's refuses the whole destroy before anything is.
                 protect=args.deletion_protection,

@@ -31,9 +31,12 @@ from rollouts import (
     Sentence,
     as_live,
     change_problems,
+    judged,
     predict,
     sentences,
     serve_config,
+    service_sentence,
+    shortages,
 )
 
 if TYPE_CHECKING:
@@ -70,14 +73,25 @@ class RolloutHooks:
 
     def record(self, name: str, parent: pulumi.Resource) -> pulumi.Stash:
         """The record of the service that was begun last; the RayService comes after it."""
-        hook = pulumi.ResourceHook(f"{name}-restore", _Restoring(self))
+        renamed = pulumi.ResourceHook(
+            f"{name}-renamed", _Renamed(self), pulumi.ResourceHookOptions(on_dry_run=True)
+        )
+        restore = pulumi.ResourceHook(f"{name}-restore", _Restoring(self))
         return pulumi.Stash(
             f"{name}-rollout",
-            input={"smokeTest": self.manifest.smoke_test},
+            input={
+                "smokeTest": self.manifest.smoke_test,
+                "service": self._service,
+                "nodes": {pool.id: pool.nodes for pool in self.room.pools},
+            },
             opts=pulumi.ResourceOptions(
-                parent=parent, hooks=pulumi.ResourceHookBinding(before_update=[hook])
+                parent=parent, hooks=pulumi.ResourceHookBinding(before_update=[renamed, restore])
             ),
         )
+
+    @property
+    def _service(self) -> Mapping[str, str]:
+        return {"namespace": self.manifest.namespace, "name": self.manifest.name}
 
     def of_ray_service(self, name: str) -> pulumi.ResourceHookBinding:
         """The hook of the RayService `name`.
@@ -174,6 +188,36 @@ class _RollingOut:
         return predict(
             {**new, "spec": spec}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
         )
+
+
+@dataclass(frozen=True)
+class _Renamed:
+    """The hook of the record that knows the service under another name.
+
+    The hook of the RayService is not called for one that is replaced.
+    """
+
+    hooks: RolloutHooks
+
+    __name__ = "renamed"
+
+    def __call__(self, args: pulumi.ResourceHookArgs) -> None:
+        old, new = (
+            (inputs or {}).get("input") or {} for inputs in (args.old_inputs, args.new_inputs)
+        )
+        sentence = service_sentence(old.get("service"), new["service"])
+        if sentence is None:
+            return
+        if pulumi.runtime.is_dry_run():
+            say((sentence,), self.hooks.owner)
+        room, allow = self.hooks.room, self.hooks.manifest.allow
+        problems = judged(shortages(old.get("nodes") or {}, room), [old, new], allow)
+        if found := stops(problems):
+            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
+        if pulumi.runtime.is_dry_run():
+            say(
+                (Sentence(problem.sentence(), warns=True) for problem in problems), self.hooks.owner
+            )
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ def _expectation(plan: Plan) -> Expectation:
             pool.id: PoolNode(gpus=pool.tier.gpu_count, usd_per_hour=pool.node_usd_per_hour)
             for pool in plan.pools
         },
+        at_minimum={pool.id: pool.nodes_at_min * pool.tier.gpu_count for pool in plan.pools},
         request_timeout_s=plan.service.request_timeout_seconds,
         recreates=plan.rollout.strategy is RolloutStrategy.RECREATE,
         without_room=plan.rollout.without_room,

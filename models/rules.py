@@ -157,6 +157,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/engine_performance.py",
     ),
     _stop(
+        "cluster-replaced",
+        "A change that deletes the GKE cluster of a stack with `deletionProtection`.",
+        "rollouts/replacement.py",
+    ),
+    _stop(
         "config-json",
         "A `configFile` that cannot be read, is not JSON, or does not describe a decoder LLM.",
         "planning/sizing/checkpoint.py",

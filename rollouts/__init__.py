@@ -22,6 +22,7 @@ from rollouts.handover import (
 from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
+from rollouts.replacement import cluster_problem, cluster_sentence, service_sentence
 from rollouts.room import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange, serve_config
@@ -59,6 +60,8 @@ __all__ = [
     "additions",
     "as_live",
     "change_problems",
+    "cluster_problem",
+    "cluster_sentence",
     "differences",
     "handed_over",
     "held_models",
@@ -73,6 +76,7 @@ __all__ = [
     "running_at_least",
     "sentences",
     "serve_config",
+    "service_sentence",
     "shortages",
     "unforeseen",
     "way_back",

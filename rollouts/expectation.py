@@ -65,6 +65,7 @@ class Expectation:
     """What a stack's plan expects.
 
     models: by the served name; pools: by their ids.
+    at_minimum: GPUs by pool that the models take at their minimum of replicas, on whole nodes.
     request_timeout_s: how long a request may take, its wait included; None if that is not known.
     recreates: whether the Ray cluster that answers is deleted before a second one does.
     without_room: what an edited model does if no GPU is free for its second version.
@@ -72,6 +73,7 @@ class Expectation:
 
     models: Mapping[str, ModelStart] = field(default_factory=dict)
     pools: Mapping[str, PoolNode] = field(default_factory=dict)
+    at_minimum: Mapping[str, int] = field(default_factory=dict)
     request_timeout_s: int | None = None
     recreates: bool = False
     without_room: WithoutRoom = WithoutRoom.HOLD
@@ -86,6 +88,11 @@ class Expectation:
         return Duration(
             least=max(start.least for start in starts), most=max(ends) if known else None
         )
+
+    def has_price(self, pool: str) -> bool:
+        """Whether the price of a pool's nodes is known."""
+        node = self.pools.get(pool)
+        return node is not None and node.usd_per_hour is not None
 
     def usd_per_hour(self, gpus: Mapping[str, int], *, whole_nodes: bool) -> Decimal | None:
         """What so many GPUs by pool cost; None if a price is not known.

@@ -18,6 +18,12 @@ PoolFields = Mapping[str, Any]
 _REPLACING: Final = frozenset(chain(*REPLACING_POOL_FIELDS.values()))
 _NODE_BY_NODE: Final = frozenset(chain(*NODE_BY_NODE_POOL_FIELDS.values()))
 _NAMED: Final = 5
+# The way around a pool that is replaced, by whether it hosts the Ray head.
+_AROUND: Final = {
+    True: "Take it back, because the Ray head has no other pool",
+    False: "Append a second pool under another name, move its models there, and remove the first "
+    "one afterwards",
+}
 
 
 def pool_sentences(
@@ -43,12 +49,17 @@ def _sentences(
 ) -> Iterator[Sentence]:
     for pool in old:
         if pool not in new:
-            yield Sentence(f"Node pool {pool} is deleted, and its nodes with it.", warns=True)
+            end = (
+                ", at the end of the `up`: what the old Ray head still answers by then is cut off"
+                if ray_head and new
+                else ""
+            )
+            yield Sentence(f"Node pool {pool} is deleted, and its nodes with it{end}.", warns=True)
     for pool, fields in new.items():
         if pool in old:
             yield from _changed(pool, old[pool], fields, ray_head=ray_head)
         else:
-            kept = fields.get("minNodes")
+            kept = _whole(fields.get("minNodes"))
             nodes = f"and keeps {kept} of its nodes" if kept else "and has no node until one is due"
             yield Sentence(f"Node pool {pool} is added {nodes}.", warns=False)
 
@@ -61,7 +72,8 @@ def _changed(pool: str, old: PoolFields, new: PoolFields, *, ray_head: bool) -> 
     if replacing:
         yield Sentence(
             f"Node pool {pool} is deleted and created again, because {_change(replacing)}: "
-            f"{_whose(ray_head)} answering until new nodes are there and the weights have loaded.",
+            f"{_whose(ray_head)} answering until new nodes are there and the weights have loaded, "
+            f"even if a second Ray cluster starts for it. {_AROUND[ray_head]}.",
             warns=True,
         )
     elif node_by_node:
@@ -104,10 +116,7 @@ def pool_problems(
             reason=f"would be deleted and created again, because {_change(replacing)}, and "
             f"ray-llm:cluster.deletionProtection protects this stack: {_whose(ray_head)} answering "
             "until new nodes are there",
-            remedy="Take it back, because the Ray head has no other pool"
-            if ray_head
-            else "Append a second pool under another name, move its models there, and remove the "
-            "first one afterwards",
+            remedy=_AROUND[ray_head],
             rule="pool-replaced",
         )
         for pool, fields in new.items()
@@ -119,6 +128,11 @@ def pool_problems(
 def _replacing(old: PoolFields, new: PoolFields) -> list[str]:
     # A key that only one of them has is another version's, and no change.
     return [key for key in new if key in old and new[key] != old[key] and key in _REPLACING]
+
+
+def _whole(value: Any) -> Any:
+    """The number as people write it; Pulumi's numbers are all of one kind."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _whose(ray_head: bool) -> str:

@@ -109,22 +109,37 @@ def _second_cluster(rollout: Rollout, expected: Expectation, *, names_release: b
             f"start, none answers at all. No GPU is needed twice.{stays}",
             warns=True,
         )
+    twice = (
+        "no GPU is needed until a request comes, and every model loads anew for its first one"
+        if _all_asleep(expected)
+        else "until it answers, the GPUs are needed twice, and every model loads anew"
+    )
     return Sentence(
-        f"{', and '.join(said)}. KubeRay starts a second Ray cluster beside the old one: until it "
-        "answers, the GPUs are needed twice, and every model loads anew."
+        f"{', and '.join(said)}. KubeRay starts a second Ray cluster beside the old one: {twice}."
         f"{_on_top(rollout, expected)}{stays}",
         warns=True,
     )
+
+
+def _all_asleep(expected: Expectation) -> bool:
+    starts = expected.models.values()
+    return bool(starts) and not any(start.replicas for start in starts)
 
 
 def _on_top(rollout: Rollout, expected: Expectation) -> str:
     """The GPUs of a second cluster, for how long, and their price."""
     lasts = expected.slowest_start()
     until = f" It takes {lasts} until it answers." if lasts else ""
-    if not rollout.gpus:
+    # A group of models of several degrees of parallelism starts empty, and grows at once.
+    needed = {
+        pool: max(rollout.gpus.get(pool, 0), expected.at_minimum.get(pool, 0))
+        for pool in dict.fromkeys([*rollout.gpus, *expected.at_minimum])
+    }
+    needed = {pool: count for pool, count in needed.items() if count}
+    if not needed:
         return until
-    gpus = listed(gpus_in_words(rollout.gpus), _NAMED)
-    price = expected.usd_per_hour(rollout.gpus, whole_nodes=True)
+    gpus = listed(gpus_in_words(needed), _NAMED)
+    price = expected.usd_per_hour(needed, whole_nodes=True)
     if price is None or lasts is None:
         return f" Its first GPUs: {gpus}.{until}"
     return (
@@ -340,10 +355,14 @@ def _signed(gpus: Counter[str]) -> list[str]:
 
 def _a_month(gpus: Counter[str], expected: Expectation) -> str:
     changed = {pool: count for pool, count in gpus.items() if count}
-    price = expected.usd_per_hour(changed, whole_nodes=False)
-    if price is None:
-        return " (a price is not known)"
-    return f" (USD {price * HOURS_A_MONTH:+,.0f} a month)"
+    known = {pool: count for pool, count in changed.items() if expected.has_price(pool)}
+    price = expected.usd_per_hour(known, whole_nodes=False)
+    # A pool that goes has no price in the plan any more.
+    others = [pool for pool in changed if pool not in known]
+    if not known or price is None:
+        return f" (the price of {listed(others, _NAMED)} is not known here)"
+    without = f" without {listed(others, _NAMED)}" if others else ""
+    return f" (USD {price * HOURS_A_MONTH:+,.0f} a month{without})"
 
 
 def _them(items: Sequence[object]) -> str:

@@ -106,7 +106,8 @@ def test_adopting_by_context_calls_nothing_and_creates_nothing(record: Record, p
     shared = adopted(plan, context="shared")
     recording = record(lambda: cluster_of(shared))
     assert recording.calls == []
-    assert [item.name for item in recording.registrations] == ["cluster", "cluster-kubernetes"]
+    names = [item.name for item in recording.registrations]
+    assert names == ["cluster", "cluster-record", "cluster-kubernetes"]
     provider = recording.one(PROVIDER)
     assert provider.inputs["context"] == "shared"
     assert "kubeconfig" not in provider.inputs
@@ -117,7 +118,8 @@ def test_adopting_without_context_reads_the_endpoint_from_gke(record: Record, pl
     shared = adopted(plan, context=None)
     recording = record(lambda: cluster_of(shared))
     assert recording.calls == ["gcp:container/getCluster:getCluster"]
-    assert [item.name for item in recording.registrations] == ["cluster", "cluster-kubernetes"]
+    names = [item.name for item in recording.registrations]
+    assert names == ["cluster", "cluster-record", "cluster-kubernetes"]
     kubeconfig = json.loads(recording.one(PROVIDER).inputs["kubeconfig"])
     assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://203.0.113.9"
 
@@ -151,4 +153,4 @@ def test_two_clusters_live_in_one_program(record: Record, plan: Plan) -> None:
         GkeCluster("second", GkeClusterArgs.of(other))
 
     urns = [item.urn for item in record(program).registrations]
-    assert len(urns) == len(set(urns)) == 10
+    assert len(urns) == len(set(urns)) == 12

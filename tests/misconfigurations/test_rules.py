@@ -56,8 +56,8 @@ def test_no_page_is_without_a_rule_and_the_index_lists_all() -> None:
 
 
 # What a RayService alone does not show: what only another version of this program changes, and what
-# the record of the pools does. See tests/rollouts.
-OF_PROGRAMS = {"change-ignored", "pool-replaced"}
+# the records of the cluster and the pools do. See tests/rollouts.
+OF_PROGRAMS = {"change-ignored", "cluster-replaced", "pool-replaced"}
 
 
 def test_every_rule_has_a_case_or_an_example() -> None:

@@ -127,7 +127,8 @@ def test_a_price_that_is_not_known_is_said_and_never_taken_for_nothing() -> None
     pools = {"l4": PoolNode(gpus=1, usd_per_hour=None)}
     *_, bill = said(manifests([one]), manifests([small(replicas=between(1, 6))]), pools=pools)
     assert bill.text == (
-        "Afterwards the models take 4 GPUs of l4 more at their maximum (a price is not known)."
+        "Afterwards the models take 4 GPUs of l4 more at their maximum (the price of l4 is not "
+        "known here)."
     )
 
 

@@ -30,7 +30,9 @@ def test_a_replaced_pool_is_a_warning(key: str) -> None:
     assert sentence.warns
     assert sentence.text == (
         f"Node pool l4 is deleted and created again, because {key} changes: its models stop "
-        "answering until new nodes are there and the weights have loaded."
+        "answering until new nodes are there and the weights have loaded, even if a second Ray "
+        "cluster starts for it. Append a second pool under another name, move its models there, "
+        "and remove the first one afterwards."
     )
 
 

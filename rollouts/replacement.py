@@ -1,0 +1,88 @@
+"""What it means if an edit gives the cluster or the service another identity.
+
+Neither has a rename: Pulumi makes another one and deletes the old one.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from models.problems import Problem
+from rollouts.sentence import Sentence, listed
+
+_NAMED: Final = 5
+# Identity of the cluster -> key of the stack file.
+_KEYS: Final[Mapping[str, str]] = {
+    "project": "gcp:project",
+    "name": "ray-llm:cluster.name",
+    "location": "ray-llm:cluster.location",
+    "existing": "ray-llm:cluster.existing",
+    "network": "ray-llm:cluster.network",
+    "subnetwork": "ray-llm:cluster.subnetwork",
+}
+
+
+def cluster_sentence(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sentence | None:
+    """What happens to the GKE cluster if its identity becomes another one; None if it stays.
+
+    old, new: project, name, location, existing, network and subnetwork, as far as they are known.
+    """
+    changed = _changed(old, new)
+    if not changed:
+        return None
+    why = f"because {_change([_KEYS[key] for key in changed])}"
+    if old.get("existing"):
+        return Sentence(
+            f"The models leave the cluster {old.get('name')}, which stays as it is, {why}: what "
+            "this stack has in it is deleted at the end of the `up`.",
+            warns=True,
+        )
+    after = (
+        f"The models start in {new.get('name')}, which others own."
+        if new.get("existing")
+        else "No model answers until the other cluster has loaded it."
+    )
+    return Sentence(
+        f"The GKE cluster {old.get('name')} is deleted with everything in it, {why}, because GKE "
+        f"changes none of these in place. {after}",
+        warns=True,
+    )
+
+
+def cluster_problem(old: Mapping[str, Any], new: Mapping[str, Any]) -> Problem | None:
+    """What stops the replacement of a protected cluster; None if it stays."""
+    changed = _changed(old, new)
+    if not changed or old.get("existing"):
+        return None
+    return Problem(
+        path=_KEYS[changed[0]],
+        value=str(new.get(changed[0])),
+        reason=f"deletes the GKE cluster {old.get('name')} with everything in it, and "
+        "ray-llm:cluster.deletionProtection protects it",
+        remedy="Take it back. To give the cluster up nevertheless, write deletionProtection: false "
+        "in an `up` of its own first",
+        rule="cluster-replaced",
+    )
+
+
+def service_sentence(old: Any, new: Mapping[str, str]) -> Sentence | None:
+    """What happens to the service under another name or namespace; None if it stays."""
+    if not isinstance(old, Mapping) or dict(old) == dict(new):
+        return None
+    before, after = (
+        f"{item.get('name')} in the namespace {item.get('namespace')}" for item in (old, new)
+    )
+    return Sentence(
+        f"The service {before} becomes {after}: another one starts beside it, which takes the GPUs "
+        "twice, and once all of its models answer, the old one is deleted. Clients need the new "
+        "address.",
+        warns=True,
+    )
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    # A key that only one of them has is another version's, and no change.
+    return [key for key in _KEYS if key in old and key in new and old[key] != new[key]]
+
+
+def _change(keys: list[str]) -> str:
+    return f"{listed(keys, _NAMED)} {'changes' if len(keys) == 1 else 'change'}"

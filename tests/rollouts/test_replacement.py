@@ -1,0 +1,70 @@
+"""What people read of another cluster or another service."""
+
+from typing import Any
+
+import pytest
+
+from rollouts import cluster_problem, cluster_sentence, service_sentence
+
+CLUSTER = {
+    "project": "acme-ml",
+    "name": "llm",
+    "location": "us-central1",
+    "existing": False,
+    "network": None,
+    "subnetwork": None,
+}
+SERVICE = {"namespace": "llm", "name": "llm-serving"}
+
+
+@pytest.mark.parametrize("key", sorted(CLUSTER.keys() - {"existing"}))
+def test_a_cluster_with_another_identity_is_another_cluster(key: str) -> None:
+    new = {**CLUSTER, key: "other"}
+    sentence = cluster_sentence(CLUSTER, new)
+    assert sentence is not None
+    assert sentence.warns
+    assert "The GKE cluster llm is deleted with everything in it" in sentence.text
+    problem = cluster_problem(CLUSTER, new)
+    assert problem is not None
+    assert problem.rule == "cluster-replaced"
+    assert "write deletionProtection: false in an `up` of its own first" in problem.remedy
+
+
+def test_a_created_cluster_that_is_to_be_adopted_would_be_deleted() -> None:
+    new = {**CLUSTER, "existing": True}
+    sentence, problem = cluster_sentence(CLUSTER, new), cluster_problem(CLUSTER, new)
+    assert sentence is not None
+    assert "because ray-llm:cluster.existing changes" in sentence.text
+    assert problem is not None
+    assert problem.path == "ray-llm:cluster.existing"
+
+
+def test_an_adopted_cluster_is_left_and_not_deleted() -> None:
+    old = {**CLUSTER, "existing": True}
+    new = {**old, "name": "other"}
+    sentence = cluster_sentence(old, new)
+    assert sentence is not None
+    assert "which stays as it is" in sentence.text
+    assert cluster_problem(old, new) is None
+
+
+@pytest.mark.parametrize("old", [CLUSTER, {"name": "llm"}, {}])
+def test_nothing_is_said_of_a_cluster_that_stays_or_of_what_is_not_known(
+    old: dict[str, Any],
+) -> None:
+    assert cluster_sentence(old, dict(CLUSTER)) is None
+    assert cluster_problem(old, dict(CLUSTER)) is None
+
+
+def test_a_service_under_another_name_starts_beside_the_old_one() -> None:
+    sentence = service_sentence(SERVICE, {**SERVICE, "namespace": "chat"})
+    assert sentence is not None
+    assert sentence.text.startswith(
+        "The service llm-serving in the namespace llm becomes llm-serving in the namespace chat:"
+    )
+    assert "takes the GPUs twice" in sentence.text
+
+
+@pytest.mark.parametrize("old", [SERVICE, None, "text"])
+def test_nothing_is_said_of_a_service_that_stays_or_was_not_noted(old: Any) -> None:
+    assert service_sentence(old, dict(SERVICE)) is None
