@@ -90,7 +90,9 @@ class KubeRayCrds:
             record["kubeRay"] = self.version
         if not self.keep:
             record["deletedWith"] = self.namespace
-            # A namespace that was made again has another uid, and has to own the CRDs again.
+        if namespace is not None:
+            # One with another uid is in another cluster, or was made again: the CRDs are not there,
+            # or it has to own them again.
             metadata = pulumi.Output.from_input(getattr(namespace, "metadata", None))
             record["uid"] = metadata.apply(lambda known: (known or {}).get("uid"))
         return record

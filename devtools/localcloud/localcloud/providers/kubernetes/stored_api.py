@@ -84,7 +84,7 @@ class StoredApi:
             if ref.key in cluster and not upsert:
                 msg = _not_created(ref, f'{ref.plural} "{ref.name}" already exists')
                 raise ProviderError(msg)
-            live = _live(ref, obj)
+            live = _live(self.server, ref, obj)
             cluster[ref.key] = {"object": _stored(live)}
         self._from_store = None
         return live
@@ -95,7 +95,7 @@ class StoredApi:
             self._refuse(ref, obj, content)
             cluster = self._cluster(content)
             entry = cluster.get(ref.key)
-            live = _live(ref, obj)
+            live = _live(self.server, ref, obj)
             foreign = (entry or {}).get("foreign") or {}
             if entry is not None and foreign and not force:
                 changed = {path for path, _ in diff.differences(entry["object"], _stored(live))}
@@ -225,12 +225,12 @@ def _not_created(ref: ObjectRef, reason: str) -> str:
     return f"resource {ref.id} was not successfully created by the Kubernetes API server: {reason}"
 
 
-def _live(ref: ObjectRef, obj: dict[str, Any]) -> dict[str, Any]:
+def _live(server: str, ref: ObjectRef, obj: dict[str, Any]) -> dict[str, Any]:
     """The object as the cluster shows it once the provider has waited for it."""
     live = copy.deepcopy(obj)
     if ref.kind == "Secret":
         live = objects.with_data(live)
-    uid = hashlib.sha256(ref.key.encode()).hexdigest()
+    uid = hashlib.sha256(f"{server} {ref.key}".encode()).hexdigest()
     live["metadata"] = {
         **objects.metadata_of(live),
         "uid": f"{uid[:8]}-{uid[8:12]}-4{uid[13:16]}-8{uid[17:20]}-{uid[20:32]}",
