@@ -139,14 +139,21 @@ def _head_room(plan: Plan) -> HeadRoom | None:
     pool = plan.cluster.cpu_pool
     if plan.cluster.existing or machine_type(pool.machine_type) is None:
         return None
-    one, two = (
+    one, two, recreating = (
         cpu_nodes(
             pool.machine_type,
             plan.head,
             plan.router_group,
             sum(model.routers.min for model in plan.models),
             clusters=clusters,
+            spare_heads=heads,
         )
-        for clusters in (1, 2)
+        for clusters, heads in ((1, 0), (2, 0), (1, 1))
     )
-    return HeadRoom(path="ray-llm:cluster.cpuPool", nodes=one, both=two, max_nodes=pool.max_nodes)
+    return HeadRoom(
+        path="ray-llm:cluster.cpuPool",
+        nodes=one,
+        both=two,
+        recreating=recreating,
+        max_nodes=pool.max_nodes,
+    )

@@ -21,7 +21,7 @@ from planning import nodes_for
 from rollouts.handover import held_models, model_of, pool_of, running_at_least
 from rollouts.prediction import Kind, Rollout, is_ever_heard, is_number_of_group
 from rollouts.ray_cluster import group_names
-from rollouts.room import Room, shortages
+from rollouts.room import Room, shortages, shortages_of_head
 from rollouts.sentence import listed
 from rollouts.serve_models import gpus_of_replica, serve_config
 from rollouts.tree import SECRET_MARK
@@ -130,6 +130,8 @@ def _problems(change: Change, policy: Policy) -> Iterator[Problem]:
         yield from shortages(_kept_nodes(change), change.room)
         if policy.removes_pools:
             yield from _pool_in_use(change)
+    elif rollout.causes:
+        yield from shortages_of_head(change.room)
     yield from _operator_too(change)
     yield from _ignored(rollout)
     yield from _without_room(change, policy)

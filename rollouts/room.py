@@ -34,12 +34,14 @@ class PoolRoom:
 class HeadRoom:
     """The pool of the Ray head and the routers.
 
-    path: of its settings; nodes: what one Ray cluster needs of it; both: what two need.
+    path: of its settings; nodes: what one Ray cluster needs of it; both: what two need; recreating:
+    what one and the head of another need.
     """
 
     path: str
     nodes: int
     both: int
+    recreating: int
     max_nodes: int
 
 
@@ -74,19 +76,24 @@ def shortages(running: Mapping[str, int], room: Room) -> tuple[Problem, ...]:
 
     running: the nodes that the first one keeps, by pool.
     """
-    return (*_of_pools(running, room), *_of_head(room), *_of_quotas(running, room))
+    of_head = _of_head(room.head, room.head.both if room.head else 0)
+    return (*_of_pools(running, room), *of_head, *_of_quotas(running, room))
 
 
-def _of_head(room: Room) -> Iterator[Problem]:
-    head = room.head
+def shortages_of_head(room: Room) -> tuple[Problem, ...]:
+    """What a second cluster lacks if the first one goes as soon as the second one's head runs."""
+    return tuple(_of_head(room.head, room.head.recreating if room.head else 0))
+
+
+def _of_head(head: HeadRoom | None, needed: int) -> Iterator[Problem]:
     # A pool that is too small for one cluster has a rule of its own.
-    if head is not None and head.nodes <= head.max_nodes < head.both:
+    if head is not None and head.nodes <= head.max_nodes < needed:
         yield Problem(
             path=f"{head.path}.maxNodes",
             value=head.max_nodes,
-            reason=f"is below the {head.both} nodes that this change needs: a second RayCluster "
-            "has a head and routers of its own, and would wait for a node without an end",
-            remedy=f"Use {head.both}",
+            reason=f"is below the {needed} nodes that this change needs: a second RayCluster has a "
+            "head of its own, and would wait for a node without an end",
+            remedy=f"Use {needed}",
             rule="pool-below-upgrade",
         )
 

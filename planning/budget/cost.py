@@ -141,10 +141,12 @@ def cpu_nodes(
     router_count: int,
     *,
     clusters: int = 1,
+    spare_heads: int = 0,
 ) -> int:
     """Nodes of a CPU machine type that hold the Ray head and the pods of that many routers.
 
     clusters: how many such Ray clusters there are at the same time.
+    spare_heads: further heads, of clusters without routers.
     """
     machine = catalogue_machine_type(machine_type)
     if machine is None:
@@ -158,7 +160,7 @@ def cpu_nodes(
     cpu, memory_gib = room.cpu_for_pods, room.memory_gib_for_pods
     heads = max(1, int(min(cpu / head.cpu, memory_gib / head.memory_gib)))
     # Heads first, as many on a node as fit.
-    full, rest = divmod(clusters, heads)
+    full, rest = divmod(clusters + spare_heads, heads)
     beside_heads = sum(
         nodes * router_pods(cpu - count * head.cpu, memory_gib - count * head.memory_gib)
         for nodes, count in ((full, heads), (int(rest > 0), rest))

@@ -11,6 +11,7 @@ from models.stack import RolloutStrategy, WithoutRoom
 from rollouts import (
     OPERATOR_ANNOTATION,
     Change,
+    HeadRoom,
     Policy,
     PoolRoom,
     Room,
@@ -106,6 +107,16 @@ def test_a_second_cluster_without_room_is_stopped_unless_the_first_one_goes_befo
     new = of_edit("an image")
     assert rules(new, of=room(most=1)) == ["pool-below-upgrade", "pool-below-upgrade"]
     assert rules(new, Policy(strategy=RolloutStrategy.RECREATE), of=room(most=1)) == []
+
+
+def test_the_head_needs_a_node_even_if_the_first_cluster_goes_before() -> None:
+    head = HeadRoom(path="ray-llm:cluster.cpuPool", nodes=1, both=3, recreating=2, max_nodes=1)
+    new = of_edit("an image")
+    policy = Policy(strategy=RolloutStrategy.RECREATE)
+    [problem] = judge(new, policy, of=replace(room(), head=head))
+    assert problem.path == "ray-llm:cluster.cpuPool.maxNodes"
+    assert problem.remedy.startswith("Use 2.")
+    assert judge(new, policy, of=replace(room(), head=replace(head, max_nodes=2))) == ()
 
 
 def test_in_place_only_refuses_a_second_cluster_and_what_nobody_can_say() -> None:

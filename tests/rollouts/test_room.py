@@ -76,7 +76,9 @@ def test_a_quota_counts_what_a_pool_keeps_anyway_and_no_more_than_it_can_have() 
 def test_the_head_of_the_second_cluster_needs_a_node_too(
     nodes: int, most: int, short: bool
 ) -> None:
-    head = HeadRoom(path="ray-llm:cluster.cpuPool", nodes=nodes, both=2, max_nodes=most)
+    head = HeadRoom(
+        path="ray-llm:cluster.cpuPool", nodes=nodes, both=2, recreating=2, max_nodes=most
+    )
     found = shortages({}, Room(pools=(), quotas=(), head=head))
     assert [problem.path for problem in found] == (
         ["ray-llm:cluster.cpuPool.maxNodes"] if short else []
