@@ -83,6 +83,7 @@ def test_a_service_needs_no_project_region_zones_or_cpu_pool(shown: list[str]) -
     made = chat()
     assert shown == []
     assert made.ray_service["metadata"]["namespace"] == "chat"
+    assert not made.rollout.policy.removes_pools  # their owner deletes them, or nobody does
     cluster = made.ray_service["spec"]["rayClusterConfig"]
     head, (routers, gpus) = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
     assert gpus["groupName"] == "shared-l4"

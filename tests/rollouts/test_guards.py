@@ -5,13 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from models.problems import Problem, Severity, stops
 from models.stack import RolloutStrategy, WithoutRoom
 from rollouts import (
     OPERATOR_ANNOTATION,
     Change,
+    Effect,
     HeadRoom,
+    Kind,
     Policy,
     PoolRoom,
     Room,
@@ -152,6 +155,40 @@ def test_a_pool_may_go_with_its_models_and_where_others_own_the_pools() -> None:
     without = service(models=(MODELS[1],), pools=(POOLS[1],))
     assert rules(without, old=old, of=room(most=9)) == []
     assert rules(new, Policy(removes_pools=False), old=old, of=room(most=9)) == []
+
+
+def test_the_first_cluster_keeps_what_models_of_several_degrees_need() -> None:
+    """Their group starts empty, and Ray's autoscaler adds what they need."""
+    pools = (pool("l4-x2", max_nodes=3),)
+    models = (
+        model("a", "l4-x2", replicas=replicas(2, 2)),
+        model("b", "l4-x2", tensor_parallel_size=2, replicas=replicas(1, 1)),
+    )
+    old = service(models=models, pools=pools)
+    new = service(models=models, pools=pools, ray="2.60.0")
+    row = PoolRoom(id="l4-x2", path="ray-llm:gpuPools[0]", nodes=2, max_nodes=3, gpus=2)
+    found = judge(new, old=old, of=Room(pools=(row,), quotas=()))
+    assert [problem.rule for problem in found] == ["pool-below-upgrade"]
+    assert "below the 4 nodes of l4-x2" in found[0].sentence()
+    enough = replace(row, max_nodes=4)
+    assert rules(new, old=old, of=Room(pools=(enough,), quotas=())) == []
+
+
+@pytest.mark.parametrize("args", [None, {}, {"llm_configs": ["x"]}, "text"])
+def test_an_application_that_others_added_does_not_end_the_judgement(args: Any) -> None:
+    old = service()
+    config = yaml.safe_load(old["spec"]["serveConfigV2"])
+    foreign: dict[str, Any] = {"name": "hand", "route_prefix": "/hand", "import_path": "hand:app"}
+    if args is not None:
+        foreign["args"] = args
+    config["applications"].append(foreign)
+    old["spec"]["serveConfigV2"] = yaml.safe_dump(config)
+    rollout = predict(old, edited(), "1.6.2", GPUS)
+    assert rollout.kind is Kind.SERVE
+    assert [item.name for item in rollout.with_effect(Effect.REMOVED)] == ["hand"]
+    [problem] = judge(edited(), Policy(without_room=WithoutRoom.STOP), old=old, of=room(most=1))
+    assert problem.rule == "model-without-room"
+    assert rules(of_edit("an image"), old=old, of=room(most=9)) == []
 
 
 def test_a_new_operator_and_another_cluster_are_two_updates() -> None:

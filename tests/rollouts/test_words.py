@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from models.catalog import DEFAULT_RAY
-from rollouts import Expectation, Sentence, predict, sentences
+from models.stack import WithoutRoom
+from rollouts import Duration, Expectation, ModelStart, Sentence, predict, sentences
 from tests.manifests.plans import model, plan, pool, replicas
 from tests.manifests.written import ray_service
 from tests.rollouts.edits import APPENDS, EDITS, serving
@@ -67,6 +68,44 @@ def test_models_without_room_for_a_second_version_are_a_warning() -> None:
     assert sentences(predict(service(), new, "1.6.2", {"t4": 2, "l4": 3}))[0].text.startswith(
         "Models a and b are edited: the new version loads beside the old one"
     )
+
+
+@pytest.mark.parametrize(
+    ("gpus", "setting", "then"),
+    [
+        (4, WithoutRoom.HOLD, "requests are held until the old one has gone"),
+        (4, WithoutRoom.WAIT, "`up` waits for one"),
+        (4, WithoutRoom.STOP, "`up` stops before anything changes"),
+        (5, WithoutRoom.HOLD, None),
+    ],
+)
+def test_a_pool_that_may_be_full_by_then_is_said(
+    gpus: int, setting: WithoutRoom, then: str | None
+) -> None:
+    """Of b two to four replicas run, each on a GPU."""
+    new = service(models=(MODELS[0], replace(MODELS[1], max_model_len=1024)))
+    rollout = predict(service(), new, "1.6.2", {"t4": 2, "l4": gpus})
+    assert rollout.held == ()
+    [sentence] = sentences(rollout, expected=Expectation(without_room=setting))
+    assert "Nobody waits" in sentence.text
+    assert not sentence.warns
+    if then is None:
+        assert "If more replicas run" not in sentence.text
+    else:
+        assert (
+            f"If more replicas run by then and fewer than 1 of l4 are free for b, {then}"
+            in sentence.text
+        )
+
+
+def test_a_second_cluster_of_sleeping_models_takes_no_gpu() -> None:
+    takes = Duration(least=60, most=120)
+    start = ModelStart(replicas=0, anew=takes, beside=takes, in_place=takes)
+    [sentence, *_] = said(
+        service(ray=DEFAULT_RAY), expected=Expectation(models={"a": start, "b": start})
+    )
+    assert "no GPU is needed until a request comes" in sentence.text
+    assert "twice" not in sentence.text
 
 
 def test_an_application_of_another_name_is_said_to_load_beside_the_old_one() -> None:

@@ -228,6 +228,25 @@ def test_a_load_factor_outside_0_to_1_stops(factor: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("machine", "clusters", "spare_heads", "nodes"),
+    [
+        ("e2-standard-8", 1, 0, 1),
+        ("e2-standard-8", 2, 0, 2),
+        ("e2-standard-8", 1, 1, 2),
+        ("e2-standard-16", 1, 1, 1),
+        ("e2-standard-16", 2, 0, 1),
+    ],
+)
+def test_cpu_nodes_hold_two_clusters_or_a_second_head(
+    machine: str, clusters: int, spare_heads: int, nodes: int
+) -> None:
+    counted = cpu_nodes(
+        machine, HEAD, router_group(()), 3, clusters=clusters, spare_heads=spare_heads
+    )
+    assert counted == nodes
+
+
+@pytest.mark.parametrize(
     ("routers", "nodes"),
     [(0, 1), (3, 1), (4, 2), (9, 2), (10, 3)],
 )
