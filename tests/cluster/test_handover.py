@@ -106,6 +106,45 @@ def test_without_a_free_gpu_requests_are_held_and_none_is_lost(
     service.assert_whole()
 
 
+@pytest.mark.parametrize("setting", ["stop", "wait"])
+def test_a_busy_pool_stops_an_edit_that_is_to_hold_nobody(
+    service: Service, figures: Figures, setting: str
+) -> None:
+    """The preview counts the minimum of one replica; two run, on all nodes that the pool may have.
+
+    They keep running after the range was widened, because nothing scales down for an hour.
+    """
+    busy = {**OTHER, "downscaleDelaySeconds": 3600}
+    service.models(STEADY, {**busy, "replicas": {"min": 2, "max": 2}}).must_up()
+    service.models(STEADY, busy).must_up()
+    assert len(service.cluster.engine_pods("other")) == 2
+    before = replicas(service.cluster)
+    edited = {
+        **service.base,
+        "ray-llm:models": [STEADY, {**busy, "contextLength": 2048}],
+        "ray-llm:rollout": {"withoutRoom": setting},
+    }
+    with Load(service.cluster, ("other",), per_second=8) as load:
+        deployment = service.write(edited)
+        previewed = deployment.preview()
+        failed = deployment.up()
+    said = " ".join((previewed.stdout + previewed.stderr).split())
+    assert previewed.returncode == 0, said
+    assert "If more replicas run by then and fewer than 1 of l4 are free for other" in said
+    assert failed.returncode != 0
+    reason = " ".join((failed.stdout + failed.stderr).split())
+    assert "other: the pool has no room for a second version" in reason
+    assert "Nothing was changed, and the old version goes on answering." in reason
+    figures.add(f"an edit that a busy pool stops ({setting})", load.summary())
+    assert load.lost == []
+    assert replicas(service.cluster) == before
+    edited["ray-llm:rollout"] = {"withoutRoom": "hold"}
+    with Load(service.cluster, ("other",), per_second=4, at_once=400) as load:
+        service.write(edited).must_up()
+    assert load.lost == []
+    service.assert_whole()
+
+
 def test_a_stream_of_forty_seconds_outlives_the_edit(slow: Service, figures: Figures) -> None:
     slow.cluster.engine_faults({"*": {"start_seconds": 20.0, "token_seconds": 1.0}})
     words = " ".join(f"w{number}" for number in range(40))
