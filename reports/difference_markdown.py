@@ -7,7 +7,7 @@ from reports.difference import Changed, Difference
 from reports.formatting import count, signed, span, usd
 from reports.plan_data import ModelSummary, PlanSummary, PoolSummary
 from reports.rollout import Rollout
-from reports.table import Row, Table, escape, markdown_table
+from reports.table import Row, Table, code, escape, markdown_table
 
 Level = Literal["minimum", "typical", "maximum"]
 LEVELS: Final[tuple[Level, ...]] = ("minimum", "typical", "maximum")
@@ -24,7 +24,7 @@ _DISRUPTIVE: Final = frozenset(
 
 def difference_markdown(difference: Difference) -> str:
     """Changes, figures and rollouts, under a heading with the stack's name."""
-    heading = f"### Changes of stack {difference.new['stack']}"
+    heading = f"### Changes of stack {escape(difference.new['stack'])}"
     if difference.old is None:
         intro = "The stack is new: the whole plan is added."
         return "\n\n".join([heading, intro, markdown_table(_figures(difference))]) + "\n"
@@ -100,7 +100,7 @@ def _pools(difference: Difference) -> Iterable[str]:
 def _model(model: ModelSummary) -> str:
     replicas = span(model["replicas"]["min"], model["replicas"]["max"])
     return (
-        f"`{model['name']}` on `{model['gpu']}`, {replicas} replicas, "
+        f"{code(model['name'])} on {code(model['gpu'])}, {escape(replicas)} replicas, "
         f"{model['contextLength']:,} tokens of context"
     )
 
@@ -108,21 +108,23 @@ def _model(model: ModelSummary) -> str:
 def _pool(pool: PoolSummary) -> str:
     spot = ", spot" if pool["spot"] else ""
     return (
-        f"`{pool['id']}`: {pool['minNodes']}-{pool['maxNodes']} nodes {pool['machineType']}, "
-        f"{pool['gpusPerNode']} x {pool['accelerator']}{spot}"
+        f"{code(pool['id'])}: {pool['minNodes']}-{pool['maxNodes']} nodes "
+        f"{escape(pool['machineType'])}, {pool['gpusPerNode']} x "
+        f"{escape(pool['accelerator'])}{spot}"
     )
 
 
 def _changed(changed: Changed) -> str:
     what = "; ".join(
-        f"{change.key} {shown(change.old)} → {shown(change.new)}" for change in changed.changes
+        f"{escape(change.key)} {shown(change.old)} → {shown(change.new)}"
+        for change in changed.changes
     )
-    return f"changed: `{changed.name}`: {what}"
+    return f"changed: {code(changed.name)}: {what}"
 
 
 def _others(difference: Difference) -> Iterable[str]:
     for change in difference.others:
-        yield f"{change.key} {shown(change.old)} → {shown(change.new)}"
+        yield f"{escape(change.key)} {shown(change.old)} → {shown(change.new)}"
 
 
 def _rollouts(difference: Difference) -> Iterable[str]:
@@ -142,4 +144,4 @@ def shown(value: Any) -> str:
         return escape(", ".join(f"{key} {item}" for key, item in value.items()))
     if isinstance(value, list):
         return escape(", ".join(str(item) for item in value))
-    return f"`{escape(str(value))}`" if isinstance(value, str) else escape(str(value))
+    return code(value) if isinstance(value, str) else escape(str(value))

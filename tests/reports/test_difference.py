@@ -230,8 +230,7 @@ def test_values_cannot_break_out_of_the_markdown() -> None:
     evil = "a|b <img src=x>\n# heading"
     new = summary([small(engine={"revision": evil})], gpuPools=POOLS)
     text = difference_markdown(difference(summary([small()], gpuPools=POOLS), new))
-    assert "<img" not in text
-    assert "\n# heading" not in text
+    assert "revision none → `a|b <img src=x> # heading`" in text  # code, in which nothing is read
 
 
 def test_a_second_cluster_without_room_is_a_stop_and_an_edited_model_is_none() -> None:
