@@ -13,7 +13,7 @@ from reports.formatting import usd
 from reports.plan_data import PlanSummary
 from reports.plan_markdown import plan_markdown
 from reports.pulumi_preview import EnginePreview, Step
-from reports.table import escape
+from reports.table import code, escape
 
 # GitHub refuses comments of more than 65,536 characters.
 LIMIT: Final = 65_000
@@ -70,7 +70,10 @@ def comment(content: CommentContent) -> str:
     while len(text) > LIMIT and optional:
         optional.pop()
         text = _joined([*parts, *optional, _CUT, foot])
-    return text if len(text) <= LIMIT else f"{text[:LIMIT]}\n\n{_CUT}\n"
+    if len(text) <= LIMIT:
+        return text
+    # At the end of a line, so that no mark or entity is left half.
+    return f"{text[: text.rindex(chr(10), 0, LIMIT)]}\n\n{_CUT}\n"
 
 
 _CUT: Final = (
@@ -84,7 +87,7 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def _verdict(content: CommentContent) -> Iterable[str]:
-    stack = f"`{escape(content.stack)}`"
+    stack = code(content.stack)
     if content.new is None:
         count = len(content.stops)
         yield f"## ⛔ Stack {stack}: {count} {'problem' if count == 1 else 'problems'} to solve"
@@ -115,21 +118,23 @@ def _rollout(content: CommentContent) -> Iterable[str]:
     if told:
         more = [f"- and {len(told) - _MOST_LINES} more"] if len(told) > _MOST_LINES else []
         yield "\n".join([*told[:_MOST_LINES], *more])
-    if preview.service in _SERVICE_WORDS:
+    if preview.service == "same" and not preview.steps:
+        yield "Nothing that serves changes: the preview changes no resource."
+    elif preview.service in _SERVICE_WORDS:
         yield _SERVICE_WORDS[preview.service]
-    elif preview.service is None or not told:
+    if not preview.is_explained:
         yield _NOT_KNOWN
 
 
 _SERVICE_WORDS: Final = {
     "create": "The service is new: nothing of it runs yet.",
-    "same": "The service itself stays as it is.",
+    "same": "The RayService itself stays as it is.",
     "replace": "⚠️ The RayService is replaced: no model answers until the new one has loaded.",
     "delete": "⚠️ The RayService is deleted: no model answers any more.",
 }
 _NOT_KNOWN: Final = (
-    "⚠️ What happens to the models that run is not known: the preview says nothing about it. It is "
-    "of another program, of an earlier version of this one, or it ended before."
+    "⚠️ What happens to the models that run is not known: the preview does not say it. It is of an "
+    "earlier version of this program, it is not whole, or it ended before."
 )
 
 
@@ -164,4 +169,4 @@ def _steps(preview: EnginePreview) -> str:
 def _step(step: Step) -> str:
     forced = f", because of {escape(', '.join(step.forced_by))}" if step.forced_by else ""
     mark = f"**{step.operation}**" if step.operation in ("replace", "delete") else step.operation
-    return f"- {mark} `{escape(step.name)}` ({escape(step.type)}){forced}"
+    return f"- {mark} {code(step.name)} ({escape(step.type)}){forced}"

@@ -49,11 +49,13 @@ def summary_of_file(path: Path, assume_token: bool = False) -> PlanSummary:
 
 
 def text_of_file(path: Path) -> str:
-    """The text of a file. Raises SourceError if it cannot be read."""
+    """The text of a file, without a byte order mark. Raises SourceError if it cannot be read."""
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be read ({error}).") from None
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path}: is not UTF-8 text (byte {error.start}).") from None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
 def summary_of_json(text: str, origin: str) -> PlanSummary:
@@ -62,13 +64,15 @@ def summary_of_json(text: str, origin: str) -> PlanSummary:
     Raises SourceError if it is something else.
     """
     try:
-        data = _opened(json.loads(text))
+        data = _opened(json.loads(text.removeprefix("\ufeff")))
+        if isinstance(data, dict) and "plan" in data:
+            data = _opened(data["plan"])  # all outputs of the stack
     except RecursionError:
         raise SourceError(f"{origin}: is nested too deeply for a plan.") from None
     except json.JSONDecodeError as error:
         raise SourceError(f"{origin}: is not JSON (line {error.lineno}: {error.msg}).") from None
-    if isinstance(data, dict) and "plan" in data:
-        data = _opened(data["plan"])  # all outputs of the stack
+    except ValueError:  # Python's limit for the digits of a whole number
+        raise SourceError(f"{origin}: holds a whole number with too many digits.") from None
     if not _has_form_of_plan(data):
         raise SourceError(
             f"{origin}: is not a plan. Give the JSON of `pulumi stack output plan --json` or of "
