@@ -14,10 +14,11 @@ from pulumi_gcp import container
 
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
-from components.node_pool_record import cpu_pool_fields, record_node_pools
+from components.node_pool_record import record_node_pools
 from models.problems import without_secrets
 from models.stack import KubeRayInstall
 from planning import CpuPoolPlan, Plan
+from reports.pool_fields import cpu_pool_fields
 
 # Fields to ignore: deleting the default pool makes the provider report them as changed, and
 # changing them would replace the cluster (https://github.com/pulumi/pulumi/issues/8991).

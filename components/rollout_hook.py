@@ -13,7 +13,7 @@ record alone, its hook puts the models back.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -23,6 +23,7 @@ from manifests import RolloutManifest
 from models.problems import stops
 from models.stack import RolloutStrategy, WithoutRoom
 from rollouts import (
+    NOTHING_CHANGES,
     ROOM_RULE,
     Change,
     Kind,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from components.going_back import GoingBack
     from components.model_handover import Handover
     from components.rollout_progress import Follower
-
-_NOTHING: Final = Sentence("Nothing that serves is changed or restarted.", warns=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +122,7 @@ class _RollingOut:
                 names_release=self.hooks.names_release,
                 expected=self.hooks.manifest.expected,
             )
-            # Said too, because silence could as well be an earlier version of this program.
-            say(found_out or (_NOTHING,), self.hooks.owner)
+            say(found_out or (NOTHING_CHANGES,), self.hooks.owner)
         holds = self._judge(old, new, rollout)
         if pulumi.runtime.is_dry_run():
             return

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reports.difference import difference
+from models.problems import stops
+from reports.change_effects import ChangeEffects
+from reports.difference import Difference
 from reports.difference_markdown import difference_markdown
 from reports.formatting import usd
 from reports.plan_data import PlanSummary
@@ -25,15 +27,17 @@ class CommentContent:
     """What a comment is made of.
 
     new: the plan; None if something stops the stack, and `stops` then says what.
-    old: the plan before; None if the stack is new or there is no plan to compare with. In the
-        second case `no_old` says why.
+    changes: what differs from the plan before; None if there is none to compare with, and `no_old`
+        then says why.
+    effects: what that does, by the stack files; shown if no preview says it.
     commit: the commit that the plan is of; empty if it is not known.
     """
 
     stack: str
     new: PlanSummary | None
     stops: Sequence[str] = ()
-    old: PlanSummary | None = None
+    changes: Difference | None = None
+    effects: ChangeEffects | None = None
     no_old: str = ""
     preview: EnginePreview | None = None
     commit: str = ""
@@ -56,8 +60,11 @@ def comment(content: CommentContent) -> str:
     if content.new is not None:
         if content.no_old:
             parts.append(f"Not compared: {escape(content.no_old)}")
-        else:
-            parts.append(difference_markdown(difference(content.old, content.new)).strip())
+        elif content.changes is not None:
+            # The preview knows what is deployed. Where it says what happens, nobody else does.
+            told = content.preview is not None and content.preview.is_explained
+            changes = difference_markdown(content.changes, content.effects, with_effects=not told)
+            parts.append(changes.strip())
         optional.append(_folded("The whole plan", plan_markdown(content.new)))
     if content.preview is not None and content.preview.steps:
         optional.insert(0, _folded(_summary(content.preview), _steps(content.preview)))
@@ -98,7 +105,10 @@ def _verdict(content: CommentContent) -> Iterable[str]:
         yield "\n".join(f"- {escape(error)}" for error in _errors(content.preview))
         return
     total = content.new["cost"]["total"]
-    yield f"## ✅ Stack {stack} can be deployed"
+    if content.preview is None and content.effects and stops(content.effects.problems):
+        yield f"## ⚠️ Stack {stack} can be deployed, but `pulumi preview` would stop this change"
+    else:
+        yield f"## ✅ Stack {stack} can be deployed"
     yield (
         f"{len(content.new['models'])} models for USD {usd(total['minimum'])} to "
         f"{usd(total['maximum'])} a month, typically {usd(total['typical'])}."
@@ -123,7 +133,7 @@ def _rollout(content: CommentContent) -> Iterable[str]:
     elif preview.service in _SERVICE_WORDS:
         yield _SERVICE_WORDS[preview.service]
     if not preview.is_explained:
-        yield _NOT_KNOWN
+        yield _NOT_WHOLE if told and preview.errors else _NOT_KNOWN
 
 
 _SERVICE_WORDS: Final = {
@@ -132,6 +142,7 @@ _SERVICE_WORDS: Final = {
     "replace": "⚠️ The RayService is replaced: no model answers until the new one has loaded.",
     "delete": "⚠️ The RayService is deleted: no model answers any more.",
 }
+_NOT_WHOLE: Final = "⚠️ The preview failed, so that more may happen than it came to say."
 _NOT_KNOWN: Final = (
     "⚠️ What happens to the models that run is not known: the preview does not say it. It is of an "
     "earlier version of this program, it is not whole, or it ended before."

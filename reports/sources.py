@@ -7,7 +7,7 @@ git_revision.py reads a stack file of a git revision.
 import json
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from models.reading import NAMESPACE, read_stack
 from models.stack_file import read_stack_file
@@ -20,6 +20,18 @@ _TOKEN_KEY = f"{NAMESPACE}:{TOKEN_KEY}"
 
 class SourceError(Exception):
     """Text that is neither a plan nor a stack file; its text says why and what to do."""
+
+
+class Source(NamedTuple):
+    """A plan as data, and as it was made; plan: None if only its data is known."""
+
+    summary: PlanSummary
+    plan: Plan | None = None
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Source":
+        """A plan with its data."""
+        return cls(plan_summary(plan), plan)
 
 
 def stack_path(stack: str, directory: Path) -> Path:
@@ -41,11 +53,11 @@ def plan_of_file(path: Path, assume_token: bool = False) -> Plan:
     return make_plan(read_stack(file.stack, values, secret_keys, path.parent))
 
 
-def summary_of_file(path: Path, assume_token: bool = False) -> PlanSummary:
+def source_of_file(path: Path, assume_token: bool = False) -> Source:
     """The plan of a stack file, or the plan that a JSON file holds."""
     if path.suffix == ".json":
-        return summary_of_json(text_of_file(path), str(path))
-    return plan_summary(plan_of_file(path, assume_token))
+        return Source(summary_of_json(text_of_file(path), str(path)))
+    return Source.of(plan_of_file(path, assume_token))
 
 
 def text_of_file(path: Path) -> str:

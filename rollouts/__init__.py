@@ -26,9 +26,10 @@ from rollouts.room import PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange, serve_config
 from rollouts.tree import differences
-from rollouts.words import sentences
+from rollouts.words import NOTHING_CHANGES, sentences
 
 __all__ = [
+    "NOTHING_CHANGES",
     "OPERATOR_ANNOTATION",
     "ROOM_RULE",
     "Addition",

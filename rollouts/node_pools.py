@@ -49,7 +49,10 @@ def _sentences(
             yield from _changed(pool, old[pool], fields, ray_head=ray_head)
         else:
             kept = fields.get("minNodes")
-            nodes = f"and keeps {kept} of its nodes" if kept else "and has no node until one is due"
+            # Pulumi's numbers are all of one kind, so that its state has 1.0.
+            nodes = (
+                f"and keeps {kept:g} of its nodes" if kept else "and has no node until one is due"
+            )
             yield Sentence(f"Node pool {pool} is added {nodes}.", warns=False)
 
 

@@ -225,7 +225,7 @@ def test_a_comment_stays_below_githubs_limit() -> None:
     pools = [{"tier": "l4", "maxNodes": 600}]
     new = plan_summary(planned(models, gpuPools=pools, cluster=cluster))
     old = plan_summary(planned(models[:1], gpuPools=pools, cluster=cluster))
-    text = comment(CommentContent(stack="test", new=new, old=old))
+    text = comment(CommentContent(stack="test", new=new, changes=difference(old, new)))
     assert len(text) < LIMIT + 500
     assert "Cut, because" in text
     assert text.count("<details>") == text.count("</details>")
@@ -238,7 +238,7 @@ def test_a_comment_that_is_too_long_keeps_a_shorter_plan() -> None:
     cluster = {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 1000}}
     pools = [{"tier": "l4", "maxNodes": 600}]
     new = plan_summary(planned(models, gpuPools=pools, cluster=cluster))
-    text = comment(CommentContent(stack="test", new=new, old=new))
+    text = comment(CommentContent(stack="test", new=new, changes=difference(new, new)))
     assert len(text) <= LIMIT
     assert "a-rather-long-name-299 | l4" in text
     assert "USD a month" not in text
@@ -351,9 +351,11 @@ def said_in_comment(*diagnostics: dict[str, str], service: str | None = "update"
     """The section of a comment on a preview with these messages."""
     steps = [] if service is None else [{"op": service, "urn": RAY_SERVICE}]
     text = json.dumps({"steps": steps, "diagnostics": diagnostics})
+    new = plan_summary(planned([small()], versions={"ray": "2.49.1"}))
     content = CommentContent(
         stack="s",
-        new=plan_summary(planned([small()], versions={"ray": "2.49.1"})),
+        new=new,
+        changes=difference(None, new),
         preview=engine_preview(text, "preview"),
     )
     found = comment(content)
@@ -478,6 +480,15 @@ def test_the_service_is_said_to_stay_only_if_nothing_of_the_preview_is_missing(
     steps = [{"op": "update", "urn": pool}, {**STACK_STEP}]
     document = {"steps": steps, "changeSummary": summary}
     assert engine_preview(json.dumps(document), "preview.json").service == service
+
+
+def test_a_preview_that_failed_says_that_it_may_not_have_said_everything() -> None:
+    said = {"severity": "info", "message": "It goes on.", "urn": COMPONENT}
+    failed = {"severity": "error", "message": "error: stops"}
+    text = said_in_comment(said, failed, service=None)
+    assert "- It goes on." in text
+    assert "more may happen than it came to say" in text
+    assert "not known" in said_in_comment(failed, service=None)
 
 
 def test_a_pool_that_goes_without_a_word_leaves_its_models_unknown() -> None:
