@@ -355,11 +355,16 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _source(name: str, options: argparse.Namespace) -> "Source":
-    from reports.sources import Source, source_of_file, summary_of_json
+    from reports.sources import Source, plan_of_file, text_of_file
+
+    path = Path(name)
+    if name != "-" and path.suffix != ".json":
+        return Source.of(plan_of_file(path, options.assume_token))
+    from reports.plan_reading import summary_of_json
 
     if name == "-":
         return Source(summary_of_json(sys.stdin.read(), "stdin"))
-    return source_of_file(Path(name), options.assume_token)
+    return Source(summary_of_json(text_of_file(path), name))
 
 
 def _source_of_base(options: argparse.Namespace) -> "Source | None":

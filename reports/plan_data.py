@@ -5,7 +5,10 @@ the stack file has one. Money is USD a month, rounded to cents; null is a price 
 """
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final, TypedDict
+from typing import Any, Final
+
+# Before Python 3.12, pydantic checks no other kind of TypedDict (reports/plan_reading.py).
+from typing_extensions import TypedDict
 
 from models.catalog import task_row
 from models.stack import GpuDriverVersion

@@ -12,10 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from models.problems import without_secrets
+from reports.json_values import unreadable
 from reports.sources import SourceError
 
-# The deepest document seen, with all states, has 15 levels. What reads it calls itself by level.
-_DEEPEST: Final = 100
 _LONGEST_LINE: Final = 300
 # Stack names may hold nothing else; so one cannot leave the HTML comment that marks a report.
 _URN: Final = re.compile(
@@ -121,13 +120,14 @@ def preview_document(text: str, origin: str) -> PreviewDocument:
     except json.JSONDecodeError as error:
         return PreviewDocument(unreadable=_no_json(text.lstrip(), error))
     except RecursionError:
-        raise SourceError(_too_deep(origin)) from None
+        raise SourceError(f"{origin}: is nested too deeply for a preview. {_WHOLE}.") from None
     except ValueError:  # Python's limit for the digits of a whole number
         raise SourceError(
             f"{origin}: holds a whole number with more digits than any that the engine writes. "
             f"{_WHOLE}."
         ) from None
-    _check_values(data, origin)
+    if wrong := unreadable(data):
+        raise SourceError(f"{origin}: {wrong}. {_WHOLE}.")
     if not isinstance(data, dict) or not (data.keys() & _KEYS):
         raise SourceError(f"{origin}: is not the JSON of `pulumi preview --json`.")
     try:
@@ -145,37 +145,6 @@ def _no_json(text: str, error: json.JSONDecodeError) -> str:
         f"pulumi preview printed no whole JSON document (line {error.lineno}, column "
         f"{error.colno}: {error.msg}); see its log."
     )
-
-
-def _check_values(data: Any, origin: str) -> None:
-    """Raises SourceError for what no report could show, without calling itself."""
-    waiting: list[tuple[Any, int]] = [(data, 0)]
-    while waiting:
-        value, depth = waiting.pop()
-        below: list[Any] = []
-        if isinstance(value, dict):
-            below = [*value, *value.values()]
-        elif isinstance(value, list):
-            below = value
-        elif isinstance(value, str) and not _is_text(value):
-            raise SourceError(
-                f"{origin}: holds a text that is no Unicode (half of a surrogate pair). {_WHOLE}."
-            )
-        if depth > _DEEPEST:
-            raise SourceError(_too_deep(origin))
-        waiting.extend((item, depth + 1) for item in below)
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _too_deep(origin: str) -> str:
-    return f"{origin}: is nested more deeply than any preview. {_WHOLE}."
 
 
 _EXPECTED: Final = {

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from reports.sources import summary_of_json
+from reports.plan_reading import summary_of_json
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "previews"

@@ -58,9 +58,9 @@ def changed(**fields: Any) -> str:
         ('{"steps": [], "\\udc00": 1}', "a text that is no Unicode"),
         (
             '{"steps": [], "a": ' + "[" * 200 + "]" * 200 + "}",
-            "nested more deeply than any preview",
+            "nested more than 100 levels deep",
         ),
-        ("[" * 100_000, "nested more deeply than any preview"),
+        ("[" * 100_000, "nested too deeply for a preview"),
         ("[]", "is not the JSON of `pulumi preview --json`"),
     ],
 )

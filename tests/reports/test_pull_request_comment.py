@@ -11,9 +11,10 @@ import yaml
 from reports.command_line import DEPLOYABLE, STOPPED, UNREADABLE, main
 from reports.difference import difference
 from reports.plan_data import plan_summary
+from reports.plan_reading import summary_of_json
 from reports.pull_request_comment import LIMIT, CommentContent, comment, marker
 from reports.pulumi_preview import engine_preview
-from reports.sources import SourceError, plan_of_file, summary_of_json
+from reports.sources import SourceError, plan_of_file
 from tests.planning.small_stacks import planned, small
 from tests.reports.record_previews import AFTER, BEFORE, BIGGER_POOL, ELSEWHERE
 from tests.reports.record_previews import STOPPED as STOPPED_STACK
