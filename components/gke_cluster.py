@@ -15,10 +15,12 @@ from pulumi_gcp import container
 from components.cluster_record import record_cluster
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
-from components.node_pool_record import cpu_pool_fields, record_node_pools
+from components.node_pool_record import record_node_pools
 from models.problems import without_secrets
 from models.stack import KubeRayInstall
 from planning import CpuPoolPlan, Plan
+from reports.pool_fields import cpu_pool_fields
+from rollouts import cluster_fields
 
 # Fields to ignore: deleting the default pool makes the provider report them as changed, and
 # changing them would replace the cluster (https://github.com/pulumi/pulumi/issues/8991).
@@ -105,14 +107,14 @@ class GkeCluster(pulumi.ComponentResource):
         kubeconfig: pulumi.Output[str] | None
         record = record_cluster(
             f"{name}-record",
-            {
-                "project": args.project,
-                "name": args.name,
-                "location": args.location,
-                "existing": args.existing,
-                "network": args.network,
-                "subnetwork": args.subnetwork,
-            },
+            cluster_fields(
+                args.project,
+                args.name,
+                args.location,
+                existing=args.existing,
+                network=args.network,
+                subnetwork=args.subnetwork,
+            ),
             self,
             protected=args.deletion_protection and not args.existing,
         )

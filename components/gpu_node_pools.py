@@ -13,9 +13,10 @@ import pulumi
 from pulumi_gcp import container
 
 from components.node_config import NODE_POOL_IGNORED, node_config
-from components.node_pool_record import gpu_pool_fields, record_node_pools
+from components.node_pool_record import record_node_pools
 from manifests import GPU_TYPE_TAINT
 from planning import Plan, PoolPlan
+from reports.pool_fields import gpu_pool_fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,37 +12,7 @@ import pulumi
 
 from components.preview_messages import say
 from models.problems import stops
-from planning import CpuPoolPlan, PoolPlan
 from rollouts import PoolFields, Sentence, pool_problems, pool_sentences
-
-
-def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
-    """What is remembered of a GPU pool, by the keys of a plan as data."""
-    return {
-        "tier": pool.tier.id,
-        "accelerator": pool.tier.accelerator_type,
-        "gpusPerNode": pool.tier.gpu_count,
-        "gpuDriverVersion": pool.gpu_driver_version.value,
-        "spot": pool.spot,
-        "machineType": pool.machine_type,
-        "bootDiskType": pool.boot_disk_type,
-        "bootDiskGb": pool.boot_disk_gb,
-        "zones": list(pool.zones),
-        "minNodes": pool.min_nodes,
-        "maxNodes": pool.max_nodes,
-    }
-
-
-def cpu_pool_fields(pool: CpuPoolPlan, zones: Sequence[str]) -> PoolFields:
-    """What is remembered of the CPU pool, by the keys of a plan as data."""
-    return {
-        "machineType": pool.machine_type,
-        "bootDiskType": pool.boot_disk_type,
-        "bootDiskGb": pool.boot_disk_gb,
-        "zones": list(zones),
-        "minNodes": pool.min_nodes,
-        "maxNodes": pool.max_nodes,
-    }
 
 
 def record_node_pools(

@@ -13,7 +13,7 @@ record alone, its hook puts the models back.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -23,6 +23,7 @@ from manifests import RolloutManifest
 from models.problems import stops
 from models.stack import RolloutStrategy, WithoutRoom
 from rollouts import (
+    NOTHING_CHANGES,
     ROOM_RULE,
     Change,
     Kind,
@@ -31,20 +32,18 @@ from rollouts import (
     Sentence,
     as_live,
     change_problems,
-    judged,
     predict,
     sentences,
     serve_config,
+    service_fields,
+    service_problems,
     service_sentence,
-    shortages,
 )
 
 if TYPE_CHECKING:
     from components.going_back import GoingBack
     from components.model_handover import Handover
     from components.rollout_progress import Follower
-
-_NOTHING: Final = Sentence("Nothing that serves is changed or restarted.", warns=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,17 +80,12 @@ class RolloutHooks:
             f"{name}-rollout",
             input={
                 "smokeTest": self.manifest.smoke_test,
-                "service": self._service,
-                "nodes": {pool.id: pool.nodes for pool in self.room.pools},
+                **service_fields(self.manifest.namespace, self.manifest.name, self.room),
             },
             opts=pulumi.ResourceOptions(
                 parent=parent, hooks=pulumi.ResourceHookBinding(before_update=[renamed, restore])
             ),
         )
-
-    @property
-    def _service(self) -> Mapping[str, str]:
-        return {"namespace": self.manifest.namespace, "name": self.manifest.name}
 
     def of_ray_service(self, name: str) -> pulumi.ResourceHookBinding:
         """The hook of the RayService `name`.
@@ -137,8 +131,7 @@ class _RollingOut:
                 names_release=self.hooks.names_release,
                 expected=self.hooks.manifest.expected,
             )
-            # Said too, because silence could as well be an earlier version of this program.
-            say(found_out or (_NOTHING,), self.hooks.owner)
+            say(found_out or (NOTHING_CHANGES,), self.hooks.owner)
         holds = self._judge(old, new, rollout)
         if pulumi.runtime.is_dry_run():
             return
@@ -202,22 +195,16 @@ class _Renamed:
     __name__ = "renamed"
 
     def __call__(self, args: pulumi.ResourceHookArgs) -> None:
-        old, new = (
-            (inputs or {}).get("input") or {} for inputs in (args.old_inputs, args.new_inputs)
-        )
-        sentence = service_sentence(old.get("service"), new["service"])
-        if sentence is None:
-            return
-        if pulumi.runtime.is_dry_run():
-            say((sentence,), self.hooks.owner)
-        room, allow = self.hooks.room, self.hooks.manifest.allow
-        problems = judged(shortages(old.get("nodes") or {}, room), [old, new], allow)
+        old = (args.old_inputs or {}).get("input") or {}
+        hooks = self.hooks
+        fields = service_fields(hooks.manifest.namespace, hooks.manifest.name, hooks.room)
+        if pulumi.runtime.is_dry_run() and (sentence := service_sentence(old, fields)):
+            say((sentence,), hooks.owner)
+        problems = service_problems(old, fields, hooks.room, hooks.manifest.allow)
         if found := stops(problems):
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
         if pulumi.runtime.is_dry_run():
-            say(
-                (Sentence(problem.sentence(), warns=True) for problem in problems), self.hooks.owner
-            )
+            say((Sentence(problem.sentence(), warns=True) for problem in problems), hooks.owner)
 
 
 @dataclass(frozen=True)

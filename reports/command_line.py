@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from models.problems import StackError
-    from reports.plan_data import PlanSummary
+    from models.problems import Problem, StackError
+    from reports.change_effects import ChangeEffects
+    from reports.difference import Difference
     from reports.pulumi_preview import EnginePreview
+    from reports.sources import Source
 
 DEPLOYABLE: Final = 0
 STOPPED: Final = 1
@@ -330,59 +332,91 @@ def _diff(options: argparse.Namespace) -> int:
     from reports.sources import SourceError
 
     sources = list(options.sources)
-    old: PlanSummary | None
+    old: Source | None
     if options.base:
         if not options.stack or sources:
             raise SourceError(
                 "diff --base REV: compares --stack NAME with its file at REV. Name a stack and no "
                 "other file."
             )
-        new = _summary(str(_stack_file(options)), options)
-        old = _summary_of_base(options)
+        new = _source(str(_stack_file(options)), options)
+        old = _source_of_base(options)
     else:
         if options.stack:
             sources.append(str(_stack_file(options)))
         if len(sources) != 2:
             raise SourceError("diff: name OLD and NEW, or OLD and --stack, or --base and --stack.")
-        old, new = (_summary(source, options) for source in sources)
-    changes = difference(old, new)
-    _print(difference_markdown(changes))
-    _print_warnings([problem.sentence() for problem in rollout_problems(changes)])
+        old, new = (_source(source, options) for source in sources)
+    changes = difference(old.summary if old else None, new.summary)
+    effects = _effects(old, new, changes)
+    _print(difference_markdown(changes, effects))
+    _print_problems([*(effects.problems if effects else ()), *rollout_problems(changes, effects)])
     return DEPLOYABLE
 
 
-def _summary(source: str, options: argparse.Namespace) -> "PlanSummary":
-    from reports.sources import summary_of_file, summary_of_json
+def _source(name: str, options: argparse.Namespace) -> "Source":
+    from reports.sources import Source, plan_of_file, text_of_file
 
-    if source == "-":
-        return summary_of_json(sys.stdin.read(), "stdin")
-    return summary_of_file(Path(source), options.assume_token)
+    path = Path(name)
+    if name != "-" and path.suffix != ".json":
+        return Source.of(plan_of_file(path, options.assume_token))
+    from reports.plan_reading import summary_of_json
+
+    if name == "-":
+        return Source(summary_of_json(sys.stdin.read(), "stdin"))
+    return Source(summary_of_json(text_of_file(path), name))
 
 
-def _summary_of_base(options: argparse.Namespace) -> "PlanSummary | None":
-    from reports.git_revision import summary_of_revision
+def _source_of_base(options: argparse.Namespace) -> "Source | None":
+    from reports.git_revision import plan_of_revision
+    from reports.sources import Source
 
-    return summary_of_revision(options.base, options.stack, options.directory, options.assume_token)
+    plan = plan_of_revision(options.base, options.stack, options.directory, options.assume_token)
+    return None if plan is None else Source.of(plan)
+
+
+def _effects(
+    old: "Source | None", new: "Source | None", changes: "Difference"
+) -> "ChangeEffects | None":
+    """What the change does; None if it is a new stack, or both plans are not known."""
+    if old is None or new is None or old.plan is None or new.plan is None:
+        return None
+    from reports.change_effects import change_effects
+
+    return change_effects(old.plan, new.plan, changes)
+
+
+def _print_problems(problems: "Sequence[Problem]") -> None:
+    from models.problems import stops
+
+    stopping = stops(problems)
+    for problem in problems:
+        _complain(f"{'stop' if problem in stopping else 'warning'}: {problem.sentence()}")
 
 
 def _comment(options: argparse.Namespace) -> int:
     """Prints the comment even if the stack is stopped; the exit code says which it is."""
     from models.problems import StackError
+    from reports.difference import difference
     from reports.pull_request_comment import CommentContent, comment
 
     path = _stack_file(options)
-    new: PlanSummary | None = None
+    new: Source | None = None
     stops: tuple[str, ...] = ()
     try:
-        new = _summary(str(path), options)
+        new = _source(str(path), options)
     except StackError as error:
         stops = tuple(problem.sentence() for problem in error.problems)
     old, no_old = _plan_before(options)
+    changes = None
+    if new is not None and not no_old:
+        changes = difference(old.summary if old else None, new.summary)
     content = CommentContent(
         stack=options.stack,
-        new=new,
+        new=new.summary if new else None,
         stops=stops,
-        old=old,
+        changes=changes,
+        effects=_effects(old, new, changes) if changes else None,
         no_old=no_old,
         preview=_engine_preview(options.preview, options.stack),
         commit=options.commit,
@@ -391,7 +425,7 @@ def _comment(options: argparse.Namespace) -> int:
     return STOPPED if content.is_stopped else DEPLOYABLE
 
 
-def _plan_before(options: argparse.Namespace) -> "tuple[PlanSummary | None, str]":
+def _plan_before(options: argparse.Namespace) -> "tuple[Source | None, str]":
     """The plan at --base, or the reason why there is nothing to compare with."""
     from models.problems import StackError
     from models.stack_file import StackFileError
@@ -399,7 +433,7 @@ def _plan_before(options: argparse.Namespace) -> "tuple[PlanSummary | None, str]
     if not options.base:
         return None, "no base revision was named."
     try:
-        return _summary_of_base(options), ""
+        return _source_of_base(options), ""
     except (StackError, StackFileError):
         return None, f"the stack could not be deployed at {options.base} either."
 

@@ -22,6 +22,7 @@ from reports.rollout import (
 )
 
 _NOTHING = Amounts(minimum=0, typical=0, maximum=0)
+_ANOTHER_CLUSTER = frozenset({Rollout.SECOND_CLUSTER, Rollout.POOL_REPLACED_AND_SECOND_CLUSTER})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,9 @@ class Difference:
         causes: dict[Rollout, list[str]] = {}
         for rollout, cause in self._causes():
             causes.setdefault(rollout, []).append(cause)
+        if causes.keys() & _ANOTHER_CLUSTER:
+            # Every model loads anew anyway.
+            causes.pop(Rollout.REPLICAS, None)
         return tuple(
             (rollout, tuple(dict.fromkeys(causes[rollout])))
             for rollout in reversed(Rollout)

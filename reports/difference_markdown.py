@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-from reports.difference import Changed, Difference
+from models.problems import stops
+from reports.change_effects import ChangeEffects
+from reports.difference import Change, Changed, Difference
 from reports.formatting import count, signed, span, usd
 from reports.plan_data import ModelSummary, PlanSummary, PoolSummary
 from reports.rollout import Rollout
-from reports.table import Row, Table, escape, markdown_table
+from reports.table import Row, Table, code, escape, markdown_table
+from rollouts import Sentence
 
 Level = Literal["minimum", "typical", "maximum"]
 LEVELS: Final[tuple[Level, ...]] = ("minimum", "typical", "maximum")
@@ -22,23 +25,40 @@ _DISRUPTIVE: Final = frozenset(
 )
 
 
-def difference_markdown(difference: Difference) -> str:
-    """Changes, figures and rollouts, under a heading with the stack's name."""
-    heading = f"### Changes of stack {difference.new['stack']}"
+def difference_markdown(
+    difference: Difference, effects: ChangeEffects | None = None, *, with_effects: bool = True
+) -> str:
+    """Changes, figures and effects, under a heading with the stack's name.
+
+    effects: what the change does; without them the table of reports/rollout.py says it roughly.
+    with_effects: False if somebody else says what the change does.
+    """
+    heading = f"### Changes of stack {escape(difference.new['stack'])}"
     if difference.old is None:
         intro = "The stack is new: the whole plan is added."
         return "\n\n".join([heading, intro, markdown_table(_figures(difference))]) + "\n"
-    if difference.is_empty:
+    if difference.is_empty and (effects is None or effects.is_nothing):
         return f"{heading}\n\nThe plan does not change.\n"
+    settings = effects.settings if effects else ()
     parts = [
         heading,
         markdown_table(_figures(difference)),
         _list("Models", _models(difference)),
         _list("GPU pools", _pools(difference)),
-        _list("Cluster and versions", _others(difference)),
-        _list("Effect on what is running", _rollouts(difference)),
+        _list("Cluster, versions and settings", _others([*difference.others, *settings])),
     ]
+    if with_effects:
+        lines = _effects(effects) if effects else _rollouts(difference)
+        parts.append(_list("Effect on what is running", lines))
+        if effects is None:
+            parts.append(_ROUGHLY)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_ROUGHLY: Final = (
+    "The effect is known only by kind, because one of the plans is data without its stack file. "
+    "`pulumi preview`, or two stack files, say it model by model."
+)
 
 
 def _figures(difference: Difference) -> Table:
@@ -100,7 +120,7 @@ def _pools(difference: Difference) -> Iterable[str]:
 def _model(model: ModelSummary) -> str:
     replicas = span(model["replicas"]["min"], model["replicas"]["max"])
     return (
-        f"`{model['name']}` on `{model['gpu']}`, {replicas} replicas, "
+        f"{code(model['name'])} on {code(model['gpu'])}, {escape(replicas)} replicas, "
         f"{model['contextLength']:,} tokens of context"
     )
 
@@ -108,28 +128,39 @@ def _model(model: ModelSummary) -> str:
 def _pool(pool: PoolSummary) -> str:
     spot = ", spot" if pool["spot"] else ""
     return (
-        f"`{pool['id']}`: {pool['minNodes']}-{pool['maxNodes']} nodes {pool['machineType']}, "
-        f"{pool['gpusPerNode']} x {pool['accelerator']}{spot}"
+        f"{code(pool['id'])}: {pool['minNodes']}-{pool['maxNodes']} nodes "
+        f"{escape(pool['machineType'])}, {pool['gpusPerNode']} x "
+        f"{escape(pool['accelerator'])}{spot}"
     )
 
 
 def _changed(changed: Changed) -> str:
     what = "; ".join(
-        f"{change.key} {shown(change.old)} → {shown(change.new)}" for change in changed.changes
+        f"{escape(change.key)} {shown(change.old)} → {shown(change.new)}"
+        for change in changed.changes
     )
-    return f"changed: `{changed.name}`: {what}"
+    return f"changed: {code(changed.name)}: {what}"
 
 
-def _others(difference: Difference) -> Iterable[str]:
-    for change in difference.others:
-        yield f"{change.key} {shown(change.old)} → {shown(change.new)}"
+def _others(changes: Iterable[Change]) -> Iterable[str]:
+    for change in changes:
+        yield f"{escape(change.key)} {shown(change.old)} → {shown(change.new)}"
+
+
+def _effects(effects: ChangeEffects) -> Iterable[str]:
+    for problem in stops(effects.problems):
+        yield f"⛔ {escape(problem.sentence())}"
+    allowed = (problem for problem in effects.problems if not stops([problem]))
+    passes = (Sentence(problem.sentence(), warns=True) for problem in allowed)
+    for sentence in (*effects.sentences, *passes):
+        yield f"{'⚠️ ' if sentence.warns else ''}{escape(sentence.text)}"
 
 
 def _rollouts(difference: Difference) -> Iterable[str]:
     for rollout, causes in difference.rollouts:
         mark = "**Downtime**: " if rollout in _DISRUPTIVE else ""
         named = "; ".join(causes[:6]) + (f" and {len(causes) - 6} more" if len(causes) > 6 else "")
-        yield f"{mark}{rollout} ({escape(named)})"
+        yield f"{mark}{escape(rollout)} ({escape(named)})"
 
 
 def shown(value: Any) -> str:
@@ -142,4 +173,4 @@ def shown(value: Any) -> str:
         return escape(", ".join(f"{key} {item}" for key, item in value.items()))
     if isinstance(value, list):
         return escape(", ".join(str(item) for item in value))
-    return f"`{escape(str(value))}`" if isinstance(value, str) else escape(str(value))
+    return code(value) if isinstance(value, str) else escape(str(value))

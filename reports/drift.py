@@ -11,17 +11,17 @@ sets: the workers are those of a RayCluster, which KubeRay owns, statuses are no
 counts are ignored.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 import yaml
 
 from models.problems import without_secrets
-from reports.pulumi_preview import engine_preview
+from reports.preview_document import State, Step, Urn, preview_document
+from reports.pulumi_preview import NOT_SHOWN, preview_of_document
 from reports.sources import SourceError
 from rollouts import additions, differences
 
@@ -41,6 +41,9 @@ _SECRETIVE: Final = re.compile(
     r"env\b|env_vars|secret|token(?!s|iz)|password|credential|api_?key", re.IGNORECASE
 )
 _LONGEST: Final = 80
+_MOST_BITS: Final = 256
+_DEEPEST: Final = 50
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STEP: Final = re.compile(r'\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
 _ABSENT: Final[Any] = object()
 
@@ -89,79 +92,59 @@ def drift_of(text: str, origin: str) -> Drift:
 
     Raises SourceError if it is something else, or of another program.
     """
-    errors = engine_preview(text, origin).errors
-    steps = _steps(text)
-    refreshed = {step["urn"]: step for step in steps if step.get("op") == "refresh"}
+    document = preview_document(text, origin)
+    errors = preview_of_document(document, origin).errors
+    steps = document.steps or []
+    refreshed = {step.urn: step for step in steps if step.op == "refresh"}
     if not errors and not refreshed:
         raise SourceError(
             f"{origin}: has compared nothing with the cloud. Give the JSON of `pulumi preview "
             "--refresh --show-sames --json` of a deployed stack."
         )
-    changed: dict[str, dict[str, Any]] = {}
+    changed: dict[Urn, Step] = {}
     for step in steps:
-        if step.get("op") in _CHANGES and not _is_group(step["urn"]):
-            changed.setdefault(step["urn"], step)
+        if step.op in _CHANGES and not step.urn.type.startswith(NOT_SHOWN):
+            changed.setdefault(step.urn, step)
     found = [_of_step(step, refreshed.get(urn)) for urn, step in changed.items()]
     for step in steps:
         # What a step of `refresh` shows is from before it.
-        if step.get("op") in {"same", "update"} and _type(step["urn"]) == _RAY_SERVICE:
-            found = _with_additions(found, step["urn"], step)
-    stacks = {urn.split("::")[0].rpartition(":")[2] for urn in refreshed}
+        if step.op in {"same", "update"} and step.urn.type == _RAY_SERVICE:
+            try:
+                found = _with_additions(found, step)
+            except ValueError:
+                raise SourceError(
+                    f"{origin}: {step.urn.name} of type {_RAY_SERVICE} has a record of fields "
+                    "(metadata.managedFields) that Kubernetes does not write, so that it is not "
+                    "known what others added. Give the output of the preview unchanged."
+                ) from None
     return Drift(
-        stack=", ".join(sorted(stacks)),
+        stack=", ".join(sorted({urn.stack for urn in refreshed})),
         resources=tuple(found),
         errors=errors,
     )
 
 
-def _steps(text: str) -> list[dict[str, Any]]:
-    try:
-        data, _ = json.JSONDecoder().raw_decode(text.lstrip())
-    except (json.JSONDecodeError, RecursionError):
-        return []  # engine_preview has said so
-    steps = data.get("steps") if isinstance(data, dict) else None
-    return [
-        step
-        for step in steps or ()
-        if isinstance(step, dict) and str(step.get("urn", "")).count("::") >= 3
-    ]
+def _inputs(state: State | None) -> Mapping[str, Any]:
+    return (state.inputs if state else None) or {}
 
 
-def _type(urn: str) -> str:
-    return urn.split("::")[2].rsplit("$", 1)[-1]
-
-
-def _name(urn: str) -> str:
-    return "::".join(urn.split("::")[3:])
-
-
-def _is_group(urn: str) -> bool:
-    return _type(urn).startswith(("ray-llm:", "pulumi:pulumi:", "pulumi:providers:"))
-
-
-def _inputs(step: Mapping[str, Any] | None, state: str) -> Any:
-    return ((step or {}).get(state) or {}).get("inputs") or {}
-
-
-def _of_step(step: Mapping[str, Any], refresh: Mapping[str, Any] | None) -> ResourceDrift:
-    urn, operation = step["urn"], step["op"]
-    if operation == "create":
+def _of_step(step: Step, refresh: Step | None) -> ResourceDrift:
+    urn = step.urn
+    if step.op == "create":
         # The state knows it, so it was there.
         origin = Origin.STACK_FILE if refresh is None else Origin.CLOUD
-        return ResourceDrift(type=_type(urn), name=_name(urn), origin=origin, missing=True)
-    if operation == "delete":
-        return ResourceDrift(
-            type=_type(urn), name=_name(urn), origin=Origin.STACK_FILE, surplus=True
-        )
-    state = _inputs(refresh, "oldState")
-    live, wanted = _inputs(step, "oldState"), _inputs(step, "newState")
-    paths = list(step.get("detailedDiff") or step.get("diffReasons") or ())
+        return ResourceDrift(type=urn.type, name=urn.name, origin=origin, missing=True)
+    if step.op == "delete":
+        return ResourceDrift(type=urn.type, name=urn.name, origin=Origin.STACK_FILE, surplus=True)
+    state = _inputs(refresh.old_state if refresh else None)
+    live, wanted = _inputs(step.old_state), _inputs(step.new_state)
+    paths = list(step.detailed_diff or step.diff_reasons or ())
     fields = tuple(
-        field for path in paths for field in _fields(_type(urn), path, (state, live, wanted))
+        field for path in paths for field in _fields(urn.type, path, (state, live, wanted))
     )
     origins = {field.origin for field in fields} or {Origin.STACK_FILE}
     origin = origins.pop() if len(origins) == 1 else Origin.BOTH
-    return ResourceDrift(type=_type(urn), name=_name(urn), origin=origin, fields=fields)
+    return ResourceDrift(type=urn.type, name=urn.name, origin=origin, fields=fields)
 
 
 def _fields(type_: str, path: str, trees: tuple[Any, Any, Any]) -> Iterator[FieldDrift]:
@@ -205,7 +188,7 @@ def _at(tree: Any, path: str) -> Any:
     for key, index, quoted in _STEP.findall(path):
         try:
             tree = tree[int(index)] if index else tree[key or quoted.replace('\\"', '"')]
-        except (KeyError, IndexError, TypeError):
+        except (KeyError, IndexError, TypeError, ValueError):
             return _ABSENT
     return tree
 
@@ -215,18 +198,33 @@ def _opened(value: Any) -> Any:
     if not isinstance(value, str) or "\n" not in value:
         return None
     try:
-        data = yaml.load(value, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, RecursionError):
+        data = yaml.load(value, Loader=_LOADER) if _is_plain(value) else None  # noqa: S506 - safe
+        return _by_route(data) if isinstance(data, dict) else None
+    # Some scalars have the form of a date or number that Python refuses.
+    except (yaml.YAMLError, ValueError):
         return None
-    if not isinstance(data, dict):
-        return None
+
+
+def _by_route(data: dict[Any, Any]) -> dict[Any, Any]:
     listed = data.get("applications")
     if isinstance(listed, list) and all(isinstance(item, dict) for item in listed):
-        routes = [item.get("route_prefix") for item in listed]
-        if len(set(map(str, routes))) == len(routes):
-            by_route = {str(route): item for route, item in zip(routes, listed, strict=True)}
-            data = {**data, "applications": by_route}
+        by_route = {str(item.get("route_prefix")): item for item in listed}
+        if len(by_route) == len(listed):
+            return {**data, "applications": by_route}
     return data
+
+
+def _is_plain(text: str) -> bool:
+    """Whether YAML has neither aliases, which may have no end, nor many levels."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
+            return False
+    return True
 
 
 def _shown(type_: str, path: str, value: Any) -> str:
@@ -244,19 +242,20 @@ def _shown(type_: str, path: str, value: Any) -> str:
         return f"({'mapping' if isinstance(value, Mapping) else 'list'} of {len(value)})"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return "(a number of many digits)"  # Python refuses to write out the very longest
     text = str(value).lower() if isinstance(value, bool) else without_secrets(str(value))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-def _with_additions(
-    found: list[ResourceDrift], urn: str, step: Mapping[str, Any]
-) -> list[ResourceDrift]:
+def _with_additions(found: list[ResourceDrift], step: Step) -> list[ResourceDrift]:
     """Adds what a live RayService has beyond the stack's, which Pulumi does not compare.
 
     step: of the program, after the refresh; that of a resource without a difference is there only
-        with `--show-sames`.
+        with `--show-sames`. Raises ValueError as `additions`.
     """
-    live = (step.get("oldState") or {}).get("outputs") or {}
+    urn = step.urn
+    live = (step.old_state.outputs if step.old_state else None) or {}
     ours = (str(live.get(_FIELD_MANAGER)), _OURS, _KUBERAY)
     fields = tuple(
         FieldDrift(
@@ -265,17 +264,17 @@ def _with_additions(
             wanted="",
             origin=Origin.CLOUD,
         )
-        for addition in additions(_inputs(step, "oldState"), live, ours)
+        for addition in additions(_inputs(step.old_state), live, ours)
     )
     if not fields:
         return found
-    same = next((item for item in found if item.name == _name(urn)), None)
+    same = next((item for item in found if (item.type, item.name) == (urn.type, urn.name)), None)
     more = ResourceDrift(
-        type=_type(urn),
-        name=_name(urn),
+        type=urn.type,
+        name=urn.name,
         origin=same.origin if same and same.origin is Origin.CLOUD else Origin.BOTH,
         fields=(*(same.fields if same else ()), *fields),
     )
     if same is None:
-        return [*found, ResourceDrift(**{**vars(more), "origin": Origin.CLOUD})]
+        return [*found, replace(more, origin=Origin.CLOUD)]
     return [more if item is same else item for item in found]

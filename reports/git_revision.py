@@ -6,13 +6,13 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from reports.plan_data import PlanSummary, plan_summary
+from planning import Plan
 from reports.sources import SourceError, plan_of_file, stack_path
 
 
-def summary_of_revision(
+def plan_of_revision(
     revision: str, stack: str, directory: Path, assume_token: bool = False
-) -> PlanSummary | None:
+) -> Plan | None:
     """The plan of a stack in a git revision; None if the revision has no file of the stack.
 
     Reads the whole directory of that revision, because a stack file may name other files.
@@ -27,7 +27,7 @@ def summary_of_revision(
         path = stack_path(stack, Path(folder))
         if not path.exists():
             return None
-        return plan_summary(plan_of_file(path, assume_token))
+        return plan_of_file(path, assume_token)
 
 
 def _git(directory: Path, *arguments: str) -> bytes:

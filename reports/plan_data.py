@@ -5,7 +5,10 @@ the stack file has one. Money is USD a month, rounded to cents; null is a price 
 """
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final, TypedDict
+from typing import Any, Final
+
+# Before Python 3.12, pydantic checks no other kind of TypedDict (reports/plan_reading.py).
+from typing_extensions import TypedDict
 
 from models.catalog import task_row
 from models.stack import GpuDriverVersion
@@ -147,19 +150,13 @@ class CostSummary(TypedDict):
 
 
 class QuotaSummary(TypedDict):
-    """The need of one Compute Engine quota; limit is null if the stack file gives none.
-
-    perNode: what a node of each GPU pool counts for; otherNodes: what the other nodes count for
-    during an upgrade.
-    """
+    """The need of one Compute Engine quota; limit is null if the stack file gives none."""
 
     metric: str
     minimum: int
     upgrade: int
     peak: int
     limit: int | None
-    perNode: dict[str, int]
-    otherNodes: int
 
 
 class PlanSummary(TypedDict):
@@ -238,8 +235,6 @@ def plan_summary(plan: Plan) -> PlanSummary:
                 upgrade=need.upgrade,
                 peak=need.peak,
                 limit=need.limit,
-                perNode=dict(need.of_node),
-                otherNodes=need.others,
             )
             for need in plan.quota
         ],

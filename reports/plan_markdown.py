@@ -10,7 +10,7 @@ from reports.plan_tables import (
     price_note,
     quota_table,
 )
-from reports.table import escape, markdown_table
+from reports.table import code, escape, markdown_table
 
 
 def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
@@ -20,15 +20,15 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
         (models_table(plan), pools_table(plan), quota_table(plan)) if brief else plan_tables(plan)
     )
     parts = [
-        f"### Stack {plan['stack']}",
-        f"{len(plan['models'])} models on cluster `{plan['cluster']['name']}` "
-        f"({plan['project']}, {plan['region']}); Ray {versions['ray']} with vLLM "
-        f"{versions['vllm']}, KubeRay {versions['kuberay']}",
+        f"### Stack {escape(plan['stack'])}",
+        f"{len(plan['models'])} models on cluster {code(plan['cluster']['name'])} "
+        f"({escape(plan['project'])}, {escape(plan['region'])}); Ray {escape(versions['ray'])} "
+        f"with vLLM {escape(versions['vllm'])}, KubeRay {escape(versions['kuberay'])}",
         *map(markdown_table, tables),
     ]
     found = [*plan["idleGpus"], *(f"Warning: {text}" for text in plan["warnings"])]
     if found:
         parts.append("\n".join(f"- {escape(sentence)}" for sentence in found))
-    notes = (DERIVED_NOTE.replace("*", "\\*"), price_note(plan["cost"]), QUOTA_NOTE)
+    notes = (DERIVED_NOTE, price_note(plan["cost"]), QUOTA_NOTE)
     parts.append(f"<sub>{' '.join(map(escape, notes))}</sub>")
     return "\n\n".join(parts) + "\n"

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reports.difference import difference
+from models.problems import stops
+from reports.change_effects import ChangeEffects
+from reports.difference import Difference
 from reports.difference_markdown import difference_markdown
 from reports.formatting import usd
 from reports.plan_data import PlanSummary
 from reports.plan_markdown import plan_markdown
 from reports.pulumi_preview import EnginePreview, Step
-from reports.table import escape
+from reports.table import code, escape
 
 # GitHub refuses comments of more than 65,536 characters.
 LIMIT: Final = 65_000
@@ -25,15 +27,17 @@ class CommentContent:
     """What a comment is made of.
 
     new: the plan; None if something stops the stack, and `stops` then says what.
-    old: the plan before; None if the stack is new or there is no plan to compare with. In the
-        second case `no_old` says why.
+    changes: what differs from the plan before; None if there is none to compare with, and `no_old`
+        then says why.
+    effects: what that does, by the stack files; shown if no preview says it.
     commit: the commit that the plan is of; empty if it is not known.
     """
 
     stack: str
     new: PlanSummary | None
     stops: Sequence[str] = ()
-    old: PlanSummary | None = None
+    changes: Difference | None = None
+    effects: ChangeEffects | None = None
     no_old: str = ""
     preview: EnginePreview | None = None
     commit: str = ""
@@ -56,8 +60,11 @@ def comment(content: CommentContent) -> str:
     if content.new is not None:
         if content.no_old:
             parts.append(f"Not compared: {escape(content.no_old)}")
-        else:
-            parts.append(difference_markdown(difference(content.old, content.new)).strip())
+        elif content.changes is not None:
+            # The preview knows what is deployed. Where it says what happens, nobody else does.
+            told = content.preview is not None and content.preview.is_explained
+            changes = difference_markdown(content.changes, content.effects, with_effects=not told)
+            parts.append(changes.strip())
         optional.append(_folded("The whole plan", plan_markdown(content.new)))
     if content.preview is not None and content.preview.steps:
         optional.insert(0, _folded(_summary(content.preview), _steps(content.preview)))
@@ -70,7 +77,10 @@ def comment(content: CommentContent) -> str:
     while len(text) > LIMIT and optional:
         optional.pop()
         text = _joined([*parts, *optional, _CUT, foot])
-    return text if len(text) <= LIMIT else f"{text[:LIMIT]}\n\n{_CUT}\n"
+    if len(text) <= LIMIT:
+        return text
+    # At the end of a line, so that no mark or entity is left half.
+    return f"{text[: text.rindex(chr(10), 0, LIMIT)]}\n\n{_CUT}\n"
 
 
 _CUT: Final = (
@@ -84,7 +94,7 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def _verdict(content: CommentContent) -> Iterable[str]:
-    stack = f"`{escape(content.stack)}`"
+    stack = code(content.stack)
     if content.new is None:
         count = len(content.stops)
         yield f"## ⛔ Stack {stack}: {count} {'problem' if count == 1 else 'problems'} to solve"
@@ -95,7 +105,10 @@ def _verdict(content: CommentContent) -> Iterable[str]:
         yield "\n".join(f"- {escape(error)}" for error in _errors(content.preview))
         return
     total = content.new["cost"]["total"]
-    yield f"## ✅ Stack {stack} can be deployed"
+    if content.preview is None and content.effects and stops(content.effects.problems):
+        yield f"## ⚠️ Stack {stack} can be deployed, but `pulumi preview` would stop this change"
+    else:
+        yield f"## ✅ Stack {stack} can be deployed"
     yield (
         f"{len(content.new['models'])} models for USD {usd(total['minimum'])} to "
         f"{usd(total['maximum'])} a month, typically {usd(total['typical'])}."
@@ -115,21 +128,24 @@ def _rollout(content: CommentContent) -> Iterable[str]:
     if told:
         more = [f"- and {len(told) - _MOST_LINES} more"] if len(told) > _MOST_LINES else []
         yield "\n".join([*told[:_MOST_LINES], *more])
-    if preview.service in _SERVICE_WORDS:
+    if preview.service == "same" and not preview.steps:
+        yield "Nothing that serves changes: the preview changes no resource."
+    elif preview.service in _SERVICE_WORDS:
         yield _SERVICE_WORDS[preview.service]
-    elif preview.service is None or not told:
-        yield _NOT_KNOWN
+    if not preview.is_explained:
+        yield _NOT_WHOLE if told and preview.errors else _NOT_KNOWN
 
 
 _SERVICE_WORDS: Final = {
     "create": "The service is new: nothing of it runs yet.",
-    "same": "The service itself stays as it is.",
+    "same": "The RayService itself stays as it is.",
     "replace": "⚠️ The RayService is replaced: no model answers until the new one has loaded.",
     "delete": "⚠️ The RayService is deleted: no model answers any more.",
 }
+_NOT_WHOLE: Final = "⚠️ The preview failed, so that more may happen than it came to say."
 _NOT_KNOWN: Final = (
-    "⚠️ What happens to the models that run is not known: the preview says nothing about it. It is "
-    "of another program, of an earlier version of this one, or it ended before."
+    "⚠️ What happens to the models that run is not known: the preview does not say it. It is of an "
+    "earlier version of this program, it is not whole, or it ended before."
 )
 
 
@@ -164,4 +180,4 @@ def _steps(preview: EnginePreview) -> str:
 def _step(step: Step) -> str:
     forced = f", because of {escape(', '.join(step.forced_by))}" if step.forced_by else ""
     mark = f"**{step.operation}**" if step.operation in ("replace", "delete") else step.operation
-    return f"- {mark} `{escape(step.name)}` ({escape(step.type)}){forced}"
+    return f"- {mark} {code(step.name)} ({escape(step.type)}){forced}"

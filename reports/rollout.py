@@ -1,4 +1,7 @@
-"""What a change of a plan does to what is running: in place, a second RayCluster, or replaced.
+"""What a change of a plan does to what is running, by kind: in place, another RayCluster, replaced.
+
+For plans of which only the data is known. Two stack files are compared with the rules of rollouts/,
+which see the models' rooms and the stack's strategy (reports/change_effects.py).
 
 KubeRay updates a RayService in place for its serve config and for a worker group appended at the
 end, and does not compare the groups' numbers of workers; everything else in the RayClusterSpec
@@ -18,18 +21,29 @@ class Rollout(StrEnum):
     """How a change is applied, the least disruptive first; the value is shown to people."""
 
     AT_ONCE = "in place, nothing restarts"
-    REPLICAS = "in place, the model's new version starts next to the old one and takes over"
+    REPLICAS = (
+        "in place, the model's new version takes over from the old one, beside which it starts if "
+        "its pool has room; if not, requests are held until it has loaded"
+    )
     NODES = "in place, GKE replaces the pool's nodes one after the other"
     OPERATOR = "the operator is upgraded and rewrites the RayCluster in place"
     SECOND_CLUSTER = (
-        "a second RayCluster starts next to the first; until it is ready GPUs are needed twice"
+        "another RayCluster starts, in which every model loads anew: beside the first one, so that "
+        "GPUs are needed twice until it is ready, or after it with ray-llm:rollout.strategy: "
+        "recreate"
     )
     POOL_REPLACED_AND_SECOND_CLUSTER = (
-        "the node pool is deleted and created again, and a second RayCluster starts for it"
+        "the node pool is deleted and created again, and another RayCluster starts for it"
     )
     POOL_REPLACED = "the node pool is deleted and created again; its models are down until then"
-    SERVICE_REPLACED = "the RayService is replaced by another one; its endpoints change"
-    CLUSTER_REPLACED = "the cluster is replaced by another one, with everything in it"
+    SERVICE_REPLACED = (
+        "the RayService is replaced by another one, whose endpoints are others; no model answers "
+        "until it has loaded"
+    )
+    CLUSTER_REPLACED = (
+        "the cluster is replaced by another one, with everything in it; no model answers until "
+        "that one has loaded it"
+    )
 
 
 POOL_FIELDS: Final[Mapping[str, Rollout]] = {
@@ -61,8 +75,8 @@ CPU_POOL_FIELDS: Final[Mapping[str, Rollout]] = {
 VERSIONS: Final[Mapping[str, Rollout]] = {
     "ray": Rollout.SECOND_CLUSTER,
     "image": Rollout.SECOND_CLUSTER,
-    # The version in the image; a change of the image itself is listed as `image`.
-    "vllm": Rollout.REPLICAS,
+    # What is in the image. Another image is listed as `image`, and edits of models as theirs.
+    "vllm": Rollout.AT_ONCE,
     "kuberay": Rollout.OPERATOR,
     "kuberayInstall": Rollout.OPERATOR,
 }

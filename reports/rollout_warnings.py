@@ -9,10 +9,9 @@ from typing import Final
 
 from models.catalog import ray_releases
 from models.problems import Problem, Severity
+from reports.change_effects import ChangeEffects
 from reports.difference import Difference
-from reports.plan_data import PlanSummary
 from reports.rollout import Rollout
-from rollouts import PoolRoom, QuotaRoom, Room, shortages
 
 _REPLACED: Final = (
     "rollout-pool-replaced",
@@ -36,55 +35,44 @@ RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
 }
 
 
-def rollout_problems(difference: Difference) -> Iterable[Problem]:
+# The rule that stops what another one would warn of.
+_STOPS: Final[Mapping[str, str]] = {
+    "rollout-pool-replaced": "pool-replaced",
+    "rollout-cluster-replaced": "cluster-replaced",
+}
+
+
+def rollout_problems(
+    difference: Difference, effects: ChangeEffects | None = None
+) -> Iterable[Problem]:
     """A warning for each disruptive kind of rollout, with its causes; none for a new stack.
 
-    A second cluster without room is a stop.
+    effects: what the change does, if both stack files are known. It has what stops the change.
     """
     for rollout, causes in difference.rollouts:
-        if rollout in RULES:
-            rule, remedy = RULES[rollout]
-            if rollout is Rollout.SECOND_CLUSTER and (stay := _how_to_stay(difference)):
-                remedy += f"; {stay}"
-            yield Problem(
-                path=", ".join(causes),
-                reason=str(rollout),
-                remedy=remedy,
-                rule=rule,
-                severity=Severity.WARN,
-            )
-            if rollout is Rollout.SECOND_CLUSTER and difference.old is not None:
-                yield from shortages(_running(difference.old), _room(difference.new))
+        if rollout not in RULES or _is_said(rollout, effects):
+            continue
+        rule, remedy = RULES[rollout]
+        if rollout is Rollout.SECOND_CLUSTER and (stay := _how_to_stay(difference)):
+            remedy += f"; {stay}"
+        yield Problem(
+            path=", ".join(causes),
+            reason=str(rollout),
+            remedy=remedy,
+            rule=rule,
+            severity=Severity.WARN,
+        )
 
 
-def _running(plan: PlanSummary) -> dict[str, int]:
-    """The nodes by pool that the models of a plan keep at their minima."""
-    return {pool["id"]: pool["nodesNeeded"]["min"] for pool in plan["gpuPools"]}
-
-
-def _room(plan: PlanSummary) -> Room:
-    nodes = _running(plan)
-    return Room(
-        pools=tuple(
-            PoolRoom(
-                id=pool["id"],
-                path=f"ray-llm:gpuPools[{index}]",
-                nodes=nodes[pool["id"]],
-                max_nodes=pool["maxNodes"],
-                min_nodes=pool["minNodes"],
-            )
-            for index, pool in enumerate(plan["gpuPools"])
-        ),
-        quotas=tuple(
-            QuotaRoom(
-                metric=need["metric"],
-                of_node=need["perNode"],
-                others=need["otherNodes"],
-                limit=need.get("limit"),
-            )
-            for need in plan["quota"]
-        ),
-    )
+def _is_said(rollout: Rollout, effects: ChangeEffects | None) -> bool:
+    """Whether the effects say something else of it, or the same more exactly."""
+    if effects is None:
+        return False
+    if rollout is Rollout.SECOND_CLUSTER:
+        # With `recreate` no GPU is needed twice.
+        return effects.recreates or not (effects.prediction and effects.prediction.causes)
+    stop = _STOPS.get(RULES[rollout][0])
+    return any(problem.rule == stop for problem in effects.problems)
 
 
 def _how_to_stay(difference: Difference) -> str | None:

@@ -4,6 +4,7 @@ rich is not used: its import and its rendering would add a fifth to the time of 
 command line, and its Markdown tables neither align columns nor escape cells.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from textwrap import wrap
@@ -79,13 +80,59 @@ def markdown_table(table: Table) -> str:
 
 
 def _markdown_cells(row: Row) -> Sequence[str]:
-    cells = [escape(cell).replace("*", "\\*") for cell in row.cells]
+    cells = [_inline(cell) for cell in row.cells]
     if row.detail:
         return [f"&nbsp;&nbsp;{cells[0]}", *cells[1:]]
     return [f"**{cell}**" if cell else "" for cell in cells] if row.total else cells
 
 
+# Emphasis, code, links, images, tables and formulas (GitHub takes $...$ for one). Underscores
+# inside words are none, and names of settings are full of them.
+_MARKUP: Final = re.compile(r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+# What makes a quotation, a rule or another list at the beginning of a line.
+_BEGINNING: Final = re.compile(r"(\d*)((?:(?<=\d)[.)]|[-+])(?=[ -]|$)|>)")
+# GitHub searches the finished text for people, issues and addresses, so that a backslash before
+# them is gone by then. A space without width between their parts is not.
+_REFERENCE: Final = re.compile(
+    r"@|#(?=\d)|\bGH-(?=\d)|\bwww\.|[A-Za-z]:(?=//)|mailto:|xmpp:", re.IGNORECASE
+)
+_ZERO_WIDTH: Final = "&#8203;"
+
+
 def escape(text: str) -> str:
-    """Text for Markdown that stays one cell and one line, and makes no HTML."""
-    one_line = " ".join(text.split())
-    return one_line.replace("|", "\\|").replace("<", "&lt;")
+    """Text for Markdown as it stands: one line, one cell, and nothing in it that GitHub reads.
+
+    That is no HTML, code, link or image, nobody who is notified, and no reference to an issue.
+    """
+    line = _inline(text)
+    found = _BEGINNING.match(line)
+    return f"{found[1]}\\{line[found.start(2) :]}" if found else line
+
+
+def _inline(text: str) -> str:
+    """As `escape`, for what does not stand at the beginning of a line."""
+    line = _one_line(text)
+    first, *others = map(_without_markup, _REFERENCE.split(line))
+    marks = map(_without_markup, _REFERENCE.findall(line))
+    pairs = zip(marks, others, strict=True)
+    return first + "".join(f"{mark}{_ZERO_WIDTH}{part}" for mark, part in pairs)
+
+
+def _without_markup(text: str) -> str:
+    entities = text.replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKUP.sub(lambda found: f"\\{found[0]}", entities)
+
+
+def code(text: str) -> str:
+    """Text as code in Markdown, in which GitHub reads nothing; not for cells of a table."""
+    line = _one_line(text)
+    longest = max((len(run) for run in re.findall("`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if line.startswith("`") or line.endswith("`") or not line else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def _one_line(text: str) -> str:
+    """Without control characters, also those that turn the direction of what follows."""
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)

@@ -22,14 +22,23 @@ from rollouts.handover import (
 from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
-from rollouts.replacement import cluster_problem, cluster_sentence, service_sentence
+from rollouts.replacement import (
+    ServiceFields,
+    cluster_fields,
+    cluster_problem,
+    cluster_sentence,
+    service_fields,
+    service_problems,
+    service_sentence,
+)
 from rollouts.room import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange, serve_config
 from rollouts.tree import differences
-from rollouts.words import sentences
+from rollouts.words import NOTHING_CHANGES, sentences
 
 __all__ = [
+    "NOTHING_CHANGES",
     "OPERATOR_ANNOTATION",
     "ROOM_RULE",
     "Addition",
@@ -55,11 +64,13 @@ __all__ = [
     "Seen",
     "Sentence",
     "ServeConfig",
+    "ServiceFields",
     "Wave",
     "WayBack",
     "additions",
     "as_live",
     "change_problems",
+    "cluster_fields",
     "cluster_problem",
     "cluster_sentence",
     "differences",
@@ -76,6 +87,8 @@ __all__ = [
     "running_at_least",
     "sentences",
     "serve_config",
+    "service_fields",
+    "service_problems",
     "service_sentence",
     "shortages",
     "unforeseen",

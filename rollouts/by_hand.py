@@ -52,14 +52,18 @@ def additions(
     """What the spec of a live object has beyond its inputs, and neither the server nor we set.
 
     ours: the field managers of this program.
+    Raises ValueError if the object's record of fields has a form that Kubernetes does not write.
     """
     found = dict.fromkeys(_further_items(inputs.get("spec"), live.get("spec"), "spec"), "")
-    for entry in (live.get("metadata") or {}).get("managedFields") or ():
-        if entry.get("subresource") or entry.get("manager") in ours:
-            continue
-        fields = (entry.get("fieldsV1") or {}).get("f:spec") or {}
-        for path in _unknown(fields, inputs.get("spec"), "spec"):
-            found[path] = str(entry.get("manager") or "")
+    try:
+        for entry in (live.get("metadata") or {}).get("managedFields") or ():
+            if entry.get("subresource") or entry.get("manager") in ours:
+                continue
+            fields = (entry.get("fieldsV1") or {}).get("f:spec") or {}
+            for path in _unknown(fields, inputs.get("spec"), "spec"):
+                found[path] = str(entry.get("manager") or "")
+    except (TypeError, AttributeError, ValueError, RecursionError):
+        raise ValueError("the record of fields has another form") from None
     return tuple(Addition(path, manager) for path, manager in found.items())
 
 

@@ -3,11 +3,16 @@
 Neither has a rename: Pulumi makes another one and deletes the old one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from models.problems import Problem
+from rollouts.guards import judged
+from rollouts.room import Room, shortages
 from rollouts.sentence import Sentence, listed
+
+ServiceFields = Mapping[str, Any]
+"""What is remembered of a service: its namespace and name, and the nodes that it keeps by pool."""
 
 _NAMED: Final = 5
 # Identity of the cluster -> key of the stack file.
@@ -21,10 +26,24 @@ _KEYS: Final[Mapping[str, str]] = {
 }
 
 
+def cluster_fields(
+    project: Any, name: Any, location: Any, *, existing: bool, network: Any, subnetwork: Any
+) -> Mapping[str, Any]:
+    """What is remembered of a cluster."""
+    return {
+        "project": project,
+        "name": name,
+        "location": location,
+        "existing": existing,
+        "network": network,
+        "subnetwork": subnetwork,
+    }
+
+
 def cluster_sentence(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sentence | None:
     """What happens to the GKE cluster if its identity becomes another one; None if it stays.
 
-    old, new: project, name, location, existing, network and subnetwork, as far as they are known.
+    old, new: `cluster_fields`, as far as they are known.
     """
     changed = _changed(old, new)
     if not changed:
@@ -64,12 +83,21 @@ def cluster_problem(old: Mapping[str, Any], new: Mapping[str, Any]) -> Problem |
     )
 
 
-def service_sentence(old: Any, new: Mapping[str, str]) -> Sentence | None:
+def service_fields(namespace: str, name: str, room: Room) -> ServiceFields:
+    """What is remembered of a service."""
+    return {
+        "service": {"namespace": namespace, "name": name},
+        "nodes": {pool.id: pool.nodes for pool in room.pools},
+    }
+
+
+def service_sentence(old: ServiceFields, new: ServiceFields) -> Sentence | None:
     """What happens to the service under another name or namespace; None if it stays."""
-    if not isinstance(old, Mapping) or dict(old) == dict(new):
+    if not _is_renamed(old, new):
         return None
     before, after = (
-        f"{item.get('name')} in the namespace {item.get('namespace')}" for item in (old, new)
+        f"{item['service'].get('name')} in the namespace {item['service'].get('namespace')}"
+        for item in (old, new)
     )
     return Sentence(
         f"The service {before} becomes {after}: another one starts beside it, which takes the GPUs "
@@ -77,6 +105,26 @@ def service_sentence(old: Any, new: Mapping[str, str]) -> Sentence | None:
         "address.",
         warns=True,
     )
+
+
+def service_problems(
+    old: ServiceFields, new: ServiceFields, room: Room, allow: Collection[str]
+) -> tuple[Problem, ...]:
+    """What the other service lacks beside the old one, as `shortages`; none if it stays.
+
+    allow: the ids of changes that pass.
+    """
+    if not _is_renamed(old, new):
+        return ()
+    nodes = old.get("nodes")
+    kept = nodes if isinstance(nodes, Mapping) else {}
+    fields = [{key: item.get(key) for key in new} for item in (old, new)]
+    return judged(shortages(kept, room), fields, allow)
+
+
+def _is_renamed(old: ServiceFields, new: ServiceFields) -> bool:
+    before = old.get("service")
+    return isinstance(before, Mapping) and dict(before) != dict(new["service"])
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -157,15 +157,15 @@ def _of_amounts(old: Any, new: Any, path: str) -> Iterator[Difference]:
 
 def _quantity(value: Any) -> tuple[Decimal, str] | None:
     """Amount and kind of suffix; None if it is no quantity."""
-    found = _QUANTITY.fullmatch(str(value).strip())
-    if found is None or isinstance(value, bool):
-        return None
     try:
+        found = _QUANTITY.fullmatch(str(value).strip())
+        if found is None or isinstance(value, bool):
+            return None
         number, suffix = Decimal(found[1]), found[2] or ""
-    except ArithmeticError:
+        if suffix in _BINARY:
+            return number * 1024 ** _BINARY[suffix], "binary"
+        if suffix in _DECIMAL:
+            return number.scaleb(_DECIMAL[suffix]), "decimal"
+        return number.scaleb(int(suffix[1:])), "exponent"
+    except (ArithmeticError, ValueError):  # more digits than any quantity has
         return None
-    if suffix in _BINARY:
-        return number * 1024 ** _BINARY[suffix], "binary"
-    if suffix in _DECIMAL:
-        return number.scaleb(_DECIMAL[suffix]), "decimal"
-    return number.scaleb(int(suffix[1:])), "exponent"

@@ -20,6 +20,8 @@ from rollouts.serve_models import Effect, ModelChange
 
 _NAMED: Final = 5
 _PATHS: Final = 3
+NOTHING_CHANGES: Final = Sentence("Nothing that serves is changed or restarted.", warns=False)
+"""Said if there is nothing else to say, because silence could as well be no knowledge."""
 _NOTHING_EXPECTED: Final = Expectation()
 
 

@@ -14,7 +14,7 @@ from localcloud.cluster.cluster_cloud import ClusterCloud
 from localcloud.store import CHECKOUT, HOME_VARIABLE
 from localcloud.testing.running_cluster import eventually
 from reports.plan_data import PlanSummary
-from reports.sources import summary_of_json
+from reports.plan_reading import summary_of_json
 from tests.cluster.running import Cluster
 from tests.engine.deployments import TOKEN, Deployment
 

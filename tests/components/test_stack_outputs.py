@@ -8,7 +8,7 @@ import pytest
 from components.stack_outputs import export_stack_outputs
 from planning import Plan
 from reports.plan_data import plan_summary
-from reports.sources import summary_of_json
+from reports.plan_reading import summary_of_json
 
 
 class Anything:

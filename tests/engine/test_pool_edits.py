@@ -52,8 +52,14 @@ def explained(deployment: Deployment, edited: dict[str, Any]) -> list[str]:
     return [item.text for item in engine_preview(done.stdout, "preview").explanations]
 
 
-def test_nothing_is_said_of_a_stack_that_stays(deployed: Deployment) -> None:
+def test_nothing_is_said_of_a_stack_that_stays_and_it_is_known_to_stay(
+    deployed: Deployment,
+) -> None:
     assert explained(deployed, config(T4, L4)) == []
+    for options in ([], ["--refresh"], ["--show-sames"]):
+        done = deployed.pulumi("preview", "--json", *options)
+        found = engine_preview(done.stdout, "preview", "dev")
+        assert (found.service, found.steps, found.errors) == ("same", (), ())
 
 
 def test_sizes_change_in_place_and_a_larger_machine_of_the_ray_head_does_not(

@@ -5,6 +5,10 @@ from typing import Any
 import pytest
 
 from models.catalog import DEFAULT_RAY
+from reports.change_effects import change_effects
+from reports.difference import difference
+from reports.plan_data import plan_summary
+from reports.sources import plan_of_file
 from tests.engine.deployments import Deployment, shipped_config
 
 pytestmark = pytest.mark.engine
@@ -130,8 +134,13 @@ def test_the_id_of_a_change_lets_it_pass_at_the_preview_and_in_up(
     }
     stack = Deployment(tmp_path_factory.mktemp("allow"), "dev", config)
     stack.must_up()
+    path = stack.folder / "Pulumi.dev.yaml"
+    before = plan_of_file(path, assume_token=True)
     edited = {**config, "ray-llm:versions": {"ray": DEFAULT_RAY}}
     stack.write(edited)
+    after = plan_of_file(path, assume_token=True)
+    changes = difference(plan_summary(before), plan_summary(after))
+    [by_files] = change_effects(before, after, changes).problems
     stopped = [stack.preview(), stack.pulumi("up", "--skip-preview")]
     ids = set()
     for done in stopped:
@@ -140,6 +149,7 @@ def test_the_id_of_a_change_lets_it_pass_at_the_preview_and_in_up(
         assert "ray-llm:rollout.strategy: inPlaceOnly refuses this change" in said
         ids.add(said.partition("{allow: ")[2].partition("}")[0])
     [id_] = ids
+    assert f"{{allow: {id_}}}" in by_files.sentence()
     allowed = {**edited, "ray-llm:rollout": {"strategy": "inPlaceOnly", "allow": id_}}
     assert "ray-llm:rollout.allow lets it pass" in _said(stack, allowed)
     stack.must_up()

@@ -33,16 +33,15 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from manifests import service_manifests
 from models.problems import Problem, Severity, StackError, stops
 from models.reading import read_stack
 from models.stack_file import parse_stack_file
 from models.ways_out import TriedWayOut, with_edits
-from planning import Plan, make_plan
+from planning import make_plan
+from reports.change_effects import change_effects
 from reports.difference import difference
 from reports.plan_data import plan_summary
 from reports.rollout_warnings import rollout_problems
-from rollouts import Change, change_problems, predict
 
 FOLDER = Path(__file__).parent
 BASE: dict[str, Any] = {
@@ -206,23 +205,8 @@ def said(case: Case, stack: Mapping[str, Any]) -> tuple[Problem, ...]:
             return plan.warnings
         old = make_plan(_reading(merged(BASE, case.before), directory))
         changed = difference(plan_summary(old), plan_summary(plan))
-        return (*plan.warnings, *rollout_problems(changed), *_guarded(old, plan))
-
-
-def _guarded(old: Plan, new: Plan) -> Iterator[Problem]:
-    """What stops the change of the RayService, without what the plans show already."""
-    before, after = service_manifests(old), service_manifests(new)
-    gpus = after.rollout.pool_gpus
-    change = Change(
-        old=before.ray_service,
-        new=after.ray_service,
-        rollout=predict(before.ray_service, after.ray_service, after.kuberay, gpus),
-        pool_gpus=gpus,
-        room=after.room,
-    )
-    for problem in change_problems(change, after.rollout.policy):
-        if problem.rule not in {"pool-below-upgrade", "quota-below-upgrade"}:
-            yield problem
+        effects = change_effects(old, plan, changed)
+        return (*plan.warnings, *rollout_problems(changed, effects), *effects.problems)
 
 
 def _reading(stack: Mapping[str, Any], directory: Path) -> Any:

@@ -132,6 +132,18 @@ _CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
 }
+_UNPROTECTED = {"ray-llm:cluster": {"deletionProtection": False}}
+# What is warned of at a change.
+_WARNED_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "rollout-cluster-replaced": (
+        {"ray-llm:cluster": {"name": "llm-one", "deletionProtection": False}},
+        {"ray-llm:cluster": {"name": "llm-two", "deletionProtection": False}},
+    ),
+    "rollout-pool-replaced": (
+        {**_UNPROTECTED, "ray-llm:gpuPools": [{"tier": "l4", "name": "main"}]},
+        {**_UNPROTECTED, "ray-llm:gpuPools": [{"tier": "l4", "name": "main", "spot": True}]},
+    ),
+}
 
 
 def examples() -> tuple[Case, ...]:
@@ -155,6 +167,7 @@ def examples() -> tuple[Case, ...]:
             (Severity.STOP, _of_stacks(_STOPS)),
             (Severity.STOP, _CHANGES),
             (Severity.WARN, _of_stacks(_WARNINGS)),
+            (Severity.WARN, _WARNED_CHANGES),
         )
         for rule, (before, stack) in stacks.items()
     )

@@ -3,8 +3,8 @@
     python -m tests.reports.record_previews
 
 deploys a small stack to the cloud on this machine, edits it, and writes what the engine printed to
-tests/reports/previews/: the previews of the new stack, of a change and of a refused change, and the
-stack's output. States are left out of the steps; everything else is unchanged.
+tests/reports/previews/: the previews of the new stack, of no change, of some changes and of a
+refused change, and the output. States are left out of the steps; everything else is unchanged.
 """
 
 import json
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from reports.sources import summary_of_json
+from reports.plan_reading import summary_of_json
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "previews"
@@ -44,6 +44,8 @@ AFTER = f"""{HEAD}  ray-llm:gpuPools:
     - {{model: llama-3.1-8b-instruct, gpu: l4, contextLength: 4096}}
     - {{model: qwen2.5-14b-instruct, gpu: l4-x2}}
 """
+BIGGER_POOL = BEFORE.replace("{tier: t4, maxNodes: 4}", "{tier: t4, maxNodes: 5}")
+ELSEWHERE = f"{BEFORE}  ray-llm:service: {{namespace: other}}\n"
 STOPPED = AFTER.replace("gpu: l4,", "gpu: l5,").replace("l4-x2}\n", "l4-x2, dtype: float17}\n")
 
 
@@ -60,8 +62,14 @@ def main() -> None:
             _run(project, "up", "--yes", "--skip-preview")
             plan = summary_of_json(_run(project, "stack", "output", "plan", "--json"), "plan")
             _keep("output.json", json.dumps(plan))
-            stack_file.write_text(AFTER, encoding="utf-8")
-            _keep("change.json", _run(project, "preview", "--json"))
+            _keep("same.json", _run(project, "preview", "--json"))
+            for name, text, *options in (
+                ("change.json", AFTER),
+                ("bigger-pool.json", BIGGER_POOL),
+                ("elsewhere-refreshed.json", ELSEWHERE, "--refresh"),
+            ):
+                stack_file.write_text(text, encoding="utf-8")
+                _keep(name, _run(project, "preview", "--json", *options))
             stack_file.write_text(STOPPED, encoding="utf-8")
             _keep("stop.json", _run(project, "preview", "--json", succeeds=False))
         finally:

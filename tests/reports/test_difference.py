@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from manifests.ray_service import ray_cluster_config
-from models.problems import Severity
 from reports.difference import Difference, difference
 from reports.difference_markdown import difference_markdown
 from reports.plan_data import PlanSummary, plan_summary
@@ -230,19 +229,4 @@ def test_values_cannot_break_out_of_the_markdown() -> None:
     evil = "a|b <img src=x>\n# heading"
     new = summary([small(engine={"revision": evil})], gpuPools=POOLS)
     text = difference_markdown(difference(summary([small()], gpuPools=POOLS), new))
-    assert "<img" not in text
-    assert "\n# heading" not in text
-
-
-def test_a_second_cluster_without_room_is_a_stop_and_an_edited_model_is_none() -> None:
-    full: dict[str, Any] = {
-        "models": [small(replicas={"min": 2, "max": 2})],
-        "gpuPools": [{"tier": "l4", "maxNodes": 3}],
-        "versions": {"ray": "2.49.1"},
-    }
-    warning, stop = rollout_problems(changed(full, {**full, "versions": {"ray": "2.60.0"}}))
-    assert warning.rule == "rollout-second-cluster"
-    assert (stop.rule, stop.severity) == ("pool-below-upgrade", Severity.STOP)
-    assert "Use 4, or lower replicas.min" in stop.sentence()
-    edited = {**full, "models": [small(replicas={"min": 2, "max": 2}, contextLength=2048)]}
-    assert not list(rollout_problems(changed(full, edited)))
+    assert "revision none → `a|b <img src=x> # heading`" in text  # code, in which nothing is read

@@ -11,7 +11,7 @@ import yaml
 
 from reports.command_line import DEPLOYABLE, STOPPED, UNREADABLE, main
 from reports.drift import Origin, drift_of
-from reports.drift_markdown import drift_markdown
+from reports.drift_markdown import LIMIT, drift_markdown
 from reports.sources import SourceError
 
 SERVICE = "urn:pulumi:prod::ray-llm::ray-llm:index:RayLlmService::llm"
@@ -175,8 +175,6 @@ def test_another_document_is_refused(text: str, said: str) -> None:
     [
         [{"op": "update", "urn": urn("a:b:C", "x")}],
         [{"op": "update", "urn": urn("a:b:C", "x"), "detailedDiff": {"a[0].b": 1, '["': 2}}],
-        [{"op": "update", "urn": 7}, 3, None],
-        [{"op": "create", "urn": urn("a:b:C", "x"), "newState": {"inputs": "x"}}],
         [updated("a:b:C", "x", {"t": "a: [\nb"}, {"t": "a: 1\nb: &x\n"}, "t")],
     ],
 )
@@ -210,6 +208,11 @@ def workflow() -> Object:
     return found
 
 
+def issue_script() -> str:
+    steps = workflow()["jobs"]["drift"]["steps"]
+    return str(next(step["run"] for step in steps if "Open" in step.get("name", "")))
+
+
 @pytest.mark.parametrize(
     ("code", "there", "call"),
     [
@@ -230,11 +233,6 @@ def test_the_workflow_keeps_one_issue(
     )
     gh.chmod(0o755)
     (tmp_path / "drift.md").write_text(drift_markdown(drift_of(document(), "")), encoding="utf-8")
-    script = next(
-        step["run"]
-        for step in workflow()["jobs"]["drift"]["steps"]
-        if "Open" in step.get("name", "")
-    )
     environment = {
         "PATH": f"{tmp_path}:/usr/bin:/bin",
         "THERE": there,
@@ -242,12 +240,73 @@ def test_the_workflow_keeps_one_issue(
         "STACK": "prod",
         "GITHUB_REPOSITORY": "acme/stacks",
     }
-    command = ["bash", "-eo", "pipefail", "-c", script]
+    command = ["bash", "-eo", "pipefail", "-c", issue_script()]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     made = [line for line in calls if "--method" in line]
     assert len(made) == (call is not None)
     assert call is None or call in made[0]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("written", ["", "Traceback\n", "<!-- ray-llm drift: dev -->\n"])
+def test_the_workflow_touches_no_issue_without_a_report_of_this_stack(
+    code: int, written: str, tmp_path: Path
+) -> None:
+    """A program that crashes ends with 1, as one that has found a difference."""
+    gh = tmp_path / "gh"
+    gh.write_text("#!/bin/sh\ntouch called\n")
+    gh.chmod(0o755)
+    (tmp_path / "drift.md").write_text(written)
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", issue_script()],
+        cwd=tmp_path,
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "CODE": str(code),
+            "STACK": "prod",
+            "GITHUB_REPOSITORY": "acme/stacks",
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "wrote no report of stack prod" in done.stdout
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_report_is_cut_below_githubs_limit_and_says_how_many_it_leaves_out() -> None:
+    names = [f"{n}-{'|@' * 200}" for n in range(60)]
+    paths = {f"a{n}.{'[' * 250}": {} for n in range(60)}
+    steps = [{"op": "update", "urn": urn("a:b:C", name), "detailedDiff": paths} for name in names]
+    error = {"severity": "error", "message": "error: <b>" * 20_000}
+    text = drift_markdown(drift_of(document(*steps, diagnostics=[error] * 50), "preview.json"))
+    assert len(text) <= LIMIT
+    assert "60 resources differ" in text
+    left_out = int(re.search(r"and (\d+) more resources, which this report leaves out", text)[1])  # type: ignore[index]
+    assert left_out + text.count("**`") == 60
+    assert "`pulumi up --refresh` makes it so" in text
+
+
+def test_a_record_of_fields_of_another_form_is_said_in_one_sentence() -> None:
+    type_ = "kubernetes:ray.io/v1:RayService"
+    live = {"spec": {}, "metadata": {"managedFields": [{"fieldsV1": {"f:spec": {"k:[": "x"}}}]}}
+    same = {
+        "op": "same",
+        "urn": urn(type_, "llm"),
+        "oldState": {"inputs": {"spec": {}}, "outputs": live},
+    }
+    with pytest.raises(SourceError, match=r"llm of type .* has a record of fields"):
+        drift_of(document(same), "preview.json")
+
+
+@pytest.mark.parametrize("value", [10**100, "0x" + "f" * 5000])
+def test_a_number_that_nobody_can_read_is_not_written_out(value: Any) -> None:
+    live, wanted = {"a": f"x: {value}\ny: 1\n"}, {"a": "x: 1\ny: 1\n"}
+    changed = updated("a:b:C", "x", live, wanted, "a")
+    [found] = drift_of(document(changed), "preview.json").resources
+    assert found.fields[0].live == "(a number of many digits)"
 
 
 def test_the_workflow_asks_for_no_more_than_it_uses() -> None:

@@ -11,11 +11,12 @@ import yaml
 from reports.command_line import DEPLOYABLE, STOPPED, UNREADABLE, main
 from reports.difference import difference
 from reports.plan_data import plan_summary
+from reports.plan_reading import summary_of_json
 from reports.pull_request_comment import LIMIT, CommentContent, comment, marker
 from reports.pulumi_preview import engine_preview
-from reports.sources import SourceError, plan_of_file, summary_of_json
+from reports.sources import SourceError, plan_of_file
 from tests.planning.small_stacks import planned, small
-from tests.reports.record_previews import AFTER, BEFORE
+from tests.reports.record_previews import AFTER, BEFORE, BIGGER_POOL, ELSEWHERE
 from tests.reports.record_previews import STOPPED as STOPPED_STACK
 
 ROOT = Path(__file__).parents[2]
@@ -225,7 +226,7 @@ def test_a_comment_stays_below_githubs_limit() -> None:
     pools = [{"tier": "l4", "maxNodes": 600}]
     new = plan_summary(planned(models, gpuPools=pools, cluster=cluster))
     old = plan_summary(planned(models[:1], gpuPools=pools, cluster=cluster))
-    text = comment(CommentContent(stack="test", new=new, old=old))
+    text = comment(CommentContent(stack="test", new=new, changes=difference(old, new)))
     assert len(text) < LIMIT + 500
     assert "Cut, because" in text
     assert text.count("<details>") == text.count("</details>")
@@ -238,7 +239,7 @@ def test_a_comment_that_is_too_long_keeps_a_shorter_plan() -> None:
     cluster = {"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 1000}}
     pools = [{"tier": "l4", "maxNodes": 600}]
     new = plan_summary(planned(models, gpuPools=pools, cluster=cluster))
-    text = comment(CommentContent(stack="test", new=new, old=new))
+    text = comment(CommentContent(stack="test", new=new, changes=difference(new, new)))
     assert len(text) <= LIMIT
     assert "a-rather-long-name-299 | l4" in text
     assert "USD a month" not in text
@@ -283,6 +284,7 @@ def test_the_workflow_edits_the_comment_that_is_there(
         "PATH": f"{tmp_path}:/usr/bin:/bin",
         "THERE": there,
         "NUMBER": "7",
+        "STACK": "prod",
         "GITHUB_REPOSITORY": "acme/stacks",
     }
     subprocess.run(
@@ -296,15 +298,28 @@ def test_the_workflow_edits_the_comment_that_is_there(
     assert "--field body=@comment.md" in calls[-1]
 
 
-def test_the_workflow_posts_nothing_if_no_comment_was_written(tmp_path: Path) -> None:
-    (tmp_path / "comment.md").touch()
+@pytest.mark.parametrize("written", ["", "Traceback\n", f"{marker('dev')}\n\ntext\n"])
+def test_the_workflow_posts_nothing_if_no_comment_was_written(written: str, tmp_path: Path) -> None:
+    gh = tmp_path / "gh"
+    gh.write_text("#!/bin/sh\ntouch called\n")
+    gh.chmod(0o755)
+    (tmp_path / "comment.md").write_text(written)
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", workflow_script("Post it")],
         cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "NUMBER": "7", "GITHUB_REPOSITORY": "acme/stacks"},
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "NUMBER": "7",
+            "STACK": "prod",
+            "GITHUB_REPOSITORY": "acme/stacks",
+        },
         check=False,
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode != 0
+    assert done.returncode == 1
+    assert "wrote no comment of stack prod" in done.stdout
+    assert not (tmp_path / "called").exists()
 
 
 def test_the_workflow_asks_for_no_more_than_it_uses() -> None:
@@ -337,9 +352,11 @@ def said_in_comment(*diagnostics: dict[str, str], service: str | None = "update"
     """The section of a comment on a preview with these messages."""
     steps = [] if service is None else [{"op": service, "urn": RAY_SERVICE}]
     text = json.dumps({"steps": steps, "diagnostics": diagnostics})
+    new = plan_summary(planned([small()], versions={"ray": "2.49.1"}))
     content = CommentContent(
         stack="s",
-        new=plan_summary(planned([small()], versions={"ray": "2.49.1"})),
+        new=new,
+        changes=difference(None, new),
         preview=engine_preview(text, "preview"),
     )
     found = comment(content)
@@ -373,6 +390,116 @@ def test_a_recorded_new_service_runs_nothing_yet(
     assert f"{HEADING}\n\nThe service is new: nothing of it runs yet." in text
 
 
+def section(text: str) -> str:
+    return text.partition(HEADING)[2].partition("\n### ")[0].partition("<details>")[0].strip()
+
+
+def test_a_preview_without_a_change_is_known_as_ours_and_said_to_change_nothing(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without `--show-sames` the engine shows no resource of it but the stack."""
+    (repository / "Pulumi.recorded.yaml").write_text(BEFORE, encoding="utf-8")
+    code, text = run(capsys, repository, "same.json", "--base=main")
+    assert code == DEPLOYABLE
+    assert section(text) == "Nothing that serves changes: the preview changes no resource."
+
+
+def test_a_preview_that_changes_pools_alone_says_that_the_service_stays(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "Pulumi.recorded.yaml").write_text(BIGGER_POOL, encoding="utf-8")
+    _, text = run(capsys, repository, "bigger-pool.json", "--base=main")
+    assert section(text) == (
+        "- Node pool t4 changes in place (maxNodes): no node is replaced.\n\n"
+        "The RayService itself stays as it is."
+    )
+
+
+def test_what_a_refresh_reads_is_not_taken_for_what_happens(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `--refresh` each resource has a step of the refresh before the other one."""
+    (repository / "Pulumi.recorded.yaml").write_text(ELSEWHERE, encoding="utf-8")
+    _, text = run(capsys, repository, "elsewhere-refreshed.json", "--base=main")
+    assert section(text) == (
+        "⚠️ The RayService is replaced: no model answers until the new one has loaded."
+    )
+    assert "Resources: 10 to replace" in text
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("operations", "service"),
+    [
+        (("refresh", "update"), "update"),
+        (("refresh", "replace"), "replace"),
+        (("create-replacement", "replace", "delete-replaced"), "replace"),
+        (("update", "delete"), "delete"),
+        (("same", "discard"), "same"),
+        (("refresh",), None),
+    ],
+)
+def test_the_worst_that_happens_to_a_resource_counts(
+    operations: tuple[str, ...], service: str | None, order: int
+) -> None:
+    steps = [{"op": operation, "urn": RAY_SERVICE} for operation in operations][::order]
+    found = engine_preview(json.dumps({"steps": steps}), "preview.json")
+    assert found.service == service
+    changed = service not in {None, "same"}
+    assert [step.operation for step in found.steps] == ([service] if changed else [])
+
+
+STACK_STEP = {"op": "same", "urn": "urn:pulumi:s::shop::pulumi:pulumi:Stack::shop-s"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"steps": [STACK_STEP], "config": {"aws:region": "x"}, "changeSummary": {"same": 9}},
+        {"steps": [STACK_STEP], "changeSummary": {"same": 9}},
+        {"steps": [], "config": {"aws:region": "x"}, "changeSummary": {"same": 9}},
+    ],
+)
+def test_a_preview_without_a_change_of_another_program_is_refused(document: object) -> None:
+    with pytest.raises(SourceError, match="is the preview of another program: it has neither"):
+        engine_preview(json.dumps(document), "preview.json")
+
+
+@pytest.mark.parametrize(
+    ("summary", "service"),
+    [
+        ({"same": 29, "update": 1}, "same"),
+        ({"same": 29, "update": 2}, None),  # one of them is not in the document
+        ({"same": 1, "update": 1}, None),  # everything is shown, and no RayService
+        ({}, None),
+    ],
+)
+def test_the_service_is_said_to_stay_only_if_nothing_of_the_preview_is_missing(
+    summary: dict[str, int], service: str | None
+) -> None:
+    pool = "urn:pulumi:s::ray-llm::ray-llm:index:GpuNodePools$gcp:container/nodePool:NodePool::l4"
+    steps = [{"op": "update", "urn": pool}, {**STACK_STEP}]
+    document = {"steps": steps, "changeSummary": summary}
+    assert engine_preview(json.dumps(document), "preview.json").service == service
+
+
+def test_a_preview_that_failed_says_that_it_may_not_have_said_everything() -> None:
+    said = {"severity": "info", "message": "It goes on.", "urn": COMPONENT}
+    failed = {"severity": "error", "message": "error: stops"}
+    text = said_in_comment(said, failed, service=None)
+    assert "- It goes on." in text
+    assert "more may happen than it came to say" in text
+    assert "not known" in said_in_comment(failed, service=None)
+
+
+def test_a_pool_that_goes_without_a_word_leaves_its_models_unknown() -> None:
+    pool = "urn:pulumi:s::ray-llm::ray-llm:index:GpuNodePools$gcp:container/nodePool:NodePool::l4"
+    steps = [{"op": "replace", "urn": pool}, {"op": "same", "urn": RAY_SERVICE}]
+    found = engine_preview(json.dumps({"steps": steps}), "preview.json")
+    assert found.service == "same"
+    assert not found.is_explained
+
+
 def test_messages_of_this_programs_components_alone_are_taken() -> None:
     others = (
         {"severity": "info", "message": "hello"},
@@ -402,7 +529,7 @@ def test_a_preview_without_messages_says_that_the_rollout_is_not_known(
 
 
 def test_what_is_known_from_the_steps_alone_is_said() -> None:
-    assert "The service itself stays as it is." in said_in_comment(service="same")
+    assert "Nothing that serves changes" in said_in_comment(service="same")
     assert "no model answers until the new one has loaded" in said_in_comment(service="replace")
     assert "no model answers any more" in said_in_comment(service="delete")
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from reports.plan_data import plan_summary
-from reports.sources import SourceError, summary_of_json
+from reports.plan_reading import summary_of_json
+from reports.sources import SourceError
 from tests.planning.small_stacks import planned, small
 
 SUMMARY = json.loads(json.dumps(plan_summary(planned([small()]))))

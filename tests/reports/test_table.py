@@ -1,6 +1,12 @@
 """A table as text and as Markdown."""
 
-from reports.table import Row, Table, markdown_table, text_table
+import re
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from reports.table import Row, Table, code, escape, markdown_table, text_table
 
 TABLE = Table(
     columns=("pool", "USD"),
@@ -48,6 +54,62 @@ def test_markdown_aligns_numbers_and_marks_the_total() -> None:
 
 
 def test_a_cell_cannot_leave_its_cell_in_markdown() -> None:
-    row = Row(("a|b\nc <i> *d*", ""))
+    row = Row(("a|b\nc <i> *d*", "+1.5"))
     text = markdown_table(Table(columns=("x", "y"), right=frozenset(), rows=(row,)))
-    assert text.splitlines()[-1] == "| a\\|b c &lt;i> \\*d\\* |  |"
+    assert text.splitlines()[-1] == "| a\\|b c &lt;i> \\*d\\* | +1.5 |"
+
+
+EVIL = (
+    "[a](https://evil.example/x) ![i](http://evil.example/i.png) <https://evil.example> @acme/all "
+    "mail me@evil.example #12 acme/x#3 GH-4 www.evil.example `code` <img src=x> &#64;acme &lt;b> "
+    "**b** __b__ ~~s~~ $x$ [^1] a|b \\@acme \\`x \\[y](z)"
+)
+
+
+def shown_by(text: str) -> tuple[str, list[str]]:
+    """The text that a renderer of Markdown shows, and the kinds of what it made of it."""
+    kinds: list[str] = []
+    texts: list[str] = []
+    # GitHub finds addresses without brackets too, after which the test looks itself.
+    for block in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text):
+        kinds.append(block.type)
+        for part in block.children or ():
+            kinds.append(part.type)
+            texts.append(part.content)
+    return "".join(texts), kinds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [EVIL, *EVIL.split(), "# h", "> q", "- l", "+ l", "1. l", "2) l", "---", "- - -", "-", "1."],
+)
+def test_nothing_of_a_text_is_alive_in_markdown(text: str) -> None:
+    for line in (f"- {escape(text)}", f"x {escape(text)}"):
+        shown, kinds = shown_by(line)
+        assert set(kinds) <= {
+            *("bullet_list_open", "list_item_open", "paragraph_open", "inline", "text"),
+            *("text_special", "paragraph_close", "list_item_close", "bullet_list_close"),
+        }
+        # As it was, but for the spaces without width.
+        assert shown.replace("\u200b", "").removeprefix("x ") == text
+        # What GitHub's filters look for in the text that they get.
+        assert not re.search(r"@\w|#\d|\bGH-\d|://|www\.\w", shown)
+
+
+@pytest.mark.parametrize("text", [EVIL, *EVIL.split(), "`", "``a`", "a`", " ", "`` ``"])
+def test_code_is_code_whatever_it_holds(text: str) -> None:
+    _, kinds = shown_by(f"- {code(text)}, and *more*")
+    assert kinds.count("code_inline") == 1
+    assert not {"html_inline", "link_open", "image"} & set(kinds)
+    assert "em_open" in kinds
+
+
+@pytest.mark.parametrize("write", [escape, code])
+def test_control_characters_are_written_out(write: Any) -> None:
+    assert "\u202e" not in write("a\u202eb\x00")
+    write("\ud800").encode()
+
+
+def test_what_is_no_markup_stays_readable() -> None:
+    for text in ("max_num_seqs 1.5 -> 2 (3 more), 50 % of l4-x2: a/b:c", "5-10 nodes", "0.5 GiB"):
+        assert escape(text) == text

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from components.node_pool_record import cpu_pool_fields, gpu_pool_fields
 from models.catalog import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
 from models.problems import stops
+from reports.pool_fields import cpu_pool_fields, gpu_pool_fields
 from reports.rollout import POOL_FIELDS, Rollout
 from rollouts import Sentence, pool_problems, pool_sentences
 from tests.manifests.plans import plan, pool

@@ -1,10 +1,20 @@
 """What people read of another cluster or another service."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rollouts import cluster_problem, cluster_sentence, service_sentence
+from models.problems import Severity
+from rollouts import (
+    PoolRoom,
+    Room,
+    cluster_problem,
+    cluster_sentence,
+    service_fields,
+    service_problems,
+    service_sentence,
+)
 
 CLUSTER = {
     "project": "acme-ml",
@@ -14,7 +24,9 @@ CLUSTER = {
     "network": None,
     "subnetwork": None,
 }
-SERVICE = {"namespace": "llm", "name": "llm-serving"}
+POOL = PoolRoom(id="l4", path="ray-llm:gpuPools[0]", nodes=2, max_nodes=3)
+ROOM = Room(pools=(POOL,), quotas=())
+SERVICE = service_fields("llm", "llm-serving", ROOM)
 
 
 @pytest.mark.parametrize("key", sorted(CLUSTER.keys() - {"existing"}))
@@ -57,7 +69,7 @@ def test_nothing_is_said_of_a_cluster_that_stays_or_of_what_is_not_known(
 
 
 def test_a_service_under_another_name_starts_beside_the_old_one() -> None:
-    sentence = service_sentence(SERVICE, {**SERVICE, "namespace": "chat"})
+    sentence = service_sentence(SERVICE, service_fields("chat", "llm-serving", ROOM))
     assert sentence is not None
     assert sentence.text.startswith(
         "The service llm-serving in the namespace llm becomes llm-serving in the namespace chat:"
@@ -65,6 +77,20 @@ def test_a_service_under_another_name_starts_beside_the_old_one() -> None:
     assert "takes the GPUs twice" in sentence.text
 
 
-@pytest.mark.parametrize("old", [SERVICE, None, "text"])
-def test_nothing_is_said_of_a_service_that_stays_or_was_not_noted(old: Any) -> None:
+def test_a_service_under_another_name_needs_room_unless_this_one_change_is_allowed() -> None:
+    new = service_fields("chat", "llm-serving", ROOM)
+    [problem] = service_problems(SERVICE, new, ROOM, ())
+    assert "is below the 4 nodes of l4" in problem.reason
+    id_ = problem.remedy.partition("{allow: ")[2].partition("}")[0]
+    # The state's numbers are all of one kind, and it notes the smoke test too.
+    noted = {**SERVICE, "nodes": {"l4": 2.0}, "smokeTest": "smoke-test-1"}
+    [allowed] = service_problems(noted, new, ROOM, (id_,))
+    assert allowed.severity is Severity.WARN
+    enough = Room(pools=(replace(POOL, max_nodes=4),), quotas=())
+    assert service_problems(SERVICE, new, enough, ()) == ()
+
+
+@pytest.mark.parametrize("old", [SERVICE, {}, {"service": None}, {"smokeTest": "smoke-test-1"}])
+def test_nothing_is_said_of_a_service_that_stays_or_was_not_noted(old: dict[str, Any]) -> None:
     assert service_sentence(old, dict(SERVICE)) is None
+    assert service_problems(old, dict(SERVICE), ROOM, ()) == ()

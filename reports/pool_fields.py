@@ -1,0 +1,39 @@
+"""What of a node pool counts when it changes, by the keys of a plan as data.
+
+The stack's state remembers the same, so that a preview and a comparison of two stack files say the
+same of a change.
+"""
+
+from collections.abc import Sequence
+
+from planning import CpuPoolPlan, PoolPlan
+from rollouts import PoolFields
+
+
+def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
+    """What is remembered of a GPU pool, by the keys of a plan as data."""
+    return {
+        "tier": pool.tier.id,
+        "accelerator": pool.tier.accelerator_type,
+        "gpusPerNode": pool.tier.gpu_count,
+        "gpuDriverVersion": pool.gpu_driver_version.value,
+        "spot": pool.spot,
+        "machineType": pool.machine_type,
+        "bootDiskType": pool.boot_disk_type,
+        "bootDiskGb": pool.boot_disk_gb,
+        "zones": list(pool.zones),
+        "minNodes": pool.min_nodes,
+        "maxNodes": pool.max_nodes,
+    }
+
+
+def cpu_pool_fields(pool: CpuPoolPlan, zones: Sequence[str]) -> PoolFields:
+    """What is remembered of the CPU pool, by the keys of a plan as data."""
+    return {
+        "machineType": pool.machine_type,
+        "bootDiskType": pool.boot_disk_type,
+        "bootDiskGb": pool.boot_disk_gb,
+        "zones": list(zones),
+        "minNodes": pool.min_nodes,
+        "maxNodes": pool.max_nodes,
+    }
