@@ -59,7 +59,7 @@ class Service:
         assert len(self.cluster.items(f"{RAY}/rayservices")) == 1
         assert len(self.cluster.items(f"{RAY}/rayclusters")) == 1
         jobs = self.cluster.items(f"/apis/batch/v1{NAMESPACE.removeprefix('/api/v1')}/jobs")
-        assert [job["status"].get("succeeded") for job in jobs] == [1]
+        assert [job["status"].get("succeeded") for job in jobs] == [1], jobs
         at_google = Counter[tuple[str, str]]()
         for entry in self.deployment.cloud.journal():
             if entry["phase"] == "done":
