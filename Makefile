@@ -102,6 +102,7 @@ bench: env ## measure planning, start-up, and updates against an earlier revisio
 	@$(PY) -m benchmarks.config_lines
 	@$(PY) -m benchmarks.planning
 	@$(PY) -m benchmarks.ways_out
+	@$(PY) -m benchmarks.preview_rules
 	@$(PY) -m benchmarks.start_up
 	@$(PY) -m benchmarks.updates $(ARGS)
 
