@@ -2,7 +2,8 @@
 
 Run: python -m benchmarks.preview_rules
 Prints milliseconds of CPU time, the median of seven runs, for stacks of several sizes of which one
-model is edited, or all change their Ray cluster. The engine's own call of the hook is not in it. The
+model is edited, all are, or all change their Ray cluster. The engine's own call of the hook is not in
+it. The
 aim is below 100 ms.
 """
 
