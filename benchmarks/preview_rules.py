@@ -2,9 +2,8 @@
 
 Run: python -m benchmarks.preview_rules
 Prints milliseconds of CPU time, the median of seven runs, for stacks of several sizes of which one
-model is edited, all are, or all change their Ray cluster. The engine's own call of the hook is not in
-it. The
-aim is below 100 ms.
+model is edited, all are, or the Ray cluster changes. The engine's own call of the hook is not in it.
+The aim is below 100 ms.
 """
 
 import statistics
