@@ -2,7 +2,7 @@
 
 Run: python -m benchmarks.preview_rules
 Prints milliseconds of CPU time, the median of seven runs, for stacks of several sizes of which one
-model is edited, all are, or the Ray cluster changes. The engine's own call of the hook is not in it.
+model is edited, all are, or the Ray cluster changes. The engine's own call of the hook is no part.
 The aim is below 100 ms.
 """
 
