@@ -5,8 +5,9 @@ import re
 import pytest
 import yaml
 
+from localcloud.testing.running_cluster import eventually
 from reports.drift import Drift, drift_of
-from tests.cluster.deployed import NAMESPACE, RAY_SERVICE, ClusterDeployment
+from tests.cluster.deployed import NAMESPACE, RAY, RAY_SERVICE, ClusterDeployment
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
 
@@ -53,6 +54,12 @@ def test_a_served_stack_has_no_drift_and_an_edit_by_hand_is_named(service: Servi
     assert "spec.rayClusterConfig.workerGroupSpecs[by-hand]" in fields
     deployment.pulumi("up", "--refresh", "--skip-preview")
     assert drift(deployment).resources == ()
+    # Without the group it is another Ray cluster, and KubeRay keeps the old one for a minute more.
+    eventually(
+        lambda: len(cluster.items(f"{RAY}/rayclusters")) == 1,
+        "the old cluster is gone",
+        seconds=180,
+    )
 
 
 def test_an_update_that_would_undo_an_edit_by_hand_is_stopped_until_its_preview_knows(
