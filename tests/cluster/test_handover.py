@@ -116,6 +116,9 @@ def test_a_busy_pool_stops_an_edit_that_is_to_hold_nobody(
     """
     busy = {**OTHER, "downscaleDelaySeconds": 3600}
     service.models(STEADY, {**busy, "replicas": {"min": 2, "max": 2}}).must_up()
+    eventually(
+        lambda: len(service.cluster.engine_pods("other")) == 2, "two replicas run", seconds=90
+    )
     service.models(STEADY, busy).must_up()
     assert len(service.cluster.engine_pods("other")) == 2
     before = replicas(service.cluster)
