@@ -112,7 +112,6 @@ class Replicas:
     """The autoscaling range of one deployment of Ray Serve and when it moves."""
 
     min: int
-    initial: int
     max: int
     target_ongoing_requests: int
     max_ongoing_requests: int

@@ -41,7 +41,6 @@ def replicas(
     downscale = _first(deployment.downscale_delay_seconds, defaults.downscale_delay_seconds)
     return Replicas(
         min=low,
-        initial=low,
         max=high,
         target_ongoing_requests=target,
         # A quarter above the target: Serve has to see more than the target to scale up.
@@ -90,7 +89,6 @@ def router_replicas(model: Replicas) -> Replicas:
     high = max(low, 1, math.ceil(requests / _ROUTER_TARGET_ONGOING_REQUESTS))
     return Replicas(
         min=low,
-        initial=low,
         max=high,
         target_ongoing_requests=_ROUTER_TARGET_ONGOING_REQUESTS,
         max_ongoing_requests=_ROUTER_TARGET_ONGOING_REQUESTS * 10,

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -112,19 +113,20 @@ def test_a_busy_pool_stops_an_edit_that_is_to_hold_nobody(
 ) -> None:
     """The preview counts the minimum of one replica; two run, on all nodes that the pool may have.
 
-    They keep running after the range was widened, because nothing scales down for an hour.
+    They keep running after the range was widened, because nothing scales down for an hour. The pool
+    of `steady` has room for two more: its new version has as many replicas as the old one.
     """
-    busy = {**OTHER, "downscaleDelaySeconds": 3600}
-    service.models(STEADY, {**busy, "replicas": {"min": 2, "max": 2}}).must_up()
-    eventually(
-        lambda: len(service.cluster.engine_pods("other")) == 2, "two replicas run", seconds=90
-    )
-    service.models(STEADY, busy).must_up()
-    assert len(service.cluster.engine_pods("other")) == 2
+    busy, steady = ({**item, "downscaleDelaySeconds": 3600} for item in (OTHER, STEADY))
+    two = {"replicas": {"min": 2, "max": 2}}
+    service.models({**steady, **two}, {**busy, **two}).must_up()
+    for name in ("other", "steady"):
+        eventually(partial(_count_is, service, name, 2), f"two replicas of {name}", seconds=90)
+    service.models(steady, busy).must_up()
     before = replicas(service.cluster)
+    assert [len(before[f"/{name} LLMServer:{name}"]) for name in ("other", "steady")] == [2, 2]
     edited = {
         **service.base,
-        "ray-llm:models": [STEADY, {**busy, "contextLength": 2048}],
+        "ray-llm:models": [{**steady, "contextLength": 2048}, {**busy, "contextLength": 2048}],
         "ray-llm:rollout": {"withoutRoom": setting},
     }
     with Load(service.cluster, ("other",), per_second=8) as load:
@@ -145,7 +147,14 @@ def test_a_busy_pool_stops_an_edit_that_is_to_hold_nobody(
     with Load(service.cluster, ("other",), per_second=4, at_once=400) as load:
         service.write(edited).must_up()
     assert load.lost == []
+    assert len(replicas(service.cluster)["/steady LLMServer:steady"]) == 2
+    # Nodes that later tests need.
+    service.models({**STEADY, "replicas": {"min": 1, "max": 1}}, OTHER).must_up()
     service.assert_whole()
+
+
+def _count_is(service: Service, model: str, count: int) -> bool:
+    return len(replicas(service.cluster)[f"/{model} LLMServer:{model}"]) == count
 
 
 def test_a_stream_of_forty_seconds_outlives_the_edit(slow: Service, figures: Figures) -> None:

@@ -26,7 +26,6 @@ from planning import (
 def replicas(low: int = 1, high: int = 4, **changes: Any) -> Replicas:
     values: dict[str, Any] = {
         "min": low,
-        "initial": low,
         "max": high,
         "target_ongoing_requests": 50,
         "max_ongoing_requests": 80,

@@ -54,7 +54,6 @@ def test_an_option_of_a_deployment_is_never_left_out_because_serve_would_keep_it
     of_model = {
         "name",
         "autoscaling_config.min_replicas",
-        "autoscaling_config.initial_replicas",
         "autoscaling_config.max_replicas",
         "autoscaling_config.target_ongoing_requests",
         "autoscaling_config.upscale_delay_s",
@@ -90,8 +89,7 @@ def test_numbers_of_replicas_are_those_that_serve_accepts(values: Values) -> Non
         for deployment in application["deployments"]:
             scaling = deployment["autoscaling_config"]
             assert all(type(number) in (int, float) for number in scaling.values())
-            assert 0 <= scaling["min_replicas"] <= scaling["initial_replicas"]
-            assert scaling["initial_replicas"] <= scaling["max_replicas"]
+            assert 0 <= scaling["min_replicas"] <= scaling["max_replicas"]
             assert scaling["max_replicas"] >= 1
             assert scaling["target_ongoing_requests"] > 0
             assert scaling["upscale_delay_s"] >= 0

@@ -122,8 +122,8 @@ def test_num_replicas_is_left_out_because_ray_ignores_it_and_uses_the_range() ->
     assert (scaling["min_replicas"], scaling["max_replicas"]) == (2, 2)
 
 
-def test_the_whole_range_is_written_because_rays_own_maximum_is_1_or_10() -> None:
-    range_ = replicas(0, 3, initial=1)
+def test_the_whole_range_is_written_without_a_number_to_which_serve_would_go_back() -> None:
+    range_ = replicas(0, 3)
     made = plan((model(replicas=range_, routers=range_),))
     for deployment in (
         config_of(model(replicas=range_))["deployment_config"],
@@ -131,7 +131,6 @@ def test_the_whole_range_is_written_because_rays_own_maximum_is_1_or_10() -> Non
     ):
         assert deployment["autoscaling_config"] == {
             "min_replicas": 0,
-            "initial_replicas": 1,
             "max_replicas": 3,
             "target_ongoing_requests": 50,
             "upscale_delay_s": 30,
@@ -275,7 +274,6 @@ def only_application(item: ModelPlan) -> dict[str, Any]:
     "scaled",
     [
         {"replicas": replicas(0, 9)},
-        {"replicas": replicas(1, 4, initial=2)},
         {"replicas": replicas(target_ongoing_requests=7)},
         {"replicas": replicas(max_ongoing_requests=99)},
         {"replicas": replicas(upscale_delay_seconds=1)},

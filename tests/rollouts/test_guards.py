@@ -25,7 +25,7 @@ from tests.manifests.plans import model, plan, pool, replicas
 from tests.manifests.written import ray_service
 from tests.rollouts.edits import APPENDS, EDITS
 
-ONE = replicas(min=1, initial=1, max=1)
+ONE = replicas(min=1, max=1)
 MODELS = (model("a", "t4", replicas=ONE), model("b", "l4", replicas=ONE))
 POOLS = (pool("t4", nodes_at_min=1), pool("l4", nodes_at_min=1))
 GPUS = {"t4": 1, "l4": 1}
