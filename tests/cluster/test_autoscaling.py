@@ -4,15 +4,13 @@ Ray Serve's autoscaling, Ray's cluster autoscaler (v2), KubeRay and the schedule
 machines are simulated (devtools/localcloud/localcloud/cluster/node_pools.py).
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
-from tests.cluster.deployed import RAY
+from tests.cluster.idle_workers import idle_timeout
 from tests.cluster.load import Load
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
@@ -39,26 +37,6 @@ def workers(cluster: Cluster) -> int:
     nodes = [pod["spec"].get("nodeName") for pod in cluster.ray_pods("t4")]
     assert len(set(nodes)) == len(nodes)
     return len(nodes)
-
-
-@contextlib.contextmanager
-def idle_timeout(cluster: Cluster, seconds: int) -> Iterator[None]:
-    """Let the autoscaler remove idle workers sooner than after the product's five minutes.
-
-    Only the RayCluster is changed. KubeRay keeps the change while the RayService is unchanged.
-    """
-
-    def patch(seconds: int) -> None:
-        options = {"spec": {"autoscalerOptions": {"idleTimeoutSeconds": seconds}}}
-        cluster.patch(f"{RAY}/rayclusters/{name}", options, "kubectl-edit")
-
-    (ray_cluster,) = cluster.items(f"{RAY}/rayclusters")
-    name = ray_cluster["metadata"]["name"]
-    patch(seconds)
-    try:
-        yield
-    finally:
-        patch(ray_cluster["spec"]["autoscalerOptions"]["idleTimeoutSeconds"])
 
 
 def asleep(cluster: Cluster) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import RAY_SERVICE, end, kill_engine
+from tests.cluster.idle_workers import idle_timeout
 from tests.cluster.load import Load
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
@@ -148,9 +149,14 @@ def test_a_busy_pool_stops_an_edit_that_is_to_hold_nobody(
         service.write(edited).must_up()
     assert load.lost == []
     assert len(replicas(service.cluster)["/steady LLMServer:steady"]) == 2
-    # Nodes that later tests need.
-    service.models({**STEADY, "replicas": {"min": 1, "max": 1}}, OTHER).must_up()
     service.assert_whole()
+    # Nodes that later tests need.
+    one = {"replicas": {"min": 1, "max": 1}}
+    service.models({**STEADY, **one}, {**OTHER, **one}).must_up()
+    with idle_timeout(service.cluster, 5):
+        eventually(
+            lambda: len(service.cluster.ray_pods("l4")) == 1, "no idle worker is left", seconds=180
+        )
 
 
 def _count_is(service: Service, model: str, count: int) -> bool:
