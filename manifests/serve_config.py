@@ -130,10 +130,10 @@ def _version(arguments: str) -> str:
 
 def _autoscaling_config(replicas: Replicas) -> dict[str, Any]:
     # All keys, always: Ray's own defaults are max 1 with the block and max 10 without it, and
-    # an unknown or forgotten key is not an error. But no `initial_replicas`: Serve goes back to that
-    # number at every change of the block, however many replicas are busy by then (`register` in
-    # ray/serve/_private/autoscaling_state.py, 2.49.1 to 2.60.0). Without it a deployment starts
-    # with its minimum and keeps what runs.
+    # an unknown or forgotten key is not an error. But no `initial_replicas`: Serve goes back to
+    # that number at every change of the block, however many replicas are busy by then
+    # (`register` in ray/serve/_private/autoscaling_state.py, 2.49.1 to 2.60.0). Without it a
+    # deployment starts with its minimum and keeps what runs.
     return {
         "min_replicas": replicas.min,
         "max_replicas": replicas.max,
