@@ -12,7 +12,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_gcp import container
 
-from components.cluster_record import record_cluster
+from components.explained_record import explained_record
 from components.kubeconfig import gke_context, gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
 from components.node_pool_record import record_node_pools
@@ -20,7 +20,7 @@ from models.problems import without_secrets
 from models.stack import KubeRayInstall
 from planning import CpuPoolPlan, Plan
 from reports.pool_fields import cpu_pool_fields
-from rollouts import cluster_fields
+from rollouts import cluster_fields, cluster_problem, cluster_sentence
 
 # Fields to ignore: deleting the default pool makes the provider report them as changed, and
 # changing them would replace the cluster (https://github.com/pulumi/pulumi/issues/8991).
@@ -105,7 +105,7 @@ class GkeCluster(pulumi.ComponentResource):
         super().__init__("ray-llm:index:GkeCluster", name, None, opts)
         context = gke_context(args.project, args.location, args.name)
         kubeconfig: pulumi.Output[str] | None
-        record = record_cluster(
+        record = explained_record(
             f"{name}-record",
             cluster_fields(
                 args.project,
@@ -114,9 +114,11 @@ class GkeCluster(pulumi.ComponentResource):
                 existing=args.existing,
                 network=args.network,
                 subnetwork=args.subnetwork,
+                protected=args.deletion_protection,
             ),
             self,
-            protected=args.deletion_protection and not args.existing,
+            cluster_sentence,
+            cluster_problem,
         )
         if not args.existing:
             cluster = self._created(name, args, record)

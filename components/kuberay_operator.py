@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import pulumi
 
+from components.explained_record import explained_record
 from components.kuberay_crds import CRD_SOURCE, KubeRayCrds
 from components.kubernetes_object import KubernetesObject, with_plugin
 from models.stack import KubeRayInstall
 from planning import Plan
+from rollouts import operator_fields, operator_sentence
 
 CHART_REPOSITORY: Final = "https://ray-project.github.io/kuberay-helm/"
 NAMESPACE: Final = "kuberay-system"
@@ -72,6 +74,12 @@ class KubeRayOperator(pulumi.ComponentResource):
         self, name: str, args: KubeRayOperatorArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ray-llm:index:KubeRayOperator", name, None, opts)
+        explained_record(
+            f"{name}-record",
+            operator_fields(args.install, args.version),
+            self,
+            operator_sentence,
+        )
         if args.install is KubeRayInstall.HELM:
             release = self._helm_release(name, args)
             self.version = release.version.apply(lambda version: version or args.version)

@@ -200,7 +200,7 @@ class _Renamed:
         fields = service_fields(hooks.manifest.namespace, hooks.manifest.name, hooks.room)
         if pulumi.runtime.is_dry_run() and (sentence := service_sentence(old, fields)):
             say((sentence,), hooks.owner)
-        problems = service_problems(old, fields, hooks.room, hooks.manifest.allow)
+        problems = service_problems(old, fields, hooks.room, hooks.manifest.policy)
         if found := stops(problems):
             raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
         if pulumi.runtime.is_dry_run():

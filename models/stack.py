@@ -542,8 +542,9 @@ def _change_ids(value: object) -> object:
     ids = value if isinstance(value, list | tuple) else (value,)
     if all(isinstance(id_, str) and re.fullmatch(CHANGE_ID, id_) for id_ in ids):
         return tuple(ids)
+    reason = "holds what is not the id of a change" if len(ids) > 1 else "is not the id of a change"
     raise InvalidValueError(
-        "is not the id of a change",
+        "has no value" if value is None else reason,
         "Copy the id from the sentence that stops the change, a c and eight characters such as "
         "c0123abcd, or leave allow out",
     )

@@ -11,18 +11,21 @@ from manifests import service_manifests
 from models.problems import Problem
 from models.stack import RolloutStrategy
 from planning import Plan
-from reports.difference import Change, Difference
+from reports.difference import Change
 from reports.pool_fields import cpu_pool_fields, gpu_pool_fields
 from reports.rollout import Rollout
 from rollouts import (
     NOTHING_CHANGES,
     Kind,
+    OperatorFields,
     PoolFields,
     Sentence,
     change_problems,
     cluster_fields,
     cluster_problem,
     cluster_sentence,
+    operator_fields,
+    operator_sentence,
     pool_problems,
     pool_sentences,
     predict,
@@ -58,22 +61,19 @@ class ChangeEffects:
         return self.sentences == (NOTHING_CHANGES,) and not (self.settings or self.problems)
 
 
-def change_effects(old: Plan, new: Plan, changes: Difference) -> ChangeEffects:
-    """What the change from `old` to `new` does; changes: their difference as data."""
+def change_effects(old: Plan, new: Plan) -> ChangeEffects:
+    """What the change from `old` to `new` does."""
     before, after = _identity(old), _identity(new)
     prediction: Prediction | None = None
     problems: tuple[Problem, ...] = ()
     if replaced := cluster_sentence(before, after):
         said = [replaced]
-        problem = cluster_problem(before, after) if old.cluster.deletion_protection else None
+        problem = cluster_problem(before, after)
         problems = (problem,) if problem else ()
     else:
         # Of the operator the prediction says nothing, because it stands beside the RayService.
-        said = [
-            Sentence(f"{_capital(rollout)} ({', '.join(causes)}).", warns=False)
-            for rollout, causes in changes.rollouts
-            if rollout is Rollout.OPERATOR
-        ]
+        operator = operator_sentence(_operator(old), _operator(new))
+        said = [operator] if operator else []
         prediction, of_service, problems = _of_service(old, new)
         said += [*of_service, *_of_pools(old, new)]
         problems = (*problems, *_pool_problems(old, new))
@@ -95,11 +95,12 @@ def _identity(plan: Plan) -> Mapping[str, object]:
         existing=cluster.existing,
         network=cluster.network,
         subnetwork=cluster.subnetwork,
+        protected=cluster.deletion_protection,
     )
 
 
-def _capital(rollout: Rollout) -> str:
-    return f"{rollout[0].upper()}{rollout[1:]}"
+def _operator(plan: Plan) -> OperatorFields:
+    return operator_fields(plan.release.install, plan.release.kuberay.version)
 
 
 def _of_service(
@@ -122,7 +123,7 @@ def _of_service(
             for item in (before, after)
         )
         renamed = service_sentence(was, is_)
-        problems = service_problems(was, is_, after.room, after.rollout.allow)
+        problems = service_problems(was, is_, after.room, after.rollout.policy)
         return prediction, (renamed,) if renamed else (), problems
     return prediction, said, change_problems(change, after.rollout.policy)
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from models.problems import Problem, StackError
     from reports.change_effects import ChangeEffects
-    from reports.difference import Difference
     from reports.pulumi_preview import EnginePreview
     from reports.sources import Source
 
@@ -348,7 +347,7 @@ def _diff(options: argparse.Namespace) -> int:
             raise SourceError("diff: name OLD and NEW, or OLD and --stack, or --base and --stack.")
         old, new = (_source(source, options) for source in sources)
     changes = difference(old.summary if old else None, new.summary)
-    effects = _effects(old, new, changes)
+    effects = _effects(old, new)
     _print(difference_markdown(changes, effects))
     _print_problems([*(effects.problems if effects else ()), *rollout_problems(changes, effects)])
     return DEPLOYABLE
@@ -375,15 +374,13 @@ def _source_of_base(options: argparse.Namespace) -> "Source | None":
     return None if plan is None else Source.of(plan)
 
 
-def _effects(
-    old: "Source | None", new: "Source | None", changes: "Difference"
-) -> "ChangeEffects | None":
+def _effects(old: "Source | None", new: "Source | None") -> "ChangeEffects | None":
     """What the change does; None if it is a new stack, or both plans are not known."""
     if old is None or new is None or old.plan is None or new.plan is None:
         return None
     from reports.change_effects import change_effects
 
-    return change_effects(old.plan, new.plan, changes)
+    return change_effects(old.plan, new.plan)
 
 
 def _print_problems(problems: "Sequence[Problem]") -> None:
@@ -416,7 +413,7 @@ def _comment(options: argparse.Namespace) -> int:
         new=new.summary if new else None,
         stops=stops,
         changes=changes,
-        effects=_effects(old, new, changes) if changes else None,
+        effects=_effects(old, new) if changes else None,
         no_old=no_old,
         preview=_engine_preview(options.preview, options.stack),
         commit=options.commit,

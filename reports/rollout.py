@@ -37,8 +37,8 @@ class Rollout(StrEnum):
     )
     POOL_REPLACED = "the node pool is deleted and created again; its models are down until then"
     SERVICE_REPLACED = (
-        "the RayService is replaced by another one, whose endpoints are others; no model answers "
-        "until it has loaded"
+        "the RayService is replaced by another one, whose endpoints are others; the old one goes "
+        "when that one answers"
     )
     CLUSTER_REPLACED = (
         "the cluster is replaced by another one, with everything in it; no model answers until "

@@ -26,7 +26,7 @@ RULES: Final[Mapping[Rollout, tuple[str, str]]] = {
     Rollout.POOL_REPLACED_AND_SECOND_CLUSTER: _REPLACED,
     Rollout.SERVICE_REPLACED: (
         "rollout-service-replaced",
-        "Keep the name, or inform the clients first",
+        "Keep name and namespace, or inform the clients first",
     ),
     Rollout.CLUSTER_REPLACED: (
         "rollout-cluster-replaced",

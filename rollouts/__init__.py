@@ -20,6 +20,7 @@ from rollouts.handover import (
     without,
 )
 from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
+from rollouts.operator_change import OperatorFields, operator_fields, operator_sentence
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
 from rollouts.replacement import (
@@ -52,6 +53,7 @@ __all__ = [
     "ModelChange",
     "ModelStart",
     "ModelState",
+    "OperatorFields",
     "Pod",
     "Policy",
     "PoolFields",
@@ -81,6 +83,8 @@ __all__ = [
     "judged",
     "leftovers",
     "next_wave",
+    "operator_fields",
+    "operator_sentence",
     "pool_problems",
     "pool_sentences",
     "predict",

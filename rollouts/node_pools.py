@@ -18,7 +18,13 @@ PoolFields = Mapping[str, Any]
 _REPLACING: Final = frozenset(chain(*REPLACING_POOL_FIELDS.values()))
 _NODE_BY_NODE: Final = frozenset(chain(*NODE_BY_NODE_POOL_FIELDS.values()))
 _NAMED: Final = 5
-# The way around a pool that is replaced, by whether it hosts the Ray head.
+# What a lost node means, and the way around a pool that is replaced, by whether it hosts the head.
+_WITHOUT_NODE: Final = {
+    True: "When the node of the Ray head goes, every model stops answering until it has loaded "
+    "again.",
+    False: "A model whose only replica is on the node does not answer until it has loaded on "
+    "another one.",
+}
 _AROUND: Final = {
     True: "Take it back, because the Ray head has no other pool",
     False: "Append a second pool under another name, move its models there, and remove the first "
@@ -77,16 +83,16 @@ def _changed(pool: str, old: PoolFields, new: PoolFields, *, ray_head: bool) -> 
             warns=True,
         )
     elif node_by_node:
-        what = (
-            "When the node of the Ray head goes, every model stops answering until it has loaded "
-            "again."
-            if ray_head
-            else "A model whose only replica is on the node does not answer until it has loaded on "
-            "another one."
-        )
         yield Sentence(
             f"GKE replaces the nodes of pool {pool} one after the other, because "
-            f"{_change(node_by_node)}. {what}",
+            f"{_change(node_by_node)}. {_WITHOUT_NODE[ray_head]}",
+            warns=True,
+        )
+    elif lost := _lost_zones(old, new):
+        # What runs there is evicted: GKE deletes the nodes of a zone that a pool leaves.
+        yield Sentence(
+            f"Node pool {pool} leaves {listed(lost, _NAMED)}, and GKE deletes its nodes there. "
+            f"{_WITHOUT_NODE[ray_head]}",
             warns=True,
         )
     elif changed:
@@ -128,6 +134,13 @@ def pool_problems(
 def _replacing(old: PoolFields, new: PoolFields) -> list[str]:
     # A key that only one of them has is another version's, and no change.
     return [key for key in new if key in old and new[key] != old[key] and key in _REPLACING]
+
+
+def _lost_zones(old: PoolFields, new: PoolFields) -> list[str]:
+    before, after = (
+        zones if isinstance(zones := pool.get("zones"), list | tuple) else () for pool in (old, new)
+    )
+    return [zone for zone in before if zone not in after] if after else []
 
 
 def _whole(value: Any) -> Any:

@@ -3,11 +3,12 @@
 Neither has a rename: Pulumi makes another one and deletes the old one.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, TypeGuard
 
 from models.problems import Problem
-from rollouts.guards import judged
+from models.stack import RolloutStrategy
+from rollouts.guards import Policy, judged
 from rollouts.room import Room, shortages
 from rollouts.sentence import Sentence, listed
 
@@ -27,9 +28,16 @@ _KEYS: Final[Mapping[str, str]] = {
 
 
 def cluster_fields(
-    project: Any, name: Any, location: Any, *, existing: bool, network: Any, subnetwork: Any
+    project: Any,
+    name: Any,
+    location: Any,
+    *,
+    existing: bool,
+    network: Any,
+    subnetwork: Any,
+    protected: bool,
 ) -> Mapping[str, Any]:
-    """What is remembered of a cluster."""
+    """What is remembered of a cluster; protected: whether the next change of it is stopped."""
     return {
         "project": project,
         "name": name,
@@ -37,6 +45,7 @@ def cluster_fields(
         "existing": existing,
         "network": network,
         "subnetwork": subnetwork,
+        "protected": protected,
     }
 
 
@@ -55,22 +64,27 @@ def cluster_sentence(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sentence
             "this stack has in it is deleted at the end of the `up`.",
             warns=True,
         )
-    after = (
-        f"The models start in {new.get('name')}, which others own."
-        if new.get("existing")
-        else "No model answers until the other cluster has loaded it."
-    )
+    after = "No model answers until the other cluster has loaded it."
+    if new.get("existing"):
+        after = (
+            "No cluster of that name is left that could be adopted."
+            if all(old.get(key) == new.get(key) for key in ("project", "name", "location"))
+            else f"The models start in {new.get('name')}, which others own."
+        )
     return Sentence(
-        f"The GKE cluster {old.get('name')} is deleted with everything in it, {why}, because GKE "
-        f"changes none of these in place. {after}",
+        f"The GKE cluster {old.get('name')} is deleted with everything in it, {why}, which GKE "
+        f"does not change in place. {after}",
         warns=True,
     )
 
 
 def cluster_problem(old: Mapping[str, Any], new: Mapping[str, Any]) -> Problem | None:
-    """What stops the replacement of a protected cluster; None if it stays."""
+    """What stops the replacement of a protected cluster; None if it stays.
+
+    What counts is the protection that the state has: Pulumi's is the same.
+    """
     changed = _changed(old, new)
-    if not changed or old.get("existing"):
+    if not changed or old.get("existing") or not old.get("protected"):
         return None
     return Problem(
         path=_KEYS[changed[0]],
@@ -108,18 +122,37 @@ def service_sentence(old: ServiceFields, new: ServiceFields) -> Sentence | None:
 
 
 def service_problems(
-    old: ServiceFields, new: ServiceFields, room: Room, allow: Collection[str]
+    old: ServiceFields, new: ServiceFields, room: Room, policy: Policy
 ) -> tuple[Problem, ...]:
-    """What the other service lacks beside the old one, as `shortages`; none if it stays.
+    """What stops another service beside the old one; none if it stays.
 
-    allow: the ids of changes that pass.
+    It is the same as for a second Ray cluster: `shortages`, and a strategy that refuses it.
     """
     if not _is_renamed(old, new):
         return ()
     nodes = old.get("nodes")
-    kept = nodes if isinstance(nodes, Mapping) else {}
+    # Pulumi's numbers are all of one kind.
+    kept = {pool: int(count) for pool, count in nodes.items()} if _are_counts(nodes) else {}
+    found = [*shortages(kept, room)]
+    if policy.strategy is RolloutStrategy.IN_PLACE_ONLY:
+        found.append(
+            Problem(
+                path="ray-llm:rollout.strategy",
+                value=str(policy.strategy),
+                reason="refuses this change, because another service starts beside the old one",
+                remedy="Take it back, or write strategy: newCluster, which takes the GPUs twice "
+                "meanwhile",
+                rule="second-cluster-refused",
+            )
+        )
     fields = [{key: item.get(key) for key in new} for item in (old, new)]
-    return judged(shortages(kept, room), fields, allow)
+    return judged(found, fields, policy.allow)
+
+
+def _are_counts(nodes: Any) -> TypeGuard[Mapping[str, float]]:
+    return isinstance(nodes, Mapping) and all(
+        isinstance(count, int | float) for count in nodes.values()
+    )
 
 
 def _is_renamed(old: ServiceFields, new: ServiceFields) -> bool:

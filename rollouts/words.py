@@ -340,7 +340,8 @@ def _bill(rollout: Rollout, expected: Expectation) -> str:
                 most[demand.pool] += sign * demand.most
     changes = [
         f"{listed(_signed(gpus), _NAMED)} at their {name}{_a_month(gpus, expected)}"
-        for name, gpus in (("minimum", least), ("maximum", most))
+        # More replicas than the nodes of a pool hold do not come.
+        for name, gpus in (("minimum", least), ("maximum, as far as maxNodes allows", most))
         if any(gpus.values())
     ]
     return f"Afterwards the models take {', and '.join(changes)}." if changes else ""
@@ -363,8 +364,8 @@ def _a_month(gpus: Counter[str], expected: Expectation) -> str:
     others = [pool for pool in changed if pool not in known]
     if not known or price is None:
         return f" (the price of {listed(others, _NAMED)} is not known here)"
-    without = f" without {listed(others, _NAMED)}" if others else ""
-    return f" (USD {price * HOURS_A_MONTH:+,.0f} a month{without})"
+    unknown = f"; the price of {listed(others, _NAMED)} is not known here" if others else ""
+    return f" (USD {round(price * HOURS_A_MONTH):+,} a month{unknown})"
 
 
 def _them(items: Sequence[object]) -> str:

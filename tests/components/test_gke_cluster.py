@@ -106,8 +106,8 @@ def test_adopting_by_context_calls_nothing_and_creates_nothing(record: Record, p
     shared = adopted(plan, context="shared")
     recording = record(lambda: cluster_of(shared))
     assert recording.calls == []
-    names = [item.name for item in recording.registrations]
-    assert names == ["cluster", "cluster-record", "cluster-kubernetes"]
+    names = sorted(item.name for item in recording.registrations)
+    assert names == ["cluster", "cluster-kubernetes", "cluster-record"]
     provider = recording.one(PROVIDER)
     assert provider.inputs["context"] == "shared"
     assert "kubeconfig" not in provider.inputs
@@ -118,8 +118,8 @@ def test_adopting_without_context_reads_the_endpoint_from_gke(record: Record, pl
     shared = adopted(plan, context=None)
     recording = record(lambda: cluster_of(shared))
     assert recording.calls == ["gcp:container/getCluster:getCluster"]
-    names = [item.name for item in recording.registrations]
-    assert names == ["cluster", "cluster-record", "cluster-kubernetes"]
+    names = sorted(item.name for item in recording.registrations)
+    assert names == ["cluster", "cluster-kubernetes", "cluster-record"]
     kubeconfig = json.loads(recording.one(PROVIDER).inputs["kubeconfig"])
     assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://203.0.113.9"
 

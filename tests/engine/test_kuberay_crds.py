@@ -250,6 +250,7 @@ def test_crds_that_were_resources_move_to_records(tmp_path: Path) -> None:
     deployment.run_program(Path(__file__).parents[2])
     assert deployment.changes() == {
         Change("delete", "kubernetes:yaml/v2:ConfigGroup", "kuberay-crds"),
+        Change("create", RECORD, "kuberay-record"),
         *(Change("update", RECORD, f"kuberay-crd-{plural}") for plural in PLURALS),
     }
     deployment.must_up()

@@ -139,8 +139,8 @@ def test_the_id_of_a_change_lets_it_pass_at_the_preview_and_in_up(
     edited = {**config, "ray-llm:versions": {"ray": DEFAULT_RAY}}
     stack.write(edited)
     after = plan_of_file(path, assume_token=True)
-    changes = difference(plan_summary(before), plan_summary(after))
-    [by_files] = change_effects(before, after, changes).problems
+    difference(plan_summary(before), plan_summary(after))
+    [by_files] = change_effects(before, after).problems
     stopped = [stack.preview(), stack.pulumi("up", "--skip-preview")]
     ids = set()
     for done in stopped:

@@ -205,7 +205,7 @@ def said(case: Case, stack: Mapping[str, Any]) -> tuple[Problem, ...]:
             return plan.warnings
         old = make_plan(_reading(merged(BASE, case.before), directory))
         changed = difference(plan_summary(old), plan_summary(plan))
-        effects = change_effects(old, plan, changed)
+        effects = change_effects(old, plan)
         return (*plan.warnings, *rollout_problems(changed, effects), *effects.problems)
 
 

@@ -35,7 +35,7 @@ def plans(new: dict[str, Any], old: dict[str, Any] | None = None) -> tuple[Any, 
 
 def effects(new: dict[str, Any], old: dict[str, Any] | None = None) -> ChangeEffects:
     before, after = plans(new, old)
-    return change_effects(before, after, difference(plan_summary(before), plan_summary(after)))
+    return change_effects(before, after)
 
 
 def told(found: ChangeEffects) -> str:
@@ -45,7 +45,7 @@ def told(found: ChangeEffects) -> str:
 def markdown(new: dict[str, Any], old: dict[str, Any] | None = None) -> str:
     before, after = plans(new, old)
     changes = difference(plan_summary(before), plan_summary(after))
-    return difference_markdown(changes, change_effects(before, after, changes))
+    return difference_markdown(changes, change_effects(before, after))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_pool_of_a_protected_stack_is_stopped_once() -> None:
     for cluster, rules in ((CLUSTER, []), (protected["cluster"], ["pool-replaced"])):
         before, after = plans(spot, {"cluster": cluster})
         changes = difference(plan_summary(before), plan_summary(after))
-        found = change_effects(before, after, changes)
+        found = change_effects(before, after)
         assert [problem.rule for problem in found.problems] == rules
         warned = [problem.rule for problem in rollout_problems(changes, found)]
         assert ("rollout-pool-replaced" in warned) != bool(rules)
@@ -167,7 +167,7 @@ def content(preview: EnginePreview | None) -> CommentContent:
         stack="test",
         new=plan_summary(after),
         changes=changes,
-        effects=change_effects(before, after, changes),
+        effects=change_effects(before, after),
         preview=preview,
     )
 
@@ -179,7 +179,7 @@ def test_a_comment_without_a_preview_says_what_will_stop_it() -> None:
         stack="test",
         new=plan_summary(after),
         changes=changes,
-        effects=change_effects(before, after, changes),
+        effects=change_effects(before, after),
     )
     text = comment(stopped)
     assert "⚠️ Stack `test` can be deployed, but `pulumi preview` would stop this change" in text

@@ -108,7 +108,7 @@ def test_added_models_say_when_they_answer_and_which_sleep() -> None:
     )
     assert bill.text == (
         "Afterwards the models take 1 GPU of l4 more at their minimum (USD +730 a month), and "
-        "2 GPUs of l4 more at their maximum (USD +1,461 a month)."
+        "2 GPUs of l4 more at their maximum, as far as maxNodes allows (USD +1,461 a month)."
     )
 
 
@@ -116,7 +116,8 @@ def test_a_wider_range_and_a_model_less_change_the_bill() -> None:
     one, two = small(replicas=between(1, 2)), small(name="b", replicas=between(1, 1))
     *_, wider = said(manifests([one]), manifests([small(replicas=between(1, 6))]))
     assert wider.text == (
-        "Afterwards the models take 4 GPUs of l4 more at their maximum (USD +2,922 a month)."
+        "Afterwards the models take 4 GPUs of l4 more at their maximum, as far as maxNodes allows "
+        "(USD +2,922 a month)."
     )
     *_, fewer = said(manifests([one, two]), manifests([one]))
     assert fewer.text.startswith("Afterwards the models take 1 GPU of l4 fewer at their minimum (")
@@ -127,8 +128,8 @@ def test_a_price_that_is_not_known_is_said_and_never_taken_for_nothing() -> None
     pools = {"l4": PoolNode(gpus=1, usd_per_hour=None)}
     *_, bill = said(manifests([one]), manifests([small(replicas=between(1, 6))]), pools=pools)
     assert bill.text == (
-        "Afterwards the models take 4 GPUs of l4 more at their maximum (the price of l4 is not "
-        "known here)."
+        "Afterwards the models take 4 GPUs of l4 more at their maximum, as far as maxNodes allows "
+        "(the price of l4 is not known here)."
     )
 
 

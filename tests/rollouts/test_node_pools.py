@@ -46,10 +46,17 @@ def test_replaced_nodes_are_a_warning(key: str) -> None:
     assert "the Ray head goes, every model stops" in said({key: "x"}, ray_head=True).text
 
 
-def test_sizes_and_zones_change_in_place() -> None:
-    assert said({"maxNodes": 9, "zones": ["us-central1-b"]}) == Sentence(
+def test_sizes_and_more_zones_change_in_place() -> None:
+    assert said({"maxNodes": 9, "zones": [*L4["zones"], "us-central1-z"]}) == Sentence(
         "Node pool l4 changes in place (zones and maxNodes): no node is replaced.", warns=False
     )
+
+
+def test_the_nodes_of_a_zone_that_a_pool_leaves_are_deleted() -> None:
+    sentence = said({"zones": ["us-central1-z"]})
+    assert sentence.warns
+    assert f"Node pool l4 leaves {L4['zones'][0]}" in sentence.text
+    assert "does not answer until it has loaded on another one" in sentence.text
 
 
 def test_the_most_that_happens_to_a_pool_is_said() -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from models.problems import Severity
+from models.stack import RolloutStrategy
 from rollouts import (
+    Policy,
     PoolRoom,
     Room,
     cluster_problem,
@@ -23,13 +25,14 @@ CLUSTER = {
     "existing": False,
     "network": None,
     "subnetwork": None,
+    "protected": True,
 }
 POOL = PoolRoom(id="l4", path="ray-llm:gpuPools[0]", nodes=2, max_nodes=3)
 ROOM = Room(pools=(POOL,), quotas=())
 SERVICE = service_fields("llm", "llm-serving", ROOM)
 
 
-@pytest.mark.parametrize("key", sorted(CLUSTER.keys() - {"existing"}))
+@pytest.mark.parametrize("key", sorted(CLUSTER.keys() - {"existing", "protected"}))
 def test_a_cluster_with_another_identity_is_another_cluster(key: str) -> None:
     new = {**CLUSTER, key: "other"}
     sentence = cluster_sentence(CLUSTER, new)
@@ -49,6 +52,16 @@ def test_a_created_cluster_that_is_to_be_adopted_would_be_deleted() -> None:
     assert "because ray-llm:cluster.existing changes" in sentence.text
     assert problem is not None
     assert problem.path == "ray-llm:cluster.existing"
+    assert "No cluster of that name is left" in sentence.text
+    other = cluster_sentence(CLUSTER, {**new, "name": "shared"})
+    assert other is not None
+    assert "The models start in shared, which others own." in other.text
+
+
+def test_what_counts_is_the_protection_that_the_state_has() -> None:
+    new = {**CLUSTER, "name": "other", "protected": False}
+    assert cluster_problem(CLUSTER, new) is not None
+    assert cluster_problem({**CLUSTER, "protected": False}, new) is None
 
 
 def test_an_adopted_cluster_is_left_and_not_deleted() -> None:
@@ -79,18 +92,27 @@ def test_a_service_under_another_name_starts_beside_the_old_one() -> None:
 
 def test_a_service_under_another_name_needs_room_unless_this_one_change_is_allowed() -> None:
     new = service_fields("chat", "llm-serving", ROOM)
-    [problem] = service_problems(SERVICE, new, ROOM, ())
+    [problem] = service_problems(SERVICE, new, ROOM, Policy())
     assert "is below the 4 nodes of l4" in problem.reason
     id_ = problem.remedy.partition("{allow: ")[2].partition("}")[0]
     # The state's numbers are all of one kind, and it notes the smoke test too.
     noted = {**SERVICE, "nodes": {"l4": 2.0}, "smokeTest": "smoke-test-1"}
-    [allowed] = service_problems(noted, new, ROOM, (id_,))
+    [allowed] = service_problems(noted, new, ROOM, Policy(allow=(id_,)))
     assert allowed.severity is Severity.WARN
     enough = Room(pools=(replace(POOL, max_nodes=4),), quotas=())
-    assert service_problems(SERVICE, new, enough, ()) == ()
+    assert service_problems(SERVICE, new, enough, Policy()) == ()
+
+
+def test_a_strategy_in_place_refuses_another_service() -> None:
+    new = service_fields("chat", "llm-serving", ROOM)
+    policy = Policy(strategy=RolloutStrategy.IN_PLACE_ONLY)
+    enough = Room(pools=(replace(POOL, max_nodes=4),), quotas=())
+    assert [problem.rule for problem in service_problems(SERVICE, new, enough, policy)] == [
+        "second-cluster-refused"
+    ]
 
 
 @pytest.mark.parametrize("old", [SERVICE, {}, {"service": None}, {"smokeTest": "smoke-test-1"}])
 def test_nothing_is_said_of_a_service_that_stays_or_was_not_noted(old: dict[str, Any]) -> None:
     assert service_sentence(old, dict(SERVICE)) is None
-    assert service_problems(old, dict(SERVICE), ROOM, ()) == ()
+    assert service_problems(old, dict(SERVICE), ROOM, Policy()) == ()
