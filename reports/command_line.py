@@ -325,6 +325,7 @@ def _stop_document(error: "StackError") -> dict[str, Any]:
 
 
 def _diff(options: argparse.Namespace) -> int:
+    from models.problems import stops
     from reports.difference import difference
     from reports.difference_markdown import difference_markdown
     from reports.rollout_warnings import rollout_problems
@@ -349,8 +350,9 @@ def _diff(options: argparse.Namespace) -> int:
     changes = difference(old.summary if old else None, new.summary)
     effects = _effects(old, new)
     _print(difference_markdown(changes, effects))
-    _print_problems([*(effects.problems if effects else ()), *rollout_problems(changes, effects)])
-    return DEPLOYABLE
+    found = effects.problems if effects else ()
+    _print_problems([*found, *rollout_problems(changes, effects)])
+    return STOPPED if stops(found) else DEPLOYABLE
 
 
 def _source(name: str, options: argparse.Namespace) -> "Source":

@@ -152,6 +152,23 @@ def test_a_nested_secret_stops_every_command_and_is_shown_by_none(
         assert "in plain text" in out + err
 
 
+def test_a_difference_that_a_preview_would_stop_ends_as_a_stopped_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for name in ("one", "two"):
+        content = values([small()], versions={"ray": "2.49.1"})
+        content["ray-llm:cluster"] = {**content["ray-llm:cluster"], "name": f"llm-{name}"}
+        path = tmp_path / f"Pulumi.{name}.yaml"
+        path.write_text(yaml.safe_dump({"config": content}), encoding="utf-8")
+        files.append(path)
+    code, _, err = run(capsys, "diff", *files)
+    assert code == STOPPED, err
+    assert "deletes the GKE cluster llm-one with everything in it" in err
+    code, _, err = run(capsys, "diff", files[0], files[0])
+    assert code == DEPLOYABLE, err
+
+
 @pytest.mark.parametrize("form", [[], ["--json"], ["--markdown"]])
 def test_what_looks_like_a_token_is_printed_in_no_form(
     form: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
