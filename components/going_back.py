@@ -16,6 +16,7 @@ from rollouts import Left, WayBack, is_as_wanted, serve_config, way_back
 
 _POLL_SECONDS: Final = 0.5
 _SAY_SECONDS: Final = 30.0
+_SEEN_SECONDS: Final = 60.0
 _TRIES: Final = 20
 _QUIET_SECONDS: Final = 5.0
 """KubeRay looks at a RayService every two seconds (ServiceDefaultRequeueDuration)."""
@@ -170,10 +171,14 @@ class GoingBack:
     def _await_switch(self) -> None:
         """Returns when the Ray cluster that answers is as wanted; raises HandoverError."""
         started = said = time.monotonic()
+        seen = False
         while (now := time.monotonic()) - started < SMOKE_TEST_DEADLINE_SECONDS:
             state = self.service.state()
             if state is None or (not state.switches and self._is_as_wanted(state)):
                 return
+            seen = seen or state.switches
+            if not seen and now - started > _SEEN_SECONDS:
+                return  # KubeRay takes the cluster that answers for this one, and starts none
             if now - said > _SAY_SECONDS:
                 said = now
                 self.say(f"The Ray cluster {state.pending} starts ({now - started:.0f} s)")

@@ -46,6 +46,9 @@ def cluster_change(
     muted: list[Difference] = []
     unclear: list[Difference] = []
     for found, is_muted in _all_differences(old, new, release, appended):
+        if is_muted and not found.certain:
+            # As the empty `workersToDelete` that Ray's autoscaler leaves behind.
+            continue
         if found.path.partition(".")[0] in _UNCLEAR or not found.certain:
             unclear.append(found)
         else:

@@ -29,6 +29,8 @@ def test_the_cluster_of_a_spec_is_known_again_though_its_autoscaler_has_counted_
 ) -> None:
     assert is_as_wanted(CLUSTER, CLUSTER, kuberay)
     assert is_as_wanted(changed("replicas", 7), CLUSTER, kuberay)
+    # What is left of workers that it has removed.
+    assert is_as_wanted(changed("scaleStrategy", {"workersToDelete": []}), CLUSTER, kuberay)
 
 
 @pytest.mark.parametrize("kuberay", ["1.6.2", "1.4.2", None])
