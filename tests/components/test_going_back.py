@@ -155,6 +155,23 @@ def test_a_second_cluster_that_has_taken_over_is_left_by_another_one() -> None:
     assert done.handed_over == []
 
 
+def test_a_cluster_that_the_operator_does_not_start_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the operator takes for the wanted cluster may be none that is surely so to us."""
+
+    class Quiet(FakeRayService):
+        def _look(self) -> None:
+            self.version += 1
+
+    monkeypatch.setattr(going_back, "_SEEN_SECONDS", 0.0)
+    clusters = {"second": {**cluster_spec("image:a"), "managedBy": "somebody"}}
+    service = Quiet(manifest=B, active="second", clusters=clusters, jobs=("test-a",), serving="")
+    back(service, A)
+    assert service.manifest == A
+    assert service.started == []
+
+
 def test_if_it_takes_over_in_this_moment_it_is_not_dropped() -> None:
     service = live(B, pending="second", jobs=("test-a",))
     dropped: list[str] = []
