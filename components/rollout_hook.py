@@ -195,7 +195,8 @@ class _Renamed:
     __name__ = "renamed"
 
     def __call__(self, args: pulumi.ResourceHookArgs) -> None:
-        old = (args.old_inputs or {}).get("input") or {}
+        stashed = (args.old_inputs or {}).get("input")
+        old = stashed if isinstance(stashed, Mapping) else {}
         hooks = self.hooks
         fields = service_fields(hooks.manifest.namespace, hooks.manifest.name, hooks.room)
         if pulumi.runtime.is_dry_run() and (sentence := service_sentence(old, fields)):

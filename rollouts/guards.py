@@ -37,6 +37,7 @@ _ID_DIGITS: Final = 8
 # More nodes than a pool would ever lack for one more replica of each of its models.
 _MORE_NODES: Final = 64
 _SETTING: Final = "ray-llm:rollout"
+_HEADS_POOL: Final = "spec.rayClusterConfig.headGroupSpec.template.spec.nodeSelector"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +127,16 @@ def _problems(change: Change, policy: Policy) -> Iterator[Problem]:
     yield from _in_place_only(rollout, policy)
     if rollout.kind is Kind.UNKNOWN:
         return
+    room = change.room
+    if any(path.startswith(_HEADS_POOL) for path in rollout.causes):
+        # The old head stays in the pool that goes at the end of the `up`.
+        room = replace(room, head=None)
     if rollout.causes and policy.strategy is not RolloutStrategy.RECREATE:
-        yield from shortages(_kept_nodes(change), change.room)
+        yield from shortages(_kept_nodes(change), room)
         if policy.removes_pools:
             yield from _pool_in_use(change)
     elif rollout.causes:
-        yield from shortages_of_head(change.room)
+        yield from shortages_of_head(room)
     yield from _operator_too(change)
     yield from _ignored(rollout)
     yield from _without_room(change, policy)

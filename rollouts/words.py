@@ -202,7 +202,7 @@ def _models(rollout: Rollout, expected: Expectation) -> Iterator[Sentence]:
         yield Sentence(
             f"{_counted('Model', routers)}: only the router restarts, no replica.", warns=False
         )
-    if scaled := rollout.with_effect(Effect.SCALED):
+    if not anew and (scaled := rollout.with_effect(Effect.SCALED)):
         changed = list(dict.fromkeys(path for model in scaled for path in model.changed))
         yield Sentence(
             f"{_counted('Model', scaled)} {'changes' if len(scaled) == 1 else 'change'} in place "
