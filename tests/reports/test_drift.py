@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from reports.command_line import DEPLOYABLE, STOPPED, UNREADABLE, main
 from reports.drift import Origin, drift_of
 from reports.drift_markdown import LIMIT, drift_markdown
 from reports.sources import SourceError
+from tests.reports.workflow_steps import RECORDS, TOUCHES, run_step
 
 SERVICE = "urn:pulumi:prod::ray-llm::ray-llm:index:RayLlmService::llm"
 CHILD = "urn:pulumi:prod::ray-llm::ray-llm:index:RayLlmService"
@@ -226,22 +226,8 @@ def test_the_workflow_keeps_one_issue(
     code: int, there: str, call: str | None, tmp_path: Path
 ) -> None:
     """With a fake of GitHub's command line that answers the search and records calls."""
-    gh = tmp_path / "gh"
-    gh.write_text(
-        '#!/bin/sh\nprintf "%s\\n" "$*" >> calls\n'
-        'case "$*" in *--paginate*) printf "%s" "$THERE" ;; esac\n'
-    )
-    gh.chmod(0o755)
     (tmp_path / "drift.md").write_text(drift_markdown(drift_of(document(), "")), encoding="utf-8")
-    environment = {
-        "PATH": f"{tmp_path}:/usr/bin:/bin",
-        "THERE": there,
-        "CODE": str(code),
-        "STACK": "prod",
-        "GITHUB_REPOSITORY": "acme/stacks",
-    }
-    command = ["bash", "-eo", "pipefail", "-c", issue_script()]
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    run_step(issue_script(), tmp_path, RECORDS, THERE=there, CODE=str(code)).check_returncode()
     calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     made = [line for line in calls if "--method" in line]
     assert len(made) == (call is not None)
@@ -254,23 +240,8 @@ def test_the_workflow_touches_no_issue_without_a_report_of_this_stack(
     code: int, written: str, tmp_path: Path
 ) -> None:
     """A program that crashes ends with 1, as one that has found a difference."""
-    gh = tmp_path / "gh"
-    gh.write_text("#!/bin/sh\ntouch called\n")
-    gh.chmod(0o755)
     (tmp_path / "drift.md").write_text(written)
-    done = subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", issue_script()],
-        cwd=tmp_path,
-        env={
-            "PATH": f"{tmp_path}:/usr/bin:/bin",
-            "CODE": str(code),
-            "STACK": "prod",
-            "GITHUB_REPOSITORY": "acme/stacks",
-        },
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = run_step(issue_script(), tmp_path, TOUCHES, CODE=str(code))
     assert done.returncode == 1
     assert "wrote no report of stack prod" in done.stdout
     assert not (tmp_path / "called").exists()

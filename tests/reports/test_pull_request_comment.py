@@ -18,6 +18,7 @@ from reports.sources import SourceError, plan_of_file
 from tests.planning.small_stacks import planned, small
 from tests.reports.record_previews import AFTER, BEFORE, BIGGER_POOL, ELSEWHERE
 from tests.reports.record_previews import STOPPED as STOPPED_STACK
+from tests.reports.workflow_steps import RECORDS, TOUCHES, run_step
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "previews"
@@ -273,26 +274,9 @@ def test_the_workflow_edits_the_comment_that_is_there(
     there: str, method: str, target: str, tmp_path: Path
 ) -> None:
     """With a fake of GitHub's command line that answers the search and records calls."""
-    gh = tmp_path / "gh"
-    gh.write_text(
-        '#!/bin/sh\nprintf "%s\\n" "$*" >> calls\n'
-        'case "$*" in *--paginate*) printf "%s" "$THERE" ;; esac\n'
-    )
-    gh.chmod(0o755)
     (tmp_path / "comment.md").write_text(f"{marker('prod')}\n\ntext\n", encoding="utf-8")
-    environment = {
-        "PATH": f"{tmp_path}:/usr/bin:/bin",
-        "THERE": there,
-        "NUMBER": "7",
-        "STACK": "prod",
-        "GITHUB_REPOSITORY": "acme/stacks",
-    }
-    subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", workflow_script("Post it")],
-        cwd=tmp_path,
-        env=environment,
-        check=True,
-    )
+    done = run_step(workflow_script("Post it"), tmp_path, RECORDS, THERE=there, NUMBER="7")
+    done.check_returncode()
     calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     assert f"--method {method} {target} " in calls[-1]
     assert "--field body=@comment.md" in calls[-1]
@@ -300,23 +284,8 @@ def test_the_workflow_edits_the_comment_that_is_there(
 
 @pytest.mark.parametrize("written", ["", "Traceback\n", f"{marker('dev')}\n\ntext\n"])
 def test_the_workflow_posts_nothing_if_no_comment_was_written(written: str, tmp_path: Path) -> None:
-    gh = tmp_path / "gh"
-    gh.write_text("#!/bin/sh\ntouch called\n")
-    gh.chmod(0o755)
     (tmp_path / "comment.md").write_text(written)
-    done = subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", workflow_script("Post it")],
-        cwd=tmp_path,
-        env={
-            "PATH": f"{tmp_path}:/usr/bin:/bin",
-            "NUMBER": "7",
-            "STACK": "prod",
-            "GITHUB_REPOSITORY": "acme/stacks",
-        },
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = run_step(workflow_script("Post it"), tmp_path, TOUCHES, NUMBER="7")
     assert done.returncode == 1
     assert "wrote no comment of stack prod" in done.stdout
     assert not (tmp_path / "called").exists()
