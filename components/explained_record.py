@@ -57,13 +57,14 @@ class _Explaining:
     __name__ = "explain"
 
     def __call__(self, args: pulumi.ResourceHookArgs) -> None:
-        old, new = (_stashed(inputs) for inputs in (args.old_inputs, args.new_inputs))
+        old, new = (recorded(inputs) for inputs in (args.old_inputs, args.new_inputs))
         if pulumi.runtime.is_dry_run() and (sentence := self.explain(old, new)):
             say((sentence,), self.owner)
         if problem := self.stop(old, new):
             raise pulumi.RunError(problem.sentence())
 
 
-def _stashed(inputs: object) -> Fields:
+def recorded(inputs: object) -> Fields:
+    """What a record holds by its inputs; empty for what is none."""
     stashed = inputs.get("input") if isinstance(inputs, Mapping) else None
     return stashed if isinstance(stashed, Mapping) else {}

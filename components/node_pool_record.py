@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.preview_messages import say
-from models.problems import stops
-from rollouts import PoolFields, Sentence, pool_problems, pool_sentences
+from components.explained_record import recorded
+from components.preview_messages import say, stop_or_say
+from rollouts import PoolFields, pool_problems, pool_sentences
 
 
 def record_node_pools(
@@ -68,12 +68,9 @@ class _Explaining:
         problems = (
             pool_problems(old, new, self.allow, ray_head=self.ray_head) if self.protected else ()
         )
-        if found := stops(problems):
-            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
-        say((Sentence(problem.sentence(), warns=True) for problem in problems), self.owner)
+        stop_or_say(problems, self.owner)
 
 
 def _pools(inputs: object) -> Mapping[str, PoolFields]:
-    stashed = inputs.get("input") if isinstance(inputs, Mapping) else None
-    pools = stashed.get("pools") if isinstance(stashed, Mapping) else None
+    pools = recorded(inputs).get("pools")
     return pools if isinstance(pools, Mapping) else {}

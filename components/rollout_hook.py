@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
-from components.preview_messages import say
+from components.explained_record import recorded
+from components.preview_messages import say, stop_or_say
 from manifests import RolloutManifest
-from models.problems import stops
 from models.stack import RolloutStrategy, WithoutRoom
 from rollouts import (
     NOTHING_CHANGES,
@@ -29,7 +29,6 @@ from rollouts import (
     Kind,
     Rollout,
     Room,
-    Sentence,
     as_live,
     change_problems,
     predict,
@@ -152,11 +151,7 @@ class _RollingOut:
             old=old, new=new, rollout=rollout, pool_gpus=manifest.pool_gpus, room=self.hooks.room
         )
         problems = change_problems(change, manifest.policy)
-        if found := stops(problems):
-            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
-        if pulumi.runtime.is_dry_run():
-            allowed = [Sentence(problem.sentence(), warns=True) for problem in problems]
-            say(allowed, self.hooks.owner)
+        stop_or_say(problems, self.hooks.owner)
         return any(problem.rule == ROOM_RULE for problem in problems)
 
     async def _as_it_answers(self, rollout: Rollout, new: Mapping[str, Any]) -> Rollout:
@@ -195,17 +190,13 @@ class _Renamed:
     __name__ = "renamed"
 
     def __call__(self, args: pulumi.ResourceHookArgs) -> None:
-        stashed = (args.old_inputs or {}).get("input")
-        old = stashed if isinstance(stashed, Mapping) else {}
+        old = recorded(args.old_inputs)
         hooks = self.hooks
         fields = service_fields(hooks.manifest.namespace, hooks.manifest.name, hooks.room)
         if pulumi.runtime.is_dry_run() and (sentence := service_sentence(old, fields)):
             say((sentence,), hooks.owner)
         problems = service_problems(old, fields, hooks.room, hooks.manifest.policy)
-        if found := stops(problems):
-            raise pulumi.RunError(" ".join(problem.sentence() for problem in found))
-        if pulumi.runtime.is_dry_run():
-            say((Sentence(problem.sentence(), warns=True) for problem in problems), hooks.owner)
+        stop_or_say(problems, hooks.owner)
 
 
 @dataclass(frozen=True)

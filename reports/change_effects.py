@@ -109,14 +109,6 @@ def _of_service(
     before, after = service_manifests(old), service_manifests(new)
     expected, gpus = after.rollout.expected, after.rollout.pool_gpus
     prediction = predict(before.ray_service, after.ray_service, after.kuberay, gpus)
-    said = sentences(prediction, names_release=after.names_ray_release, expected=expected)
-    change = ServiceChange(
-        old=before.ray_service,
-        new=after.ray_service,
-        rollout=prediction,
-        pool_gpus=gpus,
-        room=after.room,
-    )
     if prediction.kind is Kind.REPLACED:
         was, is_ = (
             service_fields(item.rollout.namespace, item.rollout.name, item.room)
@@ -125,6 +117,14 @@ def _of_service(
         renamed = service_sentence(was, is_)
         problems = service_problems(was, is_, after.room, after.rollout.policy)
         return prediction, (renamed,) if renamed else (), problems
+    said = sentences(prediction, names_release=after.names_ray_release, expected=expected)
+    change = ServiceChange(
+        old=before.ray_service,
+        new=after.ray_service,
+        rollout=prediction,
+        pool_gpus=gpus,
+        room=after.room,
+    )
     return prediction, said, change_problems(change, after.rollout.policy)
 
 

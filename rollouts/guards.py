@@ -162,27 +162,27 @@ def _kept_nodes(change: Change) -> Mapping[str, int]:
 def _in_place_only(rollout: Rollout, policy: Policy) -> Iterator[Problem]:
     if policy.strategy is not RolloutStrategy.IN_PLACE_ONLY:
         return
-    take_back = (
-        "Take that back, or write strategy: newCluster, which takes the GPUs twice meanwhile"
-    )
     if rollout.causes:
-        yield Problem(
-            path=f"{_SETTING}.strategy",
-            value=str(policy.strategy),
-            reason="refuses this change, because KubeRay starts a second Ray cluster for "
-            f"{listed(rollout.causes, _PATHS)}",
-            remedy=take_back,
-            rule="second-cluster-refused",
+        yield refused_in_place(
+            f"KubeRay starts a second Ray cluster for {listed(rollout.causes, _PATHS)}"
         )
     elif rollout.kind is Kind.UNKNOWN:
-        yield Problem(
-            path=f"{_SETTING}.strategy",
-            value=str(policy.strategy),
-            reason="refuses this change, because nobody can say beforehand whether KubeRay starts "
-            f"a second Ray cluster for it: {'; '.join(rollout.unknown)}",
-            remedy=take_back,
-            rule="second-cluster-refused",
+        yield refused_in_place(
+            "nobody can say beforehand whether KubeRay starts a second Ray cluster for it: "
+            f"{'; '.join(rollout.unknown)}"
         )
+
+
+def refused_in_place(why: str) -> Problem:
+    """What `strategy: inPlaceOnly` stops; why: the clause after `because`."""
+    return Problem(
+        path=f"{_SETTING}.strategy",
+        value=str(RolloutStrategy.IN_PLACE_ONLY),
+        reason=f"refuses this change, because {why}",
+        remedy="Take that back, or write strategy: newCluster, which takes the GPUs twice "
+        "meanwhile",
+        rule="second-cluster-refused",
+    )
 
 
 def _pool_in_use(change: Change) -> Iterator[Problem]:

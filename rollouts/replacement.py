@@ -8,7 +8,7 @@ from typing import Any, Final, TypeGuard
 
 from models.problems import Problem
 from models.stack import RolloutStrategy
-from rollouts.guards import Policy, judged
+from rollouts.guards import Policy, judged, refused_in_place
 from rollouts.room import Room, shortages
 from rollouts.sentence import Sentence, listed
 
@@ -135,16 +135,7 @@ def service_problems(
     kept = {pool: int(count) for pool, count in nodes.items()} if _are_counts(nodes) else {}
     found = [*shortages(kept, room)]
     if policy.strategy is RolloutStrategy.IN_PLACE_ONLY:
-        found.append(
-            Problem(
-                path="ray-llm:rollout.strategy",
-                value=str(policy.strategy),
-                reason="refuses this change, because another service starts beside the old one",
-                remedy="Take it back, or write strategy: newCluster, which takes the GPUs twice "
-                "meanwhile",
-                rule="second-cluster-refused",
-            )
-        )
+        found.append(refused_in_place("another service starts beside the old one"))
     fields = [{key: item.get(key) for key in new} for item in (old, new)]
     return judged(found, fields, policy.allow)
 
