@@ -29,6 +29,7 @@ from rollouts import (
     Kind,
     Rollout,
     Room,
+    ServiceFields,
     as_live,
     change_problems,
     predict,
@@ -69,6 +70,16 @@ class RolloutHooks:
         """Whether a Ray cluster is deleted before the one that replaces it answers."""
         return self.manifest.strategy is RolloutStrategy.RECREATE
 
+    @property
+    def fields(self) -> ServiceFields:
+        """What is remembered of the service."""
+        return service_fields(
+            self.manifest.namespace,
+            self.manifest.name,
+            self.room,
+            smoke_test=self.manifest.smoke_test,
+        )
+
     def record(self, name: str, parent: pulumi.Resource) -> pulumi.Stash:
         """The record of the service that was begun last; the RayService comes after it."""
         renamed = pulumi.ResourceHook(
@@ -77,10 +88,7 @@ class RolloutHooks:
         restore = pulumi.ResourceHook(f"{name}-restore", _Restoring(self))
         return pulumi.Stash(
             f"{name}-rollout",
-            input={
-                "smokeTest": self.manifest.smoke_test,
-                **service_fields(self.manifest.namespace, self.manifest.name, self.room),
-            },
+            input=self.fields,
             opts=pulumi.ResourceOptions(
                 parent=parent, hooks=pulumi.ResourceHookBinding(before_update=[renamed, restore])
             ),
@@ -192,7 +200,7 @@ class _Renamed:
     def __call__(self, args: pulumi.ResourceHookArgs) -> None:
         old = recorded(args.old_inputs)
         hooks = self.hooks
-        fields = service_fields(hooks.manifest.namespace, hooks.manifest.name, hooks.room)
+        fields = hooks.fields
         if pulumi.runtime.is_dry_run() and (sentence := service_sentence(old, fields)):
             say((sentence,), hooks.owner)
         problems = service_problems(old, fields, hooks.room, hooks.manifest.policy)
@@ -253,8 +261,9 @@ class _Followed:
     __name__ = "followed"
 
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:  # noqa: ARG002 - Pulumi's
+        # What is said on the way out needs the event loop.
         for follower in self.following.followers:
-            follower.stop()
+            await asyncio.to_thread(follower.stop)
 
 
 def _replaces_models(rollout: Rollout) -> bool:

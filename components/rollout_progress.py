@@ -15,6 +15,7 @@ from components.live_ray_service import LiveRayService, RayServiceError
 from rollouts import Progress
 
 _POLL_SECONDS: Final = 3.0
+_LAST_SECONDS: Final = 5.0
 
 
 class Follower:
@@ -34,6 +35,7 @@ class Follower:
         self._say = say
         self._poll_seconds = poll_seconds
         self._ended = threading.Event()
+        self._silent = threading.Event()
         # Pulumi finds its engine by a variable of the context.
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -45,20 +47,25 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Says nothing more; returns at once."""
+        """Says what the last look finds, and nothing more; returns within some seconds."""
         self._ended.set()
+        self._thread.join(_LAST_SECONDS)
+        self._silent.set()
 
     def _run(self) -> None:
         try:
             self._follow()
         except Exception:
-            self._ended.set()
+            self._silent.set()
 
     def _follow(self) -> None:
         progress, started = Progress(), time.monotonic()
         lost = False
         service: LiveRayService | None = None
-        while not self._ended.is_set():
+        is_last = False
+        while not is_last:
+            # The rollout may have ended since the last look.
+            is_last = self._ended.is_set()
             lines: tuple[str, ...] = ()
             try:
                 service = service or self._connect()
@@ -70,6 +77,6 @@ class Follower:
                 lines = () if lost else (f"The rollout cannot be followed now: {error}",)
                 lost = True
             for line in lines:
-                if not self._ended.is_set():
+                if not self._silent.is_set():
                     self._say(line)
             self._ended.wait(self._poll_seconds)

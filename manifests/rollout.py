@@ -7,7 +7,16 @@ from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION
 from models.stack import RolloutStrategy, WithoutRoom
 from planning import Plan, Seconds, cold_start
-from rollouts import Duration, Expectation, ModelStart, Policy, PoolNode
+from rollouts import (
+    Duration,
+    Expectation,
+    ModelStart,
+    Policy,
+    PoolNode,
+    Room,
+    gpus_to_be_had,
+    tight_quotas,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +26,7 @@ class RolloutManifest:
     job_annotation: the annotation that names the Job of what was last deployed; smoke_test: this
         Job's name now.
     applications_path: Ray Serve's API through the API server.
-    pool_gpus: the most GPUs that each pool can have.
+    pool_gpus: the most GPUs that each pool can have, by its maximum and the quotas.
     expected: how long models take to start, and what their nodes cost.
     without_room: what an edited model does if its pool has no room for a second version.
     strategy: what is done about a change that needs a second Ray cluster.
@@ -48,8 +57,10 @@ class RolloutManifest:
         )
 
 
-def rollout_manifest(plan: Plan, smoke_test: str, *, owns_pools: bool = True) -> RolloutManifest:
-    """For the service of a plan; smoke_test: the name of its Job."""
+def rollout_manifest(
+    plan: Plan, smoke_test: str, room: Room, *, owns_pools: bool = True
+) -> RolloutManifest:
+    """For the service of a plan; smoke_test: the name of its Job; room: what the plan leaves."""
     service = plan.service
     head = f"http:{service.head_service}:{service.dashboard_port}"
     return RolloutManifest(
@@ -60,8 +71,8 @@ def rollout_manifest(plan: Plan, smoke_test: str, *, owns_pools: bool = True) ->
         applications_path=(
             f"/api/v1/namespaces/{service.namespace}/services/{head}/proxy{APPLICATIONS}"
         ),
-        pool_gpus={pool.id: pool.max_nodes * pool.tier.gpu_count for pool in plan.pools},
-        expected=_expectation(plan),
+        pool_gpus=gpus_to_be_had(room),
+        expected=_expectation(plan, room),
         without_room=plan.rollout.without_room,
         strategy=plan.rollout.strategy,
         allow=plan.rollout.allow,
@@ -69,7 +80,8 @@ def rollout_manifest(plan: Plan, smoke_test: str, *, owns_pools: bool = True) ->
     )
 
 
-def _expectation(plan: Plan) -> Expectation:
+def _expectation(plan: Plan, room: Room) -> Expectation:
+    gpus = gpus_to_be_had(room)
     starts = [(model, cold_start(model, plan.pool(model.pool))) for model in plan.models]
     return Expectation(
         models={
@@ -89,6 +101,12 @@ def _expectation(plan: Plan) -> Expectation:
         request_timeout_s=plan.service.request_timeout_seconds,
         recreates=plan.rollout.strategy is RolloutStrategy.RECREATE,
         without_room=plan.rollout.without_room,
+        full={
+            pool.id: gpus[pool.id]
+            for pool in plan.pools
+            if pool.nodes_at_max * pool.tier.gpu_count > gpus[pool.id]
+        },
+        tight_quotas=tight_quotas(room),
     )
 
 

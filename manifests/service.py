@@ -1,5 +1,6 @@
 """All Kubernetes objects of one service, each written once."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,14 @@ from manifests.yaml_text import yaml_text
 from models.catalog import machine_type
 from models.stack import KubeRayInstall
 from planning import Plan, cpu_nodes
-from rollouts import OPERATOR_ANNOTATION, HeadRoom, PoolRoom, QuotaRoom, Room
+from rollouts import (
+    NODE_QUOTA_ANNOTATION,
+    OPERATOR_ANNOTATION,
+    HeadRoom,
+    PoolRoom,
+    QuotaRoom,
+    Room,
+)
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain values, as `kubectl apply` takes it."""
@@ -76,6 +84,7 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
     script = script_config_map(plan)
     job = job_name(plan, serve_text, cluster, script)
     account, role, binding = smoke_test_access(plan)
+    room = _room(plan)
     return ServiceManifests(
         namespace=namespace(plan),
         config_maps=configs,
@@ -84,11 +93,11 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         needs_hugging_face_token=plan.has_hugging_face_token,
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
-        room=_room(plan),
+        room=room,
         ray_service=ray_service(
-            plan, serve_text, cluster, {**job_annotation(job), **_operator_annotation(plan)}
+            plan, serve_text, cluster, {**job_annotation(job), **_change_annotations(plan, room)}
         ),
-        rollout=rollout_manifest(plan, job, owns_pools=owns_pools),
+        rollout=rollout_manifest(plan, job, room, owns_pools=owns_pools),
         smoke_test=SmokeTestManifests(
             job=smoke_test_job(plan, job, [item["metadata"]["name"] for item in configs], script),
             script=script,
@@ -106,10 +115,11 @@ def _kuberay(plan: Plan) -> str | None:
     return release.kuberay.version if known else None
 
 
-def _operator_annotation(plan: Plan) -> dict[str, str]:
-    """By it the next change knows whether the operator changes too."""
+def _change_annotations(plan: Plan, room: Room) -> dict[str, str]:
+    """By them the next change knows whether the operator changes too, and what a pool took."""
     release = _kuberay(plan)
-    return {} if release is None else {OPERATOR_ANNOTATION: release}
+    operator = {} if release is None else {OPERATOR_ANNOTATION: release}
+    return {NODE_QUOTA_ANNOTATION: json.dumps(room.node_quota), **operator}
 
 
 def _room(plan: Plan) -> Room:
@@ -127,7 +137,12 @@ def _room(plan: Plan) -> Room:
         ),
         quotas=tuple(
             QuotaRoom(
-                metric=need.metric, of_node=need.of_node, others=need.others, limit=need.limit
+                metric=need.metric,
+                of_node=need.of_node,
+                others=need.others,
+                others_of_one=need.others_of_one,
+                others_recreating=need.others_recreating,
+                limit=need.limit,
             )
             for need in plan.quota
         ),

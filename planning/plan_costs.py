@@ -155,8 +155,10 @@ class QuotaNeed:
     upgrade: while a second RayCluster starts next to the first, both at their minimum.
     stated: with each pool at the maxNodes that the stack file states, the others at the minimum.
     peak: with the others at their models' maxima as well.
-    of_node: what a node of each GPU pool counts for; others: what the other nodes count for while
-        a second RayCluster starts.
+    of_node: what a node of each GPU pool counts for.
+    others: what the other nodes count for while a second RayCluster starts, whatever their pool's
+        maximum; others_of_one: for one RayCluster; others_recreating: for one and the head of
+        another.
     """
 
     metric: str
@@ -167,3 +169,5 @@ class QuotaNeed:
     limit: int | None
     of_node: Mapping[str, int]
     others: int
+    others_of_one: int
+    others_recreating: int

@@ -111,7 +111,12 @@ def _of_service(
     prediction = predict(before.ray_service, after.ray_service, after.kuberay, gpus)
     if prediction.kind is Kind.REPLACED:
         was, is_ = (
-            service_fields(item.rollout.namespace, item.rollout.name, item.room)
+            service_fields(
+                item.rollout.namespace,
+                item.rollout.name,
+                item.room,
+                smoke_test=item.rollout.smoke_test,
+            )
             for item in (before, after)
         )
         renamed = service_sentence(was, is_)

@@ -7,7 +7,15 @@ nor a cluster. This is all of rollouts that other folders import.
 from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
-from rollouts.guards import OPERATOR_ANNOTATION, ROOM_RULE, Change, Policy, change_problems, judged
+from rollouts.guards import (
+    NODE_QUOTA_ANNOTATION,
+    OPERATOR_ANNOTATION,
+    ROOM_RULE,
+    Change,
+    Policy,
+    change_problems,
+    judged,
+)
 from rollouts.handover import (
     ServeConfig,
     Wave,
@@ -32,13 +40,22 @@ from rollouts.replacement import (
     service_problems,
     service_sentence,
 )
-from rollouts.room import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
+from rollouts.room import (
+    HeadRoom,
+    PoolRoom,
+    QuotaRoom,
+    Room,
+    gpus_to_be_had,
+    shortages,
+    tight_quotas,
+)
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange, serve_config
 from rollouts.tree import differences
 from rollouts.words import NOTHING_CHANGES, sentences
 
 __all__ = [
+    "NODE_QUOTA_ANNOTATION",
     "NOTHING_CHANGES",
     "OPERATOR_ANNOTATION",
     "ROOM_RULE",
@@ -76,6 +93,7 @@ __all__ = [
     "cluster_problem",
     "cluster_sentence",
     "differences",
+    "gpus_to_be_had",
     "handed_over",
     "held_models",
     "is_as_wanted",
@@ -95,6 +113,7 @@ __all__ = [
     "service_problems",
     "service_sentence",
     "shortages",
+    "tight_quotas",
     "unforeseen",
     "way_back",
     "without",

@@ -69,6 +69,8 @@ class Expectation:
     request_timeout_s: how long a request may take, its wait included; None if that is not known.
     recreates: whether the Ray cluster that answers is deleted before a second one does.
     without_room: what an edited model does if no GPU is free for its second version.
+    full: the most GPUs that each pool can have, of those whose models' maxima are more.
+    tight_quotas: the quota by pool that allows fewer nodes than the pool's maximum.
     """
 
     models: Mapping[str, ModelStart] = field(default_factory=dict)
@@ -77,6 +79,8 @@ class Expectation:
     request_timeout_s: int | None = None
     recreates: bool = False
     without_room: WithoutRoom = WithoutRoom.HOLD
+    full: Mapping[str, int] = field(default_factory=dict)
+    tight_quotas: Mapping[str, str] = field(default_factory=dict)
 
     def slowest_start(self) -> Duration | None:
         """Until all models that keep a replica have started on new nodes; None if none does."""

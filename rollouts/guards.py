@@ -15,16 +15,22 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from models.catalog import quota_in_words
 from models.problems import Problem, Severity
 from models.stack import RolloutStrategy, WithoutRoom
 from planning import nodes_for
 from rollouts.handover import held_models, model_of, pool_of, running_at_least
 from rollouts.prediction import Kind, Rollout, is_ever_heard, is_number_of_group
-from rollouts.ray_cluster import group_names
-from rollouts.room import Room, shortages, shortages_of_head
+from rollouts.ray_cluster import gpus_of_workers, group_names
+from rollouts.room import NodeQuota, PoolRoom, Room, shortages, shortages_of_head
 from rollouts.sentence import listed
 from rollouts.serve_models import gpus_of_replica, serve_config
 from rollouts.tree import SECRET_MARK
+
+NODE_QUOTA_ANNOTATION: Final = "ray-llm/node-quota"
+"""The annotation of a RayService that says, as JSON, what a node of each GPU pool takes of quotas.
+
+A pool that a change takes out is in no plan any more, and its nodes stay until the end."""
 
 OPERATOR_ANNOTATION: Final = "ray-llm/kuberay"
 """The annotation of a RayService that names the operator for which it was written."""
@@ -127,7 +133,7 @@ def _problems(change: Change, policy: Policy) -> Iterator[Problem]:
     yield from _in_place_only(rollout, policy)
     if rollout.kind is Kind.UNKNOWN:
         return
-    room = change.room
+    room = change.room.with_pools_that_go(_node_quota(change.old))
     if any(path.startswith(_HEADS_POOL) for path in rollout.causes):
         # The old head stays in the pool that goes at the end of the `up`.
         room = replace(room, head=None)
@@ -136,7 +142,7 @@ def _problems(change: Change, policy: Policy) -> Iterator[Problem]:
         if policy.removes_pools:
             yield from _pool_in_use(change)
     elif rollout.causes:
-        yield from shortages_of_head(room)
+        yield from shortages_of_head(_kept_nodes(change), room)
     yield from _operator_too(change)
     yield from _ignored(rollout)
     yield from _without_room(change, policy)
@@ -153,10 +159,24 @@ def _kept_nodes(change: Change) -> Mapping[str, int]:
     for item in serve_config(change.old["spec"]["serveConfigV2"])["applications"]:
         pool, gpus = gpus_of_replica(item)
         replicas.setdefault(pool, []).extend([gpus] * running_at_least(item))
-    for row in change.room.pools:
-        if row.id in kept and replicas.get(row.id):
-            kept[row.id] = max(kept[row.id], nodes_for(replicas[row.id], row.gpus))
+    of_worker = gpus_of_workers(change.old["spec"]["rayClusterConfig"])
+    for pool in kept:
+        if replicas.get(pool) and of_worker.get(pool):
+            kept[pool] = max(kept[pool], nodes_for(replicas[pool], of_worker[pool]))
     return kept
+
+
+def _node_quota(ray_service: Mapping[str, Any]) -> NodeQuota:
+    """What the nodes of the pools of a RayService take; empty if it does not say."""
+    text = _annotation(ray_service, NODE_QUOTA_ANNOTATION)
+    try:
+        found = json.loads(text) if text else {}
+        return {
+            str(pool): {str(metric): int(count) for metric, count in counts.items()}
+            for pool, counts in found.items()
+        }
+    except (ValueError, AttributeError, TypeError):
+        return {}
 
 
 def _in_place_only(rollout: Rollout, policy: Policy) -> Iterator[Problem]:
@@ -239,9 +259,13 @@ def _operator_too(change: Change) -> Iterator[Problem]:
 
 
 def _operator(ray_service: Mapping[str, Any]) -> str | None:
-    annotations = (ray_service.get("metadata") or {}).get("annotations") or {}
-    release = annotations.get(OPERATOR_ANNOTATION)
-    return release if isinstance(release, str) else None
+    return _annotation(ray_service, OPERATOR_ANNOTATION)
+
+
+def _annotation(ray_service: Mapping[str, Any], key: str) -> str | None:
+    annotations = (ray_service.get("metadata") or {}).get("annotations")
+    found = annotations.get(key) if isinstance(annotations, Mapping) else None
+    return found if isinstance(found, str) else None
 
 
 def _groups(ray_service: Mapping[str, Any]) -> list[str]:
@@ -275,35 +299,45 @@ def _without_room(change: Change, policy: Policy) -> Iterator[Problem]:
         models = [name for name in held if pools[name] == pool.id]
         if not models:
             continue
-        enough = _enough(old, new, change.pool_gpus, pool.id, pool.max_nodes)
+        enough = _enough(old, new, change.pool_gpus, pool)
         without_end = (
             ", so that it would wait for a GPU without an end"
             if policy.without_room is WithoutRoom.WAIT
             else ""
         )
-        use = f"Use {enough}, or write" if enough else "Write"
+        path, value, ways = f"{pool.path}.maxNodes", pool.max_nodes, []
+        if enough:
+            below = change.room.quotas_below(pool, enough)
+            limits = {quota.metric: quota.limit for quota in change.room.quotas}
+            if enough > pool.max_nodes:
+                ways.append(f"use {enough}{' nodes' if below else ''}")
+            elif below:
+                metric = next(iter(below))
+                path, value = f"ray-llm:quotas.{metric}", limits[metric] or 0
+            ways += [
+                f"ask Google for {count} of {quota_in_words(metric)}"
+                for metric, count in below.items()
+            ]
+        way = f"{' and '.join(ways)}, or write" if ways else "write"
         yield Problem(
-            path=f"{pool.path}.maxNodes",
-            value=pool.max_nodes,
+            path=path,
+            value=value,
             reason=f"leaves no room for a second version of {listed(models, _PATHS)}{without_end} "
             f"({_SETTING}.withoutRoom: {policy.without_room})",
-            remedy=f"{use} withoutRoom: hold, which holds requests while the new version loads",
+            remedy=f"{way[0].upper()}{way[1:]} withoutRoom: hold, which holds requests while the "
+            "new version loads",
             rule=ROOM_RULE,
         )
 
 
 def _enough(
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-    pool_gpus: Mapping[str, int],
-    pool: str,
-    max_nodes: int,
+    old: Mapping[str, Any], new: Mapping[str, Any], pool_gpus: Mapping[str, int], pool: PoolRoom
 ) -> int | None:
     """The fewest nodes of a pool with which none of its models is held; None if that are many."""
-    of_node = pool_gpus[pool] // max_nodes
     pools = {model_of(item): pool_of(item) for item in new["applications"]}
-    for more in range(1, _MORE_NODES + 1):
-        held = held_models(old, new, {**pool_gpus, pool: pool_gpus[pool] + more * of_node})
-        if not any(pools[name] == pool for name in held):
-            return max_nodes + more
+    first = pool_gpus[pool.id] // pool.gpus + 1
+    for nodes in range(first, first + _MORE_NODES):
+        held = held_models(old, new, {**pool_gpus, pool.id: nodes * pool.gpus})
+        if not any(pools[name] == pool.id for name in held):
+            return nodes
     return None

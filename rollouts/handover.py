@@ -55,6 +55,18 @@ class Wave:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How the models of a change take over, by served names.
+
+    held: those whose requests are held while they load, because their pools have no room.
+    beside: those that load beside their old versions, by the waves in which they do.
+    """
+
+    held: tuple[str, ...]
+    beside: tuple[tuple[str, ...], ...]
+
+
 def next_wave(
     live: ServeConfig,
     wanted: ServeConfig,
@@ -128,19 +140,33 @@ def held_models(
     pool_gpus: Mapping[str, int],
     running: Mapping[str, int] | None = None,
 ) -> tuple[str, ...]:
-    """The models whose requests are held while they load, because their pools have no room.
+    """The models of `course` whose requests are held."""
+    return course(live, wanted, pool_gpus, running).held
+
+
+def course(
+    live: ServeConfig,
+    wanted: ServeConfig,
+    pool_gpus: Mapping[str, int],
+    running: Mapping[str, int] | None = None,
+) -> Course:
+    """How all models of a change take over, wave by wave.
 
     running: replicas of each application that run. Without it each model's minimum counts, so with
-        more replicas up there may be more models.
+        more replicas up more models may be held.
     """
     if running is None:
         running = {item["name"]: running_at_least(item) for item in live["applications"]}
     held: list[str] = []
+    beside: list[tuple[str, ...]] = []
     while wave := next_wave(live, wanted, running, pool_gpus):
-        held += wave.held(live, running)
+        waiting = wave.held(live, running)
+        held += waiting
+        if loading := tuple(name for name in wave.models.values() if name not in waiting):
+            beside.append(loading)
         live = handed_over(wave.config, wanted, wave.models)
         running = {**running, **wave.replicas}
-    return tuple(held)
+    return Course(held=tuple(held), beside=tuple(beside))
 
 
 def handed_over(

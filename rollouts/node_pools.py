@@ -18,6 +18,7 @@ PoolFields = Mapping[str, Any]
 _REPLACING: Final = frozenset(chain(*REPLACING_POOL_FIELDS.values()))
 _NODE_BY_NODE: Final = frozenset(chain(*NODE_BY_NODE_POOL_FIELDS.values()))
 _NAMED: Final = 5
+_KEPT: Final = "minNodes"
 # What a lost node means, and the way around a pool that is replaced, by whether it hosts the head.
 _WITHOUT_NODE: Final = {
     True: "When the node of the Ray head goes, every model stops answering until it has loaded "
@@ -82,20 +83,36 @@ def _changed(pool: str, old: PoolFields, new: PoolFields, *, ray_head: bool) -> 
             f"even if a second Ray cluster starts for it. {_AROUND[ray_head]}.",
             warns=True,
         )
-    elif node_by_node:
+        return
+    lost, stays = _lost_zones(old, new)
+    if node_by_node:
         yield Sentence(
             f"GKE replaces the nodes of pool {pool} one after the other, because "
             f"{_change(node_by_node)}. {_WITHOUT_NODE[ray_head]}",
             warns=True,
         )
-    elif lost := _lost_zones(old, new):
+    if lost:
         # What runs there is evicted: GKE deletes the nodes of a zone that a pool leaves.
+        means = (
+            _WITHOUT_NODE[ray_head]
+            if stays
+            else f"None of its nodes stays: {_whose(ray_head)} answering until new nodes are there "
+            "and the weights have loaded."
+        )
         yield Sentence(
             f"Node pool {pool} leaves {listed(lost, _NAMED)}, and GKE deletes its nodes there. "
-            f"{_WITHOUT_NODE[ray_head]}",
+            f"{means}",
             warns=True,
         )
-    elif changed:
+    if _KEPT in changed:
+        before, after = (_whole(fields[_KEPT]) for fields in (old, new))
+        yield Sentence(
+            f"Node pool {pool} changes in place: it keeps {after} of its nodes even if no model "
+            f"needs them, instead of {before}.",
+            warns=False,
+        )
+        changed.remove(_KEPT)
+    if changed and not node_by_node and not lost:
         yield Sentence(
             f"Node pool {pool} changes in place ({listed(changed, _NAMED)}): no node is replaced.",
             warns=False,
@@ -136,11 +153,14 @@ def _replacing(old: PoolFields, new: PoolFields) -> list[str]:
     return [key for key in new if key in old and new[key] != old[key] and key in _REPLACING]
 
 
-def _lost_zones(old: PoolFields, new: PoolFields) -> list[str]:
+def _lost_zones(old: PoolFields, new: PoolFields) -> tuple[list[str], bool]:
+    """The zones that a pool leaves, and whether it stays in one."""
+    zones = [pool.get("zones") for pool in (old, new)]
     before, after = (
-        zones if isinstance(zones := pool.get("zones"), list | tuple) else () for pool in (old, new)
+        [str(zone) for zone in item] if isinstance(item, list | tuple) else [] for item in zones
     )
-    return [zone for zone in before if zone not in after] if after else []
+    lost = [zone for zone in before if zone not in after] if after else []
+    return lost, len(lost) < len(before)
 
 
 def _whole(value: Any) -> Any:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from models.catalog import KubeRayRelease, kuberay_releases
-from rollouts.handover import ServeConfig, held_models, running_at_most
+from rollouts.handover import ServeConfig, course, held_models, running_at_most
 from rollouts.ray_cluster import cluster_change, gpus_at_start, workers_at_start
 from rollouts.refusals import refusal_of_serve_config, refusals
 from rollouts.serve_models import (
@@ -87,6 +87,7 @@ class Rollout:
     models: what happens to each model of either serve config.
     serve_settings: fields of the serve config outside of its models.
     held: models that are replaced and whose pools have no room for a second version.
+    waves: the others that are replaced, those together that load at the same time.
     may_be_held: those whose pools have room now and may have none once more replicas run.
     gpus: GPUs by worker group that the second cluster takes on top at its start.
     running: workers by group that the first cluster keeps beside a second one.
@@ -105,6 +106,7 @@ class Rollout:
     models: tuple[ModelChange, ...] = ()
     serve_settings: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    waves: tuple[tuple[str, ...], ...] = ()
     may_be_held: tuple[str, ...] = ()
     gpus: Mapping[str, int] = field(default_factory=dict)
     running: Mapping[str, int] = field(default_factory=dict)
@@ -145,13 +147,16 @@ def predict(
         before, after = both_serve_configs(
             old["spec"]["serveConfigV2"], new["spec"]["serveConfigV2"]
         )
-        held = held_models(before, after, pool_gpus)
+        expected = course(before, after, pool_gpus)
         busy = held_models(before, after, pool_gpus, _at_most(before))
-        more = tuple(name for name in busy if name not in held)
+        more = tuple(name for name in busy if name not in expected.held)
+
+        def with_room(found: Rollout) -> Rollout:
+            return replace(found, held=expected.held, waves=expected.beside, may_be_held=more)
+
         if rollout.if_known is not None:
-            known = replace(rollout.if_known, held=held, may_be_held=more)
-            rollout = replace(rollout, if_known=known)
-        return replace(rollout, held=held, may_be_held=more)
+            rollout = replace(rollout, if_known=with_room(rollout.if_known))
+        return with_room(rollout)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         # Whatever has another form is not ours, and nothing is said about it.
         return _unknown("the RayService has a form that this version of the program does not know")

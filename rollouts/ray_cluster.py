@@ -82,15 +82,21 @@ def gpus_at_start(cluster: Mapping[str, Any]) -> dict[str, int]:
 
     Groups without a GPU, and groups that start empty, are left out.
     """
-    found = {}
     workers = workers_at_start(cluster)
+    return {
+        group: workers[group] * gpus
+        for group, gpus in gpus_of_workers(cluster).items()
+        if workers[group]
+    }
+
+
+def gpus_of_workers(cluster: Mapping[str, Any]) -> dict[str, int]:
+    """The GPUs of one worker by group, without the groups that have none."""
+    found = {}
     for group in cluster.get(_WORKERS) or ():
         containers = group["template"]["spec"]["containers"]
         limits = [(item.get("resources") or {}).get("limits") or {} for item in containers]
-        gpus = workers[group["groupName"]] * sum(
-            _whole(limit.get("nvidia.com/gpu")) for limit in limits
-        )
-        if gpus:
+        if gpus := sum(_whole(limit.get("nvidia.com/gpu")) for limit in limits):
             found[group["groupName"]] = gpus
     return found
 

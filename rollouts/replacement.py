@@ -4,7 +4,7 @@ Neither has a rename: Pulumi makes another one and deletes the old one.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from models.problems import Problem
 from models.stack import RolloutStrategy
@@ -13,7 +13,8 @@ from rollouts.room import Room, shortages
 from rollouts.sentence import Sentence, listed
 
 ServiceFields = Mapping[str, Any]
-"""What is remembered of a service: its namespace and name, and the nodes that it keeps by pool."""
+"""What is remembered of a service: its namespace and name, the nodes that it keeps by pool, what
+each of these takes of quotas, and the name of its smoke test's Job."""
 
 _NAMED: Final = 5
 # Identity of the cluster -> key of the stack file.
@@ -97,11 +98,13 @@ def cluster_problem(old: Mapping[str, Any], new: Mapping[str, Any]) -> Problem |
     )
 
 
-def service_fields(namespace: str, name: str, room: Room) -> ServiceFields:
-    """What is remembered of a service."""
+def service_fields(namespace: str, name: str, room: Room, *, smoke_test: str) -> ServiceFields:
+    """What is remembered of a service; smoke_test: the name of its Job, a hash of what it tests."""
     return {
         "service": {"namespace": namespace, "name": name},
         "nodes": {pool.id: pool.nodes for pool in room.pools},
+        "quota": room.node_quota,
+        "smokeTest": smoke_test,
     }
 
 
@@ -113,10 +116,15 @@ def service_sentence(old: ServiceFields, new: ServiceFields) -> Sentence | None:
         f"{item['service'].get('name')} in the namespace {item['service'].get('namespace')}"
         for item in (old, new)
     )
+    gpus = (
+        "which takes the GPUs twice"
+        if any(_counts(new.get("nodes")).values())
+        else "which needs no GPU until a request comes"
+    )
     return Sentence(
-        f"The service {before} becomes {after}: another one starts beside it, which takes the GPUs "
-        "twice, and once all of its models answer, the old one is deleted. Clients need the new "
-        "address.",
+        f"The service {before} becomes {after}: another one starts beside it, {gpus}, and once all "
+        "of its models answer, the old one is deleted. Whatever else changes, the new one alone "
+        "has. Clients need the new address.",
         warns=True,
     )
 
@@ -130,20 +138,26 @@ def service_problems(
     """
     if not _is_renamed(old, new):
         return ()
-    nodes = old.get("nodes")
-    # Pulumi's numbers are all of one kind.
-    kept = {pool: int(count) for pool, count in nodes.items()} if _are_counts(nodes) else {}
-    found = [*shortages(kept, room)]
+    quota = old.get("quota")
+    before = (
+        {pool: _counts(of_node) for pool, of_node in quota.items()}
+        if isinstance(quota, Mapping)
+        else {}
+    )
+    found = [*shortages(_counts(old.get("nodes")), room.with_pools_that_go(before))]
     if policy.strategy is RolloutStrategy.IN_PLACE_ONLY:
         found.append(refused_in_place("another service starts beside the old one"))
     fields = [{key: item.get(key) for key in new} for item in (old, new)]
     return judged(found, fields, policy.allow)
 
 
-def _are_counts(nodes: Any) -> TypeGuard[Mapping[str, float]]:
-    return isinstance(nodes, Mapping) and all(
-        isinstance(count, int | float) for count in nodes.values()
-    )
+def _counts(found: Any) -> Mapping[str, int]:
+    """Whole numbers by key; empty for what the state has in another form."""
+    try:
+        # Pulumi's numbers are all of one kind.
+        return {str(key): int(count) for key, count in found.items()}
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        return {}
 
 
 def _is_renamed(old: ServiceFields, new: ServiceFields) -> bool:

@@ -6,12 +6,17 @@ that starts one, and never of a stack as it is.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from models.catalog import quota_in_words
 from models.problems import Problem
 
-_FIRST_LOWER = "lower replicas.min in an `up` of its own beforehand"
+NodeQuota = Mapping[str, Mapping[str, int]]
+"""What a node of each GPU pool takes of quotas: counts by metric, by pool."""
+
+_GPUS: Final = "GPUS"
+_FIRST_LOWER: Final = "lower replicas.min in an `up` of its own beforehand"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +55,15 @@ class QuotaRoom:
     """One quota.
 
     of_node: what a node of each GPU pool takes of it; others: what all other nodes take while there
-    are two clusters; limit: None if the stack file gives none.
+    are two clusters; others_of_one: with one; others_recreating: with one and the head of another;
+    limit: None if the stack file gives none.
     """
 
     metric: str
     of_node: Mapping[str, int]
     others: int
+    others_of_one: int
+    others_recreating: int
     limit: int | None
 
 
@@ -70,6 +78,82 @@ class Room:
     quotas: tuple[QuotaRoom, ...]
     head: HeadRoom | None = None
 
+    @property
+    def node_quota(self) -> NodeQuota:
+        """What a node of each GPU pool takes of the quotas of GPUs.
+
+        Not those of disks and CPUs: what is written to the RayService is not to change with them.
+        """
+        gpus = [quota for quota in self.quotas if _GPUS in quota.metric]
+        return {
+            pool.id: {
+                quota.metric: quota.of_node[pool.id] for quota in gpus if quota.of_node.get(pool.id)
+            }
+            for pool in self.pools
+        }
+
+    def with_pools_that_go(self, before: NodeQuota) -> "Room":
+        """The room while pools of before the change are still there, with what their nodes take."""
+        gone = {pool: counts for pool, counts in before.items() if pool not in self.node_quota}
+        if not gone:
+            return self
+        quotas = [
+            replace(
+                quota,
+                of_node={
+                    **quota.of_node,
+                    **{pool: counts.get(quota.metric, 0) for pool, counts in gone.items()},
+                },
+            )
+            for quota in self.quotas
+        ]
+        return replace(self, quotas=tuple(quotas))
+
+    def most_nodes(self, pool: PoolRoom) -> int:
+        """How many nodes a pool can have: by its maximum, and by the quotas that others use too."""
+        limits = [self._within(quota, pool) for quota in self.quotas]
+        return min([pool.max_nodes, *(nodes for nodes in limits if nodes is not None)])
+
+    def quotas_below(self, pool: PoolRoom, nodes: int) -> Mapping[str, int]:
+        """The quotas that do not allow so many nodes of a pool, with what they would have to be."""
+        return {
+            quota.metric: self._besides(quota, pool) + nodes * quota.of_node[pool.id]
+            for quota in self.quotas
+            if (most := self._within(quota, pool)) is not None and most < nodes
+        }
+
+    def _within(self, quota: QuotaRoom, pool: PoolRoom) -> int | None:
+        """The nodes of a pool that a quota allows; None without a limit."""
+        of_node = quota.of_node.get(pool.id, 0)
+        if quota.limit is None or not of_node:
+            return None
+        return max(0, quota.limit - self._besides(quota, pool)) // of_node
+
+    def _besides(self, quota: QuotaRoom, pool: PoolRoom) -> int:
+        """What one Ray cluster takes of a quota outside of a pool, at the models' minima."""
+        return quota.others_of_one + sum(
+            max(other.nodes, other.min_nodes) * quota.of_node.get(other.id, 0)
+            for other in self.pools
+            if other.id != pool.id
+        )
+
+
+def gpus_to_be_had(room: Room) -> Mapping[str, int]:
+    """The most GPUs that each pool can have while one Ray cluster runs.
+
+    Each pool by itself: two that grow at the same time on one quota may find less.
+    """
+    return {pool.id: room.most_nodes(pool) * pool.gpus for pool in room.pools}
+
+
+def tight_quotas(room: Room) -> Mapping[str, str]:
+    """The quota by pool that allows fewer nodes than the pool's maximum."""
+    return {
+        pool.id: next(iter(below))
+        for pool in room.pools
+        if (below := room.quotas_below(pool, pool.max_nodes))
+    }
+
 
 def shortages(running: Mapping[str, int], room: Room) -> tuple[Problem, ...]:
     """What a second cluster lacks.
@@ -80,9 +164,13 @@ def shortages(running: Mapping[str, int], room: Room) -> tuple[Problem, ...]:
     return (*_of_pools(running, room), *of_head, *_of_quotas(running, room))
 
 
-def shortages_of_head(room: Room) -> tuple[Problem, ...]:
-    """What a second cluster lacks if the first one goes as soon as the second one's head runs."""
-    return tuple(_of_head(room.head, room.head.recreating if room.head else 0))
+def shortages_of_head(running: Mapping[str, int], room: Room) -> tuple[Problem, ...]:
+    """What a second cluster lacks if the first one goes as soon as the second one's head runs.
+
+    running: as for `shortages`.
+    """
+    of_head = _of_head(room.head, room.head.recreating if room.head else 0)
+    return (*of_head, *_of_quotas_with_head(running, room))
 
 
 def _of_head(head: HeadRoom | None, needed: int) -> Iterator[Problem]:
@@ -116,21 +204,40 @@ def _of_pools(running: Mapping[str, int], room: Room) -> Iterator[Problem]:
 
 
 def _of_quotas(running: Mapping[str, int], room: Room) -> Iterator[Problem]:
-    nodes = {
-        pool.id: max(
-            pool.min_nodes, min(running.get(pool.id, 0) + pool.nodes, pool.max_nodes), pool.nodes
-        )
-        for pool in room.pools
-    }
+    # A pool that is too small has a problem of its own. Whoever raises it needs all of this.
+    starting = {pool.id: pool.nodes for pool in room.pools}
     for quota in room.quotas:
-        both = quota.others + sum(nodes[pool] * count for pool, count in quota.of_node.items())
-        if quota.limit is not None and both > quota.limit:
-            yield Problem(
-                path=f"ray-llm:quotas.{quota.metric}",
-                value=quota.limit,
-                reason=f"is below the {both} that this change needs, because a second "
-                "RayCluster starts next to the first",
-                remedy=f"Ask Google for {both} of {quota_in_words(quota.metric)}, or "
-                f"{_FIRST_LOWER}",
-                rule="quota-below-upgrade",
-            )
+        yield from _of_quota(quota, quota.others, running, starting, room)
+
+
+def _of_quotas_with_head(running: Mapping[str, int], room: Room) -> Iterator[Problem]:
+    for quota in room.quotas:
+        yield from _of_quota(quota, quota.others_recreating, running, {}, room)
+
+
+def _of_quota(
+    quota: QuotaRoom,
+    others: int,
+    running: Mapping[str, int],
+    starting: Mapping[str, int],
+    room: Room,
+) -> Iterator[Problem]:
+    """others: what nodes without GPUs take; starting: the nodes of the second cluster by pool."""
+    kept = {pool.id: pool.min_nodes for pool in room.pools}
+    asleep = others + sum(kept.get(pool, 0) * count for pool, count in quota.of_node.items())
+    needed = others + sum(
+        max(kept.get(pool, 0), running.get(pool, 0) + starting.get(pool, 0)) * count
+        for pool, count in quota.of_node.items()
+    )
+    if quota.limit is None or needed <= quota.limit:
+        return
+    what = "a second RayCluster" if starting else "the head of a second RayCluster"
+    lower = f", or {_FIRST_LOWER}" if asleep <= quota.limit else ""
+    yield Problem(
+        path=f"ray-llm:quotas.{quota.metric}",
+        value=quota.limit,
+        reason=f"is below the {needed} that this change needs, because {what} starts next to the "
+        "first",
+        remedy=f"Ask Google for {needed} of {quota_in_words(quota.metric)}{lower}",
+        rule="quota-below-upgrade",
+    )

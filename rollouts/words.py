@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from models.catalog import DEFAULT_RAY, kuberay_releases, ray_releases
+from models.catalog import DEFAULT_RAY, kuberay_releases, quota_in_words, ray_releases
 from models.stack import WithoutRoom
 from rollouts.expectation import (
     HOURS_A_MONTH,
@@ -241,7 +241,8 @@ def _edited(
             f"{_counted('Model', beside)} {_is(beside)} edited: the new version loads beside the "
             "old one, with as many replicas as the pool has room for, and takes over when it runs"
             f"{lasts}. Nobody waits, and the GPUs of both are needed until then."
-            f"{_gpus_beside(beside, expected)}{_asleep(beside, expected)}"
+            f"{_one_after_the_other(beside, rollout)}{_gpus_beside(beside, rollout, expected)}"
+            f"{_asleep(beside, expected)}"
             f"{_unless_busy([model for model in beside if model.name in may_be_held], expected)}",
             warns=False,
         )
@@ -252,9 +253,20 @@ def _edited(
             "second version: the new one loads after the old one has gone, and requests are held "
             f"meanwhile, for {times or 'minutes with large weights'} after the old one's last "
             "request has ended."
-            f"{_too_long(waiting, expected)} With a higher maxNodes of the pool nobody waits.",
+            f"{_too_long(waiting, expected)} {_with_room(waiting, expected)}",
             warns=True,
         )
+
+
+def _with_room(models: Sequence[ModelChange], expected: Expectation) -> str:
+    pools = {model.after.pool for model in models if model.after}
+    quotas = sorted({quota for pool, quota in expected.tight_quotas.items() if pool in pools})
+    if not quotas:
+        return "With a higher maxNodes of the pool nobody waits."
+    return (
+        f"With more of {listed([quota_in_words(quota) for quota in quotas], _NAMED)}, and a "
+        "maxNodes of the pool that allows it, nobody waits."
+    )
 
 
 def _unless_busy(models: Sequence[ModelChange], expected: Expectation) -> str:
@@ -312,14 +324,33 @@ def _too_long(models: Sequence[ModelChange], expected: Expectation) -> str:
     return f" A request that waits longer than {Duration(least=limit, most=limit)} gets an error."
 
 
-def _gpus_beside(models: Sequence[ModelChange], expected: Expectation) -> str:
-    """The GPUs that new versions take on top, as far as the old ones' minima say."""
+def _one_after_the_other(models: Sequence[ModelChange], rollout: Rollout) -> str:
+    """In which order models load, if there is no room for all of them at once."""
+    waves = _waves(models, rollout)
+    if len(waves) < 2:
+        return ""
+    named = [listed([model.name for model in wave], _NAMED) for wave in waves]
+    return f" There is no room for all at once, so they do it in turn: {'; then '.join(named)}."
+
+
+def _waves(models: Sequence[ModelChange], rollout: Rollout) -> list[list[ModelChange]]:
+    """Models by the waves in which they load; one wave if that is not known."""
+    waves = [[model for model in models if model.name in wave] for wave in rollout.waves]
+    found = [wave for wave in waves if wave]
+    return found if sum(map(len, found)) == len(models) else [list(models)]
+
+
+def _gpus_beside(models: Sequence[ModelChange], rollout: Rollout, expected: Expectation) -> str:
+    """The GPUs that new versions take on top at a time, as far as the old ones' minima say."""
     gpus: Counter[str] = Counter()
-    for model in models:
-        if model.before and model.after and model.replicas:
-            # As many replicas as run, and at most the new maximum.
-            each = model.after.each
-            gpus[model.after.pool] += min(model.replicas * each, model.after.most)
+    for wave in _waves(models, rollout):
+        of_wave: Counter[str] = Counter()
+        for model in wave:
+            if model.before and model.after and model.replicas:
+                # As many replicas as run, and at most the new maximum.
+                each = model.after.each
+                of_wave[model.after.pool] += min(model.replicas * each, model.after.most)
+        gpus |= of_wave
     price = expected.usd_per_hour(gpus, whole_nodes=True)
     if not gpus or price is None:
         return ""
@@ -338,10 +369,16 @@ def _bill(rollout: Rollout, expected: Expectation) -> str:
             if demand:
                 least[demand.pool] += sign * demand.least
                 most[demand.pool] += sign * demand.most
+    # More replicas than the nodes of a pool hold do not come.
+    full = {pool: count for pool, count in expected.full.items() if most[pool]}
+    counts = {pool: count for pool, count in most.items() if pool not in full}
+    at_most = f", of which {listed(gpus_in_words(full), _NAMED)} can be had in all" if full else ""
     changes = [
-        f"{listed(_signed(gpus), _NAMED)} at their {name}{_a_month(gpus, expected)}"
-        # More replicas than the nodes of a pool hold do not come.
-        for name, gpus in (("minimum", least), ("maximum, as far as maxNodes allows", most))
+        f"{listed(_signed(gpus), _NAMED)} at their {name}{_a_month(priced, expected)}"
+        for name, gpus, priced in (
+            ("minimum", least, least),
+            (f"maximum{at_most}", most, Counter(counts)),
+        )
         if any(gpus.values())
     ]
     return f"Afterwards the models take {', and '.join(changes)}." if changes else ""
@@ -358,14 +395,18 @@ def _signed(gpus: Counter[str]) -> list[str]:
 
 def _a_month(gpus: Counter[str], expected: Expectation) -> str:
     changed = {pool: count for pool, count in gpus.items() if count}
+    if not changed:
+        return ""
     known = {pool: count for pool, count in changed.items() if expected.has_price(pool)}
     price = expected.usd_per_hour(known, whole_nodes=False)
     # A pool that goes has no price in the plan any more.
     others = [pool for pool in changed if pool not in known]
     if not known or price is None:
         return f" (the price of {listed(others, _NAMED)} is not known here)"
+    # With a part unknown, the rest may have the sign that the whole has not.
+    of = f" for {listed(list(known), _NAMED)}" if others else ""
     unknown = f"; the price of {listed(others, _NAMED)} is not known here" if others else ""
-    return f" (USD {round(price * HOURS_A_MONTH):+,} a month{unknown})"
+    return f" (USD {round(price * HOURS_A_MONTH):+,} a month{of}{unknown})"
 
 
 def _them(items: Sequence[object]) -> str:

@@ -38,6 +38,8 @@ class _Nodes:
     """Nodes of one pool at the moments that QuotaNeed names, and what one node counts for.
 
     awake: without the node that a sleeping model will ask for.
+    two_clusters, second_head: while there is a second RayCluster, or only its head, whatever the
+        pool's maximum.
     """
 
     pool: str
@@ -45,6 +47,8 @@ class _Nodes:
     awake: int
     minimum: int
     upgrade: int
+    two_clusters: int
+    second_head: int
     stated: int
     peak: int
     per_node: Mapping[str, int]
@@ -82,6 +86,7 @@ def _limit(limits: Mapping[str, int], quota: str) -> int | None:
 def _need(metric: str, rows: Sequence[_Nodes], limit: int | None) -> QuotaNeed:
     counts = [row.per_node.get(metric, 0) for row in rows]
     pairs = list(zip(rows, counts, strict=True))
+    others = [(row, count) for row, count in pairs if not row.has_gpus]
     # Models that sleep need not wake together: room for the largest will do.
     waking = max((count * (row.minimum - row.awake) for row, count in pairs), default=0)
     return QuotaNeed(
@@ -89,7 +94,9 @@ def _need(metric: str, rows: Sequence[_Nodes], limit: int | None) -> QuotaNeed:
         minimum=waking + sum(row.awake * count for row, count in pairs),
         upgrade=sum(row.upgrade * count for row, count in pairs),
         of_node={row.pool: count for row, count in pairs if row.has_gpus},
-        others=sum(row.upgrade * count for row, count in pairs if not row.has_gpus),
+        others=sum(row.two_clusters * count for row, count in others),
+        others_of_one=sum(row.minimum * count for row, count in others),
+        others_recreating=sum(row.second_head * count for row, count in others),
         stated=sum(row.stated * count for row, count in pairs),
         peak=sum(row.peak * count for row, count in pairs),
         limit=limit,
@@ -110,9 +117,9 @@ def _nodes(
     cpu_pool = cluster.cpu_pool
     least = sum(model.routers.min for model in models)
     most = sum(model.routers.max for model in models)
-    low, double, high = (
-        cpu_nodes(cpu_pool.machine_type, head, routers, count, clusters=clusters)
-        for count, clusters in ((least, 1), (least, 2), (most, 1))
+    low, double, second_head, high = (
+        cpu_nodes(cpu_pool.machine_type, head, routers, count, clusters=clusters, spare_heads=heads)
+        for count, clusters, heads in ((least, 1, 0), (least, 2, 0), (least, 1, 1), (most, 1, 0))
     )
     initial = cluster.initial_cpu_nodes_per_zone * len(cluster.zones)
     minimum = max(cpu_pool.min_nodes, initial, min(low, cpu_pool.max_nodes))
@@ -124,6 +131,8 @@ def _nodes(
             awake=minimum,
             minimum=minimum,
             upgrade=upgrade + _CPU_POOL_SURGE,
+            two_clusters=max(minimum, double) + _CPU_POOL_SURGE,
+            second_head=max(minimum, second_head) + _CPU_POOL_SURGE,
             stated=minimum,
             peak=max(minimum, min(high, cpu_pool.max_nodes)),
             per_node=_per_node(cpu_pool),
@@ -145,6 +154,8 @@ def _gpu_pool(pool: PoolPlan, maximum_is_stated: bool, models: Sequence[ModelPla
         awake=awake,
         minimum=minimum,
         upgrade=max(minimum, min(2 * pool.nodes_at_min, pool.max_nodes)),
+        two_clusters=max(minimum, 2 * pool.nodes_at_min),
+        second_head=minimum,
         stated=pool.max_nodes if maximum_is_stated else awake,
         peak=pool.max_nodes if maximum_is_stated else needed,
         per_node={

@@ -178,4 +178,8 @@ def test_the_object_is_named_and_labelled() -> None:
     metadata: dict[str, Any] = service["metadata"]
     assert (metadata["name"], metadata["namespace"]) == ("llm-serving", "ai")
     assert metadata["labels"]["app.kubernetes.io/instance"] == "llm-serving"
-    assert set(metadata["annotations"]) == {"ray-llm/smoke-test-job", "ray-llm/kuberay"}
+    assert set(metadata["annotations"]) == {
+        "ray-llm/smoke-test-job",
+        "ray-llm/kuberay",
+        "ray-llm/node-quota",
+    }

@@ -108,16 +108,15 @@ def test_added_models_say_when_they_answer_and_which_sleep() -> None:
     )
     assert bill.text == (
         "Afterwards the models take 1 GPU of l4 more at their minimum (USD +730 a month), and "
-        "2 GPUs of l4 more at their maximum, as far as maxNodes allows (USD +1,461 a month)."
+        "2 GPUs of l4 more at their maximum (USD +1,461 a month)."
     )
 
 
 def test_a_wider_range_and_a_model_less_change_the_bill() -> None:
     one, two = small(replicas=between(1, 2)), small(name="b", replicas=between(1, 1))
-    *_, wider = said(manifests([one]), manifests([small(replicas=between(1, 6))]))
+    *_, wider = said(manifests([one]), manifests([small(replicas=between(1, 5))]))
     assert wider.text == (
-        "Afterwards the models take 4 GPUs of l4 more at their maximum, as far as maxNodes allows "
-        "(USD +2,922 a month)."
+        "Afterwards the models take 3 GPUs of l4 more at their maximum (USD +2,191 a month)."
     )
     *_, fewer = said(manifests([one, two]), manifests([one]))
     assert fewer.text.startswith("Afterwards the models take 1 GPU of l4 fewer at their minimum (")
@@ -126,11 +125,64 @@ def test_a_wider_range_and_a_model_less_change_the_bill() -> None:
 def test_a_price_that_is_not_known_is_said_and_never_taken_for_nothing() -> None:
     one = small(replicas=between(1, 2))
     pools = {"l4": PoolNode(gpus=1, usd_per_hour=None)}
-    *_, bill = said(manifests([one]), manifests([small(replicas=between(1, 6))]), pools=pools)
+    *_, bill = said(manifests([one]), manifests([small(replicas=between(1, 5))]), pools=pools)
     assert bill.text == (
-        "Afterwards the models take 4 GPUs of l4 more at their maximum, as far as maxNodes allows "
+        "Afterwards the models take 3 GPUs of l4 more at their maximum "
         "(the price of l4 is not known here)."
     )
+
+
+def test_a_maximum_that_a_pool_cannot_have_is_no_price() -> None:
+    pools = [{"tier": "l4", "maxNodes": 2}]
+    old = manifests([small(replicas=between(1, 2))], gpuPools=pools)
+    *_, bill = said(old, manifests([small(replicas=between(1, 6))], gpuPools=pools))
+    assert bill.text == (
+        "Afterwards the models take 4 GPUs of l4 more at their maximum, of which 2 of l4 can be "
+        "had in all."
+    )
+
+
+def test_a_price_that_is_known_in_part_names_its_part() -> None:
+    one = small(replicas=between(1, 1))
+    other = small(name="b", gpu="t4", replicas=between(1, 1))
+    pools = {"l4": PoolNode(gpus=1, usd_per_hour=Decimal(1))}
+    new = manifests([small(replicas=between(2, 2))])
+    text = said(manifests([one, other]), new, pools=pools)[-1].text
+    assert "(USD +730 a month for l4; the price of t4 is not known here)" in text
+
+
+def test_models_that_have_room_one_after_the_other_are_said_to_load_in_turn() -> None:
+    def stack(**changes: Any) -> Any:
+        models = [
+            {**small(name=name, replicas=between(1, 1)), **changes} for name in ("a", "b", "c")
+        ]
+        return manifests(models, gpuPools=[{"tier": "l4", "maxNodes": most}])
+
+    most = 4
+    [sentence] = said(stack(), stack(dtype="float32"))
+    assert "they do it in turn: a; then b; then c." in sentence.text
+    assert "On top with the minimum of replicas: 1 of l4," in sentence.text
+    most = 6
+    [sentence] = said(stack(), stack(dtype="float32"))
+    assert "in turn" not in sentence.text
+    assert "On top with the minimum of replicas: 3 of l4," in sentence.text
+
+
+def test_a_quota_that_leaves_no_room_is_named() -> None:
+    def stack(**changes: Any) -> Any:
+        return manifests(
+            [{**small(replicas=between(1, 1)), **changes}],
+            gpuPools=[{"tier": "l4", "maxNodes": 4}],
+            quotas={"NVIDIA_L4_GPUS": limit},
+        )
+
+    limit = 1
+    [sentence] = said(stack(), stack(dtype="float32"))
+    assert "requests are held meanwhile" in sentence.text
+    assert "With more of NVIDIA_L4_GPUS" in sentence.text
+    limit = 2
+    [sentence] = said(stack(), stack(dtype="float32"))
+    assert "Nobody waits" in sentence.text
 
 
 def test_the_slowest_model_that_keeps_a_replica_decides() -> None:

@@ -1,6 +1,7 @@
 """What stops a change before it begins, and how one change gets past it."""
 
 import copy
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from models.problems import Problem, Severity, stops
 from models.stack import RolloutStrategy, WithoutRoom
 from rollouts import (
+    NODE_QUOTA_ANNOTATION,
     OPERATOR_ANNOTATION,
     Change,
     Effect,
@@ -17,6 +19,7 @@ from rollouts import (
     Kind,
     Policy,
     PoolRoom,
+    QuotaRoom,
     Room,
     change_problems,
     predict,
@@ -28,6 +31,7 @@ from tests.rollouts.edits import APPENDS, EDITS
 ONE = replicas(min=1, max=1)
 MODELS = (model("a", "t4", replicas=ONE), model("b", "l4", replicas=ONE))
 POOLS = (pool("t4", nodes_at_min=1), pool("l4", nodes_at_min=1))
+TWO = pool("l4-x2", nodes_at_min=1)
 GPUS = {"t4": 1, "l4": 1}
 
 
@@ -211,6 +215,60 @@ def test_no_request_is_held_if_the_stack_says_so(setting: WithoutRoom) -> None:
         "ray-llm:gpuPools[1].maxNodes",
     )
     assert "Use 2, or write withoutRoom: hold" in problem.sentence()
+
+
+def test_a_quota_that_leaves_no_room_is_named_in_the_way_out() -> None:
+    def found(limit: int, most: int) -> Problem:
+        l4 = replace(room(most=most).pools[1])
+        of = Room(pools=(room().pools[0], l4), quotas=(l4_gpus(limit),))
+        [problem] = judge(edited(), Policy(without_room=WithoutRoom.STOP), of=of)
+        return problem
+
+    by_quota = found(limit=1, most=2)
+    assert by_quota.sentence().startswith("ray-llm:quotas.NVIDIA_L4_GPUS: 1 leaves no room")
+    assert "Ask Google for 2 of" in by_quota.sentence()
+    both = found(limit=1, most=1).sentence()
+    assert both.startswith("ray-llm:gpuPools[1].maxNodes: 1 leaves no room")
+    assert "Use 2 nodes and ask Google for 2 of" in both
+    assert "Use 2, or write" in found(limit=2, most=1).sentence()
+
+
+def l4_gpus(limit: int) -> QuotaRoom:
+    return QuotaRoom(
+        metric="NVIDIA_L4_GPUS",
+        of_node={"l4": 1},
+        others=0,
+        others_of_one=0,
+        others_recreating=0,
+        limit=limit,
+    )
+
+
+def test_a_pool_that_goes_with_its_model_takes_its_quota_until_the_end() -> None:
+    """Its nodes are there until the second cluster answers, and no plan lists them any more."""
+    old = service(models=(MODELS[1], replace(MODELS[0], pool="l4-x2")), pools=(POOLS[1], TWO))
+    new = service(models=(MODELS[1],), pools=(POOLS[1],))
+    takes = {"l4": {"NVIDIA_L4_GPUS": 1}, "l4-x2": {"NVIDIA_L4_GPUS": 2}}
+    of = Room(pools=(room(most=9).pools[1],), quotas=(l4_gpus(3),))
+    assert rules(new, old=old, of=of) == []  # of an earlier version
+    for annotation in ("x", "[1]", '{"l4": 1}'):
+        old["metadata"]["annotations"][NODE_QUOTA_ANNOTATION] = annotation
+        assert rules(new, old=old, of=of) == []
+    old["metadata"]["annotations"][NODE_QUOTA_ANNOTATION] = json.dumps(takes)
+    [problem] = judge(new, old=old, of=of)
+    assert problem.rule == "quota-below-upgrade"
+    assert "is below the 4 that this change needs" in problem.reason
+
+
+def test_recreate_needs_the_quota_of_a_second_head() -> None:
+    cpus = replace(
+        l4_gpus(10), metric="CPUS", of_node={"t4": 0, "l4": 0}, others_recreating=11, others=99
+    )
+    of = replace(room(most=9), quotas=(cpus,))
+    policy = Policy(strategy=RolloutStrategy.RECREATE)
+    assert rules(of_edit("an image"), policy, of=of) == ["quota-below-upgrade"]
+    enough = replace(of, quotas=(replace(cpus, limit=11),))
+    assert rules(of_edit("an image"), policy, of=enough) == []
 
 
 def test_the_id_in_the_message_lets_this_change_pass_and_no_other() -> None:

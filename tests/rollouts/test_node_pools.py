@@ -53,10 +53,37 @@ def test_sizes_and_more_zones_change_in_place() -> None:
 
 
 def test_the_nodes_of_a_zone_that_a_pool_leaves_are_deleted() -> None:
-    sentence = said({"zones": ["us-central1-z"]})
+    here, there = L4["zones"][0], "us-central1-z"
+    [sentence] = pool_sentences(
+        {"l4": {**L4, "zones": [here, there]}}, {"l4": {**L4, "zones": [there]}}, ray_head=False
+    )
     assert sentence.warns
-    assert f"Node pool l4 leaves {L4['zones'][0]}" in sentence.text
+    assert f"Node pool l4 leaves {here}" in sentence.text
     assert "does not answer until it has loaded on another one" in sentence.text
+
+
+def test_a_pool_that_leaves_all_of_its_zones_stops_its_models() -> None:
+    text = said({"zones": ["us-central1-z"]}).text
+    assert "None of its nodes stays: its models stop answering until new nodes are there" in text
+
+
+def test_nodes_that_are_replaced_do_not_hide_a_zone_that_is_left() -> None:
+    new = {**L4, "zones": ["us-central1-z"], "bootDiskGb": 500}
+    replaced, left = pool_sentences({"l4": L4}, {"l4": new}, ray_head=False)
+    assert "one after the other, because bootDiskGb changes" in replaced.text
+    assert "leaves" in left.text
+
+
+def test_nodes_that_are_kept_anyway_are_counted() -> None:
+    assert said({"minNodes": 2.0}).text == (
+        "Node pool l4 changes in place: it keeps 2 of its nodes even if no model needs them, "
+        "instead of 0."
+    )
+
+
+def test_zones_of_another_form_in_the_state_end_nothing() -> None:
+    [sentence] = pool_sentences({"l4": {**L4, "zones": [1]}}, {"l4": L4}, ray_head=False)
+    assert "leaves 1" in sentence.text
 
 
 def test_the_most_that_happens_to_a_pool_is_said() -> None:

@@ -10,7 +10,9 @@ from models.stack import RolloutStrategy
 from rollouts import (
     Policy,
     PoolRoom,
+    QuotaRoom,
     Room,
+    ServiceFields,
     cluster_problem,
     cluster_sentence,
     service_fields,
@@ -29,7 +31,13 @@ CLUSTER = {
 }
 POOL = PoolRoom(id="l4", path="ray-llm:gpuPools[0]", nodes=2, max_nodes=3)
 ROOM = Room(pools=(POOL,), quotas=())
-SERVICE = service_fields("llm", "llm-serving", ROOM)
+
+
+def fields(name: str, room: Room = ROOM) -> ServiceFields:
+    return service_fields(name, "llm-serving", room, smoke_test="llm-smoke-1")
+
+
+SERVICE = fields("llm")
 
 
 @pytest.mark.parametrize("key", sorted(CLUSTER.keys() - {"existing", "protected"}))
@@ -82,7 +90,7 @@ def test_nothing_is_said_of_a_cluster_that_stays_or_of_what_is_not_known(
 
 
 def test_a_service_under_another_name_starts_beside_the_old_one() -> None:
-    sentence = service_sentence(SERVICE, service_fields("chat", "llm-serving", ROOM))
+    sentence = service_sentence(SERVICE, fields("chat"))
     assert sentence is not None
     assert sentence.text.startswith(
         "The service llm-serving in the namespace llm becomes llm-serving in the namespace chat:"
@@ -91,20 +99,50 @@ def test_a_service_under_another_name_starts_beside_the_old_one() -> None:
 
 
 def test_a_service_under_another_name_needs_room_unless_this_one_change_is_allowed() -> None:
-    new = service_fields("chat", "llm-serving", ROOM)
+    new = fields("chat")
     [problem] = service_problems(SERVICE, new, ROOM, Policy())
     assert "is below the 4 nodes of l4" in problem.reason
     id_ = problem.remedy.partition("{allow: ")[2].partition("}")[0]
-    # The state's numbers are all of one kind, and it notes the smoke test too.
-    noted = {**SERVICE, "nodes": {"l4": 2.0}, "smokeTest": "smoke-test-1"}
+    # The state's numbers are all of one kind.
+    noted = {**SERVICE, "nodes": {"l4": 2.0}}
     [allowed] = service_problems(noted, new, ROOM, Policy(allow=(id_,)))
     assert allowed.severity is Severity.WARN
+    # Another edit beside the same name is another change.
+    [other] = service_problems(
+        noted, {**new, "smokeTest": "smoke-test-2"}, ROOM, Policy(allow=(id_,))
+    )
+    assert other.severity is Severity.STOP
     enough = Room(pools=(replace(POOL, max_nodes=4),), quotas=())
     assert service_problems(SERVICE, new, enough, Policy()) == ()
 
 
+def test_a_service_whose_models_sleep_needs_no_gpu_twice() -> None:
+    asleep = Room(pools=(replace(POOL, nodes=0),), quotas=())
+    sentence = service_sentence(SERVICE, fields("chat", asleep))
+    assert sentence is not None
+    assert "needs no GPU until a request comes" in sentence.text
+
+
+def test_a_pool_that_goes_with_the_name_counts_until_the_end() -> None:
+    quota = QuotaRoom(
+        metric="NVIDIA_L4_GPUS",
+        of_node={"l4": 1},
+        others=0,
+        others_of_one=0,
+        others_recreating=0,
+        limit=4,
+    )
+    small = replace(POOL, nodes=1, max_nodes=9)
+    l4_x2 = replace(small, id="l4-x2")
+    old = Room(pools=(small, l4_x2), quotas=(replace(quota, of_node={"l4": 1, "l4-x2": 3}),))
+    new = Room(pools=(small,), quotas=(quota,))
+    assert service_problems(fields("llm", new), fields("chat", new), new, Policy()) == ()
+    [problem] = service_problems(fields("llm", old), fields("chat", new), new, Policy())
+    assert "is below the 5 that" in problem.reason
+
+
 def test_a_strategy_in_place_refuses_another_service() -> None:
-    new = service_fields("chat", "llm-serving", ROOM)
+    new = fields("chat")
     policy = Policy(strategy=RolloutStrategy.IN_PLACE_ONLY)
     enough = Room(pools=(replace(POOL, max_nodes=4),), quotas=())
     assert [problem.rule for problem in service_problems(SERVICE, new, enough, policy)] == [

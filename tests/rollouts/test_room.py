@@ -2,15 +2,27 @@
 
 import pytest
 
-from rollouts import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
+from rollouts import HeadRoom, PoolRoom, QuotaRoom, Room, gpus_to_be_had, shortages, tight_quotas
+from rollouts.room import shortages_of_head
 
 POOL = PoolRoom(id="l4", path="ray-llm:gpuPools[0]", nodes=2, max_nodes=3)
+
+
+def l4_gpus(of_node: dict[str, int], limit: int | None, others: int = 0) -> QuotaRoom:
+    return QuotaRoom(
+        metric="NVIDIA_L4_GPUS",
+        of_node=of_node,
+        others=others,
+        others_of_one=others,
+        others_recreating=others,
+        limit=limit,
+    )
 
 
 def room(*, limit: int | None = None, others: int = 0, **changes: int) -> Room:
     values = {"nodes": POOL.nodes, "max_nodes": POOL.max_nodes, **changes}
     pool = PoolRoom(id=POOL.id, path=POOL.path, **values)
-    quota = QuotaRoom(metric="NVIDIA_L4_GPUS", of_node={"l4": 1}, others=others, limit=limit)
+    quota = l4_gpus({"l4": 1}, limit, others)
     return Room(pools=(pool,), quotas=(quota,))
 
 
@@ -59,7 +71,7 @@ def test_a_quota_counts_the_nodes_of_every_pool() -> None:
         PoolRoom(id=name, path=f"ray-llm:gpuPools[{place}]", nodes=1, max_nodes=4)
         for place, name in enumerate(("l4", "l4-x2"))
     ]
-    quota = QuotaRoom(metric="NVIDIA_L4_GPUS", of_node={"l4": 1, "l4-x2": 2}, others=0, limit=3)
+    quota = l4_gpus({"l4": 1, "l4-x2": 2}, 3)
     of = Room(pools=tuple(pools), quotas=(quota,))
     [problem] = shortages({"l4": 1}, of)
     assert "is below the 4 that" in problem.reason
@@ -67,9 +79,64 @@ def test_a_quota_counts_the_nodes_of_every_pool() -> None:
     assert shortages({}, of) == ()
 
 
-def test_a_quota_counts_what_a_pool_keeps_anyway_and_no_more_than_it_can_have() -> None:
+def test_a_quota_counts_what_a_pool_keeps_anyway() -> None:
     assert rules(1, room(limit=4, nodes=1, max_nodes=9, min_nodes=5)) == ["quota-below-upgrade"]
-    assert rules(3, room(limit=4, others=1, nodes=1, max_nodes=3))[1:] == []
+
+
+def test_whoever_raises_a_maximum_that_is_too_low_hears_at_once_what_the_quota_has_to_be() -> None:
+    of = room(limit=3, nodes=2, max_nodes=3)
+    assert rules(2, of) == ["pool-below-upgrade", "quota-below-upgrade"]
+    [*_, quota] = shortages({"l4": 2}, of)
+    assert "Ask Google for 4 of" in quota.remedy
+    assert rules(2, room(limit=4, nodes=2, max_nodes=4)) == []
+
+
+@pytest.mark.parametrize(("others", "lower"), [(2, True), (4, False)])
+def test_fewer_replicas_are_offered_only_if_they_suffice(others: int, lower: bool) -> None:
+    [problem] = shortages({"l4": 1}, room(limit=3, others=others, nodes=1, max_nodes=9))
+    assert ("lower replicas.min" in problem.remedy) is lower
+
+
+def test_the_nodes_of_a_pool_that_goes_count_until_the_end() -> None:
+    of = room(limit=3, nodes=1, max_nodes=9)
+    assert shortages({"l4": 1, "l4-x2": 1}, of) == ()
+    whole = of.with_pools_that_go({"l4": {"NVIDIA_L4_GPUS": 9}, "l4-x2": {"NVIDIA_L4_GPUS": 2}})
+    [problem] = shortages({"l4": 1, "l4-x2": 1}, whole)
+    assert "is below the 4 that" in problem.reason
+
+
+def test_a_head_beside_the_old_cluster_needs_quota_too() -> None:
+    cpus = QuotaRoom(
+        metric="CPUS",
+        of_node={"l4": 4},
+        others=99,
+        others_of_one=8,
+        others_recreating=16,
+        limit=20,
+    )
+    of = Room(pools=(POOL,), quotas=(cpus,))
+    assert shortages_of_head({"l4": 1}, of) == ()
+    [problem] = shortages_of_head({"l4": 2}, of)
+    assert "20 is below the 24 that this change needs, because the head of a" in problem.sentence()
+
+
+@pytest.mark.parametrize(
+    ("limit", "others", "gpus", "tight"),
+    [(None, 0, 6, False), (6, 0, 6, False), (2, 0, 4, True), (3, 2, 2, True), (1, 2, 0, True)],
+)
+def test_a_pool_has_no_more_gpus_than_a_quota_leaves_it(
+    limit: int | None, others: int, gpus: int, tight: bool
+) -> None:
+    pool = PoolRoom(id="l4-x2", path=POOL.path, nodes=1, max_nodes=3, gpus=2)
+    of = Room(pools=(pool,), quotas=(l4_gpus({"l4-x2": 1}, limit, others),))
+    assert gpus_to_be_had(of) == {"l4-x2": gpus}
+    assert tight_quotas(of) == ({"l4-x2": "NVIDIA_L4_GPUS"} if tight else {})
+
+
+def test_what_other_pools_keep_leaves_a_quota() -> None:
+    other = PoolRoom(id="l4-x2", path=POOL.path, nodes=1, max_nodes=3, gpus=2)
+    of = Room(pools=(POOL, other), quotas=(l4_gpus({"l4": 1, "l4-x2": 2}, 4),))
+    assert gpus_to_be_had(of) == {"l4": 2, "l4-x2": 2}
 
 
 @pytest.mark.parametrize(("nodes", "most", "short"), [(1, 1, True), (1, 2, False), (2, 1, False)])
