@@ -19,8 +19,12 @@ def plan_of_revision(
     Raises SourceError if git does not know the revision, StackError as `plan_of_file`.
     """
     # The hash, so that a revision that looks like an option is not taken for one.
-    named = _git(directory, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
-    archive = _git(directory, "archive", "--format=tar", named.decode().strip(), "--", ".")
+    named = _git(
+        directory, revision, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}"
+    )
+    archive = _git(
+        directory, revision, "archive", "--format=tar", named.decode().strip(), "--", "."
+    )
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(folder, filter="data")
@@ -30,7 +34,7 @@ def plan_of_revision(
         return plan_of_file(path, assume_token)
 
 
-def _git(directory: Path, *arguments: str) -> bytes:
+def _git(directory: Path, revision: str, *arguments: str) -> bytes:
     try:
         done = subprocess.run(
             ["git", "-C", str(directory), *arguments], capture_output=True, check=False
@@ -40,7 +44,9 @@ def _git(directory: Path, *arguments: str) -> bytes:
     if done.returncode:
         printed = done.stderr.decode(errors="replace").strip().splitlines()
         raise SourceError(
-            f"git: {printed[-1] if printed else 'failed'}. Name a revision that this clone has; in "
-            "CI fetch it first (actions/checkout with fetch-depth: 0)."
+            f"git: {arguments[0]} of {revision}: "
+            f"{printed[-1].removeprefix('fatal: ') if printed else 'failed'}. Name a revision that "
+            "this clone has, such as origin/main or a commit; in CI fetch it first "
+            "(actions/checkout with fetch-depth: 0)."
         )
     return done.stdout

@@ -3,6 +3,7 @@
 Its first line is a marker: a workflow finds the comment by it, and edits it in place.
 """
 
+import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -50,7 +51,7 @@ class CommentContent:
 
 def marker(stack: str) -> str:
     """The first line of a stack's comment; GitHub does not show it."""
-    return f"<!-- ray-llm plan: {stack} -->"
+    return f"<!-- ray-llm plan: {html.escape(stack)} -->"
 
 
 def comment(content: CommentContent) -> str:

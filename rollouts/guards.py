@@ -39,6 +39,7 @@ ROOM_RULE: Final = "model-without-room"
 """The rule of an edited model whose requests would be held, if the stack says not to."""
 
 _PATHS: Final = 8
+_CAUSES: Final = 3
 _ID_DIGITS: Final = 8
 # More nodes than a pool would ever lack for one more replica of each of its models.
 _MORE_NODES: Final = 64
@@ -250,7 +251,7 @@ def _operator_too(change: Change) -> Iterator[Problem]:
         path="ray-llm:versions.kuberay",
         value=new,
         reason=f"replaces KubeRay {old} in the same `up` in which "
-        f"{listed(change.rollout.causes, _PATHS)} of the Ray cluster "
+        f"{listed(change.rollout.causes, _CAUSES)} of the Ray cluster "
         f"{'changes' if len(change.rollout.causes) == 1 else 'change'}: a new operator first "
         "rewrites the running cluster, and what it takes up then reaches no pod",
         remedy="Make two of it: the new KubeRay in one `up`, and the rest in the next",

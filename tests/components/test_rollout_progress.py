@@ -69,3 +69,14 @@ def test_an_engine_that_is_gone_ends_it_without_a_sound() -> None:
     follower.start()
     follower._thread.join(20)
     assert not follower._thread.is_alive()
+
+
+def test_what_ended_since_the_last_look_is_said_when_it_is_stopped() -> None:
+    service = FakeRayService(manifest=B, pending="second", clusters={"second": cluster_spec("b")})
+    heard = Heard("starts")
+    follower = Follower(lambda: cast("LiveRayService", service), heard, poll_seconds=600)
+    follower.start()
+    assert heard.found.wait(20), list(heard)
+    service.active, service.pending = "second", ""
+    follower.stop()
+    assert "Ray cluster second answers now. KubeRay removes first in a minute." in heard

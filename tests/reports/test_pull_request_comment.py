@@ -507,3 +507,7 @@ def test_a_secret_in_a_message_is_left_out() -> None:
     secret = "hf_" + "a" * 34
     text = said_in_comment({"severity": "info", "message": f"with {secret}", "urn": COMPONENT})
     assert secret not in text
+
+
+def test_a_stack_of_an_odd_name_does_not_end_the_mark() -> None:
+    assert marker("a-->b").count("-->") == 1

@@ -108,17 +108,19 @@ def _shell(project: Project) -> int:
     )
     write_atomically(shim, f'#!/bin/sh\n{SHIM_MARK}\nexec "{sys.executable}" -P -c "{code}" "$@"\n')
     shim.chmod(0o755)
+    # With the commands of this environment, such as ray-llm, under their names.
+    folders = f"{shim.parent}:{Path(sys.executable).parent}"
     rc = home / "shell" / "bashrc"
     write_atomically(
         rc,
         "[ -f ~/.bashrc ] && . ~/.bashrc\n"
-        f'export PATH="{shim.parent}:$PATH"\n'
+        f'export PATH="{folders}:$PATH"\n'
         'PS1="(local cloud) $PS1"\n',
     )
     print(
         "In this shell `pulumi` runs in the local cloud: nothing reaches Google. `exit` leaves it."
     )
-    variables = {**os.environ, "PATH": f"{shim.parent}:{os.environ['PATH']}"}
+    variables = {**os.environ, "PATH": f"{folders}:{os.environ['PATH']}"}
     shell = shutil.which("bash")
     if shell is None:
         os.execvpe("sh", ["sh"], variables)  # noqa: S606
