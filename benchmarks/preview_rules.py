@@ -49,11 +49,9 @@ def manifests(models: int, ray: str = "2.60.0", edited: int = 0) -> ServiceManif
 def judge(old: ServiceManifests, new: ServiceManifests) -> None:
     """What the hook does."""
     gpus = new.rollout.pool_gpus
-    rollout = predict(old.ray_service, new.ray_service, new.kuberay, gpus)
+    rollout = predict(old.ray_service, new.ray_service, new.kuberay, gpus, new.rollout.quotas)
     assert sentences(rollout, expected=new.rollout.expected)
-    change = Change(
-        old=old.ray_service, new=new.ray_service, rollout=rollout, pool_gpus=gpus, room=new.room
-    )
+    change = Change(old=old.ray_service, new=new.ray_service, rollout=rollout, room=new.room)
     change_problems(change, new.rollout.policy)
 
 

@@ -15,6 +15,7 @@ from manifests import SMOKE_TEST_DEADLINE_SECONDS, engine_error
 from models.problems import without_secrets
 from models.stack import WithoutRoom
 from rollouts import (
+    GpuQuota,
     ServeConfig,
     Wave,
     handed_over,
@@ -30,8 +31,8 @@ GPU_WAIT_SECONDS: Final = 900
 """How long a new version waits for GPUs of its own before it waits for those of the old one."""
 
 _WAYS_OUT: Final = (
-    "Run `pulumi up` again later, raise the pool's maxNodes, or write withoutRoom: hold, which "
-    "holds requests while the new version loads."
+    "Run `pulumi up` again later, raise the pool's maxNodes or the quota, or write withoutRoom: "
+    "hold, which holds requests while the new version loads."
 )
 _POLL_SECONDS: Final = 2.0
 _SAY_SECONDS: Final = 30.0
@@ -53,7 +54,7 @@ class HandoverError(Exception):
 class Handover:
     """The hand-over of one service.
 
-    pool_gpus: the most GPUs that each pool can have.
+    pool_gpus: the most GPUs that each pool can have; quotas: what limits several together.
     say: tells people how far it is.
     warn: tells them what they would not expect.
     without_room: what is done if no GPU is free for a second version.
@@ -64,6 +65,7 @@ class Handover:
     say: Callable[[str], None]
     warn: Callable[[str], None]
     without_room: WithoutRoom = WithoutRoom.HOLD
+    quotas: Sequence[GpuQuota] = ()
 
     def run(self, wanted: ServeConfig) -> None:
         """Starts what is edited beside the old versions, as far as one change then takes over.
@@ -85,11 +87,11 @@ class Handover:
                 return
             live = self._without_failed(state, wanted)
             running = self._running(state, live)
-            wave = next_wave(live, wanted, running, self.pool_gpus, frozenset(no_gpus))
+            wave = next_wave(live, wanted, running, self.pool_gpus, frozenset(no_gpus), self.quotas)
             if wave is None:
                 return
             if self.without_room is not WithoutRoom.HOLD and (
-                held := held_models(live, wanted, self.pool_gpus, running)
+                held := held_models(live, wanted, self.pool_gpus, running, self.quotas)
             ):
                 raise HandoverError(
                     f"{', '.join(held)}: the pool has no room for a second version beside the "

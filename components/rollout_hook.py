@@ -80,6 +80,11 @@ class RolloutHooks:
             smoke_test=self.manifest.smoke_test,
         )
 
+    def predict(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> Rollout:
+        """What a change of the RayService does."""
+        manifest = self.manifest
+        return predict(old, new, self.kuberay, manifest.pool_gpus, manifest.quotas)
+
     def record(self, name: str, parent: pulumi.Resource) -> pulumi.Stash:
         """The record of the service that was begun last; the RayService comes after it."""
         renamed = pulumi.ResourceHook(
@@ -129,7 +134,7 @@ class _RollingOut:
         new = args.new_inputs or {}
         # After `--refresh`, both are what the cluster has.
         old = as_live(args.old_inputs or {}, args.old_outputs or args.old_inputs or {})
-        rollout = predict(old, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus)
+        rollout = self.hooks.predict(old, new)
         if rollout.causes:
             rollout = await self._as_it_answers(rollout, new)
         if pulumi.runtime.is_dry_run():
@@ -155,9 +160,7 @@ class _RollingOut:
     def _judge(self, old: Mapping[str, Any], new: Mapping[str, Any], rollout: Rollout) -> bool:
         """Whether requests may be held although a setting says no; raises RunError for stops."""
         manifest = self.hooks.manifest
-        change = Change(
-            old=old, new=new, rollout=rollout, pool_gpus=manifest.pool_gpus, room=self.hooks.room
-        )
+        change = Change(old=old, new=new, rollout=rollout, room=self.hooks.room)
         problems = change_problems(change, manifest.policy)
         stop_or_say(problems, self.hooks.owner)
         return any(problem.rule == ROOM_RULE for problem in problems)
@@ -181,9 +184,7 @@ class _RollingOut:
                 "that."
             )
         spec = {**new["spec"], **answers}
-        return predict(
-            {**new, "spec": spec}, new, self.hooks.kuberay, self.hooks.manifest.pool_gpus
-        )
+        return self.hooks.predict({**new, "spec": spec}, new)
 
 
 @dataclass(frozen=True)
@@ -296,6 +297,7 @@ def _handover(access: ClusterAccess, manifest: RolloutManifest) -> "Handover":
     return Handover(
         service=LiveRayService(access, manifest),
         pool_gpus=manifest.pool_gpus,
+        quotas=manifest.quotas,
         without_room=manifest.without_room,
         say=pulumi.info,
         warn=pulumi.warn,

@@ -10,12 +10,11 @@ from planning import Plan, Seconds, cold_start
 from rollouts import (
     Duration,
     Expectation,
+    GpuQuota,
     ModelStart,
     Policy,
     PoolNode,
     Room,
-    gpus_to_be_had,
-    tight_quotas,
 )
 
 
@@ -26,7 +25,7 @@ class RolloutManifest:
     job_annotation: the annotation that names the Job of what was last deployed; smoke_test: this
         Job's name now.
     applications_path: Ray Serve's API through the API server.
-    pool_gpus: the most GPUs that each pool can have, by its maximum and the quotas.
+    pool_gpus: the most GPUs that each pool can have; quotas: what limits several together.
     expected: how long models take to start, and what their nodes cost.
     without_room: what an edited model does if its pool has no room for a second version.
     strategy: what is done about a change that needs a second Ray cluster.
@@ -40,6 +39,7 @@ class RolloutManifest:
     smoke_test: str
     applications_path: str
     pool_gpus: Mapping[str, int]
+    quotas: tuple[GpuQuota, ...] = ()
     expected: Expectation
     without_room: WithoutRoom = WithoutRoom.HOLD
     strategy: RolloutStrategy = RolloutStrategy.NEW_CLUSTER
@@ -71,7 +71,8 @@ def rollout_manifest(
         applications_path=(
             f"/api/v1/namespaces/{service.namespace}/services/{head}/proxy{APPLICATIONS}"
         ),
-        pool_gpus=gpus_to_be_had(room),
+        pool_gpus=room.pool_gpus,
+        quotas=room.gpu_quotas,
         expected=_expectation(plan, room),
         without_room=plan.rollout.without_room,
         strategy=plan.rollout.strategy,
@@ -81,7 +82,7 @@ def rollout_manifest(
 
 
 def _expectation(plan: Plan, room: Room) -> Expectation:
-    gpus = gpus_to_be_had(room)
+    gpus = room.pool_gpus
     starts = [(model, cold_start(model, plan.pool(model.pool))) for model in plan.models]
     return Expectation(
         models={
@@ -106,7 +107,6 @@ def _expectation(plan: Plan, room: Room) -> Expectation:
             for pool in plan.pools
             if pool.nodes_at_max * pool.tier.gpu_count > gpus[pool.id]
         },
-        tight_quotas=tight_quotas(room),
     )
 
 

@@ -107,8 +107,14 @@ def _of_service(
     old: Plan, new: Plan
 ) -> tuple[Prediction, tuple[Sentence, ...], tuple[Problem, ...]]:
     before, after = service_manifests(old), service_manifests(new)
-    expected, gpus = after.rollout.expected, after.rollout.pool_gpus
-    prediction = predict(before.ray_service, after.ray_service, after.kuberay, gpus)
+    expected = after.rollout.expected
+    prediction = predict(
+        before.ray_service,
+        after.ray_service,
+        after.kuberay,
+        after.rollout.pool_gpus,
+        after.rollout.quotas,
+    )
     if prediction.kind is Kind.REPLACED:
         was, is_ = (
             service_fields(
@@ -127,7 +133,6 @@ def _of_service(
         old=before.ray_service,
         new=after.ray_service,
         rollout=prediction,
-        pool_gpus=gpus,
         room=after.room,
     )
     return prediction, said, change_problems(change, after.rollout.policy)

@@ -7,6 +7,7 @@ nor a cluster. This is all of rollouts that other folders import.
 from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
+from rollouts.gpu_quota import GpuQuota
 from rollouts.guards import (
     NODE_QUOTA_ANNOTATION,
     OPERATOR_ANNOTATION,
@@ -45,9 +46,7 @@ from rollouts.room import (
     PoolRoom,
     QuotaRoom,
     Room,
-    gpus_to_be_had,
     shortages,
-    tight_quotas,
 )
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange, serve_config
@@ -64,6 +63,7 @@ __all__ = [
     "Duration",
     "Effect",
     "Expectation",
+    "GpuQuota",
     "HeadRoom",
     "Kind",
     "Left",
@@ -93,7 +93,6 @@ __all__ = [
     "cluster_problem",
     "cluster_sentence",
     "differences",
-    "gpus_to_be_had",
     "handed_over",
     "held_models",
     "is_as_wanted",
@@ -113,7 +112,6 @@ __all__ = [
     "service_problems",
     "service_sentence",
     "shortages",
-    "tight_quotas",
     "unforeseen",
     "way_back",
     "without",

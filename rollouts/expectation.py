@@ -70,7 +70,6 @@ class Expectation:
     recreates: whether the Ray cluster that answers is deleted before a second one does.
     without_room: what an edited model does if no GPU is free for its second version.
     full: the most GPUs that each pool can have, of those whose models' maxima are more.
-    tight_quotas: the quota by pool that allows fewer nodes than the pool's maximum.
     """
 
     models: Mapping[str, ModelStart] = field(default_factory=dict)
@@ -80,7 +79,6 @@ class Expectation:
     recreates: bool = False
     without_room: WithoutRoom = WithoutRoom.HOLD
     full: Mapping[str, int] = field(default_factory=dict)
-    tight_quotas: Mapping[str, str] = field(default_factory=dict)
 
     def slowest_start(self) -> Duration | None:
         """Until all models that keep a replica have started on new nodes; None if none does."""

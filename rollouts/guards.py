@@ -11,6 +11,7 @@ https://github.com/ray-project/kuberay/issues/3423).
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,7 +20,8 @@ from models.catalog import quota_in_words
 from models.problems import Problem, Severity
 from models.stack import RolloutStrategy, WithoutRoom
 from planning import nodes_for
-from rollouts.handover import held_models, model_of, pool_of, running_at_least
+from rollouts.gpu_quota import GpuQuota
+from rollouts.handover import ServeConfig, held_models, model_of, pool_of, running_at_least
 from rollouts.prediction import Kind, Rollout, is_ever_heard, is_number_of_group
 from rollouts.ray_cluster import gpus_of_workers, group_names
 from rollouts.room import NodeQuota, PoolRoom, Room, shortages, shortages_of_head
@@ -65,14 +67,12 @@ class Policy:
 class Change:
     """A change of a RayService from `old` to `new`, whole objects as this program writes them.
 
-    rollout: what it does; pool_gpus: the most GPUs that each pool can have; room: what there is for
-    a second cluster.
+    rollout: what it does; room: what there is for second versions and a second cluster.
     """
 
     old: Mapping[str, Any]
     new: Mapping[str, Any]
     rollout: Rollout
-    pool_gpus: Mapping[str, int]
     room: Room
 
 
@@ -296,49 +296,64 @@ def _without_room(change: Change, policy: Policy) -> Iterator[Problem]:
         return
     old, new = (serve_config(item["spec"]["serveConfigV2"]) for item in (change.old, change.new))
     pools = {model_of(item): pool_of(item) for item in new["applications"]}
+    gpus = dict(change.room.pool_gpus)
+    by_pools = held_models(old, new, gpus)
     for pool in change.room.pools:
-        models = [name for name in held if pools[name] == pool.id]
+        models = [name for name in by_pools if pools[name] == pool.id]
         if not models:
             continue
-        enough = _enough(old, new, change.pool_gpus, pool)
-        without_end = (
-            ", so that it would wait for a GPU without an end"
-            if policy.without_room is WithoutRoom.WAIT
-            else ""
-        )
-        path, value, ways = f"{pool.path}.maxNodes", pool.max_nodes, []
+        enough = _enough(old, new, gpus, pool)
         if enough:
-            below = change.room.quotas_below(pool, enough)
-            limits = {quota.metric: quota.limit for quota in change.room.quotas}
-            if enough > pool.max_nodes:
-                ways.append(f"use {enough}{' nodes' if below else ''}")
-            elif below:
-                metric = next(iter(below))
-                path, value = f"ray-llm:quotas.{metric}", limits[metric] or 0
-            ways += [
-                f"ask Google for {count} of {quota_in_words(metric)}"
-                for metric, count in below.items()
-            ]
-        way = f"{' and '.join(ways)}, or write" if ways else "write"
-        yield Problem(
-            path=path,
-            value=value,
-            reason=f"leaves no room for a second version of {listed(models, _PATHS)}{without_end} "
-            f"({_SETTING}.withoutRoom: {policy.without_room})",
-            remedy=f"{way[0].upper()}{way[1:]} withoutRoom: hold, which holds requests while the "
-            "new version loads",
-            rule=ROOM_RULE,
-        )
+            gpus[pool.id] = enough * pool.gpus
+        use = f"Use {enough}" if enough else ""
+        yield _no_room(f"{pool.path}.maxNodes", pool.max_nodes, models, use, policy)
+    # Of whoever raises what is said above.
+    for quota in change.room.gpu_quotas:
+        if models := list(held_models(old, new, gpus, quotas=[quota])):
+            limit = _enough_quota(old, new, gpus, quota)
+            use = f"Ask Google for {limit} of {quota_in_words(quota.metric)}" if limit else ""
+            path = f"ray-llm:quotas.{quota.metric}"
+            yield _no_room(path, quota.limit, models, use, policy)
+
+
+def _no_room(path: str, value: int, models: Sequence[str], use: str, policy: Policy) -> Problem:
+    """use: a way out, as the beginning of a sentence; empty if there is none."""
+    without_end = (
+        ", so that it would wait for a GPU without an end"
+        if policy.without_room is WithoutRoom.WAIT
+        else ""
+    )
+    return Problem(
+        path=path,
+        value=value,
+        reason=f"leaves no room for a second version of {listed(models, _PATHS)}{without_end} "
+        f"({_SETTING}.withoutRoom: {policy.without_room})",
+        remedy=f"{f'{use}, or write' if use else 'Write'} withoutRoom: hold, which holds requests "
+        "while the new version loads",
+        rule=ROOM_RULE,
+    )
 
 
 def _enough(
-    old: Mapping[str, Any], new: Mapping[str, Any], pool_gpus: Mapping[str, int], pool: PoolRoom
+    old: ServeConfig, new: ServeConfig, pool_gpus: Mapping[str, int], pool: PoolRoom
 ) -> int | None:
     """The fewest nodes of a pool with which none of its models is held; None if that are many."""
     pools = {model_of(item): pool_of(item) for item in new["applications"]}
-    first = pool_gpus[pool.id] // pool.gpus + 1
-    for nodes in range(first, first + _MORE_NODES):
+    for nodes in range(pool.max_nodes + 1, pool.max_nodes + 1 + _MORE_NODES):
         held = held_models(old, new, {**pool_gpus, pool.id: nodes * pool.gpus})
         if not any(pools[name] == pool.id for name in held):
             return nodes
     return None
+
+
+def _enough_quota(
+    old: ServeConfig, new: ServeConfig, pool_gpus: Mapping[str, int], quota: GpuQuota
+) -> int | None:
+    """The lowest limit of a quota with which no model is held; None if that is far above it."""
+    limits = range(quota.limit + 1, quota.limit + 1 + _MORE_NODES * max(quota.of_node.values()))
+
+    def suffices(limit: int) -> bool:
+        return not held_models(old, new, pool_gpus, quotas=[replace(quota, limit=limit)])
+
+    place = bisect_left(limits, True, key=suffices)
+    return limits[place] if place < len(limits) else None

@@ -10,10 +10,11 @@ Pure: serve configs in, serve configs out. Tried on the real Ray Serve 2.49.1 an
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rollouts.gpu_quota import GpuQuota
 from rollouts.serve_models import gpus_of_replica, serve_options
 
 ServeConfig = Mapping[str, Any]
@@ -73,6 +74,7 @@ def next_wave(
     running: Mapping[str, int],
     pool_gpus: Mapping[str, int],
     without_room: frozenset[str] = frozenset(),
+    quotas: Sequence[GpuQuota] = (),
 ) -> Wave | None:
     """What to start beside the applications that run; None if no model has to be replaced.
 
@@ -85,18 +87,26 @@ def next_wave(
     running: replicas of each application of `live` that run.
     pool_gpus: the most GPUs that each pool can have.
     without_room: models that are to wait for the GPUs of their old version.
+    quotas: what limits several pools together.
     """
     kept = [item for item in live["applications"] if not is_leftover(item, wanted)]
     replaced = {model_of(item): item for item in kept if not _is_beside(item)}
     edited = [item for item in wanted["applications"] if _replaces(item, replaced)]
     if not edited:
         return None
-    free = Counter(pool_gpus)
+    used: Counter[str] = Counter()
+
+    def free(pool: str) -> int:
+        limits = [quota.room(pool, used) for quota in quotas]
+        return min(
+            [pool_gpus.get(pool, 0) - used[pool], *(more for more in limits if more is not None)]
+        )
+
     # What starts beside has its GPUs already, or will have them.
     already = {item["name"]: running_at_least(item) for item in kept if _is_beside(item)}
     for item in kept:
         pool, gpus = gpus_of_replica(item)
-        free[pool] -= gpus * max(running.get(item["name"], 0), already.get(item["name"], 0))
+        used[pool] += gpus * max(running.get(item["name"], 0), already.get(item["name"], 0))
     counts: dict[str, int] = {}
     later: list[Application] = []
     for item in edited:
@@ -109,7 +119,7 @@ def next_wave(
         else:
             counts[item["name"]] = count
             pool, gpus = gpus_of_replica(item)
-            free[pool] -= gpus * max(0, count - already.get(item["name"], 0))
+            used[pool] += gpus * max(0, count - already.get(item["name"], 0))
     if not counts or all(count == 0 for count in counts.values()):
         counts |= {item["name"]: 0 for item in later}
     starting = [item for item in edited if item["name"] in counts]
@@ -139,9 +149,10 @@ def held_models(
     wanted: ServeConfig,
     pool_gpus: Mapping[str, int],
     running: Mapping[str, int] | None = None,
+    quotas: Sequence[GpuQuota] = (),
 ) -> tuple[str, ...]:
     """The models of `course` whose requests are held."""
-    return course(live, wanted, pool_gpus, running).held
+    return course(live, wanted, pool_gpus, running, quotas).held
 
 
 def course(
@@ -149,6 +160,7 @@ def course(
     wanted: ServeConfig,
     pool_gpus: Mapping[str, int],
     running: Mapping[str, int] | None = None,
+    quotas: Sequence[GpuQuota] = (),
 ) -> Course:
     """How all models of a change take over, wave by wave.
 
@@ -159,7 +171,7 @@ def course(
         running = {item["name"]: running_at_least(item) for item in live["applications"]}
     held: list[str] = []
     beside: list[tuple[str, ...]] = []
-    while wave := next_wave(live, wanted, running, pool_gpus):
+    while wave := next_wave(live, wanted, running, pool_gpus, quotas=quotas):
         waiting = wave.held(live, running)
         held += waiting
         if loading := tuple(name for name in wave.models.values() if name not in waiting):
@@ -244,11 +256,11 @@ def _replaces(application: Application, running: Mapping[str, Application]) -> b
     return old is not None and old["name"] != application["name"]
 
 
-def _count(item: Application, running: int, free: Mapping[str, int], already: int) -> int:
+def _count(item: Application, running: int, free: Callable[[str], int], already: int) -> int:
     """With how many replicas a version starts: as many as answer now, if there is room."""
     pool, gpus = gpus_of_replica(item)
     most: int = serve_options(item)["autoscaling_config"]["max_replicas"]
-    room = free.get(pool, 0) // gpus if gpus else running
+    room = free(pool) // gpus if gpus else running
     return max(0, min(running, most, already + max(0, room)))
 
 

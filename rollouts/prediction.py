@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from models.catalog import KubeRayRelease, kuberay_releases
+from rollouts.gpu_quota import GpuQuota
 from rollouts.handover import ServeConfig, course, held_models, running_at_most
 from rollouts.ray_cluster import cluster_change, gpus_at_start, workers_at_start
 from rollouts.refusals import refusal_of_serve_config, refusals
@@ -88,6 +89,7 @@ class Rollout:
     serve_settings: fields of the serve config outside of its models.
     held: models that are replaced and whose pools have no room for a second version.
     waves: the others that are replaced, those together that load at the same time.
+    short_quotas: quotas that leave no room where the pools have it.
     may_be_held: those whose pools have room now and may have none once more replicas run.
     gpus: GPUs by worker group that the second cluster takes on top at its start.
     running: workers by group that the first cluster keeps beside a second one.
@@ -108,6 +110,7 @@ class Rollout:
     held: tuple[str, ...] = ()
     waves: tuple[tuple[str, ...], ...] = ()
     may_be_held: tuple[str, ...] = ()
+    short_quotas: tuple[str, ...] = ()
     gpus: Mapping[str, int] = field(default_factory=dict)
     running: Mapping[str, int] = field(default_factory=dict)
     if_known: "Rollout | None" = None
@@ -132,6 +135,7 @@ def predict(
     new: Mapping[str, Any],
     kuberay: str | None,
     pool_gpus: Mapping[str, int] | None = None,
+    quotas: Sequence[GpuQuota] = (),
 ) -> Rollout:
     """What the change from `old` to `new` does.
 
@@ -139,6 +143,7 @@ def predict(
     kuberay: the release of the operator; None if it is not known.
     pool_gpus: the most GPUs that each pool can have; None if that is not known, and then nothing is
         said of the room for second versions.
+    quotas: what limits several pools together.
     """
     try:
         rollout = _predict(old, new, kuberay)
@@ -147,12 +152,19 @@ def predict(
         before, after = both_serve_configs(
             old["spec"]["serveConfigV2"], new["spec"]["serveConfigV2"]
         )
-        expected = course(before, after, pool_gpus)
-        busy = held_models(before, after, pool_gpus, _at_most(before))
+        expected = course(before, after, pool_gpus, quotas=quotas)
+        busy = held_models(before, after, pool_gpus, _at_most(before), quotas)
+        short = _short_quotas(before, after, pool_gpus, quotas) if expected.held else ()
         more = tuple(name for name in busy if name not in expected.held)
 
         def with_room(found: Rollout) -> Rollout:
-            return replace(found, held=expected.held, waves=expected.beside, may_be_held=more)
+            return replace(
+                found,
+                held=expected.held,
+                waves=expected.beside,
+                may_be_held=more,
+                short_quotas=short,
+            )
 
         if rollout.if_known is not None:
             rollout = replace(rollout, if_known=with_room(rollout.if_known))
@@ -160,6 +172,21 @@ def predict(
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         # Whatever has another form is not ours, and nothing is said about it.
         return _unknown("the RayService has a form that this version of the program does not know")
+
+
+def _short_quotas(
+    before: ServeConfig,
+    after: ServeConfig,
+    pool_gpus: Mapping[str, int],
+    quotas: Sequence[GpuQuota],
+) -> tuple[str, ...]:
+    """The quotas for which models are held that would not be for the pools alone."""
+    by_pools = held_models(before, after, pool_gpus)
+    return tuple(
+        quota.metric
+        for quota in quotas
+        if len(held_models(before, after, pool_gpus, quotas=[quota])) > len(by_pools)
+    )
 
 
 def _at_most(config: ServeConfig) -> dict[str, int]:

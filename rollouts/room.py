@@ -11,6 +11,7 @@ from typing import Final
 
 from models.catalog import quota_in_words
 from models.problems import Problem
+from rollouts.gpu_quota import GpuQuota
 
 NodeQuota = Mapping[str, Mapping[str, int]]
 """What a node of each GPU pool takes of quotas: counts by metric, by pool."""
@@ -109,50 +110,27 @@ class Room:
         ]
         return replace(self, quotas=tuple(quotas))
 
-    def most_nodes(self, pool: PoolRoom) -> int:
-        """How many nodes a pool can have: by its maximum, and by the quotas that others use too."""
-        limits = [self._within(quota, pool) for quota in self.quotas]
-        return min([pool.max_nodes, *(nodes for nodes in limits if nodes is not None)])
+    @property
+    def pool_gpus(self) -> Mapping[str, int]:
+        """The most GPUs that each pool can have, whatever the quotas."""
+        return {pool.id: pool.max_nodes * pool.gpus for pool in self.pools}
 
-    def quotas_below(self, pool: PoolRoom, nodes: int) -> Mapping[str, int]:
-        """The quotas that do not allow so many nodes of a pool, with what they would have to be."""
-        return {
-            quota.metric: self._besides(quota, pool) + nodes * quota.of_node[pool.id]
+    @property
+    def gpu_quotas(self) -> tuple[GpuQuota, ...]:
+        """The quotas with a limit that the pools count against."""
+        pools = {pool.id: pool for pool in self.pools}
+        return tuple(
+            GpuQuota(
+                metric=quota.metric,
+                limit=quota.limit,
+                others=quota.others_of_one,
+                of_node={pool: count for pool, count in quota.of_node.items() if pool in pools},
+                node_gpus={pool: pools[pool].gpus for pool in pools},
+                min_nodes={pool: pools[pool].min_nodes for pool in pools},
+            )
             for quota in self.quotas
-            if (most := self._within(quota, pool)) is not None and most < nodes
-        }
-
-    def _within(self, quota: QuotaRoom, pool: PoolRoom) -> int | None:
-        """The nodes of a pool that a quota allows; None without a limit."""
-        of_node = quota.of_node.get(pool.id, 0)
-        if quota.limit is None or not of_node:
-            return None
-        return max(0, quota.limit - self._besides(quota, pool)) // of_node
-
-    def _besides(self, quota: QuotaRoom, pool: PoolRoom) -> int:
-        """What one Ray cluster takes of a quota outside of a pool, at the models' minima."""
-        return quota.others_of_one + sum(
-            max(other.nodes, other.min_nodes) * quota.of_node.get(other.id, 0)
-            for other in self.pools
-            if other.id != pool.id
+            if quota.limit is not None and any(quota.of_node.get(pool) for pool in pools)
         )
-
-
-def gpus_to_be_had(room: Room) -> Mapping[str, int]:
-    """The most GPUs that each pool can have while one Ray cluster runs.
-
-    Each pool by itself: two that grow at the same time on one quota may find less.
-    """
-    return {pool.id: room.most_nodes(pool) * pool.gpus for pool in room.pools}
-
-
-def tight_quotas(room: Room) -> Mapping[str, str]:
-    """The quota by pool that allows fewer nodes than the pool's maximum."""
-    return {
-        pool.id: next(iter(below))
-        for pool in room.pools
-        if (below := room.quotas_below(pool, pool.max_nodes))
-    }
 
 
 def shortages(running: Mapping[str, int], room: Room) -> tuple[Problem, ...]:

@@ -249,23 +249,31 @@ def _edited(
     if waiting:
         times = _times(waiting, expected, lambda start: start.in_place)
         yield Sentence(
-            f"{_counted('Model', waiting)} {_is(waiting)} edited, and the pool has no room for a "
-            "second version: the new one loads after the old one has gone, and requests are held "
+            f"{_counted('Model', waiting)} {_is(waiting)} edited, and {_what(rollout)} no room for "
+            "a second version: the new one loads after the old one has gone, and requests are held "
             f"meanwhile, for {times or 'minutes with large weights'} after the old one's last "
             "request has ended."
-            f"{_too_long(waiting, expected)} {_with_room(waiting, expected)}",
+            f"{_too_long(waiting, expected)} {_with_room(rollout)}",
             warns=True,
         )
 
 
-def _with_room(models: Sequence[ModelChange], expected: Expectation) -> str:
-    pools = {model.after.pool for model in models if model.after}
-    quotas = sorted({quota for pool, quota in expected.tight_quotas.items() if pool in pools})
-    if not quotas:
+def _what(rollout: Rollout) -> str:
+    if not rollout.short_quotas:
+        return "the pool has"
+    quotas = rollout.short_quotas
+    return f"{'the quota' if len(quotas) == 1 else 'the quotas'} {listed(quotas, _NAMED)} " + (
+        "leaves" if len(quotas) == 1 else "leave"
+    )
+
+
+def _with_room(rollout: Rollout) -> str:
+    if not rollout.short_quotas:
         return "With a higher maxNodes of the pool nobody waits."
+    quotas = [quota_in_words(quota) for quota in rollout.short_quotas]
     return (
-        f"With more of {listed([quota_in_words(quota) for quota in quotas], _NAMED)}, and a "
-        "maxNodes of the pool that allows it, nobody waits."
+        f"With more of {listed(quotas, _NAMED)}, and a maxNodes of the pool that allows it, nobody "
+        "waits."
     )
 
 

@@ -1,8 +1,8 @@
 """What `up` does about edited models if no GPU is free for a second version."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -14,7 +14,7 @@ from components.model_handover import Handover, HandoverError
 from manifests import service_manifests
 from models.stack import WithoutRoom
 from planning import ModelPlan
-from rollouts import ServeConfig, running_at_least
+from rollouts import GpuQuota, ServeConfig, running_at_least
 from tests.manifests.plans import model, plan
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def hand_over(
     maximum: Mapping[str, int],
     without_room: WithoutRoom,
     wanted: ServeConfig = NEW,
+    quotas: Sequence[GpuQuota] = (),
 ) -> list[str]:
     """What it warned of; maximum: the most GPUs of each pool."""
     warned: list[str] = []
@@ -114,6 +115,7 @@ def hand_over(
         say=lambda _: None,
         warn=warned.append,
         without_room=without_room,
+        quotas=quotas,
     ).run(wanted)
     return warned
 
@@ -163,6 +165,24 @@ def test_with_a_spare_gpu_every_setting_hands_over_one_after_the_other() -> None
         service = Served(OLD, gpus=3)
         assert hand_over(service, {"l4": 3}, setting) == []
         assert service.routes()["/a"] == NEW["applications"][0]["name"]
+
+
+@pytest.mark.parametrize("setting", [WithoutRoom.WAIT, WithoutRoom.STOP])
+def test_a_quota_that_leaves_no_room_is_no_wait_for_a_node(setting: WithoutRoom) -> None:
+    quota = GpuQuota(
+        metric="NVIDIA_L4_GPUS",
+        limit=2,
+        others=0,
+        of_node={"l4": 1},
+        node_gpus={"l4": 1},
+        min_nodes={"l4": 0},
+    )
+    service = Served(OLD, gpus=2)
+    with pytest.raises(HandoverError, match="has no room"):
+        hand_over(service, {"l4": 4}, setting, quotas=[quota])
+    assert service.config == OLD
+    enough = replace(quota, limit=3)
+    assert hand_over(Served(OLD, gpus=3), {"l4": 4}, setting, quotas=[enough]) == []
 
 
 def test_requests_are_held_without_a_node_if_the_stack_says_nothing() -> None:

@@ -24,7 +24,8 @@ def manifests(models: list[Any], **keys: Any) -> ServiceManifests:
 
 
 def said(old: ServiceManifests, new: ServiceManifests, **changes: Any) -> tuple[Sentence, ...]:
-    rollout = predict(old.ray_service, new.ray_service, "1.6.2", new.rollout.pool_gpus)
+    gpus, quotas = new.rollout.pool_gpus, new.rollout.quotas
+    rollout = predict(old.ray_service, new.ray_service, "1.6.2", gpus, quotas)
     return sentences(rollout, expected=replace(new.rollout.expected, **changes))
 
 
@@ -178,11 +179,45 @@ def test_a_quota_that_leaves_no_room_is_named() -> None:
 
     limit = 1
     [sentence] = said(stack(), stack(dtype="float32"))
-    assert "requests are held meanwhile" in sentence.text
+    assert "and the quota NVIDIA_L4_GPUS leaves no room for a second version" in sentence.text
     assert "With more of NVIDIA_L4_GPUS" in sentence.text
     limit = 2
     [sentence] = said(stack(), stack(dtype="float32"))
     assert "Nobody waits" in sentence.text
+
+
+@pytest.mark.parametrize(("limit", "held"), [(3, True), (4, False)])
+def test_what_a_model_that_goes_still_runs_on_counts_against_the_quota(
+    limit: int, held: bool
+) -> None:
+    pools = ["l4", "l4-x2"]
+    quotas = {"NVIDIA_L4_GPUS": limit}
+    one = small(gpu="l4", replicas=between(1, 1))
+    two = small(name="b", gpu="l4-x2", tensorParallelSize=2, replicas=between(1, 1))
+    old = manifests([one, two], gpuPools=pools, quotas=quotas)
+    new = manifests([{**one, "dtype": "float32"}], gpuPools=pools, quotas=quotas)
+    text = " ".join(sentence.text for sentence in said(old, new))
+    assert ("leaves no room for a second version" in text) is held
+
+
+@pytest.mark.parametrize(("limit", "ways"), [(5, "held"), (6, "together")])
+def test_models_of_two_pools_draw_on_one_quota(limit: int, ways: str) -> None:
+    def stack(**changes: Any) -> Any:
+        models = [
+            {**small(gpu="l4", replicas=between(1, 1)), **changes},
+            {
+                **small(name="b", gpu="l4-x2", tensorParallelSize=2, replicas=between(1, 1)),
+                **changes,
+            },
+        ]
+        return manifests(models, gpuPools=["l4", "l4-x2"], quotas={"NVIDIA_L4_GPUS": limit})
+
+    text = " ".join(sentence.text for sentence in said(stack(), stack(dtype="float32")))
+    if ways == "together":
+        assert "in turn" not in text
+    else:
+        assert "in turn: qwen2.5-0.5b-instruct; then b." in text
+    assert "leaves no room" not in text
 
 
 def test_the_slowest_model_that_keeps_a_replica_decides() -> None:

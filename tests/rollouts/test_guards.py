@@ -60,8 +60,9 @@ def judge(
     kuberay: str | None = "1.6.2",
 ) -> tuple[Problem, ...]:
     old = old or service()
-    rollout = predict(old, new, kuberay, GPUS)
-    change = Change(old=old, new=new, rollout=rollout, pool_gpus=GPUS, room=of or room())
+    there = of or room()
+    rollout = predict(old, new, kuberay, there.pool_gpus, there.gpu_quotas)
+    change = Change(old=old, new=new, rollout=rollout, room=there)
     return change_problems(change, policy or Policy())
 
 
@@ -218,19 +219,19 @@ def test_no_request_is_held_if_the_stack_says_so(setting: WithoutRoom) -> None:
 
 
 def test_a_quota_that_leaves_no_room_is_named_in_the_way_out() -> None:
-    def found(limit: int, most: int) -> Problem:
-        l4 = replace(room(most=most).pools[1])
-        of = Room(pools=(room().pools[0], l4), quotas=(l4_gpus(limit),))
-        [problem] = judge(edited(), Policy(without_room=WithoutRoom.STOP), of=of)
-        return problem
+    def found(limit: int, most: int) -> tuple[Problem, ...]:
+        of = Room(pools=(room().pools[0], room(most=most).pools[1]), quotas=(l4_gpus(limit),))
+        return judge(edited(), Policy(without_room=WithoutRoom.STOP), of=of)
 
-    by_quota = found(limit=1, most=2)
+    [by_quota] = found(limit=1, most=2)
     assert by_quota.sentence().startswith("ray-llm:quotas.NVIDIA_L4_GPUS: 1 leaves no room")
     assert "Ask Google for 2 of" in by_quota.sentence()
-    both = found(limit=1, most=1).sentence()
-    assert both.startswith("ray-llm:gpuPools[1].maxNodes: 1 leaves no room")
-    assert "Use 2 nodes and ask Google for 2 of" in both
-    assert "Use 2, or write" in found(limit=2, most=1).sentence()
+    [pool, quota] = found(limit=1, most=1)
+    assert pool.sentence().startswith("ray-llm:gpuPools[1].maxNodes: 1 leaves no room")
+    assert "Use 2, or write" in pool.sentence()
+    assert "Ask Google for 2 of" in quota.sentence()
+    [alone] = found(limit=2, most=1)
+    assert alone.path == "ray-llm:gpuPools[1].maxNodes"
 
 
 def l4_gpus(limit: int) -> QuotaRoom:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollouts import HeadRoom, PoolRoom, QuotaRoom, Room, gpus_to_be_had, shortages, tight_quotas
+from rollouts import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 from rollouts.room import shortages_of_head
 
 POOL = PoolRoom(id="l4", path="ray-llm:gpuPools[0]", nodes=2, max_nodes=3)
@@ -121,22 +121,30 @@ def test_a_head_beside_the_old_cluster_needs_quota_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "others", "gpus", "tight"),
-    [(None, 0, 6, False), (6, 0, 6, False), (2, 0, 4, True), (3, 2, 2, True), (1, 2, 0, True)],
+    ("limit", "others", "used", "more"),
+    [(6, 0, {}, 6), (2, 0, {}, 4), (3, 2, {"l4-x2": 1}, 1), (1, 2, {}, 0), (4, 0, {"l4": 2}, 4)],
 )
 def test_a_pool_has_no_more_gpus_than_a_quota_leaves_it(
-    limit: int | None, others: int, gpus: int, tight: bool
+    limit: int, others: int, used: dict[str, int], more: int
 ) -> None:
-    pool = PoolRoom(id="l4-x2", path=POOL.path, nodes=1, max_nodes=3, gpus=2)
-    of = Room(pools=(pool,), quotas=(l4_gpus({"l4-x2": 1}, limit, others),))
-    assert gpus_to_be_had(of) == {"l4-x2": gpus}
-    assert tight_quotas(of) == ({"l4-x2": "NVIDIA_L4_GPUS"} if tight else {})
+    pools = (
+        PoolRoom(id="l4-x2", path=POOL.path, nodes=1, max_nodes=3, gpus=2),
+        PoolRoom(id="l4", path=POOL.path, nodes=1, max_nodes=3),
+        PoolRoom(id="t4", path=POOL.path, nodes=1, max_nodes=3),
+    )
+    of = Room(pools=pools, quotas=(l4_gpus({"l4-x2": 1, "l4": 1}, limit, others),))
+    [quota] = of.gpu_quotas
+    assert min(quota.room("l4-x2", used) or 0, 6) == more
+    assert quota.room("t4", used) is None
+    assert Room(pools=pools, quotas=(l4_gpus({"l4": 1}, None),)).gpu_quotas == ()
 
 
-def test_what_other_pools_keep_leaves_a_quota() -> None:
-    other = PoolRoom(id="l4-x2", path=POOL.path, nodes=1, max_nodes=3, gpus=2)
-    of = Room(pools=(POOL, other), quotas=(l4_gpus({"l4": 1, "l4-x2": 2}, 4),))
-    assert gpus_to_be_had(of) == {"l4": 2, "l4-x2": 2}
+def test_nodes_that_a_pool_keeps_anyway_leave_less_of_a_quota() -> None:
+    kept = PoolRoom(id="l4-x2", path=POOL.path, nodes=1, max_nodes=3, min_nodes=1, gpus=2)
+    of = Room(pools=(POOL, kept), quotas=(l4_gpus({"l4": 1, "l4-x2": 2}, 4),))
+    [quota] = of.gpu_quotas
+    assert quota.room("l4", {}) == 2
+    assert quota.room("l4", {"l4-x2": 4}) == 0
 
 
 @pytest.mark.parametrize(("nodes", "most", "short"), [(1, 1, True), (1, 2, False), (2, 1, False)])
