@@ -5,7 +5,7 @@ file is what was deployed last.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from manifests import service_manifests
 from models.problems import Problem
@@ -107,7 +107,11 @@ def _of_service(
     old: Plan, new: Plan
 ) -> tuple[Prediction, tuple[Sentence, ...], tuple[Problem, ...]]:
     before, after = service_manifests(old), service_manifests(new)
-    expected = after.rollout.expected
+    # A preview does not know what the nodes of a pool that goes cost.
+    expected = replace(
+        after.rollout.expected,
+        pools={**before.rollout.expected.pools, **after.rollout.expected.pools},
+    )
     prediction = predict(
         before.ray_service,
         after.ray_service,

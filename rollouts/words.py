@@ -380,7 +380,8 @@ def _bill(rollout: Rollout, expected: Expectation) -> str:
     # More replicas than the nodes of a pool hold do not come.
     full = {pool: count for pool, count in expected.full.items() if most[pool]}
     counts = {pool: count for pool, count in most.items() if pool not in full}
-    at_most = f", of which {listed(gpus_in_words(full), _NAMED)} can be had in all" if full else ""
+    pools = [f"pool {pool} has at most {count} in all" for pool, count in full.items()]
+    at_most = f" ({'; '.join(pools)})" if full else ""
     changes = [
         f"{listed(_signed(gpus), _NAMED)} at their {name}{_a_month(priced, expected)}"
         for name, gpus, priced in (

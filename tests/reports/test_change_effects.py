@@ -84,6 +84,16 @@ def test_recreate_takes_no_gpu_twice() -> None:
     assert not list(rollout_problems(changes, found))
 
 
+def test_a_pool_that_goes_has_a_price_too() -> None:
+    both = {
+        "models": [small(gpu="l4", replicas={"min": 1, "max": 1}), small(name="b", gpu="t4")],
+        "gpuPools": ["l4", "t4"],
+    }
+    text = told(effects({"models": both["models"][:1], "gpuPools": ["l4"]}, both))
+    assert "Afterwards the models take 1 GPU of t4 fewer at their minimum (USD -" in text
+    assert "not known" not in text
+
+
 def test_requests_that_are_held_are_said_to_be() -> None:
     full = {"gpuPools": [{"tier": "l4", "maxNodes": 1}]}
     new = {"models": [small(contextLength=2048, replicas={"min": 1, "max": 1})]}

@@ -138,8 +138,8 @@ def test_a_maximum_that_a_pool_cannot_have_is_no_price() -> None:
     old = manifests([small(replicas=between(1, 2))], gpuPools=pools)
     *_, bill = said(old, manifests([small(replicas=between(1, 6))], gpuPools=pools))
     assert bill.text == (
-        "Afterwards the models take 4 GPUs of l4 more at their maximum, of which 2 of l4 can be "
-        "had in all."
+        "Afterwards the models take 4 GPUs of l4 more at their maximum (pool l4 has at most 2 in "
+        "all)."
     )
 
 
