@@ -21,8 +21,8 @@ from reports.table import Row, Table
 
 _UNCHECKED: Final = "unchecked"
 QUOTA_NOTE: Final = (
-    "Quota: upgrade is what a second RayCluster takes next to the first, as a change of image or Ray "
-    "version starts one, and a node more of the CPU pool; peak is every pool at its maximum."
+    "Quota: upgrade is what a second RayCluster takes next to the first, as a change of image or "
+    "Ray version starts one, and a node more of the CPU pool; peak is every pool at its maximum."
 )
 DERIVED_NOTE: Final = (
     "* derived, not in the stack file. At once: sequences of full context length that a replica "
