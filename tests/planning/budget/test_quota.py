@@ -37,6 +37,21 @@ def test_a_second_cluster_needs_the_minimum_twice_within_the_pool() -> None:
     assert need(capped, "NVIDIA_L4_GPUS").upgrade == 3
 
 
+def test_what_is_beside_the_gpus_is_counted_for_one_cluster_two_and_a_second_head() -> None:
+    plan = planned(models=[small(replicas={"min": 1, "max": 1})], versions={"ray": "2.60.0"})
+    cpus = need(plan, "CPUS")  # of e2-standard-8
+    assert (cpus.others_of_one, cpus.others, cpus.others_recreating) == (8, 16, 16)
+    # The column counts GKE's own upgrade of the pool too, which no change waits for.
+    assert cpus.upgrade == 24
+    # Whoever hears of both a pool and a quota raises both.
+    tight = planned(
+        models=[small(replicas={"min": 1, "max": 1})],
+        versions={"ray": "2.60.0"},
+        cluster={"name": "llm", "zones": ["us-central1-a"], "cpuPool": {"maxNodes": 1}},
+    )
+    assert need(tight, "CPUS").others == 16
+
+
 def test_a_pool_without_room_for_a_second_cluster_is_no_matter_of_the_stack_as_it_is() -> None:
     model = small(replicas={"min": 2, "max": 3})
     assert not planned([model], gpuPools=[{"tier": "l4", "maxNodes": 3}]).warnings
