@@ -8,6 +8,7 @@ second per run.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.metadata
 import os
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 import pulumi
 from pulumi.automation._server import LanguageServer
+from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
 from localcloud.orphans import exit_with_parent
@@ -30,6 +32,9 @@ from localcloud.orphans import exit_with_parent
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from types import TracebackType
+
+# One was enough; a server is no slower to stop for three.
+_TURNS_TO_START = 3
 
 
 def _user_traceback(error: BaseException, program: Path) -> str:
@@ -41,6 +46,22 @@ def _user_traceback(error: BaseException, program: Path) -> str:
         frame = frame.tb_next
     lines = traceback.format_exception(type(error), error, frame or error.__traceback__)
     return "".join(lines).rstrip()
+
+
+def stop_what_has_started() -> None:
+    """Lets the SDK stop its server of hooks only after that has started.
+
+    A program that fails early stops it in the same turn of the event loop in which it starts. Then
+    grpcio 1.85 ends the process (signal 11), and nobody reads why the program failed.
+    """
+    stop = _CallbackServicer.shutdown
+
+    async def shutdown() -> None:
+        for _ in range(_TURNS_TO_START):
+            await asyncio.sleep(0)
+        await stop()  # type: ignore[no-untyped-call]
+
+    _CallbackServicer.shutdown = shutdown  # type: ignore[method-assign]
 
 
 def _run_program(request: language_pb2.RunRequest, engine_address: str) -> language_pb2.RunResponse:
@@ -66,6 +87,7 @@ def _run_program(request: language_pb2.RunRequest, engine_address: str) -> langu
             msg = f"Program failed with an unhandled exception:\n{text}"
             raise pulumi.RunError(msg) from None
 
+    stop_what_has_started()
     answer = LanguageServer(main_program).Run(request, None)
     # The error has been logged. Without `bail` the engine would print it again.
     return language_pb2.RunResponse(bail=True) if answer.error else answer
