@@ -7,15 +7,7 @@ from manifests.smoke_test.script.serve_api import APPLICATIONS
 from manifests.smoke_test.script.settings import JOB_ANNOTATION
 from models.stack import RolloutStrategy, WithoutRoom
 from planning import Plan, Seconds, cold_start
-from rollouts import (
-    Duration,
-    Expectation,
-    GpuQuota,
-    ModelStart,
-    Policy,
-    PoolNode,
-    Room,
-)
+from rollouts import Duration, Expectation, GpuQuota, ModelStart, Policy, PoolNode, Room
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,13 +41,7 @@ from rollouts.replacement import (
     service_problems,
     service_sentence,
 )
-from rollouts.room import (
-    HeadRoom,
-    PoolRoom,
-    QuotaRoom,
-    Room,
-    shortages,
-)
+from rollouts.room import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange, serve_config
 from rollouts.tree import differences

@@ -24,7 +24,14 @@ from rollouts.gpu_quota import GpuQuota
 from rollouts.handover import ServeConfig, held_models, model_of, pool_of, running_at_least
 from rollouts.prediction import Kind, Rollout, is_ever_heard, is_number_of_group
 from rollouts.ray_cluster import gpus_of_workers, group_names
-from rollouts.room import NodeQuota, PoolRoom, Room, shortages, shortages_of_head
+from rollouts.room import (
+    NodeQuota,
+    PoolRoom,
+    Room,
+    noted_quota,
+    shortages,
+    shortages_of_head,
+)
 from rollouts.sentence import listed
 from rollouts.serve_models import gpus_of_replica, serve_config
 from rollouts.tree import SECRET_MARK
@@ -171,12 +178,8 @@ def _node_quota(ray_service: Mapping[str, Any]) -> NodeQuota:
     """What the nodes of the pools of a RayService take; empty if it does not say."""
     text = _annotation(ray_service, NODE_QUOTA_ANNOTATION)
     try:
-        found = json.loads(text) if text else {}
-        return {
-            str(pool): {str(metric): int(count) for metric, count in counts.items()}
-            for pool, counts in found.items()
-        }
-    except (ValueError, AttributeError, TypeError):
+        return noted_quota(json.loads(text)) if text else {}
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from models.problems import Problem
 from models.stack import RolloutStrategy
 from rollouts.guards import Policy, judged, refused_in_place
-from rollouts.room import Room, shortages
+from rollouts.room import Room, counts, noted_quota, shortages
 from rollouts.sentence import Sentence, listed
 
 ServiceFields = Mapping[str, Any]
@@ -118,7 +118,7 @@ def service_sentence(old: ServiceFields, new: ServiceFields) -> Sentence | None:
     )
     gpus = (
         "which takes the GPUs twice"
-        if any(_counts(new.get("nodes")).values())
+        if any(counts(new.get("nodes")).values())
         else "which needs no GPU until a request comes"
     )
     return Sentence(
@@ -138,26 +138,12 @@ def service_problems(
     """
     if not _is_renamed(old, new):
         return ()
-    quota = old.get("quota")
-    before = (
-        {pool: _counts(of_node) for pool, of_node in quota.items()}
-        if isinstance(quota, Mapping)
-        else {}
-    )
-    found = [*shortages(_counts(old.get("nodes")), room.with_pools_that_go(before))]
+    before = noted_quota(old.get("quota"))
+    found = [*shortages(counts(old.get("nodes")), room.with_pools_that_go(before))]
     if policy.strategy is RolloutStrategy.IN_PLACE_ONLY:
         found.append(refused_in_place("another service starts beside the old one"))
     fields = [{key: item.get(key) for key in new} for item in (old, new)]
     return judged(found, fields, policy.allow)
-
-
-def _counts(found: Any) -> Mapping[str, int]:
-    """Whole numbers by key; empty for what the state has in another form."""
-    try:
-        # Pulumi's numbers are all of one kind.
-        return {str(key): int(count) for key, count in found.items()}
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        return {}
 
 
 def _is_renamed(old: ServiceFields, new: ServiceFields) -> bool:

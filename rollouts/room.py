@@ -7,7 +7,7 @@ that starts one, and never of a stack as it is.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from models.catalog import quota_in_words
 from models.problems import Problem
@@ -133,6 +133,24 @@ class Room:
         )
 
 
+def counts(found: Any) -> Mapping[str, int]:
+    """Whole numbers by key; empty for what the state has in another form."""
+    try:
+        # Pulumi's numbers are all of one kind.
+        return {str(key): int(count) for key, count in found.items()}
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        return {}
+
+
+def noted_quota(found: Any) -> NodeQuota:
+    """A `Room.node_quota` as the state has it; empty if that has another form."""
+    return (
+        {str(pool): counts(of_node) for pool, of_node in found.items()}
+        if isinstance(found, Mapping)
+        else {}
+    )
+
+
 def shortages(running: Mapping[str, int], room: Room) -> tuple[Problem, ...]:
     """What a second cluster lacks.
 
@@ -190,7 +208,9 @@ def _of_quotas(running: Mapping[str, int], room: Room) -> Iterator[Problem]:
 
 def _of_quotas_with_head(running: Mapping[str, int], room: Room) -> Iterator[Problem]:
     for quota in room.quotas:
-        yield from _of_quota(quota, quota.others_recreating, running, {}, room)
+        # What the head takes nothing of is as it was.
+        if quota.others_recreating > quota.others_of_one:
+            yield from _of_quota(quota, quota.others_recreating, running, {}, room)
 
 
 def _of_quota(

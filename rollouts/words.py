@@ -249,16 +249,16 @@ def _edited(
     if waiting:
         times = _times(waiting, expected, lambda start: start.in_place)
         yield Sentence(
-            f"{_counted('Model', waiting)} {_is(waiting)} edited, and {_what(rollout)} no room for "
-            "a second version: the new one loads after the old one has gone, and requests are held "
-            f"meanwhile, for {times or 'minutes with large weights'} after the old one's last "
-            "request has ended."
+            f"{_counted('Model', waiting)} {_is(waiting)} edited, and {_what_is_full(rollout)} no "
+            "room for a second version: the new one loads after the old one has gone, and requests "
+            f"are held meanwhile, for {times or 'minutes with large weights'} after the old one's "
+            "last request has ended."
             f"{_too_long(waiting, expected)} {_with_room(rollout)}",
             warns=True,
         )
 
 
-def _what(rollout: Rollout) -> str:
+def _what_is_full(rollout: Rollout) -> str:
     if not rollout.short_quotas:
         return "the pool has"
     quotas = rollout.short_quotas

@@ -38,8 +38,8 @@ class _Nodes:
     """Nodes of one pool at the moments that QuotaNeed names, and what one node counts for.
 
     awake: without the node that a sleeping model will ask for.
-    two_clusters, second_head: while there is a second RayCluster, or only its head, whatever the
-        pool's maximum.
+    two_clusters, second_head: of a pool without GPUs, while there is a second RayCluster, or only
+        its head, whatever the pool's maximum.
     """
 
     pool: str
@@ -47,11 +47,11 @@ class _Nodes:
     awake: int
     minimum: int
     upgrade: int
-    two_clusters: int
-    second_head: int
     stated: int
     peak: int
     per_node: Mapping[str, int]
+    two_clusters: int = 0
+    second_head: int = 0
 
 
 def quota_needs(
@@ -154,8 +154,6 @@ def _gpu_pool(pool: PoolPlan, maximum_is_stated: bool, models: Sequence[ModelPla
         awake=awake,
         minimum=minimum,
         upgrade=max(minimum, min(2 * pool.nodes_at_min, pool.max_nodes)),
-        two_clusters=max(minimum, 2 * pool.nodes_at_min),
-        second_head=minimum,
         stated=pool.max_nodes if maximum_is_stated else awake,
         peak=pool.max_nodes if maximum_is_stated else needed,
         per_node={

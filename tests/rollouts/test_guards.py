@@ -19,7 +19,6 @@ from rollouts import (
     Kind,
     Policy,
     PoolRoom,
-    QuotaRoom,
     Room,
     change_problems,
     predict,
@@ -27,6 +26,7 @@ from rollouts import (
 from tests.manifests.plans import model, plan, pool, replicas
 from tests.manifests.written import ray_service
 from tests.rollouts.edits import APPENDS, EDITS
+from tests.rollouts.quotas import l4_gpus
 
 ONE = replicas(min=1, max=1)
 MODELS = (model("a", "t4", replicas=ONE), model("b", "l4", replicas=ONE))
@@ -234,17 +234,6 @@ def test_a_quota_that_leaves_no_room_is_named_in_the_way_out() -> None:
     assert alone.path == "ray-llm:gpuPools[1].maxNodes"
 
 
-def l4_gpus(limit: int) -> QuotaRoom:
-    return QuotaRoom(
-        metric="NVIDIA_L4_GPUS",
-        of_node={"l4": 1},
-        others=0,
-        others_of_one=0,
-        others_recreating=0,
-        limit=limit,
-    )
-
-
 def test_a_pool_that_goes_with_its_model_takes_its_quota_until_the_end() -> None:
     """Its nodes are there until the second cluster answers, and no plan lists them any more."""
     old = service(models=(MODELS[1], replace(MODELS[0], pool="l4-x2")), pools=(POOLS[1], TWO))
@@ -252,7 +241,7 @@ def test_a_pool_that_goes_with_its_model_takes_its_quota_until_the_end() -> None
     takes = {"l4": {"NVIDIA_L4_GPUS": 1}, "l4-x2": {"NVIDIA_L4_GPUS": 2}}
     of = Room(pools=(room(most=9).pools[1],), quotas=(l4_gpus(3),))
     assert rules(new, old=old, of=of) == []  # of an earlier version
-    for annotation in ("x", "[1]", '{"l4": 1}'):
+    for annotation in ("x", "[1]", '{"l4": 1}', '{"l4-x2": {"NVIDIA_L4_GPUS": Infinity}}'):
         old["metadata"]["annotations"][NODE_QUOTA_ANNOTATION] = annotation
         assert rules(new, old=old, of=of) == []
     old["metadata"]["annotations"][NODE_QUOTA_ANNOTATION] = json.dumps(takes)

@@ -10,7 +10,6 @@ from models.stack import RolloutStrategy
 from rollouts import (
     Policy,
     PoolRoom,
-    QuotaRoom,
     Room,
     ServiceFields,
     cluster_problem,
@@ -19,6 +18,7 @@ from rollouts import (
     service_problems,
     service_sentence,
 )
+from tests.rollouts.quotas import l4_gpus
 
 CLUSTER = {
     "project": "acme-ml",
@@ -124,14 +124,7 @@ def test_a_service_whose_models_sleep_needs_no_gpu_twice() -> None:
 
 
 def test_a_pool_that_goes_with_the_name_counts_until_the_end() -> None:
-    quota = QuotaRoom(
-        metric="NVIDIA_L4_GPUS",
-        of_node={"l4": 1},
-        others=0,
-        others_of_one=0,
-        others_recreating=0,
-        limit=4,
-    )
+    quota = l4_gpus(4)
     small = replace(POOL, nodes=1, max_nodes=9)
     l4_x2 = replace(small, id="l4-x2")
     old = Room(pools=(small, l4_x2), quotas=(replace(quota, of_node={"l4": 1, "l4-x2": 3}),))

@@ -4,25 +4,15 @@ import pytest
 
 from rollouts import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 from rollouts.room import shortages_of_head
+from tests.rollouts.quotas import l4_gpus
 
 POOL = PoolRoom(id="l4", path="ray-llm:gpuPools[0]", nodes=2, max_nodes=3)
-
-
-def l4_gpus(of_node: dict[str, int], limit: int | None, others: int = 0) -> QuotaRoom:
-    return QuotaRoom(
-        metric="NVIDIA_L4_GPUS",
-        of_node=of_node,
-        others=others,
-        others_of_one=others,
-        others_recreating=others,
-        limit=limit,
-    )
 
 
 def room(*, limit: int | None = None, others: int = 0, **changes: int) -> Room:
     values = {"nodes": POOL.nodes, "max_nodes": POOL.max_nodes, **changes}
     pool = PoolRoom(id=POOL.id, path=POOL.path, **values)
-    quota = l4_gpus({"l4": 1}, limit, others)
+    quota = l4_gpus(limit, {"l4": 1}, others)
     return Room(pools=(pool,), quotas=(quota,))
 
 
@@ -71,7 +61,7 @@ def test_a_quota_counts_the_nodes_of_every_pool() -> None:
         PoolRoom(id=name, path=f"ray-llm:gpuPools[{place}]", nodes=1, max_nodes=4)
         for place, name in enumerate(("l4", "l4-x2"))
     ]
-    quota = l4_gpus({"l4": 1, "l4-x2": 2}, 3)
+    quota = l4_gpus(3, {"l4": 1, "l4-x2": 2})
     of = Room(pools=tuple(pools), quotas=(quota,))
     [problem] = shortages({"l4": 1}, of)
     assert "is below the 4 that" in problem.reason
@@ -114,7 +104,8 @@ def test_a_head_beside_the_old_cluster_needs_quota_too() -> None:
         others_recreating=16,
         limit=20,
     )
-    of = Room(pools=(POOL,), quotas=(cpus,))
+    gpus = l4_gpus(1)  # of which the head takes nothing
+    of = Room(pools=(POOL,), quotas=(cpus, gpus))
     assert shortages_of_head({"l4": 1}, of) == ()
     [problem] = shortages_of_head({"l4": 2}, of)
     assert "20 is below the 24 that this change needs, because the head of a" in problem.sentence()
@@ -132,16 +123,16 @@ def test_a_pool_has_no_more_gpus_than_a_quota_leaves_it(
         PoolRoom(id="l4", path=POOL.path, nodes=1, max_nodes=3),
         PoolRoom(id="t4", path=POOL.path, nodes=1, max_nodes=3),
     )
-    of = Room(pools=pools, quotas=(l4_gpus({"l4-x2": 1, "l4": 1}, limit, others),))
+    of = Room(pools=pools, quotas=(l4_gpus(limit, {"l4-x2": 1, "l4": 1}, others),))
     [quota] = of.gpu_quotas
     assert min(quota.room("l4-x2", used) or 0, 6) == more
     assert quota.room("t4", used) is None
-    assert Room(pools=pools, quotas=(l4_gpus({"l4": 1}, None),)).gpu_quotas == ()
+    assert Room(pools=pools, quotas=(l4_gpus(None, {"l4": 1}),)).gpu_quotas == ()
 
 
 def test_nodes_that_a_pool_keeps_anyway_leave_less_of_a_quota() -> None:
     kept = PoolRoom(id="l4-x2", path=POOL.path, nodes=1, max_nodes=3, min_nodes=1, gpus=2)
-    of = Room(pools=(POOL, kept), quotas=(l4_gpus({"l4": 1, "l4-x2": 2}, 4),))
+    of = Room(pools=(POOL, kept), quotas=(l4_gpus(4, {"l4": 1, "l4-x2": 2}),))
     [quota] = of.gpu_quotas
     assert quota.room("l4", {}) == 2
     assert quota.room("l4", {"l4-x2": 4}) == 0
