@@ -6,6 +6,10 @@ takes 90 s to start. For each kind of edit, requests go to its models ten times 
 `up` makes the edit, and another one takes it back unseen. A request is lost unless it is answered
 with 200 and the right words; none is repeated. An edit takes some three minutes on two cores.
 
+The kinds that begin with `in-place` are what an edit was before `up` started the new version beside
+the old one: the live RayService gets the edit under the application's old name, so that Ray Serve
+replaces the replicas itself. They run only if --kinds names them.
+
 With --append, each run is written to a file of JSON lines, so that runs of several days add up;
 --show prints the table of such a file and runs nothing.
 """
@@ -23,13 +27,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from localcloud.cluster.installation import installed
 from localcloud.cluster.lifecycle import down, up
 from localcloud.testing.running_cluster import eventually
-from tests.cluster.deployed import ClusterDeployment
+from manifests import serve_config_text
+from tests.cluster.deployed import RAY_SERVICE, ClusterDeployment
 from tests.cluster.load import Load
 from tests.cluster.releases import release, with_release
 from tests.cluster.running import Cluster
@@ -44,6 +50,7 @@ WORD_SECONDS: Final = 0.1
 STREAMS: Final = 4
 # Longer than a client waits that is held while an engine loads, so that it shows how long that is.
 PATIENCE_SECONDS: Final = 400.0
+IN_PLACE: Final = "in-place"
 
 Config = dict[str, Any]
 
@@ -53,7 +60,8 @@ class Seen:
     """What clients of one model saw in one run.
 
     cut: of `streams` streamed answers those that broke off; restarted: replicas of the model that
-    ran before and do not run afterwards, its router's included.
+    ran before and do not run afterwards, its router's included. server_errors: of the lost requests
+    those that were answered with a status of 500 or above.
     """
 
     kind: str
@@ -65,6 +73,7 @@ class Seen:
     streams: int = 0
     cut: int = 0
     restarted: int = 0
+    server_errors: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +82,7 @@ class Kind:
 
     before, after: the stack file; asked: each model that is asked, and how its row is called.
     fails: whether the `up` is to fail, because the engine of `steady` does not start.
+    in_place: whether the live RayService gets the edit of `steady` instead of an `up`.
     """
 
     before: Config
@@ -80,6 +90,7 @@ class Kind:
     asked: Mapping[str, str]
     streams: bool = False
     fails: bool = False
+    in_place: bool = False
 
 
 def _longer(model: Config) -> Config:
@@ -103,6 +114,7 @@ def kinds(base: Config, other_release: str) -> dict[str, Kind]:
     two = {**STEADY, "replicas": {"min": 2, "max": 2}}
     one = {**STEADY, "replicas": {"min": 1, "max": 1}}
     full = _with_pool(base, STEADY["gpu"], 1)
+    full_of_two = _with_pool(base, STEADY["gpu"], 2)
     both = {"steady": "second cluster", "other": "second cluster"}
     return {
         "edit": Kind(
@@ -139,7 +151,29 @@ def kinds(base: Config, other_release: str) -> dict[str, Kind]:
             fails=True,
         ),
         "cluster": Kind(before=base, after=with_release(base, other_release), asked=both),
+        **{
+            f"{IN_PLACE}{name}": Kind(
+                before=before,
+                after=before,
+                asked={"steady": f"in place: {called}"},
+                in_place=True,
+            )
+            for name, called, before in (
+                ("", "one replica, a free GPU", models(one, OTHER)),
+                ("-full", "one replica, no free GPU", models(one, OTHER, of=full)),
+                ("-two", "two replicas, a free GPU", models(two, OTHER)),
+                ("-two-full", "two replicas, no free GPU", models(two, OTHER, of=full_of_two)),
+            )
+        },
     }
+
+
+def edited_in_place(serve_config: str) -> str:
+    """The serve config with an edit of `steady` under the application's old name."""
+    config = yaml.safe_load(serve_config)
+    [application] = [each for each in config["applications"] if each["route_prefix"] == "/steady"]
+    application["args"]["llm_configs"][0]["engine_kwargs"]["max_model_len"] = 2048
+    return serve_config_text(config)
 
 
 def replicas(cluster: Cluster, model: str) -> set[str]:
@@ -205,6 +239,7 @@ class Measured:
             service.write(kind.before).must_up()
         eventually(cluster.serves_quietly, "the service is quiet", seconds=300)
         self._faults({"steady": {"start": "CUDA error (told to fail)"}} if kind.fails else {})
+        written, length = self._serve_config(), self._context_length()
         before = {model: replicas(cluster, model) for model in kind.asked}
         clusters = service.deployment.ray_clusters()
         streams = Streams(cluster, "steady")
@@ -212,7 +247,7 @@ class Measured:
         with self._load(tuple(kind.asked)) as load:
             if kind.streams:
                 thread.start()
-            done = service.write(kind.after).up()
+            failed = self._edit_in_place() if kind.in_place else self._up(kind)
             if "ray-llm:versions" in kind.after and kind.after != kind.before:
                 self._await_one_cluster(clusters, kind)
             if kind.streams:
@@ -220,11 +255,41 @@ class Measured:
                 streams.end()
             # What is left of the old version goes while requests come.
             time.sleep(15)
-        if (done.returncode != 0) is not kind.fails:
-            raise SystemExit(done.stdout + done.stderr)
+        if bool(failed) is not kind.fails:
+            raise SystemExit(failed or "the edit was to fail")
         for model, name in kind.asked.items():
             restarted = len(before[model] - replicas(cluster, model))
             self._say(name, load, model, restarted, streams if model == "steady" else None)
+        if kind.in_place:
+            self._faults({}, 0)
+            self._serve(written, length)
+
+    def _up(self, kind: Kind) -> str:
+        """One `up`; what it printed if it failed."""
+        done = self._service.write(kind.after).up()
+        return done.stdout + done.stderr if done.returncode else ""
+
+    def _edit_in_place(self) -> str:
+        self._serve(edited_in_place(self._serve_config()), 2048)
+        return ""
+
+    def _serve_config(self) -> str:
+        return str(self._service.cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"])
+
+    def _context_length(self) -> int:
+        engine = self._service.deployment.serve_config("steady")["engine_kwargs"]
+        return int(engine["max_model_len"])
+
+    def _serve(self, config: str, context_length: int) -> None:
+        """Give the live RayService a serve config, and wait until Ray Serve runs it."""
+        cluster, deployment = self._service.cluster, self._service.deployment
+        cluster.patch(RAY_SERVICE, {"spec": {"serveConfigV2": config}}, "benchmark")
+
+        def runs() -> bool:
+            engine = deployment.serve_config("steady")["engine_kwargs"]
+            return engine["max_model_len"] == context_length and cluster.serves_quietly()
+
+        eventually(runs, "Ray Serve runs the edit", seconds=600)
 
     def _await_one_cluster(self, before: Sequence[str], kind: Kind) -> None:
         if kind.after["ray-llm:versions"] == kind.before["ray-llm:versions"]:
@@ -235,8 +300,9 @@ class Measured:
             seconds=300,
         )
 
-    def _faults(self, more: Mapping[str, Config]) -> None:
-        slow = {"start_seconds": self._seconds, "token_seconds": WORD_SECONDS}
+    def _faults(self, more: Mapping[str, Config], seconds: float | None = None) -> None:
+        start = self._seconds if seconds is None else seconds
+        slow = {"start_seconds": start, "token_seconds": WORD_SECONDS}
         every = {"*": slow, **{model: {**slow, **fault} for model, fault in more.items()}}
         self._service.cluster.engine_faults(every)
 
@@ -264,6 +330,7 @@ class Measured:
             streams=len(whole),
             cut=whole.count(False),
             restarted=restarted,
+            server_errors=sum(lost.status >= 500 for lost in load.lost_of(model)),
         )
         self._tell(seen)
         for lost in load.lost_of(model)[:3]:
@@ -272,7 +339,7 @@ class Measured:
 
 def table_of(found: Iterable[Seen]) -> Table:
     """One row for each kind and release: sums, and the slowest answer of all runs."""
-    table = Table("edit", "Ray", "engine, s", "runs", "sent", "lost", "streams", "cut")
+    table = Table("edit", "Ray", "engine, s", "runs", "sent", "lost", "5xx", "streams", "cut")
     table.add_column("slowest answer, s", justify="right")
     table.add_column("restarted", justify="right")
     rows: dict[tuple[str, str, float], list[Seen]] = {}
@@ -286,7 +353,7 @@ def table_of(found: Iterable[Seen]) -> Table:
             str(len(runs)),
             *(
                 str(sum(getattr(seen, name) for seen in runs))
-                for name in ("sent", "lost", "streams", "cut")
+                for name in ("sent", "lost", "server_errors", "streams", "cut")
             ),
             f"{max(seen.slowest for seen in runs):.1f}",
             str(sum(seen.restarted for seen in runs)),
@@ -314,7 +381,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures the kinds in turn, and prints the table."""
     there = [each.release for each in installed().ray]
     (other,) = {there[0], there[-1]} - {release().ray} or {there[0]}
-    names = list(kinds(small_stack(), other))
+    names = [name for name in kinds(small_stack(), other) if not name.startswith(IN_PLACE)]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rollouts", description=__doc__)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(names), help=f"default: {','.join(names)}")

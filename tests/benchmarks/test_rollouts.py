@@ -3,11 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
-from benchmarks.rollouts import Seen, kinds, read, table_of
+from benchmarks.rollouts import IN_PLACE, Seen, edited_in_place, kinds, read, table_of
 from manifests import service_manifests
 from models.reading import read_stack
 from planning import make_plan
@@ -19,7 +21,7 @@ BASE = small_stack() | {"ray-llm:versions": {"ray": NEW, "kuberay": "1.6.2"}}
 KINDS = kinds(BASE, OLD)
 
 
-def service(config: dict[str, object]) -> dict[str, object]:
+def service(config: dict[str, object]) -> dict[str, Any]:
     values = {**config, "ray-llm:huggingFaceToken": None}
     stack = read_stack("small", values, frozenset({"ray-llm:huggingFaceToken"}), Path())
     return dict(service_manifests(make_plan(stack)).ray_service)
@@ -49,6 +51,16 @@ def test_each_kind_is_the_edit_that_it_is_called(name: str, effects: dict[str, E
     assert {model.name: model.effect for model in predicted(name).models} == effects
 
 
+@pytest.mark.parametrize("name", [name for name in KINDS if name.startswith(IN_PLACE)])
+def test_an_edit_in_place_keeps_the_names_of_its_applications(name: str) -> None:
+    written = service(KINDS[name].before)["spec"]["serveConfigV2"]
+    before, after = (
+        yaml.safe_load(text)["applications"] for text in (written, edited_in_place(written))
+    )
+    assert [each["name"] for each in after] == [each["name"] for each in before]
+    assert [a != b for a, b in zip(after, before, strict=True)] == [True, False]
+
+
 def test_another_release_is_a_second_cluster() -> None:
     assert predicted("cluster").kind is Kind.SECOND_CLUSTER
 
@@ -71,6 +83,7 @@ def test_runs_of_several_days_add_up(tmp_path: Path) -> None:
         "2",
         "400",
         "2",
+        "0",
         "0",
         "0",
         "1.5",
