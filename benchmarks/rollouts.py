@@ -2,13 +2,14 @@
 
 Run: python -m benchmarks.rollouts [--runs 1] [--kinds edit,range] [--append FILE] [--show FILE]
 A small service runs on the local cluster with the real KubeRay and Ray Serve; its stand-in engine
-takes 90 s to start. For each kind of edit, requests go to its models ten times a second while one
+takes 90 s to start. For each kind of edit, ten requests a second go to each of its models while one
 `up` makes the edit, and another one takes it back unseen. A request is lost unless it is answered
 with 200 and the right words; none is repeated. An edit takes some three minutes on two cores.
 
+The kind `all` makes the edits that need no second Ray cluster in one `up`, each of another model.
 The kinds that begin with `in-place` are what an edit was before `up` started the new version beside
 the old one: the live RayService gets the edit under the application's old name, so that Ray Serve
-replaces the replicas itself. They run only if --kinds names them.
+replaces the replicas itself. These run only if --kinds names them.
 
 With --append, each run is written to a file of JSON lines, so that runs of several days add up;
 --show prints the table of such a file and runs nothing.
@@ -151,6 +152,7 @@ def kinds(base: Config, other_release: str) -> dict[str, Kind]:
             fails=True,
         ),
         "cluster": Kind(before=base, after=with_release(base, other_release), asked=both),
+        "all": _all_at_once(base),
         **{
             f"{IN_PLACE}{name}": Kind(
                 before=before,
@@ -166,6 +168,43 @@ def kinds(base: Config, other_release: str) -> dict[str, Kind]:
             )
         },
     }
+
+
+def _all_at_once(base: Config) -> Kind:
+    """One `up` with every kind of edit that leaves the Ray cluster, each of another model."""
+
+    def t4(name: str, least: int, most: int) -> Config:
+        return {**STEADY, "name": name, "replicas": {"min": least, "max": most}}
+
+    pair, ranged = t4("pair", 2, 2), t4("ranged", 1, 2)
+    full = {**OTHER, "name": "full", "gpu": "l4-full", "replicas": {"min": 1, "max": 1}}
+    pools = [
+        {"tier": "t4", "maxNodes": 12},
+        {"tier": "l4", "maxNodes": 2},
+        {"tier": "l4", "name": "l4-full", "maxNodes": 1},
+    ]
+    before = [STEADY, OTHER, pair, ranged, full, t4("removed", 1, 1)]
+    after = [
+        _longer(STEADY),
+        OTHER,
+        _longer(pair),
+        t4("ranged", 1, 3),
+        _longer(full),
+        t4("added", 1, 1),
+    ]
+    stack = {**base, "ray-llm:gpuPools": pools}
+    return Kind(
+        before={**stack, "ray-llm:models": before},
+        after={**stack, "ray-llm:models": after},
+        asked={
+            "steady": "one replica, a free GPU",
+            "pair": "two replicas",
+            "full": "one replica, no free GPU",
+            "ranged": "replica range",
+            "other": "others are edited, added and removed",
+        },
+        streams=True,
+    )
 
 
 def edited_in_place(serve_config: str) -> str:
@@ -310,7 +349,7 @@ class Measured:
         return Load(
             self._service.cluster,
             models,
-            per_second=10,
+            per_second=10 * len(models),
             at_once=2000,
             by_name=True,
             timeout=PATIENCE_SECONDS,
@@ -381,7 +420,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures the kinds in turn, and prints the table."""
     there = [each.release for each in installed().ray]
     (other,) = {there[0], there[-1]} - {release().ray} or {there[0]}
-    names = [name for name in kinds(small_stack(), other) if not name.startswith(IN_PLACE)]
+    names = [
+        name
+        for name in kinds(small_stack(), other)
+        if name != "all" and not name.startswith(IN_PLACE)
+    ]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rollouts", description=__doc__)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(names), help=f"default: {','.join(names)}")

@@ -44,6 +44,18 @@ def predicted(name: str) -> Rollout:
             {"third": Effect.REMOVED, "steady": Effect.UNTOUCHED, "other": Effect.UNTOUCHED},
         ),
         ("range", {"steady": Effect.SCALED, "other": Effect.UNTOUCHED}),
+        (
+            "all",
+            {
+                "steady": Effect.EDITED,
+                "pair": Effect.EDITED,
+                "full": Effect.EDITED,
+                "ranged": Effect.SCALED,
+                "added": Effect.ADDED,
+                "removed": Effect.REMOVED,
+                "other": Effect.UNTOUCHED,
+            },
+        ),
         ("failed", {"steady": Effect.EDITED, "other": Effect.UNTOUCHED}),
     ],
 )
