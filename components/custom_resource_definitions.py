@@ -25,7 +25,7 @@ from components.kubernetes_client import (
 from models.catalog import release_number
 
 # Which KubeRay a definition in the cluster is of; the definitions themselves do not say it.
-VERSION_ANNOTATION: Final = "ray-llm/kuberay-version"
+VERSION_ANNOTATION: Final = DEFINITIONS_ANNOTATION
 
 _DEFINITION: Final = create_global_resource(
     "apiextensions.k8s.io", "v1", KIND, "customresourcedefinitions"
