@@ -23,6 +23,7 @@ from components.kubernetes_client import (
     server_message,
 )
 from models.catalog import release_number
+from rollouts import DEFINITIONS_ANNOTATION
 
 # Which KubeRay a definition in the cluster is of; the definitions themselves do not say it.
 VERSION_ANNOTATION: Final = DEFINITIONS_ANNOTATION

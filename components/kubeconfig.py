@@ -45,4 +45,3 @@ _SIGN_IN = {
     "interactiveMode": "IfAvailable",
     "provideClusterInfo": True,
 }
-

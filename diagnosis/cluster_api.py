@@ -22,7 +22,7 @@ from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from diagnosis.finding import one_line
-from models.problems import without_secrets
+from diagnosis.unreachable import UnreachableError
 
 AMBIENT_KUBECONFIG: Final = "~/.kube/config"
 CONNECT_SECONDS: Final = 2.0
@@ -30,13 +30,6 @@ ANSWER_SECONDS: Final = 3.0
 # A list of names, without the objects: no value of a Secret leaves the API server.
 NAMES_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 NAME_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-
-
-class UnreachableError(Exception):
-    """The cluster cannot be asked at all; the text is one sentence and has no secrets."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(without_secrets(text))
 
 
 class NotReadError(Exception):

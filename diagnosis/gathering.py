@@ -19,11 +19,11 @@ from diagnosis.cluster_api import (
     Answer,
     ClusterApi,
     NotReadError,
-    UnreachableError,
 )
 from diagnosis.engine_metrics import engine_load
 from diagnosis.replicas import Replica, engine_replicas, names_cause_elsewhere, pod_of
-from diagnosis.snapshot import Object, Part, Snapshot, Unseen, name, status
+from diagnosis.snapshot import EngineLoad, Object, Part, Snapshot, Unseen, name, status
+from diagnosis.unreachable import UnreachableError
 from manifests import APPLICATIONS
 from planning import Plan
 
@@ -115,9 +115,7 @@ def _gather(api: ClusterApi, target: Target, pool: ThreadPoolExecutor) -> Snapsh
 
     def ask(path: str, params: Mapping[str, str] | None = None, accept: str = "") -> "Future[Any]":
         more = {"accept": accept} if accept else {}
-        return pool.submit(
-            lambda: api.read(path, params, seconds=gathering.left(), **more).content
-        )
+        return pool.submit(lambda: api.read(path, params, seconds=gathering.left(), **more).content)
 
     def lists(part: Part, path: str, accept: str = "") -> "tuple[Part, Future[Any]]":
         return part, ask(path, _AT_MOST, accept)
@@ -197,7 +195,7 @@ def _logs(
     gathering: _Gathering, pool: ThreadPoolExecutor, *views: tuple[Object | None, str]
 ) -> dict[str, str]:
     """The logs of engines whose failure Ray Serve does not explain, by the actor's id."""
-    asked = {}
+    asked: dict[str, Future[Any]] = {}
     for details, cluster in views:
         for actor in names_cause_elsewhere(details):
             if len(asked) < _MOST_LOGS:
@@ -220,7 +218,7 @@ def _loads(
     pool: ThreadPoolExecutor,
     details: Object | None,
     pods: tuple[Object, ...],
-) -> dict[str, tuple[Any, ...]]:
+) -> dict[str, tuple[EngineLoad, ...]]:
     """What engines say of their queues, by model; nothing of those that do not answer."""
 
     def ask(pod: str) -> "Callable[[], str]":
@@ -229,11 +227,11 @@ def _loads(
 
     by_pod: dict[str, list[Replica]] = {}
     for replica in engine_replicas(details):
-        pod = pod_of(replica, pods)
-        if pod is not None and replica.state == "RUNNING":
-            by_pod.setdefault(name(pod), []).append(replica)
+        own = pod_of(replica, pods)
+        if own is not None and replica.state == "RUNNING":
+            by_pod.setdefault(name(own), []).append(replica)
     asked = {pod: pool.submit(ask(pod)) for pod in by_pod}
-    found: dict[str, tuple[Any, ...]] = {}
+    found: dict[str, tuple[EngineLoad, ...]] = {}
     for pod, future in asked.items():
         text = gathering.got(Part.METRICS, future, "")
         for model in {replica.model for replica in by_pod[pod]}:

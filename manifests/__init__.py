@@ -3,6 +3,7 @@
 This is all of manifests that other folders import. Inside, `service` brings the writers together.
 """
 
+from manifests.hugging_face_secret import SECRET_NAME
 from manifests.pods import GKE_NODE_POOL_LABEL
 from manifests.rollout import RolloutManifest
 from manifests.service import (
@@ -13,8 +14,6 @@ from manifests.service import (
 )
 from manifests.service_access import ServiceAccess
 from manifests.smoke_test.job import ACTIVE_DEADLINE_SECONDS as SMOKE_TEST_DEADLINE_SECONDS
-from manifests.hugging_face_secret import SECRET_NAME
-from manifests.smoke_test.script.settings import JOB_ANNOTATION
 from manifests.smoke_test.script.engine_log import CAUSE_ELSEWHERE, root_cause
 from manifests.smoke_test.script.serve_api import (
     APPLICATIONS,
@@ -24,6 +23,7 @@ from manifests.smoke_test.script.serve_api import (
     failure_messages,
 )
 from manifests.smoke_test.script.serve_api import by_model as applications_by_model
+from manifests.smoke_test.script.settings import JOB_ANNOTATION
 from manifests.worker_group import GPU_TYPE_TAINT
 from manifests.yaml_text import yaml_text as serve_config_text
 
@@ -33,8 +33,8 @@ __all__ = [
     "GKE_NODE_POOL_LABEL",
     "GPU_TYPE_TAINT",
     "JOB_ANNOTATION",
-    "SECRET_NAME",
     "MODEL_DEPLOYMENT",
+    "SECRET_NAME",
     "SMOKE_TEST_DEADLINE_SECONDS",
     "Manifest",
     "RolloutManifest",

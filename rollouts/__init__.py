@@ -18,6 +18,7 @@ from rollouts.guards import (
     judged,
 )
 from rollouts.handover import (
+    BESIDE,
     ServeConfig,
     Wave,
     handed_over,
@@ -53,6 +54,7 @@ from rollouts.tree import differences, quantity
 from rollouts.words import NOTHING_CHANGES, sentences
 
 __all__ = [
+    "BESIDE",
     "DEFINITIONS_ANNOTATION",
     "NODE_QUOTA_ANNOTATION",
     "NOTHING_CHANGES",

@@ -227,9 +227,7 @@ def since_of(application: Mapping[str, Any]) -> datetime | None:
     return moment(application.get("last_deployed_time_s"))
 
 
-def _finding(
-    case: Case, model: ModelPlan, application: Mapping[str, Any], error: str
-) -> Finding:
+def _finding(case: Case, model: ModelPlan, application: Mapping[str, Any], error: str) -> Finding:
     since = since_of(application)
     if DRIVER.search(error):
         return driver(case, f"pool {model.pool} ({model.name})", error, since)

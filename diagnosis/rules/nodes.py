@@ -245,8 +245,8 @@ _MENDS: Final = {
     "node-zone": "Let the pool have nodes in the zone of the volume, or take the volume out.",
     "node-taint": "Take the taint off the pool: pods of ours tolerate nvidia.com/gpu and "
     "nvidia.com/gpu-type alone.",
-    "node-too-large": "Choose a larger machineType for the pool, or leave it out: then the pods are "
-    "sized to it. DaemonSets that were added take their part too.",
+    "node-too-large": "Choose a larger machineType for the pool, or leave it out: then the pods "
+    "are sized to it. DaemonSets that were added take their part too.",
     "node-pool-missing": "Run `pulumi up`: it makes the pool again if it was deleted or renamed.",
     "gpu-driver-absent": "Set gpuDriverVersion to LATEST, so that GKE installs the driver.",
     "node-missing": "Read what the cluster autoscaler logs, and whether the pool autoscales.",
@@ -254,5 +254,5 @@ _MENDS: Final = {
 }
 _COMMANDS: Final = {
     "node-missing": "gcloud logging read "
-    '\'logName:"container.googleapis.com%2Fcluster-autoscaler-visibility"\' --limit 20',
+    "'logName:\"container.googleapis.com%2Fcluster-autoscaler-visibility\"' --limit 20",
 }

@@ -95,7 +95,8 @@ def clocks(case: Case) -> Iterator[Finding]:
                 why=f"its last heartbeat is from {beat:%H:%M:%S} UTC",
                 mend=Mend(
                     text="Replace the node: GKE's nodes take their time from Google.",
-                    command=f"kubectl drain {name(node)} --ignore-daemonsets --delete-emptydir-data",
+                    command=f"kubectl drain {name(node)} --ignore-daemonsets "
+                    "--delete-emptydir-data",
                 ),
             )
 
