@@ -40,6 +40,9 @@ DRIVER: Final = re.compile(
     re.IGNORECASE,
 )
 _DENIED: Final = re.compile(r"PermissionDenied|Permission '[\w.]+' denied|403", re.IGNORECASE)
+AUTOSCALER: Final = "autoscaler"
+"""A container of the head, which has a rule of its own."""
+
 _START_SECONDS: Final = 900
 _OFTEN: Final = 3
 _RECENT_SECONDS: Final = 3600
@@ -93,7 +96,11 @@ def _of_container(case: Case, pod: Object, container: Mapping[str, Any]) -> Iter
         yield driver(case, case.subject(pod), text, _became(pod))
     elif killed := next((end for end in (ended, last) if _is_out_of_memory(end)), None):
         yield _out_of_memory(case, pod, container, killed)
-    elif int(container.get("restartCount") or 0) >= _OFTEN and not container.get("ready"):
+    elif (
+        int(container.get("restartCount") or 0) >= _OFTEN
+        and not container.get("ready")
+        and container.get("name") != AUTOSCALER
+    ):
         yield Finding(
             rule="pod-restarts",
             subject=case.subject(pod),

@@ -5,6 +5,7 @@ from typing import Final
 
 from diagnosis.case import Case, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
+from diagnosis.rules.containers import AUTOSCALER
 from diagnosis.snapshot import condition, created, labels, listed, moment, name, status
 
 # So much later than its cluster, a head is not the first one.
@@ -86,13 +87,13 @@ def autoscaler(case: Case) -> Iterator[Finding]:
     if found is None:
         return
     if not any(
-        item.get("name") == "autoscaler" for item in (found.get("spec") or {}).get("containers", ())
+        item.get("name") == AUTOSCALER for item in (found.get("spec") or {}).get("containers", ())
     ):
         if is_ready(found):
             yield _autoscaler(case, name(found), "the head's pod has no container `autoscaler`")
         return
     for item in listed(status(found).get("containerStatuses")):
-        if item.get("name") != "autoscaler":
+        if item.get("name") != AUTOSCALER:
             continue
         state = item.get("state") or {}
         restarts = int(item.get("restartCount") or 0)
