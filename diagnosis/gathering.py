@@ -22,7 +22,7 @@ from diagnosis.cluster_api import (
 )
 from diagnosis.engine_metrics import engine_load
 from diagnosis.replicas import Replica, engine_replicas, names_cause_elsewhere, pod_of
-from diagnosis.snapshot import EngineLoad, Object, Part, Snapshot, Unseen, name, status
+from diagnosis.snapshot import EngineLoad, Object, Part, Snapshot, Unseen, listed, name, status
 from diagnosis.unreachable import UnreachableError
 from manifests import APPLICATIONS
 from planning import Plan
@@ -140,6 +140,9 @@ def _gather(api: ClusterApi, target: Target, pool: ThreadPoolExecutor) -> Snapsh
     definitions = [ask(f"{root}/{item}", accept=NAME_ONLY) for item in _DEFINITIONS]
 
     ray_service = gathering.got(Part.RAY_SERVICE, service, None)
+    if ray_service is not None and not _is_object(ray_service):
+        gathering.unseen.append(Unseen(part=Part.RAY_SERVICE, why="the answer is no object"))
+        ray_service = None
     upcoming = _upcoming(ray_service)
     starting = ask(target.dashboard(upcoming, APPLICATIONS)) if upcoming else None
     found = {part: tuple(_items(gathering.got(part, future, {}))) for part, future in many}
@@ -165,7 +168,7 @@ def _gather(api: ClusterApi, target: Target, pool: ThreadPoolExecutor) -> Snapsh
         definitions=tuple(
             item
             for future in definitions
-            if (item := gathering.got(Part.DEFINITIONS, future, None)) is not None
+            if (item := gathering.got(Part.DEFINITIONS, future, None)) and _is_object(item)
         ),
         serve=details,
         upcoming=details_upcoming,
@@ -177,9 +180,13 @@ def _gather(api: ClusterApi, target: Target, pool: ThreadPoolExecutor) -> Snapsh
 
 
 def _items(content: Object) -> Iterator[Object]:
-    for item in content.get("items") or ():
-        if isinstance(item, dict):
-            yield item
+    return (item for item in listed(content.get("items")) if _is_object(item))
+
+
+def _is_object(item: Object) -> bool:
+    """Whether this is an object as every API server sends it; rules need not doubt that."""
+    metadata = item.get("metadata")
+    return isinstance(metadata, dict) and isinstance(metadata.get("labels") or {}, dict)
 
 
 def _upcoming(ray_service: Object | None) -> str:

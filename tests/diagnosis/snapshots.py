@@ -1,7 +1,7 @@
 """Constructed snapshots: a service of two models that is well, and how one part of it changes.
 
-The objects have the form in which the API server and Ray Serve 2.60.0 give them, as far as the rules
-read it. Texts of others are quoted where they are used, with their source.
+The objects have the form in which the API server and Ray Serve 2.60.0 give them, as far as the
+rules read it. Texts of others are quoted where they are used, with their source.
 """
 
 import copy

@@ -65,8 +65,8 @@ MAXIMUM = (
 )
 # https://github.com/2i2c-org/infrastructure/issues/2185
 BACKOFF = (
-    "pod didn't trigger scale-up: 1 node(s) didn't match Pod's node affinity/selector, 1 in backoff "
-    "after failed scale-up"
+    "pod didn't trigger scale-up: 1 node(s) didn't match Pod's node affinity/selector, 1 in "
+    "backoff after failed scale-up"
 )
 TAINT = (
     "pod didn't trigger scale-up: 2 node(s) didn't match Pod's node affinity/selector, 1 node(s) "
