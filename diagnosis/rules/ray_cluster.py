@@ -6,10 +6,10 @@ from typing import Final
 from diagnosis.case import Case, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.rules.containers import AUTOSCALER
-from diagnosis.snapshot import condition, created, labels, listed, moment, name, status
+from diagnosis.snapshot import Object, condition, created, labels, listed, moment, name, status
 
-# So much later than its cluster, a head is not the first one.
-_REPLACED_SECONDS: Final = 300.0
+# KubeRay makes the first head within seconds of its cluster; one that is so much later is another.
+_REPLACED_SECONDS: Final = 60.0
 _RECENT_SECONDS: Final = 86_400.0
 _HEAD_START_SECONDS: Final = 900.0
 _OFTEN: Final = 3
@@ -24,10 +24,12 @@ def head(case: Case) -> Iterator[Finding]:
     if cluster is None:
         return
     began = created(cluster)
-    if found is None or not is_ready(found):
-        since = moment(condition(found, "Ready").get("lastTransitionTime")) if found else None
+    if found is not None and (restarted := _restarted(case, cluster, found)):
+        yield restarted
+    elif found is None or not is_ready(found):
         if case.age(began) < _HEAD_START_SECONDS:
             return
+        since = moment(condition(found, "Ready").get("lastTransitionTime")) if found else None
         yield Finding(
             rule="head-down",
             subject="the Ray head",
@@ -41,33 +43,42 @@ def head(case: Case) -> Iterator[Finding]:
                 f"ray.io/cluster={case.active},ray.io/node-type=head",
             ),
         )
-        return
-    made = created(found)
+
+
+def _restarted(case: Case, cluster: Object, found: Object) -> Finding | None:
+    """A head that is not the first one of its cluster, or whose container has restarted."""
+    began, made = created(cluster), created(found)
     restarts = sum(
         int(item.get("restartCount") or 0)
         for item in listed(status(found).get("containerStatuses"))
         if item.get("name") == "ray-head"
     )
     later = (made - began).total_seconds() if made and began else 0.0
-    if (later > _REPLACED_SECONDS and case.age(made) < _RECENT_SECONDS) or restarts:
-        yield Finding(
-            rule="head-restarted",
-            subject="the Ray head",
-            what="it was replaced, and lost all actors with it"
-            + ("; every model runs again" if case.all_run else ": the models start anew"),
-            since=made,
-            why=f"pod {name(found)} is {later / 60:.0f} min younger than its Ray cluster"
-            if not restarts
-            else f"its container has restarted {restarts} times",
-            gravity=Gravity.NOTE if case.all_run else Gravity.WRONG,
-            mend=Mend(
-                path="ray-llm:cluster.cpuPool",
-                text="Look at what ended it (memory, a node upgrade); the models come back by "
-                "themselves.",
-                command=f"kubectl --namespace {namespace} get events --field-selector "
-                "involvedObject.kind=Pod --sort-by .lastTimestamp",
-            ),
-        )
+    if not restarts and not (later > _REPLACED_SECONDS and case.age(made) < _RECENT_SECONDS):
+        return None
+    if not is_ready(found):
+        then = ": it is not ready yet, and the models start anew after it"
+    elif case.all_run:
+        then = "; every model runs again"
+    else:
+        then = ": the models start anew"
+    return Finding(
+        rule="head-restarted",
+        subject="the Ray head",
+        what=f"it was replaced, and lost all actors with it{then}",
+        since=made,
+        why=f"pod {name(found)} is {later / 60:.0f} min younger than its Ray cluster"
+        if not restarts
+        else f"its container has restarted {restarts} times",
+        gravity=Gravity.NOTE if case.all_run and is_ready(found) else Gravity.WRONG,
+        mend=Mend(
+            path="ray-llm:cluster.cpuPool",
+            text="Look at what ended it (memory, a node upgrade); the models come back by "
+            "themselves.",
+            command=f"kubectl --namespace {case.plan.service.namespace} get events "
+            "--field-selector involvedObject.kind=Pod --sort-by .lastTimestamp",
+        ),
+    )
 
 
 def _why_not_ready(pod: object) -> str:
