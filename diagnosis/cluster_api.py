@@ -84,18 +84,6 @@ class ClusterApi:
         """The text at a path. Raises NotReadError."""
         return self._got(path, params, "*/*", seconds).text
 
-    def lines(self, path: str, params: Mapping[str, str] | None = None) -> Iterator[str]:
-        """The lines of a text that goes on, as they come. Raises NotReadError."""
-        endless = httpx.Timeout(CONNECT_SECONDS, read=None)
-        with (
-            _explained(),
-            self._http.stream("GET", path, params=dict(params or {}), timeout=endless) as response,
-        ):
-            if response.is_error:
-                response.read()
-                raise _refusal(response)
-            yield from response.iter_lines()
-
     def _got(
         self, path: str, params: Mapping[str, str] | None, accept: str, seconds: float
     ) -> httpx.Response:

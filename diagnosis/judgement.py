@@ -30,6 +30,7 @@ _RULES: Final[tuple[Callable[[Case], Iterable[Finding]], ...]] = (
     surroundings.clocks,
     nodes.unscheduled,
     containers.containers,
+    containers.token,
     ray_cluster.head,
     ray_cluster.autoscaler,
     ray_cluster.second_cluster,

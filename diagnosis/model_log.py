@@ -13,12 +13,13 @@ from diagnosis.cluster_api import ClusterApi, NotReadError
 from diagnosis.gathering import Target, gather
 from diagnosis.log_lines import Log, LogLine, dated, in_order
 from diagnosis.replicas import Replica, actor_in, pod_of, replicas_of
-from diagnosis.snapshot import Object, Snapshot, created, labels, last_seen, name
+from diagnosis.snapshot import Object, Part, Snapshot, created, labels, last_seen, name
 from manifests import failure_messages
 from planning import ModelPlan, Plan
 
 LINES: Final = 2000
 _SECONDS: Final = 5.0
+_NEEDED: Final = frozenset({Part.RAY_SERVICE, Part.SERVE, Part.UPCOMING, Part.PODS, Part.EVENTS})
 _CONTAINER: Final = "ray-worker"
 # Ray has a log of a process for what it prints and one for its errors.
 _SUFFIXES: Final = ("out", "err")
@@ -54,7 +55,12 @@ def model_log(
     pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="log")
     ends = time.monotonic() + _SECONDS
     asked = [(item, pool.submit(_ask, api, item)) for item in questions]
-    logs, unread = [], dict.fromkeys(f"{item.part}: {item.why}" for item in snapshot.unseen)
+    logs, unread = (
+        [],
+        dict.fromkeys(
+            f"{item.part}: {item.why}" for item in snapshot.unseen if item.part in _NEEDED
+        ),
+    )
     for item, future in asked:
         text, why = _text(future, ends)
         if why:

@@ -18,7 +18,6 @@ class Part(StrEnum):
     PODS = "pods"
     EVENTS = "events"
     NODES = "nodes"
-    SERVICES = "Services"
     JOBS = "Jobs"
     CONFIG_MAPS = "ConfigMaps"
     SECRETS = "names of Secrets"
@@ -70,7 +69,6 @@ class Snapshot:
     pods: tuple[Object, ...] = ()
     events: tuple[Object, ...] = ()
     nodes: tuple[Object, ...] = ()
-    services: tuple[Object, ...] = ()
     jobs: tuple[Object, ...] = ()
     config_maps: tuple[Object, ...] = ()
     secrets: frozenset[str] = frozenset()

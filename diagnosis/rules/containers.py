@@ -12,6 +12,7 @@ from diagnosis.case import Case, is_leaving, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.snapshot import (
     Object,
+    Part,
     condition,
     created,
     labels,
@@ -60,6 +61,28 @@ def containers(case: Case) -> Iterator[Finding]:
             if key not in said:
                 said.add(key)
                 yield finding
+
+
+def token(case: Case) -> Iterator[Finding]:
+    """The Secret with the token is gone: the pods run without it, as its volume is optional."""
+    snapshot = case.snapshot
+    if (
+        case.plan.has_hugging_face_token
+        and snapshot.saw(Part.SECRETS)
+        and snapshot.ray_service is not None
+        and SECRET_NAME not in snapshot.secrets
+    ):
+        yield Finding(
+            rule="secret-missing",
+            subject=f"Secret {case.plan.service.namespace}/{SECRET_NAME}",
+            what="it is not there, so gated models do not start",
+            why="the API server lists no such Secret",
+            mend=Mend(
+                path="ray-llm:huggingFaceToken",
+                text="Run `pulumi up`, which makes it again.",
+                command=f"pulumi up --refresh --stack {case.plan.stack}",
+            ),
+        )
 
 
 def _of_pod(case: Case, pod: Object) -> Iterator[Finding]:

@@ -41,7 +41,6 @@ def answers(snapshot: Snapshot) -> dict[str, Any]:
         "/apis/ray.io/v1/namespaces/ai/rayclusters": items(snapshot.ray_clusters),
         f"{NAMESPACE}/pods": items(snapshot.pods),
         f"{NAMESPACE}/events": items(snapshot.events),
-        f"{NAMESPACE}/services": items(()),
         f"{NAMESPACE}/configmaps": items(snapshot.config_maps),
         f"{NAMESPACE}/secrets": items({"metadata": {"name": name}} for name in snapshot.secrets),
         "/apis/batch/v1/namespaces/ai/jobs": items(snapshot.jobs),

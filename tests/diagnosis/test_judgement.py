@@ -412,6 +412,12 @@ EXAMPLES = {
         L4,
         "ray-llm:huggingFaceToken",
     ),
+    "token": Example(
+        replace(well(), secrets=frozenset()),
+        "secret-missing",
+        "Secret ai/huggingface-secret",
+        "ray-llm:huggingFaceToken",
+    ),
     "bucket": Example(
         replace(
             worker(container("ray-worker", ready=False)),
