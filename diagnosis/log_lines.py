@@ -31,7 +31,10 @@ _ERROR: Final = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class LogLine:
-    """One line. source: `replica`, `engine`, `pod` or `event`; of: the replica or the pod."""
+    """One line.
+
+    source: `replica`, `engine`, `serve`, `pod` or `event`; of: the replica, process, model or pod.
+    """
 
     at: datetime
     source: str

@@ -13,6 +13,7 @@ from diagnosis.cluster_api import ClusterApi, NotReadError
 from diagnosis.gathering import Target, gather
 from diagnosis.log_lines import Log, LogLine, dated, in_order
 from diagnosis.replicas import Replica, actor_in, pod_of, replicas_of
+from diagnosis.rules.engines import since_of
 from diagnosis.snapshot import Object, Part, Snapshot, created, labels, last_seen, name
 from manifests import failure_messages
 from planning import ModelPlan, Plan
@@ -71,7 +72,7 @@ def model_log(
         )
         logs.append(list(dated(log, snapshot.now)))
     pool.shutdown(wait=False, cancel_futures=True)
-    logs.append(list(_events(snapshot, pods)))
+    logs += [list(_events(snapshot, pods)), list(_messages(case, model))]
     first = snapshot.now - since if since else None
     lines = (line for line in in_order(logs) if first is None or line.at >= first)
     return ModelLog(lines=tuple(_without_repeats(lines)), unread=tuple(unread))
@@ -146,6 +147,24 @@ def _text(future: "Future[Any]", ends: float) -> tuple[str, str]:
         return "", str(error)
     except TimeoutError:
         return "", "it does not answer in time"
+
+
+def _messages(case: Case, model: ModelPlan) -> Iterator[LogLine]:
+    """What Ray Serve says of a model that does not run, dated by the deployment it is about."""
+    for application in (case.serve.get(model.name), case.upcoming.get(model.name)):
+        if application is None or application.get("status") == "RUNNING":
+            continue
+        for message in failure_messages(application):
+            if message.strip():
+                yield from dated(
+                    Log(
+                        source="serve",
+                        of=model.name,
+                        text=message,
+                        started=since_of(application),
+                    ),
+                    case.snapshot.now,
+                )
 
 
 def _events(snapshot: Snapshot, pods: Mapping[str, Object]) -> Iterator[LogLine]:

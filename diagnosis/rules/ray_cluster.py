@@ -12,6 +12,7 @@ from diagnosis.snapshot import Object, condition, created, labels, listed, momen
 _REPLACED_SECONDS: Final = 60.0
 _RECENT_SECONDS: Final = 86_400.0
 _HEAD_START_SECONDS: Final = 900.0
+_RECOVERY_SECONDS: Final = 1800.0
 _OFTEN: Final = 3
 
 
@@ -56,12 +57,14 @@ def _restarted(case: Case, cluster: Object, found: Object) -> Finding | None:
     later = (made - began).total_seconds() if made and began else 0.0
     if not restarts and not (later > _REPLACED_SECONDS and case.age(made) < _RECENT_SECONDS):
         return None
+    recovers = any(item.get("status") == "DEPLOYING" for item in case.serve.values())
+    is_over = is_ready(found) and (
+        case.all_run or not recovers or case.age(made) > _RECOVERY_SECONDS
+    )
     if not is_ready(found):
         then = ": it is not ready yet, and the models start anew after it"
-    elif case.all_run:
-        then = "; every model runs again"
     else:
-        then = ": the models start anew"
+        then = "" if is_over else ": the models start anew"
     return Finding(
         rule="head-restarted",
         subject="the Ray head",
@@ -70,7 +73,7 @@ def _restarted(case: Case, cluster: Object, found: Object) -> Finding | None:
         why=f"pod {name(found)} is {later / 60:.0f} min younger than its Ray cluster"
         if not restarts
         else f"its container has restarted {restarts} times",
-        gravity=Gravity.NOTE if case.all_run and is_ready(found) else Gravity.WRONG,
+        gravity=Gravity.NOTE if is_over else Gravity.WRONG,
         mend=Mend(
             path="ray-llm:cluster.cpuPool",
             text="Look at what ended it (memory, a node upgrade); the models come back by "

@@ -9,11 +9,12 @@ from diagnosis.case import Case, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.replicas import model_deployment
 from diagnosis.rules.engines import failure_of, message_of, since_of
+from diagnosis.shown_values import opened
 from diagnosis.snapshot import (
+    Object,
     Part,
     condition,
     first_seen,
-    labels,
     last_seen,
     listed,
     metadata,
@@ -30,6 +31,10 @@ _LONGEST_START_SECONDS: Final = 3600
 _FLAPS: Final = 3
 _FLAPPING_SECONDS: Final = 1800.0
 _SERVE_GRACE_SECONDS: Final = 300.0
+# An update takes an annotation off for a moment: its engine gives up the fields of the one before.
+_WRITING_SECONDS: Final = 30.0
+# How KubeRay says why it took a worker away, if not because the autoscaler asked for it.
+_ENDED: Final = "; Pod status:"
 _REFUSED: Final = re.compile(r"UpdateDeployments fail: (?P<answer>400.*)", re.DOTALL)
 
 
@@ -69,7 +74,11 @@ def presence(case: Case) -> Iterator[Finding]:
                 "--selector app.kubernetes.io/name=kuberay-operator",
             ),
         )
-    elif not deleted and JOB_ANNOTATION not in (metadata(found).get("annotations") or {}):
+    elif (
+        not deleted
+        and JOB_ANNOTATION not in (metadata(found).get("annotations") or {})
+        and not _is_being_written(case)
+    ):
         yield Finding(
             rule="earlier-layout",
             subject=f"RayService {service.namespace}/{service.name}",
@@ -81,6 +90,15 @@ def presence(case: Case) -> Iterator[Finding]:
                 command=f"pulumi preview --diff --stack {case.plan.stack}",
             ),
         )
+
+
+def _is_being_written(case: Case) -> bool:
+    times = [
+        moment(entry.get("time"))
+        for entry in listed(metadata(case.snapshot.ray_service or {}).get("managedFields"))
+        if not entry.get("subresource")
+    ]
+    return any(time and case.age(time) < _WRITING_SECONDS for time in times)
 
 
 def _without_definitions(case: Case) -> bool:
@@ -148,22 +166,41 @@ def applications(case: Case) -> Iterator[Finding]:
         application = case.serve.get(model.name)
         upcoming = case.upcoming.get(model.name)
         if application is None and upcoming is None:
-            yield Finding(
-                rule="model-missing",
-                subject=f"model {model.name}",
-                what="it is not deployed",
-                why=f"Ray Serve has {', '.join(sorted(case.serve)) or 'no application'}",
-                mend=Mend(
-                    path=model.path,
-                    text="Deploy it, or take it out of the stack file.",
-                    command=f"pulumi up --stack {case.plan.stack}",
-                ),
-            )
+            yield _missing(case, model)
         for shown in (application, upcoming):
             if shown is not None and not failure_of(case, shown):
                 yield from _starts(case, model, shown)
         if application is not None:
             yield from _flaps(case, model, application)
+
+
+def _missing(case: Case, model: ModelPlan) -> Finding:
+    """A model that Ray Serve does not have: not deployed, or not handed over to it yet."""
+    service = case.snapshot.ray_service or {}
+    config = opened((service.get("spec") or {}).get("serveConfigV2")) or {}
+    is_written = model.route in (config.get("applications") or {})
+    known = ", ".join(sorted(case.serve)) or "no application"
+    if is_written and _is_being_written(case):
+        return Finding(
+            rule="model-starts",
+            subject=f"model {model.name}",
+            what="it was written this minute, and KubeRay hands it over to Ray Serve",
+            why=f"Ray Serve has {known}",
+            gravity=Gravity.NOTE,
+            mend=Mend(path=model.path, text="Wait."),
+        )
+    there = "the RayService has it, and KubeRay has not handed it over; " if is_written else ""
+    return Finding(
+        rule="model-missing",
+        subject=f"model {model.name}",
+        what="it is not deployed",
+        why=f"{there}Ray Serve has {known}",
+        mend=Mend(
+            path=model.path,
+            text="Deploy it, or take it out of the stack file.",
+            command=f"pulumi up --stack {case.plan.stack}",
+        ),
+    )
 
 
 def _starts(case: Case, model: ModelPlan, application: object) -> Iterator[Finding]:
@@ -208,34 +245,41 @@ def _flaps(case: Case, model: ModelPlan, application: object) -> Iterator[Findin
 
 
 def workers(case: Case) -> Iterator[Finding]:
-    """Worker pods that come and go: KubeRay writes an event for each that it makes."""
-    made: dict[str, list[datetime]] = {}
+    """Worker pods that end: KubeRay writes an event for each that it takes away because of that."""
+    lost: dict[str, list[Object]] = {}
     for event in case.snapshot.events:
-        about = event.get("involvedObject") or {}
-        if event.get("reason") != "CreatedWorkerPod" or about.get("kind") != "RayCluster":
+        message = str(event.get("message") or "")
+        if event.get("reason") != "DeletedWorkerPod" or _ENDED not in message:
             continue
-        for pool in case.plan.pools:
-            if re.search(rf"-{re.escape(pool.id)}-worker-", str(event.get("message") or "")):
-                age = case.age(last_seen(event))
-                count = int(event.get("count") or 1)
-                if age < _FLAPPING_SECONDS:
-                    made.setdefault(pool.id, []).extend([first_seen(event)] * count)
-    for pool_id, times in made.items():
+        if case.age(last_seen(event)) < _FLAPPING_SECONDS:
+            for pool in case.plan.pools:
+                if f"-{pool.id}-worker-" in message.partition(_ENDED)[0]:
+                    lost.setdefault(pool.id, []).extend([event] * int(event.get("count") or 1))
+    for pool_id, events in lost.items():
         pool = case.plan.pool(pool_id)
-        there = sum(1 for pod in case.ray_pods() if labels(pod).get("ray.io/group") == pool_id)
-        lost = len(times) - there
-        if lost >= _FLAPS:
+        if len(events) >= _FLAPS:
             names = ", ".join(model.name for model in case.models_of(pool))
-            yield _flapping(f"pool {pool_id} ({names})", pool.path, lost, min(times), "")
+            since = min(first_seen(event) for event in events)
+            newest = max(events, key=last_seen)
+            yield _flapping(
+                f"pool {pool_id} ({names})",
+                pool.path,
+                len(events),
+                since,
+                "",
+                str(newest.get("message")),
+            )
 
 
-def _flapping(subject: str, path: str, count: int, since: datetime, model: str) -> Finding:
+def _flapping(
+    subject: str, path: str, count: int, since: datetime, model: str, why: str = ""
+) -> Finding:
     return Finding(
         rule="replica-flaps",
         subject=subject,
         what=f"{count} replicas or workers have ended within half an hour, and others took over",
         since=since,
-        why="each was replaced; its last lines say why it ended",
+        why=why or "each was replaced; its last lines say why it ended",
         mend=Mend(
             path=path,
             text="Look for out of memory, a lost spot node, or an engine that dies under load.",

@@ -17,6 +17,7 @@ from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import NAMESPACE, RAY, RAY_SERVICE, end, kept_down, wait_until_up
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY, THIRD
+from tests.cluster.stage import Stage
 from tests.engine.deployments import TOKEN
 
 pytestmark = pytest.mark.cluster
@@ -298,23 +299,6 @@ def test_a_ray_service_that_kuberay_refuses_is_quoted(service: Service) -> None:
     eventually(lambda: "service-refused" not in doctor(service)[1], "it is taken", seconds=60)
 
 
-def test_a_second_cluster_that_waits_for_gpus_is_named(service: Service) -> None:
-    """All of the GPUs that the pools may have, and a change that needs them again."""
-    config = copy.deepcopy(service.base)
-    config["ray-llm:gpuPools"] = [{"tier": "t4", "maxNodes": 4}, {"tier": "l4", "maxNodes": 2}]
-    spec = service.cluster.get(RAY_SERVICE)["spec"]
-    groups = copy.deepcopy(spec["rayClusterConfig"]["workerGroupSpecs"])
-    for group in groups:
-        if group["groupName"] == "l4":
-            group |= {"replicas": 2, "minReplicas": 2}
-            group["template"]["metadata"] = {"annotations": {"by": "hand"}}
-    edited(service, RAY_SERVICE, {"spec": {"rayClusterConfig": {"workerGroupSpecs": groups}}})
-    finding = says(service, "second-cluster-waits")
-    assert finding["mend"]["path"] == "ray-llm:gpuPools[1].maxNodes"
-    service.deployment.must_up()
-    service.assert_whole()
-
-
 def test_an_operator_that_is_down_is_noticed(service: Service) -> None:
     text = service.cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
     with kept_down(service.cluster, "ray-operator"):
@@ -363,3 +347,22 @@ def test_a_head_that_was_replaced_is_named(service: Service) -> None:
         "the model answers again",
         seconds=240,
     )
+
+
+def test_a_second_cluster_that_waits_for_gpus_is_named(service: Service, stage: Stage) -> None:
+    """An edit by hand that needs a second cluster, and more GPUs than the first one leaves."""
+    groups = copy.deepcopy(
+        service.cluster.get(RAY_SERVICE)["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    )
+    for group in groups:
+        if group["groupName"] == "l4":
+            group |= {"replicas": 2, "minReplicas": 2}
+            group["template"]["metadata"] = {"annotations": {"by": "hand"}}
+    edited(service, RAY_SERVICE, {"spec": {"rayClusterConfig": {"workerGroupSpecs": groups}}})
+    finding = says(service, "second-cluster-waits")
+    assert finding["mend"]["path"] == "ray-llm:gpuPools[1].maxNodes"
+    # Nobody needs the service after this.
+    stage.clear()
+    done = command(service, "doctor")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "it is not in this cluster" in done.stdout

@@ -520,8 +520,9 @@ EXAMPLES = {
             well(),
             events=tuple(
                 event(
-                    "CreatedWorkerPod",
-                    f"Created worker Pod ai/{CLUSTER}-l4-worker-{index}",
+                    "DeletedWorkerPod",
+                    f"Deleted worker Pod ai/{CLUSTER}-l4-worker-{index}; Pod status: Failed; Pod "
+                    "restart policy: Never; Ray container terminated status: nil",
                     "RayCluster",
                     CLUSTER,
                     minutes=20 - index,
@@ -801,19 +802,23 @@ def test_a_refusal_that_was_followed_by_an_update_is_over() -> None:
     assert one(replace(well(), events=(refused, taken)), "config-refused") is None
 
 
-def test_workers_that_scaled_up_are_no_flapping() -> None:
-    """The pods that were made are all there."""
-    snapshot = well()
-    more = tuple(
-        pod(f"{CLUSTER}-l4-worker-{index}", "l4", "worker", container("ray-worker"))
+def test_workers_that_scaled_down_are_no_flapping() -> None:
+    """KubeRay says why it took a pod away, unless the autoscaler asked for it."""
+    events = tuple(
+        event("DeletedWorkerPod", f"Deleted Pod ai/{CLUSTER}-l4-worker-{index}", "RayCluster", "")
         for index in range(5)
     )
-    events = tuple(
-        event(
-            "CreatedWorkerPod", f"Created worker Pod {item['metadata']['name']}", "RayCluster", ""
-        )
-        for item in more
-    )
-    assert one(replace(snapshot, pods=(*snapshot.pods, *more), events=events), "replica-flaps") is (
-        None
-    )
+    assert one(replace(well(), events=events), "replica-flaps") is None
+
+
+def test_a_model_that_was_written_this_minute_is_not_missed() -> None:
+    snapshot = changed(well(), "serve", without_chat)
+
+    def writes(service: Any) -> None:
+        service["metadata"]["managedFields"] = [
+            {"manager": "pulumi", "time": ago(seconds=5), "fieldsV1": {"f:spec": {}}}
+        ]
+
+    found = diagnose(changed(snapshot, "ray_service", writes), small_plan())
+    assert [item.rule for item in found if item.subject == "model chat"] == ["model-starts"]
+    assert one(snapshot, "model-missing") is not None
