@@ -107,11 +107,11 @@ def edited(service: Service, path: str, body: dict[str, Any]) -> None:
     service.cluster.patch(path, body, "kubectl-edit")
 
 
-def by_hand(service: Service, name: str, **spec: Any) -> None:
+def by_hand(service: Service, name: str, group: str = "t4", **spec: Any) -> None:
     """A pod with the labels of a worker, which no Ray cluster counts."""
     labels = {
         "ray.io/cluster": "by-hand",
-        "ray.io/group": "t4",
+        "ray.io/group": group,
         "ray.io/node-type": "worker",
         "ray.io/is-ray-node": "yes",
     }
@@ -253,7 +253,7 @@ def test_a_pod_that_fits_no_node_and_one_that_tolerates_too_little(service: Serv
     by_hand(service, "too-large", container=requests, nodeSelector=pool)
     assert says(service, "node-too-large")["subject"] == "pool t4 (steady)"
     forget(service, "too-large")
-    by_hand(service, "nowhere", nodeSelector={"cloud.google.com/gke-nodepool": "nowhere"})
+    by_hand(service, "nowhere", "nowhere", nodeSelector={"cloud.google.com/gke-nodepool": "no"})
     finding = says(service, "node-coming")
     assert "didn't match Pod's node affinity/selector" in finding["why"]
     forget(service, "nowhere")
