@@ -1,5 +1,6 @@
 """What `doctor`, `status` and `logs` say of faults that are provoked on the real cluster."""
 
+import contextlib
 import copy
 import json
 import subprocess
@@ -14,7 +15,15 @@ import yaml
 
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
-from tests.cluster.deployed import NAMESPACE, RAY, RAY_SERVICE, end, kept_down, wait_until_up
+from tests.cluster.deployed import (
+    NAMESPACE,
+    RAY,
+    RAY_SERVICE,
+    end,
+    kept_down,
+    running,
+    wait_until_up,
+)
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY, THIRD
 from tests.cluster.stage import Stage
@@ -128,6 +137,19 @@ def by_hand(service: Service, name: str, group: str = "t4", **spec: Any) -> None
 
 def forget(service: Service, name: str) -> None:
     service.cluster.delete(f"{NAMESPACE}/pods/{name}")
+
+
+@contextlib.contextmanager
+def suspended(service: Service, program: str) -> Iterator[None]:
+    """A program that is there and does nothing while the body runs."""
+    processes = running(service.cluster, program)
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 def test_a_service_that_is_well_is_said_to_be_well(service: Service, figures: Figures) -> None:
@@ -301,7 +323,7 @@ def test_a_ray_service_that_kuberay_refuses_is_quoted(service: Service) -> None:
 
 def test_an_operator_that_is_down_is_noticed(service: Service) -> None:
     text = service.cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
-    with kept_down(service.cluster, "ray-operator"):
+    with suspended(service, "ray-operator"):
         edited(service, RAY_SERVICE, {"spec": {"serveConfigV2": f"{text}\n"}})
         finding = says(service, "operator-idle", seconds=240)
     assert finding["subject"] == "KubeRay"
