@@ -99,9 +99,10 @@ def says(service: Service, rule: str, seconds: float = 120) -> Finding:
         _, last = doctor(service)
         return last.get(rule)
 
-    return eventually(
-        found, f"the doctor finds {rule} (and not only {list(last)})", seconds=seconds
-    )
+    try:
+        return eventually(found, f"the doctor finds {rule}", seconds=seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it finds {last}") from None
 
 
 @pytest.fixture
@@ -382,7 +383,8 @@ def test_a_second_cluster_that_waits_for_gpus_is_named(service: Service, stage: 
             group["template"]["metadata"] = {"annotations": {"by": "hand"}}
     edited(service, RAY_SERVICE, {"spec": {"rayClusterConfig": {"workerGroupSpecs": groups}}})
     finding = says(service, "second-cluster-waits")
-    assert finding["mend"]["path"] == "ray-llm:gpuPools[1].maxNodes"
+    assert "l4" in finding["what"]
+    assert finding["mend"]["path"].endswith(".maxNodes")
     # Nobody needs the service after this.
     stage.clear()
     done = command(service, "doctor")
