@@ -23,9 +23,10 @@ from components.kubernetes_client import (
     server_message,
 )
 from models.catalog import release_number
+from rollouts import DEFINITIONS_ANNOTATION
 
 # Which KubeRay a definition in the cluster is of; the definitions themselves do not say it.
-VERSION_ANNOTATION: Final = "ray-llm/kuberay-version"
+VERSION_ANNOTATION: Final = DEFINITIONS_ANNOTATION
 
 _DEFINITION: Final = create_global_resource(
     "apiextensions.k8s.io", "v1", KIND, "customresourcedefinitions"

@@ -13,9 +13,10 @@ import pulumi_kubernetes as kubernetes
 from pulumi_gcp import container
 
 from components.explained_record import explained_record
-from components.kubeconfig import gke_context, gke_kubeconfig
+from components.kubeconfig import gke_kubeconfig
 from components.node_config import NODE_POOL_IGNORED, node_config
 from components.node_pool_record import record_node_pools
+from models.gke_context import gke_context
 from models.problems import without_secrets
 from models.stack import KubeRayInstall
 from planning import CpuPoolPlan, Plan

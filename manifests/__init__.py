@@ -3,6 +3,8 @@
 This is all of manifests that other folders import. Inside, `service` brings the writers together.
 """
 
+from manifests.hugging_face_secret import SECRET_NAME
+from manifests.pods import GKE_NODE_POOL_LABEL
 from manifests.rollout import RolloutManifest
 from manifests.service import (
     Manifest,
@@ -12,20 +14,38 @@ from manifests.service import (
 )
 from manifests.service_access import ServiceAccess
 from manifests.smoke_test.job import ACTIVE_DEADLINE_SECONDS as SMOKE_TEST_DEADLINE_SECONDS
-from manifests.smoke_test.script.serve_api import MODEL_DEPLOYMENT, engine_error
+from manifests.smoke_test.script.engine_log import CAUSE_ELSEWHERE, root_cause
+from manifests.smoke_test.script.serve_api import (
+    APPLICATIONS,
+    MODEL_DEPLOYMENT,
+    deployed_config,
+    engine_error,
+    failure_messages,
+)
+from manifests.smoke_test.script.serve_api import by_model as applications_by_model
+from manifests.smoke_test.script.settings import JOB_ANNOTATION
 from manifests.worker_group import GPU_TYPE_TAINT
 from manifests.yaml_text import yaml_text as serve_config_text
 
 __all__ = [
+    "APPLICATIONS",
+    "CAUSE_ELSEWHERE",
+    "GKE_NODE_POOL_LABEL",
     "GPU_TYPE_TAINT",
+    "JOB_ANNOTATION",
     "MODEL_DEPLOYMENT",
+    "SECRET_NAME",
     "SMOKE_TEST_DEADLINE_SECONDS",
     "Manifest",
     "RolloutManifest",
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
+    "applications_by_model",
+    "deployed_config",
     "engine_error",
+    "failure_messages",
+    "root_cause",
     "serve_config_text",
     "service_manifests",
 ]

@@ -2,7 +2,8 @@
 
 Exit code: 0 if the stack can be deployed, 1 if something stops it, and 2 if there is nothing to
 plan from: a wrong command, no such file, no YAML, no such revision. `drift`: 0 if nothing differs,
-1 if something does, 2 if that is not known.
+1 if something does, 2 if that is not known. `doctor`: 0 if the service is well, 1 if something is
+wrong, 2 if that is not known.
 
 Each command imports its own modules, so that a plan does not wait for the picture's.
 """
@@ -14,6 +15,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from reports.printing import complain as _complain
+from reports.printing import print_result as _print
 
 if TYPE_CHECKING:
     from models.problems import Problem, StackError
@@ -54,26 +58,6 @@ def _run(options: argparse.Namespace) -> int:
         code = STOPPED
     _print("", end="", flush=True)
     return code
-
-
-def _print(text: str, end: str = "\n", flush: bool = False) -> None:
-    """Prints a result without anything that looks like a token.
-
-    A reader that has what it wanted (`| head`) changes no exit code.
-    """
-    from models.problems import without_secrets
-
-    try:
-        print(without_secrets(text), end=end, flush=flush)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nothing may be written at exit either
-
-
-def _complain(message: object) -> None:
-    try:
-        print(message, file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as above
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -170,6 +154,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the JSON of `pulumi preview --refresh --show-sames --json`",
     )
+
+    from reports.cluster_options import add_cluster_commands
+
+    add_cluster_commands(command, _stack_options)
 
     picture = command(
         "picture",

@@ -17,9 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-import yaml
-
-from models.problems import without_secrets
+from diagnosis import ABSENT, NOT_SHOWN_VALUE, opened, shown_value
 from reports.preview_document import State, Step, Urn, preview_document
 from reports.pulumi_preview import NOT_SHOWN, preview_of_document
 from reports.sources import SourceError
@@ -36,16 +34,7 @@ _CHANGES: Final = frozenset(
 )
 # What Pulumi shows in place of what only the update itself will know.
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-# Below these keys are values that may be secrets, whatever they look like.
-_SECRETIVE: Final = re.compile(
-    r"env\b|env_vars|secret|token(?!s|iz)|password|credential|api_?key", re.IGNORECASE
-)
-_LONGEST: Final = 80
-_MOST_BITS: Final = 256
-_DEEPEST: Final = 50
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STEP: Final = re.compile(r'\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
-_ABSENT: Final[Any] = object()
 
 
 class Origin(StrEnum):
@@ -150,7 +139,7 @@ def _of_step(step: Step, refresh: Step | None) -> ResourceDrift:
 def _fields(type_: str, path: str, trees: tuple[Any, Any, Any]) -> Iterator[FieldDrift]:
     """The field at a path of Pulumi's, or what differs inside it if it holds YAML."""
     state, live, wanted = (_at(tree, path) for tree in trees)
-    was, is_, will_be = (_opened(value) for value in (state, live, wanted))
+    was, is_, will_be = (opened(value) for value in (state, live, wanted))
     if is_ is None or will_be is None:
         yield FieldDrift(
             path=path,
@@ -189,63 +178,14 @@ def _at(tree: Any, path: str) -> Any:
         try:
             tree = tree[int(index)] if index else tree[key or quoted.replace('\\"', '"')]
         except (KeyError, IndexError, TypeError, ValueError):
-            return _ABSENT
+            return ABSENT
     return tree
-
-
-def _opened(value: Any) -> Any:
-    """What a text with YAML of several lines holds, applications by their routes; else None."""
-    if not isinstance(value, str) or "\n" not in value:
-        return None
-    try:
-        data = yaml.load(value, Loader=_LOADER) if _is_plain(value) else None  # noqa: S506 - safe
-        return _by_route(data) if isinstance(data, dict) else None
-    # Some scalars have the form of a date or number that Python refuses.
-    except (yaml.YAMLError, ValueError):
-        return None
-
-
-def _by_route(data: dict[Any, Any]) -> dict[Any, Any]:
-    listed = data.get("applications")
-    if isinstance(listed, list) and all(isinstance(item, dict) for item in listed):
-        by_route = {str(item.get("route_prefix")): item for item in listed}
-        if len(by_route) == len(listed):
-            return {**data, "applications": by_route}
-    return data
-
-
-def _is_plain(text: str) -> bool:
-    """Whether YAML has neither aliases, which may have no end, nor many levels."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:
-            return False
-    return True
 
 
 def _shown(type_: str, path: str, value: Any) -> str:
     """A value on one line, without secrets; empty if there is none."""
-    if value is _ABSENT or value is None:
-        return ""
-    if type_ == _SECRET or _SECRETIVE.search(path):
-        return "(not shown)"
-    if value == _UNKNOWN:
-        return "(known later)"
-    if isinstance(value, str) and "\n" in value:
-        return f"(text of {value.count(chr(10)) + 1} lines)"
-    if isinstance(value, Mapping | list):
-        # Its own keys may be secretive, and nobody reads a tree in a cell.
-        return f"({'mapping' if isinstance(value, Mapping) else 'list'} of {len(value)})"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-        return "(a number of many digits)"  # Python refuses to write out the very longest
-    text = str(value).lower() if isinstance(value, bool) else without_secrets(str(value))
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    text = shown_value(path, value, is_secret=type_ == _SECRET)
+    return "(known later)" if value == _UNKNOWN and text != NOT_SHOWN_VALUE else text
 
 
 def _with_additions(found: list[ResourceDrift], step: Step) -> list[ResourceDrift]:

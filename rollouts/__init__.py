@@ -18,6 +18,7 @@ from rollouts.guards import (
     judged,
 )
 from rollouts.handover import (
+    BESIDE,
     ServeConfig,
     Wave,
     handed_over,
@@ -29,7 +30,12 @@ from rollouts.handover import (
     without,
 )
 from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
-from rollouts.operator_change import OperatorFields, operator_fields, operator_sentence
+from rollouts.operator_change import (
+    DEFINITIONS_ANNOTATION,
+    OperatorFields,
+    operator_fields,
+    operator_sentence,
+)
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
 from rollouts.replacement import (
@@ -44,10 +50,12 @@ from rollouts.replacement import (
 from rollouts.room import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence
 from rollouts.serve_models import Effect, ModelChange, serve_config
-from rollouts.tree import differences
+from rollouts.tree import differences, quantity
 from rollouts.words import NOTHING_CHANGES, sentences
 
 __all__ = [
+    "BESIDE",
+    "DEFINITIONS_ANNOTATION",
     "NODE_QUOTA_ANNOTATION",
     "NOTHING_CHANGES",
     "OPERATOR_ANNOTATION",
@@ -99,6 +107,7 @@ __all__ = [
     "pool_problems",
     "pool_sentences",
     "predict",
+    "quantity",
     "running_at_least",
     "sentences",
     "serve_config",

@@ -1,11 +1,14 @@
 """What it means if an edit changes who installs KubeRay, or its release."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from models.catalog import release_number
 from models.stack import KubeRayInstall
 from rollouts.sentence import Sentence
+
+DEFINITIONS_ANNOTATION: Final = "ray-llm/kuberay-version"
+"""The annotation of KubeRay's CRDs that names the release of which they are."""
 
 OperatorFields = Mapping[str, Any]
 """What is remembered of the operator: who installs it (`install`) and its release (`version`)."""

@@ -145,7 +145,7 @@ def _by_name(items: Sequence[Any]) -> dict[str, Any] | None:
 
 def _of_amounts(old: Any, new: Any, path: str) -> Iterator[Difference]:
     """Of two Kubernetes quantities, which Go writes in one canonical form each."""
-    before, after = _quantity(old), _quantity(new)
+    before, after = quantity(old), quantity(new)
     if before is None or after is None:
         yield from differences(old, new, path)
     elif before[0] != after[0]:
@@ -155,7 +155,7 @@ def _of_amounts(old: Any, new: Any, path: str) -> Iterator[Difference]:
         yield Difference(path, old, new, certain=False)
 
 
-def _quantity(value: Any) -> tuple[Decimal, str] | None:
+def quantity(value: Any) -> tuple[Decimal, str] | None:
     """Amount and kind of suffix; None if it is no quantity."""
     try:
         found = _QUANTITY.fullmatch(str(value).strip())

@@ -22,6 +22,7 @@ PRODUCT: Final = (
     "models",
     "planning",
     "rollouts",
+    "diagnosis",
     "reports",
     "manifests",
     "components",

@@ -18,6 +18,7 @@ from tests.cluster.stage import Stage
 # test_lifecycle.py belongs to the local cloud.
 GROUPS = (
     "test_faults.py",
+    "test_doctor.py",
     "test_kuberay_crds.py",
     "test_autoscaling.py",
     "test_killed_engine.py",

@@ -7,7 +7,7 @@ import pytest
 from pulumi.runtime import rpc
 
 from components import GkeCluster, GkeClusterArgs
-from components.kubeconfig import gke_context
+from models.gke_context import gke_context
 from models.stack import KubeRayInstall
 from planning import Plan
 from tests.components.programs import Record, plan_of, with_kuberay

@@ -61,7 +61,15 @@ def test_every_claim_of_the_table_is_read_by_code(table: type[Release]) -> None:
     """By its name as an attribute, outside of the catalogue that holds it."""
     read = {
         node.attr
-        for folder in ("models", "planning", "rollouts", "manifests", "components", "reports")
+        for folder in (
+            "models",
+            "planning",
+            "rollouts",
+            "diagnosis",
+            "manifests",
+            "components",
+            "reports",
+        )
         for path in (ROOT / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute)

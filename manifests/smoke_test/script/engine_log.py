@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 # vLLM's own words for a failure that another process has described (v1/engine/utils.py).
-_ELSEWHERE = "See root cause above"
+CAUSE_ELSEWHERE = "See root cause above"
 # Ray's description of the replica in the first line of a traceback.
 _REPLICA = re.compile(r"\(pid=(?P<pid>\d+), ip=(?P<ip>[\w.:]+), actor_id=(?P<actor>[0-9a-f]+)")
 # `(EngineCore pid=7) ERROR 11-28 14:42:11 [core.py:1350] `, in colour or not.
@@ -44,7 +44,7 @@ class EngineLogs:
         serve_api: the address of the dashboard of its Ray cluster.
         final: whether the failure is settled, so that a log which said nothing is read again.
         """
-        if _ELSEWHERE not in message:
+        if CAUSE_ELSEWHERE not in message:
             return None
         named = list(_REPLICA.finditer(message))
         if not named:
@@ -80,4 +80,4 @@ def _logged_cause(actor: str, serve_api: str) -> str | None:
 def root_cause(log: str) -> str | None:
     """The last exception in a worker's log that does not point to another one."""
     lines = [_PREFIX.sub("", line) for line in log.splitlines()]
-    return last_exception(lines, but=_ELSEWHERE)
+    return last_exception(lines, but=CAUSE_ELSEWHERE)

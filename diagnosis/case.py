@@ -1,0 +1,107 @@
+"""A snapshot beside the plan of its stack: what the rules look at."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from diagnosis.replicas import applications
+from diagnosis.snapshot import Object, Snapshot, condition, created, labels, status
+from planning import ModelPlan, Plan, PoolPlan
+
+CLUSTER_LABEL = "ray.io/cluster"
+GROUP_LABEL = "ray.io/group"
+TYPE_LABEL = "ray.io/node-type"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What there is, and what there should be."""
+
+    snapshot: Snapshot
+    plan: Plan
+
+    @cached_property
+    def serve(self) -> Mapping[str, Mapping[str, Any]]:
+        """The applications that serve, by the names of their models."""
+        return applications(self.snapshot.serve)
+
+    @cached_property
+    def upcoming(self) -> Mapping[str, Mapping[str, Any]]:
+        """Those of a Ray cluster that KubeRay is starting."""
+        return applications(self.snapshot.upcoming)
+
+    @property
+    def active(self) -> str:
+        """The Ray cluster that answers; empty if KubeRay names none."""
+        found = status(self.snapshot.ray_service).get("activeServiceStatus") or {}
+        return str(found.get("rayClusterName") or "")
+
+    @property
+    def pending(self) -> str:
+        """The Ray cluster that KubeRay is starting; empty if there is none."""
+        found = status(self.snapshot.ray_service).get("pendingServiceStatus") or {}
+        return str(found.get("rayClusterName") or "")
+
+    def ray_pods(self, cluster: str = "") -> Iterator[Object]:
+        """The pods of a Ray cluster, or of all, without those that are being deleted."""
+        for pod in self.snapshot.pods:
+            own = labels(pod).get(CLUSTER_LABEL)
+            if own and (not cluster or own == cluster) and not is_leaving(pod):
+                yield pod
+
+    def head(self) -> Object | None:
+        """The head's pod of the cluster that answers, or of the only one there is."""
+        heads = [
+            pod
+            for pod in self.ray_pods(self.active or self.pending)
+            if labels(pod).get(TYPE_LABEL) == "head"
+        ]
+        return max(heads, key=lambda pod: created(pod) or self.snapshot.now, default=None)
+
+    def pool(self, pod: Object) -> PoolPlan | None:
+        """The GPU pool of a pod; None if it is of none, as a head or a router."""
+        group = labels(pod).get(GROUP_LABEL)
+        return next((pool for pool in self.plan.pools if pool.id == group), None)
+
+    def models_of(self, pool: PoolPlan) -> tuple[ModelPlan, ...]:
+        """The models that are placed on a pool."""
+        return tuple(model for model in self.plan.models if model.pool == pool.id)
+
+    def subject(self, pod: Object) -> str:
+        """What a pod is for, in words: its pool and models, or the head."""
+        group = str(labels(pod).get(GROUP_LABEL) or "")
+        if labels(pod).get(TYPE_LABEL) == "head":
+            return "the Ray head"
+        pool = self.pool(pod)
+        models = ", ".join(model.name for model in self.models_of(pool)) if pool else ""
+        if pool and models:
+            return f"pool {pool.id} ({models})"
+        return f"worker group {group}" if group else "the smoke test"
+
+    def age(self, since: datetime | None) -> float:
+        """Seconds since a moment; 0 if it is not known."""
+        return (self.snapshot.now - since).total_seconds() if since else 0.0
+
+    def model(self, name: str) -> ModelPlan | None:
+        """The model of that name in the stack."""
+        return next((model for model in self.plan.models if model.name == name), None)
+
+    @property
+    def all_run(self) -> bool:
+        """Whether every model of the stack runs, as Ray Serve says."""
+        return all(
+            str(self.serve.get(model.name, {}).get("status")) == "RUNNING"
+            for model in self.plan.models
+        )
+
+
+def is_leaving(item: Object) -> bool:
+    """Whether an object is being deleted."""
+    return bool((item.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod is ready."""
+    return condition(pod, "Ready").get("status") == "True"
