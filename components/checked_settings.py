@@ -12,6 +12,7 @@ import pulumi
 from manifests import ServiceManifests, service_manifests
 from models.problems import Problem, StackError, stops
 from models.reading import Reading, empty_list, reading_of
+from models.settings import with_paths
 from models.stack import (
     ClusterSettings,
     CpuPoolSettings,
@@ -24,7 +25,6 @@ from models.stack import (
     ServiceSettings,
     StackSettings,
     Versions,
-    with_paths,
 )
 from planning import Plan, PoolPlan, gpu_pools, make_plan
 

@@ -18,14 +18,13 @@ from models.plain_secrets import plain_secret_problems, without_plain_secrets
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.rules import RETIRED, RULES, acceptable_rules
+from models.settings import Entry, Settings
 from models.spelling import nearest, nearest_of
 from models.stack import (
     ClusterSettings,
-    Entry,
     GpuPoolSettings,
     ModelDeployment,
     PriceSettings,
-    Settings,
     StackSettings,
     Versions,
 )

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from models.stack import Settings, StackSettings
+from models.settings import Settings
+from models.stack import StackSettings
 
 TOKEN_KEY: Final = "huggingFaceToken"  # noqa: S105 - the name of a key
 # Known without a key of ours: the stack's name, what `gcp:` keys and the token's key say, and

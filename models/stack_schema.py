@@ -24,12 +24,8 @@ from models.catalog import (
 )
 from models.reading import NAMESPACE, REQUIRED
 from models.rules import acceptable_rules
-from models.stack import (
-    GpuPoolSettings,
-    ModelDeployment,
-    PriceSettings,
-    Settings,
-)
+from models.settings import Settings
+from models.stack import GpuPoolSettings, ModelDeployment, PriceSettings
 from models.stack_keys import SECTIONS, TOKEN_KEY
 
 _MODE: Final[JsonSchemaMode] = "validation"

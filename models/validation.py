@@ -14,8 +14,8 @@ from pydantic_core import ErrorDetails
 
 from models.invalid_value import InvalidValueError
 from models.problems import Problem
+from models.settings import Settings
 from models.spelling import nearest_of
-from models.stack import Settings
 from models.unknown_keys import unknown_key
 from models.ways_out import WayOut, leave_out, meant, use
 

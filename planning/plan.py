@@ -12,6 +12,7 @@ from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
 from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
 from models.tasks import Task
+from planning.access import AccessPlan
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
@@ -198,6 +199,7 @@ class ModelPlan:
     lora_path: the folder of LoRA adapters, a bucket's URI; None if it has none.
     task: what it is served for.
     task_arguments: the engine arguments that this release needs for the task.
+    canary_of: the served name of the model of whose requests this one gets `canary_percent`.
     checkpoint_bytes: what a node downloads of it; None if that is not known.
     derived: names of the fields that the program chose, not the stack file.
     """
@@ -226,6 +228,8 @@ class ModelPlan:
     lora_path: str | None = None
     task: Task = Task.GENERATE
     task_arguments: Mapping[str, object] = field(default_factory=dict)
+    canary_of: str | None = None
+    canary_percent: int = 0
     checkpoint_bytes: int | None = None
     derived: frozenset[str] = frozenset()
 
@@ -293,7 +297,10 @@ class ReleasePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that will be deployed for one stack, decided."""
+    """Everything that will be deployed for one stack, decided.
+
+    access: None if the stack file says nothing of it; there is then no gateway.
+    """
 
     stack: str
     project: str
@@ -310,6 +317,7 @@ class Plan:
     has_hugging_face_token: bool
     cost: StackCost
     quota: tuple[QuotaNeed, ...]
+    access: AccessPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
     def pool(self, pool_id: str) -> PoolPlan:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from models.invalid_value import InvalidValueError
+from models.names import SERVED_NAME_LIMIT, ServedName
 from models.problems import Problem
-from models.stack import SERVED_NAME_LIMIT, ModelDeployment, ServedName
+from models.stack import ModelDeployment
 from models.ways_out import WayOut, use
 from planning.checks.contexts import StackContext
 

@@ -10,9 +10,10 @@ from models.catalog import (
     regions,
     why_no_machine_type,
 )
+from models.names import GKE_POOL_NODE_LIMIT
 from models.problems import Problem, Severity
 from models.spelling import nearest, nearest_of
-from models.stack import GKE_POOL_NODE_LIMIT, StackSettings
+from models.stack import StackSettings
 from models.ways_out import WayOut, leave_out, meant, use
 from planning.infrastructure.allocatable import allocatable
 from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
