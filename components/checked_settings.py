@@ -12,6 +12,7 @@ import pulumi
 from manifests import ServiceManifests, service_manifests
 from models.problems import Problem, StackError, stops
 from models.reading import Reading, empty_list, reading_of
+from models.service import ServiceSettings
 from models.settings import with_paths
 from models.stack import (
     ClusterSettings,
@@ -22,7 +23,6 @@ from models.stack import (
     KubeRaySettings,
     ModelDeployment,
     RolloutSettings,
-    ServiceSettings,
     StackSettings,
     Versions,
 )

@@ -43,6 +43,12 @@ _RAY_SERVICE_ANNOTATIONS: Final = {
     "pulumi.com/patchForce": "true",
 }
 
+_COPIED_ANNOTATIONS: Final = {
+    # Models would otherwise start without the token; the condition says why it is not there.
+    "pulumi.com/waitFor": "condition=Ready",
+    "pulumi.com/timeoutSeconds": "120",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class RayLlmServiceArgs:
@@ -101,6 +107,8 @@ class RayLlmService(pulumi.ComponentResource):
         ]
         if args.hugging_face_token is not None:
             configs.append(self._secret(name, manifests, args.hugging_face_token, namespace))
+        configs += self._external_secrets(name, manifests, namespace)
+        KubernetesObject(f"{name}-head-budget", manifests.head_disruption_budget, in_namespace)
         hooks = self._hooks(manifests)
         service = self._ray_service(name, manifests.ray_service, hooks, [*namespace, *configs])
         self._smoke_test(name, manifests.smoke_test, hooks, namespace, service)
@@ -134,6 +142,24 @@ class RayLlmService(pulumi.ComponentResource):
             # The API server answers with the token in `data`, whatever was sent.
             secret_outputs=("data", "stringData"),
         )
+
+    def _external_secrets(
+        self, name: str, manifests: ServiceManifests, after: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """What copies secrets from elsewhere; `up` waits until each has been copied once."""
+        made: list[pulumi.Resource] = []
+        for manifest in manifests.external_secrets:
+            kind = manifest["kind"]
+            copies = kind == "ExternalSecret"
+            made.append(
+                KubernetesObject(
+                    f"{name}-{manifest['metadata']['name']}-{kind.lower()}",
+                    manifest,
+                    pulumi.ResourceOptions(parent=self, depends_on=[*after, *made]),
+                    annotations=_COPIED_ANNOTATIONS if copies else None,
+                )
+            )
+        return made
 
     def _hooks(self, manifests: ServiceManifests) -> RolloutHooks:
         return RolloutHooks(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.config_maps import config_maps
-from manifests.hugging_face_secret import SECRET_KEY, hugging_face_secret
+from manifests.head_disruption_budget import head_disruption_budget
+from manifests.hugging_face_secret import SECRET_KEY, external_token, hugging_face_secret
 from manifests.namespace import namespace
 from manifests.ray_service import ray_cluster_config, ray_service
 from manifests.rollout import RolloutManifest, rollout_manifest
@@ -49,7 +50,9 @@ class ServiceManifests:
     config_maps: the LLM configs, one ConfigMap for each model family.
     hugging_face_secret: the Secret without its `stringData`, because no manifest holds the token;
         `token_key` is the key under which the GPU workers read it.
-    needs_hugging_face_token: whether the plan counts on a token.
+    needs_hugging_face_token: whether the plan counts on a token that the program is given.
+    external_secrets: what copies secrets from Secret Manager into the namespace.
+    head_disruption_budget: keeps the Ray head from being evicted.
     names_ray_release: whether the settings say which Ray runs; else it is the program's default.
     rollout: what a hand-over of edited models has to know.
     kuberay: the operator's release; None if it is not installed by this program, and the settings
@@ -62,6 +65,8 @@ class ServiceManifests:
     hugging_face_secret: Manifest
     token_key: str
     needs_hugging_face_token: bool
+    external_secrets: tuple[Manifest, ...]
+    head_disruption_budget: Manifest
     names_ray_release: bool
     kuberay: str | None
     room: Room
@@ -90,7 +95,9 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         config_maps=configs,
         hugging_face_secret=hugging_face_secret(plan),
         token_key=SECRET_KEY,
-        needs_hugging_face_token=plan.has_hugging_face_token,
+        needs_hugging_face_token=plan.has_hugging_face_token and plan.hugging_face_token is None,
+        external_secrets=external_token(plan),
+        head_disruption_budget=head_disruption_budget(plan),
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
         room=room,

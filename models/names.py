@@ -11,6 +11,8 @@ from models.invalid_value import InvalidValueError
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+_DNS_1123_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 # A served name is a route, an application, a ConfigMap key and the `model` field of a request.
 _SERVED_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
@@ -82,6 +84,16 @@ def _served_name(name: str) -> str:
     return name
 
 
+def _secret_name(name: str) -> str:
+    if len(name) > 253 or not _DNS_1123_SUBDOMAIN.fullmatch(name):
+        raise InvalidValueError(
+            "is not the name of a Kubernetes Secret",
+            "Use lower case letters, digits, '-' and '.', with a letter or digit at both ends",
+            ("", _dns_safe(name[:253], ".")),
+        )
+    return name
+
+
 def _zone(zone: str) -> str:
     if not _ZONE.fullmatch(zone):
         raise InvalidValueError("is not the name of a zone", "Write one such as us-central1-a")
@@ -91,6 +103,7 @@ def _zone(zone: str) -> str:
 GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
 RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
+SecretName = Annotated[str, AfterValidator(_secret_name)]
 ServedName = Annotated[str, AfterValidator(_served_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
 # Not strict, so that the file's lists become the tuples that a frozen object needs.

@@ -29,6 +29,7 @@ from models.stack import (
     Versions,
 )
 from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
+from models.token_reference import TokenReference
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
 from models.ways_out import (
@@ -137,6 +138,13 @@ def read_stack(
     project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
     sections = _sections(readable, problems)
+    token = readable.get(TOKEN_KEY)
+    reference = (
+        validated(TokenReference, token, f"{NAMESPACE}:{TOKEN_KEY}")
+        if isinstance(token, Mapping)
+        else (None, ())
+    )
+    problems += reference[1]
     problems += _missing("cluster", ours)
     pools, pools_complete = _entries(
         GpuPoolSettings, "tier", readable.get("gpuPools", list(DEFAULT_POOLS)), "gpuPools", problems
@@ -151,6 +159,7 @@ def read_stack(
         project=project or "",
         region=(region or "") if "cluster" in sections else "",
         has_hugging_face_token=TOKEN_KEY in ours,
+        hugging_face_token=reference[0],
         pools_are_default="gpuPools" not in ours,
         gpu_pools=pools,
         models=models,
@@ -267,7 +276,7 @@ def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Ite
     if TOKEN_KEY not in ours:
         return
     remedy = f"Run `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}` and paste the token there"
-    if f"{NAMESPACE}:{TOKEN_KEY}" in secret_keys:
+    if f"{NAMESPACE}:{TOKEN_KEY}" in secret_keys or isinstance(ours[TOKEN_KEY], Mapping):
         return
     if ours[TOKEN_KEY] in (None, ""):
         yield Problem(

@@ -41,17 +41,17 @@ from models.names import (
     GKE_POOL_NODE_LIMIT,
     Count,
     GkeName,
-    NamespaceName,
     NodeCount,
     NonEmpty,
-    RayServiceName,
     ReplicaCount,
     ServedName,
     UsdPerHour,
     Zones,
 )
+from models.service import ServiceSettings
 from models.settings import Entry, Settings, with_paths
 from models.tasks import Task
+from models.token_reference import TokenReference
 
 # An assumption about a typical month, not a measurement: people are busy for some ten hours on five
 # of seven days, 30 % of the hours. `ray-llm:loadFactor` replaces it.
@@ -405,13 +405,6 @@ class KubeRaySettings(Settings):
         return self
 
 
-class ServiceSettings(Settings):
-    """The RayService and its namespace."""
-
-    name: RayServiceName = "llm-serving"
-    namespace: NamespaceName = "ai"
-
-
 # A letter that is no hexadecimal exponent first: YAML reads 12345678 and 1e500000 as numbers.
 CHANGE_ID: Final = r"c[0-9a-f]{8}"
 _ID_SCHEMA: Final = {"type": "string", "pattern": f"^{CHANGE_ID}$"}
@@ -458,6 +451,8 @@ class PriceSettings(Settings):
 class StackSettings(Settings):
     """A whole stack: the sections of `ray-llm:` and the two Google Cloud keys it needs.
 
+    hugging_face_token: where the token is kept; None if it is in the stack file, encrypted, or if
+        there is none.
     pools_are_default: whether the stack file lists no pools; a default pool whose GPU the zones
     lack is left out.
     quotas: limits of the project by Compute Engine quota, those of a family as
@@ -472,6 +467,7 @@ class StackSettings(Settings):
     project: NonEmpty
     region: NonEmpty
     has_hugging_face_token: bool
+    hugging_face_token: TokenReference | None = None
     pools_are_default: bool = False
     cluster: ClusterSettings
     defaults: Defaults = Defaults()

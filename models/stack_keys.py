@@ -15,6 +15,7 @@ _WITHOUT_KEY: Final = (
     "project",
     "region",
     "has_hugging_face_token",
+    "hugging_face_token",
     "pools_are_default",
 )
 _FIELDS: Final = {

@@ -27,9 +27,15 @@ from models.rules import acceptable_rules
 from models.settings import Settings
 from models.stack import GpuPoolSettings, ModelDeployment, PriceSettings
 from models.stack_keys import SECTIONS, TOKEN_KEY
+from models.token_reference import TokenReference
 
 _MODE: Final[JsonSchemaMode] = "validation"
-_ENTRIES: Final[tuple[type[Settings], ...]] = (GpuPoolSettings, ModelDeployment, PriceSettings)
+_ENTRIES: Final[tuple[type[Settings], ...]] = (
+    GpuPoolSettings,
+    ModelDeployment,
+    PriceSettings,
+    TokenReference,
+)
 
 
 def stack_schema() -> dict[str, Any]:
@@ -87,11 +93,17 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
     return {
         **{key: references[section, _MODE] for key, section in SECTIONS.items()},
         TOKEN_KEY: {
-            "description": f"Encrypted, by `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}`.",
-            "type": "object",
-            "properties": {"secure": {"type": "string"}},
-            "required": ["secure"],
-            "additionalProperties": False,
+            "description": f"Encrypted, by `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}`, "
+            "or where it is kept.",
+            "anyOf": [
+                {
+                    "type": "object",
+                    "properties": {"secure": {"type": "string"}},
+                    "required": ["secure"],
+                    "additionalProperties": False,
+                },
+                references[TokenReference, _MODE],
+            ],
         },
         "gpuPools": {
             "description": "Node pools with GPUs, each scaling from zero. Append new ones at the "

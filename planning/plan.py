@@ -10,8 +10,10 @@ from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
+from models.service import HeadRecoverySettings, PodSecurity
 from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
 from models.tasks import Task
+from models.token_reference import TokenReference
 from planning.access import AccessPlan
 from planning.plan_costs import QuotaNeed, StackCost
 
@@ -248,6 +250,8 @@ class ModelPlan:
 class ServicePlan:
     """The RayService, its namespace, and how requests reach it.
 
+    pod_security: what the namespace enforces, and whether Ray's pods give up what they can.
+    head_recovery: None if the head keeps what it knows in its own memory.
     request_timeout_seconds: how long a request may take; a first one to a model at zero replicas
     waits for a node, the image and the weights.
     """
@@ -257,6 +261,8 @@ class ServicePlan:
     port: int = 8000
     dashboard_port: int = 8265
     request_timeout_seconds: int = 1800
+    pod_security: PodSecurity = PodSecurity.BASELINE
+    head_recovery: HeadRecoverySettings | None = None
 
     @property
     def serve_service(self) -> str:
@@ -300,6 +306,7 @@ class Plan:
     """Everything that will be deployed for one stack, decided.
 
     access: None if the stack file says nothing of it; there is then no gateway.
+    hugging_face_token: where the token is kept, if it is not in the stack file.
     """
 
     stack: str
@@ -318,6 +325,7 @@ class Plan:
     cost: StackCost
     quota: tuple[QuotaNeed, ...]
     access: AccessPlan | None = None
+    hugging_face_token: TokenReference | None = None
     warnings: tuple[Problem, ...] = ()
 
     def pool(self, pool_id: str) -> PoolPlan:
