@@ -15,6 +15,8 @@ _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DNS_1123_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 # A served name is a route, an application, a ConfigMap key and the `model` field of a request.
 _SERVED_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+# https://cloud.google.com/iam/docs/service-accounts-create, and that of Compute Engine.
+_SERVICE_ACCOUNT = re.compile(r"[a-z0-9][-a-z0-9]*@[-a-z0-9.]+\.gserviceaccount\.com")
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
 
 GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
@@ -94,6 +96,15 @@ def _secret_name(name: str) -> str:
     return name
 
 
+def _service_account(email: str) -> str:
+    if not _SERVICE_ACCOUNT.fullmatch(email):
+        raise InvalidValueError(
+            "is not the e-mail of a Google service account",
+            "Write one such as nodes@acme-ml.iam.gserviceaccount.com",
+        )
+    return email
+
+
 def _zone(zone: str) -> str:
     if not _ZONE.fullmatch(zone):
         raise InvalidValueError("is not the name of a zone", "Write one such as us-central1-a")
@@ -104,6 +115,7 @@ GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
 RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
 SecretName = Annotated[str, AfterValidator(_secret_name)]
+ServiceAccountEmail = Annotated[str, AfterValidator(_service_account)]
 ServedName = Annotated[str, AfterValidator(_served_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
 # Not strict, so that the file's lists become the tuples that a frozen object needs.

@@ -45,6 +45,7 @@ from models.names import (
     NonEmpty,
     ReplicaCount,
     ServedName,
+    ServiceAccountEmail,
     UsdPerHour,
     Zones,
 )
@@ -135,6 +136,12 @@ class ClusterSettings(Settings):
 
     context: for an adopted cluster, the kubeconfig context to reach it by; without it the
     endpoint is read from the GKE API.
+    private_nodes: whether nodes have no address of the internet. They then fetch images and weights
+        through Cloud NAT; the control plane keeps its address. None leaves pools as they are, so
+        that the way back from true is to write false.
+    cloud_nat: whether this program makes the gateway of Cloud NAT, or the network has one.
+    node_service_account: e-mail of the Google service account of all nodes; None for the default
+        one of Compute Engine. Another one replaces the pools.
     """
 
     name: GkeName
@@ -146,6 +153,9 @@ class ClusterSettings(Settings):
     release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = "REGULAR"
     network: NonEmpty | None = None
     subnetwork: NonEmpty | None = None
+    private_nodes: bool | None = None
+    cloud_nat: Literal["create", "existing"] = "create"
+    node_service_account: ServiceAccountEmail | None = None
     cpu_pool: CpuPoolSettings = CpuPoolSettings()
 
     @model_validator(mode="after")
@@ -163,6 +173,20 @@ class ClusterSettings(Settings):
                 f"Set existing: true or leave out {key}",
                 (key, None),
                 ("existing", True),
+            )
+        if self.existing and self.private_nodes is not None:
+            raise InvalidValueError(
+                "privateNodes is only for a cluster that this program creates: of an adopted one "
+                "its owner decides, and new pools are as private as the cluster",
+                "Leave out privateNodes",
+                ("privateNodes", None),
+            )
+        if "cloud_nat" in self.model_fields_set and not self.private_nodes:
+            raise InvalidValueError(
+                "cloudNat is only for private nodes, and privateNodes is not true",
+                "Set privateNodes: true or leave out cloudNat",
+                ("cloudNat", None),
+                ("privateNodes", True),
             )
         return self
 

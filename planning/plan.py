@@ -38,6 +38,8 @@ class PoolPlan:
     max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
     nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.
     node_usd_per_hour: list price of one node in this region; None if the price is not known.
+    private_nodes: whether its nodes have no address of the internet; None if nothing says it.
+    node_service_account: e-mail of its nodes' service account; None for the default one.
     """
 
     path: str
@@ -56,6 +58,8 @@ class PoolPlan:
     nodes_at_max: int
     node_usd_per_hour: Decimal | None = None
     gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
+    private_nodes: bool | None = None
+    node_service_account: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,7 @@ class CpuPoolPlan:
     """The CPU node pool: Ray head, routers, KubeRay and the smoke test.
 
     name: empty if its pods may run on any node without a GPU.
+    private_nodes, node_service_account: as of a GPU pool.
     """
 
     name: str
@@ -71,11 +76,16 @@ class CpuPoolPlan:
     max_nodes: int
     boot_disk_type: BootDisk
     boot_disk_gb: int
+    private_nodes: bool | None = None
+    node_service_account: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterPlan:
-    """The GKE cluster to create or to adopt."""
+    """The GKE cluster to create or to adopt.
+
+    makes_cloud_nat: whether its nodes need a gateway of Cloud NAT, which is then made.
+    """
 
     name: str
     location: str
@@ -87,6 +97,7 @@ class ClusterPlan:
     network: str | None
     subnetwork: str | None
     cpu_pool: CpuPoolPlan
+    makes_cloud_nat: bool = False
 
     @property
     def initial_cpu_nodes_per_zone(self) -> int:

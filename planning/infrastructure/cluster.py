@@ -50,7 +50,10 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
             max_nodes=cpu_pool.max_nodes,
             boot_disk_type=USUAL_BOOT_DISK if machine is None else machine.boot_disk,
             boot_disk_gb=_CPU_BOOT_DISK_GB,
+            private_nodes=cluster.private_nodes,
+            node_service_account=cluster.node_service_account,
         ),
+        makes_cloud_nat=bool(cluster.private_nodes) and cluster.cloud_nat == "create",
     )
     return plan, (*_zone_problems(settings), *_cpu_pool_problems(settings))
 

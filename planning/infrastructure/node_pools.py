@@ -87,6 +87,8 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
                     settings.prices, tier, machine.id, settings.region
                 ).hourly(pool.spot),
                 gpu_driver_version=pool.gpu_driver_version,
+                private_nodes=settings.cluster.private_nodes,
+                node_service_account=settings.cluster.node_service_account,
             )
         )
     none_left = settings.pools_are_default and settings.gpu_pools and not plans
