@@ -87,6 +87,56 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/accepted_warnings.py",
         acceptable=False,
     ),
+    _stop(
+        "access-certificate",
+        "A gateway for the internet without a certificate, or with one that is no Secret.",
+        "planning/checks/access_exposure.py",
+    ),
+    _warning(
+        "access-gateway-api",
+        "A gateway for the internet on an adopted cluster, which may lack GKE's Gateway API.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-host",
+        "A gateway for the internet without a host, or with what is no host's name.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-key-twice",
+        "Two keys of the gateway with one value.",
+        "models/access_keys.py",
+    ),
+    _stop(
+        "access-key-value",
+        "A key of the gateway that is short, or that no header carries.",
+        "models/access_keys.py",
+    ),
+    _stop(
+        "access-limit",
+        "A limit of keys in a stack without keys.",
+        "planning/checks/access_keys.py",
+    ),
+    _stop(
+        "access-model-unknown",
+        "A key for a model that the stack does not serve.",
+        "planning/checks/access_keys.py",
+    ),
+    _warning(
+        "access-network-policy",
+        "A gateway on an adopted cluster, which may not enforce NetworkPolicies.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-unused",
+        "A host, a certificate or a security policy that the gateway's exposure cannot use.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop_or_warning(
+        "access-without-keys",
+        "A gateway without keys: for the internet (stop), or for the VPC network (warning).",
+        "planning/checks/access_keys.py",
+    ),
     _warning(
         "adopted-cpu-pool",
         "An adopted cluster without the name of its CPU pool.",
@@ -750,6 +800,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A change that replaces the RayService.",
         "reports/rollout_warnings.py",
         acceptable=False,
+    ),
+    _stop(
+        "reserved-name",
+        "A served name that is a path of the gateway's own.",
+        "planning/checks/served_names.py",
     ),
     _stop(
         "rope-scaling",
