@@ -97,9 +97,7 @@ def _access(decrypted: object) -> tuple[object, Mapping[str, object]]:
         return None, {}
     section = as_in_file(decrypted, in_file)
     encrypted = {team for team, text in key_texts(section).items() if text == ENCRYPTED}
-    return section, {
-        team: text for team, text in key_texts(decrypted).items() if team in encrypted
-    }
+    return section, {team: text for team, text in key_texts(decrypted).items() if team in encrypted}
 
 
 def _stack_file() -> StackFile | None:

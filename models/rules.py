@@ -283,7 +283,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/autoscaling.py",
     ),
     _warning("eager-mode", "`enforce_eager: true`.", "planning/checks/engine_performance.py"),
-    _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
+    _stop(
+        "empty-list",
+        "A list of pools, models or keys with nothing in it.",
+        "models/access_section.py",
+        "models/reading.py",
+    ),
     _stop(
         "engine-argument-choice",
         "A value, or a field, that vLLM does not accept for this engine argument.",
@@ -552,9 +557,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "misplaced-secret",
         "An encrypted value in a section that the plan shows in plain text.",
+        "models/access_keys.py",
         "models/reading.py",
     ),
-    _stop("missing-key", "A key that must be there.", "models/reading.py", "models/validation.py"),
+    _stop(
+        "missing-key",
+        "A key that must be there.",
+        "models/access_keys.py",
+        "models/reading.py",
+        "models/validation.py",
+    ),
     _stop(
         "model-unknown", "A `model` that is not in the catalogue.", "planning/sizing/checkpoint.py"
     ),
@@ -621,7 +633,8 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "plain-secret",
-        "A password, key or token of another service in plain text in the stack file.",
+        "A password, key or token in plain text in the stack file.",
+        "models/access_keys.py",
         "models/plain_secrets.py",
     ),
     _stop(
@@ -949,6 +962,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "wrong-type",
         "A value of the wrong type: a text for a number, a list for a mapping.",
+        "models/access_section.py",
         "models/quotas_and_prices.py",
         "models/reading.py",
         "models/validation.py",
