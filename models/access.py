@@ -6,7 +6,6 @@ without passing through settings, plan or reports.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -21,7 +20,7 @@ MANAGED: Final = "managed"
 
 SHORTEST_KEY: Final = 24  # characters
 
-ENCRYPTED: Final[Mapping[str, str]] = MappingProxyType({"secure": HIDDEN})
+ENCRYPTED: Final[Mapping[str, str]] = {"secure": HIDDEN}
 """What is read in place of an encrypted value."""
 
 

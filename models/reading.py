@@ -276,15 +276,16 @@ def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
     for key in ours:
-        if key in KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
-            yield Problem(
-                path=f"{NAMESPACE}:{key}",
-                reason="is or holds an encrypted value, and the plan shows this section as plain "
-                "text",
-                remedy=f"Keep secrets in {NAMESPACE}:{TOKEN_KEY} and in the keys of "
-                f"{ACCESS}.keys only, each encrypted by itself",
-                rule="misplaced-secret",
-            )
+        if key not in KEYS or key == TOKEN_KEY or f"{NAMESPACE}:{key}" not in secret_keys:
+            continue
+        reason = "is or holds an encrypted value, and the plan shows this section as plain text"
+        remedy = f"Keep secrets in {NAMESPACE}:{TOKEN_KEY} and {ACCESS}.keys only"
+        if key == _ACCESS_KEY:
+            reason = "is encrypted as a whole, and the plan shows all of it but the keys"
+            remedy = f"Write it in plain text, and encrypt each key by itself: {ACCESS}.keys.TEAM"
+        yield Problem(
+            path=f"{NAMESPACE}:{key}", reason=reason, remedy=remedy, rule="misplaced-secret"
+        )
 
 
 def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:

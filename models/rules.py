@@ -201,6 +201,22 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A change that KubeRay ignores: nothing that runs hears of it.",
         "rollouts/guards.py",
     ),
+    _stop(
+        "canary-of",
+        "A canary of no model, of itself, of another canary, or of a model for another task.",
+        "planning/checks/canaries.py",
+    ),
+    _stop(
+        "canary-percent",
+        "A canary without its share of the requests, a share without a canary, or shares above "
+        "100 %.",
+        "planning/checks/canaries.py",
+    ),
+    _stop(
+        "canary-without-access",
+        "A canary in a stack without a gateway, which would share out the requests.",
+        "planning/checks/canaries.py",
+    ),
     _warning(
         "chunked-prefill-off",
         "`enable_chunked_prefill: false` on the V1 engine.",
