@@ -73,6 +73,11 @@ class AccessPlan:
         """Whether Google makes the certificate, and a GKE Gateway ends TLS."""
         return self.certificate == MANAGED
 
+    @property
+    def ends_tls(self) -> bool:
+        """Whether the gateway itself ends TLS, with the certificate of a Secret."""
+        return self.certificate is not None and not self.managed_certificate
+
 
 def access_plan(settings: AccessSettings, service: str) -> AccessPlan:
     """How requests get in; what the exposure cannot use was found by the checks, and is left out.
