@@ -27,6 +27,7 @@ GROUPS = (
     "test_service_pods.py",
     "test_going_back.py",
     "test_recreate.py",
+    "test_head_loss.py",
     "test_drift.py",
     "test_release_rollout.py",
     # It destroys the small service.

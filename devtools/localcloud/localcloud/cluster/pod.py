@@ -15,6 +15,7 @@ from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.probes import Probe
 from localcloud.cluster.ray_environments import RayEnvironment, environment_of
 from localcloud.cluster.ray_node import (
+    GCS_PORT,
     is_head,
     is_ray_node,
     machine_environment,
@@ -89,6 +90,9 @@ class Pod:
         self.namespace: str = obj["metadata"]["namespace"]
         self.name: str = obj["metadata"]["name"]
         self.address = network.join(self.uid)
+        if is_head(obj):
+            cluster = obj["metadata"]["labels"]["ray.io/cluster"]
+            network.keep_port(self.uid, GCS_PORT, f"{self.namespace}/{cluster}")
         self.folder = machine.pods / f"{self.name}-{self.uid[:8]}"
         # The path of a socket has at most 107 characters, so Ray's sockets need a short folder.
         self.temp = machine.temp / self.uid[:8]

@@ -40,6 +40,7 @@ class PodNetwork:
         self.services = Store(api, "/api/v1/services")
         self.slices = Store(api, "/apis/discovery.k8s.io/v1/endpointslices")
         self._pods: dict[str, PodAddress] = {}
+        self._kept: dict[tuple[str, int], int] = {}
         self._numbers = itertools.count(1)
 
     def join(self, uid: str) -> PodAddress:
@@ -48,6 +49,15 @@ class PodNetwork:
             number = next(self._numbers)
             self._pods[uid] = PodAddress(f"10.245.{number // 254}.{number % 254 + 1}")
         return self._pods[uid]
+
+    def keep_port(self, uid: str, port: int, owner: str) -> None:
+        """Map a port of a pod to the local port that it had in the owner's previous pod.
+
+        A program that resolved a name once finds the next pod there, as it would by resolving the
+        name of a Service again.
+        """
+        address = self.join(uid)
+        address.ports[port] = self._kept.setdefault((owner, port), address.local(port))
 
     def leave(self, uid: str) -> None:
         """Remove a pod's address."""
