@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from manifests.external_secrets import external_secret, secret_store
+from manifests.external_secrets import external_secret
 from manifests.labels import labels
 from planning import Plan
 
@@ -31,7 +31,7 @@ def mounted_secret(plan: Plan) -> str:
 
 
 def external_token(plan: Plan) -> tuple[dict[str, Any], ...]:
-    """What copies the token from Secret Manager; empty if it is kept elsewhere.
+    """What copies the token from the store of secrets; empty if it is kept elsewhere.
 
     The Secret's name is the usual one, so that it costs no rollout to keep the token there.
     """
@@ -41,4 +41,4 @@ def external_token(plan: Plan) -> tuple[dict[str, Any], ...]:
     token = external_secret(
         plan, SECRET_NAME, {SECRET_KEY: reference.secret_manager}, refresh="10m"
     )
-    return (*secret_store(plan), token)
+    return (token,)

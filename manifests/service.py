@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.config_maps import config_maps
+from manifests.external_secrets import secret_store
 from manifests.head_disruption_budget import head_disruption_budget
 from manifests.hugging_face_secret import SECRET_KEY, external_token, hugging_face_secret
 from manifests.namespace import namespace
@@ -96,7 +97,7 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         hugging_face_secret=hugging_face_secret(plan),
         token_key=SECRET_KEY,
         needs_hugging_face_token=plan.has_hugging_face_token and plan.hugging_face_token is None,
-        external_secrets=external_token(plan),
+        external_secrets=_external_secrets(plan),
         head_disruption_budget=head_disruption_budget(plan),
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
@@ -114,6 +115,13 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         ),
         access=service_access(plan),
     )
+
+
+def _external_secrets(plan: Plan) -> tuple[Manifest, ...]:
+    """The store of secrets, if anything is kept there, and the order for the token."""
+    token = external_token(plan)
+    keys = plan.access is not None and any(key.secret_manager for key in plan.access.keys)
+    return (*secret_store(plan), *token) if token or keys else ()
 
 
 def _kuberay(plan: Plan) -> str | None:

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from models.invalid_value import InvalidValueError
 from models.names import NonEmpty, ServedName, TeamName
 from models.secret_forms import HIDDEN
 from models.settings import Settings
+from models.token_reference import SecretManagerName
 
 MANAGED: Final = "managed"
 """The `certificate` that Google makes and renews."""
@@ -42,21 +44,25 @@ class LimitSettings(Settings):
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
-class EncryptedText(Settings):
-    """An encrypted value in the stack file. What it is, is not here."""
+class KeySource(Settings):
+    """Where a key is kept: encrypted in the stack file, or in Secret Manager. It is not here.
 
-    secure: Literal["[secret]"] = HIDDEN
+    secret_manager: a secret of the stack's project; None for a key in the stack file.
+    """
+
+    secure: Literal["[secret]"] | None = None
+    secret_manager: SecretManagerName | None = None
 
 
 class KeySettings(Settings):
     """What one team's key may do.
 
-    key: where the stack file holds the key; its value is kept elsewhere.
+    key: where the key is kept.
     models: the served names that it may ask; None for all.
     requests_per_minute: None for the limit of all keys.
     """
 
-    key: EncryptedText = EncryptedText()
+    key: KeySource = KeySource(secure=HIDDEN)
     models: Annotated[tuple[ServedName, ...], Field(strict=False, min_length=1)] | None = None
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
@@ -79,3 +85,14 @@ class AccessSettings(Settings):
     limits: LimitSettings = LimitSettings()
     max_body_mib: Annotated[int, Field(ge=1, le=32)] = 8
     security_policy: NonEmpty | None = None
+
+    @model_validator(mode="after")
+    def _keys_in_one_place(self) -> "AccessSettings":
+        places = {key.key.secret_manager is None for key in self.keys.values()}
+        if len(places) > 1:
+            raise InvalidValueError(
+                "keeps some keys in the stack file and some in Secret Manager, and one file holds "
+                "all of them for the gateway",
+                "Keep all keys in one of the two",
+            )
+        return self

@@ -2,7 +2,8 @@
 
 Pulumi hands a program the whole section decrypted as soon as one value in it is encrypted, and does
 not say which one. So the section is brought into one form before anything reads it: an encrypted
-value is `{secure: "[secret]"}`, a key in plain text is `[secret]`, and neither holds the value.
+value is `{secure: "[secret]"}`, a key in plain text is `[secret]`, and neither holds the value. A
+key that is kept elsewhere is `{secretManager: NAME}` throughout.
 """
 
 import re
@@ -34,6 +35,11 @@ def is_encrypted(value: object) -> bool:
     return isinstance(value, Mapping) and set(value) == {"secure"}
 
 
+def is_reference(value: object) -> bool:
+    """Whether this says where a key is kept, `{secretManager: NAME}`, and is none itself."""
+    return isinstance(value, Mapping) and set(value) == {"secretManager"}
+
+
 def with_hidden_keys(section: object) -> object:
     """The section of a stack file without the text of any key, encrypted or not."""
     return _hidden(section, ())
@@ -42,6 +48,8 @@ def with_hidden_keys(section: object) -> object:
 def _hidden(value: object, path: _Path) -> object:
     if is_encrypted(value):
         return ENCRYPTED
+    if is_reference(value) and _is_key(value, path):
+        return value
     if value is not None and (_is_key(value, path) or len(path) > _DEEPEST):
         return HIDDEN
     if isinstance(value, Mapping):
@@ -66,6 +74,8 @@ def as_in_file(section: object, in_file: object) -> object:
 def _undone(value: object, in_file: object, path: _Path) -> object:
     if value is not None and (is_encrypted(in_file) or len(path) > _DEEPEST):
         return ENCRYPTED
+    if is_reference(value) and value == in_file:
+        return value
     if _is_key(value, path):
         return value if value is None else HIDDEN if value == in_file else ENCRYPTED
     if isinstance(value, Mapping):
@@ -91,10 +101,15 @@ def _child(value: object, step: str | int) -> object:
 
 
 def _is_key(value: object, path: _Path) -> bool:
-    """Whether this is the place of a key: `keys.TEAM`, if it is no mapping, or `keys.TEAM.key`."""
+    """Whether this is the place of a key: `keys.TEAM`, if it is no entry, or `keys.TEAM.key`."""
     if path[:1] != (_KEYS,):
         return False
-    return path[2:] == (_KEY,) or (len(path) == 2 and not isinstance(value, Mapping))
+    return path[2:] == (_KEY,) or (len(path) == 2 and not _is_entry(value))
+
+
+def _is_entry(value: object) -> bool:
+    """Whether this is what a team may do, with its key under `key`."""
+    return isinstance(value, Mapping) and not is_encrypted(value) and not is_reference(value)
 
 
 def _is_shown(path: _Path) -> bool:
@@ -108,10 +123,7 @@ def key_texts(section: object) -> dict[str, object]:
     if not isinstance(keys, Mapping):
         return {}
     return {
-        str(team): entry.get(_KEY)
-        if isinstance(entry, Mapping) and not is_encrypted(entry)
-        else entry
-        for team, entry in keys.items()
+        str(team): entry.get(_KEY) if _is_entry(entry) else entry for team, entry in keys.items()
     }
 
 
@@ -123,6 +135,8 @@ def section_problems(section: object) -> Iterator[Problem]:
         if is_encrypted(value):
             if not _is_key(None, steps):
                 yield _misplaced(path)
+        elif is_reference(value) and _is_key(value, steps):
+            continue
         elif _is_key(value, steps):
             yield _missing(path) if value is None else _plain(path)
         elif isinstance(value, Mapping):
@@ -229,9 +243,14 @@ def entries_written_out(section: Any) -> Any:
         return section
     # A key that is missing or in plain text is reported by `section_problems`.
     written = {
-        team: {**entry, _KEY: ENCRYPTED}
-        if isinstance(entry, Mapping) and not is_encrypted(entry)
-        else {_KEY: ENCRYPTED}
+        team: {**entry, _KEY: _source(entry.get(_KEY))}
+        if _is_entry(entry)
+        else {_KEY: _source(entry)}
         for team, entry in keys.items()
     }
     return {**section, _KEYS: written}
+
+
+def _source(key: object) -> object:
+    """Where a key is kept, if that is said; else it is encrypted in the stack file."""
+    return key if is_reference(key) else ENCRYPTED

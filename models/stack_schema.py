@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from models.access import AccessSettings, EncryptedText, KeySettings
+from models.access import AccessSettings, KeySettings, KeySource
 from models.catalog import (
     CUSTOM_MACHINE_TYPE,
     QUOTA_DIMENSIONS,
@@ -42,6 +42,13 @@ _ENCRYPTED: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"secure": {"type": "string"}},
     "required": ["secure"],
+    "additionalProperties": False,
+}
+
+_IN_SECRET_MANAGER: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"secretManager": {"type": "string"}},
+    "required": ["secretManager"],
     "additionalProperties": False,
 }
 
@@ -192,11 +199,12 @@ def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _with_keys(definitions: dict[str, Any]) -> dict[str, Any]:
     """The definitions, with both forms of a key: encrypted alone, or beside what it may do."""
-    del definitions[EncryptedText.__name__]
+    del definitions[KeySource.__name__]
     key = definitions[KeySettings.__name__]
-    key["properties"]["key"] = _ENCRYPTED
+    place = {"anyOf": [_ENCRYPTED, _IN_SECRET_MANAGER]}
+    key["properties"]["key"] = place
     key["required"] = ["key"]
     keys = definitions[AccessSettings.__name__]["properties"]["keys"]
-    keys["additionalProperties"] = {"anyOf": [_ENCRYPTED, keys["additionalProperties"]]}
+    keys["additionalProperties"] = {"anyOf": [*place["anyOf"], keys["additionalProperties"]]}
     keys["minProperties"] = 1
     return definitions

@@ -24,6 +24,7 @@ _STEP_MIB: Final = 64
 class KeyPlan:
     """One team's key; its value is not here.
 
+    secret_manager: the secret of Secret Manager that holds it; None if the stack file does.
     models: the served names that it may ask; None for all of the plan.
     requests_per_minute: None without a limit.
     """
@@ -31,6 +32,7 @@ class KeyPlan:
     team: str
     models: tuple[str, ...] | None
     requests_per_minute: int | None
+    secret_manager: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ def access_plan(settings: AccessSettings, service: str) -> AccessPlan:
             KeyPlan(
                 team=team,
                 models=key.models,
+                secret_manager=key.key.secret_manager,
                 requests_per_minute=key.requests_per_minute or settings.limits.requests_per_minute,
             )
             for team, key in settings.keys.items()

@@ -5,6 +5,7 @@ from typing import Any
 
 from manifests.gateway.deployment import disruption_budget, gateway_account, gateway_deployment
 from manifests.gateway.envoy_files import start_file, watched_files
+from manifests.gateway.external_keys import external_keys
 from manifests.gateway.places import KEYS_FILE, START_FILE
 from manifests.gateway.service import (
     COMPONENT,
@@ -26,6 +27,8 @@ class GatewayManifests:
     watched: the ConfigMap that running pods follow; its change starts no pod anew.
     keys: the Secret that running pods follow, without its `stringData`. Whoever creates it adds
         the text of `keys_file` under `keys_key`.
+    external_keys: what writes that Secret, if the keys are kept in Secret Manager; the Secret is
+        then made by nobody else.
     deployment: the pods; to be created after the three above and the account.
     service: the Service as ClusterIP; other kinds of exposure are written on top of it.
     peers: the headless Service from which the pods learn how many they are.
@@ -36,6 +39,7 @@ class GatewayManifests:
     watched: Manifest
     keys: Manifest
     keys_key: str
+    external_keys: Manifest | None
     deployment: Manifest
     service: Manifest
     peers: Manifest
@@ -63,6 +67,7 @@ def gateway_manifests(plan: Plan) -> GatewayManifests | None:
         watched=watched,
         keys=keys,
         keys_key=KEYS_FILE,
+        external_keys=external_keys(plan, access, f"{name}-keys"),
         deployment=gateway_deployment(
             plan,
             access,

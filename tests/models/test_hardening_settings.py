@@ -83,3 +83,31 @@ def test_the_two_standards_are_read(standard: str) -> None:
     assert settings is not None
     assert settings.service.pod_security == standard
     assert "privileged" in said(service={"podSecurity": "privileged"})
+
+
+IN_SECRET_MANAGER = {"secretManager": "search-key"}
+
+
+@pytest.mark.parametrize(
+    "entry", [IN_SECRET_MANAGER, {"key": IN_SECRET_MANAGER, "requestsPerMinute": 60}]
+)
+def test_a_key_in_secret_manager_is_read_in_both_forms(entry: dict[str, Any]) -> None:
+    reading = read(access={"keys": {"search": entry}})
+    assert not [problem for problem in reading.problems if "access" in problem.path]
+    assert reading.settings is not None
+    assert reading.settings.access is not None
+    key = reading.settings.access.keys["search"]
+    assert key.key.secret_manager == "search-key"
+    assert key.key.secure is None
+
+
+def test_keys_in_two_places_are_refused() -> None:
+    keys = {"search": IN_SECRET_MANAGER, "support": {"secure": "[secret]"}}
+    assert "some keys in the stack file and some in Secret Manager" in said(access={"keys": keys})
+
+
+def test_a_plain_key_beside_a_reference_is_still_hidden() -> None:
+    keys = {"search": IN_SECRET_MANAGER, "support": "plain-key-of-support-0123456789"}
+    shown = said(access={"keys": keys})
+    assert "plain-key-of-support" not in shown
+    assert "is in plain text" in shown

@@ -165,7 +165,10 @@ def mount_paths(container: Object, volumes: dict[str, Path]) -> dict[str, str]:
 
 
 def replace_mounts(text: str, mounts: dict[str, str]) -> str:
-    """Replace every mount path in the text."""
-    for inside, outside in mounts.items():
-        text = re.sub(re.escape(inside) + r"(?=$|[/\s\"':;,)])", outside.rstrip("/"), text)
-    return text
+    """Replace every mount path in the text, but none in what another one is replaced by."""
+    if not mounts:
+        return text
+    listed = "|".join(map(re.escape, mounts))
+    return re.sub(
+        rf"({listed})(?=$|[/\s\"':;,)])", lambda match: mounts[match[1]].rstrip("/"), text
+    )
