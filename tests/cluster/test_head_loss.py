@@ -48,6 +48,12 @@ def engines(service: Service) -> set[str]:
     return {pod["metadata"]["uid"] for name in MODELS for pod in service.cluster.engine_pods(name)}
 
 
+def engines_of_one_cluster(service: Service) -> set[str]:
+    """The engines' pods, once the head that a rollout leaves for a minute has gone."""
+    eventually(lambda: head(service), "there is one head", seconds=180)
+    return engines(service)
+
+
 def another_head(service: Service, before: str) -> bool:
     pod = head(service)
     return bool(
@@ -97,7 +103,7 @@ def test_with_redis_the_models_go_on_without_their_head(
         service.cluster.apply(secret_of(redis))
         recovery = {"redis": redis.address, "passwordSecret": "redis-auth"}
         service.write({**service.base, "ray-llm:service": {"headRecovery": recovery}}).must_up()
-        before = engines(service)
+        before = engines_of_one_cluster(service)
         load = lose_the_head(service, figures, "with Redis")
         assert engines(service) == before, "the models have loaded again"
         # What the head's own proxy was answering, and what the Service sent it before Kubernetes
@@ -110,7 +116,7 @@ def test_with_redis_the_models_go_on_without_their_head(
 
 
 def test_without_redis_every_model_loads_again(service: Service, figures: Figures) -> None:
-    before = engines(service)
+    before = engines_of_one_cluster(service)
     load = lose_the_head(service, figures, "without Redis")
     assert load.lost
     assert not engines(service) & before

@@ -63,6 +63,8 @@ _COMPUTED: Final = {
         "operation",
         "selfLink",
         "servicesIpv4Cidr",
+        "network",
+        "subnetwork",
     ),
     NODE_POOL: ("instanceGroupUrls", "managedInstanceGroupUrls", "operation", "version"),
 }
@@ -379,6 +381,7 @@ def _public(inputs: dict[str, Any]) -> dict[str, Any]:
 def _cluster_outputs(id_: str, inputs: dict[str, Any]) -> dict[str, Any]:
     version = inputs.get("minMasterVersion") or MASTER_VERSION
     real = _control_plane()
+    project, location = id_.split("/")[1], id_.split("/")[3]
     return {
         "deletionProtection": inputs.get("deletionProtection", True),
         "effectiveLabels": inputs.get("resourceLabels") or {},
@@ -394,6 +397,10 @@ def _cluster_outputs(id_: str, inputs: dict[str, Any]) -> dict[str, Any]:
         "nodeVersion": inputs.get("nodeVersion") or version,
         "selfLink": f"https://container.googleapis.com/v1/{id_}",
         "servicesIpv4Cidr": "34.118.224.0/20",
+        # GKE answers with paths, those of the network `default` if none was named.
+        "network": inputs.get("network") or f"projects/{project}/global/networks/default",
+        "subnetwork": inputs.get("subnetwork")
+        or f"projects/{project}/regions/{machines.region_of(location)}/subnetworks/default",
     }
 
 
