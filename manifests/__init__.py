@@ -3,6 +3,12 @@
 This is all of manifests that other folders import. Inside, `service` brings the writers together.
 """
 
+from manifests.gateway.keys import keys_file
+from manifests.gateway.objects import GatewayManifests, gateway_manifests
+from manifests.gateway.places import LIVE_PATH as GATEWAY_LIVE_PATH
+from manifests.gateway.places import POD as GATEWAY_PLACES
+from manifests.gateway.places import READY_PATH as GATEWAY_READY_PATH
+from manifests.gateway.service import gateway_service
 from manifests.rollout import RolloutManifest
 from manifests.service import (
     Manifest,
@@ -17,15 +23,22 @@ from manifests.worker_group import GPU_TYPE_TAINT
 from manifests.yaml_text import yaml_text as serve_config_text
 
 __all__ = [
+    "GATEWAY_LIVE_PATH",
+    "GATEWAY_PLACES",
+    "GATEWAY_READY_PATH",
     "GPU_TYPE_TAINT",
     "MODEL_DEPLOYMENT",
     "SMOKE_TEST_DEADLINE_SECONDS",
+    "GatewayManifests",
     "Manifest",
     "RolloutManifest",
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
     "engine_error",
+    "gateway_manifests",
+    "gateway_service",
+    "keys_file",
     "serve_config_text",
     "service_manifests",
 ]

@@ -57,3 +57,8 @@ class AccessPlan:
     def managed_certificate(self) -> bool:
         """Whether Google makes the certificate, and a GKE Gateway ends TLS."""
         return self.certificate == MANAGED
+
+    @property
+    def ends_tls(self) -> bool:
+        """Whether the gateway itself ends TLS, with the certificate of a Secret."""
+        return self.certificate is not None and not self.managed_certificate
