@@ -42,6 +42,8 @@ class GkeClusterArgs:
     context: for an adopted cluster, the kubeconfig context that leads to it; without it, Google is
         asked for the address.
     kuberay_addon: whether GKE runs the KubeRay operator itself.
+    gateway_api: whether GKE makes load balancers of Gateway objects, as an external gateway with a
+        managed certificate needs it. It is switched on in place.
     node_service_account: e-mail of the CPU nodes' Google service account; by default GKE's own.
     """
 
@@ -59,6 +61,7 @@ class GkeClusterArgs:
     network: str | None = None
     subnetwork: str | None = None
     kuberay_addon: bool = False
+    gateway_api: bool = False
     node_service_account: pulumi.Input[str] | None = None
 
     @classmethod
@@ -80,6 +83,7 @@ class GkeClusterArgs:
             network=cluster.network,
             subnetwork=cluster.subnetwork,
             kuberay_addon=plan.release.install is KubeRayInstall.GKE_ADDON,
+            gateway_api=plan.access is not None and plan.access.managed_certificate,
         )
 
 
@@ -191,7 +195,13 @@ class GkeCluster(pulumi.ComponentResource):
                 network=args.network,
                 subnetwork=args.subnetwork,
                 networking_mode="VPC_NATIVE",
+                # Dataplane V2, which enforces network policies. Its change replaces a cluster.
                 datapath_provider="ADVANCED_DATAPATH",
+                gateway_api_config=(
+                    container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD")
+                    if args.gateway_api
+                    else None
+                ),
                 deletion_protection=args.deletion_protection,
                 remove_default_node_pool=True,
                 initial_node_count=1,

@@ -30,8 +30,14 @@ END_SECONDS = 2
 RESTART_DELAY_SECONDS = 5
 
 # What Envoy's files and arguments say of addresses; the pod has one of this machine for itself.
+# With `.svc` a name is a Service's wherever it stands, without it only as an address.
 _SERVICE = re.compile(
-    r"(?<![\w.-])(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(\.cluster\.local)?\.?(?![\w-])"
+    r"(?<![\w.-])(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)"
+    r"\.svc(\.cluster\.local)?\.?(?![\w-])"
+)
+_SHORT_SERVICE = re.compile(
+    r"(?<=\baddress)(?P<sign>[\"']?:\s*[\"']?)"
+    r"(?P<name>[a-z][a-z0-9-]*)\.(?P<namespace>[a-z0-9-]+)(?![\w.-])"
 )
 _ANY_OR_OWN = re.compile(r"(?<![\w.])(0\.0\.0\.0|127\.0\.0\.1|localhost)(?![\w.])")
 
@@ -316,8 +322,10 @@ class Pod:
         if is_ray_node(self.obj):
             text = self.network.localize(text)
         if self.envoy:
-            text = _SERVICE.sub(
-                lambda match: self.machine.forwards.address(match["namespace"], match["name"]), text
+            address = self.machine.forwards.address
+            text = _SERVICE.sub(lambda match: address(match["namespace"], match["name"]), text)
+            text = _SHORT_SERVICE.sub(
+                lambda match: match["sign"] + address(match["namespace"], match["name"]), text
             )
             text = _ANY_OR_OWN.sub(self.address.host, text)
         return containers.replace_mounts(text, mounts)

@@ -20,6 +20,7 @@ from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 
 PERIOD_SECONDS = 2.0
 DATA = "..data"
+_SOURCES = {"configMap", "secret", "projected"}
 Files = dict[str, bytes]
 
 
@@ -87,8 +88,12 @@ class Volumes:
 
     async def follow(self, rewrite: Callable[[str], str]) -> None:
         """Write the files again whenever their sources change, until cancelled."""
-        while any(self._written.values()):
+        if not any(_SOURCES & volume.keys() for volume in self._volumes.values()):
+            return
+        while True:
             await asyncio.sleep(PERIOD_SECONDS)
+            if not self._written:
+                continue  # no container has started yet
             with contextlib.suppress(ConfigError, ApiError, aiohttp.ClientError, TimeoutError):
                 await self.write(rewrite)
 
