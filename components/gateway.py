@@ -148,12 +148,12 @@ class Gateway(pulumi.ComponentResource):
         def written(known: Mapping[str, str]) -> str:
             return keys_file(plan, known)
 
-        text = pulumi.Output.secret(pulumi.Output.all(**values).apply(written))
+        text: pulumi.Output[str] = pulumi.Output.all(**values).apply(written)
         return KubernetesObject(
             f"{name}-keys",
             gateway.keys,
             pulumi.ResourceOptions(parent=self, depends_on=after),
-            values={"stringData": {gateway.keys_key: text}},
+            values={"stringData": {gateway.keys_key: pulumi.Output.secret(text)}},
             # The API server answers with the keys in `data`, whatever was sent.
             secret_outputs=("data", "stringData"),
         )
