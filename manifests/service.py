@@ -162,6 +162,7 @@ def _head_room(plan: Plan) -> HeadRoom | None:
             sum(model.routers.min for model in plan.models),
             clusters=clusters,
             spare_heads=heads,
+            gateway=None if plan.access is None else plan.access.gateway,
         )
         for clusters, heads in ((1, 0), (2, 0), (1, 1))
     )

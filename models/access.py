@@ -6,15 +6,22 @@ without passing through settings, plan or reports.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from models.names import NonEmpty, ServedName
+from models.names import NonEmpty, ServedName, TeamName
+from models.secret_forms import HIDDEN
 from models.settings import Settings
 
 MANAGED: Final = "managed"
 """The `certificate` that Google makes and renews."""
+
+
+SHORTEST_KEY: Final = 24  # characters
+
+ENCRYPTED: Final[Mapping[str, str]] = {"secure": HIDDEN}
+"""What is read in place of an encrypted value."""
 
 
 class Exposure(StrEnum):
@@ -35,13 +42,21 @@ class LimitSettings(Settings):
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
-class KeySettings(Settings):
-    """What one team's key may do; its value is kept elsewhere.
+class EncryptedText(Settings):
+    """An encrypted value in the stack file. What it is, is not here."""
 
+    secure: Literal["[secret]"] = HIDDEN
+
+
+class KeySettings(Settings):
+    """What one team's key may do.
+
+    key: where the stack file holds the key; its value is kept elsewhere.
     models: the served names that it may ask; None for all.
     requests_per_minute: None for the limit of all keys.
     """
 
+    key: EncryptedText = EncryptedText()
     models: Annotated[tuple[ServedName, ...], Field(strict=False, min_length=1)] | None = None
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
@@ -60,7 +75,7 @@ class AccessSettings(Settings):
     exposure: Annotated[Exposure, Field(strict=False)] = Exposure.NONE
     host: NonEmpty | None = None
     certificate: NonEmpty | None = None
-    keys: Mapping[str, KeySettings] = Field(default_factory=dict)
+    keys: Mapping[TeamName, KeySettings] = Field(default_factory=dict)
     limits: LimitSettings = LimitSettings()
     max_body_mib: Annotated[int, Field(ge=1, le=32)] = 8
     security_policy: NonEmpty | None = None

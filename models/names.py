@@ -92,6 +92,8 @@ GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
 RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
 ServedName = Annotated[str, AfterValidator(_served_name)]
+# The team of a key: a label of metrics and logs, the name of a policy, a key of a Secret.
+TeamName = Annotated[str, dns_1035_label(63)]
 Zone = Annotated[str, AfterValidator(_zone)]
 # Not strict, so that the file's lists become the tuples that a frozen object needs.
 Zones = Annotated[tuple[Zone, ...], Field(strict=False, min_length=1)]

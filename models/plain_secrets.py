@@ -83,8 +83,8 @@ def _problem(path: str, form: SecretForm, token_key: str) -> Problem:
         )
     else:
         remedy = (
-            f"Take it out and revoke it: {token_key}, encrypted, is the only secret that a stack "
-            "can hold"
+            f"Take it out and revoke it: {token_key} and the keys of ray-llm:access, encrypted, "
+            "are the only secrets that a stack can hold"
         )
     return Problem(
         path=path,

@@ -1,8 +1,8 @@
 """The keys that a stack file may have under `ray-llm:`, as `StackSettings` declares them."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, UnionType
+from typing import Any, Final, get_args
 
 from models.settings import Settings
 from models.stack import StackSettings
@@ -25,11 +25,19 @@ _FIELDS: Final = {
 KEYS: Final = (TOKEN_KEY, *_FIELDS)
 """All keys, in the order in which messages list them."""
 
+
+def _sections(annotation: Any) -> Iterator[type[Settings]]:
+    """The section that a field holds, if it holds one; it may be None instead."""
+    for kind in get_args(annotation) if isinstance(annotation, UnionType) else (annotation,):
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            yield kind
+
+
 SECTIONS: Final[Mapping[str, type[Settings]]] = MappingProxyType(
     {
-        key: field.annotation
+        key: section
         for key, field in _FIELDS.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
+        if (section := next(_sections(field.annotation), None)) is not None
     }
 )
 """The keys that hold one mapping, with its type."""

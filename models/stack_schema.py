@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
+from models.access import AccessSettings, EncryptedText, KeySettings
 from models.catalog import (
     CUSTOM_MACHINE_TYPE,
     QUOTA_DIMENSIONS,
@@ -30,6 +31,13 @@ from models.stack_keys import SECTIONS, TOKEN_KEY
 
 _MODE: Final[JsonSchemaMode] = "validation"
 _ENTRIES: Final[tuple[type[Settings], ...]] = (GpuPoolSettings, ModelDeployment, PriceSettings)
+# What Pulumi writes for an encrypted value.
+_ENCRYPTED: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"secure": {"type": "string"}},
+    "required": ["secure"],
+    "additionalProperties": False,
+}
 
 
 def stack_schema() -> dict[str, Any]:
@@ -67,7 +75,7 @@ def stack_schema() -> dict[str, Any]:
                 },
             }
         },
-        "definitions": _with_names(definitions["$defs"]),
+        "definitions": _with_keys(_with_names(definitions["$defs"])),
     }
 
 
@@ -88,10 +96,7 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
         **{key: references[section, _MODE] for key, section in SECTIONS.items()},
         TOKEN_KEY: {
             "description": f"Encrypted, by `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}`.",
-            "type": "object",
-            "properties": {"secure": {"type": "string"}},
-            "required": ["secure"],
-            "additionalProperties": False,
+            **_ENCRYPTED,
         },
         "gpuPools": {
             "description": "Node pools with GPUs, each scaling from zero. Append new ones at the "
@@ -175,4 +180,16 @@ def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
                     form["anyOf"] = [{"enum": names}, {"pattern": CUSTOM_MACHINE_TYPE}]
                 else:
                     form["enum"] = names
+    return definitions
+
+
+def _with_keys(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definitions, with both forms of a key: encrypted alone, or beside what it may do."""
+    del definitions[EncryptedText.__name__]
+    key = definitions[KeySettings.__name__]
+    key["properties"]["key"] = _ENCRYPTED
+    key["required"] = ["key"]
+    keys = definitions[AccessSettings.__name__]["properties"]["keys"]
+    keys["additionalProperties"] = {"anyOf": [_ENCRYPTED, keys["additionalProperties"]]}
+    keys["minProperties"] = 1
     return definitions
