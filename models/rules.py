@@ -223,6 +223,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/engine_performance.py",
     ),
     _stop(
+        "canary-removed",
+        "A model that is taken away while it gets a share of another model's requests.",
+        "rollouts/access_change.py",
+    ),
+    _stop(
         "cluster-replaced",
         "A change that deletes the GKE cluster of a stack with `deletionProtection`.",
         "rollouts/replacement.py",
