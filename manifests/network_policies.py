@@ -28,11 +28,8 @@ def ray_network_policy(plan: Plan) -> Manifest:
     """The NetworkPolicy of a service's Ray pods."""
     service = plan.service
     serve, dashboard = service.port, service.dashboard_port
-    ray_pods = {
-        "ray.io/is-ray-node": "yes",
-        # KubeRay's label for the pods of all Ray clusters of one RayService.
-        "ray.io/originated-from-cr-name": service.name,
-    }
+    # Pods of a RayService have no label with its name. Its namespace has no other Ray cluster.
+    ray_pods = {"ray.io/is-ray-node": "yes"}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -44,7 +44,7 @@ def canary_problem(old: AccessFields, new: AccessFields) -> Problem | None:
                 path="ray-llm:models",
                 value=name,
                 reason=f"is no model any more, but the gateway still sends it "
-                f"{canary.get('percent')} % of the requests for {of}",
+                f"{_number(canary.get('percent'))} % of the requests for {of}",
                 remedy=f"Take canaryOf and percent away from {name} and run an `up`; then take the "
                 "model away",
                 rule="canary-removed",
@@ -126,7 +126,8 @@ def _canaries(old: AccessFields, new: AccessFields) -> list[Said]:
         if before.get(name) != canary:
             said.append(
                 (
-                    f"{name} gets {canary.get('percent')} % of the requests for {canary.get('of')}"
+                    f"{name} gets {_number(canary.get('percent'))} % of the requests for "
+                    f"{canary.get('of')}"
                     f"{_was(before.get(name))}.",
                     False,
                 )
@@ -145,8 +146,8 @@ def _body(old: AccessFields, new: AccessFields) -> list[Said]:
         return []
     return [
         (
-            f"the largest body goes from {before} to {after} MiB, for which its pods are replaced "
-            "one after the other.",
+            f"the largest body goes from {_number(before)} to {_number(after)} MiB, for which its "
+            "pods are replaced one after the other.",
             False,
         )
     ]
@@ -168,7 +169,12 @@ def _count(what: str, names: list[str]) -> str:
 
 def _limit(key: Mapping[str, Any]) -> str:
     limit = key.get("requestsPerMinute")
-    return "any number of" if limit is None else f"{limit}"
+    return "any number of" if limit is None else _number(limit)
+
+
+def _number(value: object) -> str:
+    """A number as it was written: a state has all numbers as floating-point ones."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _models(key: Mapping[str, Any]) -> str:
@@ -179,4 +185,4 @@ def _models(key: Mapping[str, Any]) -> str:
 def _was(canary: Mapping[str, Any] | None) -> str:
     if canary is None:
         return ""
-    return f" and no longer {canary.get('percent')} % of those for {canary.get('of')}"
+    return f" and no longer {_number(canary.get('percent'))} % of those for {canary.get('of')}"
