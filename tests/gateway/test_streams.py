@@ -129,21 +129,30 @@ def test_a_backend_that_comes_back_at_once_is_not_noticed(tmp_path: Path) -> Non
 
 
 def test_a_full_queue_is_said_to_be_full(tmp_path: Path) -> None:
-    """The gateway's own bound, with a smaller number; the backend's answer passes as it is."""
+    """The gateway's own bound, with a smaller number: one request in progress and one waiting."""
 
     def one_at_a_time(files: dict[str, str]) -> None:
         if CLUSTERS_FILE in files:
             files[CLUSTERS_FILE] = files[CLUSTERS_FILE].replace("10000", "1")
 
+    plan = gateway_plan(key("all"), models=(model("a"),), workers=1)
     steps = Stepwise()
     with (
         running_backend(steps) as backend,
-        running_gateway(tmp_path, PLAN, {"": backend.port}, change=one_at_a_time) as gateway,
-        stream(gateway),
+        running_gateway(tmp_path, plan, {"": backend.port}, change=one_at_a_time) as gateway,
+        stream(gateway) as first,
     ):
+        waiting: list[int] = []
+        waiter = threading.Thread(target=lambda: waiting.append(chat(gateway, "a", "all").status))
+        waiter.start()
+        gateway.wait_for(lambda: gateway.number("cluster.a/.upstream_rq_pending_active") == 1)
         reply = chat(gateway, "a", "all")
         assert (reply.status, reply.error["code"]) == (503, "service_unavailable")
-        steps.words.put(b"")
+        for _ in range(2):
+            steps.words.put(b"")
+        assert first.read() == b""
+        waiter.join()
+    assert waiting == [200]
 
 
 def test_errors_of_the_backend_pass_as_they_are(tmp_path: Path) -> None:
