@@ -102,8 +102,8 @@ def tell(handler: Handler, seen: Seen) -> None:
 
 
 @contextmanager
-def running_backend(answer: Answer = tell) -> Iterator[Backend]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+def running_backend(answer: Answer = tell, port: int = 0) -> Iterator[Backend]:
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     backend = Backend(server.server_port, answer)
     server.RequestHandlerClass = type("BoundHandler", (Handler,), {"backend": backend})

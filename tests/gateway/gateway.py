@@ -131,7 +131,10 @@ def running_gateway(
     assert plan.access is not None
     start = on_this_machine(start_file(plan, plan.access, places))
     (folder / "certificate").mkdir(parents=True, exist_ok=True)
-    write_folder(folder / "start", {START_FILE: start})
+    files = {START_FILE: start}
+    if change is not None:
+        change(files)
+    write_folder(folder / "start", files)
     write_watched(folder, plan, backends, places, change)
     write_keys(folder, plan, change)
     arguments = envoy_arguments(
