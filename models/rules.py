@@ -806,6 +806,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A minimum above a maximum, one of them from `defaults`.",
         "planning/sizing/autoscaling.py",
     ),
+    _stop(
+        "reserved-name",
+        "A served name that is a path of the gateway's own.",
+        "planning/checks/served_names.py",
+    ),
     _warning(
         "rollout-cluster-replaced",
         "A change that replaces the whole cluster.",
@@ -829,11 +834,6 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A change that replaces the RayService.",
         "reports/rollout_warnings.py",
         acceptable=False,
-    ),
-    _stop(
-        "reserved-name",
-        "A served name that is a path of the gateway's own.",
-        "planning/checks/served_names.py",
     ),
     _stop(
         "rope-scaling",

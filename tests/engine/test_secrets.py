@@ -94,7 +94,8 @@ def test_the_keys_of_teams_reach_no_place_in_plain_text(tmp_path: Path) -> None:
     ]
     assert all(done.returncode == 0 for done in outputs), outputs[0].stdout + outputs[0].stderr
     assert all(_without_keys(done.stdout + done.stderr) for done in outputs)
-    assert "support: all models, 60 requests a minute" in " ".join(outputs[0].stdout.split())
+    shown = " ".join((outputs[0].stdout + outputs[0].stderr).split())
+    assert "support: all models, 60 requests a minute" in shown
 
     leaks = [
         path
