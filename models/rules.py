@@ -208,6 +208,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/canaries.py",
     ),
     _stop(
+        "canary-removed",
+        "A model that is taken away while it gets a share of another model's requests.",
+        "rollouts/access_change.py",
+    ),
+    _stop(
         "canary-without-access",
         "A canary in a stack without a gateway, which would share out the requests.",
         "planning/checks/canaries.py",
@@ -221,11 +226,6 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "chunked-prefill-off",
         "`enable_chunked_prefill: false` on the V1 engine.",
         "planning/checks/engine_performance.py",
-    ),
-    _stop(
-        "canary-removed",
-        "A model that is taken away while it gets a share of another model's requests.",
-        "rollouts/access_change.py",
     ),
     _stop(
         "cluster-replaced",
