@@ -44,6 +44,8 @@ class GkeClusterArgs:
     context: for an adopted cluster, the kubeconfig context that leads to it; without it, Google is
         asked for the address.
     kuberay_addon: whether GKE runs the KubeRay operator itself.
+    gateway_api: whether GKE makes load balancers of Gateway objects, as an external gateway with a
+        managed certificate needs it. It is switched on in place.
     makes_cloud_nat: whether the network gets a gateway of Cloud NAT, through which private nodes
         fetch images and weights.
     node_service_account: e-mail of the CPU nodes' Google service account; by default that of the
@@ -65,6 +67,7 @@ class GkeClusterArgs:
     subnetwork: str | None = None
     kuberay_addon: bool = False
     makes_cloud_nat: bool = False
+    gateway_api: bool = False
     node_service_account: pulumi.Input[str] | None = None
 
     @classmethod
@@ -87,6 +90,7 @@ class GkeClusterArgs:
             subnetwork=cluster.subnetwork,
             makes_cloud_nat=cluster.makes_cloud_nat,
             kuberay_addon=plan.release.install is KubeRayInstall.GKE_ADDON,
+            gateway_api=plan.access is not None and plan.access.managed_certificate,
         )
 
 
@@ -207,7 +211,13 @@ class GkeCluster(pulumi.ComponentResource):
                     if args.cpu_pool.private_nodes
                     else None
                 ),
+                # Dataplane V2, which enforces network policies. Its change replaces a cluster.
                 datapath_provider="ADVANCED_DATAPATH",
+                gateway_api_config=(
+                    container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD")
+                    if args.gateway_api
+                    else None
+                ),
                 deletion_protection=args.deletion_protection,
                 remove_default_node_pool=True,
                 initial_node_count=1,

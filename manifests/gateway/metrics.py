@@ -12,7 +12,8 @@ from manifests.gateway.places import LIVE_PATH, METRICS_PATH, Places
 from manifests.gateway.typed import typed
 
 _ADMIN: Final = "admin"
-_ADMIN_PATHS: Final = ("/ready", "/stats", METRICS_PATH, "/drain_listeners")
+# Prefixes: Envoy compares them with path and query together.
+_ADMIN_PATHS: Final = ("/ready", "/stats", "/drain_listeners")
 _LOOPBACK: Final = "127.0.0.1"
 
 
@@ -20,7 +21,7 @@ def admin(places: Places) -> dict[str, Any]:
     """The admin interface."""
     return {
         "address": socket_address(_LOOPBACK, places.admin_port),
-        "allow_paths": [{"exact": path} for path in _ADMIN_PATHS],
+        "allow_paths": [{"prefix": path} for path in _ADMIN_PATHS],
     }
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 _PREFIX = "type.googleapis.com/"
+_LINE = 200
 
 
 def typed(message: str, **fields: Any) -> dict[str, Any]:
@@ -12,8 +13,24 @@ def typed(message: str, **fields: Any) -> dict[str, Any]:
 
 
 def file_text(value: dict[str, Any]) -> str:
-    """The text of a file; one item a line, so that a diff shows what changes."""
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    """The text of a file as JSON.
+
+    What fits stays on one line, so that a diff shows what changes and a ConfigMap holds many
+    models.
+    """
+    return _text(value) + "\n"
+
+
+def _text(value: Any) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    if len(line) <= _LINE or not value:
+        return line
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {_text(item)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(items) + "\n}"
+    if isinstance(value, list | tuple):
+        return "[\n" + ",\n".join(map(_text, value)) + "\n]"
+    return line
 
 
 def resources(*items: dict[str, Any]) -> str:

@@ -22,6 +22,8 @@ GROUPS = (
     "test_autoscaling.py",
     "test_killed_engine.py",
     "test_handover.py",
+    "test_gateway.py",
+    "test_envoy_pods.py",
     "test_edits.py",
     "test_shipped_stacks.py[dev]",
     "test_service_pods.py",

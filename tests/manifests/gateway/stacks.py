@@ -13,7 +13,7 @@ def key(team: str, *models: str, per_minute: int | None = None) -> KeyPlan:
 
 
 def access(
-    *keys: KeyPlan, max_body_mib: int = 8, memory_mib: int = 1024, **changes: Any
+    *keys: KeyPlan, max_body_mib: int = 8, memory_mib: int = 1024, workers: int = 2, **changes: Any
 ) -> AccessPlan:
     values: dict[str, Any] = {
         "exposure": Exposure.NONE,
@@ -26,7 +26,7 @@ def access(
             max_body_mib=max_body_mib,
             memory_mib=memory_mib,
             cpu_millis=500,
-            workers=2,
+            workers=workers,
         ),
     }
     return AccessPlan(**{**values, **changes})
