@@ -13,7 +13,7 @@ import pulumi
 
 from components.explained_record import explained_record
 from components.google_resource import GoogleResource
-from components.kubernetes_object import KubernetesObject
+from components.kubernetes_object import COPIED_ANNOTATIONS, KubernetesObject
 from manifests import AccessManifests, ExposureManifests, ManagedCertificate, keys_file
 from rollouts import access_sentence, canary_problem
 
@@ -62,7 +62,11 @@ class Gateway(pulumi.ComponentResource):
     ) -> None:
         super().__init__("ray-llm:index:Gateway", name, None, opts)
         manifests, exposure = args.manifests, args.manifests.exposure
-        missing = [key.team for key in manifests.plan.keys if key.team not in args.keys]
+        missing = [
+            key.team
+            for key in manifests.plan.keys
+            if key.secret_manager is None and key.team not in args.keys
+        ]
         if missing:
             raise ValueError(
                 f"Gateway {name}: no key is given for {', '.join(missing)}. Pass `keys`, as "
@@ -143,6 +147,13 @@ class Gateway(pulumi.ComponentResource):
         self, name: str, args: GatewayArgs, after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
         gateway, plan = args.manifests.gateway, args.manifests.plan
+        if gateway.external_keys is not None:
+            return KubernetesObject(
+                f"{name}-external-keys",
+                gateway.external_keys,
+                pulumi.ResourceOptions(parent=self, depends_on=after),
+                annotations=COPIED_ANNOTATIONS,
+            )
         values = {key.team: args.keys[key.team] for key in plan.keys}
 
         def written(known: Mapping[str, str]) -> str:

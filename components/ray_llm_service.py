@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 
 from components.cluster_access import AccessOfProvider
-from components.kubernetes_object import KubernetesObject, with_annotations
+from components.kubernetes_object import COPIED_ANNOTATIONS, KubernetesObject, with_annotations
 from components.rollout_hook import RolloutHooks
 from manifests import (
     SMOKE_TEST_DEADLINE_SECONDS,
@@ -41,12 +41,6 @@ _RAY_SERVICE_ANNOTATIONS: Final = {
     # A schedule that scales models to zero patches serveConfigV2 as another field manager; without
     # force the next `up` would stop at the conflict.
     "pulumi.com/patchForce": "true",
-}
-
-_COPIED_ANNOTATIONS: Final = {
-    # Models would otherwise start without the token; the condition says why it is not there.
-    "pulumi.com/waitFor": "condition=Ready",
-    "pulumi.com/timeoutSeconds": "120",
 }
 
 
@@ -156,7 +150,7 @@ class RayLlmService(pulumi.ComponentResource):
                     f"{name}-{manifest['metadata']['name']}-{kind.lower()}",
                     manifest,
                     pulumi.ResourceOptions(parent=self, depends_on=[*after, *made]),
-                    annotations=_COPIED_ANNOTATIONS if copies else None,
+                    annotations=COPIED_ANNOTATIONS if copies else None,
                 )
             )
         return made
