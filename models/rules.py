@@ -196,11 +196,6 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
     ),
-    _guard(
-        "change-ignored",
-        "A change that KubeRay ignores: nothing that runs hears of it.",
-        "rollouts/guards.py",
-    ),
     _stop(
         "canary-of",
         "A canary of no model, of itself, of another canary, or of a model for another task.",
@@ -213,19 +208,24 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/canaries.py",
     ),
     _stop(
+        "canary-removed",
+        "A model that is taken away while it gets a share of another model's requests.",
+        "rollouts/access_change.py",
+    ),
+    _stop(
         "canary-without-access",
         "A canary in a stack without a gateway, which would share out the requests.",
         "planning/checks/canaries.py",
+    ),
+    _guard(
+        "change-ignored",
+        "A change that KubeRay ignores: nothing that runs hears of it.",
+        "rollouts/guards.py",
     ),
     _warning(
         "chunked-prefill-off",
         "`enable_chunked_prefill: false` on the V1 engine.",
         "planning/checks/engine_performance.py",
-    ),
-    _stop(
-        "canary-removed",
-        "A model that is taken away while it gets a share of another model's requests.",
-        "rollouts/access_change.py",
     ),
     _stop(
         "cluster-replaced",
@@ -811,6 +811,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A minimum above a maximum, one of them from `defaults`.",
         "planning/sizing/autoscaling.py",
     ),
+    _stop(
+        "reserved-name",
+        "A served name that is a path of the gateway's own.",
+        "planning/checks/served_names.py",
+    ),
     _warning(
         "rollout-cluster-replaced",
         "A change that replaces the whole cluster.",
@@ -834,11 +839,6 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A change that replaces the RayService.",
         "reports/rollout_warnings.py",
         acceptable=False,
-    ),
-    _stop(
-        "reserved-name",
-        "A served name that is a path of the gateway's own.",
-        "planning/checks/served_names.py",
     ),
     _stop(
         "rope-scaling",

@@ -320,6 +320,21 @@ class Plan:
     access: AccessPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
+    @property
+    def url(self) -> str:
+        """The base URL of the gateway's API; without a gateway the URL below which models answer.
+
+        Of a gateway in the VPC network it is the one inside the cluster, because only the cluster
+        knows the address that Google gives it.
+        """
+        access, namespace = self.access, self.service.namespace
+        if access is None:
+            return self.service.url
+        if access.host is not None:
+            return f"https://{access.host}/v1"
+        scheme = "https" if access.ends_tls else "http"
+        return f"{scheme}://{access.gateway.name}.{namespace}/v1"
+
     def pool(self, pool_id: str) -> PoolPlan:
         """The pool of that id; KeyError if the plan has none."""
         for pool in self.pools:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from models.access import Exposure
+from models.catalog import load_balancer_price, prices
 from models.catalog import machine_type as catalogue_machine_type
-from models.catalog import prices
 from models.stack import StackSettings
 from planning.access import AccessPlan, GatewayPlan
 from planning.infrastructure.allocatable import allocatable
@@ -52,7 +53,16 @@ def stack_cost(
         },
         cpu_pool=None if existing else _cpu_pool_cost(settings, models, head, routers, gateway),
         cluster_fee=None if existing else fee,
+        load_balancer=_load_balancer_cost(access),
     )
+
+
+def _load_balancer_cost(access: AccessPlan | None) -> Levels | None:
+    """One forwarding rule; a gateway that is reached from inside the cluster has none."""
+    if access is None or access.exposure is Exposure.NONE:
+        return None
+    usd_per_hour = load_balancer_price().forwarding_rule_usd_per_hour
+    return Levels.between(1, 1, Decimal(0)) * (usd_per_hour * HOURS_PER_MONTH)
 
 
 def _gpus_wanted(models: Sequence[ModelPlan], load_factor: Decimal) -> Mapping[str, Levels]:
