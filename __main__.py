@@ -3,6 +3,8 @@
 from pulumi import ResourceOptions
 
 from components import (
+    Gateway,
+    GatewayArgs,
     GkeCluster,
     GkeClusterArgs,
     GpuNodePools,
@@ -14,7 +16,7 @@ from components import (
     StackConfig,
     export_stack_outputs,
 )
-from manifests import service_manifests
+from manifests import access_manifests, service_manifests
 
 config = StackConfig.of_running_stack()
 plan = config.announced_plan()
@@ -41,4 +43,11 @@ service = RayLlmService(
     ResourceOptions(provider=cluster.provider, depends_on=[gpu_pools, kuberay]),
 )
 
-export_stack_outputs(plan, cluster, service)
+access = access_manifests(plan)
+gateway = access and Gateway(
+    "gateway",
+    GatewayArgs(manifests=access, keys=config.access_keys, after=[service]),
+    ResourceOptions(provider=cluster.provider),
+)
+
+export_stack_outputs(plan, cluster, service, gateway)

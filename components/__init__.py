@@ -4,6 +4,7 @@ They take frozen arguments, and decide nothing that planning/ has not decided.
 """
 
 from components.checked_settings import gpu_pools_or_stop, plan_or_stop, service_or_stop
+from components.gateway import Gateway, GatewayArgs
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.gpu_node_pools import GpuNodePools, GpuNodePoolsArgs
 from components.kuberay_operator import KubeRayOperator, KubeRayOperatorArgs
@@ -12,6 +13,8 @@ from components.stack_config import StackConfig
 from components.stack_outputs import export_stack_outputs
 
 __all__ = [
+    "Gateway",
+    "GatewayArgs",
     "GkeCluster",
     "GkeClusterArgs",
     "GpuNodePools",

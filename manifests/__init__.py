@@ -3,7 +3,16 @@
 This is all of manifests that other folders import. Inside, `service` brings the writers together.
 """
 
+from manifests.access import AccessManifests, access_manifests
+from manifests.exposure import ExposureManifests, ManagedCertificate
+from manifests.gateway.keys import keys_file
+from manifests.gateway.objects import GatewayManifests, gateway_manifests
+from manifests.gateway.places import LIVE_PATH as GATEWAY_LIVE_PATH
+from manifests.gateway.places import POD as GATEWAY_PLACES
+from manifests.gateway.places import READY_PATH as GATEWAY_READY_PATH
+from manifests.gateway.service import gateway_service
 from manifests.hugging_face_secret import SECRET_NAME
+from manifests.network_policies import OPERATOR_NAMESPACE
 from manifests.pods import GKE_NODE_POOL_LABEL
 from manifests.rollout import RolloutManifest
 from manifests.service import (
@@ -30,21 +39,33 @@ from manifests.yaml_text import yaml_text as serve_config_text
 __all__ = [
     "APPLICATIONS",
     "CAUSE_ELSEWHERE",
+    "GATEWAY_LIVE_PATH",
+    "GATEWAY_PLACES",
+    "GATEWAY_READY_PATH",
     "GKE_NODE_POOL_LABEL",
     "GPU_TYPE_TAINT",
     "JOB_ANNOTATION",
     "MODEL_DEPLOYMENT",
+    "OPERATOR_NAMESPACE",
     "SECRET_NAME",
     "SMOKE_TEST_DEADLINE_SECONDS",
+    "AccessManifests",
+    "ExposureManifests",
+    "GatewayManifests",
+    "ManagedCertificate",
     "Manifest",
     "RolloutManifest",
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
+    "access_manifests",
     "applications_by_model",
     "deployed_config",
     "engine_error",
     "failure_messages",
+    "gateway_manifests",
+    "gateway_service",
+    "keys_file",
     "root_cause",
     "serve_config_text",
     "service_manifests",

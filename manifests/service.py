@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.config_maps import config_maps
-from manifests.hugging_face_secret import SECRET_KEY, hugging_face_secret
+from manifests.external_secrets import secret_store
+from manifests.head_disruption_budget import head_disruption_budget
+from manifests.hugging_face_secret import SECRET_KEY, external_token, hugging_face_secret
 from manifests.namespace import namespace
 from manifests.ray_service import ray_cluster_config, ray_service
 from manifests.rollout import RolloutManifest, rollout_manifest
@@ -49,7 +51,9 @@ class ServiceManifests:
     config_maps: the LLM configs, one ConfigMap for each model family.
     hugging_face_secret: the Secret without its `stringData`, because no manifest holds the token;
         `token_key` is the key under which the GPU workers read it.
-    needs_hugging_face_token: whether the plan counts on a token.
+    needs_hugging_face_token: whether the plan counts on a token that the program is given.
+    external_secrets: what copies secrets from Secret Manager into the namespace.
+    head_disruption_budget: keeps the Ray head from being evicted.
     names_ray_release: whether the settings say which Ray runs; else it is the program's default.
     rollout: what a hand-over of edited models has to know.
     kuberay: the operator's release; None if it is not installed by this program, and the settings
@@ -62,6 +66,8 @@ class ServiceManifests:
     hugging_face_secret: Manifest
     token_key: str
     needs_hugging_face_token: bool
+    external_secrets: tuple[Manifest, ...]
+    head_disruption_budget: Manifest
     names_ray_release: bool
     kuberay: str | None
     room: Room
@@ -90,7 +96,9 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         config_maps=configs,
         hugging_face_secret=hugging_face_secret(plan),
         token_key=SECRET_KEY,
-        needs_hugging_face_token=plan.has_hugging_face_token,
+        needs_hugging_face_token=plan.has_hugging_face_token and plan.hugging_face_token is None,
+        external_secrets=_external_secrets(plan),
+        head_disruption_budget=head_disruption_budget(plan),
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
         room=room,
@@ -107,6 +115,13 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         ),
         access=service_access(plan),
     )
+
+
+def _external_secrets(plan: Plan) -> tuple[Manifest, ...]:
+    """The store of secrets, if anything is kept there, and the order for the token."""
+    token = external_token(plan)
+    keys = plan.access is not None and any(key.secret_manager for key in plan.access.keys)
+    return (*secret_store(plan), *token) if token or keys else ()
 
 
 def _kuberay(plan: Plan) -> str | None:
@@ -162,6 +177,7 @@ def _head_room(plan: Plan) -> HeadRoom | None:
             sum(model.routers.min for model in plan.models),
             clusters=clusters,
             spare_heads=heads,
+            gateway=None if plan.access is None else plan.access.gateway,
         )
         for clusters, heads in ((1, 0), (2, 0), (1, 1))
     )

@@ -87,6 +87,56 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/accepted_warnings.py",
         acceptable=False,
     ),
+    _stop(
+        "access-certificate",
+        "A gateway for the internet without a certificate, or with one that is no Secret.",
+        "planning/checks/access_exposure.py",
+    ),
+    _warning(
+        "access-gateway-api",
+        "A gateway for the internet on an adopted cluster, which may lack GKE's Gateway API.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-host",
+        "A gateway for the internet without a host, or with what is no host's name.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-key-twice",
+        "Two keys of the gateway with one value.",
+        "models/access_keys.py",
+    ),
+    _stop(
+        "access-key-value",
+        "A key of the gateway that is short, or that no header carries.",
+        "models/access_keys.py",
+    ),
+    _stop(
+        "access-limit",
+        "A limit of keys in a stack without keys.",
+        "planning/checks/access_keys.py",
+    ),
+    _stop(
+        "access-model-unknown",
+        "A key for a model that the stack does not serve.",
+        "planning/checks/access_keys.py",
+    ),
+    _warning(
+        "access-network-policy",
+        "A gateway on an adopted cluster, which may not enforce NetworkPolicies.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-unused",
+        "A host, a certificate or a security policy that the gateway's exposure cannot use.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop_or_warning(
+        "access-without-keys",
+        "A gateway without keys: for the internet (stop), or for the VPC network (warning).",
+        "planning/checks/access_keys.py",
+    ),
     _warning(
         "adopted-cpu-pool",
         "An adopted cluster without the name of its CPU pool.",
@@ -145,6 +195,27 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "budget-unknown-price",
         "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
+    ),
+    _stop(
+        "canary-of",
+        "A canary of no model, of itself, of another canary, or of a model for another task.",
+        "planning/checks/canaries.py",
+    ),
+    _stop(
+        "canary-percent",
+        "A canary without its share of the requests, a share without a canary, or shares above "
+        "100 %.",
+        "planning/checks/canaries.py",
+    ),
+    _stop(
+        "canary-removed",
+        "A model that is taken away while it gets a share of another model's requests.",
+        "rollouts/access_change.py",
+    ),
+    _stop(
+        "canary-without-access",
+        "A canary in a stack without a gateway, which would share out the requests.",
+        "planning/checks/canaries.py",
     ),
     _guard(
         "change-ignored",
@@ -233,7 +304,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/autoscaling.py",
     ),
     _warning("eager-mode", "`enforce_eager: true`.", "planning/checks/engine_performance.py"),
-    _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
+    _stop(
+        "empty-list",
+        "A list of pools, models or keys with nothing in it.",
+        "models/access_section.py",
+        "models/reading.py",
+    ),
     _stop(
         "engine-argument-choice",
         "A value, or a field, that vLLM does not accept for this engine argument.",
@@ -502,9 +578,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "misplaced-secret",
         "An encrypted value in a section that the plan shows in plain text.",
+        "models/access_keys.py",
         "models/reading.py",
     ),
-    _stop("missing-key", "A key that must be there.", "models/reading.py", "models/validation.py"),
+    _stop(
+        "missing-key",
+        "A key that must be there.",
+        "models/access_keys.py",
+        "models/reading.py",
+        "models/validation.py",
+    ),
     _stop(
         "model-unknown", "A `model` that is not in the catalogue.", "planning/sizing/checkpoint.py"
     ),
@@ -571,7 +654,8 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "plain-secret",
-        "A password, key or token of another service in plain text in the stack file.",
+        "A password, key or token in plain text in the stack file.",
+        "models/access_keys.py",
         "models/plain_secrets.py",
     ),
     _stop(
@@ -726,6 +810,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "replica-range",
         "A minimum above a maximum, one of them from `defaults`.",
         "planning/sizing/autoscaling.py",
+    ),
+    _stop(
+        "reserved-name",
+        "A served name that is a path of the gateway's own.",
+        "planning/checks/served_names.py",
     ),
     _warning(
         "rollout-cluster-replaced",
@@ -894,6 +983,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "wrong-type",
         "A value of the wrong type: a text for a number, a list for a mapping.",
+        "models/access_section.py",
         "models/quotas_and_prices.py",
         "models/reading.py",
         "models/validation.py",

@@ -5,6 +5,7 @@ This is all of planning that other folders import. Inside, `planner` brings the 
 (which pool), `budget` (cost and quota) and `checks` (what works badly or not at all).
 """
 
+from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
@@ -28,11 +29,14 @@ from planning.sizing.cold_start import ColdStart, Seconds, cold_start
 
 __all__ = [
     "GIB",
+    "AccessPlan",
     "ClusterPlan",
     "ColdStart",
     "CpuPoolCost",
     "CpuPoolPlan",
+    "GatewayPlan",
     "IdleGpus",
+    "KeyPlan",
     "Levels",
     "MemoryFit",
     "ModelCost",

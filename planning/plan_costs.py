@@ -104,6 +104,8 @@ class StackCost:
 
     pools: by the pool's id; models: by the served name.
     cpu_pool, cluster_fee: None for an adopted cluster, whose owner pays them anyway.
+    load_balancer: the forwarding rule of the gateway; None without one. What goes through it costs
+        more by the GiB.
     price_date: of the catalogue's prices; overridden: the keys that the stack prices itself.
     """
 
@@ -115,6 +117,7 @@ class StackCost:
     models: Mapping[str, ModelCost]
     cpu_pool: CpuPoolCost | None
     cluster_fee: Levels | None
+    load_balancer: Levels | None = None
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -127,8 +130,7 @@ class StackCost:
     def total(self) -> Levels:
         """The sum of all that has a known price."""
         parts = [pool.monthly for pool in self.pools.values()]
-        parts += [self.cpu_pool.monthly if self.cpu_pool else None, self.cluster_fee]
-        return Levels.total(part for part in parts if part is not None)
+        return Levels.total(part for part in (*parts, *self._of_no_pool) if part is not None)
 
     def total_if(self, spot: bool) -> Levels | None:
         """The total with every GPU pool on spot, or on demand; None if a price is unknown."""
@@ -138,8 +140,16 @@ class StackCost:
         ]
         if None in parts or (self.cpu_pool and self.cpu_pool.monthly is None):
             return None
-        parts += [self.cpu_pool.monthly if self.cpu_pool else None, self.cluster_fee]
-        return Levels.total(part for part in parts if part is not None)
+        return Levels.total(part for part in (*parts, *self._of_no_pool) if part is not None)
+
+    @property
+    def _of_no_pool(self) -> tuple[Levels | None, ...]:
+        """What GPU pools have no part in."""
+        return (
+            self.cpu_pool.monthly if self.cpu_pool else None,
+            self.cluster_fee,
+            self.load_balancer,
+        )
 
     @property
     def gpus_idle(self) -> Levels:

@@ -45,6 +45,7 @@ def difference_markdown(
         markdown_table(_figures(difference)),
         _list("Models", _models(difference)),
         _list("GPU pools", _pools(difference)),
+        _list("Who may ask, and from where", map(escape, difference.access)),
         _list("Cluster, versions and settings", _others([*difference.others, *settings])),
     ]
     if with_effects:

@@ -5,14 +5,14 @@ the stack file has one. Money is USD a month, rounded to cents; null is a price 
 """
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from typing import Any, Final, NotRequired
 
 # Before Python 3.12, pydantic checks no other kind of TypedDict (reports/plan_reading.py).
 from typing_extensions import TypedDict
 
 from models.catalog import task_row
 from models.stack import GpuDriverVersion
-from planning import Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
+from planning import AccessPlan, Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
 VERSION: Final = 1
@@ -132,6 +132,7 @@ class CostSummary(TypedDict):
     """What the stack costs a month at prices of `priceDate`, disks and traffic excluded.
 
     pricesOfStack: the keys that the stack file prices itself. gpusPaid, gpusIdle: of all pools.
+    loadBalancer: the forwarding rule of the gateway, if it has one.
     totalOnDemand, totalSpot: with every GPU pool as that; null if a price is not known.
     unpriced: the pools that the totals leave out, because their price is not known.
     """
@@ -141,6 +142,7 @@ class CostSummary(TypedDict):
     loadFactor: float
     monthlyBudget: float | None
     clusterFee: Amounts | None
+    loadBalancer: NotRequired[Amounts]
     gpusPaid: Amounts
     gpusIdle: Amounts
     total: Amounts
@@ -159,8 +161,44 @@ class QuotaSummary(TypedDict):
     limit: int | None
 
 
+class KeySummary(TypedDict):
+    """What one team's key may do; models: null for all. The key itself is not part of a plan."""
+
+    team: str
+    models: list[str] | None
+    requestsPerMinute: int | None
+
+
+class CanarySummary(TypedDict):
+    """A model that gets a share of the requests for another one."""
+
+    model: str
+    of: str
+    percent: int
+
+
+class AccessSummary(TypedDict):
+    """The way in.
+
+    url: the base URL of its API; inside the cluster unless exposure is external.
+    gateway: its name, replicas, memoryMib and cpuMillis of a replica, and maxBodyMib.
+    """
+
+    exposure: str
+    url: str
+    host: str | None
+    certificate: str | None
+    securityPolicy: str | None
+    keys: list[KeySummary]
+    canaries: list[CanarySummary]
+    gateway: dict[str, Any]
+
+
 class PlanSummary(TypedDict):
-    """The plan of one stack. version: see VERSION; warnings: one sentence each."""
+    """The plan of one stack.
+
+    version: see VERSION; warnings: one sentence each; access: not there without a gateway.
+    """
 
     version: int
     stack: str
@@ -175,10 +213,51 @@ class PlanSummary(TypedDict):
     quota: list[QuotaSummary]
     idleGpus: list[str]
     warnings: list[str]
+    access: NotRequired[AccessSummary]
 
 
 def plan_summary(plan: Plan) -> PlanSummary:
     """The plan as JSON-able data."""
+    summary = _summary(plan)
+    if plan.access is not None:
+        summary["access"] = _access(plan, plan.access)
+    if plan.cost.load_balancer is not None:
+        summary["cost"]["loadBalancer"] = _amounts(plan.cost.load_balancer)
+    return summary
+
+
+def _access(plan: Plan, access: AccessPlan) -> AccessSummary:
+    gateway = access.gateway
+    return AccessSummary(
+        exposure=str(access.exposure),
+        url=plan.url,
+        host=access.host,
+        certificate=access.certificate,
+        securityPolicy=access.security_policy,
+        keys=[
+            KeySummary(
+                team=key.team,
+                models=None if key.models is None else list(key.models),
+                requestsPerMinute=key.requests_per_minute,
+            )
+            for key in access.keys
+        ],
+        canaries=[
+            CanarySummary(model=model.name, of=model.canary_of, percent=model.canary_percent)
+            for model in plan.models
+            if model.canary_of is not None
+        ],
+        gateway={
+            "name": gateway.name,
+            "replicas": gateway.replicas,
+            "memoryMib": gateway.memory_mib,
+            "cpuMillis": gateway.cpu_millis,
+            "maxBodyMib": gateway.max_body_mib,
+        },
+    )
+
+
+def _summary(plan: Plan) -> PlanSummary:
     release, cluster, cost = plan.release, plan.cluster, plan.cost
     return PlanSummary(
         version=VERSION,

@@ -1,5 +1,6 @@
 """The plan as Markdown, for the pull request that changes a stack."""
 
+from reports.access_sentences import access_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import (
     DERIVED_NOTE,
@@ -26,7 +27,11 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
         f"with vLLM {escape(versions['vllm'])}, KubeRay {escape(versions['kuberay'])}",
         *map(markdown_table, tables),
     ]
-    found = [*plan["idleGpus"], *(f"Warning: {text}" for text in plan["warnings"])]
+    found = [
+        *access_sentences(plan),
+        *plan["idleGpus"],
+        *(f"Warning: {text}" for text in plan["warnings"]),
+    ]
     if found:
         parts.append("\n".join(f"- {escape(sentence)}" for sentence in found))
     notes = (DERIVED_NOTE, price_note(plan["cost"]), QUOTA_NOTE)

@@ -147,6 +147,9 @@ def _parts(plan: PlanSummary) -> Iterable[Row]:
         yield Row((f"{cpu_pool['name']} (CPU)", "", "", *usd_columns(cpu_pool["monthlyUsd"])))
         fee = plan["cost"]["clusterFee"]
         yield Row(("GKE's fee for the cluster", "", "", *usd_columns(fee)))
+    if "loadBalancer" in plan["cost"]:
+        rule = usd_columns(plan["cost"]["loadBalancer"])
+        yield Row(("load balancer of the gateway", "", "", *rule))
 
 
 def _totals(plan: PlanSummary) -> Iterable[Row]:

@@ -18,6 +18,7 @@ def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
         "gpusPerNode": pool.tier.gpu_count,
         "gpuDriverVersion": pool.gpu_driver_version.value,
         "spot": pool.spot,
+        **_of_the_cluster(pool),
         "machineType": pool.machine_type,
         "bootDiskType": pool.boot_disk_type,
         "bootDiskGb": pool.boot_disk_gb,
@@ -27,12 +28,21 @@ def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
     }
 
 
+def _of_the_cluster(pool: PoolPlan | CpuPoolPlan) -> PoolFields:
+    """What the cluster's settings say of all pools."""
+    return {
+        "privateNodes": bool(pool.private_nodes),
+        "nodeServiceAccount": pool.node_service_account or "",
+    }
+
+
 def cpu_pool_fields(pool: CpuPoolPlan, zones: Sequence[str]) -> PoolFields:
     """What is remembered of the CPU pool, by the keys of a plan as data."""
     return {
         "machineType": pool.machine_type,
         "bootDiskType": pool.boot_disk_type,
         "bootDiskGb": pool.boot_disk_gb,
+        **_of_the_cluster(pool),
         "zones": list(zones),
         "minNodes": pool.min_nodes,
         "maxNodes": pool.max_nodes,

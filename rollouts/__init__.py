@@ -4,6 +4,7 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
+from rollouts.access_change import AccessFields, access_sentence, canary_problem
 from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
@@ -60,6 +61,7 @@ __all__ = [
     "NOTHING_CHANGES",
     "OPERATOR_ANNOTATION",
     "ROOM_RULE",
+    "AccessFields",
     "Addition",
     "Change",
     "Duration",
@@ -88,8 +90,10 @@ __all__ = [
     "ServiceFields",
     "Wave",
     "WayBack",
+    "access_sentence",
     "additions",
     "as_live",
+    "canary_problem",
     "change_problems",
     "cluster_fields",
     "cluster_problem",

@@ -9,6 +9,8 @@ from typing import Final
 
 from models.problems import Problem
 from models.rules import RULES
+from planning.checks.access_exposure import adopted_cluster_problems, exposure_problems
+from planning.checks.access_keys import key_problems
 from planning.checks.adopted_cluster import (
     cpu_pool_name_problems,
     operator_version_problems,
@@ -16,6 +18,7 @@ from planning.checks.adopted_cluster import (
 from planning.checks.autoscaling import downscale_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
+from planning.checks.canaries import canary_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
 from planning.checks.engine_argument_values import engine_argument_value_problems
@@ -79,6 +82,10 @@ PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] =
 # The whole stack.
 STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     name_problems,
+    exposure_problems,
+    key_problems,
+    canary_problems,
+    adopted_cluster_problems,
     image_package_problems,
     cpu_pool_name_problems,
     operator_version_problems,

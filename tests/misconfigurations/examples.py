@@ -12,9 +12,44 @@ from tests.misconfigurations.corpus import Case
 MODEL = "qwen2.5-7b-instruct"
 UNDESCRIBED = {"source": "acme/any", "gpu": "l4", "checkFit": False}
 MIB = "x" * 1024**2
+SECURE = {"secure": "AAAB"}
+EXTERNAL = {
+    "exposure": "external",
+    "host": "llm.acme.example",
+    "certificate": "managed",
+    "keys": {"search": SECURE},
+}
+CANARY = {"model": "qwen2.5-0.5b-instruct", "canaryOf": MODEL, "percent": 5}
 _STOPS: dict[str, dict[str, Any]] = {
     "accept-stop": {"ray-llm:accept": ["memory-fit"]},
     "accept-unknown": {"ray-llm:accept": ["eager-mod"]},
+    "access-certificate": {"ray-llm:access": {**EXTERNAL, "certificate": None}},
+    "access-host": {"ray-llm:access": {**EXTERNAL, "host": "https://llm.acme.example/v1"}},
+    "access-limit": {"ray-llm:access": {"limits": {"requestsPerMinute": 600}}},
+    "access-model-unknown": {
+        "ray-llm:access": {"keys": {"search": {"key": SECURE, "models": ["qwen2.5-7b-instuct"]}}}
+    },
+    "access-unused": {
+        "ray-llm:access": {
+            "exposure": "internal",
+            "host": "llm.acme.example",
+            "keys": {"search": SECURE},
+        }
+    },
+    "access-without-keys": {"ray-llm:access": {**EXTERNAL, "keys": None}},
+    "canary-of": {
+        "ray-llm:access": {},
+        "ray-llm:models": [MODEL, {**CANARY, "canaryOf": "qwen2.5-7b"}],
+    },
+    "canary-percent": {
+        "ray-llm:access": {},
+        "ray-llm:models": [
+            MODEL,
+            {**CANARY, "percent": 60},
+            {**CANARY, "name": "third", "percent": 50},
+        ],
+    },
+    "canary-without-access": {"ray-llm:models": [MODEL, CANARY]},
     "config-json": {
         "ray-llm:models": [{"source": "acme/a", "configFile": "none.json", "weightGib": 2}]
     },
@@ -47,6 +82,7 @@ _STOPS: dict[str, dict[str, Any]] = {
         ],
     },
     "release-image": {"ray-llm:versions": {"vllm": "0.10.0"}},
+    "reserved-name": {"ray-llm:access": {}, "ray-llm:models": [{"model": MODEL, "name": "v1"}]},
     "source-undescribed": {"ray-llm:models": [{"source": "acme/any"}]},
     "stack-empty": {
         "ray-llm:cluster": None,
@@ -63,6 +99,8 @@ _STOPS: dict[str, dict[str, Any]] = {
 }
 _WARNINGS: dict[str, dict[str, Any]] = {
     "accept-unused": {"ray-llm:accept": ["eager-mode"]},
+    "access-gateway-api": {"ray-llm:cluster": {"existing": True}, "ray-llm:access": EXTERNAL},
+    "access-network-policy": {"ray-llm:cluster": {"existing": True}, "ray-llm:access": {}},
     "budget-at-maximum": {
         "ray-llm:monthlyBudget": 2000,
         "ray-llm:models": [{"model": MODEL, "replicas": {"min": 1, "max": 5}}],

@@ -1,0 +1,77 @@
+"""The keys of the gateway: that there are some, what they may ask, and their limits."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from models.access import AccessSettings, Exposure
+from models.problems import Problem, Severity
+from models.spelling import nearest_of
+from models.ways_out import leave_out, meant, use
+from planning.checks.contexts import StackContext
+
+_PATH: Final = "ray-llm:access"
+_ADD: Final = (
+    "Add a key: `openssl rand -hex 32 | pulumi config set --secret --path ray-llm:access.keys.TEAM`"
+)
+
+
+def key_problems(context: StackContext) -> Iterable[Problem]:
+    """Nobody's key, a key for no model, a limit for nobody."""
+    access = context.settings.access
+    if access is None:
+        return
+    if not access.keys and context.access_complete:
+        yield from _without_keys(access)
+    yield from _model_problems(access, [model.served_name for model in context.settings.models])
+
+
+def _without_keys(access: AccessSettings) -> Iterator[Problem]:
+    path = f"{_PATH}.keys"
+    if access.exposure is Exposure.EXTERNAL:
+        yield Problem(
+            path=path,
+            reason="is missing, and everybody on the internet could use the GPUs",
+            remedy=f"{_ADD}, or use exposure: internal",
+            rule="access-without-keys",
+            candidates=(
+                use(f"{_PATH}.exposure", str(Exposure.INTERNAL), "use exposure: internal"),
+            ),
+        )
+    elif access.exposure is Exposure.INTERNAL:
+        yield Problem(
+            path=path,
+            reason="is missing, so that everybody in the VPC network may ask every model",
+            remedy=_ADD,
+            rule="access-without-keys",
+            severity=Severity.WARN,
+        )
+    if access.limits.requests_per_minute is not None:
+        limit = f"{_PATH}.limits.requestsPerMinute"
+        yield Problem(
+            path=limit,
+            value=access.limits.requests_per_minute,
+            reason="limits each key, and there is no key",
+            remedy=f"{_ADD}, or leave the limit out",
+            rule="access-limit",
+            candidates=(leave_out(limit, "leave the limit out"),),
+        )
+
+
+def _model_problems(access: AccessSettings, served: list[str]) -> Iterator[Problem]:
+    for team, key in access.keys.items():
+        for index, model in enumerate(key.models or ()):
+            if model in served:
+                continue
+            path = f"{_PATH}.keys.{team}.models[{index}]"
+            near = nearest_of(model, served)
+            yield Problem(
+                path=path,
+                value=model,
+                reason="is not the served name of a model of the stack",
+                remedy=f"The stack serves {', '.join(served)}",
+                rule="access-model-unknown",
+                candidates=(
+                    *(() if near is None else (meant(path, near),)),
+                    leave_out(path, "leave it out"),
+                ),
+            )
