@@ -27,13 +27,19 @@ from models.rules import acceptable_rules
 from models.stack import (
     GpuPoolSettings,
     ModelDeployment,
+    OffHoursWindow,
     PriceSettings,
     Settings,
 )
 from models.stack_keys import SECTIONS, TOKEN_KEY
 
 _MODE: Final[JsonSchemaMode] = "validation"
-_ENTRIES: Final[tuple[type[Settings], ...]] = (GpuPoolSettings, ModelDeployment, PriceSettings)
+_ENTRIES: Final[tuple[type[Settings], ...]] = (
+    GpuPoolSettings,
+    ModelDeployment,
+    OffHoursWindow,
+    PriceSettings,
+)
 
 
 def stack_schema() -> dict[str, Any]:
@@ -109,6 +115,13 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "type": "array",
             "minItems": 1,
             "items": {"anyOf": [model, references[ModelDeployment, _MODE]]},
+        },
+        "offHours": {
+            "description": "When models sleep: one window, or a list.",
+            "anyOf": [
+                references[OffHoursWindow, _MODE],
+                {"type": "array", "minItems": 1, "items": references[OffHoursWindow, _MODE]},
+            ],
         },
         "quotas": {
             "description": "Limits of the project, from `ray-llm quotas`.",

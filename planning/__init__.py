@@ -14,6 +14,7 @@ from planning.plan import (
     CpuPoolPlan,
     MemoryFit,
     ModelPlan,
+    OffHoursPlan,
     Plan,
     PodResources,
     PoolPlan,
@@ -21,6 +22,7 @@ from planning.plan import (
     Replicas,
     RouterGroupPlan,
     ServicePlan,
+    WindowPlan,
 )
 from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, QuotaNeed, StackCost
 from planning.planner import gpu_pools, make_plan
@@ -37,6 +39,7 @@ __all__ = [
     "MemoryFit",
     "ModelCost",
     "ModelPlan",
+    "OffHoursPlan",
     "Plan",
     "PodResources",
     "PoolCost",
@@ -48,6 +51,7 @@ __all__ = [
     "Seconds",
     "ServicePlan",
     "StackCost",
+    "WindowPlan",
     "cold_start",
     "cpu_nodes",
     "gpu_pools",

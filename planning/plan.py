@@ -241,6 +241,31 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WindowPlan:
+    """One window in which models sleep: cron texts, the zone of their times, and served names.
+
+    path: the window's path in the stack file, `ray-llm:offHours[1]`.
+    """
+
+    path: str
+    sleep: str
+    wake: str
+    time_zone: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffHoursPlan:
+    """When models sleep, each until a request wakes it.
+
+    hours_a_week: how long each model sleeps, on the average of four years, by served name.
+    """
+
+    windows: tuple[WindowPlan, ...]
+    hours_a_week: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServicePlan:
     """The RayService, its namespace, and how requests reach it.
 
@@ -293,7 +318,10 @@ class ReleasePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that will be deployed for one stack, decided."""
+    """Everything that will be deployed for one stack, decided.
+
+    off_hours: None if no model of the stack has any.
+    """
 
     stack: str
     project: str
@@ -310,6 +338,7 @@ class Plan:
     has_hugging_face_token: bool
     cost: StackCost
     quota: tuple[QuotaNeed, ...]
+    off_hours: OffHoursPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
     def pool(self, pool_id: str) -> PoolPlan:

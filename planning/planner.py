@@ -6,6 +6,7 @@ from models.problems import Problem, StackError, stops
 from models.reading import Reading, reading_of
 from models.stack import StackSettings
 from planning.budget.cost import stack_cost
+from planning.budget.off_hours import off_hours_plan
 from planning.budget.quota import quota_needs
 from planning.checks import stack_problems
 from planning.checks.accepted_warnings import not_accepted, unused_accept_problems
@@ -93,6 +94,7 @@ def _decided(reading: Reading) -> _Decision:
         has_hugging_face_token=settings.has_hugging_face_token,
         cost=cost,
         quota=quota,
+        off_hours=off_hours_plan(settings, models),
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)
