@@ -7,6 +7,7 @@ from components.checked_settings import gpu_pools_or_stop, plan_or_stop, service
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.gpu_node_pools import GpuNodePools, GpuNodePoolsArgs
 from components.kuberay_operator import KubeRayOperator, KubeRayOperatorArgs
+from components.off_hours import OffHours, OffHoursArgs
 from components.ray_llm_service import RayLlmService, RayLlmServiceArgs
 from components.stack_config import StackConfig
 from components.stack_outputs import export_stack_outputs
@@ -18,6 +19,8 @@ __all__ = [
     "GpuNodePoolsArgs",
     "KubeRayOperator",
     "KubeRayOperatorArgs",
+    "OffHours",
+    "OffHoursArgs",
     "RayLlmService",
     "RayLlmServiceArgs",
     "StackConfig",

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cronsim import CronSim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import tzinfo
 
 # A nightly window is found in the last days, one of a holiday in the last years.
 _LOOK_BACK = tuple(timedelta(days=days) for days in (3, 33, 400, 3300))
@@ -126,8 +127,3 @@ def next_due(text: str, zone: tzinfo, moment: datetime) -> datetime | None:
         if found.timestamp() > moment.timestamp():
             return found
     return None
-
-
-def utc(seconds: float) -> datetime:
-    """The moment so many seconds after 1970."""
-    return datetime.fromtimestamp(seconds, UTC)

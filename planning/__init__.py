@@ -24,12 +24,23 @@ from planning.plan import (
     ServicePlan,
     WindowPlan,
 )
-from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, QuotaNeed, StackCost
+from planning.plan_costs import (
+    HOURS_PER_MONTH,
+    HOURS_PER_WEEK,
+    CpuPoolCost,
+    Levels,
+    ModelCost,
+    PoolCost,
+    QuotaNeed,
+    StackCost,
+)
 from planning.planner import gpu_pools, make_plan
 from planning.sizing.cold_start import ColdStart, Seconds, cold_start
 
 __all__ = [
     "GIB",
+    "HOURS_PER_MONTH",
+    "HOURS_PER_WEEK",
     "ClusterPlan",
     "ColdStart",
     "CpuPoolCost",

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 HOURS_PER_MONTH: Final = 730
+HOURS_PER_WEEK: Final = 168
 
 
 @dataclass(frozen=True, kw_only=True)

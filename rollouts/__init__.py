@@ -29,6 +29,7 @@ from rollouts.handover import (
     without,
 )
 from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
+from rollouts.off_hours import waking_sentence
 from rollouts.operator_change import OperatorFields, operator_fields, operator_sentence
 from rollouts.prediction import Kind, Rollout, predict
 from rollouts.progress import ModelState, Pod, Progress, Seen
@@ -107,6 +108,7 @@ __all__ = [
     "service_sentence",
     "shortages",
     "unforeseen",
+    "waking_sentence",
     "way_back",
     "without",
 ]

@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 
 from models.off_hours import zone
 from models.schedule import due
+from planning.plan_costs import HOURS_PER_WEEK
 
 _BEFORE: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 _END: Final = datetime(2029, 1, 1, tzinfo=UTC)
 _ALL_SECONDS: Final = int((_END - _START).total_seconds())
-_HOURS_A_WEEK: Final = 168
 
 
 class Times(NamedTuple):
@@ -128,4 +128,4 @@ def hours_a_week(windows: Sequence[Times]) -> Decimal:
     """How many hours of a week a model with these windows sleeps, on the average."""
     sleeper = Sleeper(tuple(windows), 0)
     shares = asleep_shares((sleeper,))
-    return sum((share for share, found in shares if found), Decimal(0)) * _HOURS_A_WEEK
+    return sum((share for share, found in shares if found), Decimal(0)) * HOURS_PER_WEEK
