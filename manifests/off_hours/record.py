@@ -49,8 +49,8 @@ def off_hours_annotation(
 
 def schedule_of(ray_service: Mapping[str, Any]) -> Schedule | None:
     """What the annotation of a RayService says; None without one that can be read."""
-    text = ((ray_service.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
     try:
+        text = ((ray_service.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
         return None if text is None else Schedule.of_text(text, zone)
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         return None

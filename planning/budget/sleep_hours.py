@@ -19,6 +19,7 @@ from planning.plan_costs import HOURS_PER_WEEK
 _BEFORE: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 _END: Final = datetime(2029, 1, 1, tzinfo=UTC)
+_AFTER: Final = datetime(2030, 1, 1, tzinfo=UTC)
 _ALL_SECONDS: Final = int((_END - _START).total_seconds())
 
 
@@ -46,7 +47,7 @@ class Sleeper(NamedTuple):
 
 @lru_cache(maxsize=256)
 def naps(times: Times) -> tuple[Nap, ...]:
-    """When the window is open in the four years and the year before."""
+    """When the window is open in the four years, the year before and the year after."""
     moments = [(moment, True) for moment in _due(times.sleep, times.time_zone)]
     moments += [(moment, False) for moment in _due(times.wake, times.time_zone)]
     found: list[Nap] = []
@@ -58,7 +59,7 @@ def naps(times: Times) -> tuple[Nap, ...]:
             found.append(Nap(began, moment))
             began = None
     if began is not None:
-        found.append(Nap(began, int(_END.timestamp())))
+        found.append(Nap(began, int(_AFTER.timestamp())))
     return tuple(found)
 
 
@@ -71,7 +72,7 @@ def same_minutes(times: Times) -> int | None:
 
 @lru_cache(maxsize=256)
 def _due(text: str, time_zone: str) -> tuple[int, ...]:
-    return tuple(int(moment.timestamp()) for moment in due(text, zone(time_zone), _BEFORE, _END))
+    return tuple(int(moment.timestamp()) for moment in due(text, zone(time_zone), _BEFORE, _AFTER))
 
 
 def first_overlap(one: Times, other: Times) -> int | None:
@@ -91,7 +92,8 @@ def first_overlap(one: Times, other: Times) -> int | None:
 
 def shortest_nap(times: Times) -> int | None:
     """The seconds for which the window is open at least; None if it never opens."""
-    return min((nap.end - nap.start for nap in naps(times)), default=None)
+    ended = (nap for nap in naps(times) if nap.end < _AFTER.timestamp())
+    return min((nap.end - nap.start for nap in ended), default=None)
 
 
 def shortest_day(windows: Sequence[Times]) -> int | None:
