@@ -28,6 +28,7 @@ GROUPS = (
     "test_going_back.py",
     "test_recreate.py",
     "test_drift.py",
+    "test_off_hours.py",
     "test_release_rollout.py",
     # It destroys the small service.
     "test_rollout_predictions.py",

@@ -9,6 +9,7 @@ from manifests import schedule_of
 from manifests.off_hours.script.main import ANNOTATION, FIELD_MANAGER
 from manifests.off_hours.script.minima import with_minima
 from reports.drift import drift_of
+from rollouts import NOTHING_CHANGES
 from tests.engine.deployments import Change, Deployment, shipped_config
 
 pytestmark = pytest.mark.engine
@@ -91,7 +92,7 @@ def test_windows_through_the_life_of_a_stack(tmp_path_factory: pytest.TempPathFa
     assert Change("create", CRON_JOB, "off-hours-cron-job") in added
     assert JOB not in {change.type for change in added}
     preview = said(deployment)
-    assert "nothing restarts" in preview.lower() or "nothing changes" in preview.lower()
+    assert NOTHING_CHANGES.text in preview
     assert "It is off-hours" not in preview
     deployment.must_up()
     assert ANNOTATION in ray_service(deployment)[1]["metadata"]["annotations"]
