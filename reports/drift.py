@@ -140,11 +140,10 @@ def _of_step(step: Step, refresh: Step | None) -> ResourceDrift | None:
     if step.op == "delete":
         return ResourceDrift(type=urn.type, name=urn.name, origin=Origin.STACK_FILE, surplus=True)
     state = _inputs(refresh.old_state if refresh else None)
-    live, wanted = _inputs(step.old_state), _inputs(step.new_state)
-    if urn.type == _RAY_SERVICE:
-        live = as_awake(live)
+    found, wanted = _inputs(step.old_state), _inputs(step.new_state)
+    live = as_awake(found) if urn.type == _RAY_SERVICE else found
     paths = list(step.detailed_diff or step.diff_reasons or ())
-    if live is not _inputs(step.old_state):
+    if live is not found:
         paths = [path for path in paths if _at(live, path) != _at(wanted, path)]
         if not paths:
             return None
