@@ -183,9 +183,9 @@ def _totals(plan: PlanSummary) -> Iterable[Row]:
     known = " (known prices)" if cost["unpriced"] else ""
     saved = cost.get("savedByOffHours")
     if saved is not None:
-        less = Amounts(
-            minimum=-saved["minimum"], typical=-saved["typical"], maximum=-saved["maximum"]
-        )
+        minimum, typical, maximum = (saved[level] for level in ("minimum", "typical", "maximum"))
+        # Nothing is zero, not minus zero.
+        less = Amounts(minimum=-minimum or 0, typical=-typical or 0, maximum=-maximum or 0)
         yield Row(("off-hours", "", "", *usd_columns(less)))
     yield Row(
         (

@@ -23,7 +23,9 @@ def summary(models: list[Any], **keys: Any) -> PlanSummary:
     return made
 
 
+NIGHTS = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin"}
 STACKS: list[dict[str, Any]] = [
+    {"models": [small(), small(name="b")], "gpuPools": ["l4"], "offHours": [NIGHTS]},
     {"models": [small(), two_gpus(name="b")], "gpuPools": ["l4", "l4-x2"]},
     {
         "models": [small("l4-spot", replicas={"min": 0, "max": 3}), small("l4-x4", name="c")],
@@ -95,3 +97,12 @@ def test_long_names_keep_the_text_narrow() -> None:
     name = "a-rather-long-name-of-a-model-" + "x" * 25
     text = plan_text(summary([small(name=name)], gpuPools=["l4"]))
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_off_hours_are_shown_with_what_they_save() -> None:
+    plan = summary([small(name="a"), small(name="b")], offHours={**NIGHTS, "models": ["a"]})
+    text = plan_text(plan)
+    assert re.search(r"a +0 20 \* \* 1-5 to 0 7 \* \* 1-5, Europe/Berlin +103\.0 +448", text)
+    assert re.search(r"off-hours +-[0-9,]+ +-[0-9,]+ +0\n", text)
+    assert [model["offHours"] is None for model in plan["models"]] == [False, True]
+    assert "off-hours" not in plan_text(summary([small(name="a")])).lower()
