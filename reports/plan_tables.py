@@ -25,8 +25,8 @@ QUOTA_NOTE: Final = (
     "Ray version starts one, and a node more of the CPU pool; peak is every pool at its maximum."
 )
 _OFF_HOURS_NOTE: Final = (
-    " Off-hours: nodes are counted as gone 15 minutes after the downscale delay, if no request "
-    "wakes a model; with all models at their maximum nothing is saved."
+    " Off-hours: nodes are counted as gone a quarter of an hour after the downscale delay, if no "
+    "request wakes a model; with all models at their maximum nothing is saved."
 )
 DERIVED_NOTE: Final = (
     "* derived, not in the stack file. At once: sequences of full context length that a replica "
@@ -137,7 +137,7 @@ def off_hours_tables(plan: PlanSummary) -> tuple[Table, ...]:
                 (
                     name,
                     "; ".join(found["windows"]),
-                    f"{found['hoursAWeek']:.1f}",
+                    f"{found['hoursAWeek']:.0f}",
                     f"{found['hoursAMonth']:.0f}",
                 )
                 for name, found in sleepers

@@ -49,7 +49,7 @@ def test_windows_of_off_hours_are_named_and_restart_nothing() -> None:
     found = changed({}, {"offHours": window})
     assert kinds(found) == {Rollout.AT_ONCE}
     text = difference_markdown(found).replace("\\", "")
-    assert "offHours none → 0 20 * * 1-5 to 0 7 * * 1-5, Europe/Berlin (103.0 hours a week)" in text
+    assert "offHours none → 0 20 * * 1-5 to 0 7 * * 1-5, Europe/Berlin (103 hours a week)" in text
     later = changed({"offHours": window}, {"offHours": {**window, "wake": "0 9 * * 1-5"}})
     assert "0 9 * * 1-5" in difference_markdown(later).replace("\\", "")
 
