@@ -62,7 +62,11 @@ def test_off_hours_are_a_component_of_their_own_after_the_service(
     }
     set_all_config({**texts, TOKEN_KEY: TOKEN}, [TOKEN_KEY])
     monkeypatch.chdir(ROOT)
-    found = record(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
+
+    def run() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+    found = record(run)
     set_all_config({}, [])
     component = found.named("off-hours")
     children = [item for item in found.registrations if item.parent == component.urn]

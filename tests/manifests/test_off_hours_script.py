@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,8 +16,9 @@ import yaml
 
 from manifests import service_manifests
 from manifests.off_hours.script import main
+from manifests.off_hours.script_files import FOLDER
 from models.off_hours import zone_data
-from tests.manifests.test_off_hours import sleepy, window
+from tests.manifests.test_off_hours import manifests_of, mounted, sleepy, window
 
 PATH = "/apis/ray.io/v1/namespaces/ai/rayservices/llm-serving"
 NIGHT = datetime(2026, 11, 30, 22, 0, tzinfo=UTC)
@@ -147,6 +150,31 @@ def test_a_run_that_finds_what_the_hour_wants_writes_nothing(start: Callable[...
     assert run(NIGHT) == run(NIGHT) == 0
     assert len(run.cluster.patches) == 1
     assert run.lines[-1].startswith("As it should be; asleep: a until")
+
+
+def test_the_pods_command_does_it_with_the_files_of_its_volume_alone(
+    start: Callable[..., Run], tmp_path: Path
+) -> None:
+    made = sleepy(window(["a"], "UTC", sleep="0 0 * * *", wake="59 23 31 12 *"))
+    run = start(service_manifests(made).ray_service)
+    volume = mounted(tmp_path / "volume", made)
+    pod = manifests_of(made).cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    python, *arguments = [item.replace(FOLDER, str(volume)) for item in container["command"]]
+    assert python == "python3"
+    env = {item["name"]: item["value"].replace(FOLDER, str(volume)) for item in container["env"]}
+    reach = {key: run.env[key] for key in ("KUBERNETES_URL", "SERVICE_ACCOUNT")}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        env={**env, **reach},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Now asleep: a until")
+    assert run.cluster.minima == {"LLMServer:a": 0, "LLMServer:b_c": 2}
 
 
 def test_models_without_a_window_keep_their_minimum(start: Callable[..., Run]) -> None:

@@ -25,7 +25,6 @@ def summary(models: list[Any], **keys: Any) -> PlanSummary:
 
 NIGHTS = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin"}
 STACKS: list[dict[str, Any]] = [
-    {"models": [small(), small(name="b")], "gpuPools": ["l4"], "offHours": [NIGHTS]},
     {"models": [small(), two_gpus(name="b")], "gpuPools": ["l4", "l4-x2"]},
     {
         "models": [small("l4-spot", replicas={"min": 0, "max": 3}), small("l4-x4", name="c")],
@@ -38,6 +37,7 @@ STACKS: list[dict[str, Any]] = [
         "gpuPools": [{"tier": "l4", "zones": ["africa-south9-a"]}],
         "region": "africa-south9",
     },
+    {"models": [small(), small(name="b")], "gpuPools": ["l4"], "offHours": [NIGHTS]},
 ]
 
 
