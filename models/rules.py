@@ -545,6 +545,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A `sleep` or `wake` that is no cron text of five fields, is never due, or may be read in "
         "two ways.",
         "models/off_hours.py",
+        "models/validation.py",
     ),
     _stop(
         "off-hours-model",
@@ -888,6 +889,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "time-zone-unknown",
         "A time zone that the IANA's database does not have.",
         "models/off_hours.py",
+        "models/validation.py",
     ),
     _stop(
         "token-missing",
