@@ -11,6 +11,8 @@ from components import (
     GpuNodePoolsArgs,
     KubeRayOperator,
     KubeRayOperatorArgs,
+    OffHours,
+    OffHoursArgs,
     RayLlmService,
     RayLlmServiceArgs,
     StackConfig,
@@ -35,11 +37,10 @@ kuberay = KubeRayOperator(
     ResourceOptions(provider=cluster.provider, depends_on=[cluster]),
 )
 
+manifests = service_manifests(plan)
 service = RayLlmService(
     "llm",
-    RayLlmServiceArgs(
-        manifests=service_manifests(plan), hugging_face_token=config.hugging_face_token
-    ),
+    RayLlmServiceArgs(manifests=manifests, hugging_face_token=config.hugging_face_token),
     ResourceOptions(provider=cluster.provider, depends_on=[gpu_pools, kuberay]),
 )
 
@@ -49,5 +50,12 @@ gateway = access and Gateway(
     GatewayArgs(manifests=access, keys=config.access_keys, after=[service]),
     ResourceOptions(provider=cluster.provider),
 )
+
+if manifests.off_hours is not None:
+    OffHours(
+        "off-hours",
+        OffHoursArgs(manifests=manifests.off_hours),
+        ResourceOptions(provider=cluster.provider, depends_on=[service]),
+    )
 
 export_stack_outputs(plan, cluster, service, gateway)

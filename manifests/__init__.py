@@ -13,10 +13,13 @@ from manifests.gateway.places import READY_PATH as GATEWAY_READY_PATH
 from manifests.gateway.service import gateway_service
 from manifests.hugging_face_secret import SECRET_NAME
 from manifests.network_policies import OPERATOR_NAMESPACE
+from manifests.off_hours.cron_job import EVERY_MINUTES as OFF_HOURS_EVERY_MINUTES
+from manifests.off_hours.record import as_awake, schedule_of
 from manifests.pods import GKE_NODE_POOL_LABEL
 from manifests.rollout import RolloutManifest
 from manifests.service import (
     Manifest,
+    OffHoursManifests,
     ServiceManifests,
     SmokeTestManifests,
     service_manifests,
@@ -46,6 +49,7 @@ __all__ = [
     "GPU_TYPE_TAINT",
     "JOB_ANNOTATION",
     "MODEL_DEPLOYMENT",
+    "OFF_HOURS_EVERY_MINUTES",
     "OPERATOR_NAMESPACE",
     "SECRET_NAME",
     "SMOKE_TEST_DEADLINE_SECONDS",
@@ -54,12 +58,14 @@ __all__ = [
     "GatewayManifests",
     "ManagedCertificate",
     "Manifest",
+    "OffHoursManifests",
     "RolloutManifest",
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
     "access_manifests",
     "applications_by_model",
+    "as_awake",
     "deployed_config",
     "engine_error",
     "failure_messages",
@@ -67,6 +73,7 @@ __all__ = [
     "gateway_service",
     "keys_file",
     "root_cause",
+    "schedule_of",
     "serve_config_text",
     "service_manifests",
 ]

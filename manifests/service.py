@@ -9,6 +9,10 @@ from manifests.external_secrets import secret_store
 from manifests.head_disruption_budget import head_disruption_budget
 from manifests.hugging_face_secret import SECRET_KEY, external_token, hugging_face_secret
 from manifests.namespace import namespace
+from manifests.off_hours.access import off_hours_access
+from manifests.off_hours.cron_job import off_hours_cron_job
+from manifests.off_hours.record import off_hours_annotation
+from manifests.off_hours.script_files import script_config_map as off_hours_script
 from manifests.ray_service import ray_cluster_config, ray_service
 from manifests.rollout import RolloutManifest, rollout_manifest
 from manifests.serve_config import llm_config, serve_config
@@ -45,6 +49,17 @@ class SmokeTestManifests:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OffHoursManifests:
+    """The CronJob that lets models sleep, the ConfigMap of its script, and its rights."""
+
+    cron_job: Manifest
+    script: Manifest
+    service_account: Manifest
+    role: Manifest
+    role_binding: Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceManifests:
     """The Kubernetes objects of one service, and how people reach it.
 
@@ -59,6 +74,7 @@ class ServiceManifests:
     kuberay: the operator's release; None if it is not installed by this program, and the settings
         do not name it.
     room: what there is for a second Ray cluster beside the first.
+    off_hours: None if no model has any.
     """
 
     namespace: Manifest
@@ -75,6 +91,7 @@ class ServiceManifests:
     rollout: RolloutManifest
     smoke_test: SmokeTestManifests
     access: ServiceAccess
+    off_hours: OffHoursManifests | None = None
 
 
 def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifests:
@@ -83,7 +100,8 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
     owns_pools: whether the same program creates and deletes the node pools.
     """
     llm_configs = {model.name: llm_config(plan, model) for model in plan.models}
-    serve_text = yaml_text(serve_config(plan, llm_configs))
+    config = serve_config(plan, llm_configs)
+    serve_text = yaml_text(config)
     cluster = ray_cluster_config(plan)
     texts = {name: yaml_text(config) for name, config in llm_configs.items()}
     configs = tuple(config_maps(plan, texts))
@@ -103,7 +121,14 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         kuberay=_kuberay(plan),
         room=room,
         ray_service=ray_service(
-            plan, serve_text, cluster, {**job_annotation(job), **_change_annotations(plan, room)}
+            plan,
+            serve_text,
+            cluster,
+            {
+                **job_annotation(job),
+                **_change_annotations(plan, room),
+                **off_hours_annotation(plan.off_hours, config),
+            },
         ),
         rollout=rollout_manifest(plan, job, room, owns_pools=owns_pools),
         smoke_test=SmokeTestManifests(
@@ -114,6 +139,21 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
             role_binding=binding,
         ),
         access=service_access(plan),
+        off_hours=_off_hours(plan),
+    )
+
+
+def _off_hours(plan: Plan) -> OffHoursManifests | None:
+    if plan.off_hours is None:
+        return None
+    script = off_hours_script(plan, plan.off_hours)
+    account, role, binding = off_hours_access(plan)
+    return OffHoursManifests(
+        cron_job=off_hours_cron_job(plan, plan.off_hours, script),
+        script=script,
+        service_account=account,
+        role=role,
+        role_binding=binding,
     )
 
 

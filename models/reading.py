@@ -26,6 +26,7 @@ from models.stack import (
     ClusterSettings,
     GpuPoolSettings,
     ModelDeployment,
+    OffHoursWindow,
     PriceSettings,
     StackSettings,
     Versions,
@@ -165,6 +166,7 @@ def read_stack(
         models, _ = _entries(ModelDeployment, "model", readable["models"], "models", problems)
     problems += _missing("models", ours)
     figures = _figures(readable, problems)
+    windows = _windows(readable["offHours"], problems) if "offHours" in readable else ()
     settings = StackSettings.model_construct(
         stack=stack,
         project=project or "",
@@ -175,6 +177,7 @@ def read_stack(
         gpu_pools=pools,
         models=models,
         access=access.settings,
+        off_hours=windows,
         accept=_accepted(readable.get("accept", []), f"{NAMESPACE}:accept", problems),
         **{"cluster": ClusterSettings.model_construct(name="", zones=()), **sections, **figures},
     )
@@ -489,6 +492,44 @@ def _entries(
         if entry is not None:
             entries.append(entry.at(where))
     return tuple(entries), len(entries) == len(value)
+
+
+def _windows(value: object, problems: list[Problem]) -> tuple[OffHoursWindow, ...]:
+    """The readable windows of `offHours`, of which one may stand without a list."""
+    path = f"{NAMESPACE}:offHours"
+    if isinstance(value, Mapping):
+        window, found = validated(OffHoursWindow, value, path)
+        problems += found
+        return () if window is None else (window.at(path),)
+    if isinstance(value, list | tuple) and not value:
+        problems.append(
+            Problem(
+                path=path,
+                value="[]",
+                reason="is empty",
+                remedy="List a window, or leave offHours out",
+                rule="empty-list",
+                candidates=(leave_out(path, "leave offHours out"),),
+            )
+        )
+        return ()
+    if not isinstance(value, list | tuple):
+        example = '{sleep: "0 20 * * 1-5", wake: "0 7 * * 1-5", timeZone: Europe/Berlin}'
+        remedy = f"Write {example}"
+        problems.append(not_a(value, path, "a mapping or a list of mappings", remedy))
+        return ()
+    windows: list[OffHoursWindow] = []
+    for index, item in enumerate(value):
+        where = f"{path}[{index}]"
+        if not isinstance(item, Mapping):
+            remedy = "Write the keys sleep, wake and timeZone"
+            problems.append(not_a(item, where, "a mapping", remedy))
+            continue
+        window, found = validated(OffHoursWindow, item, where)
+        problems += found
+        if window is not None:
+            windows.append(window.at(where))
+    return tuple(windows)
 
 
 def _first_model() -> WayOut:

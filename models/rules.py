@@ -619,6 +619,40 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/kubernetes_object_size.py",
     ),
     _warning(
+        "off-hours-asleep",
+        "A window of `offHours` for models that have no minimum, so that it changes nothing.",
+        "planning/checks/off_hours.py",
+    ),
+    _stop(
+        "off-hours-cron",
+        "A `sleep` or `wake` that is no cron text of five fields, is never due, or may be read in "
+        "two ways.",
+        "models/off_hours.py",
+        "models/validation.py",
+    ),
+    _stop(
+        "off-hours-model",
+        "A window of `offHours` for a model that is not served.",
+        "planning/checks/off_hours.py",
+    ),
+    _stop(
+        "off-hours-overlap",
+        "Two windows of `offHours` in which a model sleeps, and of which one ends while the other "
+        "is open or begins.",
+        "planning/checks/off_hours.py",
+    ),
+    _stop(
+        "off-hours-same-minute",
+        "A window of `offHours` whose `sleep` and `wake` are due at the same minute.",
+        "planning/checks/off_hours.py",
+    ),
+    _warning(
+        "off-hours-short",
+        "A window of `offHours`, or a day between two, that is shorter than what a model takes to "
+        "leave its GPUs or to start again.",
+        "planning/checks/off_hours.py",
+    ),
+    _warning(
         "old-gpu-new-vllm",
         "A GPU below capability 8.0 with a vLLM that has the V1 engine only.",
         "planning/sizing/precision.py",
@@ -939,6 +973,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "tier-unknown",
         "A GPU tier that the catalogue does not know.",
         "planning/infrastructure/node_pools.py",
+    ),
+    _stop(
+        "time-zone-unknown",
+        "A time zone that the IANA's database does not have.",
+        "models/off_hours.py",
+        "models/validation.py",
     ),
     _stop(
         "token-missing",

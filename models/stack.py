@@ -49,6 +49,7 @@ from models.names import (
     UsdPerHour,
     Zones,
 )
+from models.off_hours import ALL_MODELS, cron_text, models_meant, time_zone
 from models.service import ServiceSettings
 from models.settings import Entry, Settings, with_paths
 from models.tasks import Task
@@ -465,6 +466,33 @@ class RolloutSettings(Settings):
     ] = ()
 
 
+class OffHoursWindow(Entry):
+    """One window in which models sleep, each until a request wakes it.
+
+    sleep, wake: cron texts of five fields, by the clocks of `timeZone`.
+    models: served names; None for all.
+    """
+
+    _path: str = PrivateAttr("ray-llm:offHours")
+
+    sleep: Annotated[NonEmpty, AfterValidator(cron_text)]
+    wake: Annotated[NonEmpty, AfterValidator(cron_text)]
+    time_zone: Annotated[NonEmpty, AfterValidator(time_zone)]
+    models: Annotated[
+        tuple[str, ...] | None,
+        BeforeValidator(models_meant),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"const": ALL_MODELS},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                ],
+                "default": ALL_MODELS,
+            }
+        ),
+    ] = None
+
+
 class PriceSettings(Settings):
     """USD per hour of one whole node, GPUs included, in place of the catalogue's list price."""
 
@@ -485,6 +513,7 @@ class StackSettings(Settings):
     monthly_budget: USD a month that the stack may cost at its minimum.
     accept: ids of rules whose warnings are known and accepted.
     load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
+    off_hours: when models sleep although their minimum is above zero.
     """
 
     stack: str
@@ -500,6 +529,7 @@ class StackSettings(Settings):
     service: ServiceSettings = ServiceSettings()
     rollout: RolloutSettings = RolloutSettings()
     access: AccessSettings | None = None
+    off_hours: tuple[OffHoursWindow, ...] = ()
     gpu_pools: tuple[GpuPoolSettings, ...]
     models: tuple[ModelDeployment, ...]
     quotas: Mapping[str, int] = Field(default_factory=dict)
@@ -508,7 +538,7 @@ class StackSettings(Settings):
     load_factor: Decimal = TYPICAL_LOAD_FACTOR
     accept: tuple[str, ...] = ()
 
-    @field_validator("gpu_pools", "models")
+    @field_validator("gpu_pools", "models", "off_hours")
     @classmethod
     def _with_paths(cls, entries: tuple[Entry, ...], info: ValidationInfo) -> tuple[Entry, ...]:
         return with_paths(entries, to_camel(str(info.field_name)))

@@ -26,7 +26,7 @@ from models.catalog import (
 from models.reading import NAMESPACE, REQUIRED
 from models.rules import acceptable_rules
 from models.settings import Settings
-from models.stack import GpuPoolSettings, ModelDeployment, PriceSettings
+from models.stack import GpuPoolSettings, ModelDeployment, OffHoursWindow, PriceSettings
 from models.stack_keys import SECTIONS, TOKEN_KEY
 from models.token_reference import TokenReference
 
@@ -34,6 +34,7 @@ _MODE: Final[JsonSchemaMode] = "validation"
 _ENTRIES: Final[tuple[type[Settings], ...]] = (
     GpuPoolSettings,
     ModelDeployment,
+    OffHoursWindow,
     PriceSettings,
     TokenReference,
 )
@@ -124,6 +125,13 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "type": "array",
             "minItems": 1,
             "items": {"anyOf": [model, references[ModelDeployment, _MODE]]},
+        },
+        "offHours": {
+            "description": "When models sleep: one window, or a list.",
+            "anyOf": [
+                references[OffHoursWindow, _MODE],
+                {"type": "array", "minItems": 1, "items": references[OffHoursWindow, _MODE]},
+            ],
         },
         "quotas": {
             "description": "Limits of the project, from `ray-llm quotas`.",

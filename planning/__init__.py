@@ -15,6 +15,7 @@ from planning.plan import (
     CpuPoolPlan,
     MemoryFit,
     ModelPlan,
+    OffHoursPlan,
     Plan,
     PodResources,
     PoolPlan,
@@ -22,13 +23,25 @@ from planning.plan import (
     Replicas,
     RouterGroupPlan,
     ServicePlan,
+    WindowPlan,
 )
-from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, QuotaNeed, StackCost
+from planning.plan_costs import (
+    HOURS_PER_MONTH,
+    HOURS_PER_WEEK,
+    CpuPoolCost,
+    Levels,
+    ModelCost,
+    PoolCost,
+    QuotaNeed,
+    StackCost,
+)
 from planning.planner import gpu_pools, make_plan
 from planning.sizing.cold_start import ColdStart, Seconds, cold_start
 
 __all__ = [
     "GIB",
+    "HOURS_PER_MONTH",
+    "HOURS_PER_WEEK",
     "AccessPlan",
     "ClusterPlan",
     "ColdStart",
@@ -41,6 +54,7 @@ __all__ = [
     "MemoryFit",
     "ModelCost",
     "ModelPlan",
+    "OffHoursPlan",
     "Plan",
     "PodResources",
     "PoolCost",
@@ -52,6 +66,7 @@ __all__ = [
     "Seconds",
     "ServicePlan",
     "StackCost",
+    "WindowPlan",
     "cold_start",
     "cpu_nodes",
     "gpu_pools",

@@ -258,6 +258,31 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WindowPlan:
+    """One window in which models sleep: cron texts, the zone of their times, and served names.
+
+    path: the window's path in the stack file, `ray-llm:offHours[1]`.
+    """
+
+    path: str
+    sleep: str
+    wake: str
+    time_zone: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffHoursPlan:
+    """When models sleep, each until a request wakes it.
+
+    hours_a_week: how long each model sleeps, on the average of four years, by served name.
+    """
+
+    windows: tuple[WindowPlan, ...]
+    hours_a_week: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServicePlan:
     """The RayService, its namespace, and how requests reach it.
 
@@ -318,6 +343,7 @@ class Plan:
 
     access: None if the stack file says nothing of it; there is then no gateway.
     hugging_face_token: where the token is kept, if it is not in the stack file.
+    off_hours: None if no model of the stack has any.
     """
 
     stack: str
@@ -337,6 +363,7 @@ class Plan:
     quota: tuple[QuotaNeed, ...]
     access: AccessPlan | None = None
     hugging_face_token: TokenReference | None = None
+    off_hours: OffHoursPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property

@@ -7,6 +7,7 @@ from models.reading import Reading, reading_of
 from models.stack import StackSettings
 from planning.access import access_plan
 from planning.budget.cost import stack_cost
+from planning.budget.off_hours import off_hours_plan
 from planning.budget.quota import quota_needs
 from planning.checks import stack_problems
 from planning.checks.accepted_warnings import not_accepted, unused_accept_problems
@@ -106,6 +107,7 @@ def _decided(reading: Reading) -> _Decision:
         cost=cost,
         quota=quota,
         access=access,
+        off_hours=off_hours_plan(settings, models),
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)

@@ -171,6 +171,9 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         if set(value) == {"min", "max"}:
             return f"{value['min']}-{value['max']}"
+        if set(value) == {"windows", "hoursAWeek", "hoursAMonth"}:
+            windows = "; ".join(value["windows"])
+            return f"{escape(windows)} ({value['hoursAWeek']:.0f} hours a week)"
         return escape(", ".join(f"{key} {item}" for key, item in value.items()))
     if isinstance(value, list):
         return escape(", ".join(str(item) for item in value))

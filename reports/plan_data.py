@@ -12,7 +12,18 @@ from typing_extensions import TypedDict
 
 from models.catalog import task_row
 from models.stack import GpuDriverVersion
-from planning import AccessPlan, Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
+from planning import (
+    HOURS_PER_MONTH,
+    HOURS_PER_WEEK,
+    AccessPlan,
+    Levels,
+    MemoryFit,
+    ModelPlan,
+    Plan,
+    PoolCost,
+    PoolPlan,
+    idle_gpus,
+)
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
 VERSION: Final = 1
@@ -50,12 +61,21 @@ class MemorySummary(TypedDict):
     concurrentSequences: float
 
 
+class OffHoursSummary(TypedDict):
+    """The windows in which a model sleeps, as people read them, and for how long it does."""
+
+    windows: list[str]
+    hoursAWeek: float
+    hoursAMonth: float
+
+
 class ModelSummary(TypedDict):
     """One model.
 
     derived: the names of the values that the program chose, not the stack file.
     configuration: the other values that the text of its Ray Serve application depends on.
     memory, longestContext: null if the stack file turns the memory check off.
+    offHours: when it sleeps; null if it never has to.
     task, taskPath: what it is served for, and the path of such requests below the endpoint.
     endpoint: the base URL of its OpenAI API inside the cluster.
     monthlyUsd: its share of its pool.
@@ -75,6 +95,7 @@ class ModelSummary(TypedDict):
     configuration: dict[str, Any]
     memory: MemorySummary | None
     longestContext: int | None
+    offHours: OffHoursSummary | None
     task: str
     taskPath: str
     endpoint: str
@@ -133,6 +154,7 @@ class CostSummary(TypedDict):
 
     pricesOfStack: the keys that the stack file prices itself. gpusPaid, gpusIdle: of all pools.
     loadBalancer: the forwarding rule of the gateway, if it has one.
+    savedByOffHours: what the totals leave out because models sleep; null without off-hours.
     totalOnDemand, totalSpot: with every GPU pool as that; null if a price is not known.
     unpriced: the pools that the totals leave out, because their price is not known.
     """
@@ -146,6 +168,7 @@ class CostSummary(TypedDict):
     gpusPaid: Amounts
     gpusIdle: Amounts
     total: Amounts
+    savedByOffHours: Amounts | None
     totalOnDemand: Amounts | None
     totalSpot: Amounts | None
     unpriced: list[str]
@@ -303,6 +326,7 @@ def _summary(plan: Plan) -> PlanSummary:
             gpusPaid=_amounts(Levels.total(pool.gpus_paid for pool in cost.pools.values())),
             gpusIdle=_amounts(cost.gpus_idle),
             total=_amounts(cost.total),
+            savedByOffHours=None if plan.off_hours is None else _amounts(cost.saved),
             totalOnDemand=_usd(cost.total_if(spot=False)),
             totalSpot=_usd(cost.total_if(spot=True)),
             unpriced=list(cost.unpriced),
@@ -338,10 +362,27 @@ def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
         configuration=_configuration(model),
         memory=None if model.fit is None else _memory(model.fit),
         longestContext=None if model.fit is None else model.fit.longest_context,
+        offHours=_off_hours(plan, model),
         task=model.task.value,
         taskPath=task_row(model.task).path,
         endpoint=plan.service.endpoint(model),
         monthlyUsd=_usd(plan.cost.models[model.name].monthly),
+    )
+
+
+def _off_hours(plan: Plan, model: ModelPlan) -> OffHoursSummary | None:
+    off_hours = plan.off_hours
+    if off_hours is None or model.name not in off_hours.hours_a_week:
+        return None
+    hours = off_hours.hours_a_week[model.name]
+    return OffHoursSummary(
+        windows=[
+            f"{window.sleep} to {window.wake}, {window.time_zone}"
+            for window in off_hours.windows
+            if model.name in window.models
+        ],
+        hoursAWeek=float(hours),
+        hoursAMonth=_hundredths(hours * HOURS_PER_MONTH / HOURS_PER_WEEK),
     )
 
 

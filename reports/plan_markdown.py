@@ -6,6 +6,7 @@ from reports.plan_tables import (
     DERIVED_NOTE,
     QUOTA_NOTE,
     models_table,
+    off_hours_tables,
     plan_tables,
     pools_table,
     price_note,
@@ -18,7 +19,9 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     """Heading, tables, warnings and notes. brief: without the tables of memory and cost."""
     versions = plan["versions"]
     tables = (
-        (models_table(plan), pools_table(plan), quota_table(plan)) if brief else plan_tables(plan)
+        (models_table(plan), pools_table(plan), *off_hours_tables(plan), quota_table(plan))
+        if brief
+        else plan_tables(plan)
     )
     parts = [
         f"### Stack {escape(plan['stack'])}",

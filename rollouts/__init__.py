@@ -31,6 +31,7 @@ from rollouts.handover import (
     without,
 )
 from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
+from rollouts.off_hours import waking_sentence
 from rollouts.operator_change import (
     DEFINITIONS_ANNOTATION,
     OperatorFields,
@@ -120,6 +121,7 @@ __all__ = [
     "service_sentence",
     "shortages",
     "unforeseen",
+    "waking_sentence",
     "way_back",
     "without",
 ]

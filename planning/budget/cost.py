@@ -15,12 +15,19 @@ from models.catalog import load_balancer_price, prices
 from models.catalog import machine_type as catalogue_machine_type
 from models.stack import StackSettings
 from planning.access import AccessPlan, GatewayPlan
+from planning.budget.off_hours import Sleepers, nodes_asleep
 from planning.infrastructure.allocatable import allocatable
 from planning.infrastructure.node_prices import cpu_node_price, gpu_node_price
 from planning.plan import ModelPlan, PodResources, PoolPlan, RouterGroupPlan
-from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, StackCost
+from planning.plan_costs import (
+    HOURS_PER_MONTH,
+    CpuPoolCost,
+    Levels,
+    ModelCost,
+    PoolCost,
+    StackCost,
+)
 
-HOURS_PER_MONTH: Final = 730
 # GKE's fee for a Standard cluster, zonal or regional; the monthly credit for one zonal cluster of
 # a billing account is not deducted. https://cloud.google.com/kubernetes-engine/pricing, 2026-11
 CLUSTER_USD_PER_HOUR: Final = Decimal("0.10")
@@ -38,7 +45,10 @@ def stack_cost(
     """The cost of a stack whose models are placed."""
     gateway = None if access is None else access.gateway
     wanted = _gpus_wanted(models, settings.load_factor)
-    pool_costs = {pool.id: _pool_cost(settings, pool, wanted.get(pool.id, _NONE)) for pool in pools}
+    sleepers = Sleepers(settings=settings, models=tuple(models))
+    pool_costs = {
+        pool.id: _pool_cost(settings, pool, wanted.get(pool.id, _NONE), sleepers) for pool in pools
+    }
     existing = settings.cluster.existing
     fee = Levels.between(1, 1, Decimal(0)) * (CLUSTER_USD_PER_HOUR * HOURS_PER_MONTH)
     return StackCost(
@@ -73,7 +83,9 @@ def _gpus_wanted(models: Sequence[ModelPlan], load_factor: Decimal) -> Mapping[s
     return wanted
 
 
-def _pool_cost(settings: StackSettings, pool: PoolPlan, wanted: Levels) -> PoolCost:
+def _pool_cost(
+    settings: StackSettings, pool: PoolPlan, wanted: Levels, sleepers: Sleepers
+) -> PoolCost:
     price = gpu_node_price(settings.prices, pool.tier, pool.machine_type, settings.region)
     nodes = Levels.between(nodes_at_minimum(pool), nodes_at_maximum(pool), settings.load_factor)
     paid = nodes * Decimal(pool.tier.gpu_count)
@@ -87,6 +99,7 @@ def _pool_cost(settings: StackSettings, pool: PoolPlan, wanted: Levels) -> PoolC
         gpus_used=wanted.with_(paid, min),
         monthly=_monthly(nodes, price.hourly(pool.spot)),
         monthly_otherwise=_monthly(nodes, price.hourly(not pool.spot)),
+        nodes_asleep=nodes_asleep(sleepers, pool, nodes, settings.load_factor),
     )
 
 

@@ -38,6 +38,7 @@ from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
 from planning.checks.model_tasks import task_problems
 from planning.checks.nested_configurations import nested_configuration_problems
+from planning.checks.off_hours import off_hours_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
@@ -97,6 +98,7 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     host_cpu_problems,
     router_capacity_problems,
     object_size_problems,
+    off_hours_problems,
     quota_problems,
     budget_problems,
 )

@@ -32,6 +32,7 @@ GROUPS = (
     "test_recreate.py",
     "test_head_loss.py",
     "test_drift.py",
+    "test_off_hours.py",
     "test_release_rollout.py",
     # It destroys the small service.
     "test_rollout_predictions.py",

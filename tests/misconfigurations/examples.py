@@ -20,6 +20,13 @@ EXTERNAL = {
     "keys": {"search": SECURE},
 }
 CANARY = {"model": "qwen2.5-0.5b-instruct", "canaryOf": MODEL, "percent": 5}
+_WINDOW = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin"}
+
+
+def _nights(**changes: Any) -> dict[str, Any]:
+    return {"ray-llm:offHours": {**_WINDOW, **changes}}
+
+
 _STOPS: dict[str, dict[str, Any]] = {
     "accept-stop": {"ray-llm:accept": ["memory-fit"]},
     "accept-unknown": {"ray-llm:accept": ["eager-mod"]},
@@ -91,6 +98,16 @@ _STOPS: dict[str, dict[str, Any]] = {
         "ray-llm:models": None,
     },
     "tier-unknown": {"ray-llm:gpuPools": ["l5"]},
+    "off-hours-cron": _nights(sleep="0 20 30 2 *"),
+    "off-hours-model": _nights(models=["qwen2.5-7b"]),
+    "off-hours-overlap": {
+        "ray-llm:offHours": [
+            _WINDOW,
+            {**_WINDOW, "sleep": "0 12 * * 6", "wake": "0 12 * * 0"},
+        ]
+    },
+    "off-hours-same-minute": _nights(wake="0 20 * * 1-5"),
+    "time-zone-unknown": _nights(timeZone="europe/berlin"),
     "utilization-high": {
         "ray-llm:models": [{"model": MODEL, "engine": {"gpu_memory_utilization": 0.995}}]
     },
@@ -126,6 +143,11 @@ _WARNINGS: dict[str, dict[str, Any]] = {
             for name in ("a", "b")
         ],
     },
+    "off-hours-asleep": {
+        **_nights(),
+        "ray-llm:models": [{"model": MODEL, "replicas": {"min": 0, "max": 2}}],
+    },
+    "off-hours-short": _nights(sleep="0 20 * * *", wake="10 20 * * *"),
     "quota-below-maximum": {
         "ray-llm:quotas": {"NVIDIA_L4_GPUS": 2},
         "ray-llm:gpuPools": ["l4"],

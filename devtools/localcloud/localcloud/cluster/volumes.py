@@ -40,7 +40,10 @@ async def read_data(api: KubernetesApi, namespace: str, kind: str, name: str) ->
     data = obj.get("data") or {}
     if kind == "Secret":
         return {key: base64.b64decode(value) for key, value in data.items()}
-    return {key: value.encode() for key, value in data.items()}
+    binary = obj.get("binaryData") or {}
+    return {key: value.encode() for key, value in data.items()} | {
+        key: base64.b64decode(value) for key, value in binary.items()
+    }
 
 
 async def read_optional(api: KubernetesApi, namespace: str, kind: str, reference: Object) -> Files:
