@@ -7,12 +7,23 @@ from functools import cached_property
 from typing import Any
 
 from diagnosis.replicas import applications
-from diagnosis.snapshot import Object, Snapshot, condition, created, labels, status
+from diagnosis.snapshot import (
+    Object,
+    Snapshot,
+    condition,
+    created,
+    labels,
+    listed,
+    metadata,
+    moment,
+    status,
+)
 from planning import ModelPlan, Plan, PoolPlan
 
 CLUSTER_LABEL = "ray.io/cluster"
 GROUP_LABEL = "ray.io/group"
 TYPE_LABEL = "ray.io/node-type"
+_WRITING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,21 @@ class Case:
     def model(self, name: str) -> ModelPlan | None:
         """The model of that name in the stack."""
         return next((model for model in self.plan.models if model.name == name), None)
+
+    @property
+    def is_being_written(self) -> bool:
+        """Whether the RayService was written this minute, so that what follows is on its way.
+
+        An update also takes annotations off for a moment: Pulumi's provider gives up the fields of
+        its former field manager first.
+        """
+        service = self.snapshot.ray_service
+        times = [
+            moment(entry.get("time"))
+            for entry in listed(metadata(service or {}).get("managedFields"))
+            if not entry.get("subresource")
+        ]
+        return any(time and self.age(time) < _WRITING_SECONDS for time in times)
 
     @property
     def all_run(self) -> bool:

@@ -1,5 +1,6 @@
 """What `doctor`, `status` and `logs` say of faults that are provoked on the real cluster."""
 
+import contextlib
 import copy
 import json
 import subprocess
@@ -14,7 +15,15 @@ import yaml
 
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
-from tests.cluster.deployed import NAMESPACE, RAY, RAY_SERVICE, end, kept_down, wait_until_up
+from tests.cluster.deployed import (
+    NAMESPACE,
+    RAY,
+    RAY_SERVICE,
+    end,
+    kept_down,
+    running,
+    wait_until_up,
+)
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY, THIRD
 from tests.cluster.stage import Stage
@@ -90,9 +99,10 @@ def says(service: Service, rule: str, seconds: float = 120) -> Finding:
         _, last = doctor(service)
         return last.get(rule)
 
-    return eventually(
-        found, f"the doctor finds {rule} (and not only {list(last)})", seconds=seconds
-    )
+    try:
+        return eventually(found, f"the doctor finds {rule}", seconds=seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it finds {last}") from None
 
 
 @pytest.fixture
@@ -107,11 +117,11 @@ def edited(service: Service, path: str, body: dict[str, Any]) -> None:
     service.cluster.patch(path, body, "kubectl-edit")
 
 
-def by_hand(service: Service, name: str, **spec: Any) -> None:
+def by_hand(service: Service, name: str, group: str = "t4", **spec: Any) -> None:
     """A pod with the labels of a worker, which no Ray cluster counts."""
     labels = {
         "ray.io/cluster": "by-hand",
-        "ray.io/group": "t4",
+        "ray.io/group": group,
         "ray.io/node-type": "worker",
         "ray.io/is-ray-node": "yes",
     }
@@ -128,6 +138,19 @@ def by_hand(service: Service, name: str, **spec: Any) -> None:
 
 def forget(service: Service, name: str) -> None:
     service.cluster.delete(f"{NAMESPACE}/pods/{name}")
+
+
+@contextlib.contextmanager
+def suspended(service: Service, program: str) -> Iterator[None]:
+    """A program that is there and does nothing while the body runs."""
+    processes = running(service.cluster, program)
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 def test_a_service_that_is_well_is_said_to_be_well(service: Service, figures: Figures) -> None:
@@ -253,7 +276,7 @@ def test_a_pod_that_fits_no_node_and_one_that_tolerates_too_little(service: Serv
     by_hand(service, "too-large", container=requests, nodeSelector=pool)
     assert says(service, "node-too-large")["subject"] == "pool t4 (steady)"
     forget(service, "too-large")
-    by_hand(service, "nowhere", nodeSelector={"cloud.google.com/gke-nodepool": "nowhere"})
+    by_hand(service, "nowhere", "nowhere", nodeSelector={"cloud.google.com/gke-nodepool": "no"})
     finding = says(service, "node-coming")
     assert "didn't match Pod's node affinity/selector" in finding["why"]
     forget(service, "nowhere")
@@ -301,7 +324,7 @@ def test_a_ray_service_that_kuberay_refuses_is_quoted(service: Service) -> None:
 
 def test_an_operator_that_is_down_is_noticed(service: Service) -> None:
     text = service.cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
-    with kept_down(service.cluster, "ray-operator"):
+    with suspended(service, "ray-operator"):
         edited(service, RAY_SERVICE, {"spec": {"serveConfigV2": f"{text}\n"}})
         finding = says(service, "operator-idle", seconds=240)
     assert finding["subject"] == "KubeRay"
@@ -360,7 +383,8 @@ def test_a_second_cluster_that_waits_for_gpus_is_named(service: Service, stage: 
             group["template"]["metadata"] = {"annotations": {"by": "hand"}}
     edited(service, RAY_SERVICE, {"spec": {"rayClusterConfig": {"workerGroupSpecs": groups}}})
     finding = says(service, "second-cluster-waits")
-    assert finding["mend"]["path"] == "ray-llm:gpuPools[1].maxNodes"
+    assert "l4" in finding["what"]
+    assert finding["mend"]["path"].endswith(".maxNodes")
     # Nobody needs the service after this.
     stage.clear()
     done = command(service, "doctor")

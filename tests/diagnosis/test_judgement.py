@@ -822,3 +822,109 @@ def test_a_model_that_was_written_this_minute_is_not_missed() -> None:
     found = diagnose(changed(snapshot, "ray_service", writes), small_plan())
     assert [item.rule for item in found if item.subject == "model chat"] == ["model-starts"]
     assert one(snapshot, "model-missing") is not None
+
+
+def written_again(service: Any) -> None:
+    """An edit of a minute ago, which KubeRay has not seen yet."""
+    idle(service)
+    service["metadata"]["managedFields"][0]["time"] = ago(minutes=1)
+
+
+def acted(service: Any) -> None:
+    """KubeRay has written the status after the edit, though not the generation."""
+    idle(service)
+    service["metadata"]["managedFields"][1]["time"] = ago(minutes=5)
+
+
+def just_deleted(service: Any) -> None:
+    service["metadata"]["deletionTimestamp"] = ago(seconds=20)
+
+
+def first_head(pod: Any) -> None:
+    """It is some seconds younger than its cluster, as every head."""
+    pod["metadata"]["creationTimestamp"] = ago(hours=2, seconds=-8)
+
+
+def one_restart(pod: Any) -> None:
+    pod["status"]["containerStatuses"][1]["restartCount"] = 1
+
+
+NEAR_MISSES = {
+    "an edit of this minute": (service(written_again), "operator-idle"),
+    "an edit that was acted on": (service(acted), "operator-idle"),
+    "a deletion that has begun": (service(just_deleted), "service-half-deleted"),
+    "a first head": (head(first_head), "head-restarted"),
+    "an autoscaler that restarted once": (head(one_restart), "autoscaler-down"),
+    "a model that starts for an hour less": (starting(3), "application-stuck"),
+    "two replicas that ended": (dead_replicas(2), "replica-flaps"),
+    "no request waits": (
+        replace(well(), loads={"chat": (EngineLoad(running=64, cache=0.99),)}),
+        "cache-full",
+    ),
+    "a clock that is a second off": (
+        replace(well(), taken_at=NOW + timedelta(seconds=2)),
+        "clock",
+    ),
+    "newer definitions": (replace(well(), definitions=(definition("1.7.0"),)), "definitions-older"),
+    "a refusal of this morning": (
+        replace(
+            well(),
+            events=(
+                event(
+                    "FailedToUpdateServeApplications",
+                    REFUSED,
+                    "RayService",
+                    "llm-serving",
+                    hours=3,
+                ),
+            ),
+        ),
+        "config-refused",
+    ),
+    "a head that does not answer for a moment": (
+        replace(
+            well(),
+            events=(
+                event(
+                    "FailedToUpdateServeApplications",
+                    "UpdateDeployments fail: 503 Service Unavailable",
+                    "RayService",
+                    "llm-serving",
+                ),
+            ),
+        ),
+        "config-refused",
+    ),
+    "a policy of other pods": (
+        replace(
+            check(policy=True),
+            policies=(
+                {
+                    "metadata": {"name": "others"},
+                    "spec": {"podSelector": {"matchLabels": {"app": "other"}}},
+                },
+            ),
+        ),
+        "network-policy",
+    ),
+    "a pod that ended by itself": (
+        worker(container("ray-worker", lastState=killed("Completed", 9, code=0)), ready=True),
+        "out-of-memory",
+    ),
+    "a name of an hour and more ago": (
+        replace(well(), events=(event("Failed", "no such host", "Pod", WORKER, hours=2),)),
+        "dns",
+    ),
+    "numbers of workers that the autoscaler wrote": (
+        service(
+            lambda item: item["spec"]["rayClusterConfig"]["workerGroupSpecs"][1].update(replicas=7)
+        ),
+        "live-differs",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEAR_MISSES)
+def test_a_near_miss_is_no_finding(name: str) -> None:
+    snapshot, rule = NEAR_MISSES[name]
+    assert one(snapshot, rule) is None

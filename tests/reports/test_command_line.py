@@ -55,7 +55,8 @@ def test_the_program_is_installed_as_ray_llm() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["plan", "check", "diff", "comment", "picture", "quotas", "schema"]
+    "command",
+    ["plan", "check", "diff", "comment", "picture", "quotas", "schema", "doctor", "status", "logs"],
 )
 def test_the_help_of_each_command_has_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
