@@ -7,6 +7,7 @@ minute of the clock.
 
 import itertools
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -103,7 +104,8 @@ def replicas(cluster: Cluster, model: str) -> set[int]:
 
 
 def sleeps(cluster: Cluster) -> bool:
-    return not replicas(cluster, MODEL)
+    """Whether no engine runs; routers take no GPU and stay for their own delay of ten minutes."""
+    return not cluster.engine_pods(MODEL)
 
 
 def schedule(cluster: Cluster, *, open_now: bool) -> None:
@@ -132,6 +134,7 @@ def test_a_model_sleeps_and_wakes_by_its_window_without_a_lost_request(
         schedule(cluster, open_now=True)
         run_schedule(cluster)
         eventually(lambda: minimum(cluster) == 0, "Ray Serve has the night's minimum", seconds=60)
+        time.sleep(15)  # three times the model's downscale delay
         assert {model: replicas(cluster, model) for model in everybody} == everybody
     figures.add("the night begins at 10 requests a second", evening.summary())
     assert evening.lost == []
