@@ -58,7 +58,7 @@ def _ray_service(case: Case, live: Mapping[str, Any], wanted: Manifest) -> Itera
     for found in differences(as_live(spec, as_awake(live).get("spec") or {}), spec, "spec"):
         if found.path == _CONFIG:
             paths += list(_of_text(found.old, found.new))
-        elif found.certain and not found.path.endswith(_NUMBERS):
+        elif found.certain and found.path.rpartition(".")[2] not in _NUMBERS:
             paths.append(_pair(found.path, found.old, found.new))
     try:
         added = additions(wanted, live, ())
@@ -80,7 +80,7 @@ def _of_text(live: Any, wanted: Any) -> Iterator[str]:
         yield f"{_CONFIG} is another text"
         return
     for found in differences(is_, will_be, "serveConfigV2"):
-        if not found.path.endswith(_NUMBERS):
+        if found.path.rpartition(".")[2] not in _NUMBERS:
             yield _pair(found.path, found.old, found.new)
 
 
