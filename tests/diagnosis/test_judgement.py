@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from diagnosis import CATALOGUE, EngineLoad, Finding, Gravity, Part, Snapshot, Unseen, diagnose
+from manifests import schedule_of
+from manifests.off_hours.script.minima import with_minima
 from models.stack import KubeRayInstall
 from planning import OffHoursPlan, Plan
 from tests.diagnosis.snapshots import (
@@ -744,7 +746,9 @@ def test_a_model_that_sleeps_at_night_is_no_difference() -> None:
 
     def sleep(service: Any) -> None:
         day = service["spec"]["serveConfigV2"]
-        service["spec"]["serveConfigV2"] = day.replace("min_replicas: 1", "min_replicas: 0")
+        schedule = schedule_of(service)
+        assert schedule is not None
+        service["spec"]["serveConfigV2"] = with_minima(day, schedule.minima, ("/chat",))
         assert service["spec"]["serveConfigV2"] != day
 
     assert one(changed(well(nightly), "ray_service", sleep), "live-differs", nightly) is None
