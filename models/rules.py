@@ -754,6 +754,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "`enable_prefix_caching` on the V0 engine for a model with a sliding window.",
         "planning/sizing/precision.py",
     ),
+    _guard(
+        "private-nodes-left-out",
+        "`privateNodes` of a stack with `deletionProtection` is left out after it was true.",
+        "rollouts/node_pools.py",
+    ),
     _stop(
         "quantization-capability",
         "A quantization method or scheme that needs a newer GPU.",

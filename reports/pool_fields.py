@@ -7,7 +7,7 @@ same of a change.
 from collections.abc import Sequence
 
 from planning import CpuPoolPlan, PoolPlan
-from rollouts import PoolFields
+from rollouts import NOT_SAID, PoolFields
 
 
 def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
@@ -31,7 +31,7 @@ def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
 def _of_the_cluster(pool: PoolPlan | CpuPoolPlan) -> PoolFields:
     """What the cluster's settings say of all pools."""
     return {
-        "privateNodes": bool(pool.private_nodes),
+        "privateNodes": NOT_SAID if pool.private_nodes is None else pool.private_nodes,
         "nodeServiceAccount": pool.node_service_account or "",
     }
 

@@ -30,7 +30,7 @@ from rollouts.handover import (
     running_at_least,
     without,
 )
-from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
+from rollouts.node_pools import NOT_SAID, PoolFields, pool_problems, pool_sentences
 from rollouts.off_hours import waking_sentence
 from rollouts.operator_change import (
     DEFINITIONS_ANNOTATION,
@@ -60,6 +60,7 @@ __all__ = [
     "DEFINITIONS_ANNOTATION",
     "NODE_QUOTA_ANNOTATION",
     "NOTHING_CHANGES",
+    "NOT_SAID",
     "OPERATOR_ANNOTATION",
     "ROOM_RULE",
     "AccessFields",

@@ -184,6 +184,10 @@ _CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"ray-llm:gpuPools": ["l4-x2", "l4"], "ray-llm:models": [{"model": MODEL, "gpu": "l4"}]},
         {"ray-llm:gpuPools": ["l4-x2"], "ray-llm:models": [{"model": MODEL, "gpu": "l4-x2"}]},
     ),
+    "private-nodes-left-out": (
+        {"ray-llm:cluster": {"name": "llm-one", "zones": ["us-central1-a"], "privateNodes": True}},
+        {"ray-llm:cluster": {"name": "llm-one", "zones": ["us-central1-a"]}},
+    ),
     "second-cluster-refused": (
         {"ray-llm:versions": {"ray": "2.49.1", "image": f"{_IMAGE}-a"}},
         {
