@@ -203,3 +203,13 @@ def test_canaries_of_one_model_share_by_their_percentages(tmp_path: Path, backen
     with running_gateway(tmp_path, plan, {"": backend.port}) as gateway:
         counts = Counter(chat(gateway, "a", "all").json["model"] for _ in range(100))
     assert counts.keys() == {"c", "d"}
+
+
+def test_what_canaries_leave_goes_to_the_model(tmp_path: Path, backend: Backend) -> None:
+    plan = canary_plan(30, model("d", canary_of="a", canary_percent=30))
+    with running_gateway(tmp_path, plan, {"": backend.port}) as gateway:
+        counts = Counter(chat(gateway, "a", "all").json["model"] for _ in range(300))
+    # Six standard deviations on either side of 90, 90 and 120.
+    assert 42 < counts["c"] < 138
+    assert 42 < counts["d"] < 138
+    assert 69 < counts["a"] < 171
