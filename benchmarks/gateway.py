@@ -264,8 +264,8 @@ def main() -> None:
             # Afterwards much of it is given back, and the pod's limit is for the peak.
             largest = resident_mib(gateway.process.pid, "VmHWM")
             console.print(
-                f"memory: {rest:.0f} MiB at rest, {loaded:.0f} after the load, {largest:.0f} at most with "
-                f"bodies of {bound.max_body_mib} MiB, of {bound.memory_mib}"
+                f"memory: {rest:.0f} MiB at rest, {loaded:.0f} after the load, {largest:.0f} at "
+                f"most with bodies of {bound.max_body_mib} MiB, of {bound.memory_mib}"
             )
     finally:
         backend.terminate()
