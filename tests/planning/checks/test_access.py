@@ -119,9 +119,12 @@ def test_a_certificate_is_managed_or_a_secret(certificate: str) -> None:
 
 
 @pytest.mark.parametrize("exposure", ["none", "internal"])
-@pytest.mark.parametrize("key", ["host", "certificate", "securityPolicy"])
-def test_what_an_exposure_cannot_use_stops(exposure: str, key: str) -> None:
-    problem = only({"exposure": exposure, key: "llm.acme", "keys": KEYS}, "access-unused")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("host", "llm.acme"), ("certificate", "llm.acme"), ("securityPolicy", "armor")],
+)
+def test_what_an_exposure_cannot_use_stops(exposure: str, key: str, value: str) -> None:
+    problem = only({"exposure": exposure, key: value, "keys": KEYS}, "access-unused")
     assert problem.path == f"ray-llm:access.{key}"
     assert f"leave access.{key} out" in [way.words for way in problem.ways]
 
