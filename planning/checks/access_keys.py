@@ -6,13 +6,15 @@ from typing import Final
 from models.access import AccessSettings, Exposure
 from models.problems import Problem, Severity
 from models.spelling import nearest_of
-from models.ways_out import leave_out, meant, use
+from models.ways_out import leave_out, meant, outside, use
 from planning.checks.contexts import StackContext
 
 _PATH: Final = "ray-llm:access"
 _ADD: Final = (
     "Add a key: `openssl rand -hex 32 | pulumi config set --secret --path ray-llm:access.keys.TEAM`"
 )
+# No preview can try it, because only the person who runs it can encrypt a key.
+_A_KEY: Final = outside(f"{_ADD[:1].lower()}{_ADD[1:]}")
 
 
 def key_problems(context: StackContext) -> Iterable[Problem]:
@@ -35,6 +37,7 @@ def _without_keys(access: AccessSettings) -> Iterator[Problem]:
             rule="access-without-keys",
             candidates=(
                 use(f"{_PATH}.exposure", str(Exposure.INTERNAL), "use exposure: internal"),
+                _A_KEY,
             ),
         )
     elif access.exposure is Exposure.INTERNAL:
@@ -53,7 +56,7 @@ def _without_keys(access: AccessSettings) -> Iterator[Problem]:
             reason="limits each key, and there is no key",
             remedy=f"{_ADD}, or leave the limit out",
             rule="access-limit",
-            candidates=(leave_out(limit, "leave the limit out"),),
+            candidates=(leave_out(limit, "leave the limit out"), _A_KEY),
         )
 
 

@@ -148,7 +148,7 @@ def test_the_vpc_network_without_keys_warns_and_can_be_accepted() -> None:
 
 def test_a_limit_needs_a_key() -> None:
     problem = only({"limits": {"requestsPerMinute": 600}}, "access-limit")
-    assert [way.words for way in problem.ways] == ["leave the limit out"]
+    assert problem.ways[0].words == "leave the limit out"
 
 
 @pytest.mark.parametrize("limits", [{"requestsPerMinute": 0}, {"requestsPerMinute": -1}])
@@ -248,3 +248,16 @@ def test_no_way_out_loses_a_key() -> None:
     plan = make_plan(changed)
     assert plan.access is not None
     assert [key.team for key in plan.access.keys] == ["search"]
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        {**EXTERNAL, "keys": None},
+        {"limits": {"requestsPerMinute": 60}},
+    ],
+)
+def test_a_key_is_a_way_out_where_one_is_missing(access: dict[str, Any]) -> None:
+    stated = {key: value for key, value in access.items() if value is not None}
+    rule = "access-without-keys" if "exposure" in stated else "access-limit"
+    assert "add a key" in only(stated, rule).sentence().lower()
