@@ -6,6 +6,7 @@ from typing import Final
 from models.access import AccessSettings, Exposure
 from models.problems import Problem, Severity
 from models.spelling import nearest_of
+from models.token_reference import secret_and_version
 from models.ways_out import leave_out, meant, outside, use
 from planning.checks.contexts import StackContext
 
@@ -24,6 +25,7 @@ def key_problems(context: StackContext) -> Iterable[Problem]:
         return
     if not access.keys and context.access_complete:
         yield from _without_keys(access)
+    yield from _same_secrets(access)
     yield from _model_problems(access, [model.served_name for model in context.settings.models])
 
 
@@ -58,6 +60,25 @@ def _without_keys(access: AccessSettings) -> Iterator[Problem]:
             rule="access-limit",
             candidates=(leave_out(limit, "leave the limit out"), _A_KEY),
         )
+
+
+def _same_secrets(access: AccessSettings) -> Iterator[Problem]:
+    """Two teams whose key is one secret; values of Secret Manager no preview can compare."""
+    first: dict[tuple[str, str], str] = {}
+    for team, key in access.keys.items():
+        place = key.key.secret_manager
+        if place is None:
+            continue
+        before = first.setdefault(secret_and_version(place), team)
+        if before != team:
+            yield Problem(
+                path=f"{_PATH}.keys.{team}",
+                value=place,
+                reason=f"is the secret of {before}, too, so that nobody could tell who asks, and "
+                "neither could be revoked alone",
+                remedy="Make a secret for each team",
+                rule="access-key-twice",
+            )
 
 
 def _model_problems(access: AccessSettings, served: list[str]) -> Iterator[Problem]:

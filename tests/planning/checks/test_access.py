@@ -261,3 +261,9 @@ def test_a_key_is_a_way_out_where_one_is_missing(access: dict[str, Any]) -> None
     stated = {key: value for key, value in access.items() if value is not None}
     rule = "access-without-keys" if "exposure" in stated else "access-limit"
     assert "add a key" in only(stated, rule).sentence().lower()
+
+
+@pytest.mark.parametrize("other", ["search-key", "search-key/versions/latest"])
+def test_two_teams_cannot_have_one_secret(other: str) -> None:
+    keys = {"a": {"secretManager": "search-key"}, "b": {"secretManager": other}}
+    assert only({"keys": keys}, "access-key-twice").path == "ray-llm:access.keys.b"
