@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 
 from models.invalid_value import InvalidValueError
-from models.names import NonEmpty, ServedName, TeamName
+from models.names import NonEmpty, PolicyName, ServedName, TeamName
 from models.secret_forms import HIDDEN
 from models.settings import Settings
 from models.token_reference import SecretManagerName
@@ -84,7 +84,7 @@ class AccessSettings(Settings):
     keys: Mapping[TeamName, KeySettings] = Field(default_factory=dict)
     limits: LimitSettings = LimitSettings()
     max_body_mib: Annotated[int, Field(ge=1, le=32)] = 8
-    security_policy: NonEmpty | None = None
+    security_policy: PolicyName | None = None
 
     @model_validator(mode="after")
     def _keys_in_one_place(self) -> "AccessSettings":

@@ -13,7 +13,7 @@ from typing import Any, Final
 from models.access import ENCRYPTED, SHORTEST_KEY
 from models.problems import Problem
 from models.secret_forms import HIDDEN
-from models.ways_out import leave_out
+from models.ways_out import leave_out, outside
 
 ACCESS: Final = "ray-llm:access"
 """The full key of the section."""
@@ -26,6 +26,7 @@ _LONGEST: Final = 512
 # What is shown although the section holds secrets and no stack file says which of its values are.
 _SHOWN: Final = frozenset({"exposure", "host", "certificate", "securityPolicy"})
 _SUSPECT: Final = re.compile(r"key|token|secret|password", re.IGNORECASE)
+_ONE_WORD: Final = re.compile(r"[a-z]{1,16}", re.IGNORECASE)
 _VISIBLE_ASCII: Final = re.compile(r"[!-~]*")
 _Path = tuple[str | int, ...]
 
@@ -56,6 +57,9 @@ def _hidden(value: object, path: _Path) -> object:
         return {key: _hidden(item, (*path, key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_hidden(item, (*path, index)) for index, item in enumerate(value)]
+    if isinstance(value, str) and not path and not _ONE_WORD.fullmatch(value):
+        # `pulumi config set ray-llm:access '{"keys": ...}'` writes the whole section as one text.
+        return HIDDEN
     # A misspelt `key` or `keys` must not show what it holds.
     suspect = path and _SUSPECT.search(str(path[0])) and not _is_shown(path)
     return HIDDEN if isinstance(value, str) and suspect else value
@@ -153,8 +157,13 @@ def _misplaced(path: str) -> Problem:
     return Problem(
         path=path,
         reason="holds an encrypted value, and the plan shows this place as plain text",
-        remedy=f"Write it in plain text; in this section only the keys, {ACCESS}.keys.TEAM, are "
-        "encrypted, each by itself",
+        remedy=(
+            "Write the teams' names in plain text, and encrypt each key by itself: "
+            if path == f"{ACCESS}.{_KEYS}"
+            else "Write it in plain text; in this section only the keys are encrypted, each by "
+            "itself: "
+        )
+        + f"{ACCESS}.keys.TEAM",
         rule="misplaced-secret",
     )
 
@@ -170,12 +179,17 @@ def _plain(path: str) -> Problem:
 
 def _missing(path: str, team: str = "") -> Problem:
     """A team without a key."""
+    made = _set(path)
     return Problem(
         path=path,
         reason="is missing" if team else "has no value",
-        remedy=f"{_set(path)}, or leave the team out",
+        remedy=f"{made}, or leave the team out",
         rule="missing-key",
-        candidates=(leave_out(team or path, "leave the team out"),),
+        # Without the last team there would be no keys, which lets everybody in.
+        candidates=(
+            leave_out(team or path, "leave the team out"),
+            outside(f"{made[:1].lower()}{made[1:]}"),
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from models.access import AccessSettings, KeySettings
 from models.access_keys import ACCESS, entries_written_out, is_encrypted, section_problems
 from models.problems import Problem
 from models.validation import keys_of, not_a, validated
-from models.ways_out import leave_out
+from models.ways_out import leave_out, outside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,10 @@ def _without_a_key(section: Mapping[Any, Any]) -> Iterator[Problem]:
             reason="is empty, which would let everybody who reaches the gateway ask every model",
             remedy="Write a key a team, TEAM: {secure: ...}, or leave keys out",
             rule="empty-list",
-            candidates=(leave_out(f"{ACCESS}.keys", "leave keys out to let everybody in"),),
+            candidates=(
+                leave_out(f"{ACCESS}.keys", "leave keys out to let everybody in"),
+                outside("write a key a team, TEAM: {secure: ...}"),
+            ),
         )
 
 

@@ -119,6 +119,8 @@ ServiceAccountEmail = Annotated[str, AfterValidator(_service_account)]
 ServedName = Annotated[str, AfterValidator(_served_name)]
 # The team of a key: a label of metrics and logs, the name of a policy, a key of a Secret.
 TeamName = Annotated[str, dns_1035_label(63)]
+# Of Cloud Armor, as all of Compute Engine's names.
+PolicyName = Annotated[str, dns_1035_label(63)]
 Zone = Annotated[str, AfterValidator(_zone)]
 # Not strict, so that the file's lists become the tuples that a frozen object needs.
 Zones = Annotated[tuple[Zone, ...], Field(strict=False, min_length=1)]

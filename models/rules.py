@@ -239,7 +239,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "config-map-size",
-        "Models of one family that make a ConfigMap above 1 MiB.",
+        "Models of one family, or keys with many models each, that make a ConfigMap above 1 MiB.",
         "planning/checks/kubernetes_object_size.py",
     ),
     _stop(

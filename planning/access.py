@@ -12,9 +12,10 @@ _CPU_MILLIS: Final = 250
 # Envoy 1.40 at rest, measured on x86-64, 2026-11: 68 MiB.
 _AT_REST_MIB: Final = 68
 # Reading `model` from a body takes 6 to 7 times its size for one long string, as an image is, and
-# 38 times for arrays of numbers, as token input is: 303 MiB for 8 MiB, 1.2 GiB for 32 MiB
-# (Envoy 1.40's json_to_metadata, measured 2026-11). A worker reads one body at a time.
-_READING_FACTOR: Final = 38
+# 91 times for an array of numbers of one digit, the most expensive form that was found: 363 MiB for
+# 4 MiB; of five digits, as token input is, 32 times (Envoy 1.40's json_to_metadata, measured
+# 2026-11). A worker reads one body at a time.
+_READING_FACTOR: Final = 92
 # Bodies that have come in while others are read, or that the backend has not yet taken.
 _BODIES_HELD: Final = 32
 _STEP_MIB: Final = 64
@@ -115,7 +116,7 @@ def access_plan(settings: AccessSettings, service: str) -> AccessPlan:
 def gateway_memory_mib(max_body_mib: int) -> int:
     """Memory of a gateway's pod in MiB, in steps of 64: at rest, reading, and bodies held.
 
-    8 MiB need 960 MiB, 32 MiB need 3,584: each worker may read a body of the largest size in the
+    8 MiB need 1,856 MiB, 32 MiB need 7,040: each worker may read a body of the largest size in the
     most expensive form, and the allocator keeps what it has taken once.
     """
     needed = _AT_REST_MIB + (_WORKERS * _READING_FACTOR + _BODIES_HELD) * max_body_mib

@@ -25,13 +25,15 @@ def limits_file(access: AccessPlan) -> str:
         for key in access.keys
         if key.requests_per_minute is not None
     }
+    # A rollout has one pod more. A part below one token would refuse the team for ever.
+    most_pods = access.gateway.replicas + 1
     options: dict[str, Any] = {}
     if limits:
         options = {
             "descriptors": [
                 {
                     "entries": [{"key": "team", "value": team}],
-                    "token_bucket": _bucket(per_minute),
+                    "token_bucket": _bucket(per_minute, max(per_minute, most_pods)),
                 }
                 for team, per_minute in limits.items()
             ],
@@ -47,7 +49,7 @@ def limits_file(access: AccessPlan) -> str:
             typed_config=typed(
                 "extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
                 stat_prefix=LIMITS,
-                token_bucket=_bucket(_UNLIMITED),
+                token_bucket=_bucket(_UNLIMITED, _UNLIMITED),
                 filter_enabled=_ALWAYS,
                 filter_enforced=_ALWAYS,
                 enable_x_ratelimit_headers="DRAFT_VERSION_03",
@@ -58,8 +60,8 @@ def limits_file(access: AccessPlan) -> str:
     )
 
 
-def _bucket(per_minute: int) -> dict[str, Any]:
-    return {"max_tokens": per_minute, "tokens_per_fill": per_minute, "fill_interval": _MINUTE}
+def _bucket(per_minute: int, at_once: int) -> dict[str, Any]:
+    return {"max_tokens": at_once, "tokens_per_fill": per_minute, "fill_interval": _MINUTE}
 
 
 def _team_action() -> dict[str, Any]:

@@ -11,7 +11,8 @@ from manifests.gateway.clusters import socket_address
 from manifests.gateway.places import LIVE_PATH, METRICS_PATH, Places
 from manifests.gateway.typed import typed
 
-_ADMIN: Final = "admin"
+# No model has this name, because it begins with '-': its requests would go to the admin interface.
+_ADMIN: Final = "-admin"
 # Prefixes: Envoy compares them with path and query together.
 _ADMIN_PATHS: Final = ("/ready", "/stats", "/drain_listeners")
 _LOOPBACK: Final = "127.0.0.1"

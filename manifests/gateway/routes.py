@@ -78,22 +78,26 @@ def _asked(plan: Plan, model: ModelPlan) -> list[dict[str, Any]]:
     return routes
 
 
-def _canary_shares(plan: Plan, model: ModelPlan) -> list[tuple[ModelPlan, float]]:
-    """The canaries of a model, each with its percentage of what the ones before it leave."""
-    left, shares = 100.0, []
+def _canary_shares(plan: Plan, model: ModelPlan) -> list[tuple[ModelPlan, int]]:
+    """The canaries of a model, each with its percentage and that of the ones before it.
+
+    Envoy draws one number a request and compares it with each route's fraction, so the second
+    canary gets what lies between the first sum and its own.
+    """
+    shared, shares = 0, []
     for canary in plan.models:
         if canary.canary_of == model.name and canary.canary_percent > 0:
-            shares.append((canary, min(100.0, 100 * canary.canary_percent / left)))
-            left = max(left - canary.canary_percent, 0.0001)
+            shared += canary.canary_percent
+            shares.append((canary, min(100, shared)))
     return shares
 
 
 def _canary_route(
-    plan: Plan, named: dict[str, Any], canary: ModelPlan, percent: float
+    plan: Plan, named: dict[str, Any], canary: ModelPlan, percent: int
 ) -> dict[str, Any]:
     route = _model_route(plan, canary, named)
     route["match"]["runtime_fraction"] = {
-        "default_value": {"numerator": round(percent * 10_000), "denominator": "MILLION"}
+        "default_value": {"numerator": percent, "denominator": "HUNDRED"}
     }
     # The canary's application knows only its own name. Numbers above 2**53 lose their last digits.
     route["typed_per_filter_config"] = {

@@ -20,7 +20,8 @@ from manifests.gateway.typed import file_text, typed, watched_source
 from planning import AccessPlan, Plan
 
 MIB: Final = 1024 * 1024
-PEERS: Final = "peers"
+# No model has this name, because it begins with '-': a model's cluster is named after the model.
+PEERS: Final = "-peers"
 # Google's load balancers keep idle connections for 600 s, and the side that asks must end them.
 _IDLE: Final = "620s"
 # A body of 32 MiB over a line of 1 Mbit/s takes 270 s.

@@ -26,6 +26,7 @@ from planning.checks.engine_arguments import engine_argument_problems
 from planning.checks.engine_metrics import engine_metrics_problems
 from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
+from planning.checks.gateway_size import gateway_size_problems
 from planning.checks.gpu_driver import driver_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems
 from planning.checks.hf_overrides import hf_override_problems
@@ -99,6 +100,7 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     router_capacity_problems,
     object_size_problems,
     off_hours_problems,
+    gateway_size_problems,
     quota_problems,
     budget_problems,
 )

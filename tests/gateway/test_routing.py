@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -210,3 +211,12 @@ def test_metrics_have_team_and_model_as_labels(gateway: Gateway) -> None:
 def test_the_admin_interface_does_not_show_the_configuration(gateway: Gateway) -> None:
     with pytest.raises(OSError, match="403"):
         gateway.admin("/config_dump")
+
+
+@pytest.mark.parametrize("name", ["admin", "peers", "metrics", "requests"])
+def test_a_model_may_be_named_as_a_part_of_the_gateway(
+    tmp_path: Path, backend: Backend, name: str
+) -> None:
+    plan = gateway_plan(key("all"), models=(model(name),))
+    with running_gateway(tmp_path, plan, {"": backend.port}) as running:
+        assert chat(running, name, "all").json["path"] == f"/{name}/v1/chat/completions"

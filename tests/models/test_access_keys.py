@@ -126,6 +126,31 @@ def test_no_keys_written_out_is_no_permission_for_all() -> None:
     assert not reading.access_complete
 
 
+@pytest.mark.parametrize("keys", [{}, {"search": None}, {"search": {}}])
+def test_letting_everybody_in_is_not_the_only_way_out(keys: Any) -> None:
+    (problem,) = read(keys=keys).problems
+    assert any(not way.edits and "a key" in way.words for way in problem.candidates)
+
+
+def test_a_section_in_one_text_is_not_shown() -> None:
+    """As `pulumi config set ray-llm:access TEXT` writes it."""
+    text = f'{{"keys": {{"search": "{KEY}"}}}}'
+    reading = read_stack("dev", {**GOOD, "ray-llm:access": text})
+    assert KEY not in said(reading.problems) + repr(reading.values)
+
+
+def test_keys_that_are_encrypted_together_are_not_to_be_written_in_plain_text() -> None:
+    (problem,) = read(keys=SECURE).problems
+    assert problem.rule == "misplaced-secret"
+    assert "encrypt each key by itself" in problem.remedy
+
+
+@pytest.mark.parametrize("name", ["X Y/z", "projects/p/global/securityPolicies/a", "1a"])
+def test_a_security_policy_has_a_name_of_compute_engine(name: str) -> None:
+    (problem,) = read(exposure="external", keys={"a": SECURE}, securityPolicy=name).problems
+    assert problem.path == "ray-llm:access.securityPolicy"
+
+
 def test_a_broken_part_hides_nothing_about_the_others() -> None:
     reading = read(
         exposure="intern",

@@ -33,10 +33,10 @@ def test_the_gateway_is_named_after_the_service() -> None:
     assert plan.exposure is Exposure.NONE
 
 
-@pytest.mark.parametrize(("body", "memory"), [(1, 192), (8, 960), (16, 1856), (32, 3584)])
+@pytest.mark.parametrize(("body", "memory"), [(1, 320), (8, 1856), (16, 3584), (32, 7040)])
 def test_memory_holds_the_most_expensive_bodies_of_both_workers(body: int, memory: int) -> None:
     assert gateway_memory_mib(body) == memory
-    assert memory >= 68 + 2 * 38 * body
+    assert memory >= 68 + 2 * 92 * body
 
 
 def test_the_url_is_the_host_s_or_the_service_s() -> None:

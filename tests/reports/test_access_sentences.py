@@ -39,7 +39,7 @@ def test_a_plan_names_url_exposure_keys_limits_and_canaries() -> None:
     said = access_sentences(summary(EXTERNAL, percent=5))
     assert said == (
         "Gateway: all models answer at one URL, https://llm.acme.example/v1, reached from the "
-        "internet with a certificate of Google's; 2 replicas of 960 MiB for bodies of at most 8 "
+        "internet with a certificate of Google's; 2 replicas of 1856 MiB for bodies of at most 8 "
         "MiB.",
         "Keys: search: all models; support: qwen2.5-0.5b-instruct, 60 requests a minute.",
         "Canary: b gets 5 % of the requests for qwen2.5-0.5b-instruct.",

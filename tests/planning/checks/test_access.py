@@ -119,9 +119,12 @@ def test_a_certificate_is_managed_or_a_secret(certificate: str) -> None:
 
 
 @pytest.mark.parametrize("exposure", ["none", "internal"])
-@pytest.mark.parametrize("key", ["host", "certificate", "securityPolicy"])
-def test_what_an_exposure_cannot_use_stops(exposure: str, key: str) -> None:
-    problem = only({"exposure": exposure, key: "llm.acme", "keys": KEYS}, "access-unused")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("host", "llm.acme"), ("certificate", "llm.acme"), ("securityPolicy", "armor")],
+)
+def test_what_an_exposure_cannot_use_stops(exposure: str, key: str, value: str) -> None:
+    problem = only({"exposure": exposure, key: value, "keys": KEYS}, "access-unused")
     assert problem.path == f"ray-llm:access.{key}"
     assert f"leave access.{key} out" in [way.words for way in problem.ways]
 
@@ -145,7 +148,7 @@ def test_the_vpc_network_without_keys_warns_and_can_be_accepted() -> None:
 
 def test_a_limit_needs_a_key() -> None:
     problem = only({"limits": {"requestsPerMinute": 600}}, "access-limit")
-    assert [way.words for way in problem.ways] == ["leave the limit out"]
+    assert problem.ways[0].words == "leave the limit out"
 
 
 @pytest.mark.parametrize("limits", [{"requestsPerMinute": 0}, {"requestsPerMinute": -1}])
@@ -245,3 +248,22 @@ def test_no_way_out_loses_a_key() -> None:
     plan = make_plan(changed)
     assert plan.access is not None
     assert [key.team for key in plan.access.keys] == ["search"]
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        {**EXTERNAL, "keys": None},
+        {"limits": {"requestsPerMinute": 60}},
+    ],
+)
+def test_a_key_is_a_way_out_where_one_is_missing(access: dict[str, Any]) -> None:
+    stated = {key: value for key, value in access.items() if value is not None}
+    rule = "access-without-keys" if "exposure" in stated else "access-limit"
+    assert "add a key" in only(stated, rule).sentence().lower()
+
+
+@pytest.mark.parametrize("other", ["search-key", "search-key/versions/latest"])
+def test_two_teams_cannot_have_one_secret(other: str) -> None:
+    keys = {"a": {"secretManager": "search-key"}, "b": {"secretManager": other}}
+    assert only({"keys": keys}, "access-key-twice").path == "ray-llm:access.keys.b"
