@@ -1,8 +1,7 @@
 """Writes from where the gateway can be reached: its Service and the load balancer before it.
 
 - none: a Service of type ClusterIP.
-- internal: GKE's internal passthrough load balancer, on port 80, or on 443 if the gateway has the
-  certificate of a Secret.
+- internal: GKE's internal passthrough load balancer, on port 80.
 - external with a Secret's certificate: GKE's external passthrough load balancer on port 443; the
   gateway ends TLS.
 - external with a managed certificate: a GKE Gateway, whose load balancer ends TLS with a
