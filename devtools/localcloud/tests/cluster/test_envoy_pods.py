@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -176,21 +177,29 @@ def ready(cluster: RunningCluster, name: str) -> int:
     return int(status.get("readyReplicas", 0))
 
 
-@pytest.fixture
-def cluster(local_cluster: RunningCluster) -> RunningCluster:
-    local_cluster.node_pool(
-        {
-            "name": "cpus",
-            "machineType": "e2-standard-4",
-            "zones": ["us-central1-a"],
-            "totalMin": 1,
-            "totalMax": 1,
-            "allocatable": {"cpu": "3", "memory": "12Gi", "pods": "30"},
-        }
-    )
+@pytest.fixture(scope="module")
+def cluster(local_cluster: RunningCluster) -> Iterator[RunningCluster]:
+    """A cluster with a namespace and a node; other tests then find neither."""
+    pool = {
+        "name": "cpus",
+        "machineType": "e2-standard-4",
+        "zones": ["us-central1-a"],
+        "totalMin": 1,
+        "totalMax": 1,
+        "allocatable": {"cpu": "3", "memory": "12Gi", "pods": "30"},
+    }
+    local_cluster.node_pool(pool)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "envoys"}}
     local_cluster.apply(namespace)
-    return local_cluster
+    yield local_cluster
+    local_cluster.delete(NAMESPACE)
+    (local_cluster.state.folder / "node-pools" / "cpus.json").unlink()
+    eventually(lambda: is_gone(local_cluster), "namespace and node are gone", seconds=60)
+
+
+def is_gone(cluster: RunningCluster) -> bool:
+    names = {item["metadata"]["name"] for item in cluster.items("/api/v1/namespaces")}
+    return "envoys" not in names and not cluster.nodes("cpus")
 
 
 def test_envoys_answer_through_services_and_see_changed_files(cluster: RunningCluster) -> None:
