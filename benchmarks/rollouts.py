@@ -52,6 +52,8 @@ STREAMS: Final = 4
 # Longer than a client waits that is held while an engine loads, so that it shows how long that is.
 PATIENCE_SECONDS: Final = 400.0
 IN_PLACE: Final = "in-place"
+# The context length that edits of a model give it, in tokens.
+LONGER: Final = 2048
 
 Config = dict[str, Any]
 
@@ -95,7 +97,7 @@ class Kind:
 
 
 def _longer(model: Config) -> Config:
-    return {**model, "contextLength": 2048}
+    return {**model, "contextLength": LONGER}
 
 
 def _with_pool(config: Config, tier: str, nodes: int) -> Config:
@@ -211,7 +213,7 @@ def edited_in_place(serve_config: str) -> str:
     """The serve config with an edit of `steady` under the application's old name."""
     config = yaml.safe_load(serve_config)
     [application] = [each for each in config["applications"] if each["route_prefix"] == "/steady"]
-    application["args"]["llm_configs"][0]["engine_kwargs"]["max_model_len"] = 2048
+    application["args"]["llm_configs"][0]["engine_kwargs"]["max_model_len"] = LONGER
     return serve_config_text(config)
 
 
@@ -286,7 +288,11 @@ class Measured:
         with self._load(tuple(kind.asked)) as load:
             if kind.streams:
                 thread.start()
-            failed = self._edit_in_place() if kind.in_place else self._up(kind)
+            failed = ""
+            if kind.in_place:
+                self._serve(edited_in_place(written), LONGER)
+            else:
+                failed = self._up(kind)
             if "ray-llm:versions" in kind.after and kind.after != kind.before:
                 self._await_one_cluster(clusters, kind)
             if kind.streams:
@@ -307,10 +313,6 @@ class Measured:
         """One `up`; what it printed if it failed."""
         done = self._service.write(kind.after).up()
         return done.stdout + done.stderr if done.returncode else ""
-
-    def _edit_in_place(self) -> str:
-        self._serve(edited_in_place(self._serve_config()), 2048)
-        return ""
 
     def _serve_config(self) -> str:
         return str(self._service.cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"])

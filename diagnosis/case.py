@@ -10,13 +10,14 @@ from diagnosis.replicas import applications
 from diagnosis.snapshot import (
     Object,
     Snapshot,
+    cluster_named,
     condition,
     created,
     labels,
     listed,
     metadata,
     moment,
-    status,
+    pending_cluster,
 )
 from planning import ModelPlan, Plan, PoolPlan
 
@@ -46,14 +47,12 @@ class Case:
     @property
     def active(self) -> str:
         """The Ray cluster that answers; empty if KubeRay names none."""
-        found = status(self.snapshot.ray_service).get("activeServiceStatus") or {}
-        return str(found.get("rayClusterName") or "")
+        return cluster_named(self.snapshot.ray_service, "activeServiceStatus")
 
     @property
     def pending(self) -> str:
         """The Ray cluster that KubeRay is starting; empty if there is none."""
-        found = status(self.snapshot.ray_service).get("pendingServiceStatus") or {}
-        return str(found.get("rayClusterName") or "")
+        return pending_cluster(self.snapshot.ray_service)
 
     def ray_pods(self, cluster: str = "") -> Iterator[Object]:
         """The pods of a Ray cluster, or of all, without those that are being deleted."""
@@ -62,13 +61,18 @@ class Case:
             if own and (not cluster or own == cluster) and not is_leaving(pod):
                 yield pod
 
+    def pods_of_group(self, group: str) -> Iterator[Object]:
+        """The pods of a worker group, that of a GPU pool for instance."""
+        return (pod for pod in self.ray_pods() if labels(pod).get(GROUP_LABEL) == group)
+
+    @property
+    def service_subject(self) -> str:
+        """The RayService in words."""
+        return f"RayService {self.plan.service.namespace}/{self.plan.service.name}"
+
     def head(self) -> Object | None:
         """The head's pod of the cluster that answers, or of the only one there is."""
-        heads = [
-            pod
-            for pod in self.ray_pods(self.active or self.pending)
-            if labels(pod).get(TYPE_LABEL) == "head"
-        ]
+        heads = [pod for pod in self.ray_pods(self.active or self.pending) if is_head(pod)]
         return max(heads, key=lambda pod: created(pod) or self.snapshot.now, default=None)
 
     def pool(self, pod: Object) -> PoolPlan | None:
@@ -83,7 +87,7 @@ class Case:
     def subject(self, pod: Object) -> str:
         """What a pod is for, in words: its pool and models, or the head."""
         group = str(labels(pod).get(GROUP_LABEL) or "")
-        if labels(pod).get(TYPE_LABEL) == "head":
+        if is_head(pod):
             return "the Ray head"
         pool = self.pool(pod)
         models = ", ".join(model.name for model in self.models_of(pool)) if pool else ""
@@ -121,6 +125,11 @@ class Case:
             str(self.serve.get(model.name, {}).get("status")) == "RUNNING"
             for model in self.plan.models
         )
+
+
+def is_head(pod: Object) -> bool:
+    """Whether a pod is the head of a Ray cluster."""
+    return labels(pod).get(TYPE_LABEL) == "head"
 
 
 def is_leaving(item: Object) -> bool:

@@ -22,7 +22,16 @@ from diagnosis.cluster_api import (
 )
 from diagnosis.engine_metrics import engine_load
 from diagnosis.replicas import Replica, engine_replicas, names_cause_elsewhere, pod_of
-from diagnosis.snapshot import EngineLoad, Object, Part, Snapshot, Unseen, listed, name, status
+from diagnosis.snapshot import (
+    EngineLoad,
+    Object,
+    Part,
+    Snapshot,
+    Unseen,
+    listed,
+    name,
+    pending_cluster,
+)
 from diagnosis.unreachable import UnreachableError
 from manifests import APPLICATIONS
 from planning import Plan
@@ -142,7 +151,7 @@ def _gather(api: ClusterApi, target: Target, pool: ThreadPoolExecutor) -> Snapsh
     if ray_service is not None and not _is_object(ray_service):
         gathering.unseen.append(Unseen(part=Part.RAY_SERVICE, why="the answer is no object"))
         ray_service = None
-    upcoming = _upcoming(ray_service)
+    upcoming = pending_cluster(ray_service)
     starting = ask(target.dashboard(upcoming, APPLICATIONS)) if upcoming else None
     found = {part: tuple(_items(gathering.got(part, future, {}))) for part, future in many}
     details = gathering.got(Part.SERVE, serve, None)
@@ -185,11 +194,6 @@ def _is_object(item: Object) -> bool:
     """Whether this is an object as every API server sends it; rules need not doubt that."""
     metadata = item.get("metadata")
     return isinstance(metadata, dict) and isinstance(metadata.get("labels") or {}, dict)
-
-
-def _upcoming(ray_service: Object | None) -> str:
-    pending = status(ray_service).get("pendingServiceStatus") or {}
-    return str(pending.get("rayClusterName") or "")
 
 
 def _once(unseen: list[Unseen]) -> tuple[Unseen, ...]:

@@ -14,7 +14,7 @@ from diagnosis.gathering import Target, gather
 from diagnosis.log_lines import Log, LogLine, dated, in_order
 from diagnosis.replicas import Replica, actor_in, pod_of, replicas_of
 from diagnosis.rules.engines import since_of
-from diagnosis.snapshot import Object, Part, Snapshot, created, labels, last_seen, name
+from diagnosis.snapshot import Object, Part, Snapshot, created, last_seen, name
 from manifests import failure_messages
 from planning import ModelPlan, Plan
 
@@ -104,11 +104,7 @@ def _questions(
             questions += list(_of_actor(target, cluster, actor, started))
     if not pods:
         # No replica runs: the pods of its pool say what they wait for.
-        pods = {
-            name(pod): pod
-            for pod in case.ray_pods()
-            if labels(pod).get("ray.io/group") == model.pool
-        }
+        pods = {name(pod): pod for pod in case.pods_of_group(model.pool)}
     for pod in pods:
         params = {"container": _CONTAINER, "timestamps": "true", "tailLines": str(LINES)}
         if since:

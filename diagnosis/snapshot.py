@@ -165,6 +165,17 @@ def status(item: Object | None) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def cluster_named(ray_service: Object | None, part: str) -> str:
+    """The Ray cluster that a part of a RayService's status names; empty if it names none."""
+    found = status(ray_service).get(part) or {}
+    return str(found.get("rayClusterName") or "")
+
+
+def pending_cluster(ray_service: Object | None) -> str:
+    """The Ray cluster that KubeRay is starting beside another; empty if there is none."""
+    return cluster_named(ray_service, "pendingServiceStatus")
+
+
 def condition(item: Object | None, kind: str) -> Mapping[str, Any]:
     """A condition of an object; empty if it has none of that type."""
     for found in status(item).get("conditions") or ():

@@ -8,7 +8,7 @@ from diagnosis.case import Case
 from diagnosis.finding import one_line
 from diagnosis.replicas import Replica, pod_of, replicas_of
 from diagnosis.rules.engines import failure_of, since_of
-from diagnosis.snapshot import Part, Snapshot, condition, labels
+from diagnosis.snapshot import Part, Snapshot, condition
 from planning import ModelPlan, Plan
 
 ASLEEP = "asleep"
@@ -78,8 +78,7 @@ def _word(
         return ASLEEP
     waits = any(
         condition(pod, "PodScheduled").get("reason") == "Unschedulable"
-        for pod in case.ray_pods()
-        if labels(pod).get("ray.io/group") == model.pool
+        for pod in case.pods_of_group(model.pool)
     )
     if status == "DEPLOYING" and waits:
         return "waits for a node"

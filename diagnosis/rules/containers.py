@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from diagnosis.case import Case, is_leaving, is_ready
+from diagnosis.case import Case, is_head, is_leaving, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.snapshot import (
     Object,
     Part,
     condition,
     created,
-    labels,
     last_seen,
     listed,
     moment,
@@ -233,7 +232,6 @@ def _out_of_memory(
     began, end = moment(ended.get("startedAt")), moment(ended.get("finishedAt"))
     at_start = began and end and (end - began).total_seconds() <= _START_SECONDS
     pool = case.pool(pod)
-    is_head = labels(pod).get("ray.io/node-type") == "head"
     advice = (
         "Take a pool whose machine has more memory (machineType, or a larger tier), or a model "
         "whose checkpoint is smaller: while weights load they pass through the pod's memory."
@@ -247,7 +245,9 @@ def _out_of_memory(
         + ("while it started" if at_start else "in flight"),
         since=end or created(pod),
         why=_end(ended) or "OOMKilled",
-        gravity=Gravity.NOTE if is_ready(pod) and case.all_run and not is_head else Gravity.WRONG,
+        gravity=Gravity.NOTE
+        if is_ready(pod) and case.all_run and not is_head(pod)
+        else Gravity.WRONG,
         mend=Mend(
             path=f"{pool.path}.machineType" if pool else "ray-llm:cluster.cpuPool.machineType",
             text=advice,

@@ -70,8 +70,9 @@ def _ray_service(case: Case, live: Mapping[str, Any], wanted: Manifest) -> Itera
         if item.manager and not item.manager.startswith(_OURS)
     ]
     if paths:
-        subject = f"RayService {case.plan.service.namespace}/{case.plan.service.name}"
-        yield _finding(case, subject, "it is not what the stack file would write", paths)
+        yield _finding(
+            case, case.service_subject, "it is not what the stack file would write", paths
+        )
 
 
 def _of_text(live: Any, wanted: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from diagnosis.case import Case, is_ready
+from diagnosis.case import GROUP_LABEL, Case, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.rules.containers import AUTOSCALER
 from diagnosis.snapshot import Object, condition, created, labels, listed, moment, name, status
@@ -176,7 +176,7 @@ def second_cluster(case: Case) -> Iterator[Finding]:
             mend=Mend(text="Wait: KubeRay switches when every model runs there."),
         )
         return
-    groups = sorted({str(labels(pod).get("ray.io/group")) for pod in waiting})
+    groups = sorted({str(labels(pod).get(GROUP_LABEL)) for pod in waiting})
     paths = [pool.path for pool in case.plan.pools if pool.id in groups]
     yield Finding(
         rule="second-cluster-waits",

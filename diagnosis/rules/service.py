@@ -23,14 +23,14 @@ _REFUSED: Final = re.compile(r"UpdateDeployments fail: (?P<answer>400.*)", re.DO
 
 def presence(case: Case) -> Iterator[Finding]:
     """The RayService is not there, is being deleted, or is none of this program's."""
-    snapshot, service = case.snapshot, case.plan.service
+    snapshot = case.snapshot
     found = snapshot.ray_service
     up = f"pulumi up --stack {case.plan.stack}"
     if found is None:
         if snapshot.saw(Part.RAY_SERVICE) and not _without_definitions(case):
             yield Finding(
                 rule="service-missing",
-                subject=f"RayService {service.namespace}/{service.name}",
+                subject=case.service_subject,
                 what="it is not in this cluster",
                 why="the API server knows no such object",
                 mend=Mend(
@@ -46,7 +46,7 @@ def presence(case: Case) -> Iterator[Finding]:
         running = sum(1 for _ in case.ray_pods())
         yield Finding(
             rule="service-half-deleted",
-            subject=f"RayService {service.namespace}/{service.name}",
+            subject=case.service_subject,
             what=f"it is half deleted, and {running} pods of it go on (their GPUs are paid for)",
             since=deleted,
             why=f"it waits for its finalizers ({finalizers}), which KubeRay's operator removes",
@@ -64,7 +64,7 @@ def presence(case: Case) -> Iterator[Finding]:
     ):
         yield Finding(
             rule="earlier-layout",
-            subject=f"RayService {service.namespace}/{service.name}",
+            subject=case.service_subject,
             what="another version of this program, or somebody else, wrote it",
             why=f"it has no annotation {JOB_ANNOTATION}; what is said of it may be incomplete",
             gravity=Gravity.NOTE,
@@ -84,12 +84,11 @@ def refusals(case: Case) -> Iterator[Finding]:
     found = case.snapshot.ray_service
     if found is None:
         return
-    subject = f"RayService {case.plan.service.namespace}/{case.plan.service.name}"
     ready = condition(found, "Ready")
     if ready.get("reason") == "ValidationFailed":
         yield Finding(
             rule="service-refused",
-            subject=subject,
+            subject=case.service_subject,
             what="KubeRay refuses it and does nothing with it",
             since=moment(ready.get("lastTransitionTime")),
             why=str(ready.get("message") or "ValidationFailed"),
@@ -101,7 +100,7 @@ def refusals(case: Case) -> Iterator[Finding]:
     if ready.get("reason") == "InitializingTimeout":
         yield Finding(
             rule="service-timed-out",
-            subject=subject,
+            subject=case.service_subject,
             what="it took too long to start, and KubeRay has given it up for good",
             since=moment(ready.get("lastTransitionTime")),
             why=str(ready.get("message") or "InitializingTimeout"),
@@ -118,7 +117,7 @@ def refusals(case: Case) -> Iterator[Finding]:
         if refused and case.age(last_seen(event)) < _REFUSAL_SECONDS:
             yield Finding(
                 rule="config-refused",
-                subject=subject,
+                subject=case.service_subject,
                 what="Ray Serve refuses its serve config, and KubeRay tries again for ever",
                 since=first_seen(event),
                 why=refused["answer"],
@@ -143,7 +142,7 @@ def readiness(case: Case) -> Iterator[Finding]:
     ]
     yield Finding(
         rule="stale-ready",
-        subject=f"RayService {case.plan.service.namespace}/{case.plan.service.name}",
+        subject=case.service_subject,
         what="it says Ready, which is not true of every model",
         since=moment(ready.get("lastTransitionTime")),
         why="; ".join(down),
