@@ -68,7 +68,7 @@ cluster-down: env ## stop that cluster
 cluster-status: env ## print whether that cluster is up, its addresses and its memory use
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test bench bench-rollouts calibration ray-release vllm-configs corpus rules lint lint-workflow schema format
+.PHONY: test bench bench-rollouts bench-gateway calibration ray-release vllm-configs corpus rules lint lint-workflow schema format
 test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -109,6 +109,10 @@ bench: env ## measure planning, start-up, and updates against an earlier revisio
 # Not a part of `make bench`: each run of all kinds of edit takes half an hour.
 bench-rollouts: cluster-build ## count what clients notice of each kind of edit on the real cluster
 	@$(PY) -m benchmarks.rollouts $(ARGS)
+
+# Not a part of `make bench`: its figures need a quiet machine.
+bench-gateway: env ## measure the gateway: added latency, memory, and what edits lose
+	@$(PY) -m benchmarks.gateway $(ARGS)
 
 calibration: env ## compare the memory estimate with the logs of real engines
 	@$(PY) -m tests.planning.sizing.memory_calibration

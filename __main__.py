@@ -3,18 +3,22 @@
 from pulumi import ResourceOptions
 
 from components import (
+    Gateway,
+    GatewayArgs,
     GkeCluster,
     GkeClusterArgs,
     GpuNodePools,
     GpuNodePoolsArgs,
     KubeRayOperator,
     KubeRayOperatorArgs,
+    OffHours,
+    OffHoursArgs,
     RayLlmService,
     RayLlmServiceArgs,
     StackConfig,
     export_stack_outputs,
 )
-from manifests import service_manifests
+from manifests import access_manifests, service_manifests
 
 config = StackConfig.of_running_stack()
 plan = config.announced_plan()
@@ -33,12 +37,25 @@ kuberay = KubeRayOperator(
     ResourceOptions(provider=cluster.provider, depends_on=[cluster]),
 )
 
+manifests = service_manifests(plan)
 service = RayLlmService(
     "llm",
-    RayLlmServiceArgs(
-        manifests=service_manifests(plan), hugging_face_token=config.hugging_face_token
-    ),
+    RayLlmServiceArgs(manifests=manifests, hugging_face_token=config.hugging_face_token),
     ResourceOptions(provider=cluster.provider, depends_on=[gpu_pools, kuberay]),
 )
 
-export_stack_outputs(plan, cluster, service)
+access = access_manifests(plan)
+gateway = access and Gateway(
+    "gateway",
+    GatewayArgs(manifests=access, keys=config.access_keys, after=[service]),
+    ResourceOptions(provider=cluster.provider),
+)
+
+if manifests.off_hours is not None:
+    OffHours(
+        "off-hours",
+        OffHoursArgs(manifests=manifests.off_hours),
+        ResourceOptions(provider=cluster.provider, depends_on=[service]),
+    )
+
+export_stack_outputs(plan, cluster, service, gateway)

@@ -12,6 +12,8 @@ import pulumi
 from manifests import ServiceManifests, service_manifests
 from models.problems import Problem, StackError, stops
 from models.reading import Reading, empty_list, reading_of
+from models.service import ServiceSettings
+from models.settings import with_paths
 from models.stack import (
     ClusterSettings,
     CpuPoolSettings,
@@ -21,10 +23,8 @@ from models.stack import (
     KubeRaySettings,
     ModelDeployment,
     RolloutSettings,
-    ServiceSettings,
     StackSettings,
     Versions,
-    with_paths,
 )
 from planning import Plan, PoolPlan, gpu_pools, make_plan
 

@@ -12,9 +12,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_gcp import container
 
+from components.cloud_nat import cloud_nat
 from components.explained_record import explained_record
 from components.kubeconfig import gke_kubeconfig
-from components.node_config import NODE_POOL_IGNORED, node_config
+from components.node_config import NODE_POOL_IGNORED, network_config, node_config
 from components.node_pool_record import record_node_pools
 from models.gke_context import gke_context
 from models.problems import without_secrets
@@ -23,9 +24,10 @@ from planning import CpuPoolPlan, Plan
 from reports.pool_fields import cpu_pool_fields
 from rollouts import cluster_fields, cluster_problem, cluster_sentence
 
-# Fields to ignore: deleting the default pool makes the provider report them as changed, and
-# changing them would replace the cluster (https://github.com/pulumi/pulumi/issues/8991).
-CLUSTER_IGNORED = ["nodeConfig", "initialNodeCount"]
+# Fields to ignore. Of the first two, deleting the default pool makes the provider report them as
+# changed, and changing them would replace the cluster (https://github.com/pulumi/pulumi/issues/8991).
+# So would private nodes as a setting of the cluster, which each pool can change in place.
+CLUSTER_IGNORED = ["nodeConfig", "initialNodeCount", "privateClusterConfig"]
 
 # System metrics of pods and nodes, and of GPUs from NVIDIA's DCGM; the list replaces GKE's own.
 _MONITORED = ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT", "KUBELET", "CADVISOR", "DCGM"]
@@ -43,7 +45,12 @@ class GkeClusterArgs:
     context: for an adopted cluster, the kubeconfig context that leads to it; without it, Google is
         asked for the address.
     kuberay_addon: whether GKE runs the KubeRay operator itself.
-    node_service_account: e-mail of the CPU nodes' Google service account; by default GKE's own.
+    gateway_api: whether GKE makes load balancers of Gateway objects, as an external gateway with a
+        managed certificate needs it. It is switched on in place.
+    makes_cloud_nat: whether the network gets a gateway of Cloud NAT, through which private nodes
+        fetch images and weights.
+    node_service_account: e-mail of the CPU nodes' Google service account; by default that of the
+        plan.
     """
 
     project: str
@@ -60,6 +67,8 @@ class GkeClusterArgs:
     network: str | None = None
     subnetwork: str | None = None
     kuberay_addon: bool = False
+    makes_cloud_nat: bool = False
+    gateway_api: bool = False
     node_service_account: pulumi.Input[str] | None = None
 
     @classmethod
@@ -80,7 +89,9 @@ class GkeClusterArgs:
             release_channel=cluster.release_channel,
             network=cluster.network,
             subnetwork=cluster.subnetwork,
+            makes_cloud_nat=cluster.makes_cloud_nat,
             kuberay_addon=plan.release.install is KubeRayInstall.GKE_ADDON,
+            gateway_api=plan.access is not None and plan.access.managed_certificate,
         )
 
 
@@ -123,7 +134,8 @@ class GkeCluster(pulumi.ComponentResource):
         )
         if not args.existing:
             cluster = self._created(name, args, record)
-            pool = self._cpu_pool(name, args, cluster)
+            nat = cloud_nat(name, args.project, cluster, self) if args.makes_cloud_nat else ()
+            pool = self._cpu_pool(name, args, cluster, nat)
             fields = cpu_pool_fields(args.cpu_pool, args.zones)
             record_node_pools(
                 f"{name}-cpu-pool-record",
@@ -192,7 +204,21 @@ class GkeCluster(pulumi.ComponentResource):
                 network=args.network,
                 subnetwork=args.subnetwork,
                 networking_mode="VPC_NATIVE",
+                # For the pool that GKE makes first and later ones of others; ours say it each.
+                private_cluster_config=(
+                    container.ClusterPrivateClusterConfigArgs(
+                        enable_private_nodes=True, enable_private_endpoint=False
+                    )
+                    if args.cpu_pool.private_nodes
+                    else None
+                ),
+                # Dataplane V2, which enforces network policies. Its change replaces a cluster.
                 datapath_provider="ADVANCED_DATAPATH",
+                gateway_api_config=(
+                    container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD")
+                    if args.gateway_api
+                    else None
+                ),
                 deletion_protection=args.deletion_protection,
                 remove_default_node_pool=True,
                 initial_node_count=1,
@@ -229,7 +255,11 @@ class GkeCluster(pulumi.ComponentResource):
         )
 
     def _cpu_pool(
-        self, name: str, args: GkeClusterArgs, cluster: container.Cluster
+        self,
+        name: str,
+        args: GkeClusterArgs,
+        cluster: container.Cluster,
+        after: Sequence[pulumi.Resource],
     ) -> container.NodePool:
         plan = args.cpu_pool
         return container.NodePool(
@@ -248,13 +278,16 @@ class GkeCluster(pulumi.ComponentResource):
                     machine_type=plan.machine_type,
                     boot_disk_type=plan.boot_disk_type,
                     boot_disk_gb=plan.boot_disk_gb,
-                    service_account=args.node_service_account,
+                    service_account=args.node_service_account or plan.node_service_account,
                 ),
+                network_config=network_config(private_nodes=plan.private_nodes),
                 upgrade_settings=container.NodePoolUpgradeSettingsArgs(
                     max_surge=1, max_unavailable=0
                 ),
             ),
-            pulumi.ResourceOptions(parent=self, ignore_changes=NODE_POOL_IGNORED),
+            pulumi.ResourceOptions(
+                parent=self, depends_on=list(after), ignore_changes=NODE_POOL_IGNORED
+            ),
         )
 
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import pulumi
 from pulumi_gcp import container
 
-from components.node_config import NODE_POOL_IGNORED, node_config
+from components.node_config import NODE_POOL_IGNORED, network_config, node_config
 from components.node_pool_record import record_node_pools
 from manifests import GPU_TYPE_TAINT
 from planning import Plan, PoolPlan
@@ -23,7 +23,7 @@ from reports.pool_fields import gpu_pool_fields
 class GpuNodePoolsArgs:
     """Pools to create in a cluster.
 
-    node_service_account: e-mail of the nodes' Google service account; by default GKE's own.
+    node_service_account: e-mail of the nodes' Google service account; by default that of the plan.
     deletion_protection: whether a preview that would replace a pool is stopped.
     allow: the ids of changes that pass nevertheless; the message has the id.
     """
@@ -106,7 +106,7 @@ class GpuNodePools(pulumi.ComponentResource):
                     boot_disk_type=pool.boot_disk_type,
                     boot_disk_gb=pool.boot_disk_gb,
                     spot=pool.spot,
-                    service_account=args.node_service_account,
+                    service_account=args.node_service_account or pool.node_service_account,
                     guest_accelerators=[
                         container.NodePoolNodeConfigGuestAcceleratorArgs(
                             type=pool.tier.accelerator_type,
@@ -122,6 +122,7 @@ class GpuNodePools(pulumi.ComponentResource):
                         )
                     ],
                 ),
+                network_config=network_config(private_nodes=pool.private_nodes),
                 # One node after the other without a spare one, because there may be neither GPUs
                 # nor quota for a spare.
                 upgrade_settings=container.NodePoolUpgradeSettingsArgs(

@@ -13,12 +13,12 @@ import pulumi
 from components.explained_record import explained_record
 from components.kuberay_crds import CRD_SOURCE, KubeRayCrds
 from components.kubernetes_object import KubernetesObject, with_plugin
+from manifests import OPERATOR_NAMESPACE
 from models.stack import KubeRayInstall
 from planning import Plan
 from rollouts import operator_fields, operator_sentence
 
 CHART_REPOSITORY: Final = "https://ray-project.github.io/kuberay-helm/"
-NAMESPACE: Final = "kuberay-system"
 _CHART: Final = "kuberay-operator"
 
 _INSTALL_TIMEOUT_SECONDS = 900
@@ -44,7 +44,7 @@ class KubeRayOperatorArgs:
 
     version: str
     install: KubeRayInstall = KubeRayInstall.HELM
-    namespace: pulumi.Input[str] = NAMESPACE
+    namespace: pulumi.Input[str] = OPERATOR_NAMESPACE
     keep_crds: bool = True
     crd_source: str = CRD_SOURCE
     chart_source: str = CHART_REPOSITORY

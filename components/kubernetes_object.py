@@ -7,11 +7,18 @@ start and some 60 MiB.
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 
 from manifests import Manifest
+
+COPIED_ANNOTATIONS: Final = {
+    # What reads the Secret would otherwise start without it; the condition says why it is missing.
+    "pulumi.com/waitFor": "condition=Ready",
+    "pulumi.com/timeoutSeconds": "120",
+}
+"""For an ExternalSecret: `up` waits until it has been copied once."""
 
 
 class KubernetesObject(pulumi.CustomResource):

@@ -23,7 +23,7 @@ from components.kubernetes_client import (
     http_client,
     server_message,
 )
-from manifests import MODEL_DEPLOYMENT, RolloutManifest, serve_config_text
+from manifests import MODEL_DEPLOYMENT, RolloutManifest, as_awake, serve_config_text
 from models.problems import without_secrets
 from rollouts import ModelState, Pod, Seen, serve_config
 
@@ -122,9 +122,12 @@ class LiveRayService:
         )
 
     def object(self) -> Mapping[str, Any] | None:
-        """The whole object; None if it is not there. Raises as `state`."""
+        """The whole object, its models awake; None if it is not there. Raises as `state`.
+
+        What the schedule of off-hours changes is no difference from what was deployed.
+        """
         live: Mapping[str, Any] | None = self._asked("read", self._get)
-        return live
+        return live and as_awake(live)
 
     def submit(self, serve_config: Mapping[str, Any], state: State) -> bool:
         """Gives it a serve config; False if somebody else changed it after `state` was read.

@@ -55,3 +55,14 @@ def node_config(
             enable_integrity_monitoring=True,
         ),
     )
+
+
+def network_config(*, private_nodes: bool | None) -> container.NodePoolNetworkConfigArgs | None:
+    """The network of one pool.
+
+    private_nodes: a change of it lets GKE replace the nodes one after the other; None leaves a pool
+        as it is, and a new one is as private as its cluster.
+    """
+    if private_nodes is None:
+        return None
+    return container.NodePoolNetworkConfigArgs(enable_private_nodes=private_nodes)

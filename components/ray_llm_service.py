@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 
 from components.cluster_access import AccessOfProvider
-from components.kubernetes_object import KubernetesObject, with_annotations
+from components.kubernetes_object import COPIED_ANNOTATIONS, KubernetesObject, with_annotations
 from components.rollout_hook import RolloutHooks
 from manifests import (
     SMOKE_TEST_DEADLINE_SECONDS,
@@ -101,6 +101,8 @@ class RayLlmService(pulumi.ComponentResource):
         ]
         if args.hugging_face_token is not None:
             configs.append(self._secret(name, manifests, args.hugging_face_token, namespace))
+        configs += self._external_secrets(name, manifests, namespace)
+        KubernetesObject(f"{name}-head-budget", manifests.head_disruption_budget, in_namespace)
         hooks = self._hooks(manifests)
         service = self._ray_service(name, manifests.ray_service, hooks, [*namespace, *configs])
         self._smoke_test(name, manifests.smoke_test, hooks, namespace, service)
@@ -134,6 +136,24 @@ class RayLlmService(pulumi.ComponentResource):
             # The API server answers with the token in `data`, whatever was sent.
             secret_outputs=("data", "stringData"),
         )
+
+    def _external_secrets(
+        self, name: str, manifests: ServiceManifests, after: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """What copies secrets from elsewhere; `up` waits until each has been copied once."""
+        made: list[pulumi.Resource] = []
+        for manifest in manifests.external_secrets:
+            kind = manifest["kind"]
+            copies = kind == "ExternalSecret"
+            made.append(
+                KubernetesObject(
+                    f"{name}-{manifest['metadata']['name']}-{kind.lower()}",
+                    manifest,
+                    pulumi.ResourceOptions(parent=self, depends_on=[*after, *made]),
+                    annotations=COPIED_ANNOTATIONS if copies else None,
+                )
+            )
+        return made
 
     def _hooks(self, manifests: ServiceManifests) -> RolloutHooks:
         return RolloutHooks(

@@ -13,6 +13,7 @@ record alone, its hook puts the models back.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -20,7 +21,7 @@ import pulumi
 from components.cluster_access import AccessOfProvider, ClusterAccess
 from components.explained_record import recorded
 from components.preview_messages import say, stop_or_say
-from manifests import RolloutManifest
+from manifests import OFF_HOURS_EVERY_MINUTES, RolloutManifest, as_awake, schedule_of
 from models.stack import RolloutStrategy, WithoutRoom
 from rollouts import (
     NOTHING_CHANGES,
@@ -29,6 +30,7 @@ from rollouts import (
     Kind,
     Rollout,
     Room,
+    Sentence,
     ServiceFields,
     as_live,
     change_problems,
@@ -38,6 +40,7 @@ from rollouts import (
     service_fields,
     service_problems,
     service_sentence,
+    waking_sentence,
 )
 
 if TYPE_CHECKING:
@@ -133,7 +136,8 @@ class _RollingOut:
     async def __call__(self, args: pulumi.ResourceHookArgs) -> None:
         new = args.new_inputs or {}
         # After `--refresh`, both are what the cluster has.
-        old = as_live(args.old_inputs or {}, args.old_outputs or args.old_inputs or {})
+        live = as_live(args.old_inputs or {}, args.old_outputs or args.old_inputs or {})
+        old = as_awake(live)
         rollout = self.hooks.predict(old, new)
         if rollout.causes:
             rollout = await self._as_it_answers(rollout, new)
@@ -143,7 +147,9 @@ class _RollingOut:
                 names_release=self.hooks.names_release,
                 expected=self.hooks.manifest.expected,
             )
-            say(found_out or (NOTHING_CHANGES,), self.hooks.owner)
+            wakes = self._wakes(new)
+            said = (*(found_out or (NOTHING_CHANGES,)), *([] if wakes is None else [wakes]))
+            say(said, self.hooks.owner)
         holds = self._judge(old, new, rollout)
         if pulumi.runtime.is_dry_run():
             return
@@ -156,6 +162,15 @@ class _RollingOut:
             if holds:
                 manifest = replace(manifest, without_room=WithoutRoom.HOLD)
             await asyncio.to_thread(lambda: _handover(access, manifest).run(wanted))
+
+    def _wakes(self, new: Mapping[str, Any]) -> Sentence | None:
+        """What sleeps now: the update writes the minima of the day."""
+        schedule = schedule_of(new)
+        if schedule is None:
+            return None
+        now = datetime.now(UTC)
+        expected = self.hooks.manifest.expected
+        return waking_sentence(schedule.asleep(now), new, expected, OFF_HOURS_EVERY_MINUTES)
 
     def _judge(self, old: Mapping[str, Any], new: Mapping[str, Any], rollout: Rollout) -> bool:
         """Whether requests may be held although a setting says no; raises RunError for stops."""

@@ -8,6 +8,7 @@ import json
 
 import pulumi
 
+from components.gateway import Gateway
 from components.gke_cluster import GkeCluster
 from components.ray_llm_service import RayLlmService
 from models.problems import without_secrets
@@ -15,8 +16,21 @@ from planning import Plan
 from reports.plan_data import plan_summary
 
 
-def export_stack_outputs(plan: Plan, cluster: GkeCluster, service: RayLlmService) -> None:
+def export_stack_outputs(
+    plan: Plan, cluster: GkeCluster, service: RayLlmService, gateway: Gateway | None = None
+) -> None:
     """Exports endpoints, commands, the cluster's name, and the plan as one line."""
+    if gateway is not None:
+        pulumi.export("url", gateway.url)
+        pulumi.export(
+            "gateway",
+            {
+                "address": gateway.address,
+                "readKey": gateway.read_key,
+                "firstCurl": gateway.first_curl,
+                "portForward": gateway.port_forward,
+            },
+        )
     pulumi.export("endpoints", service.endpoints)
     pulumi.export(
         "commands",

@@ -3,11 +3,23 @@
 This is all of manifests that other folders import. Inside, `service` brings the writers together.
 """
 
+from manifests.access import AccessManifests, access_manifests
+from manifests.exposure import ExposureManifests, ManagedCertificate
+from manifests.gateway.keys import keys_file
+from manifests.gateway.objects import GatewayManifests, gateway_manifests
+from manifests.gateway.places import LIVE_PATH as GATEWAY_LIVE_PATH
+from manifests.gateway.places import POD as GATEWAY_PLACES
+from manifests.gateway.places import READY_PATH as GATEWAY_READY_PATH
+from manifests.gateway.service import gateway_service
 from manifests.hugging_face_secret import SECRET_NAME
+from manifests.network_policies import OPERATOR_NAMESPACE
+from manifests.off_hours.cron_job import EVERY_MINUTES as OFF_HOURS_EVERY_MINUTES
+from manifests.off_hours.record import as_awake, schedule_of
 from manifests.pods import GKE_NODE_POOL_LABEL
 from manifests.rollout import RolloutManifest
 from manifests.service import (
     Manifest,
+    OffHoursManifests,
     ServiceManifests,
     SmokeTestManifests,
     service_manifests,
@@ -30,22 +42,38 @@ from manifests.yaml_text import yaml_text as serve_config_text
 __all__ = [
     "APPLICATIONS",
     "CAUSE_ELSEWHERE",
+    "GATEWAY_LIVE_PATH",
+    "GATEWAY_PLACES",
+    "GATEWAY_READY_PATH",
     "GKE_NODE_POOL_LABEL",
     "GPU_TYPE_TAINT",
     "JOB_ANNOTATION",
     "MODEL_DEPLOYMENT",
+    "OFF_HOURS_EVERY_MINUTES",
+    "OPERATOR_NAMESPACE",
     "SECRET_NAME",
     "SMOKE_TEST_DEADLINE_SECONDS",
+    "AccessManifests",
+    "ExposureManifests",
+    "GatewayManifests",
+    "ManagedCertificate",
     "Manifest",
+    "OffHoursManifests",
     "RolloutManifest",
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
+    "access_manifests",
     "applications_by_model",
+    "as_awake",
     "deployed_config",
     "engine_error",
     "failure_messages",
+    "gateway_manifests",
+    "gateway_service",
+    "keys_file",
     "root_cause",
+    "schedule_of",
     "serve_config_text",
     "service_manifests",
 ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from manifests.labels import labels
+from manifests.pod_security import namespace_labels
 from planning import Plan
 
 
@@ -11,5 +12,8 @@ def namespace(plan: Plan) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": plan.service.namespace, "labels": labels(plan, "namespace")},
+        "metadata": {
+            "name": plan.service.namespace,
+            "labels": {**labels(plan, "namespace"), **namespace_labels(plan)},
+        },
     }

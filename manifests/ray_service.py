@@ -8,6 +8,7 @@ and versions alone, because a change there makes KubeRay start a second cluster.
 from typing import Any
 
 from manifests.labels import labels
+from manifests.pod_security import ray_container, ray_pod
 from manifests.pods import cpu_node_selector, requests_equal_limits, serve_env
 from manifests.worker_group import gpu_worker_group, router_group
 from planning import Plan
@@ -15,6 +16,7 @@ from planning import Plan
 # How long a worker without a replica stays. If a failed edit is corrected within some minutes, the
 # node and the weights that it has downloaded are still there.
 IDLE_TIMEOUT_SECONDS = 300
+REDIS_PASSWORD_KEY = "password"  # noqa: S105 - the name of the Secret's key
 
 
 def ray_service(
@@ -69,7 +71,9 @@ def ray_cluster_config(plan: Plan) -> dict[str, Any]:
                 "requests": {"cpu": "500m", "memory": "1Gi"},
                 "limits": {"cpu": "500m", "memory": "1Gi"},
             },
+            **ray_container(plan),
         },
+        **_head_recovery(plan),
         "headGroupSpec": _head_group(plan),
         "workerGroupSpecs": [
             router_group(plan),
@@ -90,6 +94,8 @@ def _head_group(plan: Plan) -> dict[str, Any]:
         "template": {
             "spec": {
                 "restartPolicy": "Never",
+                # The autoscaler beside the head changes the RayCluster's numbers of workers.
+                **ray_pod(plan, needs_token=True),
                 **cpu_node_selector(plan),
                 "containers": [
                     {
@@ -106,8 +112,25 @@ def _head_group(plan: Plan) -> dict[str, Any]:
                         ],
                         "env": serve_env(plan),
                         "resources": requests_equal_limits(plan.head),
+                        **ray_container(plan),
                     }
                 ],
             }
         },
     }
+
+
+def _head_recovery(plan: Plan) -> dict[str, Any]:
+    """Where the head keeps what it knows; empty if only in its memory.
+
+    `externalStorageNamespace` is left out on purpose: KubeRay then takes the uid of the Ray
+    cluster. With a name of ours, a second cluster would start with what the first one wrote there.
+    """
+    recovery = plan.service.head_recovery
+    if recovery is None:
+        return {}
+    options: dict[str, Any] = {"redisAddress": recovery.redis}
+    if recovery.password_secret is not None:
+        reference = {"name": recovery.password_secret, "key": REDIS_PASSWORD_KEY}
+        options["redisPassword"] = {"valueFrom": {"secretKeyRef": reference}}
+    return {"gcsFaultToleranceOptions": options}

@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.config_maps import config_maps
-from manifests.hugging_face_secret import SECRET_KEY, hugging_face_secret
+from manifests.external_secrets import secret_store
+from manifests.head_disruption_budget import head_disruption_budget
+from manifests.hugging_face_secret import SECRET_KEY, external_token, hugging_face_secret
 from manifests.namespace import namespace
+from manifests.off_hours.access import off_hours_access
+from manifests.off_hours.cron_job import off_hours_cron_job
+from manifests.off_hours.record import off_hours_annotation
+from manifests.off_hours.script_files import script_config_map as off_hours_script
 from manifests.ray_service import ray_cluster_config, ray_service
 from manifests.rollout import RolloutManifest, rollout_manifest
 from manifests.serve_config import llm_config, serve_config
@@ -43,18 +49,32 @@ class SmokeTestManifests:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OffHoursManifests:
+    """The CronJob that lets models sleep, the ConfigMap of its script, and its rights."""
+
+    cron_job: Manifest
+    script: Manifest
+    service_account: Manifest
+    role: Manifest
+    role_binding: Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceManifests:
     """The Kubernetes objects of one service, and how people reach it.
 
     config_maps: the LLM configs, one ConfigMap for each model family.
     hugging_face_secret: the Secret without its `stringData`, because no manifest holds the token;
         `token_key` is the key under which the GPU workers read it.
-    needs_hugging_face_token: whether the plan counts on a token.
+    needs_hugging_face_token: whether the plan counts on a token that the program is given.
+    external_secrets: what copies secrets from Secret Manager into the namespace.
+    head_disruption_budget: keeps the Ray head from being evicted.
     names_ray_release: whether the settings say which Ray runs; else it is the program's default.
     rollout: what a hand-over of edited models has to know.
     kuberay: the operator's release; None if it is not installed by this program, and the settings
         do not name it.
     room: what there is for a second Ray cluster beside the first.
+    off_hours: None if no model has any.
     """
 
     namespace: Manifest
@@ -62,6 +82,8 @@ class ServiceManifests:
     hugging_face_secret: Manifest
     token_key: str
     needs_hugging_face_token: bool
+    external_secrets: tuple[Manifest, ...]
+    head_disruption_budget: Manifest
     names_ray_release: bool
     kuberay: str | None
     room: Room
@@ -69,6 +91,7 @@ class ServiceManifests:
     rollout: RolloutManifest
     smoke_test: SmokeTestManifests
     access: ServiceAccess
+    off_hours: OffHoursManifests | None = None
 
 
 def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifests:
@@ -77,7 +100,8 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
     owns_pools: whether the same program creates and deletes the node pools.
     """
     llm_configs = {model.name: llm_config(plan, model) for model in plan.models}
-    serve_text = yaml_text(serve_config(plan, llm_configs))
+    config = serve_config(plan, llm_configs)
+    serve_text = yaml_text(config)
     cluster = ray_cluster_config(plan)
     texts = {name: yaml_text(config) for name, config in llm_configs.items()}
     configs = tuple(config_maps(plan, texts))
@@ -90,12 +114,21 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         config_maps=configs,
         hugging_face_secret=hugging_face_secret(plan),
         token_key=SECRET_KEY,
-        needs_hugging_face_token=plan.has_hugging_face_token,
+        needs_hugging_face_token=plan.has_hugging_face_token and plan.hugging_face_token is None,
+        external_secrets=_external_secrets(plan),
+        head_disruption_budget=head_disruption_budget(plan),
         names_ray_release=plan.release.ray_is_named,
         kuberay=_kuberay(plan),
         room=room,
         ray_service=ray_service(
-            plan, serve_text, cluster, {**job_annotation(job), **_change_annotations(plan, room)}
+            plan,
+            serve_text,
+            cluster,
+            {
+                **job_annotation(job),
+                **_change_annotations(plan, room),
+                **off_hours_annotation(plan.off_hours, config),
+            },
         ),
         rollout=rollout_manifest(plan, job, room, owns_pools=owns_pools),
         smoke_test=SmokeTestManifests(
@@ -106,7 +139,29 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
             role_binding=binding,
         ),
         access=service_access(plan),
+        off_hours=_off_hours(plan),
     )
+
+
+def _off_hours(plan: Plan) -> OffHoursManifests | None:
+    if plan.off_hours is None:
+        return None
+    script = off_hours_script(plan, plan.off_hours)
+    account, role, binding = off_hours_access(plan)
+    return OffHoursManifests(
+        cron_job=off_hours_cron_job(plan, plan.off_hours, script),
+        script=script,
+        service_account=account,
+        role=role,
+        role_binding=binding,
+    )
+
+
+def _external_secrets(plan: Plan) -> tuple[Manifest, ...]:
+    """The store of secrets, if anything is kept there, and the order for the token."""
+    token = external_token(plan)
+    keys = plan.access is not None and any(key.secret_manager for key in plan.access.keys)
+    return (*secret_store(plan), *token) if token or keys else ()
 
 
 def _kuberay(plan: Plan) -> str | None:
@@ -162,6 +217,7 @@ def _head_room(plan: Plan) -> HeadRoom | None:
             sum(model.routers.min for model in plan.models),
             clusters=clusters,
             spare_heads=heads,
+            gateway=None if plan.access is None else plan.access.gateway,
         )
         for clusters, heads in ((1, 0), (2, 0), (1, 1))
     )

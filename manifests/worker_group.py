@@ -19,7 +19,8 @@ https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/
 import json
 from typing import Any
 
-from manifests.hugging_face_secret import SECRET_KEY, SECRET_NAME
+from manifests.hugging_face_secret import SECRET_KEY, mounted_secret
+from manifests.pod_security import ray_container, ray_pod
 from manifests.pods import (
     GKE_NODE_POOL_LABEL,
     cpu_node_selector,
@@ -45,6 +46,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
     """
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
+        **ray_pod(plan),
         "nodeSelector": {GKE_NODE_POOL_LABEL: pool.id},
         "tolerations": [
             {"key": GPU_TAINT, "operator": "Exists", "effect": "NoSchedule"},
@@ -61,7 +63,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
                 "name": "huggingface-token",
                 # Optional on every worker of every stack, so that adding a token does not change
                 # the pods.
-                "secret": {"secretName": SECRET_NAME, "optional": True},
+                "secret": {"secretName": mounted_secret(plan), "optional": True},
             }
         ],
     }
@@ -114,6 +116,7 @@ def router_group(plan: Plan) -> dict[str, Any]:
         "template": {
             "spec": {
                 "restartPolicy": "Never",
+                **ray_pod(plan),
                 **cpu_node_selector(plan),
                 "containers": [
                     {
@@ -123,6 +126,7 @@ def router_group(plan: Plan) -> dict[str, Any]:
                         "ports": worker_ports(plan),
                         "env": serve_env(plan),
                         "resources": requests_equal_limits(group.pod),
+                        **ray_container(plan),
                     }
                 ],
             }
@@ -160,6 +164,7 @@ def _gpu_container(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
             {"name": "TOKENIZERS_PARALLELISM", "value": "false"},
         ],
         "resources": requests_equal_limits(pool.pod),
+        **ray_container(plan),
         "volumeMounts": [
             {"name": "huggingface-token", "mountPath": TOKEN_FOLDER, "readOnly": True}
         ],

@@ -18,12 +18,12 @@ def plain_secret_problems(values: Mapping[str, Any], token_key: str) -> tuple[Pr
     """A problem for each text and key of a configuration that holds a secret.
 
     values: by full key. token_key: the full key of the Hugging Face token; what is wrong with its
-    own value is found elsewhere.
+    own text is found elsewhere.
     """
     return tuple(
         _problem(path, form, token_key)
         for key, value in values.items()
-        if key != token_key
+        if key != token_key or isinstance(value, Mapping)
         for path, form in _found(key, value)
     )
 
@@ -83,8 +83,8 @@ def _problem(path: str, form: SecretForm, token_key: str) -> Problem:
         )
     else:
         remedy = (
-            f"Take it out and revoke it: {token_key}, encrypted, is the only secret that a stack "
-            "can hold"
+            f"Take it out and revoke it: {token_key} and the keys of ray-llm:access, encrypted, "
+            "are the only secrets that a stack can hold"
         )
     return Problem(
         path=path,

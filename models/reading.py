@@ -13,23 +13,26 @@ from typing import Any, Final, TypeVar
 
 from pydantic.alias_generators import to_snake
 
+from models.access_keys import ACCESS, entries_written_out, with_hidden_keys
+from models.access_section import AccessSection, access_section
 from models.catalog import DEFAULT_RAY, ray_releases, releases_meant
 from models.plain_secrets import plain_secret_problems, without_plain_secrets
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
 from models.rules import RETIRED, RULES, acceptable_rules
+from models.settings import Entry, Settings
 from models.spelling import nearest, nearest_of
 from models.stack import (
     ClusterSettings,
-    Entry,
     GpuPoolSettings,
     ModelDeployment,
+    OffHoursWindow,
     PriceSettings,
-    Settings,
     StackSettings,
     Versions,
 )
 from models.stack_keys import KEYS, SECTIONS, TOKEN_KEY
+from models.token_reference import TokenReference
 from models.unknown_keys import unknown_key
 from models.validation import keys_of, not_a, validated
 from models.ways_out import (
@@ -47,6 +50,7 @@ from models.ways_out import (
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
+_ACCESS_KEY: Final = ACCESS.removeprefix(f"{NAMESPACE}:")
 # The keys that every stack needs, and what to write if one is missing.
 REQUIRED: Final[Mapping[str, str]] = {
     "cluster": "Give the cluster's name and zones: {name: llm-dev, zones: [us-central1-a]}",
@@ -64,6 +68,7 @@ class Reading:
     a problem says so and there is no plan, but the rest is still checked: the region is then
     empty, and rules about zones say nothing.
     pools_complete: False if a pool was left out, so that its absence proves nothing.
+    access_complete: the same of `ray-llm:access` and what it says.
     directory: paths in the stack file are relative to it.
     values, secret_keys: what was read, as `read_stack` takes it; no values for settings that a
     program made itself.
@@ -76,6 +81,7 @@ class Reading:
     directory: Path
     values: Mapping[str, Any] | None = field(default=None, repr=False)
     secret_keys: frozenset[str] = frozenset()
+    access_complete: bool = True
 
     def edited(self, edits: Iterable[Edit]) -> "Reading | None":
         """The stack read again with edits; None if they change something that is not there."""
@@ -111,11 +117,16 @@ def read_stack(
     """Reads the configuration of one stack.
 
     values: by full key (`ray-llm:models`, `gcp:project`), parsed, no JSON text.
-    secret_keys: the full keys whose values are encrypted; only the token may be one of them.
+    secret_keys: the full keys whose values are encrypted: the token may be one of them, and
+        `ray-llm:access` if its encrypted values are `{secure: ...}`. Whatever these hold is not
+        kept.
     Never raises for bad values: they become `problems`. Secrets in plain text are among them, and
     are read as `[secret]`.
     """
     origin = f"Pulumi.{stack}.yaml"
+    if values.get(ACCESS) is not None:
+        values = {**values, ACCESS: with_hidden_keys(values[ACCESS])}
+        secret_keys -= {ACCESS}
     secrets = plain_secret_problems(values, f"{NAMESPACE}:{TOKEN_KEY}")
     values = without_plain_secrets(values)
     ours = {
@@ -138,7 +149,15 @@ def read_stack(
     project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
     sections = _sections(readable, problems)
-    problems += _missing("cluster", ours)
+    token = readable.get(TOKEN_KEY)
+    reference = (
+        validated(TokenReference, token, f"{NAMESPACE}:{TOKEN_KEY}")
+        if isinstance(token, Mapping)
+        else (None, ())
+    )
+    problems += reference[1]
+    access = _access(ours, readable)
+    problems += [*access.problems, *_missing("cluster", ours)]
     pools, pools_complete = _entries(
         GpuPoolSettings, "tier", readable.get("gpuPools", list(DEFAULT_POOLS)), "gpuPools", problems
     )
@@ -147,14 +166,18 @@ def read_stack(
         models, _ = _entries(ModelDeployment, "model", readable["models"], "models", problems)
     problems += _missing("models", ours)
     figures = _figures(readable, problems)
+    windows = _windows(readable["offHours"], problems) if "offHours" in readable else ()
     settings = StackSettings.model_construct(
         stack=stack,
         project=project or "",
         region=(region or "") if "cluster" in sections else "",
         has_hugging_face_token=TOKEN_KEY in ours,
+        hugging_face_token=reference[0],
         pools_are_default="gpuPools" not in ours,
         gpu_pools=pools,
         models=models,
+        access=access.settings,
+        off_hours=windows,
         accept=_accepted(readable.get("accept", []), f"{NAMESPACE}:accept", problems),
         **{"cluster": ClusterSettings.model_construct(name="", zones=()), **sections, **figures},
     )
@@ -166,6 +189,7 @@ def read_stack(
         directory=directory,
         values={key: None if key in secret_keys else value for key, value in values.items()},
         secret_keys=secret_keys,
+        access_complete=access.complete,
     )
 
 
@@ -187,6 +211,8 @@ def reading_of(settings: StackSettings, directory: Path = Path()) -> Reading:
 def _values_of(settings: StackSettings) -> dict[str, Any]:
     """Settings as a stack file would hold them, what is left out of them left out."""
     written = settings.model_dump(by_alias=True, exclude_defaults=True)
+    if settings.access is not None:
+        written[_ACCESS_KEY] = entries_written_out(written[_ACCESS_KEY])
     return {
         f"{NAMESPACE}:{key}": float(value) if isinstance(value, Decimal) else value
         for key, value in written.items()
@@ -215,9 +241,17 @@ def _sections(readable: Mapping[str, Any], problems: list[Problem]) -> dict[str,
     read = {
         to_snake(key): _section(section, readable[key], f"{NAMESPACE}:{key}", problems)
         for key, section in SECTIONS.items()
-        if key in readable
+        if key in readable and key != _ACCESS_KEY
     }
     return {field: section for field, section in read.items() if section is not None}
+
+
+def _access(ours: Mapping[str, Any], readable: Mapping[str, Any]) -> AccessSection:
+    if _ACCESS_KEY not in ours:
+        return AccessSection(settings=None)
+    if _ACCESS_KEY not in readable:  # encrypted as a whole
+        return AccessSection(settings=None, complete=False)
+    return access_section(readable[_ACCESS_KEY])
 
 
 def _missing(key: str, ours: Mapping[str, Any]) -> Iterable[Problem]:
@@ -254,21 +288,23 @@ def _misspelt_namespaces(values: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _misplaced_secrets(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
     for key in ours:
-        if key in KEYS and key != TOKEN_KEY and f"{NAMESPACE}:{key}" in secret_keys:
-            yield Problem(
-                path=f"{NAMESPACE}:{key}",
-                reason="is or holds an encrypted value, and the plan shows this section as plain "
-                "text",
-                remedy=f"Keep secrets in {NAMESPACE}:{TOKEN_KEY} only",
-                rule="misplaced-secret",
-            )
+        if key not in KEYS or key == TOKEN_KEY or f"{NAMESPACE}:{key}" not in secret_keys:
+            continue
+        reason = "is or holds an encrypted value, and the plan shows this section as plain text"
+        remedy = f"Keep secrets in {NAMESPACE}:{TOKEN_KEY} and {ACCESS}.keys only"
+        if key == _ACCESS_KEY:
+            reason = "is encrypted as a whole, and the plan shows all of it but the keys"
+            remedy = f"Write it in plain text, and encrypt each key by itself: {ACCESS}.keys.TEAM"
+        yield Problem(
+            path=f"{NAMESPACE}:{key}", reason=reason, remedy=remedy, rule="misplaced-secret"
+        )
 
 
 def _token_problems(ours: Mapping[str, Any], secret_keys: frozenset[str]) -> Iterable[Problem]:
     if TOKEN_KEY not in ours:
         return
     remedy = f"Run `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}` and paste the token there"
-    if f"{NAMESPACE}:{TOKEN_KEY}" in secret_keys:
+    if f"{NAMESPACE}:{TOKEN_KEY}" in secret_keys or isinstance(ours[TOKEN_KEY], Mapping):
         return
     if ours[TOKEN_KEY] in (None, ""):
         yield Problem(
@@ -456,6 +492,44 @@ def _entries(
         if entry is not None:
             entries.append(entry.at(where))
     return tuple(entries), len(entries) == len(value)
+
+
+def _windows(value: object, problems: list[Problem]) -> tuple[OffHoursWindow, ...]:
+    """The readable windows of `offHours`, of which one may stand without a list."""
+    path = f"{NAMESPACE}:offHours"
+    if isinstance(value, Mapping):
+        window, found = validated(OffHoursWindow, value, path)
+        problems += found
+        return () if window is None else (window.at(path),)
+    if isinstance(value, list | tuple) and not value:
+        problems.append(
+            Problem(
+                path=path,
+                value="[]",
+                reason="is empty",
+                remedy="List a window, or leave offHours out",
+                rule="empty-list",
+                candidates=(leave_out(path, "leave offHours out"),),
+            )
+        )
+        return ()
+    if not isinstance(value, list | tuple):
+        example = '{sleep: "0 20 * * 1-5", wake: "0 7 * * 1-5", timeZone: Europe/Berlin}'
+        remedy = f"Write {example}"
+        problems.append(not_a(value, path, "a mapping or a list of mappings", remedy))
+        return ()
+    windows: list[OffHoursWindow] = []
+    for index, item in enumerate(value):
+        where = f"{path}[{index}]"
+        if not isinstance(item, Mapping):
+            remedy = "Write the keys sleep, wake and timeZone"
+            problems.append(not_a(item, where, "a mapping", remedy))
+            continue
+        window, found = validated(OffHoursWindow, item, where)
+        problems += found
+        if window is not None:
+            windows.append(window.at(where))
+    return tuple(windows)
 
 
 def _first_model() -> WayOut:

@@ -87,6 +87,56 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/accepted_warnings.py",
         acceptable=False,
     ),
+    _stop(
+        "access-certificate",
+        "A gateway for the internet without a certificate, or with one that is no Secret.",
+        "planning/checks/access_exposure.py",
+    ),
+    _warning(
+        "access-gateway-api",
+        "A gateway for the internet on an adopted cluster, which may lack GKE's Gateway API.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-host",
+        "A gateway for the internet without a host, or with what is no host's name.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-key-twice",
+        "Two keys of the gateway with one value.",
+        "models/access_keys.py",
+    ),
+    _stop(
+        "access-key-value",
+        "A key of the gateway that is short, or that no header carries.",
+        "models/access_keys.py",
+    ),
+    _stop(
+        "access-limit",
+        "A limit of keys in a stack without keys.",
+        "planning/checks/access_keys.py",
+    ),
+    _stop(
+        "access-model-unknown",
+        "A key for a model that the stack does not serve.",
+        "planning/checks/access_keys.py",
+    ),
+    _warning(
+        "access-network-policy",
+        "A gateway on an adopted cluster, which may not enforce NetworkPolicies.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop(
+        "access-unused",
+        "A host, a certificate or a security policy that the gateway's exposure cannot use.",
+        "planning/checks/access_exposure.py",
+    ),
+    _stop_or_warning(
+        "access-without-keys",
+        "A gateway without keys: for the internet (stop), or for the VPC network (warning).",
+        "planning/checks/access_keys.py",
+    ),
     _warning(
         "adopted-cpu-pool",
         "An adopted cluster without the name of its CPU pool.",
@@ -146,6 +196,27 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A pool without a known price in this region, so that the budget does not count it.",
         "planning/checks/budget.py",
     ),
+    _stop(
+        "canary-of",
+        "A canary of no model, of itself, of another canary, or of a model for another task.",
+        "planning/checks/canaries.py",
+    ),
+    _stop(
+        "canary-percent",
+        "A canary without its share of the requests, a share without a canary, or shares above "
+        "100 %.",
+        "planning/checks/canaries.py",
+    ),
+    _stop(
+        "canary-removed",
+        "A model that is taken away while it gets a share of another model's requests.",
+        "rollouts/access_change.py",
+    ),
+    _stop(
+        "canary-without-access",
+        "A canary in a stack without a gateway, which would share out the requests.",
+        "planning/checks/canaries.py",
+    ),
     _guard(
         "change-ignored",
         "A change that KubeRay ignores: nothing that runs hears of it.",
@@ -168,7 +239,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "config-map-size",
-        "Models of one family that make a ConfigMap above 1 MiB.",
+        "Models of one family, or keys with many models each, that make a ConfigMap above 1 MiB.",
         "planning/checks/kubernetes_object_size.py",
     ),
     _stop(
@@ -233,7 +304,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/checks/autoscaling.py",
     ),
     _warning("eager-mode", "`enforce_eager: true`.", "planning/checks/engine_performance.py"),
-    _stop("empty-list", "A list of pools or models with nothing in it.", "models/reading.py"),
+    _stop(
+        "empty-list",
+        "A list of pools, models or keys with nothing in it.",
+        "models/access_section.py",
+        "models/reading.py",
+    ),
     _stop(
         "engine-argument-choice",
         "A value, or a field, that vLLM does not accept for this engine argument.",
@@ -502,9 +578,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "misplaced-secret",
         "An encrypted value in a section that the plan shows in plain text.",
+        "models/access_keys.py",
         "models/reading.py",
     ),
-    _stop("missing-key", "A key that must be there.", "models/reading.py", "models/validation.py"),
+    _stop(
+        "missing-key",
+        "A key that must be there.",
+        "models/access_keys.py",
+        "models/reading.py",
+        "models/validation.py",
+    ),
     _stop(
         "model-unknown", "A `model` that is not in the catalogue.", "planning/sizing/checkpoint.py"
     ),
@@ -534,6 +617,40 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "object-size-near",
         "A RayService whose size with its status is near the limit of the Kubernetes API.",
         "planning/checks/kubernetes_object_size.py",
+    ),
+    _warning(
+        "off-hours-asleep",
+        "A window of `offHours` for models that have no minimum, so that it changes nothing.",
+        "planning/checks/off_hours.py",
+    ),
+    _stop(
+        "off-hours-cron",
+        "A `sleep` or `wake` that is no cron text of five fields, is never due, or may be read in "
+        "two ways.",
+        "models/off_hours.py",
+        "models/validation.py",
+    ),
+    _stop(
+        "off-hours-model",
+        "A window of `offHours` for a model that is not served.",
+        "planning/checks/off_hours.py",
+    ),
+    _stop(
+        "off-hours-overlap",
+        "Two windows of `offHours` in which a model sleeps, and of which one ends while the other "
+        "is open or begins.",
+        "planning/checks/off_hours.py",
+    ),
+    _stop(
+        "off-hours-same-minute",
+        "A window of `offHours` whose `sleep` and `wake` are due at the same minute.",
+        "planning/checks/off_hours.py",
+    ),
+    _warning(
+        "off-hours-short",
+        "A window of `offHours`, or a day between two, that is shorter than what a model takes to "
+        "leave its GPUs or to start again.",
+        "planning/checks/off_hours.py",
     ),
     _warning(
         "old-gpu-new-vllm",
@@ -571,7 +688,8 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "plain-secret",
-        "A password, key or token of another service in plain text in the stack file.",
+        "A password, key or token in plain text in the stack file.",
+        "models/access_keys.py",
         "models/plain_secrets.py",
     ),
     _stop(
@@ -635,6 +753,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "prefix-caching-window",
         "`enable_prefix_caching` on the V0 engine for a model with a sliding window.",
         "planning/sizing/precision.py",
+    ),
+    _guard(
+        "private-nodes-left-out",
+        "`privateNodes` of a stack with `deletionProtection` is left out after it was true.",
+        "rollouts/node_pools.py",
     ),
     _stop(
         "quantization-capability",
@@ -726,6 +849,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "replica-range",
         "A minimum above a maximum, one of them from `defaults`.",
         "planning/sizing/autoscaling.py",
+    ),
+    _stop(
+        "reserved-name",
+        "A served name that is a path of the gateway's own.",
+        "planning/checks/served_names.py",
     ),
     _warning(
         "rollout-cluster-replaced",
@@ -852,6 +980,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/infrastructure/node_pools.py",
     ),
     _stop(
+        "time-zone-unknown",
+        "A time zone that the IANA's database does not have.",
+        "models/off_hours.py",
+        "models/validation.py",
+    ),
+    _stop(
         "token-missing",
         "A gated model in a stack without a Hugging Face token.",
         "planning/checks/gated_weights.py",
@@ -894,6 +1028,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "wrong-type",
         "A value of the wrong type: a text for a number, a list for a mapping.",
+        "models/access_section.py",
         "models/quotas_and_prices.py",
         "models/reading.py",
         "models/validation.py",

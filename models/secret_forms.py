@@ -1,8 +1,8 @@
 """What a secret looks like: credentials that have no place in a stack file, by their form.
 
 A stack file is committed, and its values are shown in plans, previews and pull requests. Only the
-key `huggingFaceToken` may hold a secret, encrypted by Pulumi. Everything else is searched by these
-forms, and a text that has one is shown nowhere.
+key `huggingFaceToken` and the keys of `access` may hold secrets, encrypted by Pulumi. Everything
+else is searched by these forms, and a text that has one is shown nowhere.
 
 The forms are those with a fixed beginning or a fixed place, so that no hash, model name or path
 is taken for one. detect-secrets 1.5, the library for it, was tried: its detectors of high entropy

@@ -11,17 +11,14 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     PrivateAttr,
-    StringConstraints,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -29,156 +26,38 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel, to_snake
 
+from models.access import AccessSettings
 from models.bucket_folder import bucket_folder
 from models.catalog import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
     kuberay_releases,
     ray_releases,
-    ray_service_name_limit,
     releases_meant,
     vllm_versions,
 )
 from models.invalid_value import InvalidValueError
+from models.names import (
+    GKE_POOL_NODE_LIMIT,
+    Count,
+    GkeName,
+    NodeCount,
+    NonEmpty,
+    ReplicaCount,
+    ServedName,
+    ServiceAccountEmail,
+    UsdPerHour,
+    Zones,
+)
+from models.off_hours import ALL_MODELS, cron_text, models_meant, time_zone
+from models.service import ServiceSettings
+from models.settings import Entry, Settings, with_paths
 from models.tasks import Task
-
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
-_DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-# A served name is a route, an application, a ConfigMap key and the `model` field of a request.
-_SERVED_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
-_ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]")
-
-GKE_NAME_LIMIT = 40  # clusters and node pools, GKE API reference
-GKE_POOL_NODE_LIMIT = 1000  # nodes of a pool in a zone, GKE quotas and limits
-SERVED_NAME_LIMIT = 63  # keeps `<name>` usable as a label value
+from models.token_reference import TokenReference
 
 # An assumption about a typical month, not a measurement: people are busy for some ten hours on five
 # of seven days, 30 % of the hours. `ray-llm:loadFactor` replaces it.
 TYPICAL_LOAD_FACTOR: Final = Decimal("0.3")
-
-
-def dns_1035_label(limit: int) -> AfterValidator:
-    """A validator for names of Kubernetes Services: a DNS-1035 label of at most `limit`."""
-    return AfterValidator(partial(_dns_1035_label, limit))
-
-
-def _dns_1035_label(limit: int, name: str) -> str:
-    if len(name) > limit:
-        raise InvalidValueError(
-            f"has {len(name)} characters, more than the {limit} that are allowed",
-            f"Shorten it to {limit} characters or fewer",
-            ("", _dns_safe(name[:limit], "")),
-        )
-    if not _DNS_1035.fullmatch(name):
-        raise InvalidValueError(
-            "is not a DNS-1035 label",
-            "Use lower case letters, digits and '-', a letter first, no '-' last",
-            ("", _with_letter_first(_dns_safe(name, ""))[:limit]),
-        )
-    return name
-
-
-def _dns_safe(name: str, kept: str) -> str:
-    """The name with '-' for what is not allowed; `kept` is allowed besides letters and digits."""
-    allowed = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in kept) else "-"
-        for letter in name.lower()
-    )
-    return allowed.strip("-.")
-
-
-def _with_letter_first(name: str) -> str:
-    return name if name[:1].isalpha() else f"llm-{name}".rstrip("-")
-
-
-def _ray_service_name(name: str) -> str:
-    """The limit is a fact of the catalogue, which is read only when a name is checked."""
-    return _dns_1035_label(ray_service_name_limit(), name)
-
-
-def _served_name(name: str) -> str:
-    if ":" in name:
-        raise InvalidValueError(
-            "contains a ':', which Ray Serve LLM reads as base model and LoRA adapter, so "
-            "every request would get a 404",
-            "Write it without one",
-            ("", _dns_safe(name, ".")),
-        )
-    if len(name) > SERVED_NAME_LIMIT:
-        raise InvalidValueError(
-            f"has {len(name)} characters, more than the {SERVED_NAME_LIMIT} that are allowed",
-            "Give a shorter name",
-            ("", _dns_safe(name[:SERVED_NAME_LIMIT], ".")),
-        )
-    if not _SERVED_NAME.fullmatch(name):
-        raise InvalidValueError(
-            "is not DNS-safe, and it becomes a route and a ConfigMap key",
-            "Use lower case letters, digits, '-' and '.', with a letter or digit at both ends",
-            ("", _dns_safe(name.rstrip("/").rpartition("/")[2], ".")),
-        )
-    return name
-
-
-def _zone(zone: str) -> str:
-    if not _ZONE.fullmatch(zone):
-        raise InvalidValueError("is not the name of a zone", "Write one such as us-central1-a")
-    return zone
-
-
-GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
-NamespaceName = Annotated[str, dns_1035_label(63)]
-RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
-ServedName = Annotated[str, AfterValidator(_served_name)]
-Zone = Annotated[str, AfterValidator(_zone)]
-# Not strict, so that the file's lists become the tuples that a frozen object needs.
-Zones = Annotated[tuple[Zone, ...], Field(strict=False, min_length=1)]
-NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-# The largest count that any field of ours may hold: beyond it a typing mistake is certain, and
-# Kubernetes' int32 fields would overflow.
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-NodeCount = Annotated[int, Field(ge=0, le=GKE_POOL_NODE_LIMIT)]
-ReplicaCount = Annotated[int, Field(ge=0, le=1000)]
-UsdPerHour = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, strict types, camelCase keys, no unknown key."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        defer_build=True,  # StackSettings, the largest, is never validated as a whole
-        extra="forbid",
-        strict=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        protected_namespaces=(),
-    )
-
-
-class Entry(Settings):
-    """Base of a list's entries: an entry knows its path in the stack file."""
-
-    _path: str = PrivateAttr()
-
-    @property
-    def path(self) -> str:
-        """The path in the file, `ray-llm:models[2]`; the list's own outside of a stack."""
-        return self._path
-
-    def at(self, path: str) -> Self:
-        """A copy of the entry at that path."""
-        entry = self.model_copy()
-        entry._path = path
-        return entry
-
-
-EntryT = TypeVar("EntryT", bound=Entry)
-
-
-def with_paths(entries: Iterable[EntryT], key: str) -> tuple[EntryT, ...]:
-    """Entries at the paths that they would have in a stack file's list `key`."""
-    return tuple(entry.at(f"ray-llm:{key}[{index}]") for index, entry in enumerate(entries))
 
 
 class Profile(StrEnum):
@@ -258,6 +137,12 @@ class ClusterSettings(Settings):
 
     context: for an adopted cluster, the kubeconfig context to reach it by; without it the
     endpoint is read from the GKE API.
+    private_nodes: whether nodes have no address of the internet. They then fetch images and weights
+        through Cloud NAT; the control plane keeps its address. None leaves pools as they are, so
+        that the way back from true is to write false.
+    cloud_nat: whether this program makes the gateway of Cloud NAT, or the network has one.
+    node_service_account: e-mail of the Google service account of all nodes; None for the default
+        one of Compute Engine. Another one replaces the pools.
     """
 
     name: GkeName
@@ -269,6 +154,9 @@ class ClusterSettings(Settings):
     release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = "REGULAR"
     network: NonEmpty | None = None
     subnetwork: NonEmpty | None = None
+    private_nodes: bool | None = None
+    cloud_nat: Literal["create", "existing"] = "create"
+    node_service_account: ServiceAccountEmail | None = None
     cpu_pool: CpuPoolSettings = CpuPoolSettings()
 
     @model_validator(mode="after")
@@ -286,6 +174,20 @@ class ClusterSettings(Settings):
                 f"Set existing: true or leave out {key}",
                 (key, None),
                 ("existing", True),
+            )
+        if self.existing and self.private_nodes is not None:
+            raise InvalidValueError(
+                "privateNodes is only for a cluster that this program creates: of an adopted one "
+                "its owner decides, and new pools are as private as the cluster",
+                "Leave out privateNodes",
+                ("privateNodes", None),
+            )
+        if "cloud_nat" in self.model_fields_set and not self.private_nodes:
+            raise InvalidValueError(
+                "cloudNat is only for private nodes, and privateNodes is not true",
+                "Set privateNodes: true or leave out cloudNat",
+                ("cloudNat", None),
+                ("privateNodes", True),
             )
         return self
 
@@ -384,6 +286,7 @@ class ModelDeployment(Entry, ScalingSettings):
     weight_gib: size of the checkpoint's tensors in GiB.
     lora: where its LoRA adapters are; None without any.
     task: what it is served for; None if that follows from the model.
+    canary_of: the served name of the model of whose requests this one gets `percent`.
     engine: vLLM engine arguments by vLLM's own names.
     """
 
@@ -404,6 +307,8 @@ class ModelDeployment(Entry, ScalingSettings):
     check_fit: bool = True
     gated: bool | None = None
     lora: LoraSettings | None = None
+    canary_of: ServedName | None = None
+    percent: Annotated[int, Field(ge=1, le=100)] | None = None
     engine: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
@@ -525,13 +430,6 @@ class KubeRaySettings(Settings):
         return self
 
 
-class ServiceSettings(Settings):
-    """The RayService and its namespace."""
-
-    name: RayServiceName = "llm-serving"
-    namespace: NamespaceName = "ai"
-
-
 # A letter that is no hexadecimal exponent first: YAML reads 12345678 and 1e500000 as numbers.
 CHANGE_ID: Final = r"c[0-9a-f]{8}"
 _ID_SCHEMA: Final = {"type": "string", "pattern": f"^{CHANGE_ID}$"}
@@ -568,6 +466,33 @@ class RolloutSettings(Settings):
     ] = ()
 
 
+class OffHoursWindow(Entry):
+    """One window in which models sleep, each until a request wakes it.
+
+    sleep, wake: cron texts of five fields, by the clocks of `timeZone`.
+    models: served names; None for all.
+    """
+
+    _path: str = PrivateAttr("ray-llm:offHours")
+
+    sleep: Annotated[NonEmpty, AfterValidator(cron_text)]
+    wake: Annotated[NonEmpty, AfterValidator(cron_text)]
+    time_zone: Annotated[NonEmpty, AfterValidator(time_zone)]
+    models: Annotated[
+        tuple[str, ...] | None,
+        BeforeValidator(models_meant),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"const": ALL_MODELS},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                ],
+                "default": ALL_MODELS,
+            }
+        ),
+    ] = None
+
+
 class PriceSettings(Settings):
     """USD per hour of one whole node, GPUs included, in place of the catalogue's list price."""
 
@@ -578,6 +503,8 @@ class PriceSettings(Settings):
 class StackSettings(Settings):
     """A whole stack: the sections of `ray-llm:` and the two Google Cloud keys it needs.
 
+    hugging_face_token: where the token is kept; None if it is in the stack file, encrypted, or if
+        there is none.
     pools_are_default: whether the stack file lists no pools; a default pool whose GPU the zones
     lack is left out.
     quotas: limits of the project by Compute Engine quota, those of a family as
@@ -586,12 +513,14 @@ class StackSettings(Settings):
     monthly_budget: USD a month that the stack may cost at its minimum.
     accept: ids of rules whose warnings are known and accepted.
     load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
+    off_hours: when models sleep although their minimum is above zero.
     """
 
     stack: str
     project: NonEmpty
     region: NonEmpty
     has_hugging_face_token: bool
+    hugging_face_token: TokenReference | None = None
     pools_are_default: bool = False
     cluster: ClusterSettings
     defaults: Defaults = Defaults()
@@ -599,6 +528,8 @@ class StackSettings(Settings):
     kube_ray: KubeRaySettings = KubeRaySettings()
     service: ServiceSettings = ServiceSettings()
     rollout: RolloutSettings = RolloutSettings()
+    access: AccessSettings | None = None
+    off_hours: tuple[OffHoursWindow, ...] = ()
     gpu_pools: tuple[GpuPoolSettings, ...]
     models: tuple[ModelDeployment, ...]
     quotas: Mapping[str, int] = Field(default_factory=dict)
@@ -607,7 +538,7 @@ class StackSettings(Settings):
     load_factor: Decimal = TYPICAL_LOAD_FACTOR
     accept: tuple[str, ...] = ()
 
-    @field_validator("gpu_pools", "models")
+    @field_validator("gpu_pools", "models", "off_hours")
     @classmethod
     def _with_paths(cls, entries: tuple[Entry, ...], info: ValidationInfo) -> tuple[Entry, ...]:
         return with_paths(entries, to_camel(str(info.field_name)))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from models.access_keys import ACCESS, is_encrypted
 from models.problems import without_secrets
 from models.reading import NAMESPACE
 
@@ -31,7 +32,11 @@ class StackFileError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class StackFile:
-    """The configuration in a stack file: values by full key, and which keys are encrypted."""
+    """The configuration in a stack file: values by full key, and which keys are encrypted.
+
+    values: None for an encrypted key, but for `ray-llm:access`, in which the keys alone are.
+    secret_keys: one encrypted value is enough to make Pulumi treat all of its key as secret.
+    """
 
     stack: str
     path: Path
@@ -173,10 +178,11 @@ def parse_stack_file(text: str, path: Path) -> StackFile:
                 f"namespace {NAMESPACE}. "
                 "Keep one of the two."
             )
-        holds_secret = any(_is_secure(item) for item in _nodes(value))
+        holds_secret = any(is_encrypted(item) for item in _nodes(value))
         if holds_secret:
             secret_keys.add(key)
-        values[key] = None if holds_secret else value
+        whole = is_encrypted(value) or key != ACCESS
+        values[key] = None if holds_secret and whole else value
     return StackFile(
         stack=stack_name(path), path=path, values=values, secret_keys=frozenset(secret_keys)
     )
@@ -221,8 +227,3 @@ def _where(error: Exception) -> str:
     position = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     details = ": ".join(part for part in (position, problem) if part)
     return f" ({details})" if details else ""
-
-
-def _is_secure(value: Any) -> bool:
-    """Whether this is an encrypted leaf; one is enough to make Pulumi treat the key as secret."""
-    return isinstance(value, dict) and set(value) == {"secure"}

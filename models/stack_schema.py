@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
+from models.access import AccessSettings, KeySettings, KeySource
 from models.catalog import (
     CUSTOM_MACHINE_TYPE,
     QUOTA_DIMENSIONS,
@@ -24,16 +25,33 @@ from models.catalog import (
 )
 from models.reading import NAMESPACE, REQUIRED
 from models.rules import acceptable_rules
-from models.stack import (
-    GpuPoolSettings,
-    ModelDeployment,
-    PriceSettings,
-    Settings,
-)
+from models.settings import Settings
+from models.stack import GpuPoolSettings, ModelDeployment, OffHoursWindow, PriceSettings
 from models.stack_keys import SECTIONS, TOKEN_KEY
+from models.token_reference import TokenReference
 
 _MODE: Final[JsonSchemaMode] = "validation"
-_ENTRIES: Final[tuple[type[Settings], ...]] = (GpuPoolSettings, ModelDeployment, PriceSettings)
+_ENTRIES: Final[tuple[type[Settings], ...]] = (
+    GpuPoolSettings,
+    ModelDeployment,
+    OffHoursWindow,
+    PriceSettings,
+    TokenReference,
+)
+# What Pulumi writes for an encrypted value.
+_ENCRYPTED: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"secure": {"type": "string"}},
+    "required": ["secure"],
+    "additionalProperties": False,
+}
+
+_IN_SECRET_MANAGER: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"secretManager": {"type": "string"}},
+    "required": ["secretManager"],
+    "additionalProperties": False,
+}
 
 
 def stack_schema() -> dict[str, Any]:
@@ -71,7 +89,7 @@ def stack_schema() -> dict[str, Any]:
                 },
             }
         },
-        "definitions": _with_names(definitions["$defs"]),
+        "definitions": _with_keys(_with_names(definitions["$defs"])),
     }
 
 
@@ -91,11 +109,9 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
     return {
         **{key: references[section, _MODE] for key, section in SECTIONS.items()},
         TOKEN_KEY: {
-            "description": f"Encrypted, by `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}`.",
-            "type": "object",
-            "properties": {"secure": {"type": "string"}},
-            "required": ["secure"],
-            "additionalProperties": False,
+            "description": f"Encrypted, by `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}`, "
+            "or where it is kept.",
+            "anyOf": [_ENCRYPTED, references[TokenReference, _MODE]],
         },
         "gpuPools": {
             "description": "Node pools with GPUs, each scaling from zero. Append new ones at the "
@@ -109,6 +125,13 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "type": "array",
             "minItems": 1,
             "items": {"anyOf": [model, references[ModelDeployment, _MODE]]},
+        },
+        "offHours": {
+            "description": "When models sleep: one window, or a list.",
+            "anyOf": [
+                references[OffHoursWindow, _MODE],
+                {"type": "array", "minItems": 1, "items": references[OffHoursWindow, _MODE]},
+            ],
         },
         "quotas": {
             "description": "Limits of the project, from `ray-llm quotas`.",
@@ -179,4 +202,17 @@ def _with_names(definitions: dict[str, Any]) -> dict[str, Any]:
                     form["anyOf"] = [{"enum": names}, {"pattern": CUSTOM_MACHINE_TYPE}]
                 else:
                     form["enum"] = names
+    return definitions
+
+
+def _with_keys(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definitions, with both forms of a key: encrypted alone, or beside what it may do."""
+    del definitions[KeySource.__name__]
+    key = definitions[KeySettings.__name__]
+    place = {"anyOf": [_ENCRYPTED, _IN_SECRET_MANAGER]}
+    key["properties"]["key"] = place
+    key["required"] = ["key"]
+    keys = definitions[AccessSettings.__name__]["properties"]["keys"]
+    keys["additionalProperties"] = {"anyOf": [*place["anyOf"], keys["additionalProperties"]]}
+    keys["minProperties"] = 1
     return definitions

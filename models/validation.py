@@ -14,10 +14,10 @@ from pydantic_core import ErrorDetails
 
 from models.invalid_value import InvalidValueError
 from models.problems import Problem
+from models.settings import Settings
 from models.spelling import nearest_of
-from models.stack import Settings
 from models.unknown_keys import unknown_key
-from models.ways_out import WayOut, leave_out, meant, use
+from models.ways_out import WayOut, leave_out, meant, rename, use
 
 Section = TypeVar("Section", bound=Settings)
 
@@ -88,7 +88,8 @@ def not_a(value: object, path: str, wanted: str, remedy: str) -> Problem:
 
 def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Problem:
     location = details["loc"]
-    if location and location[-1] == "[key]":  # the key itself is wrong, not what it holds
+    of_key = bool(location) and location[-1] == "[key]"  # the key itself, not what it holds
+    if of_key:
         location = location[:-1]
     where = path + "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
@@ -116,7 +117,9 @@ def _problem(details: ErrorDetails, section: type[BaseModel], path: str) -> Prob
             reason=reason,
             remedy=remedy,
             rule=rule,
-            candidates=_fixes(where, fixes, remedy, quoted=isinstance(value, int | float)),
+            candidates=[rename(where, str(name)) for _, name in fixes]
+            if of_key
+            else _fixes(where, fixes, remedy, quoted=isinstance(value, int | float)),
         )
     candidates = _nearest_values(where, kind, details)
     if kind in ("dict_type", "model_type") and isinstance(value, str):

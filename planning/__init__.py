@@ -5,6 +5,7 @@ This is all of planning that other folders import. Inside, `planner` brings the 
 (which pool), `budget` (cost and quota) and `checks` (what works badly or not at all).
 """
 
+from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
@@ -14,6 +15,7 @@ from planning.plan import (
     CpuPoolPlan,
     MemoryFit,
     ModelPlan,
+    OffHoursPlan,
     Plan,
     PodResources,
     PoolPlan,
@@ -21,22 +23,38 @@ from planning.plan import (
     Replicas,
     RouterGroupPlan,
     ServicePlan,
+    WindowPlan,
 )
-from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, QuotaNeed, StackCost
+from planning.plan_costs import (
+    HOURS_PER_MONTH,
+    HOURS_PER_WEEK,
+    CpuPoolCost,
+    Levels,
+    ModelCost,
+    PoolCost,
+    QuotaNeed,
+    StackCost,
+)
 from planning.planner import gpu_pools, make_plan
 from planning.sizing.cold_start import ColdStart, Seconds, cold_start
 
 __all__ = [
     "GIB",
+    "HOURS_PER_MONTH",
+    "HOURS_PER_WEEK",
+    "AccessPlan",
     "ClusterPlan",
     "ColdStart",
     "CpuPoolCost",
     "CpuPoolPlan",
+    "GatewayPlan",
     "IdleGpus",
+    "KeyPlan",
     "Levels",
     "MemoryFit",
     "ModelCost",
     "ModelPlan",
+    "OffHoursPlan",
     "Plan",
     "PodResources",
     "PoolCost",
@@ -48,6 +66,7 @@ __all__ = [
     "Seconds",
     "ServicePlan",
     "StackCost",
+    "WindowPlan",
     "cold_start",
     "cpu_nodes",
     "gpu_pools",

@@ -194,6 +194,8 @@ def _model_plan(
         lora_path=None if deployment.lora is None else deployment.lora.path,
         task=checkpoint.task,
         task_arguments=_task_arguments(spec),
+        canary_of=deployment.canary_of,
+        canary_percent=deployment.percent or 0,
         checkpoint_bytes=checkpoint.checkpoint_bytes,
         derived=frozenset(derived),
     )

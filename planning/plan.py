@@ -10,8 +10,11 @@ from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.problems import Problem
+from models.service import HeadRecoverySettings, PodSecurity
 from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
 from models.tasks import Task
+from models.token_reference import TokenReference
+from planning.access import AccessPlan
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
@@ -35,6 +38,8 @@ class PoolPlan:
     max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
     nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.
     node_usd_per_hour: list price of one node in this region; None if the price is not known.
+    private_nodes: whether its nodes have no address of the internet; None if nothing says it.
+    node_service_account: e-mail of its nodes' service account; None for the default one.
     """
 
     path: str
@@ -53,6 +58,8 @@ class PoolPlan:
     nodes_at_max: int
     node_usd_per_hour: Decimal | None = None
     gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
+    private_nodes: bool | None = None
+    node_service_account: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +67,7 @@ class CpuPoolPlan:
     """The CPU node pool: Ray head, routers, KubeRay and the smoke test.
 
     name: empty if its pods may run on any node without a GPU.
+    private_nodes, node_service_account: as of a GPU pool.
     """
 
     name: str
@@ -68,11 +76,16 @@ class CpuPoolPlan:
     max_nodes: int
     boot_disk_type: BootDisk
     boot_disk_gb: int
+    private_nodes: bool | None = None
+    node_service_account: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterPlan:
-    """The GKE cluster to create or to adopt."""
+    """The GKE cluster to create or to adopt.
+
+    makes_cloud_nat: whether its nodes need a gateway of Cloud NAT, which is then made.
+    """
 
     name: str
     location: str
@@ -84,6 +97,7 @@ class ClusterPlan:
     network: str | None
     subnetwork: str | None
     cpu_pool: CpuPoolPlan
+    makes_cloud_nat: bool = False
 
     @property
     def initial_cpu_nodes_per_zone(self) -> int:
@@ -198,6 +212,7 @@ class ModelPlan:
     lora_path: the folder of LoRA adapters, a bucket's URI; None if it has none.
     task: what it is served for.
     task_arguments: the engine arguments that this release needs for the task.
+    canary_of: the served name of the model of whose requests this one gets `canary_percent`.
     checkpoint_bytes: what a node downloads of it; None if that is not known.
     derived: names of the fields that the program chose, not the stack file.
     """
@@ -226,6 +241,8 @@ class ModelPlan:
     lora_path: str | None = None
     task: Task = Task.GENERATE
     task_arguments: Mapping[str, object] = field(default_factory=dict)
+    canary_of: str | None = None
+    canary_percent: int = 0
     checkpoint_bytes: int | None = None
     derived: frozenset[str] = frozenset()
 
@@ -241,9 +258,36 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WindowPlan:
+    """One window in which models sleep: cron texts, the zone of their times, and served names.
+
+    path: the window's path in the stack file, `ray-llm:offHours[1]`.
+    """
+
+    path: str
+    sleep: str
+    wake: str
+    time_zone: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffHoursPlan:
+    """When models sleep, each until a request wakes it.
+
+    hours_a_week: how long each model sleeps, on the average of four years, by served name.
+    """
+
+    windows: tuple[WindowPlan, ...]
+    hours_a_week: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServicePlan:
     """The RayService, its namespace, and how requests reach it.
 
+    pod_security: what the namespace enforces, and whether Ray's pods give up what they can.
+    head_recovery: None if the head keeps what it knows in its own memory.
     request_timeout_seconds: how long a request may take; a first one to a model at zero replicas
     waits for a node, the image and the weights.
     """
@@ -253,6 +297,8 @@ class ServicePlan:
     port: int = 8000
     dashboard_port: int = 8265
     request_timeout_seconds: int = 1800
+    pod_security: PodSecurity = PodSecurity.BASELINE
+    head_recovery: HeadRecoverySettings | None = None
 
     @property
     def serve_service(self) -> str:
@@ -293,7 +339,12 @@ class ReleasePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that will be deployed for one stack, decided."""
+    """Everything that will be deployed for one stack, decided.
+
+    access: None if the stack file says nothing of it; there is then no gateway.
+    hugging_face_token: where the token is kept, if it is not in the stack file.
+    off_hours: None if no model of the stack has any.
+    """
 
     stack: str
     project: str
@@ -310,7 +361,25 @@ class Plan:
     has_hugging_face_token: bool
     cost: StackCost
     quota: tuple[QuotaNeed, ...]
+    access: AccessPlan | None = None
+    hugging_face_token: TokenReference | None = None
+    off_hours: OffHoursPlan | None = None
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """The base URL of the gateway's API; without a gateway the URL below which models answer.
+
+        Of a gateway in the VPC network it is the one inside the cluster, because only the cluster
+        knows the address that Google gives it.
+        """
+        access, namespace = self.access, self.service.namespace
+        if access is None:
+            return self.service.url
+        if access.host is not None:
+            return f"https://{access.host}/v1"
+        scheme = "https" if access.ends_tls else "http"
+        return f"{scheme}://{access.gateway.name}.{namespace}/v1"
 
     def pool(self, pool_id: str) -> PoolPlan:
         """The pool of that id; KeyError if the plan has none."""

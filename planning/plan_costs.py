@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Final
+
+HOURS_PER_MONTH: Final = 730
+HOURS_PER_WEEK: Final = 168
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,8 @@ class PoolCost:
     on_demand_usd_per_hour, spot_usd_per_hour: of one node; the pool pays one of the two.
     nodes, gpus_paid: as the cluster autoscaler keeps them; gpus_used: by replicas.
     monthly: as the pool is; monthly_otherwise: with spot for on demand or the reverse.
+    nodes_asleep: how many of the nodes are not there on the average, because models sleep. Neither
+        the nodes and GPUs nor the money of this pool has them taken off; the stack's total has.
     """
 
     pool: str
@@ -73,6 +79,12 @@ class PoolCost:
     gpus_used: Levels
     monthly: Levels | None
     monthly_otherwise: Levels | None
+    nodes_asleep: Levels = Levels(minimum=Decimal(0), typical=Decimal(0), maximum=Decimal(0))
+
+    def saved(self, *, spot: bool) -> Levels:
+        """USD a month that off-hours save on these nodes; zero if the price is not known."""
+        price = self.spot_usd_per_hour if spot else self.on_demand_usd_per_hour
+        return self.nodes_asleep * ((price or Decimal(0)) * HOURS_PER_MONTH)
 
     @property
     def gpus_idle(self) -> Levels:
@@ -104,6 +116,8 @@ class StackCost:
 
     pools: by the pool's id; models: by the served name.
     cpu_pool, cluster_fee: None for an adopted cluster, whose owner pays them anyway.
+    load_balancer: the forwarding rule of the gateway; None without one. What goes through it costs
+        more by the GiB.
     price_date: of the catalogue's prices; overridden: the keys that the stack prices itself.
     """
 
@@ -115,6 +129,7 @@ class StackCost:
     models: Mapping[str, ModelCost]
     cpu_pool: CpuPoolCost | None
     cluster_fee: Levels | None
+    load_balancer: Levels | None = None
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -125,10 +140,15 @@ class StackCost:
 
     @property
     def total(self) -> Levels:
-        """The sum of all that has a known price."""
+        """The sum of all that has a known price, less what off-hours save."""
         parts = [pool.monthly for pool in self.pools.values()]
-        parts += [self.cpu_pool.monthly if self.cpu_pool else None, self.cluster_fee]
-        return Levels.total(part for part in parts if part is not None)
+        known = (part for part in (*parts, *self._of_no_pool) if part is not None)
+        return Levels.total(known) - self.saved
+
+    @property
+    def saved(self) -> Levels:
+        """What off-hours save of it; with all models at their maximum all month, nothing."""
+        return Levels.total(pool.saved(spot=pool.spot) for pool in self.pools.values())
 
     def total_if(self, spot: bool) -> Levels | None:
         """The total with every GPU pool on spot, or on demand; None if a price is unknown."""
@@ -138,8 +158,18 @@ class StackCost:
         ]
         if None in parts or (self.cpu_pool and self.cpu_pool.monthly is None):
             return None
-        parts += [self.cpu_pool.monthly if self.cpu_pool else None, self.cluster_fee]
-        return Levels.total(part for part in parts if part is not None)
+        saved = Levels.total(pool.saved(spot=spot) for pool in self.pools.values())
+        known = (part for part in (*parts, *self._of_no_pool) if part is not None)
+        return Levels.total(known) - saved
+
+    @property
+    def _of_no_pool(self) -> tuple[Levels | None, ...]:
+        """What GPU pools have no part in."""
+        return (
+            self.cpu_pool.monthly if self.cpu_pool else None,
+            self.cluster_fee,
+            self.load_balancer,
+        )
 
     @property
     def gpus_idle(self) -> Levels:

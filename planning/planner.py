@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from models.problems import Problem, StackError, stops
 from models.reading import Reading, reading_of
 from models.stack import StackSettings
+from planning.access import access_plan
 from planning.budget.cost import stack_cost
+from planning.budget.off_hours import off_hours_plan
 from planning.budget.quota import quota_needs
 from planning.checks import stack_problems
 from planning.checks.accepted_warnings import not_accepted, unused_accept_problems
@@ -55,8 +57,11 @@ def _decided(reading: Reading) -> _Decision:
     listed = ListedPools(plans=pools, complete=complete)
     models, model_problems = model_plans(reading, settings, release, listed)
     pools, routers = with_nodes(pools, models), router_group(models)
-    cost = stack_cost(settings, pools, models, HEAD, routers)
-    quota = quota_needs(settings, cluster, pools, models, HEAD, routers)
+    stated = settings.access
+    access = None if stated is None else access_plan(stated, settings.service.name)
+    gateway = None if access is None else access.gateway
+    cost = stack_cost(settings, pools, models, HEAD, routers, access)
+    quota = quota_needs(settings, cluster, pools, models, HEAD, routers, gateway)
     stack = StackContext(
         settings=settings,
         head=HEAD,
@@ -65,6 +70,8 @@ def _decided(reading: Reading) -> _Decision:
         models=models,
         cost=cost,
         quota=quota,
+        access=access,
+        access_complete=reading.access_complete,
     )
     problems = (*reading.problems, *problems, *release_problems, *pool_problems, *model_problems)
     problems += tuple(stack_problems(stack if complete else _without_pools(stack)))
@@ -85,14 +92,22 @@ def _decided(reading: Reading) -> _Decision:
         release=release,
         kube_ray=settings.kube_ray,
         rollout=settings.rollout,
-        service=ServicePlan(name=settings.service.name, namespace=settings.service.namespace),
+        service=ServicePlan(
+            name=settings.service.name,
+            namespace=settings.service.namespace,
+            pod_security=settings.service.pod_security,
+            head_recovery=settings.service.head_recovery,
+        ),
         head=HEAD,
         router_group=routers,
         pools=pools,
         models=models,
         has_hugging_face_token=settings.has_hugging_face_token,
+        hugging_face_token=settings.hugging_face_token,
         cost=cost,
         quota=quota,
+        access=access,
+        off_hours=off_hours_plan(settings, models),
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)

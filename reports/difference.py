@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from reports.access_sentences import access_changes
 from reports.plan_data import Amounts, ModelSummary, PlanSummary, PoolSummary
 from reports.rollout import (
     CLUSTER_FIELDS,
@@ -57,7 +58,10 @@ class QuotaChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """What changes between an old and a new plan; `old` is None for a new stack."""
+    """What changes between an old and a new plan; `old` is None for a new stack.
+
+    access: what changes for those who ask, one sentence each.
+    """
 
     old: PlanSummary | None
     new: PlanSummary
@@ -69,6 +73,7 @@ class Difference:
     pools_changed: tuple[Changed, ...]
     pool_order: Rollout
     others: tuple[Change, ...]
+    access: tuple[str, ...]
     quota: tuple[QuotaChange, ...]
 
     @property
@@ -82,6 +87,7 @@ class Difference:
             or self.pools_removed
             or self.pools_changed
             or self.others
+            or self.access
             or self.pool_order is not Rollout.AT_ONCE
             or self.quota
             or self.old_cost != self.new["cost"]["total"]
@@ -161,6 +167,7 @@ def difference(old: PlanSummary | None, new: PlanSummary) -> Difference:
         ),
         pool_order=of_pool_order(list(old_pools), list(new_pools)),
         others=() if old is None else tuple(_others(old, new)),
+        access=access_changes(old, new),
         quota=tuple(_quota(old, new)),
     )
 

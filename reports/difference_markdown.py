@@ -40,11 +40,14 @@ def difference_markdown(
     if difference.is_empty and (effects is None or effects.is_nothing):
         return f"{heading}\n\nThe plan does not change.\n"
     settings = effects.settings if effects else ()
+    # The effects say it themselves.
+    access = () if effects and with_effects else difference.access
     parts = [
         heading,
         markdown_table(_figures(difference)),
         _list("Models", _models(difference)),
         _list("GPU pools", _pools(difference)),
+        _list("Who may ask, and from where", map(escape, access)),
         _list("Cluster, versions and settings", _others([*difference.others, *settings])),
     ]
     if with_effects:
@@ -170,6 +173,9 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         if set(value) == {"min", "max"}:
             return f"{value['min']}-{value['max']}"
+        if set(value) == {"windows", "hoursAWeek", "hoursAMonth"}:
+            windows = "; ".join(value["windows"])
+            return f"{escape(windows)} ({value['hoursAWeek']:.0f} hours a week)"
         return escape(", ".join(f"{key} {item}" for key, item in value.items()))
     if isinstance(value, list):
         return escape(", ".join(str(item) for item in value))

@@ -8,7 +8,7 @@ file was changed and is not deployed yet. The state, which the preview shows as 
 
 Ray's autoscaler, KubeRay and GKE change much of what runs, but none of the fields that the program
 sets: the workers are those of a RayCluster, which KubeRay owns, statuses are no inputs, and node
-counts are ignored.
+counts are ignored. That models sleep in their off-hours is no difference either.
 """
 
 import re
@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from diagnosis import ABSENT, NOT_SHOWN_VALUE, opened, shown_value
+from manifests import as_awake
 from reports.preview_document import State, Step, Urn, preview_document
 from reports.pulumi_preview import NOT_SHOWN, preview_of_document
 from reports.sources import SourceError
@@ -94,7 +95,8 @@ def drift_of(text: str, origin: str) -> Drift:
     for step in steps:
         if step.op in _CHANGES and not step.urn.type.startswith(NOT_SHOWN):
             changed.setdefault(step.urn, step)
-    found = [_of_step(step, refreshed.get(urn)) for urn, step in changed.items()]
+    steps_of = [_of_step(step, refreshed.get(urn)) for urn, step in changed.items()]
+    found = [item for item in steps_of if item is not None]
     for step in steps:
         # What a step of `refresh` shows is from before it.
         if step.op in {"same", "update"} and step.urn.type == _RAY_SERVICE:
@@ -117,7 +119,8 @@ def _inputs(state: State | None) -> Mapping[str, Any]:
     return (state.inputs if state else None) or {}
 
 
-def _of_step(step: Step, refresh: Step | None) -> ResourceDrift:
+def _of_step(step: Step, refresh: Step | None) -> ResourceDrift | None:
+    """The differences of a step; None if only models sleep in it."""
     urn = step.urn
     if step.op == "create":
         # The state knows it, so it was there.
@@ -126,8 +129,13 @@ def _of_step(step: Step, refresh: Step | None) -> ResourceDrift:
     if step.op == "delete":
         return ResourceDrift(type=urn.type, name=urn.name, origin=Origin.STACK_FILE, surplus=True)
     state = _inputs(refresh.old_state if refresh else None)
-    live, wanted = _inputs(step.old_state), _inputs(step.new_state)
+    found, wanted = _inputs(step.old_state), _inputs(step.new_state)
+    live = as_awake(found) if urn.type == _RAY_SERVICE else found
     paths = list(step.detailed_diff or step.diff_reasons or ())
+    if live is not found:
+        paths = [path for path in paths if _at(live, path) != _at(wanted, path)]
+        if not paths:
+            return None
     fields = tuple(
         field for path in paths for field in _fields(urn.type, path, (state, live, wanted))
     )

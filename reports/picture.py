@@ -249,7 +249,9 @@ def _cpu_pool(plan: Plan, y: int) -> tuple[list[svg.Element], int]:
         y + 16,
     )
     elements += drawn
-    elements.append(_text(_LEGEND_X, y + 30, "Ray head, routers, KubeRay: no GPUs", size=14))
+    gateway = "" if plan.access is None else ", gateway"
+    about = f"Ray head, routers, KubeRay{gateway}: no GPUs"
+    elements.append(_text(_LEGEND_X, y + 30, about, size=14))
     return elements, max(104, bottom - y + 14)
 
 

@@ -5,14 +5,25 @@ the stack file has one. Money is USD a month, rounded to cents; null is a price 
 """
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from typing import Any, Final, NotRequired
 
 # Before Python 3.12, pydantic checks no other kind of TypedDict (reports/plan_reading.py).
 from typing_extensions import TypedDict
 
 from models.catalog import task_row
 from models.stack import GpuDriverVersion
-from planning import Levels, MemoryFit, ModelPlan, Plan, PoolCost, PoolPlan, idle_gpus
+from planning import (
+    HOURS_PER_MONTH,
+    HOURS_PER_WEEK,
+    AccessPlan,
+    Levels,
+    MemoryFit,
+    ModelPlan,
+    Plan,
+    PoolCost,
+    PoolPlan,
+    idle_gpus,
+)
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
 VERSION: Final = 1
@@ -50,12 +61,21 @@ class MemorySummary(TypedDict):
     concurrentSequences: float
 
 
+class OffHoursSummary(TypedDict):
+    """The windows in which a model sleeps, as people read them, and for how long it does."""
+
+    windows: list[str]
+    hoursAWeek: float
+    hoursAMonth: float
+
+
 class ModelSummary(TypedDict):
     """One model.
 
     derived: the names of the values that the program chose, not the stack file.
     configuration: the other values that the text of its Ray Serve application depends on.
     memory, longestContext: null if the stack file turns the memory check off.
+    offHours: when it sleeps; null if it never has to.
     task, taskPath: what it is served for, and the path of such requests below the endpoint.
     endpoint: the base URL of its OpenAI API inside the cluster.
     monthlyUsd: its share of its pool.
@@ -75,6 +95,7 @@ class ModelSummary(TypedDict):
     configuration: dict[str, Any]
     memory: MemorySummary | None
     longestContext: int | None
+    offHours: OffHoursSummary | None
     task: str
     taskPath: str
     endpoint: str
@@ -132,6 +153,8 @@ class CostSummary(TypedDict):
     """What the stack costs a month at prices of `priceDate`, disks and traffic excluded.
 
     pricesOfStack: the keys that the stack file prices itself. gpusPaid, gpusIdle: of all pools.
+    loadBalancer: the forwarding rule of the gateway, if it has one.
+    savedByOffHours: what the totals leave out because models sleep; null without off-hours.
     totalOnDemand, totalSpot: with every GPU pool as that; null if a price is not known.
     unpriced: the pools that the totals leave out, because their price is not known.
     """
@@ -141,9 +164,11 @@ class CostSummary(TypedDict):
     loadFactor: float
     monthlyBudget: float | None
     clusterFee: Amounts | None
+    loadBalancer: NotRequired[Amounts]
     gpusPaid: Amounts
     gpusIdle: Amounts
     total: Amounts
+    savedByOffHours: Amounts | None
     totalOnDemand: Amounts | None
     totalSpot: Amounts | None
     unpriced: list[str]
@@ -159,8 +184,44 @@ class QuotaSummary(TypedDict):
     limit: int | None
 
 
+class KeySummary(TypedDict):
+    """What one team's key may do; models: null for all. The key itself is not part of a plan."""
+
+    team: str
+    models: list[str] | None
+    requestsPerMinute: int | None
+
+
+class CanarySummary(TypedDict):
+    """A model that gets a share of the requests for another one."""
+
+    model: str
+    of: str
+    percent: int
+
+
+class AccessSummary(TypedDict):
+    """The way in.
+
+    url: the base URL of its API; inside the cluster unless exposure is external.
+    gateway: its name, replicas, memoryMib and cpuMillis of a replica, and maxBodyMib.
+    """
+
+    exposure: str
+    url: str
+    host: str | None
+    certificate: str | None
+    securityPolicy: str | None
+    keys: list[KeySummary]
+    canaries: list[CanarySummary]
+    gateway: dict[str, Any]
+
+
 class PlanSummary(TypedDict):
-    """The plan of one stack. version: see VERSION; warnings: one sentence each."""
+    """The plan of one stack.
+
+    version: see VERSION; warnings: one sentence each; access: not there without a gateway.
+    """
 
     version: int
     stack: str
@@ -175,10 +236,51 @@ class PlanSummary(TypedDict):
     quota: list[QuotaSummary]
     idleGpus: list[str]
     warnings: list[str]
+    access: NotRequired[AccessSummary]
 
 
 def plan_summary(plan: Plan) -> PlanSummary:
     """The plan as JSON-able data."""
+    summary = _summary(plan)
+    if plan.access is not None:
+        summary["access"] = _access(plan, plan.access)
+    if plan.cost.load_balancer is not None:
+        summary["cost"]["loadBalancer"] = _amounts(plan.cost.load_balancer)
+    return summary
+
+
+def _access(plan: Plan, access: AccessPlan) -> AccessSummary:
+    gateway = access.gateway
+    return AccessSummary(
+        exposure=str(access.exposure),
+        url=plan.url,
+        host=access.host,
+        certificate=access.certificate,
+        securityPolicy=access.security_policy,
+        keys=[
+            KeySummary(
+                team=key.team,
+                models=None if key.models is None else list(key.models),
+                requestsPerMinute=key.requests_per_minute,
+            )
+            for key in access.keys
+        ],
+        canaries=[
+            CanarySummary(model=model.name, of=model.canary_of, percent=model.canary_percent)
+            for model in plan.models
+            if model.canary_of is not None
+        ],
+        gateway={
+            "name": gateway.name,
+            "replicas": gateway.replicas,
+            "memoryMib": gateway.memory_mib,
+            "cpuMillis": gateway.cpu_millis,
+            "maxBodyMib": gateway.max_body_mib,
+        },
+    )
+
+
+def _summary(plan: Plan) -> PlanSummary:
     release, cluster, cost = plan.release, plan.cluster, plan.cost
     return PlanSummary(
         version=VERSION,
@@ -224,6 +326,7 @@ def plan_summary(plan: Plan) -> PlanSummary:
             gpusPaid=_amounts(Levels.total(pool.gpus_paid for pool in cost.pools.values())),
             gpusIdle=_amounts(cost.gpus_idle),
             total=_amounts(cost.total),
+            savedByOffHours=None if plan.off_hours is None else _amounts(cost.saved),
             totalOnDemand=_usd(cost.total_if(spot=False)),
             totalSpot=_usd(cost.total_if(spot=True)),
             unpriced=list(cost.unpriced),
@@ -259,10 +362,27 @@ def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
         configuration=_configuration(model),
         memory=None if model.fit is None else _memory(model.fit),
         longestContext=None if model.fit is None else model.fit.longest_context,
+        offHours=_off_hours(plan, model),
         task=model.task.value,
         taskPath=task_row(model.task).path,
         endpoint=plan.service.endpoint(model),
         monthlyUsd=_usd(plan.cost.models[model.name].monthly),
+    )
+
+
+def _off_hours(plan: Plan, model: ModelPlan) -> OffHoursSummary | None:
+    off_hours = plan.off_hours
+    if off_hours is None or model.name not in off_hours.hours_a_week:
+        return None
+    hours = off_hours.hours_a_week[model.name]
+    return OffHoursSummary(
+        windows=[
+            f"{window.sleep} to {window.wake}, {window.time_zone}"
+            for window in off_hours.windows
+            if model.name in window.models
+        ],
+        hoursAWeek=float(hours),
+        hoursAMonth=_hundredths(hours * HOURS_PER_MONTH / HOURS_PER_WEEK),
     )
 
 

@@ -1,10 +1,12 @@
 """The plan as Markdown, for the pull request that changes a stack."""
 
+from reports.access_sentences import access_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import (
     DERIVED_NOTE,
     QUOTA_NOTE,
     models_table,
+    off_hours_tables,
     plan_tables,
     pools_table,
     price_note,
@@ -17,7 +19,9 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     """Heading, tables, warnings and notes. brief: without the tables of memory and cost."""
     versions = plan["versions"]
     tables = (
-        (models_table(plan), pools_table(plan), quota_table(plan)) if brief else plan_tables(plan)
+        (models_table(plan), pools_table(plan), *off_hours_tables(plan), quota_table(plan))
+        if brief
+        else plan_tables(plan)
     )
     parts = [
         f"### Stack {escape(plan['stack'])}",
@@ -26,7 +30,11 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
         f"with vLLM {escape(versions['vllm'])}, KubeRay {escape(versions['kuberay'])}",
         *map(markdown_table, tables),
     ]
-    found = [*plan["idleGpus"], *(f"Warning: {text}" for text in plan["warnings"])]
+    found = [
+        *access_sentences(plan),
+        *plan["idleGpus"],
+        *(f"Warning: {text}" for text in plan["warnings"]),
+    ]
     if found:
         parts.append("\n".join(f"- {escape(sentence)}" for sentence in found))
     notes = (DERIVED_NOTE, price_note(plan["cost"]), QUOTA_NOTE)

@@ -16,13 +16,17 @@ from reports.formatting import (
     usd_per_hour,
     zone_letters,
 )
-from reports.plan_data import CostSummary, ModelSummary, PlanSummary, PoolSummary
+from reports.plan_data import Amounts, CostSummary, ModelSummary, PlanSummary, PoolSummary
 from reports.table import Row, Table
 
 _UNCHECKED: Final = "unchecked"
 QUOTA_NOTE: Final = (
     "Quota: upgrade is what a second RayCluster takes next to the first, as a change of image or "
     "Ray version starts one, and a node more of the CPU pool; peak is every pool at its maximum."
+)
+_OFF_HOURS_NOTE: Final = (
+    " Off-hours: nodes are counted as gone a quarter of an hour after the downscale delay, if no "
+    "request wakes a model; with all models at their maximum nothing is saved."
 )
 DERIVED_NOTE: Final = (
     "* derived, not in the stack file. At once: sequences of full context length that a replica "
@@ -36,6 +40,7 @@ def plan_tables(plan: PlanSummary) -> tuple[Table, ...]:
         models_table(plan),
         memory_table(plan),
         pools_table(plan),
+        *off_hours_tables(plan),
         cost_table(plan),
         quota_table(plan),
     )
@@ -119,6 +124,29 @@ def pools_table(plan: PlanSummary) -> Table:
     )
 
 
+def off_hours_tables(plan: PlanSummary) -> tuple[Table, ...]:
+    """When models sleep and for how long; none if none does."""
+    rows = [(model["name"], model.get("offHours")) for model in plan["models"]]
+    sleepers = [(name, found) for name, found in rows if found is not None]
+    if not sleepers:
+        return ()
+    return (
+        _table(
+            ("sleeps", "from and to", "hours a week", "a month"),
+            (
+                (
+                    name,
+                    "; ".join(found["windows"]),
+                    f"{found['hoursAWeek']:.0f}",
+                    f"{found['hoursAMonth']:.0f}",
+                )
+                for name, found in sleepers
+            ),
+            left={"sleeps", "from and to"},
+        ),
+    )
+
+
 def cost_table(plan: PlanSummary) -> Table:
     """USD a month of each pool, the shares of its models below it, and the total."""
     columns = ("USD a month", "GPUs paid", "not used", "minimum", "typical", "maximum")
@@ -147,12 +175,21 @@ def _parts(plan: PlanSummary) -> Iterable[Row]:
         yield Row((f"{cpu_pool['name']} (CPU)", "", "", *usd_columns(cpu_pool["monthlyUsd"])))
         fee = plan["cost"]["clusterFee"]
         yield Row(("GKE's fee for the cluster", "", "", *usd_columns(fee)))
+    if "loadBalancer" in plan["cost"]:
+        rule = usd_columns(plan["cost"]["loadBalancer"])
+        yield Row(("load balancer of the gateway", "", "", *rule))
 
 
 def _totals(plan: PlanSummary) -> Iterable[Row]:
     cost = plan["cost"]
     paid, idle = cost["gpusPaid"], cost["gpusIdle"]
     known = " (known prices)" if cost["unpriced"] else ""
+    saved = cost.get("savedByOffHours")
+    if saved is not None:
+        minimum, typical, maximum = (saved[level] for level in ("minimum", "typical", "maximum"))
+        # Nothing is zero, not minus zero.
+        less = Amounts(minimum=-minimum or 0, typical=-typical or 0, maximum=-maximum or 0)
+        yield Row(("off-hours", "", "", *usd_columns(less)))
     yield Row(
         (
             f"total{known}",
@@ -197,6 +234,7 @@ def price_note(cost: CostSummary) -> str:
     return (
         f"List prices of {cost['priceDate']}{own}; disks and traffic excluded. Typical: replicas "
         f"{cost['loadFactor'] * 100:.0f} % of the way from minimum to maximum."
+        f"{_OFF_HOURS_NOTE if cost.get('savedByOffHours') else ''}"
     )
 
 

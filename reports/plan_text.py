@@ -2,6 +2,7 @@
 
 import textwrap
 
+from reports.access_sentences import access_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import DERIVED_NOTE, QUOTA_NOTE, plan_tables, price_note
 from reports.table import WIDTH, text_table
@@ -25,6 +26,7 @@ def heading(plan: PlanSummary) -> tuple[str, str]:
 
 def _notes(plan: PlanSummary) -> tuple[str, ...]:
     return (
+        *access_sentences(plan),
         *plan["idleGpus"],
         DERIVED_NOTE,
         price_note(plan["cost"]),

@@ -7,7 +7,7 @@ same of a change.
 from collections.abc import Sequence
 
 from planning import CpuPoolPlan, PoolPlan
-from rollouts import PoolFields
+from rollouts import NOT_SAID, PoolFields
 
 
 def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
@@ -18,6 +18,7 @@ def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
         "gpusPerNode": pool.tier.gpu_count,
         "gpuDriverVersion": pool.gpu_driver_version.value,
         "spot": pool.spot,
+        **_of_the_cluster(pool),
         "machineType": pool.machine_type,
         "bootDiskType": pool.boot_disk_type,
         "bootDiskGb": pool.boot_disk_gb,
@@ -27,12 +28,21 @@ def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
     }
 
 
+def _of_the_cluster(pool: PoolPlan | CpuPoolPlan) -> PoolFields:
+    """What the cluster's settings say of all pools."""
+    return {
+        "privateNodes": NOT_SAID if pool.private_nodes is None else pool.private_nodes,
+        "nodeServiceAccount": pool.node_service_account or "",
+    }
+
+
 def cpu_pool_fields(pool: CpuPoolPlan, zones: Sequence[str]) -> PoolFields:
     """What is remembered of the CPU pool, by the keys of a plan as data."""
     return {
         "machineType": pool.machine_type,
         "bootDiskType": pool.boot_disk_type,
         "bootDiskGb": pool.boot_disk_gb,
+        **_of_the_cluster(pool),
         "zones": list(zones),
         "minNodes": pool.min_nodes,
         "maxNodes": pool.max_nodes,

@@ -95,6 +95,7 @@ MODEL_FIELDS: Final[Mapping[str, Rollout]] = {
     "dtype": Rollout.REPLICAS,
     "contextLength": Rollout.REPLICAS,
     "replicas": Rollout.AT_ONCE,
+    "offHours": Rollout.AT_ONCE,
     "family": Rollout.AT_ONCE,  # the ConfigMap that shows it
 }
 SCALING_FIELDS: Final = (

@@ -4,6 +4,7 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
+from rollouts.access_change import AccessFields, access_sentence, canary_problem
 from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
@@ -29,7 +30,8 @@ from rollouts.handover import (
     running_at_least,
     without,
 )
-from rollouts.node_pools import PoolFields, pool_problems, pool_sentences
+from rollouts.node_pools import NOT_SAID, PoolFields, pool_problems, pool_sentences
+from rollouts.off_hours import waking_sentence
 from rollouts.operator_change import (
     DEFINITIONS_ANNOTATION,
     OperatorFields,
@@ -58,8 +60,10 @@ __all__ = [
     "DEFINITIONS_ANNOTATION",
     "NODE_QUOTA_ANNOTATION",
     "NOTHING_CHANGES",
+    "NOT_SAID",
     "OPERATOR_ANNOTATION",
     "ROOM_RULE",
+    "AccessFields",
     "Addition",
     "Change",
     "Duration",
@@ -88,8 +92,10 @@ __all__ = [
     "ServiceFields",
     "Wave",
     "WayBack",
+    "access_sentence",
     "additions",
     "as_live",
+    "canary_problem",
     "change_problems",
     "cluster_fields",
     "cluster_problem",
@@ -116,6 +122,7 @@ __all__ = [
     "service_sentence",
     "shortages",
     "unforeseen",
+    "waking_sentence",
     "way_back",
     "without",
 ]

@@ -19,6 +19,13 @@ _REPLACING: Final = frozenset(chain(*REPLACING_POOL_FIELDS.values()))
 _NODE_BY_NODE: Final = frozenset(chain(*NODE_BY_NODE_POOL_FIELDS.values()))
 _NAMED: Final = 5
 _KEPT: Final = "minNodes"
+_PRIVATE: Final = "privateNodes"
+NOT_SAID: Final = ""
+"""The value of `privateNodes` if the stack file does not say it, so that pools stay as they are."""
+_LEFT_OUT: Final = (
+    "was true and is left out now: the pools stay without addresses of the internet, and the "
+    "gateway of Cloud NAT through which they fetch images and weights is deleted"
+)
 # What a lost node means, and the way around a pool that is replaced, by whether it hosts the head.
 _WITHOUT_NODE: Final = {
     True: "When the node of the Ray head goes, every model stops answering until it has loaded "
@@ -62,6 +69,8 @@ def _sentences(
                 else ""
             )
             yield Sentence(f"Node pool {pool} is deleted, and its nodes with it{end}.", warns=True)
+    if ray_head and _private_left_out(old, new):
+        yield Sentence(f"ray-llm:cluster.{_PRIVATE} {_LEFT_OUT}.", warns=True)
     for pool, fields in new.items():
         if pool in old:
             yield from _changed(pool, old[pool], fields, ray_head=ray_head)
@@ -75,6 +84,8 @@ def _changed(pool: str, old: PoolFields, new: PoolFields, *, ray_head: bool) -> 
     # A key that only one of them has is another version's, and no change.
     changed = [key for key in new if key in old and new[key] != old[key]]
     replacing = _replacing(old, new)
+    if new.get(_PRIVATE) == NOT_SAID and _PRIVATE in changed:
+        changed.remove(_PRIVATE)
     node_by_node = [key for key in changed if key in _NODE_BY_NODE]
     if replacing:
         yield Sentence(
@@ -126,7 +137,9 @@ def pool_problems(
     *,
     ray_head: bool,
 ) -> tuple[Problem, ...]:
-    """What stops a change of the pools of a protected stack: those that GKE would replace.
+    """What stops a change of the pools of a protected stack.
+
+    Pools that GKE would replace, and private nodes whose way to the internet goes.
 
     allow: the ids of changes that pass; ray_head: as for `pool_sentences`.
     """
@@ -145,7 +158,24 @@ def pool_problems(
         for pool, fields in new.items()
         if pool in old and (replacing := _replacing(old[pool], fields))
     ]
+    if ray_head and _private_left_out(old, new):
+        found.append(
+            Problem(
+                path=f"ray-llm:cluster.{_PRIVATE}",
+                reason=_LEFT_OUT,
+                remedy=f"Write {_PRIVATE}: false to give the nodes addresses again, or keep "
+                f"{_PRIVATE}: true",
+                rule="private-nodes-left-out",
+            )
+        )
     return judged(found, [old, new], allow)
+
+
+def _private_left_out(old: Mapping[str, PoolFields], new: Mapping[str, PoolFields]) -> bool:
+    """Whether private nodes lose their setting, as no other pool of the stack can."""
+    return any(pool.get(_PRIVATE) is True for pool in old.values()) and any(
+        pool.get(_PRIVATE) == NOT_SAID for pool in new.values()
+    )
 
 
 def _replacing(old: PoolFields, new: PoolFields) -> list[str]:

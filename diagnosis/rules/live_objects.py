@@ -11,7 +11,7 @@ from diagnosis.case import Case
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.shown_values import opened, shown_value
 from diagnosis.snapshot import Part, metadata, name
-from manifests import JOB_ANNOTATION, Manifest, deployed_config, service_manifests
+from manifests import JOB_ANNOTATION, Manifest, as_awake, deployed_config, service_manifests
 from rollouts import BESIDE, additions, as_live, differences
 
 _CONFIG: Final = "spec.serveConfigV2"
@@ -55,7 +55,7 @@ def _finding(case: Case, subject: str, what: str, paths: list[str], path: str = 
 def _ray_service(case: Case, live: Mapping[str, Any], wanted: Manifest) -> Iterator[Finding]:
     spec = wanted["spec"]
     paths = []
-    for found in differences(as_live(spec, live.get("spec") or {}), spec, "spec"):
+    for found in differences(as_live(spec, as_awake(live).get("spec") or {}), spec, "spec"):
         if found.path == _CONFIG:
             paths += list(_of_text(found.old, found.new))
         elif found.certain and found.path.rpartition(".")[2] not in _NUMBERS:

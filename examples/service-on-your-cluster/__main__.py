@@ -7,7 +7,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components import RayLlmService, RayLlmServiceArgs, service_or_stop
-from models.stack import GpuPoolSettings, ModelDeployment, ReplicaSettings, ServiceSettings
+from models.service import ServiceSettings
+from models.stack import GpuPoolSettings, ModelDeployment, ReplicaSettings
 
 config = pulumi.Config()
 

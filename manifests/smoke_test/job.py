@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from manifests.labels import labels
+from manifests.pod_security import restricted_container, restricted_pod
 from manifests.pods import cpu_node_selector
 from manifests.smoke_test import script_files
 from manifests.smoke_test.access import NAME
@@ -21,8 +22,12 @@ DEADLINE_SECONDS = 3600
 ACTIVE_DEADLINE_SECONDS: Final = DEADLINE_SECONDS + 900
 """The Job's own limit: the script's, and time to be scheduled, to pull the image and to report."""
 CONFIG_FOLDER = "/etc/llm-configs"
+# Changes with the pod's form, which the hash does not read.
+_FORM = "restricted"
 # The Jobs of stacks that were deployed when the smoke test was still called so.
 _FORMER_NAME = "ask-models"
+# Python and its libraries expect one folder that can be written.
+_SCRATCH = "scratch"
 _AMOUNTS = {"cpu": "250m", "memory": "256Mi"}
 
 
@@ -31,13 +36,15 @@ def job_name(
 ) -> str:
     """The Job's name, which ends in a hash of the deployed configuration and of the script.
 
+    A Job's pods cannot be changed, so that a change of them here is a new name as well (`_FORM`).
+
     serve_config: the text of serveConfigV2.
     ray_cluster: the RayClusterSpec.
     script: the ConfigMap of the script; its name is a hash of its files.
     """
     # KubeRay's version is part of it, because a new operator rewrites the Ray cluster.
     operator = f"{plan.release.install.value} {plan.release.kuberay.version}"
-    parts = [serve_config, json.dumps(ray_cluster), operator, script["metadata"]["name"]]
+    parts = [serve_config, json.dumps(ray_cluster), operator, script["metadata"]["name"], _FORM]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
     return f"{NAME}-{digest}"
 
@@ -51,6 +58,9 @@ def smoke_test_job(
     plan: Plan, name: str, config_maps: Sequence[str], script: dict[str, Any]
 ) -> dict[str, Any]:
     """The Job; it runs under the account of `smoke_test_access`.
+
+    It keeps to the Pod Security Standard "restricted". It needs a token of Kubernetes, because only
+    the RayService says which Ray cluster to ask, and because of the repairs.
 
     config_maps: names of the ConfigMaps with the LLM configs.
     script: the ConfigMap of the script.
@@ -75,6 +85,7 @@ def smoke_test_job(
                 "spec": {
                     "restartPolicy": "Never",
                     "serviceAccountName": NAME,
+                    "securityContext": restricted_pod(),
                     **cpu_node_selector(plan),
                     "containers": [_container(plan, name)],
                     "volumes": [
@@ -85,6 +96,7 @@ def smoke_test_job(
                             },
                         },
                         script_files.script_volume(script),
+                        {"name": _SCRATCH, "emptyDir": {"sizeLimit": "64Mi"}},
                     ],
                 },
             },
@@ -100,11 +112,13 @@ def _container(plan: Plan, job: str) -> dict[str, Any]:
         "command": list(script_files.COMMAND),
         "env": [{"name": key, "value": value} for key, value in _settings(plan, job).items()],
         "resources": {"requests": dict(_AMOUNTS), "limits": dict(_AMOUNTS)},
+        "securityContext": restricted_container(read_only=True),
         # The end of its log becomes the message that `pulumi up` shows.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "llm-configs", "mountPath": CONFIG_FOLDER, "readOnly": True},
             {"name": script_files.VOLUME, "mountPath": script_files.FOLDER, "readOnly": True},
+            {"name": _SCRATCH, "mountPath": "/tmp"},  # noqa: S108 - of the pod alone
         ],
     }
 

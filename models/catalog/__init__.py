@@ -15,6 +15,7 @@ from models.catalog.engine_argument_needs import ArgumentNeed, argument_needs
 from models.catalog.gated_repositories import Gating, gating
 from models.catalog.gpu_tiers import GpuTier, gpu_tiers
 from models.catalog.llms import LlmRow, llms
+from models.catalog.load_balancers import load_balancer_price
 from models.catalog.machine_types import (
     CUSTOM_MACHINE_TYPE,
     USUAL_BOOT_DISK,
@@ -149,6 +150,7 @@ __all__ = [
     "gpu_tiers",
     "kuberay_releases",
     "llms",
+    "load_balancer_price",
     "lora_architectures",
     "machine_type",
     "machine_types",

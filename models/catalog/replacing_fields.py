@@ -24,7 +24,7 @@ REPLACING_POOL_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "gpuDriverVersion",
         ),
         "nodeConfig.oauthScopes": (),
-        "nodeConfig.serviceAccount": (),
+        "nodeConfig.serviceAccount": ("nodeServiceAccount",),
         "nodeConfig.shieldedInstanceConfig": (),
         "nodeConfig.spot": ("spot",),
         "project": (),
@@ -36,6 +36,7 @@ NODE_BY_NODE_POOL_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyTyp
         "nodeConfig.diskSizeGb": ("bootDiskGb",),
         "nodeConfig.diskType": ("bootDiskType",),
         "nodeConfig.machineType": ("machineType",),
+        "networkConfig.enablePrivateNodes": ("privateNodes",),
     }
 )
 """The same for fields whose change makes GKE replace the nodes one after the other."""

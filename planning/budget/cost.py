@@ -6,18 +6,28 @@ is shown as paid for and not used.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from models.access import Exposure
+from models.catalog import load_balancer_price, prices
 from models.catalog import machine_type as catalogue_machine_type
-from models.catalog import prices
 from models.stack import StackSettings
+from planning.access import AccessPlan, GatewayPlan
+from planning.budget.off_hours import Sleepers, nodes_asleep
 from planning.infrastructure.allocatable import allocatable
 from planning.infrastructure.node_prices import cpu_node_price, gpu_node_price
 from planning.plan import ModelPlan, PodResources, PoolPlan, RouterGroupPlan
-from planning.plan_costs import CpuPoolCost, Levels, ModelCost, PoolCost, StackCost
+from planning.plan_costs import (
+    HOURS_PER_MONTH,
+    CpuPoolCost,
+    Levels,
+    ModelCost,
+    PoolCost,
+    StackCost,
+)
 
-HOURS_PER_MONTH: Final = 730
 # GKE's fee for a Standard cluster, zonal or regional; the monthly credit for one zonal cluster of
 # a billing account is not deducted. https://cloud.google.com/kubernetes-engine/pricing, 2026-11
 CLUSTER_USD_PER_HOUR: Final = Decimal("0.10")
@@ -30,10 +40,15 @@ def stack_cost(
     models: Sequence[ModelPlan],
     head: PodResources,
     routers: RouterGroupPlan,
+    access: AccessPlan | None = None,
 ) -> StackCost:
     """The cost of a stack whose models are placed."""
+    gateway = None if access is None else access.gateway
     wanted = _gpus_wanted(models, settings.load_factor)
-    pool_costs = {pool.id: _pool_cost(settings, pool, wanted.get(pool.id, _NONE)) for pool in pools}
+    sleepers = Sleepers(settings=settings, models=tuple(models))
+    pool_costs = {
+        pool.id: _pool_cost(settings, pool, wanted.get(pool.id, _NONE), sleepers) for pool in pools
+    }
     existing = settings.cluster.existing
     fee = Levels.between(1, 1, Decimal(0)) * (CLUSTER_USD_PER_HOUR * HOURS_PER_MONTH)
     return StackCost(
@@ -46,9 +61,18 @@ def stack_cost(
             model.name: _model_cost(settings, model, pool_costs[model.pool], wanted[model.pool])
             for model in models
         },
-        cpu_pool=None if existing else _cpu_pool_cost(settings, models, head, routers),
+        cpu_pool=None if existing else _cpu_pool_cost(settings, models, head, routers, gateway),
         cluster_fee=None if existing else fee,
+        load_balancer=_load_balancer_cost(access),
     )
+
+
+def _load_balancer_cost(access: AccessPlan | None) -> Levels | None:
+    """One forwarding rule; a gateway that is reached from inside the cluster has none."""
+    if access is None or access.exposure is Exposure.NONE:
+        return None
+    usd_per_hour = load_balancer_price().forwarding_rule_usd_per_hour
+    return Levels.between(1, 1, Decimal(0)) * (usd_per_hour * HOURS_PER_MONTH)
 
 
 def _gpus_wanted(models: Sequence[ModelPlan], load_factor: Decimal) -> Mapping[str, Levels]:
@@ -59,7 +83,9 @@ def _gpus_wanted(models: Sequence[ModelPlan], load_factor: Decimal) -> Mapping[s
     return wanted
 
 
-def _pool_cost(settings: StackSettings, pool: PoolPlan, wanted: Levels) -> PoolCost:
+def _pool_cost(
+    settings: StackSettings, pool: PoolPlan, wanted: Levels, sleepers: Sleepers
+) -> PoolCost:
     price = gpu_node_price(settings.prices, pool.tier, pool.machine_type, settings.region)
     nodes = Levels.between(nodes_at_minimum(pool), nodes_at_maximum(pool), settings.load_factor)
     paid = nodes * Decimal(pool.tier.gpu_count)
@@ -73,6 +99,7 @@ def _pool_cost(settings: StackSettings, pool: PoolPlan, wanted: Levels) -> PoolC
         gpus_used=wanted.with_(paid, min),
         monthly=_monthly(nodes, price.hourly(pool.spot)),
         monthly_otherwise=_monthly(nodes, price.hourly(not pool.spot)),
+        nodes_asleep=nodes_asleep(sleepers, pool, nodes, settings.load_factor),
     )
 
 
@@ -115,13 +142,17 @@ def _cpu_pool_cost(
     models: Sequence[ModelPlan],
     head: PodResources,
     routers: RouterGroupPlan,
+    gateway: GatewayPlan | None,
 ) -> CpuPoolCost:
     pool = settings.cluster.cpu_pool
     price = cpu_node_price(settings.prices, pool.machine_type, settings.region).on_demand
     low, high = (
         max(
             pool.min_nodes,
-            min(pool.max_nodes, cpu_nodes(pool.machine_type, head, routers, count)),
+            min(
+                pool.max_nodes,
+                cpu_nodes(pool.machine_type, head, routers, count, gateway=gateway),
+            ),
         )
         for count in (
             sum(model.routers.min for model in models),
@@ -142,29 +173,66 @@ def cpu_nodes(
     *,
     clusters: int = 1,
     spare_heads: int = 0,
+    gateway: GatewayPlan | None = None,
 ) -> int:
     """Nodes of a CPU machine type that hold the Ray head and the pods of that many routers.
 
     clusters: how many such Ray clusters there are at the same time.
     spare_heads: further heads, of clusters without routers.
+    gateway: whose pods are there once, however many clusters there are; None without one.
     """
     machine = catalogue_machine_type(machine_type)
     if machine is None:
         return 1
     room = allocatable(machine)
+    empty = _Nodes(count=0, cpu=room.cpu_for_pods, memory_gib=room.memory_gib_for_pods)
+    router_pods = clusters * -(-router_count // routers.slots_per_pod)
+    # The largest first, as many on a node as fit.
+    nodes = _with_pods([], empty, head.cpu, head.memory_gib, clusters + spare_heads)
+    nodes = _with_pods(nodes, empty, routers.pod.cpu, routers.pod.memory_gib, router_pods)
+    if gateway is not None:
+        cpu, memory_gib = gateway.cpu_millis / 1000, gateway.memory_mib / 1024
+        nodes = _with_pods(nodes, empty, cpu, memory_gib, gateway.replicas)
+    return sum(group.count for group in nodes)
 
-    def router_pods(cpu: float, memory_gib: float) -> int:
-        """Router pods for which this much is left on a node."""
-        return max(0, int(min(cpu / routers.pod.cpu, memory_gib / routers.pod.memory_gib)))
 
-    cpu, memory_gib = room.cpu_for_pods, room.memory_gib_for_pods
-    heads = max(1, int(min(cpu / head.cpu, memory_gib / head.memory_gib)))
-    # Heads first, as many on a node as fit.
-    full, rest = divmod(clusters + spare_heads, heads)
-    beside_heads = sum(
-        nodes * router_pods(cpu - count * head.cpu, memory_gib - count * head.memory_gib)
-        for nodes, count in ((full, heads), (int(rest > 0), rest))
-    )
-    alone = router_pods(cpu, memory_gib)
-    left = max(0, clusters * -(-router_count // routers.slots_per_pod) - beside_heads)
-    return full + int(rest > 0) + -(-left // max(1, alone))
+@dataclass(frozen=True, kw_only=True)
+class _Nodes:
+    """Nodes of which each has this much left for pods."""
+
+    count: int
+    cpu: float
+    memory_gib: float
+
+
+def _with_pods(
+    nodes: Sequence[_Nodes], empty: _Nodes, cpu: float, memory_gib: float, pods: int
+) -> list[_Nodes]:
+    """The nodes with so many more pods of one size, on further nodes if they do not fit."""
+
+    def fitting(group: _Nodes) -> int:
+        return max(0, int(min(group.cpu / cpu, group.memory_gib / memory_gib)))
+
+    placed: list[_Nodes] = []
+
+    def take(group: _Nodes, count: int, pods_on_each: int) -> None:
+        if count:
+            left = {
+                "cpu": group.cpu - pods_on_each * cpu,
+                "memory_gib": group.memory_gib - pods_on_each * memory_gib,
+            }
+            placed.append(_Nodes(count=count, **left))
+
+    for group in nodes:
+        room = fitting(group)
+        full, rest = divmod(min(pods, group.count * room), max(1, room))
+        take(group, full, room)
+        take(group, int(rest > 0), rest)
+        take(group, group.count - full - int(rest > 0), 0)
+        pods -= full * room + rest
+    # A machine on which not even one fits is a problem of its own.
+    room = max(1, fitting(empty))
+    full, rest = divmod(pods, room)
+    take(empty, full, room)
+    take(empty, int(rest > 0), rest)
+    return placed

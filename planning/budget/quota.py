@@ -18,6 +18,7 @@ from models.catalog import (
     quota_metrics,
 )
 from models.stack import StackSettings
+from planning.access import GatewayPlan
 from planning.budget.cost import cpu_nodes
 from planning.plan import (
     ClusterPlan,
@@ -61,6 +62,7 @@ def quota_needs(
     models: Sequence[ModelPlan],
     head: PodResources,
     routers: RouterGroupPlan,
+    gateway: GatewayPlan | None = None,
 ) -> tuple[QuotaNeed, ...]:
     """What the stack needs of each quota that it uses or that the stack file gives a limit for.
 
@@ -70,7 +72,7 @@ def quota_needs(
     stated_maxima = frozenset(
         pool.id for pool in settings.gpu_pools if "max_nodes" in pool.model_fields_set
     )
-    rows = _nodes(cluster, pools, stated_maxima, models, head, routers)
+    rows = _nodes(cluster, pools, stated_maxima, models, head, routers, gateway)
     used = {metric for row in rows for metric in row.per_node} | set(settings.quotas)
     metrics = [metric for metric in quota_metrics() if metric in used]
 
@@ -110,6 +112,7 @@ def _nodes(
     models: Sequence[ModelPlan],
     head: PodResources,
     routers: RouterGroupPlan,
+    gateway: GatewayPlan | None,
 ) -> list[_Nodes]:
     rows = [_gpu_pool(pool, pool.id in stated_maxima, models) for pool in pools]
     if cluster.existing:
@@ -118,7 +121,15 @@ def _nodes(
     least = sum(model.routers.min for model in models)
     most = sum(model.routers.max for model in models)
     low, double, second_head, high = (
-        cpu_nodes(cpu_pool.machine_type, head, routers, count, clusters=clusters, spare_heads=heads)
+        cpu_nodes(
+            cpu_pool.machine_type,
+            head,
+            routers,
+            count,
+            clusters=clusters,
+            spare_heads=heads,
+            gateway=gateway,
+        )
         for count, clusters, heads in ((least, 1, 0), (least, 2, 0), (least, 1, 1), (most, 1, 0))
     )
     initial = cluster.initial_cpu_nodes_per_zone * len(cluster.zones)

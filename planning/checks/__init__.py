@@ -9,6 +9,8 @@ from typing import Final
 
 from models.problems import Problem
 from models.rules import RULES
+from planning.checks.access_exposure import adopted_cluster_problems, exposure_problems
+from planning.checks.access_keys import key_problems
 from planning.checks.adopted_cluster import (
     cpu_pool_name_problems,
     operator_version_problems,
@@ -16,6 +18,7 @@ from planning.checks.adopted_cluster import (
 from planning.checks.autoscaling import downscale_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
+from planning.checks.canaries import canary_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
 from planning.checks.engine_argument_values import engine_argument_value_problems
@@ -23,6 +26,7 @@ from planning.checks.engine_arguments import engine_argument_problems
 from planning.checks.engine_metrics import engine_metrics_problems
 from planning.checks.engine_performance import performance_problems
 from planning.checks.gated_weights import gated_weights_problems
+from planning.checks.gateway_size import gateway_size_problems
 from planning.checks.gpu_driver import driver_problems
 from planning.checks.gpu_pool import capacity_problems, idle_minimum_problems
 from planning.checks.hf_overrides import hf_override_problems
@@ -35,6 +39,7 @@ from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
 from planning.checks.model_tasks import task_problems
 from planning.checks.nested_configurations import nested_configuration_problems
+from planning.checks.off_hours import off_hours_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
 from planning.checks.placement import placement_problems
 from planning.checks.quota import quota_problems
@@ -79,6 +84,10 @@ PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] =
 # The whole stack.
 STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     name_problems,
+    exposure_problems,
+    key_problems,
+    canary_problems,
+    adopted_cluster_problems,
     image_package_problems,
     cpu_pool_name_problems,
     operator_version_problems,
@@ -90,6 +99,8 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     host_cpu_problems,
     router_capacity_problems,
     object_size_problems,
+    off_hours_problems,
+    gateway_size_problems,
     quota_problems,
     budget_problems,
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 from models.architecture import LlmArchitecture
 from models.stack import ModelDeployment, StackSettings
+from planning.access import AccessPlan
 from planning.infrastructure.pool_price import PoolChoice
 from planning.placement.other_pools import Offer
 from planning.plan import ModelPlan, PodResources, PoolPlan, ReleasePlan, RouterGroupPlan
@@ -82,6 +83,9 @@ class StackContext:
     pools, models, cost, quota: empty or None if a listed pool could not be read, because nothing
     is known then of what the stack needs in all.
     head, routers: the pods of Ray that need no GPU.
+    access: the way in, with its gateway; None without one.
+    access_complete: False if a part of `ray-llm:access` could not be read, so that its absence
+        proves nothing.
     """
 
     settings: StackSettings
@@ -91,3 +95,5 @@ class StackContext:
     models: tuple[ModelPlan, ...]
     cost: StackCost | None
     quota: tuple[QuotaNeed, ...]
+    access: AccessPlan | None = None
+    access_complete: bool = True

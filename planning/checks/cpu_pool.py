@@ -43,8 +43,9 @@ def router_capacity_problems(context: StackContext) -> Iterable[Problem]:
     if cluster.existing:
         return  # somebody else's pool
     pool = cluster.cpu_pool
+    gateway = None if context.access is None else context.access.gateway
     low, high = (
-        cpu_nodes(pool.machine_type, context.head, context.routers, sum(count))
+        cpu_nodes(pool.machine_type, context.head, context.routers, sum(count), gateway=gateway)
         for count in (
             [model.routers.min for model in models],
             [model.routers.max for model in models],

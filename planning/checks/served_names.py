@@ -1,15 +1,20 @@
 """Names that must differ: a served name is also a route and a ConfigMap key."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from models.invalid_value import InvalidValueError
+from models.names import SERVED_NAME_LIMIT, ServedName
 from models.problems import Problem
-from models.stack import SERVED_NAME_LIMIT, ModelDeployment, ServedName
+from models.stack import ModelDeployment
 from models.ways_out import WayOut, use
 from planning.checks.contexts import StackContext
 
+# The first parts of paths that the gateway answers itself: OpenAI's API, and Ray Serve's `/-/`,
+# which no served name can be.
+RESERVED: Final = frozenset({"v1"})
 _SERVED_NAME: TypeAdapter[str] = TypeAdapter(ServedName, config=ConfigDict(defer_build=True))
 
 
@@ -19,6 +24,15 @@ def name_problems(context: StackContext) -> Iterable[Problem]:
     for model in context.settings.models:
         name, path = model.served_name, model.path
         yield from _derived_name_problems(model)
+        if name in RESERVED and context.settings.access is not None:
+            yield Problem(
+                path=f"{path}.name" if model.name else path,
+                value=name,
+                reason=f"would have the route /{name}, which is a path of the gateway's own",
+                remedy="Give the model another name: name: <served name>",
+                rule="reserved-name",
+                candidates=(use(f"{path}.name", f"{name}-model"),),
+            )
         if name in first:
             yield Problem(
                 path=f"{path}.name" if model.name else path,

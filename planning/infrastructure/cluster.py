@@ -10,9 +10,10 @@ from models.catalog import (
     regions,
     why_no_machine_type,
 )
+from models.names import GKE_POOL_NODE_LIMIT
 from models.problems import Problem, Severity
 from models.spelling import nearest, nearest_of
-from models.stack import GKE_POOL_NODE_LIMIT, StackSettings
+from models.stack import StackSettings
 from models.ways_out import WayOut, leave_out, meant, use
 from planning.infrastructure.allocatable import allocatable
 from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
@@ -49,7 +50,10 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
             max_nodes=cpu_pool.max_nodes,
             boot_disk_type=USUAL_BOOT_DISK if machine is None else machine.boot_disk,
             boot_disk_gb=_CPU_BOOT_DISK_GB,
+            private_nodes=cluster.private_nodes,
+            node_service_account=cluster.node_service_account,
         ),
+        makes_cloud_nat=bool(cluster.private_nodes) and cluster.cloud_nat == "create",
     )
     return plan, (*_zone_problems(settings), *_cpu_pool_problems(settings))
 

@@ -13,9 +13,10 @@ from models.catalog import (
     why_no_machine_type,
     zones_with,
 )
+from models.names import GKE_NAME_LIMIT, GKE_POOL_NODE_LIMIT
 from models.problems import Problem, Severity, stops
 from models.spelling import nearest_of
-from models.stack import GKE_NAME_LIMIT, GKE_POOL_NODE_LIMIT, GpuPoolSettings, StackSettings
+from models.stack import GpuPoolSettings, StackSettings
 from models.ways_out import WayOut, leave_out, meant, together, use
 from planning.infrastructure.allocatable import allocatable, ray_pod
 from planning.infrastructure.bin_packing import nodes_for
@@ -86,6 +87,8 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
                     settings.prices, tier, machine.id, settings.region
                 ).hourly(pool.spot),
                 gpu_driver_version=pool.gpu_driver_version,
+                private_nodes=settings.cluster.private_nodes,
+                node_service_account=settings.cluster.node_service_account,
             )
         )
     none_left = settings.pools_are_default and settings.gpu_pools and not plans

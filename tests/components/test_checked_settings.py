@@ -6,11 +6,11 @@ import pulumi
 import pytest
 
 from components import gpu_pools_or_stop, service_or_stop
+from models.service import ServiceSettings
 from models.stack import (
     ClusterSettings,
     GpuPoolSettings,
     ModelDeployment,
-    ServiceSettings,
     StackSettings,
 )
 

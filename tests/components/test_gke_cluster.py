@@ -29,7 +29,7 @@ def test_default_pool_is_removed_and_its_remains_are_ignored(record: Record, pla
     cluster = record(lambda: cluster_of(plan)).one(CLUSTER)
     assert cluster.inputs["removeDefaultNodePool"] is True
     assert cluster.inputs["initialNodeCount"] == 1
-    assert cluster.ignore_changes == ["nodeConfig", "initialNodeCount"]
+    assert cluster.ignore_changes == ["nodeConfig", "initialNodeCount", "privateClusterConfig"]
 
 
 def test_deletion_protection_is_what_the_stack_says(record: Record, plan: Plan) -> None:

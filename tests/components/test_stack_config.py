@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -161,3 +162,78 @@ def test_environment_variables_serve_hosts_that_set_nothing(
     config = StackConfig.of_running_stack()
     assert config.reading.problems == ()
     assert config.hugging_face_token is not None
+
+
+KEYS = {"search": f"search-{'0123456789' * 2}", "support": f"support-{'0123456789' * 2}"}
+ACCESS = "ray-llm:access"
+ENCRYPTED_IN_FILE = (
+    "config:\n  ray-llm:access:\n    keys:\n      search: {secure: AAAB}\n"
+    "      support: {key: {secure: AAAC}, models: [qwen2.5-0.5b-instruct]}\n"
+)
+
+
+def decrypted(**changes: Any) -> dict[str, Any]:
+    """The section as the engine hands it over once one value in it is encrypted."""
+    support = {"key": KEYS["support"], "models": ["qwen2.5-0.5b-instruct"]}
+    return {**GOOD, ACCESS: {"keys": {"search": KEYS["search"], "support": support, **changes}}}
+
+
+@pytest.fixture
+def file_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place of the stack file of the program that runs."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / f"Pulumi.{pulumi.get_stack()}.yaml"
+
+
+@pytest.mark.parametrize("text", [None, ENCRYPTED_IN_FILE])
+def test_keys_leave_as_secret_outputs_and_settings_hold_none(
+    file_beside: Path, text: str | None
+) -> None:
+    if text is not None:
+        file_beside.write_text(text)
+    configure(decrypted(), (ACCESS,))
+    config = StackConfig.of_running_stack()
+    assert config.reading.problems == ()
+    assert config.reading.settings is not None
+    assert config.reading.settings.access is not None
+    assert set(config.reading.settings.access.keys) == {"search", "support"}
+    assert not any(key in repr(config) + repr(config.reading.values) for key in KEYS.values())
+
+    @pulumi.runtime.test
+    def awaited() -> Any:
+        async def look() -> dict[str, tuple[str | None, bool]]:
+            return {
+                team: (await key.future(), await key.is_secret())
+                for team, key in config.access_keys.items()
+            }
+
+        return pulumi.Output.from_input(look()).apply(seen.update)
+
+    seen: dict[str, Any] = {}
+    awaited()
+    assert seen == {team: (key, True) for team, key in KEYS.items()}
+
+
+def test_a_plain_key_beside_an_encrypted_one_is_found_by_the_stack_file(file_beside: Path) -> None:
+    file_beside.write_text(ENCRYPTED_IN_FILE.replace("{secure: AAAB}", KEYS["search"]))
+    read = reading(decrypted(), (ACCESS,))
+    assert [(problem.path, problem.rule) for problem in read.problems] == [
+        ("ray-llm:access.keys.search", "plain-secret")
+    ]
+    assert KEYS["search"] not in repr(read) + "".join(p.sentence() for p in read.problems)
+
+
+def test_keys_that_are_all_in_plain_text_are_found_without_a_stack_file(file_beside: Path) -> None:
+    read = reading(decrypted())
+    assert {problem.rule for problem in read.problems} == {"plain-secret"}
+    assert len(read.problems) == 2
+    assert StackConfig.of_running_stack().access_keys == {}
+
+
+@pytest.mark.parametrize("bad", ["tiny-1", f"{KEYS['search']} ", KEYS["support"]])
+def test_a_bad_key_ends_the_run_without_its_value(file_beside: Path, bad: str) -> None:
+    configure(decrypted(search=bad), (ACCESS,))
+    with pytest.raises(pulumi.RunError) as stopped:
+        StackConfig.of_running_stack().announced_plan()
+    assert "ray-llm:access.keys.s" in str(stopped.value)
+    assert bad.strip() not in str(stopped.value)

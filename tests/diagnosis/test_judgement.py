@@ -7,13 +7,16 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
 
 from diagnosis import CATALOGUE, EngineLoad, Finding, Gravity, Part, Snapshot, Unseen, diagnose
+from manifests import schedule_of
+from manifests.off_hours.script.minima import with_minima
 from models.stack import KubeRayInstall
-from planning import Plan
+from planning import OffHoursPlan, Plan
 from tests.diagnosis.snapshots import (
     ACTOR,
     CLUSTER,
@@ -35,6 +38,7 @@ from tests.diagnosis.snapshots import (
     well,
     with_pod,
 )
+from tests.manifests.test_off_hours import window
 
 SECOND = "llm-serving-fghij"
 # kube-scheduler's words (FailedScheduling).
@@ -734,6 +738,20 @@ def test_nothing_else_is_called_wrong(name: str) -> None:
 def one(snapshot: Snapshot, rule: str, plan: Plan | None = None) -> Finding | None:
     found = diagnose(snapshot, plan or small_plan())
     return next((item for item in found if item.rule == rule), None)
+
+
+def test_a_model_that_sleeps_at_night_is_no_difference() -> None:
+    off_hours = OffHoursPlan(windows=(window(["chat"]),), hours_a_week={"chat": Decimal(103)})
+    nightly = replace(small_plan(), off_hours=off_hours)
+
+    def sleep(service: Any) -> None:
+        day = service["spec"]["serveConfigV2"]
+        schedule = schedule_of(service)
+        assert schedule is not None
+        service["spec"]["serveConfigV2"] = with_minima(day, schedule.minima, ("/chat",))
+        assert service["spec"]["serveConfigV2"] != day
+
+    assert one(changed(well(nightly), "ray_service", sleep), "live-differs", nightly) is None
 
 
 def test_a_cause_in_the_engine_s_log_is_quoted() -> None:

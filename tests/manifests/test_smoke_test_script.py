@@ -300,6 +300,24 @@ def test_an_edited_model_that_still_runs_as_before_does_not_count(
     assert run() == 0
 
 
+def test_a_model_that_sleeps_by_its_window_counts_as_deployed_and_is_asked(
+    start: Callable[..., Run],
+) -> None:
+    run = start(model("a", replicas=replicas(2)))
+    application = json.loads(json.dumps(run.service.applications["a"]))
+    for item in application["deployed_app_config"]["deployments"]:
+        item["autoscaling_config"]["min_replicas"] = 0
+    run.service.applications["a"] = application
+    assert run() == 1  # it has no window
+    record = json.dumps({"windows": [], "minima": {"/a": {"LLMServer:a": 2}}})
+    metadata = {"annotations": {service_view.OFF_HOURS_ANNOTATION: record}}
+    run.service.ray_service = (200, {"metadata": metadata})
+    assert run() == 0
+    assert "/a/v1/chat/completions" in run.service.asked
+    metadata["annotations"][service_view.OFF_HOURS_ANNOTATION] = "of another form"
+    assert run() == 1
+
+
 def test_a_failed_model_is_reported_with_the_engines_last_error_while_the_others_answer(
     start: Callable[..., Run],
 ) -> None:

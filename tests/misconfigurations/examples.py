@@ -12,9 +12,51 @@ from tests.misconfigurations.corpus import Case
 MODEL = "qwen2.5-7b-instruct"
 UNDESCRIBED = {"source": "acme/any", "gpu": "l4", "checkFit": False}
 MIB = "x" * 1024**2
+SECURE = {"secure": "AAAB"}
+EXTERNAL = {
+    "exposure": "external",
+    "host": "llm.acme.example",
+    "certificate": "managed",
+    "keys": {"search": SECURE},
+}
+CANARY = {"model": "qwen2.5-0.5b-instruct", "canaryOf": MODEL, "percent": 5}
+_WINDOW = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin"}
+
+
+def _nights(**changes: Any) -> dict[str, Any]:
+    return {"ray-llm:offHours": {**_WINDOW, **changes}}
+
+
 _STOPS: dict[str, dict[str, Any]] = {
     "accept-stop": {"ray-llm:accept": ["memory-fit"]},
     "accept-unknown": {"ray-llm:accept": ["eager-mod"]},
+    "access-certificate": {"ray-llm:access": {**EXTERNAL, "certificate": None}},
+    "access-host": {"ray-llm:access": {**EXTERNAL, "host": "https://llm.acme.example/v1"}},
+    "access-limit": {"ray-llm:access": {"limits": {"requestsPerMinute": 600}}},
+    "access-model-unknown": {
+        "ray-llm:access": {"keys": {"search": {"key": SECURE, "models": ["qwen2.5-7b-instuct"]}}}
+    },
+    "access-unused": {
+        "ray-llm:access": {
+            "exposure": "internal",
+            "host": "llm.acme.example",
+            "keys": {"search": SECURE},
+        }
+    },
+    "access-without-keys": {"ray-llm:access": {**EXTERNAL, "keys": None}},
+    "canary-of": {
+        "ray-llm:access": {},
+        "ray-llm:models": [MODEL, {**CANARY, "canaryOf": "qwen2.5-7b"}],
+    },
+    "canary-percent": {
+        "ray-llm:access": {},
+        "ray-llm:models": [
+            MODEL,
+            {**CANARY, "percent": 60},
+            {**CANARY, "name": "third", "percent": 50},
+        ],
+    },
+    "canary-without-access": {"ray-llm:models": [MODEL, CANARY]},
     "config-json": {
         "ray-llm:models": [{"source": "acme/a", "configFile": "none.json", "weightGib": 2}]
     },
@@ -47,6 +89,7 @@ _STOPS: dict[str, dict[str, Any]] = {
         ],
     },
     "release-image": {"ray-llm:versions": {"vllm": "0.10.0"}},
+    "reserved-name": {"ray-llm:access": {}, "ray-llm:models": [{"model": MODEL, "name": "v1"}]},
     "source-undescribed": {"ray-llm:models": [{"source": "acme/any"}]},
     "stack-empty": {
         "ray-llm:cluster": None,
@@ -55,6 +98,16 @@ _STOPS: dict[str, dict[str, Any]] = {
         "ray-llm:models": None,
     },
     "tier-unknown": {"ray-llm:gpuPools": ["l5"]},
+    "off-hours-cron": _nights(sleep="0 20 30 2 *"),
+    "off-hours-model": _nights(models=["qwen2.5-7b"]),
+    "off-hours-overlap": {
+        "ray-llm:offHours": [
+            _WINDOW,
+            {**_WINDOW, "sleep": "0 12 * * 6", "wake": "0 12 * * 0"},
+        ]
+    },
+    "off-hours-same-minute": _nights(wake="0 20 * * 1-5"),
+    "time-zone-unknown": _nights(timeZone="europe/berlin"),
     "utilization-high": {
         "ray-llm:models": [{"model": MODEL, "engine": {"gpu_memory_utilization": 0.995}}]
     },
@@ -63,6 +116,8 @@ _STOPS: dict[str, dict[str, Any]] = {
 }
 _WARNINGS: dict[str, dict[str, Any]] = {
     "accept-unused": {"ray-llm:accept": ["eager-mode"]},
+    "access-gateway-api": {"ray-llm:cluster": {"existing": True}, "ray-llm:access": EXTERNAL},
+    "access-network-policy": {"ray-llm:cluster": {"existing": True}, "ray-llm:access": {}},
     "budget-at-maximum": {
         "ray-llm:monthlyBudget": 2000,
         "ray-llm:models": [{"model": MODEL, "replicas": {"min": 1, "max": 5}}],
@@ -88,6 +143,11 @@ _WARNINGS: dict[str, dict[str, Any]] = {
             for name in ("a", "b")
         ],
     },
+    "off-hours-asleep": {
+        **_nights(),
+        "ray-llm:models": [{"model": MODEL, "replicas": {"min": 0, "max": 2}}],
+    },
+    "off-hours-short": _nights(sleep="0 20 * * *", wake="10 20 * * *"),
     "quota-below-maximum": {
         "ray-llm:quotas": {"NVIDIA_L4_GPUS": 2},
         "ray-llm:gpuPools": ["l4"],
@@ -123,6 +183,10 @@ _CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pool-in-use": (
         {"ray-llm:gpuPools": ["l4-x2", "l4"], "ray-llm:models": [{"model": MODEL, "gpu": "l4"}]},
         {"ray-llm:gpuPools": ["l4-x2"], "ray-llm:models": [{"model": MODEL, "gpu": "l4-x2"}]},
+    ),
+    "private-nodes-left-out": (
+        {"ray-llm:cluster": {"name": "llm-one", "zones": ["us-central1-a"], "privateNodes": True}},
+        {"ray-llm:cluster": {"name": "llm-one", "zones": ["us-central1-a"]}},
     ),
     "second-cluster-refused": (
         {"ray-llm:versions": {"ray": "2.49.1", "image": f"{_IMAGE}-a"}},

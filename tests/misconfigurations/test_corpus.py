@@ -24,6 +24,7 @@ AREAS = {
     "guide-numbers",
     "kuberay-names-fields",
     "memory-fit",
+    "off-hours",
     "parallelism",
     "quota-cost",
     "rollout",

@@ -50,12 +50,12 @@ def test_readable_entries_keep_their_place_in_the_file() -> None:
 
 
 @pytest.mark.parametrize("key", ["cluster", "models", "gpuPools", "defaults", "service"])
-def test_only_the_token_may_be_encrypted(key: str) -> None:
+def test_only_the_token_and_the_keys_of_access_may_be_encrypted(key: str) -> None:
     reading = read(frozenset({f"ray-llm:{key}"}), **{key: None})
     (problem,) = reading.problems
     assert problem.sentence() == (
         f"ray-llm:{key}: is or holds an encrypted value, and the plan shows this section as plain "
-        f"text. Keep secrets in ray-llm:huggingFaceToken only."
+        "text. Keep secrets in ray-llm:huggingFaceToken and ray-llm:access.keys only."
     )
 
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from models.catalog import llms, machine_types, ray_service_name_limit, zones_with
+from models.names import GKE_NAME_LIMIT, SERVED_NAME_LIMIT
 from models.problems import Problem, StackError
-from models.stack import GKE_NAME_LIMIT, SERVED_NAME_LIMIT
 from planning import ModelPlan, Plan, PoolPlan
 from planning.infrastructure.allocatable import DAEMONSET_CPU, DAEMONSET_MEMORY_GIB, allocatable
 from tests.planning.stacks import REGION, Values, planned, pools, stack, stacks

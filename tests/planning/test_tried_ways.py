@@ -7,13 +7,7 @@ import pytest
 
 from models.problems import Problem, StackError
 from models.reading import Reading, reading_of
-from models.stack import (
-    ClusterSettings,
-    GpuPoolSettings,
-    ModelDeployment,
-    StackSettings,
-    Versions,
-)
+from models.stack import ClusterSettings, GpuPoolSettings, ModelDeployment, StackSettings, Versions
 from models.ways_out import TriedWayOut, WayOut, use, with_edits
 from planning import gpu_pools, make_plan
 from planning.tried_ways import Verdict, with_tried_ways

@@ -18,6 +18,7 @@ from rollouts import NOTHING_CHANGES, predict, sentences
 from tests.planning.small_stacks import planned, small
 
 RAY = {"ray": "2.60.0"}
+SECURE = {"secure": "AAAB"}
 OLD_RAY = {"ray": "2.49.1"}
 CLUSTER = {"name": "llm", "zones": ["us-central1-a"], "deletionProtection": False}
 BEFORE: dict[str, Any] = {
@@ -217,3 +218,18 @@ def test_data_without_a_stack_file_says_how_roughly_it_is_known() -> None:
     text = difference_markdown(difference(old, plan_summary(after)))
     assert "if not, requests are held until it has loaded" in text
     assert "The effect is known only by kind" in text
+
+
+def test_a_change_of_the_way_in_is_said_once() -> None:
+    keys = {"search": SECURE, "support": SECURE}
+    text = markdown({"access": {"keys": {"search": SECURE}}}, {"access": {"keys": keys}}).replace(
+        "\\", ""
+    )
+    assert text.count("support") == 1
+    assert "the key support is removed, and requests with it get 401" in text
+
+
+def test_a_gateway_that_comes_is_said_to_close_the_direct_way() -> None:
+    text = markdown({"access": {"keys": {"search": SECURE}}})
+    assert text.count("other pods of the cluster no longer do") == 1
+    assert "Who may ask" not in text

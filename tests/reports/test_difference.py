@@ -44,6 +44,16 @@ def test_adding_a_model_is_in_place() -> None:
     assert kinds(found) == {Rollout.AT_ONCE}
 
 
+def test_windows_of_off_hours_are_named_and_restart_nothing() -> None:
+    window = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin"}
+    found = changed({}, {"offHours": window})
+    assert kinds(found) == {Rollout.AT_ONCE}
+    text = difference_markdown(found).replace("\\", "")
+    assert "offHours none → 0 20 * * 1-5 to 0 7 * * 1-5, Europe/Berlin (103 hours a week)" in text
+    later = changed({"offHours": window}, {"offHours": {**window, "wake": "0 9 * * 1-5"}})
+    assert "0 9 * * 1-5" in difference_markdown(later).replace("\\", "")
+
+
 def test_removing_a_model_is_in_place() -> None:
     found = changed({"models": [small(), small(name="b")]}, {})
     assert [model["name"] for model in found.models_removed] == ["b"]

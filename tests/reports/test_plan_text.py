@@ -23,6 +23,7 @@ def summary(models: list[Any], **keys: Any) -> PlanSummary:
     return made
 
 
+NIGHTS = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin"}
 STACKS: list[dict[str, Any]] = [
     {"models": [small(), two_gpus(name="b")], "gpuPools": ["l4", "l4-x2"]},
     {
@@ -36,6 +37,7 @@ STACKS: list[dict[str, Any]] = [
         "gpuPools": [{"tier": "l4", "zones": ["africa-south9-a"]}],
         "region": "africa-south9",
     },
+    {"models": [small(), small(name="b")], "gpuPools": ["l4"], "offHours": [NIGHTS]},
 ]
 
 
@@ -95,3 +97,12 @@ def test_long_names_keep_the_text_narrow() -> None:
     name = "a-rather-long-name-of-a-model-" + "x" * 25
     text = plan_text(summary([small(name=name)], gpuPools=["l4"]))
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_off_hours_are_shown_with_what_they_save() -> None:
+    plan = summary([small(name="a"), small(name="b")], offHours={**NIGHTS, "models": ["a"]})
+    text = plan_text(plan)
+    assert re.search(r"a +0 20 \* \* 1-5 to 0 7 \* \* 1-5, Europe/Berlin +103 +448", text)
+    assert re.search(r"off-hours +-[0-9,]+ +-[0-9,]+ +0\n", text)
+    assert [model["offHours"] is None for model in plan["models"]] == [False, True]
+    assert "off-hours" not in plan_text(summary([small(name="a")])).lower()

@@ -164,3 +164,18 @@ def test_the_pool_of_the_ray_head_has_its_own_place_in_the_file() -> None:
     [problem] = pool_problems({"app": ON_DEMAND}, {"app": SPOT}, (), ray_head=True)
     assert problem.path == "ray-llm:cluster.cpuPool"
     assert "every model stops answering" in problem.sentence()
+
+
+def test_private_nodes_do_not_lose_their_way_to_the_internet_unsaid() -> None:
+    private, unsaid, public = ({**ON_DEMAND, "privateNodes": value} for value in (True, "", False))
+    [problem] = pool_problems({"app": private}, {"app": unsaid}, (), ray_head=True)
+    assert problem.path == "ray-llm:cluster.privateNodes"
+    assert "Write privateNodes: false" in problem.sentence()
+    [said] = pool_sentences({"app": private}, {"app": unsaid}, ray_head=True)
+    assert said.warns
+    assert "Cloud NAT" in said.text
+    for old, new in ((private, public), (unsaid, unsaid), (unsaid, private)):
+        assert pool_problems({"app": old}, {"app": new}, (), ray_head=True) == ()
+    # The CPU pool's record says it for all.
+    assert pool_problems({"l4": private}, {"l4": unsaid}, (), ray_head=False) == ()
+    assert pool_sentences({"l4": private}, {"l4": unsaid}, ray_head=False) == ()

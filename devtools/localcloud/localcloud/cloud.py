@@ -281,7 +281,8 @@ class Project:
         cache = self.cloud.engine_cache if token == PLACEHOLDER_TOKEN else self.cloud.home
         secret = local_secret(pulumi, cache, token or PLACEHOLDER_TOKEN, variables)
         with locked(self.workspace.folder / ".sync.lock"):
-            self.workspace.sync(secret, token_key=self.cloud.token_key if token else None)
+            name = self.cloud.token_key
+            self.workspace.sync(secret, token_key=name if token else None, token_name=name)
             command = [str(pulumi), "-C", str(self.workspace.folder)]
             self._require_stack(command, variables, arguments)
         words = [word for word in arguments if not word.startswith("-")]

@@ -4,12 +4,14 @@ Pulumi writes an encryption salt into stack files, and a stack file of a real
 deployment has secrets that only its owner can decrypt. The local cloud
 therefore runs in a separate folder. It holds copies of `Pulumi.yaml` (whose
 `main` points back to the program) and of the stack files, in which every secret
-is a placeholder under a local key. The copies are updated before every command;
-the state is in the same folder.
+is a placeholder under a local key. A secret that is not encrypted (`secure: text`)
+is encrypted as it is, so that a local stack can have values of its own. The copies
+are updated before every command; the state is in the same folder.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -18,11 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from localcloud.store import locked, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 PLACEHOLDER_TOKEN: Final = "hf_LocalCloudPlaceholderNoRealToken"  # noqa: S105 - public on purpose
@@ -31,6 +34,7 @@ _ENCRYPTION: Final = re.compile(
     r"^(encryptionsalt|secretsprovider|encryptedkey):.*(\n[ \t]+.*)*\n?", re.MULTILINE
 )
 _SECURE: Final = re.compile(r"(\bsecure:[ \t]*)([^\s}]+)")
+_QUOTES: Final = "'\""
 _CONFIG_BLOCK: Final = re.compile(r"^config:[ \t]*(#.*)?\n(?:[ \t]*(#.*)?\n)*", re.MULTILINE)
 
 
@@ -45,6 +49,16 @@ class LocalSecret:
     salt: str
     ciphertext: str
 
+    def encrypted(self, value: str, key: bytes) -> str:
+        """Another value under the same salt, in the form of Pulumi's passphrase provider.
+
+        key: `passphrase_key` of the salt. The same value gives the same text, so that a copy of a
+        stack file changes only if its original does.
+        """
+        nonce = hashlib.sha256(f"{self.salt} {value}".encode()).digest()[:12]
+        sealed = AESGCM(key).encrypt(nonce, value.encode(), None)
+        return ":".join(("v1", *(base64.b64encode(part).decode() for part in (nonce, sealed))))
+
 
 class Workspace:
     """The generated folder for one project directory."""
@@ -56,14 +70,26 @@ class Workspace:
         self.folder = home / "projects" / f"{self.name}-{digest}"
         self.state = self.folder / "state"
 
-    def sync(self, secret: LocalSecret, *, token_key: str | None) -> None:
+    def sync(
+        self, secret: LocalSecret, *, token_key: str | None, token_name: str | None = None
+    ) -> None:
         """Bring the copies in line with the project's files; see `localized`."""
         self.state.mkdir(parents=True, exist_ok=True)
+
+        def others(value: str) -> str:
+            return secret.encrypted(placeholder(value), passphrase_key(self.folder, secret.salt))
+
         _write_if_changed(self.folder / "Pulumi.yaml", yaml.safe_dump(self._generated()))
         originals = self.stack_files()
         for stack, original in originals.items():
             text = original.read_text(encoding="utf-8")
-            copy = localized(text, secret, token_key=token_key)
+            copy = localized(
+                text,
+                secret,
+                token_key=token_key,
+                others=others if token_name else None,
+                token_name=token_name,
+            )
             _write_if_changed(self.folder / f"Pulumi.{stack}.yaml", copy)
         for copied in self.folder.glob("Pulumi.*.yaml"):
             match = _STACK_FILE.fullmatch(copied.name)
@@ -111,16 +137,38 @@ def _project_file(project: Path) -> tuple[str, dict[str, Any]]:
         raise WorkspaceError(msg) from error
 
 
-def localized(text: str, secret: LocalSecret, *, token_key: str | None) -> str:
+def placeholder(value: str) -> str:
+    """What stands for a secret: itself if it is not encrypted, or a text that only it has."""
+    if not value.startswith("v1:"):
+        return value
+    return f"sk-local-{hashlib.sha256(value.encode()).hexdigest()[:32]}"
+
+
+def localized(
+    text: str,
+    secret: LocalSecret,
+    *,
+    token_key: str | None,
+    others: Callable[[str], str] | None = None,
+    token_name: str | None = None,
+) -> str:
     """A stack file's text with the local key and with placeholders for its secrets.
 
     The config key `token_key` is added if the file does not have it. The text is edited
     instead of parsed and rewritten, so pulumi's messages match what its author wrote.
+    others: the ciphertext for each secret but that of `token_name`; without it all are the same.
     """
     if text and not text.endswith("\n"):
         text += "\n"
     text = _ENCRYPTION.sub("", text)
-    text = _SECURE.sub(lambda m: f"{m[1]}{secret.ciphertext}", text)
+    before = re.compile(rf"{re.escape(token_name or '')}[\"']?:[ \t]*\{{?\s*$")
+
+    def local(found: re.Match[str]) -> str:
+        if others is None or before.search(found.string, 0, found.start()):
+            return f"{found[1]}{secret.ciphertext}"
+        return f"{found[1]}{others(found[2].strip(_QUOTES))}"
+
+    text = _SECURE.sub(local, text)
     if token_key and token_key not in re.sub(r"#.*", "", text):
         text = _with_token(text, secret, token_key)
     return f"{text}encryptionsalt: {secret.salt}\n"
@@ -155,6 +203,18 @@ def local_secret(
             if not path.exists():
                 write_atomically(path, json.dumps(_encrypt(pulumi, cache, value, environment)))
     return LocalSecret(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def passphrase_key(cache: Path, salt: str) -> bytes:
+    """The key of Pulumi's passphrase provider for an empty passphrase; kept in `cache`.
+
+    It is no secret, and a million rounds of PBKDF2 take half a second.
+    """
+    path = cache / f"key-{hashlib.sha256(salt.encode()).hexdigest()[:16]}"
+    if not path.exists():
+        key = hashlib.pbkdf2_hmac("sha256", b"", base64.b64decode(salt.split(":")[1]), 1_000_000)
+        write_atomically(path, key.hex())
+    return bytes.fromhex(path.read_text(encoding="utf-8"))
 
 
 def _encrypt(

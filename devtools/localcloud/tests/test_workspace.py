@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from localcloud.cloud import LocalCloud
-from localcloud.workspace import LocalSecret, Workspace, WorkspaceError, localized
+from localcloud.workspace import LocalSecret, Workspace, WorkspaceError, localized, placeholder
 
 SECRET = LocalSecret(salt="v1:local", ciphertext="v1:cipher")
 TOKEN = {"secure": "v1:cipher"}
@@ -73,3 +73,24 @@ def test_copies_follow_their_originals(tmp_path: Path) -> None:
 def test_a_folder_without_project_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"has no Pulumi\.yaml"):
         LocalCloud(tmp_path).project(tmp_path)
+
+
+def test_secrets_other_than_the_token_keep_values_of_their_own() -> None:
+    keys = "  a:keys:\n    x: {secure: mine}\n    y: {secure: v1:two}\n"
+    text = f"config:\n  a:token: {{secure: v1:one}}\n{keys}"
+    copy = localized(
+        text,
+        SECRET,
+        token_key="a:token",
+        others=lambda value: f"local {value}",
+        token_name="a:token",
+    )
+    config = yaml.safe_load(copy)["config"]
+    assert config["a:token"] == {"secure": SECRET.ciphertext}
+    assert config["a:keys"] == {"x": {"secure": "local mine"}, "y": {"secure": "local v1:two"}}
+
+
+def test_a_secret_in_plain_text_stands_for_itself_and_ciphertexts_differ() -> None:
+    assert placeholder("my-own-key") == "my-own-key"
+    assert placeholder("v1:one") != placeholder("v1:two")
+    assert "one" not in placeholder("v1:one")

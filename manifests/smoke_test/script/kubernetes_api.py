@@ -9,11 +9,25 @@ from typing import TYPE_CHECKING, Any
 from .http_json import fetch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Protocol
+
     from .settings import Settings
+
+    class Access(Protocol):
+        """How a pod reaches the Kubernetes API."""
+
+        @property
+        def kubernetes_url(self) -> str | None:
+            """The Kubernetes API; None outside a cluster."""
+
+        @property
+        def service_account(self) -> Path:
+            """The folder with the pod's token and the API's certificate."""
 
 
 def kubernetes(
-    settings: Settings, path: str, method: str = "GET", patch: list[Any] | None = None
+    settings: Access, path: str, method: str = "GET", patch: list[Any] | None = None
 ) -> dict[str, Any]:
     """What the Kubernetes API answers; raises as `fetch` does.
 

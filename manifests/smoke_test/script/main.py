@@ -48,6 +48,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
         models,
         first.submitted_to,
         say,
+        sleepers=first.sleepers,
         failed_update_keeps_serving=settings.failed_update_keeps_serving,
     )
     with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:

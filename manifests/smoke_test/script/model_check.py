@@ -16,7 +16,7 @@ from .questions import FORMS
 from .serve_api import deployed_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from .engine_log import EngineLogs
@@ -41,6 +41,20 @@ class Model:
     config: Mapping[str, Any]
     min_replicas: int
     task: str = "generate"
+
+    def is_deployed_in(self, application: Mapping[str, Any], sleepers: Collection[str]) -> bool:
+        """Whether the application has the model's config; sleepers: those with off-hours."""
+        found = deployed_config(application)
+        return found == self.config or (self.name in sleepers and found == self._asleep)
+
+    @property
+    def _asleep(self) -> Mapping[str, Any]:
+        options = self.config["deployment_config"]
+        scaling = {**options["autoscaling_config"], "min_replicas": 0}
+        return {
+            **self.config,
+            "deployment_config": {**options, "autoscaling_config": scaling},
+        }
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ def judge(model: Model, view: View, settings: Settings, logs: EngineLogs) -> Ver
         (view.applications, settings.dashboard_url),
     ):
         application = applications.get(model.name)
-        if application and deployed_config(application) == model.config:
+        if application and model.is_deployed_in(application, view.sleepers):
             if application["status"] == "DEPLOY_FAILED":
                 return Verdict(True, False, failure(application, serve_api, settings, logs))
             if applications is view.upcoming:
@@ -95,7 +109,7 @@ def judge(model: Model, view: View, settings: Settings, logs: EngineLogs) -> Ver
     application = view.applications.get(model.name)
     if application is None:
         return Verdict(False, False, "its application is not deployed")
-    if deployed_config(application) != model.config:
+    if not model.is_deployed_in(application, view.sleepers):
         return Verdict(False, False, "still runs with its previous configuration")
     if application["status"] != "RUNNING":
         return Verdict(False, False, progress(application, settings.dashboard_url, settings, logs))

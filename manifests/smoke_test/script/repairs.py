@@ -19,14 +19,13 @@ from .kubernetes_api import kubernetes, ray_service
 from .serve_api import (
     APPLICATIONS,
     by_model,
-    deployed_config,
     has_replicas,
     serve_details,
 )
 from .settings import JOB_ANNOTATION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from .model_check import Model
     from .settings import Settings
@@ -74,6 +73,7 @@ def restart_failed(
     serve_api: str,
     say: Callable[[str], None],
     *,
+    sleepers: Collection[str] = (),
     failed_update_keeps_serving: bool,
 ) -> None:
     """Has Serve start once more what had failed before this run.
@@ -91,7 +91,7 @@ def restart_failed(
     Serve replaces the replicas once more, also without a loss.
     """
     try:
-        failed = _restart_failed(models, serve_api, failed_update_keeps_serving)
+        failed = _restart_failed(models, serve_api, sleepers, failed_update_keeps_serving)
     except (OSError, ValueError, KeyError) as error:
         say(f"failed models could not be started once more: {one_line(repr(error))}")
     else:
@@ -100,13 +100,18 @@ def restart_failed(
 
 
 def _restart_failed(
-    models: list[Model], serve_api: str, failed_update_keeps_serving: bool
+    models: list[Model],
+    serve_api: str,
+    sleepers: Collection[str],
+    failed_update_keeps_serving: bool,
 ) -> list[str]:
     details = serve_details(serve_api) or {}
     applications = by_model(details)
     failed = [name for name, item in applications.items() if item["status"] == "DEPLOY_FAILED"]
-    deployed = {name: deployed_config(item) for name, item in applications.items()}
-    if not failed or deployed != {model.name: model.config for model in models}:
+    known = {model.name for model in models}
+    if not failed or applications.keys() != known:
+        return []
+    if not all(model.is_deployed_in(applications[model.name], sleepers) for model in models):
         return []
     serving = [
         name for name in failed if failed_update_keeps_serving and has_replicas(applications[name])

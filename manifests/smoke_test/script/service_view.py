@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.parse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # KubeRay looks at a RayService every two seconds. It does not always write observedGeneration (its
 # comparison of statuses ignores that field), so a lag counts for this long only.
 SETTLE_SECONDS = 20.0
+# The RayService's annotation with windows in which models sleep: manifests/off_hours/record.py.
+OFF_HOURS_ANNOTATION = "ray-llm/off-hours"
 # Before it the event names the Ray cluster, after it stands Serve's answer (UpdateDeployments in
 # ray-operator/controllers/ray/utils/dashboardclient/dashboard_httpclient.go).
 _FAILED = "UpdateDeployments fail: "
@@ -35,6 +38,7 @@ class View:
     rejected: who refuses the configuration and why; None if nobody does.
     ray_cluster: the name of the Ray cluster that serves, if it is known.
     target_cluster: the name of the one to which KubeRay submits, if it is known.
+    sleepers: the models that have no minimum for some hours, whatever is deployed by day.
     """
 
     applications: Mapping[str, Any]
@@ -44,6 +48,7 @@ class View:
     rejected: str | None = None
     ray_cluster: str | None = None
     target_cluster: str | None = None
+    sleepers: frozenset[str] = frozenset()
 
 
 def refusals(settings: Settings, cluster: str | None) -> dict[str, tuple[int, str]]:
@@ -82,6 +87,7 @@ def look(settings: Settings, elapsed: float) -> View:
     upcoming: Mapping[str, Any] = {}
     submitted_to = settings.dashboard_url
     waiting = ray_cluster = cluster = None
+    sleepers: frozenset[str] = frozenset()
     try:
         service = ray_service(settings)
     except (OSError, ValueError) as error:
@@ -95,6 +101,7 @@ def look(settings: Settings, elapsed: float) -> View:
         service = None  # a network policy may forbid it; Serve can be read without it
     if service is not None:
         status = service.get("status") or {}
+        sleepers = _sleepers(service)
         generation = service["metadata"].get("generation", 0)
         current = elapsed >= SETTLE_SECONDS or status.get("observedGeneration", 0) >= generation
         for condition in status.get("conditions") or []:
@@ -124,4 +131,13 @@ def look(settings: Settings, elapsed: float) -> View:
         waiting=waiting,
         ray_cluster=ray_cluster,
         target_cluster=cluster or ray_cluster,
+        sleepers=sleepers,
     )
+
+
+def _sleepers(service: Mapping[str, Any]) -> frozenset[str]:
+    text = (service["metadata"].get("annotations") or {}).get(OFF_HOURS_ANNOTATION)
+    try:
+        return frozenset(route.strip("/") for route in json.loads(text or "{}")["minima"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return frozenset()

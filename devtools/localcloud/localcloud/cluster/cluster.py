@@ -35,6 +35,7 @@ from localcloud.cluster.proxy import Proxy
 from localcloud.cluster.ray_environments import RayEnvironment
 from localcloud.cluster.ray_node import fork_server_command
 from localcloud.cluster.real_engine.hub import Hub
+from localcloud.cluster.service_forwards import ServiceForwards
 from localcloud.github import answering
 from localcloud.tunnel_proxy import TunnelProxy
 
@@ -172,8 +173,10 @@ class LocalCluster:
 
     async def _start_own_parts(self) -> None:
         network = PodNetwork(self.api)
+        forwards = ServiceForwards(self.api, network)
         machine = Machine(
             ray=self.installation.ray,
+            forwards=forwards,
             pods=self.settings.folder / "pods",
             logs=self.settings.logs,
             temp=self.settings.temp,
@@ -208,7 +211,9 @@ class LocalCluster:
             self.settings.node_pools,
             functools.partial(recorded_pools, record),
         )
-        for work in (network.services.run(), network.slices.run(), kubelet.run(), pools.run()):
+        for work in (network.services.run(), network.slices.run(), forwards.run()):
+            self._run(work)
+        for work in (kubelet.run(), pools.run()):
             self._run(work)
 
     async def _open_to_stacks(self) -> None:

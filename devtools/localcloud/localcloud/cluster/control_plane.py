@@ -14,6 +14,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from localcloud.cluster.images import ENVOY_IMAGE
 from localcloud.cluster.kubernetes_api import Credentials
 from localcloud.cluster.ports import free_port
 
@@ -39,8 +40,8 @@ DISABLED_CONTROLLERS = (
     "selinux-warning-controller",
 )
 
-# Pods with one of these labels run as processes on this machine. kwok only
-# pretends that the others run.
+# Pods with one of these labels run as processes on this machine, and so do those with Envoy's
+# image. kwok only pretends that the others run.
 REAL_POD_LABELS = ("ray.io/is-ray-node", "batch.kubernetes.io/job-name")
 
 
@@ -254,9 +255,10 @@ def write_stages(source: Path, target: Path) -> Path:
 
     `source` is the folder of kwok's stages in its Go module.
     """
+    envoy = f'.spec.containers[].image | select(test("{ENVOY_IMAGE}"))'
     real = [
-        {"key": f'.metadata.labels["{label}"]', "operator": "DoesNotExist"}
-        for label in REAL_POD_LABELS
+        {"key": key, "operator": "DoesNotExist"}
+        for key in (*(f'.metadata.labels["{label}"]' for label in REAL_POD_LABELS), envoy)
     ]
     documents = []
     for name in ("node/fast", "node/heartbeat", "pod/fast"):

@@ -1,9 +1,10 @@
 """The kubelet of the local cluster, which runs pods as processes on this machine.
 
-It runs the pods of Ray and of Jobs on the node that the scheduler chose for them,
-with their own command, environment and probes. kwok handles the other pods. Of an
-image only the Ray release in its tag counts (ray_environments.py). Not supported
-are resource limits, networks, lifecycle hooks, startup probes and sidecar init
+It runs the pods of Ray, of Jobs and of Envoy on the node that the scheduler chose
+for them, with their own command, environment, volumes, probes and preStop hooks.
+kwok handles the other pods. Of an image only its program and release count
+(images.py, ray_environments.py). Not supported are resource limits, networks,
+users, read-only file systems, other hooks, startup probes and sidecar init
 containers.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from localcloud.cluster.control_plane import REAL_POD_LABELS
+from localcloud.cluster.images import runs_envoy
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, Store
 from localcloud.cluster.machine import Machine
 from localcloud.cluster.pod import Pod
@@ -44,7 +46,7 @@ class Kubelet:
     def _changed(self, event: str, obj: Object) -> None:
         metadata = obj["metadata"]
         labels = metadata.get("labels", {})
-        if not any(label in labels for label in REAL_POD_LABELS):
+        if not any(label in labels for label in REAL_POD_LABELS) and not runs_envoy(obj):
             return
         pod = self.pods.get(metadata["uid"])
         if pod is None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.cluster.ray_environments import RayEnvironment
+from localcloud.cluster.service_forwards import ServiceForwards
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class Machine:
     """What every pod on this machine shares."""
 
     ray: tuple[RayEnvironment, ...]
+    forwards: ServiceForwards
     pods: Path
     logs: Path
     temp: Path

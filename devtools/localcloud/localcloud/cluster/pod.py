@@ -1,33 +1,46 @@
 """One pod that really runs: the processes of its containers and its status in the API."""
 
 import asyncio
+import contextlib
 import datetime
 import json
+import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import aiohttp
 
 from localcloud.cluster import containers, processes
+from localcloud.cluster.images import EnvoyImage, envoy_of, runs_envoy
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 from localcloud.cluster.machine import Machine
 from localcloud.cluster.pod_network import PodNetwork
 from localcloud.cluster.probes import Probe
 from localcloud.cluster.ray_environments import RayEnvironment, environment_of
 from localcloud.cluster.ray_node import (
+    GCS_PORT,
     is_head,
     is_ray_node,
     machine_environment,
     ray_environment,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from localcloud.cluster.volumes import ConfigError, Volumes
 
 # A kubelet kills a container's remaining processes as soon as the first one has ended. Here Ray's
 # remaining processes, which the first one would terminate, get a signal and a moment to end.
 END_SECONDS = 2
 RESTART_DELAY_SECONDS = 5
+
+# What Envoy's files and arguments say of addresses; the pod has one of this machine for itself.
+# With `.svc` a name is a Service's wherever it stands, without it only as an address.
+_SERVICE = re.compile(
+    r"(?<![\w.-])(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)"
+    r"\.svc(\.cluster\.local)?\.?(?![\w-])"
+)
+_SHORT_SERVICE = re.compile(
+    r"(?<=\baddress)(?P<sign>[\"']?:\s*[\"']?)"
+    r"(?P<name>[a-z][a-z0-9-]*)\.(?P<namespace>[a-z0-9-]+)(?![\w.-])"
+)
+_ANY_OR_OWN = re.compile(r"(?<![\w.])(0\.0\.0\.0|127\.0\.0\.1|localhost)(?![\w.])")
 
 
 def now() -> str:
@@ -61,6 +74,8 @@ class Container:
         self.init = init
         self.process: asyncio.subprocess.Process | None = None
         self.state: Object = {"waiting": {"reason": "PodInitializing"}}
+        self.variables: dict[str, str] = {}
+        self.hook: list[str] = []
         self.restarts = 0
         self.ready = False
 
@@ -88,7 +103,11 @@ class Pod:
         self.uid: str = obj["metadata"]["uid"]
         self.namespace: str = obj["metadata"]["namespace"]
         self.name: str = obj["metadata"]["name"]
-        self.address = network.join(self.uid)
+        self.envoy = runs_envoy(obj)
+        self.address = network.join(self.uid, own_host=self.envoy)
+        if is_head(obj):
+            cluster = obj["metadata"]["labels"]["ray.io/cluster"]
+            network.keep_port(self.uid, GCS_PORT, f"{self.namespace}/{cluster}")
         self.folder = machine.pods / f"{self.name}-{self.uid[:8]}"
         # The path of a socket has at most 107 characters, so Ray's sockets need a short folder.
         self.temp = machine.temp / self.uid[:8]
@@ -97,7 +116,7 @@ class Pod:
         self.main = [Container(c, init=False) for c in spec["containers"]]
         self._stopping = asyncio.Event()
         self._grace = float(spec.get("terminationGracePeriodSeconds", 30))
-        self._volumes: dict[str, Path] = {}
+        self._volumes = Volumes(api, obj, self.folder)
         self._started = now()
         self._written = ""
         self._phase = "Pending"
@@ -138,6 +157,8 @@ class Pod:
                 life.result()
             # A pod that has ended by itself exists until it is deleted.
             await stopping
+            if self.envoy and not life.done():
+                await self._stop_gracefully()
         finally:
             life.cancel()
             stopping.cancel()
@@ -145,6 +166,13 @@ class Pod:
             await self._end_processes()
 
     async def _life(self) -> None:
+        following = asyncio.create_task(self._volumes.follow(self._file_here))
+        try:
+            await self._live()
+        finally:
+            following.cancel()
+
+    async def _live(self) -> None:
         await self._write_status("Pending")
         policy = self.obj["spec"].get("restartPolicy", "Always")
         for container in self.init:
@@ -212,11 +240,11 @@ class Pod:
 
     async def _prepared(self, container: Container) -> tuple[list[str], dict[str, str]]:
         """Command and environment, as soon as the Secrets and ConfigMaps in them exist."""
-        ray = await self._pulled(container)
+        image = await self._pulled(container)
         while True:
             try:
-                return await self._prepare(container, ray)
-            except containers.ConfigError as error:
+                return await self._prepare(container, image)
+            except ConfigError as error:
                 waiting = {"reason": "CreateContainerConfigError", "message": str(error)}
             except LookupError as error:
                 waiting = {"reason": "NameNotResolved", "message": str(error)}
@@ -226,32 +254,41 @@ class Pod:
             await self._write_status("Pending" if container.init else "Running")
             await asyncio.sleep(1)
 
-    async def _pulled(self, container: Container) -> RayEnvironment:
+    async def _pulled(self, container: Container) -> RayEnvironment | EnvoyImage:
         """What the container's image holds; never returns for an image that there is not."""
         image = container.spec["image"]
-        if found := environment_of(image, self.machine.ray):
+        if found := environment_of(image, self.machine.ray) or envoy_of(image):
             return found
         for waiting in pull_failure(image):
             container.state = {"waiting": waiting}
             await self._write_status("Pending")
-        forever: asyncio.Future[RayEnvironment] = asyncio.get_running_loop().create_future()
+        forever: asyncio.Future[RayEnvironment | EnvoyImage] = (
+            asyncio.get_running_loop().create_future()
+        )
         return await forever
 
     async def _prepare(
-        self, container: Container, ray: RayEnvironment
+        self, container: Container, image: RayEnvironment | EnvoyImage
     ) -> tuple[list[str], dict[str, str]]:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._volumes:
-            self._volumes = await containers.write_volumes(self.api, self.obj, self.folder)
-        mounts = containers.mount_paths(container.spec, self._volumes)
+        await self._volumes.write(self._file_here)
+        mounts = containers.mount_paths(container.spec, self._volumes.folders)
         # With the pod's address, which the downward API may refer to.
         pod = {**self.obj, "status": {**self.obj.get("status", {}), "podIP": self.address.ip}}
         own = await containers.environment(self.api, pod, container.spec)
         given = own
         own = {key: self._here(value, mounts) for key, value in given.items()}
         command = [*container.spec.get("command", []), *container.spec.get("args", [])]
+        if isinstance(image, EnvoyImage):
+            variables = image.environment(self.folder)
+            command = command if "command" in container.spec else image.command(command)
+        else:
+            variables = machine_environment(image, self.folder)
         argv = [self._here(containers.expand(part, given), mounts) for part in command]
-        variables = machine_environment(ray, self.folder)
+        hook = container.spec.get("lifecycle", {}).get("preStop", {}).get("exec", {})
+        container.hook = [
+            self._here(containers.expand(part, given), mounts) for part in hook.get("command", [])
+        ]
         variables |= {
             "HOSTNAME": self.name,
             "POD_NAMESPACE": self.namespace,
@@ -265,20 +302,21 @@ class Pod:
         account = mounts.get("/var/run/secrets/kubernetes.io/serviceaccount")
         if account:
             variables["POD_SERVICE_ACCOUNT_DIR"] = variables["SERVICE_ACCOUNT"] = account
-        if is_ray_node(self.obj):
+        if is_ray_node(self.obj) and isinstance(image, RayEnvironment):
             self.temp.mkdir(parents=True, exist_ok=True, mode=0o700)
             variables |= ray_environment(
                 self.obj,
                 self.address,
-                ray,
+                image,
                 faults=self.machine.faults,
-                fork_server=ray.fork_server(self.machine.temp),
+                fork_server=image.fork_server(self.machine.temp),
                 hub=f"http://127.0.0.1:{self.machine.hub_port}",
                 temp_dir=self.temp,
             )
         path = variables["PATH"]
         variables |= own
         variables["PATH"] = path
+        container.variables = variables
         return argv, variables
 
     def _here(self, text: str, mounts: dict[str, str]) -> str:
@@ -287,7 +325,23 @@ class Pod:
             text = text.replace("127.0.0.1:6379", f"127.0.0.1:{self.address.local(6379)}")
         if is_ray_node(self.obj):
             text = self.network.localize(text)
+        if self.envoy:
+            address = self.machine.forwards.address
+            text = _SERVICE.sub(lambda match: address(match["namespace"], match["name"]), text)
+            text = _SHORT_SERVICE.sub(
+                lambda match: match["sign"] + address(match["namespace"], match["name"]), text
+            )
+            text = _ANY_OR_OWN.sub(self.address.host, text)
         return containers.replace_mounts(text, mounts)
+
+    def _file_here(self, text: str) -> str:
+        """The text of a file; only Envoy's pods have files with addresses and paths in them."""
+        if not self.envoy:
+            return text
+        mounts: dict[str, str] = {}
+        for container in (*self.init, *self.main):
+            mounts |= containers.mount_paths(container.spec, self._volumes.folders)
+        return self._here(text, dict(sorted(mounts.items(), key=lambda item: -len(item[0]))))
 
     def _start_probes(
         self, container: Container, variables: dict[str, str]
@@ -301,7 +355,14 @@ class Pod:
         tasks = []
         for key, change in (("readinessProbe", became_ready), ("livenessProbe", died)):
             if key in container.spec:
-                probe = Probe(container.spec[key], variables, self.address, self.machine.mark)
+                ports = {
+                    port["name"]: port["containerPort"]
+                    for port in container.spec.get("ports", [])
+                    if "name" in port
+                }
+                probe = Probe(
+                    container.spec[key], variables, self.address, self.machine.mark, ports
+                )
                 tasks.append(asyncio.create_task(self._probe(probe, key, change)))
         return tasks
 
@@ -313,6 +374,30 @@ class Pod:
                 continue
             await change(good)
             await self._write_status("Running")
+
+    async def _stop_gracefully(self) -> None:
+        """As a kubelet: the preStop hooks, then SIGTERM to the first process of each container."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                running = [c for c in self.main if c.process and c.process.returncode is None]
+                await asyncio.gather(*(self._run_hook(container) for container in running))
+                for container in running:
+                    assert container.process
+                    with contextlib.suppress(ProcessLookupError):
+                        container.process.terminate()
+                    await container.process.wait()
+
+    async def _run_hook(self, container: Container) -> None:
+        if not container.hook:
+            return
+        process = await processes.start(
+            container.hook,
+            mark=self.machine.mark,
+            log=self.machine.logs / f"{self.name}.{container.spec['name']}.log",
+            env=container.variables,
+            cwd=self.folder,
+        )
+        await process.wait()
 
     async def _end_processes(self, **variables: str) -> None:
         """End the processes of the pod or of one container, including orphans."""

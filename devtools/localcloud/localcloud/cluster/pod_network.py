@@ -1,8 +1,9 @@
-"""Maps the ports of pods to ports of 127.0.0.1.
+"""Where the ports of pods are on this machine.
 
-Pods get addresses of 10.245.0.0/16 to which nothing ever connects. Names resolve
-as in a cluster: a Service through the EndpointSlices that the real controllers
-write, a pod by its address.
+Pods get addresses of 10.245.0.0/16 to which nothing ever connects. The ports of most are mapped to
+free ports of 127.0.0.1. A pod whose files and arguments can be given another address, such as
+Envoy's, has its own ports on an address of 127.64.0.0/16. Names resolve as in a cluster: a Service
+through the EndpointSlices that the real controllers write, a pod by its address.
 """
 
 import itertools
@@ -14,6 +15,10 @@ from dataclasses import dataclass, field
 from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
 from localcloud.cluster.ports import free_port
 
+LOOPBACK = "127.0.0.1"
+Place = tuple[str, int]
+"""An address and a port of this machine."""
+
 SERVICE_ADDRESS = re.compile(
     r"(?P<host>[a-z0-9-]+\.[a-z0-9-]+\.svc(?:\.cluster\.local)?)\.?:(?P<port>\d+)"
 )
@@ -21,16 +26,28 @@ SERVICE_ADDRESS = re.compile(
 
 @dataclass
 class PodAddress:
-    """A pod's address and the local ports that its ports are mapped to."""
+    """A pod's address, and the address of this machine with the ports that its ports are.
+
+    host: an address that only this pod uses, with the pod's own ports, or 127.0.0.1.
+    """
 
     ip: str
+    host: str = LOOPBACK
     ports: dict[int, int] = field(default_factory=dict)
 
     def local(self, port: int) -> int:
-        """The port of 127.0.0.1 for a port of the pod; chosen at first use."""
+        """The port of `host` for a port of the pod; chosen at first use."""
+        if self.host != LOOPBACK:
+            return port
         if port not in self.ports:
             self.ports[port] = free_port()
         return self.ports[port]
+
+    def place(self, port: int) -> Place | None:
+        """Where a port of the pod is; None for one that is not mapped."""
+        if self.host != LOOPBACK:
+            return self.host, port
+        return (self.host, self.ports[port]) if port in self.ports else None
 
 
 class PodNetwork:
@@ -40,32 +57,45 @@ class PodNetwork:
         self.services = Store(api, "/api/v1/services")
         self.slices = Store(api, "/apis/discovery.k8s.io/v1/endpointslices")
         self._pods: dict[str, PodAddress] = {}
+        self._kept: dict[tuple[str, int], int] = {}
         self._numbers = itertools.count(1)
 
-    def join(self, uid: str) -> PodAddress:
-        """Give a pod an address."""
+    def join(self, uid: str, *, own_host: bool = False) -> PodAddress:
+        """Give a pod an address, and with `own_host` one of this machine as well."""
         if uid not in self._pods:
             number = next(self._numbers)
-            self._pods[uid] = PodAddress(f"10.245.{number // 254}.{number % 254 + 1}")
+            rest = f"{number // 254}.{number % 254 + 1}"
+            host = f"127.64.{rest}" if own_host else LOOPBACK
+            self._pods[uid] = PodAddress(f"10.245.{rest}", host)
         return self._pods[uid]
+
+    def keep_port(self, uid: str, port: int, owner: str) -> None:
+        """Map a port of a pod to the local port that it had in the owner's previous pod.
+
+        A program that resolved a name once finds the next pod there, as it would by resolving the
+        name of a Service again.
+        """
+        address = self.join(uid)
+        address.ports[port] = self._kept.setdefault((owner, port), address.local(port))
 
     def leave(self, uid: str) -> None:
         """Remove a pod's address."""
         self._pods.pop(uid, None)
 
-    def resolve(self, host: str, port: int) -> int | None:
-        """The port of 127.0.0.1 for `host:port`, or None if nothing listens there (yet).
+    def resolve(self, host: str, port: int) -> Place | None:
+        """Where `host:port` is on this machine, or None if nothing listens there (yet).
 
         For a Service, a random one of its pods is chosen, as kube-proxy does.
         """
         found = self.resolve_all(host, port)
         return random.choice(found) if found else None  # noqa: S311 - not a secret
 
-    def resolve_all(self, host: str, port: int) -> list[int]:
-        """The ports of 127.0.0.1 for `host:port`, the oldest pod first."""
+    def resolve_all(self, host: str, port: int) -> list[Place]:
+        """Where `host:port` is on this machine, the oldest pod first."""
         for pod in self._pods.values():
             if pod.ip == host:
-                return [pod.ports[port]] if port in pod.ports else []
+                place = pod.place(port)
+                return [place] if place else []
         name, _, rest = host.partition(".")
         namespace = rest.partition(".")[0]
         service = self.services.objects.get((namespace, name))
@@ -74,7 +104,7 @@ class PodNetwork:
         ages = {pod.ip: age for age, pod in enumerate(self._pods.values())}
         endpoints = [pod for pod in self._endpoints(service, port) if pod[0] in ages]
         endpoints.sort(key=lambda endpoint: ages[endpoint[0]])
-        return [local for ip, target in endpoints for local in self.resolve_all(ip, target)]
+        return [place for ip, target in endpoints for place in self.resolve_all(ip, target)]
 
     def _endpoints(self, service: Object, port: int) -> Iterator[tuple[str, int]]:
         """Addresses and ports of the pods that are ready."""
@@ -103,9 +133,9 @@ class PodNetwork:
         """
 
         def replace(match: re.Match[str]) -> str:
-            local = self.resolve(match["host"], int(match["port"]))
-            if local is None:
+            place = self.resolve(match["host"], int(match["port"]))
+            if place is None:
                 raise LookupError(match[0])
-            return f"127.0.0.1:{local}"
+            return "{}:{}".format(*place)
 
         return SERVICE_ADDRESS.sub(replace, text)

@@ -59,12 +59,12 @@ class PodTunnel:
             head = await reader.readuntil(b"\r\n\r\n")
             target = head.split(b" ", 2)[1].decode(errors="replace")
             host, _, port = target.rpartition(":")
-            local = self.network.resolve(host, int(port)) if port.isdecimal() else None
-            if local is None:
+            place = self.network.resolve(host, int(port)) if port.isdecimal() else None
+            if place is None:
                 writer.write(b"HTTP/1.1 502 nothing answers there\r\nContent-Length: 0\r\n\r\n")
                 await writer.drain()
                 return
-            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", local)
+            inner_reader, inner_writer = await asyncio.open_connection(*place)
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             with contextlib.closing(inner_writer):
                 await asyncio.gather(pipe(reader, inner_writer), pipe(inner_reader, writer))

@@ -12,17 +12,28 @@ from collections.abc import AsyncIterator
 import aiohttp
 
 from localcloud.cluster.kubernetes_api import Object
-from localcloud.cluster.pod_network import PodAddress
+from localcloud.cluster.pod_network import Place, PodAddress
 from localcloud.cluster.processes import MARK
 
 FIRST_PERIOD_SECONDS = 1.0
 
 
 class Probe:
-    """One probe of one container; `exec` and `httpGet` are understood."""
+    """One probe of one container; `exec`, `httpGet` and `tcpSocket` are understood.
 
-    def __init__(self, spec: Object, variables: dict[str, str], address: PodAddress, mark: str):
+    ports: the numbers of the container's named ports.
+    """
+
+    def __init__(
+        self,
+        spec: Object,
+        variables: dict[str, str],
+        address: PodAddress,
+        mark: str,
+        ports: dict[str, int] | None = None,
+    ):
         self.spec = spec
+        self.ports = ports or {}
         self.variables = {**variables, MARK: mark}
         self.address = address
 
@@ -59,6 +70,8 @@ class Probe:
                     return await self._exec(self.spec["exec"]["command"])
                 if "httpGet" in self.spec:
                     return await self._get(self.spec["httpGet"])
+                if "tcpSocket" in self.spec:
+                    return await self._connect(self.spec["tcpSocket"])
         except (TimeoutError, OSError, aiohttp.ClientError):
             return False
         return True
@@ -79,11 +92,27 @@ class Probe:
                     process.kill()
 
     async def _get(self, http: Object) -> bool:
-        port = self.address.ports.get(int(http["port"]))
-        if port is None:
+        place = self._place(http["port"])
+        if place is None:
             return False
+        scheme = http.get("scheme", "HTTP").lower()
+        headers = {header["name"]: header["value"] for header in http.get("httpHeaders", [])}
+        url = "{}://{}:{}{}".format(scheme, *place, http.get("path", "/"))
         async with (
             aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{port}{http.get('path', '/')}") as answer,
+            # As a kubelet, which does not check certificates.
+            session.get(url, headers=headers, ssl=False) as answer,
         ):
             return answer.status < 400
+
+    async def _connect(self, tcp: Object) -> bool:
+        place = self._place(tcp["port"])
+        if place is None:
+            return False
+        _, writer = await asyncio.open_connection(*place)
+        writer.close()
+        return True
+
+    def _place(self, port: str | int) -> Place | None:
+        named = self.ports.get(str(port))
+        return self.address.place(named if named is not None else int(port))

@@ -13,10 +13,10 @@ import aiohttp
 from aiohttp import web
 
 from localcloud.cluster.forwarding import forward
-from localcloud.cluster.pod_network import PodNetwork
+from localcloud.cluster.pod_network import Place, PodNetwork
 from localcloud.tunnel_proxy import listen
 
-Target = Callable[[web.BaseRequest], tuple[str, int | None]]
+Target = Callable[[web.BaseRequest], tuple[str, Place | None]]
 
 
 class Proxy:
@@ -48,24 +48,25 @@ class Proxy:
 
     async def _listen(self, port: int, target: Target) -> None:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            host, local = target(request)
-            if local is None:
+            host, place = target(request)
+            if place is None:
                 return web.Response(status=502, text=f"nothing answers for {host}\n")
             assert self._session
             url = urlsplit(request.raw_path)
             path = url.path + (f"?{url.query}" if url.query else "")
-            return await forward(request, self._session, f"http://127.0.0.1:{local}{path}", host)
+            here = "http://{}:{}".format(*place)
+            return await forward(request, self._session, here + path, host)
 
         self._runners.append(await listen(handle, port))
 
-    def _named(self, request: web.BaseRequest) -> tuple[str, int | None]:
+    def _named(self, request: web.BaseRequest) -> tuple[str, Place | None]:
         # KubeRay requests http://:8000/-/healthz before a head has an address.
         url = urlsplit(request.raw_path)
         authority = url.netloc or request.headers.get("Host", "")
         host, _, port = authority.partition(":")
         return authority, self.network.resolve(host, int(port or 80))
 
-    def _service(self, suffix: str, port: int) -> tuple[str, int | None]:
+    def _service(self, suffix: str, port: int) -> tuple[str, Place | None]:
         """The RayService's serving or head Service, not that of a single RayCluster."""
         names = [
             (namespace, name)
@@ -81,5 +82,5 @@ class Proxy:
             return f"one Service *{suffix} of a RayService (there: {found})", None
         namespace, name = names[0]
         # As a port-forward, which uses one pod for as long as it exists.
-        ports = self.network.resolve_all(f"{name}.{namespace}", port)
-        return f"{name}.{namespace}:{port}", next(iter(ports), None)
+        places = self.network.resolve_all(f"{name}.{namespace}", port)
+        return f"{name}.{namespace}:{port}", next(iter(places), None)

@@ -17,7 +17,8 @@ from localcloud.cluster.ray_environments import STANDINS, RayEnvironment
 # Ports that KubeRay and Ray Serve expect in every pod, by the option of
 # `ray start` that sets them. Serve's own port is mapped when Serve binds it.
 RAY_PORTS = {"metrics-export-port": 8080, "dashboard-agent-listen-port": 52365}
-HEAD_PORTS = {"port": 6379, "dashboard-port": 8265, "ray-client-server-port": 10001}
+GCS_PORT = 6379
+HEAD_PORTS = {"port": GCS_PORT, "dashboard-port": 8265, "ray-client-server-port": 10001}
 OWN_PORTS = (
     "node-manager-port",
     "object-manager-port",

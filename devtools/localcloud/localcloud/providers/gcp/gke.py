@@ -126,6 +126,7 @@ FORCE_NEW: Final = {
     "gcp:container/cluster:Cluster": (
         "clusterIpv4Cidr",
         "confidentialNodes",
+        "datapathProvider",
         "defaultMaxPodsPerNode",
         "description",
         "enableAutopilot",
@@ -144,6 +145,17 @@ FORCE_NEW: Final = {
         "subnetwork",
         *(f"nodeConfig.{path}" for path in (*_NODE_CONFIG_FORCE_NEW, "machineType", "diskType")),
     ),
+    "gcp:certificatemanager/certificate:Certificate": ("managed", "name", "project", "scope"),
+    "gcp:certificatemanager/certificateMap:CertificateMap": ("name", "project"),
+    "gcp:certificatemanager/certificateMapEntry:CertificateMapEntry": (
+        "hostname",
+        "map",
+        "matcher",
+        "name",
+        "project",
+    ),
+    "gcp:compute/address:Address": ("addressType", "name", "project", "region"),
+    "gcp:compute/globalAddress:GlobalAddress": ("addressType", "name", "project"),
     "gcp:container/nodePool:NodePool": (
         "cluster",
         "initialNodeCount",

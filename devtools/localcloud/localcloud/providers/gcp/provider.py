@@ -35,6 +35,10 @@ NODE_POOL: Final = "gcp:container/nodePool:NodePool"
 # Only recorded: their inputs are checked against the SDK and nothing else.
 RECORDED: Final = {
     "gcp:artifactregistry/repository:Repository": "repositories",
+    "gcp:certificatemanager/certificate:Certificate": "certificates",
+    "gcp:certificatemanager/certificateMap:CertificateMap": "certificateMaps",
+    "gcp:certificatemanager/certificateMapEntry:CertificateMapEntry": "certificateMapEntries",
+    "gcp:compute/address:Address": "regionalAddresses",
     "gcp:compute/globalAddress:GlobalAddress": "addresses",
     "gcp:compute/network:Network": "networks",
     "gcp:compute/router:Router": "routers",
@@ -52,6 +56,7 @@ MASTER_VERSION: Final = "1.34.1-gke.2037000"
 # The path of a file with `endpoint` and `certificate` of a real control plane. If it is set, the
 # cluster created here is that one, and there can be only one.
 CONTROL_PLANE_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_CONTROL_PLANE"
+_ADDRESSES: Final = ("gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAddress")
 _COMPUTED: Final = {
     CLUSTER: (
         "effectiveLabels",
@@ -63,7 +68,10 @@ _COMPUTED: Final = {
         "operation",
         "selfLink",
         "servicesIpv4Cidr",
+        "network",
+        "subnetwork",
     ),
+    **dict.fromkeys(_ADDRESSES, ("address",)),
     NODE_POOL: ("instanceGroupUrls", "managedInstanceGroupUrls", "operation", "version"),
 }
 
@@ -357,7 +365,9 @@ class GcpProvider(Provider):
             return {**public, **_cluster_outputs(id_, inputs)}
         if type_ == NODE_POOL:
             return {**public, **_node_pool_outputs(id_, inputs)}
-        return {**_public(inputs), "selfLink": f"https://www.googleapis.com/{id_}"}
+        # From a range that is reserved for documentation (RFC 5737).
+        given = {"address": f"203.0.113.{_number_of(id_) % 254 + 1}"} if type_ in _ADDRESSES else {}
+        return {**given, **_public(inputs), "selfLink": f"https://www.googleapis.com/{id_}"}
 
 
 def _second_cluster(id_: str, content: dict[str, Any]) -> Iterator[str]:
@@ -379,6 +389,7 @@ def _public(inputs: dict[str, Any]) -> dict[str, Any]:
 def _cluster_outputs(id_: str, inputs: dict[str, Any]) -> dict[str, Any]:
     version = inputs.get("minMasterVersion") or MASTER_VERSION
     real = _control_plane()
+    project, location = id_.split("/")[1], id_.split("/")[3]
     return {
         "deletionProtection": inputs.get("deletionProtection", True),
         "effectiveLabels": inputs.get("resourceLabels") or {},
@@ -394,6 +405,10 @@ def _cluster_outputs(id_: str, inputs: dict[str, Any]) -> dict[str, Any]:
         "nodeVersion": inputs.get("nodeVersion") or version,
         "selfLink": f"https://container.googleapis.com/v1/{id_}",
         "servicesIpv4Cidr": "34.118.224.0/20",
+        # GKE answers with paths, those of the network `default` if none was named.
+        "network": inputs.get("network") or f"projects/{project}/global/networks/default",
+        "subnetwork": inputs.get("subnetwork")
+        or f"projects/{project}/regions/{machines.region_of(location)}/subnetworks/default",
     }
 
 

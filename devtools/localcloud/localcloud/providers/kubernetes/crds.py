@@ -1,4 +1,4 @@
-"""KubeRay's CRDs without GitHub: the same files from its Go module.
+"""CRDs without GitHub: the same files from Go modules.
 
 A program names the CRDs of a KubeRay release by their URLs on
 raw.githubusercontent.com. The Go module proxy serves the same release as module
@@ -23,6 +23,12 @@ from localcloud.store import locked, write_atomically
 
 MODULE: Final = "github.com/ray-project/kuberay/ray-operator"
 DEFAULT_VERSION: Final = "v1.6.2"
+# What GKE 1.34 has.
+GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
+GATEWAY_API_VERSION: Final = "v1.4.0"
+_GATEWAY_KINDS: Final = ("gatewayclasses", "gateways", "httproutes")
+_GKE_POLICIES: Final = Path(__file__).with_name("gke_policies.yaml")
+_NAMES: Final = {MODULE: "KubeRay", GATEWAY_API: "the Gateway API"}
 _URL: Final = re.compile(
     r"https://raw\.githubusercontent\.com/ray-project/kuberay/(?P<version>v[^/]+)"
     r"/ray-operator/(?P<path>config/crd/bases/[^/]+\.yaml)"
@@ -84,15 +90,64 @@ def kuberay_crds(cache: Path, version: str = DEFAULT_VERSION) -> list[dict[str, 
     ]
 
 
+def gateway_crds(cache: Path) -> list[dict[str, Any]]:
+    """The CRDs that GKE installs with its Gateway API: those of the API and GKE's own policies."""
+    parsed = cache / "gateway-api" / f"{GATEWAY_API_VERSION}.json"
+    if not parsed.exists():
+        folder = _module(GATEWAY_API, GATEWAY_API_VERSION, cache) / "config/crd/standard"
+        files = [folder / f"gateway.networking.k8s.io_{name}.yaml" for name in _GATEWAY_KINDS]
+        documents = [yaml.load(file.read_text("utf-8"), yaml.CSafeLoader) for file in files]
+        write_atomically(parsed, json.dumps(documents))
+    content: list[dict[str, Any]] = json.loads(parsed.read_text(encoding="utf-8"))
+    policies = yaml.safe_load(_GKE_POLICIES.read_text(encoding="utf-8"))
+    return content + [_policy(kind, spec) for kind, spec in policies.items()]
+
+
+def _policy(kind: str, default: dict[str, Any]) -> dict[str, Any]:
+    """The CRD of a policy that is attached to a Service; default: the schema of `spec.default`."""
+    target = {
+        "type": "object",
+        "required": ["group", "kind", "name"],
+        "properties": {key: {"type": "string"} for key in ("group", "kind", "name", "namespace")},
+    }
+    spec = {"type": "object", "properties": {"default": default, "targetRef": target}}
+    schema = {
+        "type": "object",
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": {**spec, "required": ["targetRef"]},
+        },
+    }
+    version = {"name": "v1", "served": True, "storage": True}
+    return {
+        "metadata": {"name": f"{kind.lower()}.networking.gke.io"},
+        "spec": {
+            "group": "networking.gke.io",
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": kind.lower()},
+            "versions": [{**version, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+
+
 def _module_folder(version: str, cache: Path) -> Path:
+    return _module(MODULE, version, cache)
+
+
+def _module(module: str, version: str, cache: Path) -> Path:
     go = shutil.which("go")
     if go is None:
-        msg = "KubeRay's CRDs come from its Go module, but `go` is not on PATH; install Go 1.26."
+        msg = (
+            f"The CRDs of {_NAMES[module]} come from its Go module, but `go` is not on PATH; "
+            "install Go 1.26."
+        )
         raise ProviderError(msg)
     with locked(cache / "kuberay" / ".lock"), tempfile.TemporaryDirectory() as folder:
         try:
             done = subprocess.run(
-                [go, "mod", "download", "-json", f"{MODULE}@{version}"],
+                [go, "mod", "download", "-json", f"{module}@{version}"],
                 cwd=folder,
                 capture_output=True,
                 text=True,
@@ -100,7 +155,7 @@ def _module_folder(version: str, cache: Path) -> Path:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            msg = f"the Go module proxy did not answer for KubeRay {version} in 5 minutes."
+            msg = f"the Go module proxy did not answer for {_NAMES[module]} {version} in 5 minutes."
             raise ProviderError(msg) from None
     try:
         answer = json.loads(done.stdout)
@@ -109,7 +164,7 @@ def _module_folder(version: str, cache: Path) -> Path:
     if "Dir" not in answer:
         reason = str(answer.get("Error", "no answer")).splitlines()[0]
         msg = (
-            f"the Go module proxy does not serve KubeRay {version} ({reason}); "
+            f"the Go module proxy does not serve {_NAMES[module]} {version} ({reason}); "
             f"preview it with {DEFAULT_VERSION}, which it serves."
         )
         raise ProviderError(msg)

@@ -41,6 +41,8 @@ CLUSTER_SCOPED: Final = frozenset(
     }
 )
 
+GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
+
 # Fields whose change makes the provider replace the object. They include ConfigMap
 # and Secret contents unless the Provider sets enableConfigMapMutable or
 # enableSecretMutable.
@@ -99,6 +101,11 @@ class ObjectRef:
     def id(self) -> str:
         """The id that Pulumi uses for it."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+def is_built_in(group: str) -> bool:
+    """Whether every API server has the group; the Gateway API's has such a name and is none."""
+    return "." not in group or (group.endswith(".k8s.io") and group != GATEWAY_GROUP)
 
 
 def metadata_of(obj: dict[str, Any]) -> dict[str, Any]:

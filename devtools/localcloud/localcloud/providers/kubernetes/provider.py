@@ -206,7 +206,7 @@ class KubernetesProvider(Provider):
                 yield "spec", f"Required value: {', '.join(sorted(missing))}"
             return
         module = f"pulumi_kubernetes.{group.split('.')[0]}.{version}"
-        builtin = "." not in group or group.endswith(".k8s.io")
+        builtin = objects.is_built_in(group)
         if builtin and has_module(module):
             for path, reason in self._schema(module, f"{kind}InitArgs").problems(news, strict=True):
                 unknown = "is not expected here" in reason

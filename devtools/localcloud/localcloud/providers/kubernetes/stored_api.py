@@ -156,7 +156,7 @@ class StoredApi:
 
     def _wait_for_kind(self, ref: ObjectRef) -> None:
         """Wait for the CRD of a kind, as the real provider retries."""
-        if "." not in ref.group or ref.group.endswith(".k8s.io"):
+        if objects.is_built_in(ref.group):
             return
         for attempt in range(_NO_MATCH_TRIES):
             if self._installed().get((ref.group, ref.kind)) is not None:
@@ -170,29 +170,35 @@ class StoredApi:
         if not isinstance(api_version, str) or not isinstance(kind, str):
             return None
         group, _ = _split(api_version)
-        if "." not in group or group.endswith(".k8s.io"):
+        if objects.is_built_in(group):
             return None
         return self._announced.get((group, kind)) or self._installed().get((group, kind))
 
     def _installed(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """CRDs in the cluster: created ones, and KubeRay's if GKE's add-on is enabled."""
+        """CRDs in the cluster: created ones, and those of GKE's add-ons that are enabled."""
         if self._from_store is None:
             found = [
                 entry["object"]
                 for key, entry in self._cluster(self.store.read()).items()
                 if "|CustomResourceDefinition|" in key
             ]
-            if self._has_ray_addon():
+            cluster = self._google_cluster()
+            addons = cluster.get("addonsConfig") or {}
+            if any(ray.get("enabled") for ray in addons.get("rayOperatorConfigs") or ()):
                 found += crds.kuberay_crds(self.cache)
+            channel = (cluster.get("gatewayApiConfig") or {}).get("channel")
+            if channel in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL"):
+                found += crds.gateway_crds(self.cache)
             self._from_store = {(d["spec"]["group"], d["spec"]["names"]["kind"]): d for d in found}
         return self._from_store
 
-    def _has_ray_addon(self) -> bool:
+    def _google_cluster(self) -> dict[str, Any]:
+        """The arguments of this cluster, empty if Google has none at this address."""
         for id_, entry in self.gcp.read().items():
             if entry["type"] == CLUSTER and f"https://{endpoint_of(id_)}" == self.server:
-                addons = entry["inputs"].get("addonsConfig") or {}
-                return any(ray.get("enabled") for ray in addons.get("rayOperatorConfigs") or ())
-        return False
+                inputs: dict[str, Any] = entry["inputs"]
+                return inputs
+        return {}
 
     def _cluster(self, content: dict[str, Any]) -> dict[str, Any]:
         cluster: dict[str, Any] = content.setdefault(self.server, {})
@@ -236,6 +242,8 @@ def _live(server: str, ref: ObjectRef, obj: dict[str, Any]) -> dict[str, Any]:
         "uid": f"{uid[:8]}-{uid[8:12]}-4{uid[13:16]}-8{uid[17:20]}-{uid[20:32]}",
     }
     status = _STATUS.get(ref.kind)
+    if ref.kind == "Service" and (obj.get("spec") or {}).get("type") == "LoadBalancer":
+        status = {"loadBalancer": {"ingress": [{"ip": f"10.128.0.{int(uid[:4], 16) % 254 + 1}"}]}}
     if status is not None:
         live["status"] = status
     return live

@@ -1,0 +1,192 @@
+"""Models sleep and wake by windows while requests run.
+
+KubeRay, Ray Serve, Kubernetes' CronJob controller and its RBAC are real. The pods of the schedule
+are started from its CronJob, as `kubectl create job --from` does, so that no test waits for a
+minute of the clock.
+"""
+
+import itertools
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import eventually
+from manifests.off_hours.script.main import ANNOTATION
+from tests.cluster.deployed import RAY_SERVICE, ClusterDeployment
+from tests.cluster.idle_workers import idle_timeout
+from tests.cluster.load import Load
+from tests.cluster.running import Cluster
+from tests.cluster.service import Service
+from tests.cluster.stacks import OTHER, STEADY
+
+pytestmark = pytest.mark.cluster
+
+BATCH = "/apis/batch/v1/namespaces/ai"
+MODEL = "sleepy"
+SLEEPY: dict[str, Any] = {
+    "model": "qwen2.5-0.5b-instruct",
+    "name": MODEL,
+    "gpu": "t4",
+    "replicas": {"min": 1, "max": 2},
+    "downscaleDelaySeconds": 5,
+}
+NUMBERS = itertools.count()
+
+
+def window(*, open_now: bool) -> dict[str, Any]:
+    """A daily window of twelve hours that is open now, or that opens in six hours."""
+    now = datetime.now(UTC)
+    begins = now - timedelta(hours=6) if open_now else now + timedelta(hours=6)
+    ends = begins + timedelta(hours=12)
+    return {
+        "sleep": f"{begins.minute} {begins.hour} * * *",
+        "wake": f"{ends.minute} {ends.hour} * * *",
+        "timeZone": "UTC",
+        "models": [MODEL],
+    }
+
+
+def with_window(service: Service, model: dict[str, Any], *, open_now: bool) -> ClusterDeployment:
+    return service.write(
+        {
+            **service.base,
+            "ray-llm:models": [STEADY, OTHER, model],
+            "ray-llm:offHours": window(open_now=open_now),
+            "ray-llm:accept": ["off-hours-short", "downscale-short"],
+        }
+    )
+
+
+def run_schedule(cluster: Cluster) -> None:
+    """One run of the CronJob's pod, which has to succeed."""
+    cron_job = cluster.get(f"{BATCH}/cronjobs/off-hours")
+    name = f"off-hours-by-hand-{next(NUMBERS)}"
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": cron_job["spec"]["jobTemplate"]["spec"],
+    }
+    cluster.api(lambda api: api.create(f"{BATCH}/jobs", job))
+
+    def ended() -> str | None:
+        status = cluster.get(f"{BATCH}/jobs/{name}")["status"]
+        return "yes" if status.get("succeeded") else "no" if status.get("failed") else None
+
+    assert eventually(ended, "the run has ended", seconds=90) == "yes"
+    cluster.delete(f"{BATCH}/jobs/{name}")
+
+
+def minimum(cluster: Cluster) -> int:
+    """The minimum with which Ray Serve runs the model's engines."""
+    config = cluster.models()[MODEL]["deployed_app_config"]
+    [least] = [
+        item["autoscaling_config"]["min_replicas"]
+        for item in config["deployments"]
+        if item["name"].startswith("LLMServer")
+    ]
+    found: int = least
+    return found
+
+
+def replicas(cluster: Cluster, model: str) -> set[int]:
+    """The processes of the model's engines and routers that run."""
+    return {
+        replica["pid"]
+        for deployment in cluster.models()[model]["deployments"].values()
+        for replica in deployment["replicas"]
+        if replica["state"] == "RUNNING"
+    }
+
+
+def sleeps(cluster: Cluster) -> bool:
+    """Whether no engine runs; routers take no GPU and stay for their own delay of ten minutes."""
+    return not cluster.engine_pods(MODEL)
+
+
+def schedule(cluster: Cluster, *, open_now: bool) -> None:
+    """Move the window in the live object: what the clock would do in some hours."""
+    record = json.loads(cluster.get(RAY_SERVICE)["metadata"]["annotations"][ANNOTATION])
+    moved = window(open_now=open_now)
+    record["windows"] = [{**record["windows"][0], "sleep": moved["sleep"], "wake": moved["wake"]}]
+    annotations = {"metadata": {"annotations": {ANNOTATION: json.dumps(record)}}}
+    cluster.patch(RAY_SERVICE, annotations, "test")
+
+
+def test_a_model_sleeps_and_wakes_by_its_window_without_a_lost_request(
+    service: Service, figures: Figures
+) -> None:
+    cluster, deployment = service.cluster, service.deployment
+    with_window(service, SLEEPY, open_now=False).must_up()
+    deployment.settled()
+    eventually(lambda: len(replicas(cluster, MODEL)) >= 2, "engine and router run", seconds=120)
+    everybody = {model: replicas(cluster, model) for model in ("steady", "other", MODEL)}
+    clusters = deployment.ray_clusters()
+    run_schedule(cluster)
+    assert minimum(cluster) == 1
+
+    # The night begins while requests run: nothing restarts.
+    with Load(cluster, ("steady", "other", MODEL), per_second=10) as evening:
+        schedule(cluster, open_now=True)
+        run_schedule(cluster)
+        eventually(lambda: minimum(cluster) == 0, "Ray Serve has the night's minimum", seconds=60)
+        time.sleep(15)  # three times the model's downscale delay
+        assert {model: replicas(cluster, model) for model in everybody} == everybody
+    figures.add("the night begins at 10 requests a second", evening.summary())
+    assert evening.lost == []
+
+    # Without requests the replicas go, then the node; the others stay.
+    with idle_timeout(cluster, 5), Load(cluster, ("steady", "other"), per_second=4) as night:
+        with figures.timed("from the last request to a model without a replica"):
+            eventually(lambda: sleeps(cluster), "the model sleeps", seconds=120)
+        with figures.timed("from there to its node gone"):
+            eventually(lambda: len(cluster.nodes("t4")) == 1, "its node is gone", seconds=120)
+        # A request at night wakes it, and it sleeps again.
+        with figures.timed("a request at night, to its answer"):
+            assert cluster.chat(MODEL, MODEL, "psst", timeout=180) == (200, f"{MODEL}: psst")
+        eventually(lambda: sleeps(cluster), "the model sleeps again", seconds=120)
+    assert night.lost == []
+    assert replicas(cluster, "steady") == everybody["steady"]
+
+    # The day begins while requests run.
+    with Load(cluster, ("steady", "other", MODEL), per_second=10, timeout=180) as morning:
+        schedule(cluster, open_now=False)
+        run_schedule(cluster)
+        eventually(lambda: minimum(cluster) == 1, "Ray Serve has the day's minimum", seconds=60)
+        eventually(lambda: not sleeps(cluster), "the model is awake", seconds=120)
+    figures.add("the day begins at 10 requests a second", morning.summary())
+    assert morning.lost == []
+    assert replicas(cluster, "steady") == everybody["steady"]
+    assert deployment.ray_clusters() == clusters
+
+
+def test_an_up_at_night_wakes_models_and_the_schedule_lets_them_sleep_again(
+    service: Service,
+) -> None:
+    cluster, deployment = service.cluster, service.deployment
+    with_window(service, SLEEPY, open_now=True).must_up()
+    run_schedule(cluster)
+    eventually(lambda: minimum(cluster) == 0, "Ray Serve has the night's minimum", seconds=60)
+    # A second `up` changes nothing.
+    deployment.settled()
+    assert minimum(cluster) == 0
+
+    wider = {**SLEEPY, "replicas": {"min": 1, "max": 3}}
+    edited = with_window(service, wider, open_now=True)
+    with Load(cluster, ("steady", "other", MODEL), per_second=4, timeout=180) as load:
+        preview = " ".join(edited.preview().stdout.split())
+        assert f"It is off-hours for {MODEL}" in preview
+        edited.must_up()
+        run_schedule(cluster)
+        eventually(lambda: minimum(cluster) == 0, "the model may sleep again", seconds=60)
+    assert load.lost == []
+    deployment.settled()
+
+    # Without windows nobody is left asleep.
+    service.models(STEADY, OTHER, wider).must_up()
+    eventually(lambda: minimum(cluster) == 1, "the model has its minimum back", seconds=60)
+    assert cluster.items(f"{BATCH}/cronjobs") == []
