@@ -283,15 +283,12 @@ def test_a_pod_that_fits_no_node_and_one_that_tolerates_too_little(service: Serv
 
 
 def test_an_image_and_a_secret_that_are_not_there_are_named(service: Service) -> None:
+    head = service.cluster.get(RAY_SERVICE)["spec"]["rayClusterConfig"]["headGroupSpec"]
+    image = head["template"]["spec"]["containers"][0]["image"]
     by_hand(service, "no-image")
     finding = says(service, "image-not-pulled")
     assert "acme/ray:9" in finding["what"]
     forget(service, "no-image")
-    [image] = {
-        container["image"]
-        for pod in service.cluster.ray_pods("t4")
-        for container in pod["spec"]["containers"]
-    }
     key = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "no-secret", "key": "a"}}}
     by_hand(service, "no-secret", container={"image": image, "env": [key]})
     finding = says(service, "secret-missing")
