@@ -11,11 +11,9 @@ from typing import Any, Final
 
 import pulumi
 
-from components.explained_record import explained_record
 from components.google_resource import GoogleResource
 from components.kubernetes_object import COPIED_ANNOTATIONS, KubernetesObject
 from manifests import AccessManifests, ExposureManifests, ManagedCertificate, keys_file
-from rollouts import access_sentence, canary_problem
 
 READY_TIMEOUT_SECONDS: Final = 1800
 """How long the pods may take: those of before end their streams, and a node may have to start."""
@@ -31,7 +29,7 @@ class GatewayArgs:
     manifests: from `manifests.access_manifests(plan)`.
     keys: each team's key; they are stored in a Secret and nowhere else.
     after: what has to be there before the gateway changes, as the service does. It is no option of
-        the component, because what a change does is said before anything changes.
+        the component, because address and certificate need not wait for it.
     """
 
     manifests: AccessManifests
@@ -72,11 +70,7 @@ class Gateway(pulumi.ComponentResource):
                 f"Gateway {name}: no key is given for {', '.join(missing)}. Pass `keys`, as "
                 "secrets."
             )
-        record = explained_record(
-            f"{name}-record", manifests.fields, self, access_sentence, canary_problem
-        )
-        after = [*args.after, record]
-        pods = self._pods(name, args, after)
+        pods = self._pods(name, args, args.after)
         address = self._address(name, exposure)
         service = _Service(
             f"{name}-service",

@@ -15,6 +15,7 @@ from typing import Final
 import pulumi
 
 from components.cluster_access import AccessOfProvider
+from components.explained_record import explained_record
 from components.kubernetes_object import COPIED_ANNOTATIONS, KubernetesObject, with_annotations
 from components.rollout_hook import RolloutHooks
 from manifests import (
@@ -23,6 +24,7 @@ from manifests import (
     ServiceManifests,
     SmokeTestManifests,
 )
+from rollouts import access_sentences, canary_problem, joined
 
 SEEN_TIMEOUT_SECONDS: Final = 600
 """How long KubeRay may take to look at a new RayService, even if its operator is restarting."""
@@ -69,7 +71,7 @@ class RayLlmService(pulumi.ComponentResource):
     `GkeCluster.provider` has them. Two services of one cluster need two namespaces, because GPU
     workers find the token by the Secret's name.
 
-    endpoints: the OpenAI base URL of each served name, inside the cluster.
+    endpoints: the OpenAI base URL of each served name: inside the cluster, or at the gateway.
     port_forward, first_curl, dashboard: shell commands for a first look from outside.
     """
 
@@ -104,7 +106,17 @@ class RayLlmService(pulumi.ComponentResource):
         configs += self._external_secrets(name, manifests, namespace)
         KubernetesObject(f"{name}-head-budget", manifests.head_disruption_budget, in_namespace)
         hooks = self._hooks(manifests)
-        service = self._ray_service(name, manifests.ray_service, hooks, [*namespace, *configs])
+        # A stack without a gateway has this record too: otherwise nothing would be said of one that
+        # goes, because a record that is deleted with it is not told what comes.
+        way_in = explained_record(
+            f"{name}-access",
+            manifests.access_fields,
+            self,
+            lambda old, new: joined(access_sentences(old, new)),
+            canary_problem,
+        )
+        before = [*namespace, *configs, way_in]
+        service = self._ray_service(name, manifests.ray_service, hooks, before)
         self._smoke_test(name, manifests.smoke_test, hooks, namespace, service)
 
         access = manifests.access

@@ -4,6 +4,7 @@ This is all of manifests that other folders import. Inside, `service` brings the
 """
 
 from manifests.access import AccessManifests, access_manifests
+from manifests.access_record import access_fields
 from manifests.exposure import ExposureManifests, ManagedCertificate
 from manifests.gateway.keys import keys_file
 from manifests.gateway.objects import GatewayManifests, gateway_manifests
@@ -63,6 +64,7 @@ __all__ = [
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
+    "access_fields",
     "access_manifests",
     "applications_by_model",
     "as_awake",

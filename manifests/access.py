@@ -8,7 +8,6 @@ from manifests.gateway.objects import GatewayManifests, gateway_manifests
 from manifests.network_policies import ray_network_policy
 from manifests.service import Manifest
 from planning import AccessPlan, Plan
-from rollouts import AccessFields
 
 KEY_VARIABLE = "LLM_KEY"
 
@@ -18,7 +17,6 @@ class AccessManifests:
     """The way in.
 
     plan: what was decided of it; its keys name the teams that need a value.
-    fields: what is remembered of it, for what the next change says.
     read_key: the shell command that puts a team's key into $LLM_KEY; None without keys.
     port_forward: the shell command that brings the gateway to port 8080 of this machine.
     """
@@ -27,7 +25,6 @@ class AccessManifests:
     gateway: GatewayManifests
     exposure: ExposureManifests
     network_policies: tuple[Manifest, ...]
-    fields: AccessFields
     read_key: str | None
     port_forward: str
 
@@ -51,7 +48,6 @@ def access_manifests(plan: Plan) -> AccessManifests | None:
         gateway=gateway,
         exposure=exposure,
         network_policies=(ray_network_policy(plan),),
-        fields=_fields(plan, access),
         read_key=_read_key(plan, access),
         port_forward=f"kubectl --namespace {plan.service.namespace} port-forward "
         f"service/{service['metadata']['name']} 8080:{port['port']}",
@@ -63,26 +59,3 @@ def _read_key(plan: Plan, access: AccessPlan) -> str | None:
         return None
     path = shlex.quote(f"ray-llm:access.keys.{access.keys[0].team}")
     return f"{KEY_VARIABLE}=$(pulumi config get --stack {plan.stack} --path {path})"
-
-
-def _fields(plan: Plan, access: AccessPlan) -> AccessFields:
-    return {
-        "exposure": access.exposure.value,
-        "host": access.host,
-        "certificate": access.certificate,
-        "securityPolicy": access.security_policy,
-        "maxBodyMib": access.gateway.max_body_mib,
-        "keys": {
-            key.team: {
-                "models": None if key.models is None else list(key.models),
-                "requestsPerMinute": key.requests_per_minute,
-            }
-            for key in access.keys
-        },
-        "canaries": {
-            model.name: {"of": model.canary_of, "percent": model.canary_percent}
-            for model in plan.models
-            if model.canary_of is not None
-        },
-        "models": [model.name for model in plan.models],
-    }

@@ -83,7 +83,7 @@ def exposure_manifests(plan: Plan, access: AccessPlan) -> ExposureManifests:
         objects=_gateway_objects(plan, access, google) if managed else (),
         address=google if access.exposure is Exposure.EXTERNAL else None,
         certificate=_certificate(access, google) if managed else None,
-        url=_url(plan, access),
+        url=None if access.exposure is Exposure.INTERNAL else plan.url,
         scheme="https" if access.certificate else "http",
     )
 
@@ -106,15 +106,6 @@ def _service(plan: Plan, access: AccessPlan, google: str) -> Manifest:
         "metadata": {**service["metadata"], "annotations": annotations},
         "spec": {**service["spec"], "type": "LoadBalancer"},
     }
-
-
-def _url(plan: Plan, access: AccessPlan) -> str | None:
-    scheme = "https" if access.certificate else "http"
-    if access.host:
-        return f"{scheme}://{access.host}"
-    if access.exposure is Exposure.NONE:
-        return f"{scheme}://{gateway_name(plan)}.{plan.service.namespace}"
-    return None
 
 
 def _google_name(plan: Plan) -> str:

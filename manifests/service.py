@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from manifests.access_record import access_fields
 from manifests.config_maps import config_maps
 from manifests.external_secrets import secret_store
 from manifests.head_disruption_budget import head_disruption_budget
@@ -27,6 +28,7 @@ from planning import Plan, cpu_nodes
 from rollouts import (
     NODE_QUOTA_ANNOTATION,
     OPERATOR_ANNOTATION,
+    AccessFields,
     HeadRoom,
     PoolRoom,
     QuotaRoom,
@@ -74,6 +76,7 @@ class ServiceManifests:
     kuberay: the operator's release; None if it is not installed by this program, and the settings
         do not name it.
     room: what there is for a second Ray cluster beside the first.
+    access_fields: who may ask; it is remembered, so that previews say what a change of it does.
     off_hours: None if no model has any.
     """
 
@@ -91,6 +94,7 @@ class ServiceManifests:
     rollout: RolloutManifest
     smoke_test: SmokeTestManifests
     access: ServiceAccess
+    access_fields: AccessFields
     off_hours: OffHoursManifests | None = None
 
 
@@ -139,6 +143,7 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
             role_binding=binding,
         ),
         access=service_access(plan),
+        access_fields=access_fields(plan),
         off_hours=_off_hours(plan),
     )
 

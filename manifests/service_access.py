@@ -1,4 +1,4 @@
-"""How people reach a service: endpoints inside the cluster, shell commands from outside.
+"""How people reach a service: endpoints, shell commands from outside.
 
 Ray Serve has no authentication and its Services are reachable inside the cluster only, so the
 commands go through `kubectl port-forward` and the caller's own rights in the cluster.
@@ -21,7 +21,7 @@ _ANSWER_TOKENS = 32
 class ServiceAccess:
     """How to reach a service.
 
-    endpoints: the OpenAI base URL of each served name, inside the cluster.
+    endpoints: the OpenAI base URL of each served name: inside the cluster, or at the gateway.
     port_forward: the shell command that brings the service to the same port of this machine.
     first_curl: a request to a model, in the form of its task, to run while `port_forward` runs.
     dashboard: the command that brings Ray's dashboard to http://127.0.0.1:8265. The dashboard has
@@ -38,7 +38,7 @@ def service_access(plan: Plan) -> ServiceAccess:
     """The endpoints and commands of a plan's service."""
     service = plan.service
     return ServiceAccess(
-        endpoints={model.name: service.endpoint(model) for model in plan.models},
+        endpoints={model.name: plan.endpoint(model) for model in plan.models},
         port_forward=_port_forward(service.namespace, service.serve_service, service.port),
         first_curl=_first_curl(plan),
         dashboard=_port_forward(service.namespace, service.head_service, service.dashboard_port),

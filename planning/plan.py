@@ -315,10 +315,6 @@ class ServicePlan:
         """The URL below which all models answer inside the cluster."""
         return f"http://{self.serve_service}.{self.namespace}:{self.port}"
 
-    def endpoint(self, model: ModelPlan) -> str:
-        """The OpenAI-compatible base URL of a model inside the cluster."""
-        return f"{self.url}{model.route}/v1"
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasePlan:
@@ -368,18 +364,22 @@ class Plan:
 
     @property
     def url(self) -> str:
-        """The base URL of the gateway's API; without a gateway the URL below which models answer.
+        """The URL below which all models answer: the gateway's, or without one Ray Serve's.
 
         Of a gateway in the VPC network it is the one inside the cluster, because only the cluster
         knows the address that Google gives it.
         """
-        access, namespace = self.access, self.service.namespace
+        access = self.access
         if access is None:
             return self.service.url
         if access.host is not None:
-            return f"https://{access.host}/v1"
+            return f"https://{access.host}"
         scheme = "https" if access.ends_tls else "http"
-        return f"{scheme}://{access.gateway.name}.{namespace}/v1"
+        return f"{scheme}://{access.gateway.name}.{self.service.namespace}"
+
+    def endpoint(self, model: ModelPlan) -> str:
+        """The OpenAI-compatible base URL of one model."""
+        return f"{self.url}{model.route}/v1"
 
     def pool(self, pool_id: str) -> PoolPlan:
         """The pool of that id; KeyError if the plan has none."""

@@ -7,7 +7,7 @@ file is what was deployed last.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from manifests import access_manifests, service_manifests
+from manifests import access_fields, service_manifests
 from models.problems import Problem
 from models.stack import RolloutStrategy
 from planning import Plan
@@ -20,7 +20,7 @@ from rollouts import (
     OperatorFields,
     PoolFields,
     Sentence,
-    access_sentence,
+    access_sentences,
     canary_problem,
     change_problems,
     cluster_fields,
@@ -92,28 +92,9 @@ def change_effects(old: Plan, new: Plan) -> ChangeEffects:
 
 
 def _of_access(old: Plan, new: Plan) -> tuple[tuple[Sentence, ...], tuple[Problem, ...]]:
-    before, after = access_manifests(old), access_manifests(new)
-    if before is None or after is None:
-        return _gateway_comes_or_goes(before is None, after is None), ()
-    said = access_sentence(before.fields, after.fields)
-    problem = canary_problem(before.fields, after.fields)
-    return (said,) if said else (), (problem,) if problem else ()
-
-
-def _gateway_comes_or_goes(was_open: bool, is_open: bool) -> tuple[Sentence, ...]:
-    if was_open and not is_open:
-        text = (
-            "A gateway comes before the models. Once it answers, only it, the smoke test and the "
-            "monitoring reach the models directly; other pods of the cluster no longer do."
-        )
-        return (Sentence(text, warns=True),)
-    if is_open and not was_open:
-        text = (
-            "The gateway goes, and its address with it: every pod of the cluster reaches the "
-            "models directly again, without a key."
-        )
-        return (Sentence(text, warns=True),)
-    return ()
+    before, after = access_fields(old), access_fields(new)
+    problem = canary_problem(before, after)
+    return access_sentences(before, after), (problem,) if problem else ()
 
 
 def _identity(plan: Plan) -> Mapping[str, object]:

@@ -13,6 +13,7 @@ from reports.plan_data import Amounts, ModelSummary, PlanSummary, PoolSummary
 from reports.rollout import (
     CLUSTER_FIELDS,
     CPU_POOL_FIELDS,
+    HARDENING,
     MODEL_FIELDS,
     POOL_FIELDS,
     SCALING_FIELDS,
@@ -198,6 +199,7 @@ def _others(old: PlanSummary, new: PlanSummary) -> Iterable[Change]:
     cpu_pools = old["cluster"]["cpuPool"], new["cluster"]["cpuPool"]
     yield from _fields(*cpu_pools, CPU_POOL_FIELDS, "cluster.cpuPool.")
     yield from _fields(old["service"], new["service"], SERVICE, "service.")
+    yield from _fields(old.get("hardening", {}), new.get("hardening", {}), HARDENING)
     yield from _fields(old["versions"], new["versions"], VERSIONS, "versions.")
 
 

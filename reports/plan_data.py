@@ -11,6 +11,7 @@ from typing import Any, Final, NotRequired
 from typing_extensions import TypedDict
 
 from models.catalog import task_row
+from models.service import PodSecurity
 from models.stack import GpuDriverVersion
 from planning import (
     HOURS_PER_MONTH,
@@ -77,7 +78,7 @@ class ModelSummary(TypedDict):
     memory, longestContext: null if the stack file turns the memory check off.
     offHours: when it sleeps; null if it never has to.
     task, taskPath: what it is served for, and the path of such requests below the endpoint.
-    endpoint: the base URL of its OpenAI API inside the cluster.
+    endpoint: the base URL of its OpenAI API; with a gateway it needs a key and is the gateway's.
     monthlyUsd: its share of its pool.
     """
 
@@ -217,10 +218,24 @@ class AccessSummary(TypedDict):
     gateway: dict[str, Any]
 
 
+class HardeningSummary(TypedDict, total=False):
+    """What closes the stack beyond its defaults; a key that is not there is at its default.
+
+    cloudNat: whether the stack makes the gateway of Cloud NAT. headRecovery: Redis's host and port.
+    """
+
+    privateNodes: bool
+    cloudNat: bool
+    nodeServiceAccount: str
+    podSecurity: str
+    headRecovery: str
+
+
 class PlanSummary(TypedDict):
     """The plan of one stack.
 
-    version: see VERSION; warnings: one sentence each; access: not there without a gateway.
+    version: see VERSION; warnings: one sentence each; access: not there without a gateway;
+    hardening: not there if all of it is at its default.
     """
 
     version: int
@@ -237,6 +252,7 @@ class PlanSummary(TypedDict):
     idleGpus: list[str]
     warnings: list[str]
     access: NotRequired[AccessSummary]
+    hardening: NotRequired[HardeningSummary]
 
 
 def plan_summary(plan: Plan) -> PlanSummary:
@@ -244,16 +260,33 @@ def plan_summary(plan: Plan) -> PlanSummary:
     summary = _summary(plan)
     if plan.access is not None:
         summary["access"] = _access(plan, plan.access)
+    if hardening := _hardening(plan):
+        summary["hardening"] = hardening
     if plan.cost.load_balancer is not None:
         summary["cost"]["loadBalancer"] = _amounts(plan.cost.load_balancer)
     return summary
+
+
+def _hardening(plan: Plan) -> HardeningSummary:
+    cluster, service = plan.cluster, plan.service
+    found = HardeningSummary()
+    if cluster.cpu_pool.private_nodes:
+        found["privateNodes"] = True
+        found["cloudNat"] = cluster.makes_cloud_nat
+    if cluster.cpu_pool.node_service_account is not None:
+        found["nodeServiceAccount"] = cluster.cpu_pool.node_service_account
+    if service.pod_security is not PodSecurity.BASELINE:
+        found["podSecurity"] = service.pod_security.value
+    if service.head_recovery is not None:
+        found["headRecovery"] = service.head_recovery.redis
+    return found
 
 
 def _access(plan: Plan, access: AccessPlan) -> AccessSummary:
     gateway = access.gateway
     return AccessSummary(
         exposure=str(access.exposure),
-        url=plan.url,
+        url=f"{plan.url}/v1",
         host=access.host,
         certificate=access.certificate,
         securityPolicy=access.security_policy,
@@ -306,7 +339,7 @@ def _summary(plan: Plan) -> PlanSummary:
         service={
             "name": plan.service.name,
             "namespace": plan.service.namespace,
-            "url": plan.service.url,
+            "url": plan.url,
         },
         versions={
             "ray": release.ray.ray,
@@ -365,7 +398,7 @@ def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
         offHours=_off_hours(plan, model),
         task=model.task.value,
         taskPath=task_row(model.task).path,
-        endpoint=plan.service.endpoint(model),
+        endpoint=plan.endpoint(model),
         monthlyUsd=_usd(plan.cost.models[model.name].monthly),
     )
 

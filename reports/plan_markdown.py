@@ -1,6 +1,7 @@
 """The plan as Markdown, for the pull request that changes a stack."""
 
-from reports.access_sentences import access_sentences
+from reports.access_sentences import way_in_sentences
+from reports.hardening_sentences import hardening_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import (
     DERIVED_NOTE,
@@ -31,7 +32,8 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
         *map(markdown_table, tables),
     ]
     found = [
-        *access_sentences(plan),
+        *way_in_sentences(plan),
+        *hardening_sentences(plan),
         *plan["idleGpus"],
         *(f"Warning: {text}" for text in plan["warnings"]),
     ]

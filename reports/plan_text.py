@@ -2,7 +2,9 @@
 
 import textwrap
 
-from reports.access_sentences import access_sentences
+from models.access import Exposure
+from reports.access_sentences import way_in_sentences
+from reports.hardening_sentences import hardening_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import DERIVED_NOTE, QUOTA_NOTE, plan_tables, price_note
 from reports.table import WIDTH, text_table
@@ -26,13 +28,19 @@ def heading(plan: PlanSummary) -> tuple[str, str]:
 
 def _notes(plan: PlanSummary) -> tuple[str, ...]:
     return (
-        *access_sentences(plan),
+        *way_in_sentences(plan),
+        *hardening_sentences(plan),
         *plan["idleGpus"],
         DERIVED_NOTE,
         price_note(plan["cost"]),
         QUOTA_NOTE,
-        f"Endpoints are below {plan['service']['url']}, inside the cluster.",
+        f"Endpoints are below {plan['service']['url']}{_inside(plan)}.",
     )
+
+
+def _inside(plan: PlanSummary) -> str:
+    access = plan.get("access")
+    return "" if access and access["exposure"] == Exposure.EXTERNAL else ", inside the cluster"
 
 
 def _wrapped(sentences: tuple[str, ...]) -> list[str]:

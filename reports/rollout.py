@@ -84,6 +84,14 @@ SERVICE: Final[Mapping[str, Rollout]] = {
     "name": Rollout.SERVICE_REPLACED,
     "namespace": Rollout.SERVICE_REPLACED,
 }
+HARDENING: Final[Mapping[str, Rollout]] = {
+    "privateNodes": Rollout.NODES,
+    "cloudNat": Rollout.AT_ONCE,
+    "nodeServiceAccount": Rollout.POOL_REPLACED,
+    # Both are written into the pods of the RayCluster.
+    "podSecurity": Rollout.SECOND_CLUSTER,
+    "headRecovery": Rollout.SECOND_CLUSTER,
+}
 # Ray hashes an application's whole arguments into the version of its deployments
 # (ray.serve._private.deploy_utils.get_app_code_version). What scales a model is not among them: it
 # is an override of its deployment, which changes in place.

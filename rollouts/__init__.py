@@ -4,7 +4,7 @@ It knows the RayService as a plain object and the catalogue's releases of KubeRa
 nor a cluster. This is all of rollouts that other folders import.
 """
 
-from rollouts.access_change import AccessFields, access_sentence, canary_problem
+from rollouts.access_change import AccessFields, access_sentences, canary_problem
 from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
@@ -50,7 +50,7 @@ from rollouts.replacement import (
     service_sentence,
 )
 from rollouts.room import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
-from rollouts.sentence import Sentence
+from rollouts.sentence import Sentence, joined
 from rollouts.serve_models import Effect, ModelChange, serve_config
 from rollouts.tree import differences, quantity
 from rollouts.words import NOTHING_CHANGES, sentences
@@ -92,7 +92,7 @@ __all__ = [
     "ServiceFields",
     "Wave",
     "WayBack",
-    "access_sentence",
+    "access_sentences",
     "additions",
     "as_live",
     "canary_problem",
@@ -105,6 +105,7 @@ __all__ = [
     "held_models",
     "is_as_wanted",
     "is_last",
+    "joined",
     "judged",
     "leftovers",
     "next_wave",

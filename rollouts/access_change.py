@@ -1,6 +1,6 @@
 """What an edit of the way in does: who gets in, from where, and what they are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from models.access import Exposure
@@ -8,26 +8,21 @@ from models.problems import Problem
 from rollouts.sentence import Sentence, listed
 
 AccessFields = Mapping[str, Any]
-"""What is remembered of the way in; no value of a key is part of it.
+"""What is remembered of the way in; empty without a gateway. No value of a key is part of it.
 
 exposure, host, certificate, securityPolicy, maxBodyMib: as in the stack file. keys: by team, its
 `models` and `requestsPerMinute`. canaries: by served name, `of` and `percent`. models: all names.
 """
 
 _NAMED = 5
+_MAY_ASK_ALL = "whoever reaches the gateway may ask every model"
 
 
-def access_sentence(old: AccessFields, new: AccessFields) -> Sentence | None:
-    """What a change does; None if there is none.
-
-    old, new: `AccessFields`, as far as they are known.
-    """
-    said = [*_exposure(old, new), *_keys(old, new), *_canaries(old, new), *_body(old, new)]
-    if not said:
-        return None
-    return Sentence(
-        "The gateway: " + " ".join(text for text, _ in said), warns=any(warns for _, warns in said)
-    )
+def access_sentences(old: AccessFields, new: AccessFields) -> tuple[Sentence, ...]:
+    """What a change does, one sentence each; old, new: as far as they are known."""
+    if not old or not new:
+        return tuple(_comes_or_goes(old, new))
+    return (*_exposure(old, new), *_keys(old, new), *_canaries(old, new), *_body(old, new))
 
 
 def canary_problem(old: AccessFields, new: AccessFields) -> Problem | None:
@@ -52,105 +47,101 @@ def canary_problem(old: AccessFields, new: AccessFields) -> Problem | None:
     return None
 
 
-Said = tuple[str, bool]
+def _comes_or_goes(old: AccessFields, new: AccessFields) -> Iterator[Sentence]:
+    if new:
+        yield Sentence(
+            "A gateway comes before the models. Once it answers, only it, the smoke test and the "
+            "monitoring reach the models directly; other pods of the cluster no longer do.",
+            warns=True,
+        )
+    elif old:
+        yield Sentence(
+            "The gateway goes, and its address and keys with it: every pod of the cluster reaches "
+            "the models directly again, without a key.",
+            warns=True,
+        )
 
 
-def _exposure(old: AccessFields, new: AccessFields) -> list[Said]:
-    said: list[Said] = []
+def _exposure(old: AccessFields, new: AccessFields) -> Iterator[Sentence]:
     before, after = old.get("exposure"), new.get("exposure")
     if before != after:
-        wider = _order(after) > _order(before)
         who = {
             Exposure.NONE.value: "pods of this cluster",
             Exposure.INTERNAL.value: "whoever is in the VPC network",
             Exposure.EXTERNAL.value: "the internet",
         }.get(str(after), str(after))
-        said.append(
-            (
-                f"its exposure goes from {before} to {after}, so {who} can reach it"
-                f"{'' if wider else ' and nobody else; its address of before answers no more'}.",
-                True,
-            )
+        wider = _order(after) > _order(before)
+        more = "" if wider else " and nobody else; its address of before answers no more"
+        yield Sentence(
+            f"The gateway's exposure goes from {before} to {after}, so {who} can reach it{more}.",
+            warns=True,
         )
-    if old.get("host") != new.get("host") and before == after:
-        said.append((f"its host becomes {new.get('host')}, and {old.get('host')} goes.", True))
-    if old.get("certificate") != new.get("certificate") and before == after:
-        said.append(
-            (
-                f"its certificate is {new.get('certificate')} and no longer "
-                f"{old.get('certificate')}.",
-                True,
-            )
-        )
-    if old.get("securityPolicy") != new.get("securityPolicy"):
-        policy = new.get("securityPolicy")
-        said.append(
-            (
-                f"Cloud Armor's policy {policy} filters its requests."
-                if policy
-                else f"Cloud Armor's policy {old.get('securityPolicy')} no longer filters.",
-                not policy,
-            )
-        )
-    return said
+    else:
+        for key in ("host", "certificate"):
+            if old.get(key) != new.get(key):
+                yield Sentence(
+                    f"The gateway's {key} becomes {new.get(key)}, and {old.get(key)} goes.",
+                    warns=True,
+                )
+    was, policy = old.get("securityPolicy"), new.get("securityPolicy")
+    if policy and was != policy:
+        yield Sentence(f"Cloud Armor's policy {policy} filters the requests.", warns=False)
+    elif was != policy:
+        yield Sentence(f"Cloud Armor's policy {was} no longer filters the requests.", warns=True)
 
 
-def _keys(old: AccessFields, new: AccessFields) -> list[Said]:
+def _keys(old: AccessFields, new: AccessFields) -> Iterator[Sentence]:
     before, after = _mapping(old.get("keys")), _mapping(new.get("keys"))
-    said: list[Said] = []
-    if added := [team for team in after if team not in before]:
-        said.append((f"{_count('key', added)} added.", False))
-    if removed := [team for team in before if team not in after]:
-        said.append((f"{_count('key', removed)} removed, and requests with it get 401.", True))
-    if not after and before:
-        said.append(("no key is left, so that everybody who reaches it may ask.", True))
+    added = [team for team in after if team not in before]
+    removed = [team for team in before if team not in after]
+    if added:
+        yield Sentence(f"{_count(added)} added.", warns=False)
+        if not before:
+            yield Sentence("From now on a request needs a key.", warns=True)
+    if removed and after:
+        yield Sentence(f"{_count(removed)} removed, and requests with it get 401.", warns=True)
+    elif removed:
+        yield Sentence(
+            f"{_count(removed)} removed. No key is left, so that {_MAY_ASK_ALL}.", warns=True
+        )
     for team in (team for team in after if team in before):
         was, now = before[team], after[team]
         if was.get("requestsPerMinute") != now.get("requestsPerMinute"):
-            said.append(
-                (
-                    f"the limit of {team} goes from {_limit(was)} to {_limit(now)} requests a "
-                    "minute.",
-                    False,
-                )
+            yield Sentence(
+                f"The limit of {team} goes from {_limit(was)} to {_limit(now)} requests a minute.",
+                warns=False,
             )
         if was.get("models") != now.get("models"):
-            said.append((f"{team} may ask {_models(now)}, and no longer {_models(was)}.", True))
-    return said
+            yield Sentence(
+                f"The key {team} may ask {_models(now)} instead of {_models(was)}.",
+                warns=now.get("models") is not None,
+            )
 
 
-def _canaries(old: AccessFields, new: AccessFields) -> list[Said]:
+def _canaries(old: AccessFields, new: AccessFields) -> Iterator[Sentence]:
     before, after = _mapping(old.get("canaries")), _mapping(new.get("canaries"))
-    said: list[Said] = []
     for name, canary in after.items():
         if before.get(name) != canary:
-            said.append(
-                (
-                    f"{name} gets {_number(canary.get('percent'))} % of the requests for "
-                    f"{canary.get('of')}"
-                    f"{_was(before.get(name))}.",
-                    False,
-                )
+            yield Sentence(
+                f"Canary {name} gets {_number(canary.get('percent'))} % of the requests for "
+                f"{canary.get('of')}{_was(before.get(name))}.",
+                warns=False,
             )
-    said += [
-        (f"{name} gets no more requests for {canary.get('of')}.", False)
-        for name, canary in before.items()
-        if name not in after
-    ]
-    return said
+    for name, canary in before.items():
+        if name not in after:
+            yield Sentence(
+                f"Canary {name} gets no more requests for {canary.get('of')}.", warns=False
+            )
 
 
-def _body(old: AccessFields, new: AccessFields) -> list[Said]:
+def _body(old: AccessFields, new: AccessFields) -> Iterator[Sentence]:
     before, after = old.get("maxBodyMib"), new.get("maxBodyMib")
-    if before == after or before is None:
-        return []
-    return [
-        (
-            f"the largest body goes from {_number(before)} to {_number(after)} MiB, for which its "
-            "pods are replaced one after the other.",
-            False,
+    if before != after and before is not None:
+        yield Sentence(
+            f"The largest body goes from {_number(before)} to {_number(after)} MiB, for which the "
+            "gateway's pods are replaced one after the other.",
+            warns=False,
         )
-    ]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -162,9 +153,9 @@ def _order(exposure: object) -> int:
     return known.index(str(exposure)) if exposure in known else 0
 
 
-def _count(what: str, names: list[str]) -> str:
-    verb = "is" if len(names) == 1 else "are"
-    return f"the {what}{'' if len(names) == 1 else 's'} {listed(names, _NAMED)} {verb}"
+def _count(teams: list[str]) -> str:
+    one = len(teams) == 1
+    return f"The key{'' if one else 's'} {listed(teams, _NAMED)} {'is' if one else 'are'}"
 
 
 def _limit(key: Mapping[str, Any]) -> str:

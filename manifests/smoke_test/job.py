@@ -129,7 +129,7 @@ def _settings(plan: Plan, job: str) -> dict[str, str]:
     dashboard = f"{service.namespace}:{service.dashboard_port}"
     return {
         "LLM_CONFIGS": CONFIG_FOLDER,
-        "SERVE_URL": f"http://{service.serve_service}.{service.namespace}:{service.port}",
+        "SERVE_URL": service.url,
         "DASHBOARD_URL": f"http://{service.head_service}.{dashboard}",
         # KubeRay's name for the Service of one Ray cluster's head.
         "CLUSTER_DASHBOARD_URL": f"http://{{cluster}}-head-svc.{dashboard}",

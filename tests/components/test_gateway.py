@@ -63,16 +63,13 @@ def test_the_policy_waits_for_the_service(record: Record, way_in: AccessManifest
     assert recording.one("apps/v1:Deployment").urn in service.dependencies
 
 
-def test_files_and_pods_wait_for_the_models_and_the_record_does_not(
-    record: Record, way_in: AccessManifests
-) -> None:
+def test_files_and_pods_wait_for_the_models(record: Record, way_in: AccessManifests) -> None:
     def program() -> Gateway:
         return gateway_of(way_in, after=[pulumi.Stash("before", input={})])
 
     recording = record(program)
     before = recording.named("before").urn
     assert before in recording.named("gateway-routes").dependencies
-    assert before not in recording.named("gateway-record").dependencies
 
 
 def test_a_missing_key_is_named(record: Record, way_in: AccessManifests) -> None:

@@ -108,12 +108,20 @@ def test_the_record_says_which_service_was_begun_before_the_ray_service_changes(
     recorded: Recording, plan: Plan
 ) -> None:
     """An `up` that is killed between the two has the record alone in its state."""
-    record = recorded.one(RECORD)
+    record = recorded.named("llm-rollout")
     noted = record.inputs["input"]
     assert noted["smokeTest"] == recorded.one(JOB).inputs["metadata"]["name"]
     metadata = recorded.one(RAY_SERVICE).inputs["metadata"]
     assert noted["service"] == {key: metadata[key] for key in ("namespace", "name")}
     assert noted["nodes"] == {pool.id: pool.nodes_at_min for pool in plan.pools}
+    assert record.urn in recorded.one(RAY_SERVICE).dependencies
+
+
+def test_what_an_edit_of_the_way_in_would_break_stops_before_the_ray_service_changes(
+    recorded: Recording,
+) -> None:
+    record = recorded.named("llm-access")
+    assert record.type == RECORD
     assert record.urn in recorded.one(RAY_SERVICE).dependencies
 
 

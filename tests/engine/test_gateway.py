@@ -172,7 +172,7 @@ def test_a_key_changes_the_secret_the_rules_and_nothing_that_restarts_a_pod(
     deployment.write(config(INTERNAL, "search", "support"))
     previewed = deployment.preview()
     said = " ".join((previewed.stdout + previewed.stderr).split())
-    assert "the key support is added" in said
+    assert "The key support is added" in said
     assert {(change.operation, change.type) for change in deployment.changes()} == {
         ("update", "kubernetes:core/v1:Secret"),
         ("update", "kubernetes:core/v1:ConfigMap"),
@@ -181,7 +181,21 @@ def test_a_key_changes_the_secret_the_rules_and_nothing_that_restarts_a_pod(
     deployment.must_up()
     deployment.write(config(INTERNAL, "search"))
     said = " ".join(deployment.preview().stdout.split())
-    assert "the key support is removed, and requests with it get 401" in said
+    assert "The key support is removed, and requests with it get 401" in said
+
+
+def test_a_gateway_that_goes_is_said_before_it_goes(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path, INTERNAL, "search")
+    deployment.must_up()
+    without = config(INTERNAL)
+    del without["ray-llm:access"]
+    deployment.write(without)
+    said = " ".join(deployment.preview().stdout.split())
+    assert "every pod of the cluster reaches the models directly again, without a key" in said
+    deployment.must_up()
+    deployment.write(config(INTERNAL, "search"))
+    said = " ".join(deployment.preview().stdout.split())
+    assert "A gateway comes before the models." in said
 
 
 def test_another_value_of_a_key_changes_the_secret_alone(tmp_path: Path) -> None:
@@ -197,7 +211,7 @@ def test_a_changed_exposure_is_said_and_keeps_the_pods(tmp_path: Path) -> None:
     deployment.must_up()
     deployment.write(config(INTERNAL, "search"))
     said = " ".join(deployment.preview().stdout.split())
-    assert "its exposure goes from none to internal" in said
+    assert "The gateway's exposure goes from none to internal" in said
     changed = deployment.changes()
     assert {change.type for change in changed} == {
         "kubernetes:core/v1:Service",

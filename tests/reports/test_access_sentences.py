@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reports.access_sentences import access_changes, access_sentences
+from reports.access_sentences import access_changes, way_in_sentences
 from reports.difference import difference
 from reports.difference_markdown import difference_markdown
 from reports.plan_data import PlanSummary, plan_summary
@@ -20,6 +20,7 @@ INTERNAL: dict[str, Any] = {
     "exposure": "internal",
     "keys": {"search": KEY, "support": {"key": KEY, "models": [MODEL], "requestsPerMinute": 60}},
 }
+SUPPORT = INTERNAL["keys"]["support"]
 EXTERNAL = {
     **INTERNAL,
     "exposure": "external",
@@ -36,7 +37,7 @@ def summary(access: Any = None, percent: int = 0) -> PlanSummary:
 
 
 def test_a_plan_names_url_exposure_keys_limits_and_canaries() -> None:
-    said = access_sentences(summary(EXTERNAL, percent=5))
+    said = way_in_sentences(summary(EXTERNAL, percent=5))
     assert said == (
         "Gateway: all models answer at one URL, https://llm.acme.example/v1, reached from the "
         "internet with a certificate of Google's; 2 replicas of 1856 MiB for bodies of at most 8 "
@@ -44,7 +45,7 @@ def test_a_plan_names_url_exposure_keys_limits_and_canaries() -> None:
         "Keys: search: all models; support: qwen2.5-0.5b-instruct, 60 requests a minute.",
         "Canary: b gets 5 % of the requests for qwen2.5-0.5b-instruct.",
     )
-    assert "Keys: none" in access_sentences(summary({}))[1]
+    assert "Keys: none" in way_in_sentences(summary({}))[1]
 
 
 @pytest.mark.parametrize("report", [plan_text, plan_markdown, json.dumps])
@@ -59,7 +60,7 @@ def test_a_plan_without_a_gateway_is_the_same_as_ever() -> None:
     plan = summary()
     assert "access" not in plan
     assert "loadBalancer" not in plan["cost"]
-    assert access_sentences(plan) == ()
+    assert way_in_sentences(plan) == ()
 
 
 def test_the_data_of_a_plan_is_read_again() -> None:
@@ -78,35 +79,34 @@ def test_nothing_is_said_if_nothing_changes() -> None:
 
 
 def test_a_gateway_that_comes_closes_a_port_and_one_that_goes_opens_it() -> None:
-    assert "is added, and the models' port is closed" in changes(summary(), summary({}))
-    assert "is removed with its keys" in changes(summary(INTERNAL), summary())
+    assert "A gateway comes before the models." in changes(summary(), summary({}))
+    assert changes(summary(INTERNAL), summary()) == (
+        "The gateway goes, and its address and keys with it: every pod of the cluster reaches the "
+        "models directly again, without a key."
+    )
 
 
-def test_another_exposure_and_url_are_said() -> None:
+def test_another_exposure_is_said() -> None:
     assert changes(summary(INTERNAL), summary(EXTERNAL)) == (
-        "The gateway is reached from the internet instead of from the VPC network. The gateway's "
-        "URL is https://llm.acme.example/v1 instead of http://llm-serving-gateway.ai/v1. The "
-        "gateway's certificate is managed instead of none."
+        "The gateway's exposure goes from internal to external, so the internet can reach it."
+    )
+    assert "and nobody else; its address of before answers no more" in changes(
+        summary(EXTERNAL), summary(INTERNAL)
     )
 
 
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"search": KEY}, "The key of support is revoked."),
-        ({**INTERNAL["keys"], "third": KEY}, "The key of third is added: all models."),
+        ({"search": KEY}, "The key support is removed, and requests with it get 401."),
+        ({**INTERNAL["keys"], "third": KEY}, "The key third is added."),
         (
-            {**INTERNAL["keys"], "support": KEY},
-            "The key of support may ask all models instead of qwen2.5-0.5b-instruct, 60 requests a "
-            "minute.",
+            {**INTERNAL["keys"], "support": {"key": KEY, "requestsPerMinute": 60}},
+            "The key support may ask every model instead of qwen2.5-0.5b-instruct.",
         ),
         (
-            {
-                **INTERNAL["keys"],
-                "support": {**INTERNAL["keys"]["support"], "requestsPerMinute": 90},
-            },
-            "The key of support may ask qwen2.5-0.5b-instruct, 90 requests a minute instead of "
-            "qwen2.5-0.5b-instruct, 60 requests a minute.",
+            {**INTERNAL["keys"], "support": {**SUPPORT, "requestsPerMinute": 90}},
+            "The limit of support goes from 60 to 90 requests a minute.",
         ),
     ],
 )
@@ -116,8 +116,10 @@ def test_a_key_that_comes_goes_or_changes_is_said(keys: Any, said: str) -> None:
 
 def test_the_first_and_the_last_key_are_said_to_close_and_open() -> None:
     assert "From now on a request needs a key." in changes(summary({}), summary(INTERNAL))
-    assert "whoever reaches the gateway may ask every model" in changes(
-        summary(INTERNAL), summary({"exposure": "internal"})
+    without = changes(summary(INTERNAL), summary({"exposure": "internal"}))
+    assert without == (
+        "The keys search and support are removed. No key is left, so that whoever reaches the "
+        "gateway may ask every model."
     )
 
 
@@ -131,4 +133,4 @@ def test_the_difference_of_two_plans_shows_who_may_ask() -> None:
     changed = difference(summary(INTERNAL), summary({**INTERNAL, "keys": {"search": KEY}}))
     assert not changed.is_empty
     text = difference_markdown(changed)
-    assert "**Who may ask, and from where**\n\n- The key of support is revoked." in text
+    assert "**Who may ask, and from where**\n\n- The key support is removed, and" in text

@@ -226,7 +226,7 @@ def test_a_change_of_the_way_in_is_said_once() -> None:
         "\\", ""
     )
     assert text.count("support") == 1
-    assert "the key support is removed, and requests with it get 401" in text
+    assert "The key support is removed, and requests with it get 401" in text
 
 
 def test_a_gateway_that_comes_is_said_to_close_the_direct_way() -> None:
