@@ -52,7 +52,7 @@ from rollouts.replacement import (
 from rollouts.room import HeadRoom, PoolRoom, QuotaRoom, Room, shortages
 from rollouts.sentence import Sentence, joined
 from rollouts.serve_models import Effect, ModelChange, serve_config
-from rollouts.tree import differences, quantity
+from rollouts.tree import Difference, differences, quantity
 from rollouts.words import NOTHING_CHANGES, sentences
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "AccessFields",
     "Addition",
     "Change",
+    "Difference",
     "Duration",
     "Effect",
     "Expectation",

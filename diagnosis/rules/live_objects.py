@@ -12,7 +12,7 @@ from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.shown_values import opened, shown_value
 from diagnosis.snapshot import Part, metadata, name
 from manifests import JOB_ANNOTATION, Manifest, as_awake, deployed_config, service_manifests
-from rollouts import BESIDE, additions, as_live, differences
+from rollouts import BESIDE, Difference, additions, as_live, differences
 
 _CONFIG: Final = "spec.serveConfigV2"
 _MOST: Final = 6
@@ -103,6 +103,17 @@ def _config_maps(case: Case, wanted: tuple[Manifest, ...]) -> Iterator[Finding]:
         yield _finding(case, "the ConfigMaps", "they are not what the stack would write", paths)
 
 
+def _sleeps(case: Case, model: str, found: Difference) -> bool:
+    """Whether the schedule alone has made the difference: it writes a least number of zero."""
+    off_hours = case.plan.off_hours
+    return (
+        off_hours is not None
+        and model in off_hours.hours_a_week
+        and found.path.endswith("min_replicas")
+        and found.old == 0
+    )
+
+
 def _running(case: Case, wanted: Manifest) -> Iterator[Finding]:
     """Models that Ray Serve runs with another configuration, and those of no stack file."""
     data = opened(wanted["spec"]["serveConfigV2"]) or {}
@@ -123,7 +134,7 @@ def _running(case: Case, wanted: Manifest) -> Iterator[Finding]:
         paths += [
             _pair(f"{model.name}: {found.path}", found.old, found.new)
             for found in differences(is_, will_be)
-            if found.certain
+            if found.certain and not _sleeps(case, model.name, found)
         ]
     known = {model.name for model in case.plan.models}
     paths += [
