@@ -11,7 +11,7 @@ record alone, its hook puts the models back.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -147,8 +147,7 @@ class _RollingOut:
                 names_release=self.hooks.names_release,
                 expected=self.hooks.manifest.expected,
             )
-            wakes = self._wakes(new)
-            said = (*(found_out or (NOTHING_CHANGES,)), *([] if wakes is None else [wakes]))
+            said = (*(found_out or (NOTHING_CHANGES,)), *self._wakes(live, new))
             say(said, self.hooks.owner)
         holds = self._judge(old, new, rollout)
         if pulumi.runtime.is_dry_run():
@@ -163,14 +162,18 @@ class _RollingOut:
                 manifest = replace(manifest, without_room=WithoutRoom.HOLD)
             await asyncio.to_thread(lambda: _handover(access, manifest).run(wanted))
 
-    def _wakes(self, new: Mapping[str, Any]) -> Sentence | None:
+    def _wakes(self, live: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Sentence]:
         """What sleeps now: the update writes the minima of the day."""
-        schedule = schedule_of(new)
-        if schedule is None:
-            return None
         now = datetime.now(UTC)
+        before, after = (
+            {} if schedule is None else schedule.asleep(now)
+            for schedule in map(schedule_of, (live, new))
+        )
+        for_good = {name: until for name, until in before.items() if name not in after}
         expected = self.hooks.manifest.expected
-        return waking_sentence(schedule.asleep(now), new, expected, OFF_HOURS_EVERY_MINUTES)
+        for asleep, every in ((after, OFF_HOURS_EVERY_MINUTES), (for_good, None)):
+            if sentence := waking_sentence(asleep, new, expected, every):
+                yield sentence
 
     def _judge(self, old: Mapping[str, Any], new: Mapping[str, Any], rollout: Rollout) -> bool:
         """Whether requests may be held although a setting says no; raises RunError for stops."""

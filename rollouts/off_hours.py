@@ -1,7 +1,7 @@
 """What an update wakes: it writes the minima of the day, at whatever hour it comes."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +17,13 @@ def waking_sentence(
     asleep: Mapping[str, datetime],
     new: Mapping[str, Any],
     expected: Expectation,
-    every_minutes: int,
+    every_minutes: int | None,
 ) -> Sentence | None:
     """Which models sleep now and are woken; None if there are none.
 
     asleep: when each model that sleeps by its windows would wake.
-    new: the RayService as it is to be. every_minutes: how often the schedule looks.
+    new: the RayService as it is to be.
+    every_minutes: how often the schedule looks; None if the models have off-hours no more.
     """
     try:
         found = applications(new["spec"]["serveConfigV2"]).values()
@@ -37,7 +38,6 @@ def waking_sentence(
         gpus[pool] += each * running_at_least(item)
     names = [model_of(item) for item in woken]
     until = min((asleep[name] for name in names), key=lambda end: end.timestamp())
-    delays = {_downscale_delay(item) for item in woken}
     usd = expected.usd_per_hour(gpus, whole_nodes=False)
     price = "" if usd is None else f", USD {usd:.2f} an hour"
     more = len(names) - _NAMED
@@ -45,10 +45,18 @@ def waking_sentence(
     return Sentence(
         f"It is off-hours for {listed}, until {until:%A, %H:%M} ({until.tzinfo}) at the earliest. "
         f"This update wakes {'it' if len(names) == 1 else 'them'}: it writes the minima of the day "
-        f"({', '.join(gpus_in_words(gpus))}{price}). At most {every_minutes} minutes later the "
-        "schedule sets them to 0 again, and replicas without requests go after their downscale "
-        f"delay of {max(delays)} seconds.",
+        f"({', '.join(gpus_in_words(gpus))}{price}). {_afterwards(woken, every_minutes)}",
         warns=True,
+    )
+
+
+def _afterwards(woken: Sequence[Mapping[str, Any]], every_minutes: int | None) -> str:
+    if every_minutes is None:
+        return "Nothing lets them sleep again, because they have no off-hours any more."
+    delay = max(map(_downscale_delay, woken))
+    return (
+        f"At most {every_minutes} minutes later the schedule sets them to 0 again, and replicas "
+        f"without requests go after their downscale delay of {delay} seconds."
     )
 
 

@@ -123,6 +123,7 @@ def test_windows_through_the_life_of_a_stack(tmp_path_factory: pytest.TempPathFa
     plain = config()
     plain["ray-llm:defaults"] = {"replicas": {"min": 1, "max": 3}}
     deployment.write(plain)
+    assert "Nothing lets them sleep again" in said(deployment)
     deployment.must_up()
     assert set(minima(deployment)) == {"min_replicas: 1"}
     assert ANNOTATION not in ray_service(deployment)[1]["metadata"]["annotations"]

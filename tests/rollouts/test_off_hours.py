@@ -29,6 +29,13 @@ def test_it_names_models_gpus_money_and_for_how_long() -> None:
     assert "wakes it: " in said({"a": MORNING})
 
 
+def test_models_that_lose_their_off_hours_stay_awake() -> None:
+    sentence = waking_sentence({"a": MORNING}, SERVICE, EXPECTED, None)
+    assert sentence is not None
+    assert "Nothing lets them sleep again" in sentence.text
+    assert "schedule" not in sentence.text
+
+
 def test_nothing_is_said_by_day_or_of_models_that_are_not_served() -> None:
     assert said({}) == ""
     assert said({"gone": MORNING}) == ""
