@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -110,17 +111,21 @@ def _shell(project: Project) -> int:
     shim.chmod(0o755)
     # With the commands of this environment, such as ray-llm, under their names.
     folders = f"{shim.parent}:{Path(sys.executable).parent}"
+    kubeconfig = project.cloud.kubeconfig
+    cluster = {"KUBECONFIG": kubeconfig} if kubeconfig else {}
     rc = home / "shell" / "bashrc"
     write_atomically(
         rc,
         "[ -f ~/.bashrc ] && . ~/.bashrc\n"
         f'export PATH="{folders}:$PATH"\n'
-        'PS1="(local cloud) $PS1"\n',
+        # After ~/.bashrc, which may set another one.
+        + "".join(f"export {key}={shlex.quote(value)}\n" for key, value in cluster.items())
+        + 'PS1="(local cloud) $PS1"\n',
     )
     print(
         "In this shell `pulumi` runs in the local cloud: nothing reaches Google. `exit` leaves it."
     )
-    variables = {**os.environ, "PATH": f"{folders}:{os.environ['PATH']}"}
+    variables = {**os.environ, "PATH": f"{folders}:{os.environ['PATH']}", **cluster}
     shell = shutil.which("bash")
     if shell is None:
         os.execvpe("sh", ["sh"], variables)  # noqa: S606

@@ -126,6 +126,11 @@ class LocalCloud:
             target[path[-1]] = value
             entry.setdefault("foreign", {})[".".join(path)] = manager
 
+    @property
+    def kubeconfig(self) -> str | None:
+        """The kubeconfig of the cluster that runs in this cloud; None if it only keeps records."""
+        return None
+
     def environment(self) -> dict[str, str]:
         """The environment variables for pulumi and the providers."""
         pulumi_home = self.home / "pulumi"

@@ -32,6 +32,11 @@ class ClusterCloud(LocalCloud):
         super().__init__(state.stacks, engine_cache=engine_cache, token=token)
         self.state = state
 
+    @property
+    def kubeconfig(self) -> str:
+        """That of the cluster's administrator."""
+        return self.state.kubeconfig
+
     def environment(self) -> dict[str, str]:
         """The variables of a local cloud, with those that lead to the cluster."""
         variables = super().environment()
@@ -48,7 +53,7 @@ class ClusterCloud(LocalCloud):
             # Before a real sign-in command, which would ask Google.
             "PATH": f"{self._sign_in.parent}:{variables.get('PATH', '')}",
             # For programs that take the cluster of the caller's own kubeconfig.
-            "KUBECONFIG": self.state.kubeconfig,
+            "KUBECONFIG": self.kubeconfig,
         }
 
     def install(self) -> Path:
