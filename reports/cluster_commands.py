@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from diagnosis import UnreachableError, cluster_of, diagnose, model_states
+from models.problems import StackError
 from models.spelling import nearest
 from planning import ModelPlan, Plan
 from reports.doctor_text import Report, doctor_data, doctor_text
@@ -128,7 +129,11 @@ def _asked(ask: Callable[[], int]) -> int:
 
 
 def _planned(options: argparse.Namespace) -> tuple[Path, Plan]:
-    """The stack file that is named, and its plan. Raises SourceError if none or two are."""
+    """The stack file that is named, and its plan.
+
+    Raises SourceError if none or two are named, or it has no plan: then nothing is known of what
+    runs, which is no fault of it.
+    """
     if options.stack_file and options.stack:
         raise SourceError("Name a stack or a file, not both: --stack NAME or --stack-file FILE.")
     if options.stack_file:
@@ -137,7 +142,10 @@ def _planned(options: argparse.Namespace) -> tuple[Path, Plan]:
         path = stack_path(options.stack, options.directory)
     else:
         raise SourceError("Name a stack: --stack NAME, or --stack-file FILE.")
-    return path, plan_of_file(path, options.assume_token)
+    try:
+        return path, plan_of_file(path, options.assume_token)
+    except StackError as error:
+        raise SourceError(str(error)) from None
 
 
 def _model(plan: Plan, name: str) -> ModelPlan:

@@ -18,12 +18,12 @@ def error_mappers() -> dict[str, Any]:
     return {
         "mappers": [
             _mapper(
-                _all_of(_status("EQ", 403), _known_team()),
-                _error(
-                    f"This key may not ask {_ASKED}. GET /v1/models lists what it may ask.",
-                    "permission_error",
-                    "model_not_allowed",
-                ),
+                _all_of(_status("EQ", 403), _known_team(), _path_names_no_model()),
+                _not_allowed(_ASKED),
+            ),
+            # Of a model's own route the path decides, whatever the body names.
+            _mapper(
+                _all_of(_status("EQ", 403), _known_team()), _not_allowed("the model of this path")
             ),
             _mapper(
                 _status("EQ", 403),
@@ -74,6 +74,14 @@ def error_mappers() -> dict[str, Any]:
     }
 
 
+def _not_allowed(what: str) -> dict[str, Any]:
+    return _error(
+        f"This key may not ask {what}. GET /v1/models lists what it may ask.",
+        "permission_error",
+        "model_not_allowed",
+    )
+
+
 def _error(message: str, kind: str, code: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
@@ -111,6 +119,10 @@ def _known_team() -> dict[str, Any]:
             "match_if_key_not_found": False,
         }
     }
+
+
+def _path_names_no_model() -> dict[str, Any]:
+    return {"header_filter": {"header": {"name": ":path", "string_match": {"prefix": "/v1/"}}}}
 
 
 def _all_of(*conditions: dict[str, Any]) -> dict[str, Any]:

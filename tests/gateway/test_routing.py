@@ -80,9 +80,11 @@ def test_a_limited_key_reaches_its_models_only(gateway: Gateway, backend: Backen
     assert ask(gateway, "/a/v1/embeddings", {}, team="few").status == 200
     assert ask(gateway, "/a/v1/models", method="GET", team="few").status == 200
     before = len(backend.seen)
+    for name in ("b.1", "b.1:mine"):
+        reply = chat(gateway, name, "few")
+        assert (reply.status, reply.error["code"]) == (403, "model_not_allowed")
+        assert f"may not ask {name}. " in reply.error["message"]
     for reply in (
-        chat(gateway, "b.1", "few"),
-        chat(gateway, "b.1:mine", "few"),
         ask(gateway, "/b.1/v1/embeddings", {"model": "b.1"}, team="few"),
         ask(gateway, "/b.1/v1/embeddings", {"model": "a"}, team="few"),
         ask(gateway, "/b.1/v1/models", method="GET", team="few"),
@@ -90,6 +92,7 @@ def test_a_limited_key_reaches_its_models_only(gateway: Gateway, backend: Backen
         ask(gateway, "/a/../b.1/v1/embeddings", {"model": "a"}, team="few"),
     ):
         assert (reply.status, reply.error["code"]) == (403, "model_not_allowed")
+        assert "may not ask the model of this path." in reply.error["message"]
     assert ask(gateway, "/a/..%2fb.1/v1/embeddings", {"model": "a"}, team="few").status == 400
     assert len(backend.seen) == before
 

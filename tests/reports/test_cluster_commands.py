@@ -179,6 +179,15 @@ def test_bad_input_is_one_sentence(
     assert len(err.splitlines()) == 1
 
 
+def test_a_stack_file_without_a_plan_is_no_fault_of_what_runs(
+    server: ApiServer, stack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.write_text(stack.read_text().replace("ray-llm:", "ray-lm:"))
+    code, out, err = run(capsys, stack, "doctor")
+    assert (code, out) == (UNKNOWN, "")
+    assert "has no such section" in err
+
+
 def test_no_stack_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == UNKNOWN
     assert capsys.readouterr().err.startswith("Name a stack: --stack NAME")
