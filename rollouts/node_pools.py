@@ -26,6 +26,9 @@ _LEFT_OUT: Final = (
     "was true and is left out now: the pools stay without addresses of the internet, and the "
     "gateway of Cloud NAT through which they fetch images and weights is deleted"
 )
+_SAY_IT: Final = (
+    f"Write {_PRIVATE}: false to give the nodes addresses again, or keep {_PRIVATE}: true"
+)
 # What a lost node means, and the way around a pool that is replaced, by whether it hosts the head.
 _WITHOUT_NODE: Final = {
     True: "When the node of the Ray head goes, every model stops answering until it has loaded "
@@ -70,7 +73,7 @@ def _sentences(
             )
             yield Sentence(f"Node pool {pool} is deleted, and its nodes with it{end}.", warns=True)
     if ray_head and _private_left_out(old, new):
-        yield Sentence(f"ray-llm:cluster.{_PRIVATE} {_LEFT_OUT}.", warns=True)
+        yield Sentence(f"ray-llm:cluster.{_PRIVATE} {_LEFT_OUT}. {_SAY_IT}.", warns=True)
     for pool, fields in new.items():
         if pool in old:
             yield from _changed(pool, old[pool], fields, ray_head=ray_head)
@@ -163,8 +166,7 @@ def pool_problems(
             Problem(
                 path=f"ray-llm:cluster.{_PRIVATE}",
                 reason=_LEFT_OUT,
-                remedy=f"Write {_PRIVATE}: false to give the nodes addresses again, or keep "
-                f"{_PRIVATE}: true",
+                remedy=_SAY_IT,
                 rule="private-nodes-left-out",
             )
         )

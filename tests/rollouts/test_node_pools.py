@@ -172,6 +172,7 @@ def test_private_nodes_do_not_lose_their_way_to_the_internet_unsaid() -> None:
     assert problem.path == "ray-llm:cluster.privateNodes"
     assert "Write privateNodes: false" in problem.sentence()
     [said] = pool_sentences({"app": private}, {"app": unsaid}, ray_head=True)
+    assert "Write privateNodes: false" in said.text
     assert said.warns
     assert "Cloud NAT" in said.text
     for old, new in ((private, public), (unsaid, unsaid), (unsaid, private)):
