@@ -6,6 +6,7 @@ from typing import Any
 
 from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import NAMESPACE, RAY, ClusterDeployment
+from tests.cluster.idle_workers import idle_timeout
 from tests.cluster.running import Cluster
 from tests.cluster.stacks import OTHER, STEADY, THIRD
 
@@ -42,6 +43,22 @@ class Service:
         """Restore the stack file with which every test starts."""
         if self.config != self.base:
             self.write(self.base).must_up()
+
+    def free_idle_workers(self) -> None:
+        """Return once no GPU node runs without an engine, so that a second Ray cluster has room.
+
+        Earlier tests may have left some, which the autoscaler keeps for five minutes.
+        """
+        pools = [pool["tier"] for pool in self.config["ray-llm:gpuPools"]]
+        models = [model.get("name", model["model"]) for model in self.config["ray-llm:models"]]
+
+        def all_busy() -> bool:
+            workers = [pod for pool in pools for pod in self.cluster.ray_pods(pool)]
+            engines = [pod for model in models for pod in self.cluster.engine_pods(model)]
+            return len(workers) == len(engines)
+
+        with idle_timeout(self.cluster, 5):
+            eventually(all_busy, "no idle worker is left", seconds=180)
 
     def assert_whole(self) -> None:
         """Assert that everything in the stack file exists exactly once and answers."""

@@ -9,7 +9,6 @@ import pytest
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
 from tests.cluster.deployed import RAY_SERVICE, end, kill_engine
-from tests.cluster.idle_workers import idle_timeout
 from tests.cluster.load import Load
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
@@ -153,10 +152,7 @@ def test_a_busy_pool_stops_an_edit_that_is_to_hold_nobody(
     # Nodes that later tests need.
     one = {"replicas": {"min": 1, "max": 1}}
     service.models({**STEADY, **one}, {**OTHER, **one}).must_up()
-    with idle_timeout(service.cluster, 5):
-        eventually(
-            lambda: len(service.cluster.ray_pods("l4")) == 1, "no idle worker is left", seconds=180
-        )
+    service.free_idle_workers()
 
 
 def _count_is(service: Service, model: str, count: int) -> bool:

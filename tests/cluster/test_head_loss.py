@@ -48,9 +48,17 @@ def engines(service: Service) -> set[str]:
     return {pod["metadata"]["uid"] for name in MODELS for pod in service.cluster.engine_pods(name)}
 
 
+def one_cluster_is_left(service: Service) -> None:
+    """Returns once the Ray cluster that a rollout leaves for a minute has gone with its pods."""
+    eventually(
+        lambda: len(service.deployment.ray_clusters()) == 1 and head(service),
+        "one Ray cluster is left",
+        seconds=240,
+    )
+
+
 def engines_of_one_cluster(service: Service) -> set[str]:
-    """The engines' pods, once the head that a rollout leaves for a minute has gone."""
-    eventually(lambda: head(service), "there is one head", seconds=180)
+    one_cluster_is_left(service)
     return engines(service)
 
 
@@ -99,6 +107,7 @@ def lose_the_head(service: Service, figures: Figures, what: str) -> Load:
 def test_with_redis_the_models_go_on_without_their_head(
     service: Service, figures: Figures, tmp_path: Path
 ) -> None:
+    service.free_idle_workers()
     with redis_server(tmp_path) as redis:
         service.cluster.apply(secret_of(redis))
         recovery = {"redis": redis.address, "passwordSecret": "redis-auth"}
@@ -113,6 +122,8 @@ def test_with_redis_the_models_go_on_without_their_head(
         # The password is nowhere but in the Secret.
         assert redis.password not in str(service.deployment.state())
         service.restore()
+        # KubeRay asks Redis to forget a Ray cluster before that one is gone.
+        one_cluster_is_left(service)
 
 
 def test_without_redis_every_model_loads_again(service: Service, figures: Figures) -> None:

@@ -32,6 +32,7 @@ def test_another_release_takes_over_without_a_lost_request(
     there = [each.release for each in installed().ray]
     (other,) = {there[0], there[-1]} - {release().ray}
     deployment = service.deployment
+    service.free_idle_workers()
     for ray in (other, release().ray):
         (before,) = deployment.ray_clusters()
         with Load(service.cluster, ("steady", "other")) as load:
