@@ -57,7 +57,10 @@ def _restarted(case: Case, cluster: Object, found: Object) -> Finding | None:
     later = (made - began).total_seconds() if made and began else 0.0
     if not restarts and not (later > _REPLACED_SECONDS and case.age(made) < _RECENT_SECONDS):
         return None
-    recovers = any(item.get("status") == "DEPLOYING" for item in case.serve.values())
+    # A new head has no application until KubeRay has sent it the serve config.
+    recovers = any(model.name not in case.serve for model in case.plan.models) or any(
+        item.get("status") == "DEPLOYING" for item in case.serve.values()
+    )
     is_over = is_ready(found) and (
         case.all_run or not recovers or case.age(made) > _RECOVERY_SECONDS
     )

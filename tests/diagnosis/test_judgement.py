@@ -770,6 +770,13 @@ def test_a_cause_in_the_engine_s_log_is_quoted() -> None:
     assert "at most 128" in finding.mend.text
 
 
+def test_a_head_that_was_just_lost_comes_before_the_models_that_went_with_it() -> None:
+    empty = replace(head(replaced_head), serve={"applications": {}})
+    rules = [finding.rule for finding in diagnose(empty, small_plan())]
+    assert rules.index("head-restarted") < rules.index("model-missing")
+    assert diagnose(empty, small_plan())[0].gravity is Gravity.WRONG
+
+
 def test_the_cause_after_pydantic_s_headline_is_quoted() -> None:
     finding = one(failing(LONG_CONTEXT), "context-above-model")
     assert finding is not None
