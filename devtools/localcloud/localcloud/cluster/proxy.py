@@ -33,7 +33,9 @@ class Proxy:
         self._session = aiohttp.ClientSession(
             auto_decompress=False,
             connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            # A network waits as long as its client does. What is not there refuses at once, and on
+            # a busy machine a limit of seconds would lose requests that no network loses.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         )
         await self._listen(proxy_port, self._named)
         await self._listen(serve_port, lambda _: self._service("-serve-svc", 8000))
