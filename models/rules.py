@@ -240,6 +240,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "config-map-size",
         "Models of one family, or keys with many models each, that make a ConfigMap above 1 MiB.",
+        "planning/checks/gateway_size.py",
         "planning/checks/kubernetes_object_size.py",
     ),
     _stop(

@@ -40,14 +40,14 @@ def test_memory_holds_the_most_expensive_bodies_of_both_workers(body: int, memor
 
 
 def test_the_url_is_the_host_s_or_the_service_s() -> None:
-    assert planned([MODEL], access={}).url == "http://llm-serving-gateway.ai/v1"
+    assert planned([MODEL], access={}).url == "http://llm-serving-gateway.ai"
     external = {
         "exposure": "external",
         "host": "llm.acme.example",
         "certificate": "managed",
         "keys": {"search": KEY},
     }
-    assert planned([MODEL], access=external).url == "https://llm.acme.example/v1"
+    assert planned([MODEL], access=external).url == "https://llm.acme.example"
 
 
 def test_the_gateway_s_pods_take_room_beside_the_head_and_the_routers() -> None:
