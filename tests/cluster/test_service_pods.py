@@ -24,8 +24,8 @@ def test_everything_listens_on_loopback_only(cluster: Cluster, deployed_service:
             listening.setdefault(process.name(), set()).update(found)
     assert listening["raylet"]
     addresses = {ip_address(text) for text in set().union(*listening.values())}
-    # A pod of Envoy has an address of its own in 127.0.0.0/8, and a program in Java or Go may give
-    # an IPv4 address as one of IPv6.
+    # An Envoy's pod has an address of its own in 127.0.0.0/8, and some programs listen on an IPv4
+    # address as one of IPv6.
     assert all((getattr(ip, "ipv4_mapped", None) or ip).is_loopback for ip in addresses), addresses
 
 
