@@ -44,6 +44,12 @@ class Service:
         if self.config != self.base:
             self.write(self.base).must_up()
 
+    def await_one_ray_cluster(self) -> None:
+        """Return once the Ray cluster that a rollout leaves for a minute has gone."""
+        eventually(
+            lambda: len(self.deployment.ray_clusters()) == 1, "one Ray cluster is left", seconds=240
+        )
+
     def free_idle_workers(self) -> None:
         """Return once no GPU node runs without an engine, so that a second Ray cluster has room.
 
@@ -57,6 +63,7 @@ class Service:
             engines = [pod for model in models for pod in self.cluster.engine_pods(model)]
             return len(workers) == len(engines)
 
+        self.await_one_ray_cluster()
         with idle_timeout(self.cluster, 5):
             eventually(all_busy, "no idle worker is left", seconds=180)
 

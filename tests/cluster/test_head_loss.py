@@ -48,17 +48,10 @@ def engines(service: Service) -> set[str]:
     return {pod["metadata"]["uid"] for name in MODELS for pod in service.cluster.engine_pods(name)}
 
 
-def one_cluster_is_left(service: Service) -> None:
-    """Returns once the Ray cluster that a rollout leaves for a minute has gone with its pods."""
-    eventually(
-        lambda: len(service.deployment.ray_clusters()) == 1 and head(service),
-        "one Ray cluster is left",
-        seconds=240,
-    )
-
-
 def engines_of_one_cluster(service: Service) -> set[str]:
-    one_cluster_is_left(service)
+    service.await_one_ray_cluster()
+    # Its pods may go a moment after it.
+    eventually(lambda: head(service), "there is one head", seconds=60)
     return engines(service)
 
 
@@ -123,7 +116,7 @@ def test_with_redis_the_models_go_on_without_their_head(
         assert redis.password not in str(service.deployment.state())
         service.restore()
         # KubeRay asks Redis to forget a Ray cluster before that one is gone.
-        one_cluster_is_left(service)
+        service.await_one_ray_cluster()
 
 
 def test_without_redis_every_model_loads_again(service: Service, figures: Figures) -> None:
