@@ -36,6 +36,7 @@ CHAT: Final = "/v1/chat/completions"
 STREAM_PAUSE_SECONDS: Final = 0.02
 # Connections are made and Python is warm by then; these answers do not count.
 WARM_SECONDS: Final = 2
+BODIES_MIB: Final = (8, 32)  # the default, and the largest that a stack file may say
 MODELS: Final = ("a", "b.1", "c", "d")
 
 
@@ -200,6 +201,21 @@ def resident_mib(pid: int, field: str = "VmRSS") -> float:
     return int(text.partition(f"{field}:")[2].split()[0]) / 1024
 
 
+def peak_of_largest_bodies(size_mib: int, port: int) -> str:
+    """The most memory that a gateway for bodies of this size takes, and what its pod has."""
+    plan = gateway_plan(key("all"), max_body_mib=size_mib)
+    assert plan.access is not None
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_gateway(Path(folder), plan, {"": port}) as gateway,
+    ):
+        asyncio.run(largest_bodies(gateway, size_mib))
+        # Afterwards much of it is given back, and the pod's limit is for the peak.
+        peak = resident_mib(gateway.process.pid, "VmHWM")
+    bound = plan.access.gateway.memory_mib
+    return f"memory with bodies of {size_mib} MiB: {peak:.0f} MiB at most, of {bound:,}"
+
+
 async def largest_bodies(gateway: Gateway, size_mib: int) -> None:
     """The bodies that cost the most to read, lists of numbers, one for each worker at a time."""
     numbers = b"1," * ((size_mib * 1024 * 1024 - 100) // 2) + b"1"
@@ -228,7 +244,6 @@ def main() -> None:
         key("new", "c"),
         models=tuple(model(name) for name in MODELS),
     )
-    assert few.access is not None
     port = free_port()
     backend = multiprocessing.get_context("spawn").Process(target=serve, args=(port,), daemon=True)
     backend.start()
@@ -258,15 +273,10 @@ def main() -> None:
                 f"{sent} requests during {results['edits']} edits: {results['lost']} lost, "
                 f"{results['misrouted']} misrouted, {results['right']} right"
             )
-            bound = few.access.gateway
             loaded = resident_mib(gateway.process.pid)
-            asyncio.run(largest_bodies(gateway, bound.max_body_mib))
-            # Afterwards much of it is given back, and the pod's limit is for the peak.
-            largest = resident_mib(gateway.process.pid, "VmHWM")
-            console.print(
-                f"memory: {rest:.0f} MiB at rest, {loaded:.0f} after the load, {largest:.0f} at "
-                f"most with bodies of {bound.max_body_mib} MiB, of {bound.memory_mib}"
-            )
+            console.print(f"memory: {rest:.0f} MiB at rest, {loaded:.0f} MiB after the load")
+        for size_mib in BODIES_MIB:
+            console.print(peak_of_largest_bodies(size_mib, port))
     finally:
         backend.terminate()
         backend.join()

@@ -5,6 +5,7 @@ from typing import Any
 
 from models.access import Exposure
 from planning import AccessPlan, GatewayPlan, KeyPlan, ModelPlan, Plan
+from planning.access import gateway_memory_mib
 from tests.manifests.plans import model, plan
 
 
@@ -12,9 +13,7 @@ def key(team: str, *models: str, per_minute: int | None = None) -> KeyPlan:
     return KeyPlan(team=team, models=models or None, requests_per_minute=per_minute)
 
 
-def access(
-    *keys: KeyPlan, max_body_mib: int = 8, memory_mib: int = 1024, workers: int = 2, **changes: Any
-) -> AccessPlan:
+def access(*keys: KeyPlan, max_body_mib: int = 8, workers: int = 2, **changes: Any) -> AccessPlan:
     values: dict[str, Any] = {
         "exposure": Exposure.NONE,
         "host": None,
@@ -24,7 +23,7 @@ def access(
             name="gateway",
             replicas=2,
             max_body_mib=max_body_mib,
-            memory_mib=memory_mib,
+            memory_mib=gateway_memory_mib(max_body_mib),
             cpu_millis=500,
             workers=workers,
         ),
