@@ -48,7 +48,8 @@ def with_hidden_keys(section: object) -> object:
 
 def _hidden(value: object, path: _Path) -> object:
     if is_encrypted(value):
-        return ENCRYPTED
+        # `{secure: }` and `{secure: ""}` hold nothing, as a key that is left empty.
+        return ENCRYPTED if value["secure"] or not _is_key(value, path) else None
     if is_reference(value) and _is_key(value, path):
         return value
     if value is not None and (_is_key(value, path) or len(path) > _DEEPEST):

@@ -17,6 +17,7 @@ _PATH: Final = "ray-llm:access"
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL_LIMIT: Final = 63
 _NAME_LIMIT: Final = 253
+_NO_CERTIFICATE: Final = frozenset({"none", "no", "off", "false", "null"})
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -100,6 +101,16 @@ def _certificate_problems(access: AccessSettings, complete: bool) -> Iterator[Pr
                 rule="access-certificate",
                 candidates=(managed, _internal("use exposure: internal")),
             )
+    elif certificate in _NO_CERTIFICATE:
+        yield Problem(
+            path=path,
+            value=certificate,
+            reason="would be the name of a Secret, and there is no gateway for the internet "
+            "without TLS",
+            remedy=f"Write {MANAGED}, or use exposure: internal",
+            rule="access-certificate",
+            candidates=(managed, _internal("use exposure: internal")),
+        )
     elif len(certificate) > _NAME_LIMIT or not _SUBDOMAIN.fullmatch(certificate):
         yield Problem(
             path=path,

@@ -113,7 +113,9 @@ def test_the_problem_of_a_plain_key_says_how_to_make_another() -> None:
     )
 
 
-@pytest.mark.parametrize("entry", [None, {}, {"models": ["a"]}])
+@pytest.mark.parametrize(
+    "entry", [None, {}, {"models": ["a"]}, {"secure": ""}, {"key": {"secure": None}}]
+)
 def test_a_team_needs_a_key(entry: Any) -> None:
     (problem,) = read(keys={"search": entry}).problems
     assert problem.rule == "missing-key"

@@ -110,7 +110,7 @@ def test_a_host_is_a_name_alone(host: str, meant: str | None) -> None:
     )
 
 
-@pytest.mark.parametrize("certificate", ["Managed", "my cert", "a/b", "x" * 254])
+@pytest.mark.parametrize("certificate", ["Managed", "none", "my cert", "a/b", "x" * 254])
 def test_a_certificate_is_managed_or_a_secret(certificate: str) -> None:
     only({**EXTERNAL, "certificate": certificate}, "access-certificate")
     plan = planned([MODEL], access={**EXTERNAL, "certificate": "llm-tls"})
