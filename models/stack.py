@@ -36,6 +36,7 @@ from models.catalog import (
     releases_meant,
     vllm_versions,
 )
+from models.cost_allocation import CostAllocationSettings
 from models.invalid_value import InvalidValueError
 from models.names import (
     GKE_POOL_NODE_LIMIT,
@@ -514,6 +515,7 @@ class StackSettings(Settings):
     accept: ids of rules whose warnings are known and accepted.
     load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
     off_hours: when models sleep although their minimum is above zero.
+    cost_allocation: None if nothing of the stack carries labels for its cost.
     """
 
     stack: str
@@ -530,6 +532,7 @@ class StackSettings(Settings):
     rollout: RolloutSettings = RolloutSettings()
     access: AccessSettings | None = None
     off_hours: tuple[OffHoursWindow, ...] = ()
+    cost_allocation: CostAllocationSettings | None = None
     gpu_pools: tuple[GpuPoolSettings, ...]
     models: tuple[ModelDeployment, ...]
     quotas: Mapping[str, int] = Field(default_factory=dict)

@@ -40,6 +40,7 @@ class PoolPlan:
     node_usd_per_hour: list price of one node in this region; None if the price is not known.
     private_nodes: whether its nodes have no address of the internet; None if nothing says it.
     node_service_account: e-mail of its nodes' service account; None for the default one.
+    cost_labels: of its virtual machines and nodes, for whoever tells costs apart.
     """
 
     path: str
@@ -60,6 +61,7 @@ class PoolPlan:
     gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
     private_nodes: bool | None = None
     node_service_account: str | None = None
+    cost_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class CpuPoolPlan:
     """The CPU node pool: Ray head, routers, KubeRay and the smoke test.
 
     name: empty if its pods may run on any node without a GPU.
-    private_nodes, node_service_account: as of a GPU pool.
+    private_nodes, node_service_account, cost_labels: as of a GPU pool.
     """
 
     name: str
@@ -78,6 +80,7 @@ class CpuPoolPlan:
     boot_disk_gb: int
     private_nodes: bool | None = None
     node_service_account: str | None = None
+    cost_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,7 @@ class ClusterPlan:
     """The GKE cluster to create or to adopt.
 
     makes_cloud_nat: whether its nodes need a gateway of Cloud NAT, which is then made.
+    allocates_cost: whether GKE cost allocation is on.
     """
 
     name: str
@@ -98,6 +102,7 @@ class ClusterPlan:
     subnetwork: str | None
     cpu_pool: CpuPoolPlan
     makes_cloud_nat: bool = False
+    allocates_cost: bool = False
 
     @property
     def initial_cpu_nodes_per_zone(self) -> int:
@@ -340,6 +345,7 @@ class Plan:
     access: None if the stack file says nothing of it; there is then no gateway.
     hugging_face_token: where the token is kept, if it is not in the stack file.
     off_hours: None if no model of the stack has any.
+    cost_labels: of the namespace; pods_have_cost_labels: whether Ray's pods carry labels as well.
     """
 
     stack: str
@@ -360,6 +366,8 @@ class Plan:
     access: AccessPlan | None = None
     hugging_face_token: TokenReference | None = None
     off_hours: OffHoursPlan | None = None
+    cost_labels: Mapping[str, str] = field(default_factory=dict)
+    pods_have_cost_labels: bool = False
     warnings: tuple[Problem, ...] = ()
 
     @property

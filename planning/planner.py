@@ -13,6 +13,7 @@ from planning.checks import stack_problems
 from planning.checks.accepted_warnings import not_accepted, unused_accept_problems
 from planning.checks.contexts import StackContext
 from planning.infrastructure.cluster import HEAD, cluster_plan, router_group
+from planning.infrastructure.cost_labels import stack_cost_labels
 from planning.infrastructure.node_pools import pool_plans, with_nodes
 from planning.infrastructure.releases import release_plan
 from planning.model_plans import ListedPools, model_plans
@@ -108,6 +109,9 @@ def _decided(reading: Reading) -> _Decision:
         quota=quota,
         access=access,
         off_hours=off_hours_plan(settings, models),
+        cost_labels=stack_cost_labels(settings),
+        pods_have_cost_labels=settings.cost_allocation is not None
+        and settings.cost_allocation.pods,
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)
