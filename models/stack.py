@@ -279,6 +279,15 @@ class LoraSettings(Settings):
     path: Annotated[NonEmpty, AfterValidator(bucket_folder)]
 
 
+class LoadSettings(Settings):
+    """The load that a model has to carry at its busiest, for which the plan counts replicas.
+
+    output_tokens_per_second: of all its requests together.
+    """
+
+    output_tokens_per_second: Annotated[float, Field(gt=0, le=1_000_000_000, allow_inf_nan=False)]
+
+
 class ModelDeployment(Entry, ScalingSettings):
     """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
 
@@ -287,6 +296,7 @@ class ModelDeployment(Entry, ScalingSettings):
     weight_gib: size of the checkpoint's tensors in GiB.
     lora: where its LoRA adapters are; None without any.
     task: what it is served for; None if that follows from the model.
+    load: what it has to carry; used only with a measurement of its speed.
     canary_of: the served name of the model of whose requests this one gets `percent`.
     engine: vLLM engine arguments by vLLM's own names.
     """
@@ -308,6 +318,7 @@ class ModelDeployment(Entry, ScalingSettings):
     check_fit: bool = True
     gated: bool | None = None
     lora: LoraSettings | None = None
+    load: LoadSettings | None = None
     canary_of: ServedName | None = None
     percent: Annotated[int, Field(ge=1, le=100)] | None = None
     engine: dict[str, JsonValue] = Field(default_factory=dict)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
+from models.measurements import Measurement
 from models.problems import Problem
 from models.service import HeadRecoverySettings, PodSecurity
 from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
@@ -263,6 +264,24 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpeedPlan:
+    """A measurement beside the plan of its model.
+
+    changed: what is not as it was measured, by the names of the conditions; empty if nothing is.
+    usd_per_million_tokens: output tokens at each level, by requests at once, with the replicas as
+        busy all the time; empty if the price is not known, or if something has changed.
+    load: output tokens a second that the stack file states; None if it states none.
+    replicas_at_load: how many replicas that takes at the fastest level; None without a load.
+    """
+
+    measurement: Measurement
+    changed: tuple[str, ...]
+    usd_per_million_tokens: Mapping[int, Decimal]
+    load: float | None
+    replicas_at_load: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class WindowPlan:
     """One window in which models sleep: cron texts, the zone of their times, and served names.
 
@@ -346,6 +365,7 @@ class Plan:
     hugging_face_token: where the token is kept, if it is not in the stack file.
     off_hours: None if no model of the stack has any.
     cost_labels: of the namespace; pods_have_cost_labels: whether Ray's pods carry labels as well.
+    speeds: of the models that were measured, by served name.
     """
 
     stack: str
@@ -368,6 +388,7 @@ class Plan:
     off_hours: OffHoursPlan | None = None
     cost_labels: Mapping[str, str] = field(default_factory=dict)
     pods_have_cost_labels: bool = False
+    speeds: Mapping[str, SpeedPlan] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
 
     @property

@@ -18,6 +18,7 @@ from planning.infrastructure.node_pools import pool_plans, with_nodes
 from planning.infrastructure.releases import release_plan
 from planning.model_plans import ListedPools, model_plans
 from planning.plan import Plan, PoolPlan, ServicePlan
+from planning.sizing.measured_speed import measured_speeds
 from planning.tried_ways import Verdict, with_tried_ways
 
 
@@ -58,6 +59,11 @@ def _decided(reading: Reading) -> _Decision:
     listed = ListedPools(plans=pools, complete=complete)
     models, model_problems = model_plans(reading, settings, release, listed)
     pools, routers = with_nodes(pools, models), router_group(models)
+    speeds, speed_problems = (
+        ({}, ())
+        if release is None
+        else measured_speeds(reading.directory, settings, models, pools, release)
+    )
     stated = settings.access
     access = None if stated is None else access_plan(stated, settings.service.name)
     gateway = None if access is None else access.gateway
@@ -75,6 +81,7 @@ def _decided(reading: Reading) -> _Decision:
         access_complete=reading.access_complete,
     )
     problems = (*reading.problems, *problems, *release_problems, *pool_problems, *model_problems)
+    problems += speed_problems
     problems += tuple(stack_problems(stack if complete else _without_pools(stack)))
     verdict = Verdict(
         problems=(
@@ -112,6 +119,7 @@ def _decided(reading: Reading) -> _Decision:
         cost_labels=stack_cost_labels(settings),
         pods_have_cost_labels=settings.cost_allocation is not None
         and settings.cost_allocation.pods,
+        speeds=speeds,
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)

@@ -1,4 +1,4 @@
-"""Labels that tell a stack's cost apart: on pools, nodes and the namespace, and on pods if asked."""
+"""Labels that tell a stack's cost apart: on pools, nodes and namespace, and on pods if asked."""
 
 from typing import Any
 
