@@ -107,7 +107,14 @@ def _memory_cells(model: ModelSummary) -> tuple[str, ...]:
 
 def speed_tables(plan: PlanSummary) -> tuple[Table, ...]:
     """The speed of each model whose measurement is that of this plan; none without one."""
-    columns = ("measured speed", "at once", "tokens/s", "first token", "next token", "USD a million")
+    columns = (
+        "measured speed",
+        "at once",
+        "tokens/s",
+        "first token",
+        "next token",
+        "USD a million",
+    )
     rows = tuple(
         Row(
             (

@@ -138,9 +138,7 @@ def _per_replica(measurement: Measurement, level: MeasuredLevel) -> float:
     return level.output_tokens_per_second / measurement.replicas
 
 
-def _usd(
-    measurement: Measurement, model: ModelPlan, pool: PoolPlan
-) -> Mapping[int, Decimal]:
+def _usd(measurement: Measurement, model: ModelPlan, pool: PoolPlan) -> Mapping[int, Decimal]:
     if pool.node_usd_per_hour is None:
         return {}
     hour = pool.node_usd_per_hour * model.gpus_per_replica / pool.tier.gpu_count
