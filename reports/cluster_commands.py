@@ -89,7 +89,7 @@ def logs(options: argparse.Namespace) -> int:
     """Prints the lines of one model."""
     _, plan = planned(options)
     model = model_named(plan, options.model)
-    since = _age(options.since)
+    since = age_of(options.since)
     return _asked(lambda: _lines(options, plan, model, since))
 
 
@@ -159,7 +159,8 @@ def model_named(plan: Plan, name: str) -> ModelPlan:
     return known[name]
 
 
-def _age(text: str | None) -> timedelta | None:
+def age_of(text: str | None) -> timedelta | None:
+    """An age as people write it; None for None. Raises SourceError if it is none."""
     if text is None:
         return None
     found = _AGE.fullmatch(text)

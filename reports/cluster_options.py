@@ -50,6 +50,36 @@ def add_cluster_commands(
     logs.add_argument("--errors", action="store_true", help="only errors, with their tracebacks")
     logs.add_argument("--follow", action="store_true", help="go on with what is written next")
 
+    cost = command(
+        "cost",
+        _cost,
+        "set what a stack should cost beside what ran over a period; exit code 0 within the plan, "
+        "1 above its maximum, 2 not known",
+        "ray-llm cost --stack prod --since 24h",
+        "ray-llm cost --stack prod --since 30d --prometheus http://localhost:9090",
+    )
+    _cluster_options(cost, stack_options)
+    cost.add_argument(
+        "--since",
+        default="7d",
+        metavar="AGE",
+        help="how far the period goes back from now: 12h, 7d; 7d by default, 92d at most",
+    )
+    cost.add_argument(
+        "--prometheus",
+        metavar="URL",
+        help="ask this Prometheus, which knows the whole period, instead of the cluster",
+    )
+    cost.add_argument(
+        "--match",
+        action="append",
+        default=[],
+        metavar="LABEL=VALUE",
+        help="a label of the stack's series in Prometheus besides its namespace, such as "
+        "cluster=llm-prod; can be repeated",
+    )
+    cost.add_argument("--json", action="store_true", help="as JSON")
+
     measure = command(
         "measure",
         _measure,
@@ -134,6 +164,12 @@ def _logs(options: argparse.Namespace) -> int:
     from reports.cluster_commands import logs
 
     return logs(options)
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from reports.cost_command import cost
+
+    return cost(options)
 
 
 def _measure(options: argparse.Namespace) -> int:
