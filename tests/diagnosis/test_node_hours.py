@@ -1,4 +1,4 @@
-"""What the Kubernetes API still knows of a period: nodes that are there, and the last hour's events."""
+"""What the Kubernetes API still knows of a period: nodes that are there, and an hour of events."""
 
 from dataclasses import replace
 from datetime import timedelta
