@@ -23,3 +23,10 @@ class LoadError(Exception):
         error = LoadError(text, code=self.code, is_broken=self.is_broken)
         error.in_load = True
         return error
+
+    def without(self, key: str) -> "LoadError":
+        """The same without a key that a server has put into its answer."""
+        text = str(self).replace(key, "[key]")
+        error = LoadError(text, code=self.code, is_broken=self.is_broken)
+        error.in_load = self.in_load
+        return error

@@ -45,7 +45,10 @@ class Load:
 
 def measured_levels(load: Load, tell: Callable[[str], None]) -> LoadResult:
     """Runs the test. tell: says what happens, a sentence each. Raises LoadError."""
-    return asyncio.run(_run(load, tell))
+    try:
+        return asyncio.run(_run(load, tell))
+    except LoadError as error:
+        raise (error.without(load.key) if load.key else error) from None
 
 
 async def _run(load: Load, tell: Callable[[str], None]) -> LoadResult:

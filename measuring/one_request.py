@@ -80,7 +80,8 @@ async def ask(
     except (httpx.ReadError, httpx.RemoteProtocolError) as error:
         raise LoadError(f"an answer stopped in the middle ({error})", is_broken=True) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise LoadError(f"{http.base_url} cannot be asked ({error})") from None
+        why = str(error) or type(error).__name__
+        raise LoadError(f"{http.base_url} cannot be asked ({why})") from None
 
 
 async def _read(response: httpx.Response, sent: float) -> Answer:

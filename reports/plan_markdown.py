@@ -35,7 +35,7 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     found = [
         *way_in_sentences(plan),
         *hardening_sentences(plan),
-        *speed_sentences(plan),
+        *speed_sentences(plan, with_table=not brief),
         *plan["idleGpus"],
         *(f"Warning: {text}" for text in plan["warnings"]),
     ]

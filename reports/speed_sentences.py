@@ -12,10 +12,13 @@ _TABLE: Final = (
 _NAMED: Final = 4
 
 
-def speed_sentences(plan: PlanSummary) -> tuple[str, ...]:
-    """When each model was measured and how, what is out of date, and replicas at a stated load."""
+def speed_sentences(plan: PlanSummary, *, with_table: bool = True) -> tuple[str, ...]:
+    """When each model was measured and how, what is out of date, and replicas at a stated load.
+
+    with_table: whether the table of speeds is shown too, so that it has to be explained.
+    """
     measured = [(model, speed) for model in plan["models"] if (speed := model.get("speed"))]
-    table = [_TABLE] if any(speed["levels"] for _, speed in measured) else []
+    table = [_TABLE] if with_table and any(speed["levels"] for _, speed in measured) else []
     return (*table, *(text for model, speed in measured for text in _of(plan, model, speed)))
 
 
