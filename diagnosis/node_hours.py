@@ -39,7 +39,7 @@ def usage_by_kubernetes(
     pools = [pool.id for pool in plan.pools]
     if plan.cluster.cpu_pool.name:
         pools.append(plan.cluster.cpu_pool.name)
-    hours = dict.fromkeys(pools, 0.0) if saw_nodes else {}
+    hours: dict[str, float] = dict.fromkeys(pools, 0.0) if saw_nodes else {}
     there = {name(node) for node in snapshot.nodes}
     for node in snapshot.nodes:
         pool = labels(node).get(GKE_NODE_POOL_LABEL)

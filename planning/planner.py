@@ -59,11 +59,7 @@ def _decided(reading: Reading) -> _Decision:
     listed = ListedPools(plans=pools, complete=complete)
     models, model_problems = model_plans(reading, settings, release, listed)
     pools, routers = with_nodes(pools, models), router_group(models)
-    speeds, speed_problems = (
-        ({}, ())
-        if release is None
-        else measured_speeds(reading.directory, settings, models, pools, release)
-    )
+    speeds, speed_problems = measured_speeds(reading.directory, settings, models, pools, release)
     stated = settings.access
     access = None if stated is None else access_plan(stated, settings.service.name)
     gateway = None if access is None else access.gateway

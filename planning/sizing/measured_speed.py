@@ -70,14 +70,14 @@ def measured_speeds(
     settings: StackSettings,
     models: Sequence[ModelPlan],
     pools: Iterable[PoolPlan],
-    release: ReleasePlan,
+    release: ReleasePlan | None,
 ) -> tuple[Mapping[str, SpeedPlan], tuple[Problem, ...]]:
     """The measured models of a stack by served name, and the files that cannot be used.
 
     directory: that of the stack file.
     """
     stack = settings.stack
-    if not (directory / FOLDER / stack).is_dir():
+    if release is None or not (directory / FOLDER / stack).is_dir():
         return {}, ()
     loads = {entry.path: entry.load for entry in settings.models}
     by_id = {pool.id: pool for pool in pools}
