@@ -29,12 +29,7 @@ class Prometheus:
 
     def __init__(self, url: str, matchers: Mapping[str, str]) -> None:
         """matchers: labels of the stack's series. Raises UnreachableError if it is no address."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UnreachableError(f"{url} is no address of a Prometheus. Write http://HOST:9090.")
-        # What the address says of a password is not shown.
-        port = f":{parts.port}" if parts.port else ""
-        self.shown = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+        self.shown = _shown(url)
         self._http = httpx.Client(base_url=url, timeout=ANSWER_SECONDS)
         self._matchers = ",".join(f"{name}={_quoted(value)}" for name, value in matchers.items())
 
@@ -103,6 +98,19 @@ class Prometheus:
                 f"{one_line(str(said))[:200]})."
             )
         return result
+
+
+def _shown(url: str) -> str:
+    """An address without what it says of a user and a password."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        parts, port = urlsplit(""), ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        shown = url.rpartition("@")[2]
+        raise UnreachableError(f"{shown} is no address of a Prometheus. Write http://HOST:9090.")
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 
 
 def _gaps(shown: str, seen: int, wanted: int, step: int) -> list[str]:

@@ -74,7 +74,7 @@ async def ask(
                     raise _refusal(response, model)
                 return await _read(response, sent)
     except TimeoutError:
-        raise LoadError(f"a request was not answered within {seconds:.0f} s") from None
+        raise LoadError(f"a request was not answered within {seconds:g} s") from None
     except httpx.ConnectError as error:
         raise LoadError(f"nothing answers at {http.base_url} ({error})") from None
     except (httpx.ReadError, httpx.RemoteProtocolError) as error:
@@ -148,5 +148,5 @@ def _said(content: Any) -> str:
         return str(content)
     found = content.get("error") or content.get("detail") or content.get("message") or content
     if isinstance(found, dict):
-        found = found.get("message") or found
+        found = found.get("message", found)
     return str(found)

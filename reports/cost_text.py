@@ -86,10 +86,12 @@ def _sentences(plan: Plan, found: MeasuredCost) -> Iterator[str]:
                 "maximum. Look for nodes that others keep, for a second Ray cluster, or for a pool "
                 f"whose maximum was changed: `ray-llm doctor --stack {plan.stack}`."
             )
-    known = "" if found.usage.is_whole else " at least, as far as it is known"
+    known, both = "", ""
+    if not found.usage.is_whole:
+        known, both = " at least, as far as it is known", ", as far as both are known"
     yield (
         f"Hours are those of nodes and GPUs that ran{known}; idle: GPU hours paid for that no "
-        f"replica had. USD at {'the stack file and ' if plan.cost.overridden else ''}list prices "
+        f"replica had{both}. USD at {'the stack file and ' if plan.cost.overridden else ''}list prices "
         f"of {plan.cost.price_date}, without disks, traffic, load balancer and GKE's fee."
     )
 
@@ -107,7 +109,7 @@ def _range(levels: Levels) -> str:
 def _number(number: Decimal | None) -> str:
     if number is None:
         return _NOT_KNOWN
-    return f"{number:,.1f}" if number < 10 else f"{number:,.0f}"
+    return f"{number:,.1f}" if 0 < number < 10 else f"{number:,.0f}"
 
 
 def cost_data(plan: Plan, found: MeasuredCost) -> dict[str, Any]:
