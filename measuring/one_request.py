@@ -65,6 +65,7 @@ async def ask(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    began = False
     try:
         async with asyncio.timeout(seconds):
             sent = time.monotonic()
@@ -72,13 +73,16 @@ async def ask(
                 if response.is_error:
                     await response.aread()
                     raise _refusal(response, model)
+                began = True
                 return await _read(response, sent)
     except TimeoutError:
         raise LoadError(f"a request was not answered within {seconds:g} s") from None
     except httpx.ConnectError as error:
         raise LoadError(f"nothing answers at {http.base_url} ({error})") from None
     except (httpx.ReadError, httpx.RemoteProtocolError) as error:
-        raise LoadError(f"an answer stopped in the middle ({error})", is_broken=True) from None
+        what = "an answer stopped in the middle" if began else "a request was cut off"
+        why = str(error) or type(error).__name__
+        raise LoadError(f"{what} ({why})", is_broken=True) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         why = str(error) or type(error).__name__
         raise LoadError(f"{http.base_url} cannot be asked ({why})") from None

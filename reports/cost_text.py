@@ -89,10 +89,11 @@ def _sentences(plan: Plan, found: MeasuredCost) -> Iterator[str]:
     known, both = "", ""
     if not found.usage.is_whole:
         known, both = " at least, as far as it is known", ", as far as both are known"
+    prices = "the stack file and list prices" if plan.cost.overridden else "list prices"
     yield (
         f"Hours are those of nodes and GPUs that ran{known}; idle: GPU hours paid for that no "
-        f"replica had{both}. USD at {'the stack file and ' if plan.cost.overridden else ''}list prices "
-        f"of {plan.cost.price_date}, without disks, traffic, load balancer and GKE's fee."
+        f"replica had{both}. USD at {prices} of {plan.cost.price_date}, without disks, traffic, "
+        "load balancer and GKE's fee."
     )
 
 

@@ -111,7 +111,7 @@ def test_a_key_of_the_environment_is_sent_and_shown_nowhere(
     server.key = "another"
     code, _, err = run("chat", "--key-env", "TEAM_KEY")
     assert code == UNKNOWN
-    assert "the key Bearer [key] is not known" in err
+    assert "is not known" in err
     assert "environment variable TEAM_KEY" in err
     server.key = KEY
     code, _, err = run("chat", "--key-env", "TEAM_KEY")
@@ -243,6 +243,7 @@ def test_ctrl_c_ends_it_without_a_file_or_a_traceback(server: Completions, stack
         [
             sys.executable,
             "-c",
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
             f"from reports.command_line import main; raise SystemExit(main({command!r} + "
             "['--replicas', '1', '--seconds', '60']))",
         ],
