@@ -86,6 +86,12 @@ def _sentences(plan: Plan, found: MeasuredCost) -> Iterator[str]:
                 "maximum. Look for nodes that others keep, for a second Ray cluster, or for a pool "
                 f"whose maximum was changed: `ray-llm doctor --stack {plan.stack}`."
             )
+    without = [pool.pool for pool in found.pools if pool.usd is None]
+    if without and found.usd is not None:
+        yield (
+            f"The USD that ran leave out {', '.join(without)}, of which the hours or the price are "
+            "not known."
+        )
     known, both = "", ""
     if not found.usage.is_whole:
         known, both = " at least, as far as it is known", ", as far as both are known"

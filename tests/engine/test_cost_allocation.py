@@ -24,8 +24,11 @@ def test_a_running_stack_gets_labels_in_place(tmp_path: Any) -> None:
     for pool in of_type(deployment, "gcp:container/nodePool:NodePool"):
         expected = {"team": "search", "ray-llm-stack": "dev", "ray-llm-pool": pool["name"]}
         assert pool["nodeConfig"]["labels"] == pool["nodeConfig"]["resourceLabels"] == expected
-    [namespace] = of_type(deployment, "kubernetes:core/v1:Namespace")
-    assert namespace["metadata"]["labels"]["team"] == "search"
+    namespaces = {
+        namespace["metadata"]["name"]: namespace["metadata"].get("labels") or {}
+        for namespace in of_type(deployment, "kubernetes:core/v1:Namespace")
+    }
+    assert namespaces["ai"]["team"] == "search"
     assert_quiet(deployment)
 
     setting_of_pods = {**setting, "pods": True}
