@@ -4,14 +4,14 @@ A GPU pool has one Ray worker a node, so that the autoscaler's nodes are the poo
 starts or goes without Ray on it is paid for and not seen: some minutes each time.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx2 as httpx
-
+from diagnosis.cluster_api import NotReadError, answer_at
 from diagnosis.finding import one_line
 from diagnosis.unreachable import UnreachableError
 from diagnosis.usage import Period, Usage
@@ -30,7 +30,7 @@ class Prometheus:
     def __init__(self, url: str, matchers: Mapping[str, str]) -> None:
         """matchers: labels of the stack's series. Raises UnreachableError if it is no address."""
         self.shown = _shown(url)
-        self._http = httpx.Client(base_url=url, timeout=ANSWER_SECONDS)
+        self._url = url
         self._matchers = ",".join(f"{name}={_quoted(value)}" for name, value in matchers.items())
 
     def usage(self, plan: Plan, period: Period) -> Usage:
@@ -70,9 +70,12 @@ class Prometheus:
         }
         found: dict[str, dict[float, float]] = {}
         for series in self._asked(params):
-            key = str((series.get("metric") or {}).get(by) or "")
+            labels, values = series.get("metric"), series.get("values")
+            if not isinstance(labels, dict) or not isinstance(values, list):
+                continue
+            key = str(labels.get(by) or "")
             samples = found.setdefault(key, {})
-            for sample in series.get("values") or ():
+            for sample in values:
                 moment, value = _sample(sample)
                 if value is not None:
                     samples[moment] = samples.get(moment, 0.0) + value
@@ -80,21 +83,18 @@ class Prometheus:
 
     def _asked(self, params: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
         try:
-            response = self._http.get("api/v1/query_range", params=dict(params))
-        except httpx.TimeoutException:
-            raise UnreachableError(f"{self.shown} does not answer in time.") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            why = one_line(str(error) or type(error).__name__)
-            raise UnreachableError(f"{self.shown} cannot be asked ({why}).") from None
+            code, text = answer_at(self._url, "api/v1/query_range", params, ANSWER_SECONDS)
+        except NotReadError as error:
+            raise UnreachableError(f"{self.shown} cannot be asked ({error}).") from None
         try:
-            content = response.json()
+            content = json.loads(text)
             result = content["data"]["result"] if content["status"] == "success" else None
         except (ValueError, KeyError, TypeError, RecursionError):
             content, result = None, None
         if not isinstance(result, list) or not all(isinstance(item, dict) for item in result):
-            said = content.get("error") if isinstance(content, dict) else response.text
+            said = content.get("error") if isinstance(content, dict) else text
             raise UnreachableError(
-                f"{self.shown} does not answer as a Prometheus does (HTTP {response.status_code}: "
+                f"{self.shown} does not answer as a Prometheus does (HTTP {code}: "
                 f"{one_line(str(said))[:200]})."
             )
         return result

@@ -112,6 +112,7 @@ def test_a_prometheus_without_this_stack_knows_nothing(
         ((200, b"<html>"), "does not answer as a Prometheus does"),
         ((200, b'{"status": "success", "data": {"result": 3}}'), "does not answer as"),
         ((200, b"[]"), "does not answer as"),
+        ((200, b"\xff\xfe"), "does not answer as"),
         ((422, b'{"status": "error", "error": "too many samples"}'), "too many samples"),
     ],
 )
@@ -122,6 +123,25 @@ def test_what_is_no_prometheus_is_one_sentence(
     code, out, err = run("--prometheus", prometheus.url)
     assert (code, out) == (UNKNOWN, "")
     assert said in err
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        {"metric": 3, "values": []},
+        {"metric": {"NodeType": "l4"}, "values": 4},
+        {"metric": {"NodeType": "l4"}, "values": [3, [1], ["a", "b"], {}, [1, "NaN"], [1, "+Inf"]]},
+        {},
+    ],
+)
+def test_series_of_another_form_count_for_nothing(
+    run: Run, prometheus: PrometheusServer, series: dict[str, Any]
+) -> None:
+    body = {"status": "success", "data": {"result": [series]}}
+    prometheus.instead = (200, json.dumps(body).encode())
+    code, out, _ = run("--prometheus", prometheus.url, "--since", "10h", "--json")
+    hours = {pool["nodeHours"] for pool in json.loads(out)["pools"]}
+    assert (code, hours <= {None, 0}) in ((UNKNOWN, True), (WITHIN, True))
 
 
 @pytest.mark.parametrize(
