@@ -564,6 +564,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/infrastructure/node_pools.py",
     ),
     _warning(
+        "measurement-unreadable",
+        "A file of measured speed that cannot be read, so that the plan says nothing of speed.",
+        "planning/sizing/measured_speed.py",
+    ),
+    _warning(
         "memory-doubt",
         "A model that may not fit: the result lies within the error of the estimate, or "
         "something that takes memory is not counted.",

@@ -23,6 +23,7 @@ from planning.plan import (
     Replicas,
     RouterGroupPlan,
     ServicePlan,
+    SpeedPlan,
     WindowPlan,
 )
 from planning.plan_costs import (
@@ -37,6 +38,7 @@ from planning.plan_costs import (
 )
 from planning.planner import gpu_pools, make_plan
 from planning.sizing.cold_start import ColdStart, Seconds, cold_start
+from planning.sizing.measured_speed import speed_conditions
 
 __all__ = [
     "GIB",
@@ -65,6 +67,7 @@ __all__ = [
     "RouterGroupPlan",
     "Seconds",
     "ServicePlan",
+    "SpeedPlan",
     "StackCost",
     "WindowPlan",
     "cold_start",
@@ -73,4 +76,5 @@ __all__ = [
     "idle_gpus",
     "make_plan",
     "nodes_for",
+    "speed_conditions",
 ]

@@ -128,6 +128,7 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:monthlyBudget": 100_000,
     },
     "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
+    "measurement-unreadable": {"ray-llm:models": [MODEL]},
     "memory-doubt": {
         "ray-llm:versions": {"ray": "2.49.1"},
         "ray-llm:models": [{"model": "llama-3.1-8b-instruct", "gpu": "l4", "contextLength": 35840}],
@@ -210,6 +211,12 @@ _WARNED_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+# Files beside the stack file, by the rule that judges them.
+_FILES: dict[str, dict[str, Any]] = {
+    "measurement-unreadable": {f"measurements/case/{MODEL}.yaml": {"version": 1, "levels": []}},
+}
+
+
 def examples() -> tuple[Case, ...]:
     """One case for each of these rules; its near miss is the base stack."""
     return tuple(
@@ -221,7 +228,7 @@ def examples() -> tuple[Case, ...]:
             happened="",
             stack=stack,
             before=before,
-            files={},
+            files=_FILES.get(rule, {}),
             verdict=verdict,
             rule=rule,
             change={},
