@@ -37,6 +37,7 @@ from models.catalog import (
     vllm_versions,
 )
 from models.invalid_value import InvalidValueError
+from models.monitoring import AlertSettings, MonitoringSettings, SloSettings
 from models.names import (
     GKE_POOL_NODE_LIMIT,
     Count,
@@ -514,6 +515,8 @@ class StackSettings(Settings):
     accept: ids of rules whose warnings are known and accepted.
     load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
     off_hours: when models sleep although their minimum is above zero.
+    slo: what users may expect; None if the stack promises nothing.
+    alerts: who is told of alerts; None if they only stand in the monitoring system.
     """
 
     stack: str
@@ -529,6 +532,9 @@ class StackSettings(Settings):
     service: ServiceSettings = ServiceSettings()
     rollout: RolloutSettings = RolloutSettings()
     access: AccessSettings | None = None
+    monitoring: MonitoringSettings = MonitoringSettings()
+    slo: SloSettings | None = None
+    alerts: AlertSettings | None = None
     off_hours: tuple[OffHoursWindow, ...] = ()
     gpu_pools: tuple[GpuPoolSettings, ...]
     models: tuple[ModelDeployment, ...]

@@ -1,0 +1,60 @@
+"""Who collects metrics, what the alerts compare them with, and who is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from models.monitoring import MonitoringSystem
+from models.stack import StackSettings
+from planning.plan_costs import StackCost
+
+HOURS_A_MONTH: Final = 730
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringPlan:
+    """What is collected and compared.
+
+    labels, prometheus_namespace: by what, and from where, Prometheus finds its targets; only of
+        prometheus-operator.
+    first_token_seconds: within which 95 of 100 answers shall begin; None without a promise.
+    monthly_budget: USD a month; None without one.
+    node_usd_per_hour: the price of a node, by pool; a pool without a known price is left out.
+    other_usd_per_hour: what the cluster costs besides GPU nodes, whatever runs: the CPU pool's
+        minimum and GKE's fee.
+    channel: who is told; None if alerts only stand in the monitoring system.
+    """
+
+    system: MonitoringSystem
+    labels: tuple[tuple[str, str], ...] = ()
+    prometheus_namespace: str | None = None
+    first_token_seconds: float | None = None
+    monthly_budget: Decimal | None = None
+    node_usd_per_hour: tuple[tuple[str, Decimal], ...] = ()
+    other_usd_per_hour: Decimal = Decimal(0)
+    channel: str | None = None
+
+
+def monitoring_plan(
+    settings: StackSettings, prices: Sequence[tuple[str, Decimal | None]], cost: StackCost
+) -> MonitoringPlan | None:
+    """What the stack measures; None if nobody collects anything.
+
+    prices: the list price of a node by pool, USD an hour.
+    """
+    stated = settings.monitoring
+    if stated.system is MonitoringSystem.NONE:
+        return None
+    operator = stated.system is MonitoringSystem.PROMETHEUS_OPERATOR
+    fixed = [part.minimum for part in (cost.cpu_pool, cost.cluster_fee) if part is not None]
+    return MonitoringPlan(
+        system=stated.system,
+        labels=tuple(sorted(stated.labels.items())),
+        prometheus_namespace=stated.namespace if operator else None,
+        first_token_seconds=settings.slo and settings.slo.time_to_first_token_seconds,
+        monthly_budget=settings.monthly_budget,
+        node_usd_per_hour=tuple((pool, usd) for pool, usd in prices if usd is not None),
+        other_usd_per_hour=sum(fixed, Decimal(0)) / HOURS_A_MONTH,
+        channel=settings.alerts and settings.alerts.channel,
+    )
