@@ -181,6 +181,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "Weights and image that are together larger than the node's boot disk.",
         "planning/checks/boot_disk.py",
     ),
+    _stop(
+        "alerts-channel",
+        "A channel of alerts that is no notification channel of Google Cloud, where one is needed.",
+        "planning/checks/monitoring.py",
+    ),
+    _stop(
+        "alerts-without-monitoring",
+        "A promise or a channel for alerts in a stack whose metrics nobody collects.",
+        "planning/checks/monitoring.py",
+    ),
     _warning(
         "budget-at-maximum",
         "A stack that costs more than `monthlyBudget` with all models at their maximum all month.",

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
 
 from models.monitoring import MonitoringSystem
 from models.stack import StackSettings
-from planning.plan_costs import StackCost
-
-HOURS_A_MONTH: Final = 730
+from planning.plan_costs import HOURS_PER_MONTH, StackCost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +18,8 @@ class MonitoringPlan:
     first_token_seconds: within which 95 of 100 answers shall begin; None without a promise.
     monthly_budget: USD a month; None without one.
     node_usd_per_hour: the price of a node, by pool; a pool without a known price is left out.
-    other_usd_per_hour: what the cluster costs besides GPU nodes, whatever runs: the CPU pool's
-        minimum and GKE's fee.
+    other_usd_per_hour: what is paid besides GPU nodes, whatever runs: the CPU pool at its minimum,
+        GKE's fee and the load balancer.
     channel: who is told; None if alerts only stand in the monitoring system.
     """
 
@@ -47,7 +44,9 @@ def monitoring_plan(
     if stated.system is MonitoringSystem.NONE:
         return None
     operator = stated.system is MonitoringSystem.PROMETHEUS_OPERATOR
-    fixed = [part.minimum for part in (cost.cpu_pool, cost.cluster_fee) if part is not None]
+    cpu_pool = None if cost.cpu_pool is None else cost.cpu_pool.monthly
+    others = (cpu_pool, cost.cluster_fee, cost.load_balancer)
+    fixed = (levels.minimum for levels in others if levels is not None)
     return MonitoringPlan(
         system=stated.system,
         labels=tuple(sorted(stated.labels.items())),
@@ -55,6 +54,6 @@ def monitoring_plan(
         first_token_seconds=settings.slo and settings.slo.time_to_first_token_seconds,
         monthly_budget=settings.monthly_budget,
         node_usd_per_hour=tuple((pool, usd) for pool, usd in prices if usd is not None),
-        other_usd_per_hour=sum(fixed, Decimal(0)) / HOURS_A_MONTH,
+        other_usd_per_hour=sum(fixed, Decimal(0)) / HOURS_PER_MONTH,
         channel=settings.alerts and settings.alerts.channel,
     )

@@ -15,6 +15,7 @@ from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, Roll
 from models.tasks import Task
 from models.token_reference import TokenReference
 from planning.access import AccessPlan
+from planning.monitoring import MonitoringPlan
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
@@ -340,6 +341,7 @@ class Plan:
     access: None if the stack file says nothing of it; there is then no gateway.
     hugging_face_token: where the token is kept, if it is not in the stack file.
     off_hours: None if no model of the stack has any.
+    monitoring: None if nobody collects metrics.
     """
 
     stack: str
@@ -360,6 +362,7 @@ class Plan:
     access: AccessPlan | None = None
     hugging_face_token: TokenReference | None = None
     off_hours: OffHoursPlan | None = None
+    monitoring: MonitoringPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property

@@ -16,6 +16,7 @@ from planning.infrastructure.cluster import HEAD, cluster_plan, router_group
 from planning.infrastructure.node_pools import pool_plans, with_nodes
 from planning.infrastructure.releases import release_plan
 from planning.model_plans import ListedPools, model_plans
+from planning.monitoring import monitoring_plan
 from planning.plan import Plan, PoolPlan, ServicePlan
 from planning.tried_ways import Verdict, with_tried_ways
 
@@ -108,6 +109,9 @@ def _decided(reading: Reading) -> _Decision:
         quota=quota,
         access=access,
         off_hours=off_hours_plan(settings, models),
+        monitoring=monitoring_plan(
+            settings, [(pool.id, pool.node_usd_per_hour) for pool in pools], cost
+        ),
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)
