@@ -1,8 +1,8 @@
 """The alerts, one function each: when something is wrong that a person has to mend.
 
-Each says in one sentence what users or the bill notice, and names its page in docs/alerts.md, which
-says what to look at and what to change. tests/manifests/monitoring/alerts.yaml holds for each a case
-in which it fires and one beside it in which it does not.
+Each says in one sentence what users or the bill notice, and names its part of docs/alerts.md, which
+says what to look at and what to change. tests/manifests/monitoring/alert_cases.py holds for each a
+case in which it fires and one beside it in which it stays quiet.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +16,8 @@ from manifests.monitoring.queries import (
     of_application,
     of_deployment,
     of_engine,
+    of_pool,
+    or_zero,
 )
 from planning import HOURS_PER_MONTH, KeyPlan, ModelPlan, Plan, PoolPlan
 
@@ -69,9 +71,9 @@ def model_does_not_answer(queries: Queries, model: ModelPlan) -> Iterator[Alert]
     application, deployment = of_application(model), of_deployment(model)
     good = queries.series("requests", application, 'status_code!~"5.."', window="5m")
     every = queries.series("requests", application, window="5m")
-    healthy = _count(f"sum({queries.series('replicas_healthy', deployment)})")
+    healthy = or_zero(f"sum({queries.series('replicas_healthy', deployment)})")
     queued = f"sum({queries.series('queued', deployment)})"
-    failing = f"(sum(increase({every})) > 0 and {_count(f'sum(increase({good}))')} == 0)"
+    failing = f"(sum(increase({every})) > 0 and {or_zero(f'sum(increase({good}))')} == 0)"
     waiting = (
         f"(min_over_time({queued}[{_COLD_START}:1m]) > 0 "
         f"and max_over_time({healthy}[{_COLD_START}:1m]) == 0)"
@@ -125,9 +127,10 @@ def first_token_is_slow(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
 def queue_grows_at_maximum(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
     """Requests wait and become more for ten minutes, and Ray Serve may start no further replica."""
     deployment = of_deployment(model)
-    waiting = _count(f"sum({queries.series('queued', deployment)})")
+    waiting = or_zero(f"sum({queries.series('queued', deployment)})")
     if exports_engine_metrics(model):
-        waiting += f" + {_count(f'sum({queries.series("waiting", of_engine(model))})')}"
+        in_engines = queries.series("waiting", of_engine(model))
+        waiting += f" + {or_zero(f'sum({in_engines})')}"
     healthy = f"sum({queries.series('replicas_healthy', deployment)})"
     yield Alert(
         name="QueueGrowsAtMaximum",
@@ -151,7 +154,7 @@ def replica_restarts(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
     window = queries.series("replica_starts", of_deployment(model), window="30m")
     gone = (
         f"count(count by (replica) (last_over_time({window}))) "
-        f"- {_count(f'count(count by (replica) ({starts}))')}"
+        f"- {or_zero(f'count(count by (replica) ({starts}))')}"
     )
     most = max(_LEAST_RESTARTS, model.replicas.max)
     yield Alert(
@@ -182,7 +185,7 @@ def kv_cache_is_full(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
 
 def gpu_node_is_missing(queries: Queries, pool: PoolPlan) -> Iterator[Alert]:
     """Ray's autoscaler has wanted a node of the pool for a quarter of an hour."""
-    pending = queries.series("nodes_pending", _of_pool(pool))
+    pending = queries.series("nodes_pending", of_pool(pool.id))
     yield Alert(
         name="GpuNodeIsMissing",
         expression=f"sum({pending}) > 0",
@@ -197,8 +200,8 @@ def spot_nodes_leave(queries: Queries, pool: PoolPlan) -> Iterator[Alert]:
     """There are fewer spot nodes than half an hour ago, although more are wanted."""
     if not pool.spot:
         return
-    active = f"sum({queries.series('nodes_active', _of_pool(pool))})"
-    pending = f"sum({queries.series('nodes_pending', _of_pool(pool))})"
+    active = f"sum({queries.series('nodes_active', of_pool(pool.id))})"
+    pending = f"sum({queries.series('nodes_pending', of_pool(pool.id))})"
     yield Alert(
         name="SpotNodesLeave",
         expression=f"{active} < max_over_time({active}[30m:1m]) "
@@ -265,15 +268,6 @@ _OF_STACKS: Final[tuple[Callable[[Queries], Iterable[Alert]], ...]] = (budget_wi
 def _keys(plan: Plan) -> tuple[KeyPlan, ...]:
     keys = () if plan.access is None else plan.access.keys
     return tuple(key for key in keys if key.requests_per_minute is not None)
-
-
-def _of_pool(pool: PoolPlan) -> str:
-    return f'NodeType="{pool.id}"'
-
-
-def _count(expression: str) -> str:
-    """The value of an expression, 0 if it has none."""
-    return f"({expression} or vector(0))"
 
 
 def _sleeps(plan: Plan, model: ModelPlan) -> bool:

@@ -42,6 +42,10 @@ class Queries:
         everything = ",".join((f'service="{self.service}"', *matchers))
         return f"{name}{{{everything}}}{_range(window)}"
 
+    def nodes(self, pool: str) -> str:
+        """The nodes of a pool that run Ray now; no value if none ever did."""
+        return f"sum({self.series('nodes_active', of_pool(pool))})"
+
     @property
     def service(self) -> str:
         """The service's name and namespace, by which recorded series are told apart."""
@@ -80,9 +84,19 @@ def of_route(model: ModelPlan) -> str:
     return f'model="{model.name}"'
 
 
+def of_pool(pool: str) -> str:
+    """The matcher of a pool's nodes, by its id."""
+    return f'NodeType="{pool}"'
+
+
 def exports_engine_metrics(model: ModelPlan) -> bool:
     """Whether the model's engine counts anything: the V0 engine does not, through Ray."""
     return not model.v0_engine and model.engine.get("disable_log_stats") is not True
+
+
+def or_zero(expression: str) -> str:
+    """The value of an expression without labels, 0 if it has none."""
+    return f"({expression} or vector(0))"
 
 
 def _range(window: str) -> str:

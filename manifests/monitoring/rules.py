@@ -3,7 +3,7 @@
 from typing import Any
 
 from manifests.monitoring.alerts import Alert
-from manifests.monitoring.queries import RECORDED_COST, RECORDED_PLAN, Queries
+from manifests.monitoring.queries import RECORDED_COST, RECORDED_PLAN, Queries, or_zero
 from manifests.monitoring.scraping import monitoring_metadata
 from models.monitoring import MonitoringSystem
 from planning import Plan
@@ -47,10 +47,7 @@ def _recorded(plan: Plan) -> list[dict[str, Any]]:
     monitoring = plan.monitoring
     prices = () if monitoring is None else monitoring.node_usd_per_hour
     others = 0 if monitoring is None else monitoring.other_usd_per_hour
-    nodes = [
-        f"(sum({queries.series('nodes_active', f'NodeType="{pool}"')}) or vector(0)) * {price:f}"
-        for pool, price in prices
-    ]
+    nodes = [f"{or_zero(queries.nodes(pool))} * {price:f}" for pool, price in prices]
     total = plan.cost.total
     return [
         {

@@ -1,7 +1,7 @@
 """Writes what tells a Prometheus which pods to ask, at which port, and what to keep.
 
-Of all that these pods export only what alerts and dashboards read is kept, because Google's store is
-paid by the sample, and each Ray pod exports a thousand series that nobody looks at.
+Of all that these pods export only what alerts and dashboards read is kept, because Google's store
+is paid by the sample, and a Ray pod exports hundreds of series that nobody looks at.
 """
 
 import re
