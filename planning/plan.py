@@ -253,6 +253,11 @@ class ModelPlan:
         return f"/{self.name}"
 
     @property
+    def has_engine_metrics(self) -> bool:
+        """Whether its engine exports metrics through Ray: the V0 engine has none for it."""
+        return not self.v0_engine and self.engine.get("disable_log_stats") is not True
+
+    @property
     def gpus_per_replica(self) -> int:
         """GPUs that one replica takes, all on one node."""
         return self.tensor_parallel_size * self.pipeline_parallel_size

@@ -12,7 +12,6 @@ from typing import Final, Literal
 from manifests.monitoring.queries import (
     RECORDED_COST,
     Queries,
-    exports_engine_metrics,
     of_application,
     of_deployment,
     of_engine,
@@ -111,7 +110,7 @@ def first_token_is_slow(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
     """One first token in twenty comes later than the stack promises."""
     monitoring = queries.plan.monitoring
     promise = None if monitoring is None else monitoring.first_token_seconds
-    if promise is None or not exports_engine_metrics(model):
+    if promise is None or not model.has_engine_metrics:
         return
     times = queries.series("first_token", of_engine(model), suffix="_bucket", window="10m")
     yield Alert(
@@ -128,7 +127,7 @@ def queue_grows_at_maximum(queries: Queries, model: ModelPlan) -> Iterator[Alert
     """Requests wait and become more for ten minutes, and Ray Serve may start no further replica."""
     deployment = of_deployment(model)
     waiting = or_zero(f"sum({queries.series('queued', deployment)})")
-    if exports_engine_metrics(model):
+    if model.has_engine_metrics:
         in_engines = queries.series("waiting", of_engine(model))
         waiting += f" + {or_zero(f'sum({in_engines})')}"
     healthy = f"sum({queries.series('replicas_healthy', deployment)})"
@@ -170,7 +169,7 @@ def replica_restarts(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
 
 def kv_cache_is_full(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
     """A replica's KV cache has been full for ten minutes, so that it keeps requests waiting."""
-    if not exports_engine_metrics(model):
+    if not model.has_engine_metrics:
         return
     used = queries.series("kv_cache", of_engine(model), window="10m")
     yield Alert(

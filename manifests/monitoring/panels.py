@@ -10,7 +10,6 @@ from manifests.monitoring.queries import (
     RECORDED_COST,
     RECORDED_PLAN,
     Queries,
-    exports_engine_metrics,
     of_application,
     of_deployment,
     of_engine,
@@ -188,7 +187,7 @@ def _of_model(queries: Queries, model: ModelPlan) -> tuple[Panel, ...]:
             unit="s",
             queries=_quantiles(latency, "1000"),
         ),
-        *(_of_engines(queries, model) if exports_engine_metrics(model) else ()),
+        *(_of_engines(queries, model) if model.has_engine_metrics else ()),
         Panel(
             title="Replicas",
             unit="short",

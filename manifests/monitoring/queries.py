@@ -89,11 +89,6 @@ def of_pool(pool: str) -> str:
     return f'NodeType="{pool}"'
 
 
-def exports_engine_metrics(model: ModelPlan) -> bool:
-    """Whether the model's engine counts anything: the V0 engine does not, through Ray."""
-    return not model.v0_engine and model.engine.get("disable_log_stats") is not True
-
-
 def or_zero(expression: str) -> str:
     """The value of an expression without labels, 0 if it has none."""
     return f"({expression} or vector(0))"
