@@ -1,4 +1,4 @@
-"""`Monitoring`: what collects a service's metrics, and its alerts and dashboards: docs/monitoring.md.
+"""`Monitoring`: what collects a service's metrics, its alerts and dashboards: docs/monitoring.md.
 
 The cluster needs the CRDs of what collects: GKE has those of Managed Prometheus, and the operator
 of Prometheus brings its own.

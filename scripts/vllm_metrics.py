@@ -1,4 +1,6 @@
-"""Prints the metrics of vLLM releases under the names that Ray exports: `python -m scripts.vllm_metrics`.
+"""Prints the metrics of vLLM's releases under the names that Ray exports.
+
+Run: python -m scripts.vllm_metrics
 
 Read from the source of each release in the catalogue, because an engine exports a metric only after
 the first event that counts it. What it prints is kept in models/catalog/vllm_metrics.yaml.

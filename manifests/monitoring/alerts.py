@@ -63,31 +63,39 @@ def alerts(plan: Plan) -> tuple[Alert, ...]:
 
 
 def model_does_not_answer(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
-    """Requests end, and all in an error; or they wait, and no replica is there or comes.
-
-    A model that keeps a replica must have one without requests as well.
-    """
-    application, deployment = of_application(model), of_deployment(model)
+    """Requests to the model end, and all of them in an error of the server."""
+    application = of_application(model)
     good = queries.series("requests", application, 'status_code!~"5.."', window="5m")
     every = queries.series("requests", application, window="5m")
-    healthy = or_zero(f"sum({queries.series('replicas_healthy', deployment)})")
-    queued = f"sum({queries.series('queued', deployment)})"
-    failing = f"(sum(increase({every})) > 0 and {or_zero(f'sum(increase({good}))')} == 0)"
-    waiting = (
-        f"(min_over_time({queued}[{_COLD_START}:1m]) > 0 "
-        f"and max_over_time({healthy}[{_COLD_START}:1m]) == 0)"
-    )
-    ways = [failing, waiting]
-    if model.replicas.min > 0 and not _sleeps(queries.plan, model):
-        ways.append(f"(max_over_time({healthy}[{_COLD_START}:1m]) == 0)")
     yield Alert(
         name="ModelDoesNotAnswer",
-        expression=" or ".join(ways),
+        expression=f"sum(increase({every})) > 0 and {or_zero(f'sum(increase({good}))')} == 0",
         lasting="2m",
         severity="critical",
         about={"model": model.name},
-        summary=f"{model.name} does not answer: all its requests fail, or it has no replica and "
-        "gets none.",
+        summary=f"{model.name} does not answer: all its requests fail.",
+    )
+
+
+def model_has_no_replica(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
+    """Requests wait for a replica and none comes; or there is none where one has to be always.
+
+    For so long, and not over a range of the past, because a range counts the time before the first
+    sample as well, and every new service would begin with an alert.
+    """
+    deployment = of_deployment(model)
+    healthy = queries.series("replicas_healthy", deployment)
+    none = f"{or_zero(f'sum({healthy})')} == 0"
+    kept = model.replicas.min > 0 and not _sleeps(queries.plan, model)
+    waiting = f" and sum({queries.series('queued', deployment)}) > 0"
+    yield Alert(
+        name="ModelHasNoReplica",
+        expression=none if kept else none + waiting,
+        lasting=_COLD_START,
+        severity="critical",
+        about={"model": model.name},
+        summary=f"{model.name} has had no replica for {_COLD_START.rstrip('m')} minutes"
+        f"{'' if kept else ', and requests wait for one'}.",
     )
 
 
@@ -250,6 +258,7 @@ def budget_will_not_last(queries: Queries) -> Iterator[Alert]:
 
 _OF_MODELS: Final[tuple[Callable[[Queries, ModelPlan], Iterable[Alert]], ...]] = (
     model_does_not_answer,
+    model_has_no_replica,
     model_answers_with_errors,
     first_token_is_slow,
     queue_grows_at_maximum,

@@ -1,0 +1,127 @@
+"""Each alert fires when it has to, and stays quiet beside it, on the real promtool."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcloud.prometheus import PrometheusPrograms, prometheus_programs
+from manifests.monitoring.alerts import RUNBOOK, Alert, alerts
+from manifests.monitoring.queries import RECORDED_COST, Queries
+from manifests.monitoring.rules import rule_groups
+from models.monitoring import MonitoringSystem
+from planning import Plan
+from tests.manifests.monitoring.alert_cases import CASES, Case
+from tests.manifests.monitoring.stacks import TESTED, monitored, monitoring, series
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def programs() -> PrometheusPrograms:
+    return prometheus_programs()
+
+
+def promtool(programs: PrometheusPrograms, *arguments: str | Path) -> str:
+    """What promtool says; the test fails if it finds anything wrong."""
+    done = subprocess.run(
+        [programs.promtool, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _case(plan: Plan, case: Case, firing: list[Alert]) -> dict[str, Any]:
+    """The case in promtool's form."""
+    written = [
+        {"series": series(plan, s.metric, s.suffix, **s.labels), "values": s.values}
+        for s in case.samples
+    ]
+    if case.recorded is not None:
+        cost = Queries(plan=plan).recorded(RECORDED_COST)
+        written.append({"series": cost, "values": case.recorded})
+    return {
+        "name": f"{case.alert}: {case.name}",
+        "interval": "1m",
+        "input_series": written,
+        "alert_rule_test": [
+            {
+                "eval_time": case.at,
+                "alertname": case.alert,
+                "exp_alerts": [
+                    {
+                        "exp_labels": {
+                            "severity": alert.severity,
+                            "service": "ai/llm-serving",
+                            **alert.about,
+                        },
+                        "exp_annotations": {"summary": alert.summary, "runbook": alert.runbook},
+                    }
+                    for alert in firing
+                ],
+            }
+        ],
+    }
+
+
+def _firing(plan: Plan, case: Case) -> list[Alert]:
+    return [
+        alert
+        for alert in alerts(plan)
+        if alert.name == case.alert and case.about is not None and alert.about == case.about
+    ]
+
+
+@pytest.mark.parametrize("ray", TESTED)
+def test_each_alert_fires_and_stays_quiet_beside_it(
+    programs: PrometheusPrograms, tmp_path: Path, ray: str
+) -> None:
+    """All cases in one run of promtool, because each start of it costs a second."""
+    plan = monitored(ray)
+    groups = rule_groups(plan, alerts(plan))
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(groups))
+    # Where the cost is given, nothing may record it beside.
+    without_cost = {"groups": [g for g in groups["groups"] if g["name"] == "ray-llm-alerts"]}
+    (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(without_cost))
+    for file, cases in (
+        ("rules.yaml", [case for case in CASES if case.recorded is None]),
+        ("alerts.yaml", [case for case in CASES if case.recorded is not None]),
+    ):
+        tests = [_case(plan, case, _firing(plan, case)) for case in cases]
+        for case, test in zip(cases, tests, strict=True):
+            assert bool(test["alert_rule_test"][0]["exp_alerts"]) == (case.about is not None)
+        path = tmp_path / f"test-{file}"
+        document = {"rule_files": [file], "evaluation_interval": "1m", "tests": tests}
+        path.write_text(yaml.safe_dump(document))
+        promtool(programs, "test", "rules", path)
+
+
+def test_each_alert_has_a_case_of_both_kinds() -> None:
+    names = {alert.name for alert in alerts(monitored())}
+    assert {case.alert for case in CASES if case.about is not None} == names
+    assert {case.alert for case in CASES if case.about is None} == names
+
+
+@pytest.mark.parametrize("ray", TESTED)
+@pytest.mark.parametrize("system", [MonitoringSystem.GMP, MonitoringSystem.PROMETHEUS_OPERATOR])
+def test_prometheus_takes_the_rules(
+    programs: PrometheusPrograms, tmp_path: Path, system: MonitoringSystem, ray: str
+) -> None:
+    plan = monitored(ray, monitoring=monitoring(system))
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump(rule_groups(plan, alerts(plan))))
+    said = promtool(programs, "check", "rules", path)
+    assert f"{len(alerts(plan)) + 4} rules found" in said
+
+
+def test_each_alert_has_its_part_of_the_docs() -> None:
+    text = (REPOSITORY / RUNBOOK).read_text()
+    headings = {line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")}
+    names = {alert.name for alert in alerts(monitored())}
+    assert names <= headings
+    for name in names:
+        part = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        assert "**Look at**" in part, name
+        assert "**Change**" in part, name
