@@ -37,7 +37,12 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("ray-llm:index:Monitoring", name, None, opts)
         manifests = args.manifests
         only_parent = pulumi.ResourceOptions(parent=self)
-        for manifest in (*manifests.pod_monitors, manifests.rules, *manifests.dashboards):
+        for manifest in (
+            *manifests.pod_monitors,
+            manifests.rules,
+            *manifests.dashboards,
+            *manifests.token_check,
+        ):
             KubernetesObject(f"{name}-{manifest['metadata']['name']}", manifest, only_parent)
         google = manifests.google
         if google is not None:

@@ -18,6 +18,8 @@ from manifests.monitoring.queries import (
     of_pool,
     or_zero,
 )
+from manifests.monitoring.token_check import NAME as TOKEN_CHECK
+from manifests.monitoring.token_check import checks_token
 from planning import HOURS_PER_MONTH, KeyPlan, ModelPlan, Plan, PoolPlan
 
 RUNBOOK: Final = "docs/alerts.md"
@@ -256,6 +258,22 @@ def budget_will_not_last(queries: Queries) -> Iterator[Alert]:
     )
 
 
+def token_is_refused(queries: Queries) -> Iterator[Alert]:
+    """The hub refuses the stack's token, so that the next replica cannot load its weights."""
+    if not checks_token(queries.plan):
+        return
+    failed = queries.series("pod_phase", f'pod=~"{TOKEN_CHECK}-.*"', 'phase="Failed"')
+    yield Alert(
+        name="TokenIsRefused",
+        expression=f"sum({failed}) > 0",
+        lasting="5m",
+        severity="warning",
+        about={},
+        summary="The hub refuses the Hugging Face token: replicas that start from now on cannot "
+        "load their weights.",
+    )
+
+
 _OF_MODELS: Final[tuple[Callable[[Queries, ModelPlan], Iterable[Alert]], ...]] = (
     model_does_not_answer,
     model_has_no_replica,
@@ -270,7 +288,10 @@ _OF_POOLS: Final[tuple[Callable[[Queries, PoolPlan], Iterable[Alert]], ...]] = (
     spot_nodes_leave,
 )
 _OF_KEYS: Final[tuple[Callable[[Queries, KeyPlan], Iterable[Alert]], ...]] = (key_is_at_its_limit,)
-_OF_STACKS: Final[tuple[Callable[[Queries], Iterable[Alert]], ...]] = (budget_will_not_last,)
+_OF_STACKS: Final[tuple[Callable[[Queries], Iterable[Alert]], ...]] = (
+    token_is_refused,
+    budget_will_not_last,
+)
 
 
 def _keys(plan: Plan) -> tuple[KeyPlan, ...]:

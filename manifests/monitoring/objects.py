@@ -8,6 +8,7 @@ from manifests.monitoring.google import GoogleMonitoring, alert_policy, google_d
 from manifests.monitoring.panels import dashboards
 from manifests.monitoring.rules import rules_object
 from manifests.monitoring.scraping import pod_monitors
+from manifests.monitoring.token_check import token_check
 from models.monitoring import MonitoringSystem
 from planning import Plan
 
@@ -19,12 +20,14 @@ class MonitoringManifests:
     pod_monitors: what tells it which pods to ask.
     rules: recorded figures, and the alerts that no policy of Google looks after.
     dashboards: ConfigMaps for Grafana.
+    token_check: what asks the hub whether it still takes the token; empty without one.
     google: None unless Google collects the metrics.
     """
 
     pod_monitors: tuple[dict[str, Any], ...]
     rules: dict[str, Any]
     dashboards: tuple[dict[str, Any], ...]
+    token_check: tuple[dict[str, Any], ...]
     google: GoogleMonitoring | None
 
 
@@ -48,6 +51,7 @@ def monitoring_manifests(plan: Plan) -> MonitoringManifests | None:
         pod_monitors=pod_monitors(plan, monitoring.system),
         rules=rules_object(plan, () if channel else all_alerts),
         dashboards=tuple(grafana_config_map(plan, page) for page in pages),
+        token_check=token_check(plan),
         google=GoogleMonitoring(
             project=plan.project,
             dashboards={page.id: google_dashboard(page) for page in pages},

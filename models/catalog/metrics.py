@@ -29,6 +29,7 @@ class MetricSource(StrEnum):
     VLLM = "vllm"
     AUTOSCALER = "autoscaler"
     GATEWAY = "gateway"
+    KUBERNETES = "kubernetes"
 
 
 def _as_list(names: object) -> object:

@@ -266,6 +266,24 @@ CASES: tuple[Case, ...] = (
         ),
         None,
     ),
+    Case(
+        "TokenIsRefused",
+        "the last check failed",
+        "20m",
+        (Sample("pod_phase", "1x40", {"pod": "token-check-29-x", "phase": "Failed"}),),
+        {},
+    ),
+    Case(
+        "TokenIsRefused",
+        "the last check succeeded, and another pod failed",
+        "20m",
+        (
+            Sample("pod_phase", "0x40", {"pod": "token-check-29-x", "phase": "Failed"}),
+            Sample("pod_phase", "1x40", {"pod": "token-check-29-x", "phase": "Succeeded"}),
+            Sample("pod_phase", "1x40", {"pod": "smoke-test-x", "phase": "Failed"}),
+        ),
+        None,
+    ),
     # 4.2 USD an hour are 3,066 a month, 4.1 are 2,993; the budget is 3,000.
     Case("BudgetWillNotLast", "4.2 USD an hour", "3h", (), {}, recorded="4.2x400"),
     Case("BudgetWillNotLast", "4.1 USD an hour", "3h", (), None, recorded="4.1x400"),

@@ -32,16 +32,16 @@ def monitoring(
 def monitored(ray: str = "2.60.0", **changes: Any) -> Plan:
     """A model that keeps a replica, one that sleeps, a spot pool, and a key with a limit."""
     gateway = gateway_plan(key("search", per_minute=60), key("free"))
-    return plan(
-        models=(
+    values: dict[str, Any] = {
+        "models": (
             model(MODEL, replicas=replicas(1, 2)),
             model(SLEEPER, replicas=replicas(0, 2)),
         ),
-        pools=(pool("l4"), pool("l4", spot=True)),
-        ray=ray,
-        access=gateway.access,
-        **{"monitoring": monitoring(), **changes},
-    )
+        "pools": (pool("l4"), pool("l4", spot=True)),
+        "access": gateway.access,
+        "monitoring": monitoring(),
+    }
+    return plan(ray=ray, **{**values, **changes})
 
 
 def series(made: Plan, metric: str, suffix: Any = "", **labels: str) -> str:
