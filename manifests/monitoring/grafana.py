@@ -26,7 +26,7 @@ _SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 def grafana_config_map(plan: Plan, dashboard: Dashboard) -> dict[str, Any]:
     """The ConfigMap of one dashboard, under the label that Grafana's Helm chart looks for."""
-    metadata = monitoring_metadata(plan, f"dashboard-{dashboard.id}"[:253])
+    metadata = monitoring_metadata(plan, f"dashboard-{dashboard.id}")
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -39,7 +39,7 @@ def grafana_json(dashboard: Dashboard) -> str:
     """The dashboard in Grafana's own form, as it is imported by hand too."""
     builder = (
         DashboardBuilder(dashboard.title)
-        .uid(dashboard.id[:40])  # Grafana's own limit
+        .uid(dashboard.id)
         .tags(["ray-llm"])
         .time("now-6h", "now")
         .refresh("1m")

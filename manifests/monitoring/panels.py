@@ -3,8 +3,10 @@
 A panel is a title, a unit and queries. grafana.py and google.py draw the same panels.
 """
 
+import hashlib
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from manifests.monitoring.queries import (
     RECORDED_COST,
@@ -15,8 +17,10 @@ from manifests.monitoring.queries import (
     of_engine,
     or_zero,
 )
-from planning import ModelPlan, Plan
+from planning import HOURS_PER_MONTH, ModelPlan, Plan
 
+_LONGEST_ID: Final = 40
+_PLAIN: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 Unit = Literal["s", "reqps", "percentunit", "short", "currencyUSD"]
 
 
@@ -47,7 +51,8 @@ class Panel:
 class Dashboard:
     """One page of charts.
 
-    id: short, unique in a cluster, and the same after every update.
+    id: 40 characters at most, unique in a cluster, and the same after every update. It is a part
+        of names of Kubernetes as well.
     """
 
     id: str
@@ -61,19 +66,27 @@ def dashboards(plan: Plan) -> tuple[Dashboard, ...]:
     service = plan.service
     return (
         Dashboard(
-            id=f"{service.namespace}-{service.name}",
+            id=_page(f"{service.namespace}-{service.name}"),
             title=f"{service.name}: the whole service",
             panels=_of_service(queries, plan),
         ),
         *(
             Dashboard(
-                id=f"{service.namespace}-{service.name}-{model.name}".replace(".", "-"),
+                id=_page(f"{service.namespace}-{service.name}-{model.name}"),
                 title=f"{service.name}: {model.name}",
                 panels=_of_model(queries, model),
             )
             for model in plan.models
         ),
     )
+
+
+def _page(name: str) -> str:
+    """An id for a name: the name itself, or its beginning with a hash where Grafana takes less."""
+    if len(name) <= _LONGEST_ID and _PLAIN.fullmatch(name):
+        return name
+    readable = re.sub("[^a-z0-9]+", "-", name.lower())[: _LONGEST_ID - 9]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _of_service(queries: Queries, plan: Plan) -> tuple[Panel, ...]:
@@ -126,7 +139,7 @@ def _of_service(queries: Queries, plan: Plan) -> tuple[Panel, ...]:
             queries=(
                 Query(expression=queries.recorded(RECORDED_COST), legend="now"),
                 Query(
-                    expression=f"{queries.recorded(RECORDED_PLAN)} / 730",
+                    expression=f"{queries.recorded(RECORDED_PLAN)} / {HOURS_PER_MONTH}",
                     legend="planned: {{level}}",
                 ),
             ),

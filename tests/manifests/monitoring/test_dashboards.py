@@ -1,6 +1,7 @@
 """Every query of every dashboard finds data of a service under load, on a real Prometheus."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from planning import Plan
 from tests.manifests.monitoring.exposition import MINUTES, STEP_SECONDS, openmetrics
 from tests.manifests.monitoring.prometheus import Prometheus, running_prometheus
 from tests.manifests.monitoring.stacks import TESTED, monitored, monitoring
+from tests.manifests.plans import model
 
 # On a minute, so that the samples of a test are the same at every run of it but for the day.
 START = int(time.time()) // 86_400 * 86_400 - 7 * 86_400
@@ -82,6 +84,13 @@ def test_grafana_gets_each_query_once_and_one_source_to_choose() -> None:
         places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in drawn["panels"]]
         assert len(set(places)) == len(places)
         assert len(drawn["uid"]) <= 40
+
+
+def test_models_of_like_names_have_pages_of_their_own() -> None:
+    names = ("a.b", "a-b", "a_b", "A-b", f"{'long' * 12}-1", f"{'long' * 12}-2")
+    pages = dashboards(monitored(models=tuple(model(name) for name in names)))
+    assert len({page.id for page in pages}) == len(names) + 1
+    assert all(re.fullmatch("[a-z0-9][a-z0-9-]{0,38}[a-z0-9]", page.id) for page in pages)
 
 
 def test_google_gets_the_same_panels_of_its_own_cluster() -> None:

@@ -16,6 +16,7 @@ from localcloud.cluster.ray_environments import STANDINS, RayEnvironment
 
 # Ports that KubeRay and Ray Serve expect in every pod, by the option of
 # `ray start` that sets them. Serve's own port is mapped when Serve binds it.
+AUTOSCALER_METRIC_PORT = 44217
 RAY_PORTS = {"metrics-export-port": 8080, "dashboard-agent-listen-port": 52365}
 GCS_PORT = 6379
 HEAD_PORTS = {"port": GCS_PORT, "dashboard-port": 8265, "ray-client-server-port": 10001}
@@ -101,9 +102,13 @@ def ray_environment(
     ports = {**RAY_PORTS, **(HEAD_PORTS if is_head(pod) else {})}
     options |= {option: str(address.local(port)) for option, port in ports.items()}
     address.local(SERVE_PORT)
+    autoscaler: dict[str, str] = {}
     if is_head(pod):
         options |= {"dashboard-host": "127.0.0.1", "temp-dir": str(temp_dir)}
+        # The autoscalers of several clusters would all want this port of the machine.
+        autoscaler = {"AUTOSCALER_METRIC_PORT": str(address.local(AUTOSCALER_METRIC_PORT))}
     return {
+        **autoscaler,
         "POD_PORTS": ",".join(f"{inside}:{here}" for inside, here in address.ports.items()),
         "RAY_START_LOCAL": " ".join(f"--{k}={v}" for k, v in options.items())
         + " --disable-usage-stats --include-log-monitor=false",
