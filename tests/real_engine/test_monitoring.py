@@ -8,8 +8,6 @@ PodMonitors select the same pods and ports is tested in tests/manifests/monitori
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -98,9 +96,12 @@ def test_every_name_of_the_table_is_exported_with_its_type_and_labels(
 
 @pytest.fixture(scope="module")
 def prometheus(
-    deployment: ClusterDeployment, cluster: Cluster, plan: Plan, tmp_path_factory: Any
+    deployment: ClusterDeployment,
+    cluster: Cluster,
+    plan: Plan,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
-    folder: Path = tmp_path_factory.mktemp("prometheus")
+    folder = tmp_path_factory.mktemp("prometheus")
     scrape = [
         {
             "job_name": "ray",

@@ -14,9 +14,9 @@ from localcloud.cluster.pod_network import PodAddress
 from localcloud.cluster.ports import free_port
 from localcloud.cluster.ray_environments import STANDINS, RayEnvironment
 
+AUTOSCALER_METRIC_PORT = 44217
 # Ports that KubeRay and Ray Serve expect in every pod, by the option of
 # `ray start` that sets them. Serve's own port is mapped when Serve binds it.
-AUTOSCALER_METRIC_PORT = 44217
 RAY_PORTS = {"metrics-export-port": 8080, "dashboard-agent-listen-port": 52365}
 GCS_PORT = 6379
 HEAD_PORTS = {"port": GCS_PORT, "dashboard-port": 8265, "ray-client-server-port": 10001}
