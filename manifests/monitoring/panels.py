@@ -15,6 +15,7 @@ from manifests.monitoring.queries import (
     of_application,
     of_deployment,
     of_engine,
+    of_route,
     or_zero,
 )
 from planning import HOURS_PER_MONTH, ModelPlan, Plan
@@ -100,7 +101,18 @@ def _of_service(queries: Queries, plan: Plan) -> tuple[Panel, ...]:
     gpus, working = 'Name="GPU"', 'State="USED"'
     keys = queries.series("key_requests", 'team!~"-.*"', window="5m")
     limited = queries.series("limited_requests", window="5m")
-    gateway = Panel(
+    answered = queries.series("gateway_requests", window="5m")
+    by_gateway = Panel(
+        title="Answers of the gateway",
+        unit="reqps",
+        queries=(
+            Query(
+                expression=f"sum by (response_code_class) (rate({answered}))",
+                legend="{{response_code_class}}",
+            ),
+        ),
+    )
+    by_key = Panel(
         title="Requests by key, and those that limits refuse",
         unit="reqps",
         queries=(
@@ -169,7 +181,8 @@ def _of_service(queries: Queries, plan: Plan) -> tuple[Panel, ...]:
                 ),
             ),
         ),
-        *(() if plan.access is None or not plan.access.keys else (gateway,)),
+        *(() if plan.access is None else (by_gateway,)),
+        *(() if plan.access is None or not plan.access.keys else (by_key,)),
     )
 
 
@@ -178,6 +191,19 @@ def _of_model(queries: Queries, model: ModelPlan) -> tuple[Panel, ...]:
     asked = queries.series("requests", application, window="5m")
     latency = queries.series("latency", application, suffix="_bucket", window="5m")
     starts = queries.series("replica_starts", deployment, window="30m")
+    at_gateway = queries.series(
+        "gateway_model_requests", of_route(model), 'response_code_class!=""', window="5m"
+    )
+    by_gateway = Panel(
+        title="Answers through the gateway",
+        unit="reqps",
+        queries=(
+            Query(
+                expression=f"sum by (response_code_class) (rate({at_gateway}))",
+                legend="{{response_code_class}}",
+            ),
+        ),
+    )
     wanted = (
         (
             Query(
@@ -200,6 +226,7 @@ def _of_model(queries: Queries, model: ModelPlan) -> tuple[Panel, ...]:
             unit="s",
             queries=_quantiles(latency, "1000"),
         ),
+        *(() if queries.plan.access is None else (by_gateway,)),
         *(_of_engines(queries, model) if model.has_engine_metrics else ()),
         Panel(
             title="Replicas",

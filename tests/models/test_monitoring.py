@@ -12,7 +12,9 @@ CHANNEL = "projects/acme/notificationChannels/12"
 
 
 def problems(**keys: Any) -> list[str]:
-    return [problem.sentence for problem in read_stack("test", values([small()], **keys)).problems]
+    return [
+        problem.sentence() for problem in read_stack("test", values([small()], **keys)).problems
+    ]
 
 
 def test_the_short_form_names_the_system() -> None:

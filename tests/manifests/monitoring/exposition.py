@@ -26,7 +26,7 @@ _VALUES = {
     "State": ("USED", "AVAILABLE"),
     "NodeType": ("l4", "l4-spot"),
     "response_code_class": ("2xx", "5xx"),
-    "model": (MODEL,),
+    "model": (MODEL, SLEEPER),
     "team": ("search", "free"),
     "pod": ("token-check-1-x",),
     "phase": ("Failed",),

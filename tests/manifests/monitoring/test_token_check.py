@@ -28,7 +28,7 @@ def check(hub: str, token: Path) -> "subprocess.CompletedProcess[str]":
 def hub(status: int) -> Callable[[Handler, Seen], None]:
     def answer(handler: Handler, seen: Seen) -> None:
         gated = "gated" in seen.path
-        known = seen.headers.get("authorization") == f"Bearer {TOKEN}"
+        known = ("Authorization", f"Bearer {TOKEN}") in seen.headers.items()
         handler.send(status if gated and known else 200, b"")
 
     return answer
