@@ -43,6 +43,7 @@ def monitoring_plan(
     stated = settings.monitoring
     if stated.system is MonitoringSystem.NONE:
         return None
+    slo, alerts = settings.slo, settings.alerts
     operator = stated.system is MonitoringSystem.PROMETHEUS_OPERATOR
     cpu_pool = None if cost.cpu_pool is None else cost.cpu_pool.monthly
     others = (cpu_pool, cost.cluster_fee, cost.load_balancer)
@@ -51,9 +52,9 @@ def monitoring_plan(
         system=stated.system,
         labels=tuple(sorted(stated.labels.items())),
         prometheus_namespace=stated.namespace if operator else None,
-        first_token_seconds=settings.slo and settings.slo.time_to_first_token_seconds,
+        first_token_seconds=None if slo is None else slo.time_to_first_token_seconds,
         monthly_budget=settings.monthly_budget,
         node_usd_per_hour=tuple((pool, usd) for pool, usd in prices if usd is not None),
         other_usd_per_hour=sum(fixed, Decimal(0)) / HOURS_PER_MONTH,
-        channel=settings.alerts and settings.alerts.channel,
+        channel=None if alerts is None else alerts.channel,
     )
