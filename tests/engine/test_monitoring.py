@@ -31,6 +31,7 @@ def test_it_comes_to_a_running_service_and_goes_without_touching_it(tmp_path: Pa
         ("create", "kubernetes:monitoring.googleapis.com/v1:PodMonitoring"),
         ("create", "kubernetes:monitoring.googleapis.com/v1:Rules"),
         ("create", "kubernetes:core/v1:ConfigMap"),
+        ("create", "kubernetes:batch/v1:CronJob"),
         ("create", DASHBOARD),
     }
     deployment.must_up()
