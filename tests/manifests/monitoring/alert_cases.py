@@ -89,19 +89,16 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "ModelHasNoReplica",
-        "the only replica is gone",
-        "45m",
+        "the only replica has been gone for 21 minutes",
+        "32m",
         (Sample("replicas_healthy", "1x10 0x40", _replica("a")),),
         _OF_MODEL,
     ),
     Case(
         "ModelHasNoReplica",
-        "the only replica comes back within a cold start",
-        "45m",
-        (
-            Sample("replicas_healthy", "1x10 0x15", _replica("a")),
-            Sample("replicas_healthy", "_x25 1x30", _replica("b")),
-        ),
+        "the only replica has been gone for 19 minutes",
+        "30m",
+        (Sample("replicas_healthy", "1x10 0x40", _replica("a")),),
         None,
     ),
     Case(
@@ -213,16 +210,16 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "GpuNodeIsMissing",
-        "one has been wanted for 17 minutes",
-        "20m",
+        "one has been wanted for 16 minutes",
+        "19m",
         _pool("l4", "1x40", "0x2 1x40"),
         {"pool": "l4"},
     ),
     Case(
         "GpuNodeIsMissing",
-        "it came after 12 minutes",
-        "20m",
-        _pool("l4", "1x14 2x30", "0x2 1x12 0x30"),
+        "one has been wanted for 14 minutes",
+        "17m",
+        _pool("l4", "1x40", "0x2 1x40"),
         None,
     ),
     Case(
