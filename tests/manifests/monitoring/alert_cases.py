@@ -264,6 +264,16 @@ CASES: tuple[Case, ...] = (
         None,
     ),
     Case(
+        "KeyIsAtItsLimit",
+        "it asks 80 times a minute, and what it had saved up lets all pass",
+        "20m",
+        (
+            Sample("key_requests", "0+80x40", {"team": "search"}),
+            Sample("limited_requests", "0x40"),
+        ),
+        None,
+    ),
+    Case(
         "TokenIsRefused",
         "the last check failed",
         "20m",

@@ -1,6 +1,7 @@
 """Each alert fires when it has to, and stays quiet beside it, on the real promtool."""
 
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import yaml
 
 from localcloud.prometheus import PrometheusPrograms, prometheus_programs
 from manifests.monitoring.alerts import RUNBOOK, Alert, alerts
+from manifests.monitoring.google import alert_policy
 from manifests.monitoring.queries import RECORDED_COST, Queries
 from manifests.monitoring.rules import rule_groups
 from models.monitoring import MonitoringSystem
-from planning import Plan
+from planning import OffHoursPlan, Plan, WindowPlan
 from tests.manifests.monitoring.alert_cases import CASES, Case
-from tests.manifests.monitoring.stacks import TESTED, monitored, monitoring, series
+from tests.manifests.monitoring.stacks import MODEL, TESTED, monitored, monitoring, series
+from tests.manifests.plans import model, pool, t4_model
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -99,9 +102,9 @@ def test_each_alert_fires_and_stays_quiet_beside_it(
 
 
 def test_each_alert_has_a_case_of_both_kinds() -> None:
-    names = {alert.name for alert in alerts(monitored())}
-    assert {case.alert for case in CASES if case.about is not None} == names
-    assert {case.alert for case in CASES if case.about is None} == names
+    found = names(monitored())
+    assert {case.alert for case in CASES if case.about is not None} == found
+    assert {case.alert for case in CASES if case.about is None} == found
 
 
 @pytest.mark.parametrize("ray", TESTED)
@@ -116,12 +119,64 @@ def test_prometheus_takes_the_rules(
     assert f"{len(alerts(plan)) + 4} rules found" in said
 
 
+def names(plan: Plan) -> set[str]:
+    return {alert.name for alert in alerts(plan)}
+
+
+def test_an_alert_needs_what_it_compares() -> None:
+    everything = names(monitored())
+    without = {
+        "FirstTokenIsSlow": {"monitoring": monitoring(first_token_seconds=None)},
+        "BudgetWillNotLast": {"monitoring": monitoring(monthly_budget=None)},
+        "KeyIsAtItsLimit": {"access": None},
+        "TokenIsRefused": {"has_hugging_face_token": False},
+        "SpotNodesLeave": {"pools": (pool("l4"),)},
+    }
+    for name, changes in without.items():
+        assert names(monitored(**changes)) == everything - {name}
+
+
+def test_an_engine_without_metrics_has_no_alerts_on_them() -> None:
+    silent = (t4_model(), model(engine={"disable_log_stats": True}))
+    text = " ".join(alert.expression for alert in alerts(monitored("2.49.1", models=silent)))
+    assert "vllm" not in text
+    assert {"FirstTokenIsSlow", "KvCacheIsFull"}.isdisjoint(names(monitored(models=silent)))
+
+
+def test_a_model_that_sleeps_at_night_may_have_no_replica_then() -> None:
+    window = WindowPlan(
+        path="ray-llm:offHours",
+        sleep="0 20 * * *",
+        wake="0 7 * * *",
+        time_zone="Etc/UTC",
+        models=(MODEL,),
+    )
+    nights = OffHoursPlan(windows=(window,), hours_a_week={MODEL: Decimal(77)})
+    [alert] = [
+        alert
+        for alert in alerts(monitored(off_hours=nights))
+        if alert.name == "ModelHasNoReplica" and alert.about == {"model": MODEL}
+    ]
+    assert "queued" in alert.expression
+
+
+def test_a_policy_of_google_says_the_same_as_the_rule() -> None:
+    plan = monitored(monitoring=monitoring(MonitoringSystem.GMP, channel="projects/a/b"))
+    for alert in alerts(plan):
+        written = alert_policy(plan, alert, "projects/a/notificationChannels/1")
+        [condition] = written["conditions"]
+        language = condition["conditionPrometheusQueryLanguage"]
+        assert language["query"] == alert.expression
+        seconds = int(language["duration"].removesuffix("s"))
+        assert seconds == int(alert.lasting[:-1]) * {"m": 60, "h": 3600}[alert.lasting[-1]]
+        assert alert.runbook in written["documentation"]["content"]
+
+
 def test_each_alert_has_its_part_of_the_docs() -> None:
     text = (REPOSITORY / RUNBOOK).read_text()
     headings = {line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")}
-    names = {alert.name for alert in alerts(monitored())}
-    assert names <= headings
-    for name in names:
+    assert names(monitored()) <= headings
+    for name in names(monitored()):
         part = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
         assert "**Look at**" in part, name
         assert "**Change**" in part, name
