@@ -6,7 +6,6 @@ PodMonitors select the same pods and ports is tested in tests/manifests/monitori
 """
 
 import time
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -16,57 +15,22 @@ from localcloud.testing.running_cluster import eventually
 from manifests.monitoring.alerts import alerts
 from manifests.monitoring.panels import Dashboard, dashboards
 from manifests.monitoring.rules import rule_groups
-from manifests.monitoring.scraping import AUTOSCALER_PORT
-from models.catalog import Metric, MetricSource, exported_name, metrics, ray_releases, series_names
+from models.catalog import MetricSource, ray_releases
 from models.reading import read_stack
 from planning import Plan, make_plan
 from tests.cluster.deployed import ClusterDeployment
 from tests.cluster.running import Cluster
+from tests.cluster.scrape import EXPORT_SECONDS, assert_exported, targets
 from tests.manifests.monitoring.prometheus import Prometheus, running_prometheus
 from tests.real_engine.stacks import AWAKE, RAY, real_stack
 
 pytestmark = pytest.mark.real_engine
-
-METRICS_PORT = 8080
-# Ray's agents report every few seconds, and the local ones measure their node once a minute.
-EXPORT_SECONDS = 180
-# What a short, healthy load does not bring about.
-RARE = {"errors", "preemptions"}
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     config = {**real_stack(), "ray-llm:monitoring": "prometheus-operator"}
     return make_plan(read_stack("real", config))
-
-
-def targets(cluster: Cluster) -> list[str]:
-    """Address and port of everything that is scraped."""
-    pods = cluster.items("/api/v1/namespaces/ai/pods?labelSelector=ray.io/is-ray-node%3Dyes")
-    found = [f"{pod['status']['podIP']}:{METRICS_PORT}" for pod in pods]
-    heads = [pod for pod in pods if pod["metadata"]["labels"]["ray.io/node-type"] == "head"]
-    return found + [f"{pod['status']['podIP']}:{AUTOSCALER_PORT}" for pod in heads]
-
-
-def scraped(cluster: Cluster) -> str:
-    """All that the targets export now."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": cluster.state.proxy}))
-    texts = []
-    for target in targets(cluster):
-        with opener.open(f"http://{target}/metrics", timeout=30) as response:
-            texts.append(response.read().decode())
-    return "\n".join(texts)
-
-
-def wanted() -> dict[str, Metric]:
-    """The metrics that this stack has to export, by the name of the release."""
-    release = ray_releases()[RAY]
-    outside = (MetricSource.GATEWAY, MetricSource.KUBERNETES)
-    return {
-        str(exported_name(metric, release, release.vllm)): metric
-        for metric in metrics().values()
-        if metric.source not in outside and metric.key not in RARE
-    }
 
 
 def ask(cluster: Cluster) -> None:
@@ -76,22 +40,13 @@ def ask(cluster: Cluster) -> None:
 def test_every_name_of_the_table_is_exported_with_its_type_and_labels(
     deployment: ClusterDeployment, cluster: Cluster
 ) -> None:
-    names = wanted()
-
-    def exported() -> str | None:
-        ask(cluster)
-        text = scraped(cluster)
-        missing = [name for name in names if f"# TYPE {name} " not in text]
-        return None if missing else text
-
-    text = eventually(exported, f"each of {sorted(names)} is exported", seconds=EXPORT_SECONDS)
-    types = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE "))
-    for name, metric in names.items():
-        assert types[name] == metric.type, name
-        for series in series_names(metric, name)[:1]:
-            lines = [line for line in text.splitlines() if line.startswith(f"{series}{{")]
-            assert lines, series
-            assert all(f'{label}="' in lines[0] for label in metric.labels), lines[0]
+    sources = (
+        MetricSource.RAY,
+        MetricSource.SERVE,
+        MetricSource.VLLM,
+        MetricSource.AUTOSCALER,
+    )
+    assert_exported(cluster, ray_releases()[RAY], sources, lambda: ask(cluster))
 
 
 @pytest.fixture(scope="module")

@@ -119,6 +119,41 @@ def test_prometheus_takes_the_rules(
     assert f"{len(alerts(plan)) + 4} rules found" in said
 
 
+def test_the_recorded_cost_is_that_of_the_nodes_that_run(
+    programs: PrometheusPrograms, tmp_path: Path
+) -> None:
+    """Two nodes at 1 USD an hour, three on spot at 0.4, and 0.5 for all else."""
+    plan = monitored()
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule_groups(plan, ())))
+    cost = Queries(plan=plan).recorded(RECORDED_COST)
+    nodes = {"l4": "0x10 2x20", "l4-spot": "3x40"}
+    document = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": series(plan, "nodes_active", NodeType=pool_id), "values": values}
+                    for pool_id, values in nodes.items()
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": f"{cost} * 10",  # promtool compares floats exactly
+                        "eval_time": at,
+                        "exp_samples": [
+                            {"labels": '{service="ai/llm-serving"}', "value": usd * 10}
+                        ],
+                    }
+                    for at, usd in (("5m", 1.7), ("20m", 3.7))
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    promtool(programs, "test", "rules", tmp_path / "test.yaml")
+
+
 def names(plan: Plan) -> set[str]:
     return {alert.name for alert in alerts(plan)}
 

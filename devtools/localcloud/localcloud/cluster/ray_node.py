@@ -15,6 +15,8 @@ from localcloud.cluster.ports import free_port
 from localcloud.cluster.ray_environments import STANDINS, RayEnvironment
 
 AUTOSCALER_METRIC_PORT = 44217
+# "1" lets the nodes of clusters that are started then measure themselves.
+METRICS_VARIABLE = "RAY_LLM_LOCALCLOUD_METRICS"
 # Ports that KubeRay and Ray Serve expect in every pod, by the option of
 # `ray start` that sets them. Serve's own port is mapped when Serve binds it.
 RAY_PORTS = {"metrics-export-port": 8080, "dashboard-agent-listen-port": 52365}
@@ -126,7 +128,7 @@ def ray_environment(
         # process would report its metrics and tasks and time its event loops, and Ray Serve's
         # processes would collect their metrics ten times a second.
         "REPORTER_UPDATE_INTERVAL_MS": "60000",
-        "RAY_enable_metrics_collection": "0",
+        "RAY_enable_metrics_collection": os.environ.get(METRICS_VARIABLE, "0"),
         "RAY_task_events_report_interval_ms": "0",
         "RAY_event_stats": "0",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",
