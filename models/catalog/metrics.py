@@ -52,7 +52,7 @@ class Metric(Facts):
     labels: tuple[str, ...]
     since: str | None = None
     event: str | None = None
-    known: dict[str, Literal["run", "read"]]
+    known: dict[str, Literal["run", "read", "documented"]]
 
 
 @cache

@@ -5,7 +5,8 @@ tests:
 
     RAY_LLM_LOCALCLOUD_METRICS=1 make e2e-shared E2E_TESTS=tests/cluster/test_monitoring.py
 
-The engine is a stand-in, which counts nothing: tests/real_engine/test_monitoring.py asks a real one.
+The engine is a stand-in, which counts nothing; tests/real_engine/test_monitoring.py asks a real
+one.
 """
 
 import os
