@@ -148,8 +148,8 @@ def queue_grows_at_maximum(queries: Queries, model: ModelPlan) -> Iterator[Alert
         lasting="1m",
         severity="warning",
         about={"model": model.name},
-        summary=f"The queue of {model.name} has grown for 10 minutes, and all "
-        f"{model.replicas.max} replicas that it may have run.",
+        summary=f"The queue of {model.name} has grown for 10 minutes, and it has the most replicas "
+        f"that it may have: {model.replicas.max}.",
     )
 
 
