@@ -142,6 +142,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An adopted cluster without the name of its CPU pool.",
         "planning/checks/adopted_cluster.py",
     ),
+    _stop(
+        "alerts-channel",
+        "A channel of alerts that is no notification channel of Google Cloud, where one is needed.",
+        "planning/checks/monitoring.py",
+    ),
+    _stop(
+        "alerts-without-monitoring",
+        "A promise or a channel for alerts in a stack whose metrics nobody collects.",
+        "planning/checks/monitoring.py",
+    ),
     _warning(
         "architecture-transformers",
         "The model's class is not in the registry of the vLLM inside the chosen Ray image, and "

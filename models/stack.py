@@ -38,6 +38,7 @@ from models.catalog import (
 )
 from models.cost_allocation import CostAllocationSettings
 from models.invalid_value import InvalidValueError
+from models.monitoring import AlertSettings, MonitoringSettings, SloSettings
 from models.names import (
     GKE_POOL_NODE_LIMIT,
     Count,
@@ -527,6 +528,8 @@ class StackSettings(Settings):
     load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
     off_hours: when models sleep although their minimum is above zero.
     cost_allocation: None if nothing of the stack carries labels for its cost.
+    slo: what users may expect; None if the stack promises nothing.
+    alerts: who is told of alerts; None if they only stand in the monitoring system.
     """
 
     stack: str
@@ -542,6 +545,9 @@ class StackSettings(Settings):
     service: ServiceSettings = ServiceSettings()
     rollout: RolloutSettings = RolloutSettings()
     access: AccessSettings | None = None
+    monitoring: MonitoringSettings = MonitoringSettings()
+    slo: SloSettings | None = None
+    alerts: AlertSettings | None = None
     off_hours: tuple[OffHoursWindow, ...] = ()
     cost_allocation: CostAllocationSettings | None = None
     gpu_pools: tuple[GpuPoolSettings, ...]

@@ -9,6 +9,7 @@ from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
+from planning.monitoring import MonitoringPlan
 from planning.plan import (
     GIB,
     ClusterPlan,
@@ -56,6 +57,7 @@ __all__ = [
     "MemoryFit",
     "ModelCost",
     "ModelPlan",
+    "MonitoringPlan",
     "OffHoursPlan",
     "Plan",
     "PodResources",

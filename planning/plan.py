@@ -16,6 +16,7 @@ from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, Roll
 from models.tasks import Task
 from models.token_reference import TokenReference
 from planning.access import AccessPlan
+from planning.monitoring import MonitoringPlan
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
@@ -258,6 +259,11 @@ class ModelPlan:
         return f"/{self.name}"
 
     @property
+    def has_engine_metrics(self) -> bool:
+        """Whether its engine exports metrics through Ray: the V0 engine has none for it."""
+        return not self.v0_engine and self.engine.get("disable_log_stats") is not True
+
+    @property
     def gpus_per_replica(self) -> int:
         """GPUs that one replica takes, all on one node."""
         return self.tensor_parallel_size * self.pipeline_parallel_size
@@ -366,6 +372,7 @@ class Plan:
     off_hours: None if no model of the stack has any.
     cost_labels: of the namespace; pods_have_cost_labels: whether Ray's pods carry labels as well.
     speeds: of the models that were measured, by served name.
+    monitoring: None if nobody collects metrics.
     """
 
     stack: str
@@ -389,6 +396,7 @@ class Plan:
     cost_labels: Mapping[str, str] = field(default_factory=dict)
     pods_have_cost_labels: bool = False
     speeds: Mapping[str, SpeedPlan] = field(default_factory=dict)
+    monitoring: MonitoringPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property

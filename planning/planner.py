@@ -17,6 +17,7 @@ from planning.infrastructure.cost_labels import stack_cost_labels
 from planning.infrastructure.node_pools import pool_plans, with_nodes
 from planning.infrastructure.releases import release_plan
 from planning.model_plans import ListedPools, model_plans
+from planning.monitoring import monitoring_plan
 from planning.plan import Plan, PoolPlan, ServicePlan
 from planning.sizing.measured_speed import measured_speeds
 from planning.tried_ways import Verdict, with_tried_ways
@@ -116,6 +117,9 @@ def _decided(reading: Reading) -> _Decision:
         pods_have_cost_labels=settings.cost_allocation is not None
         and settings.cost_allocation.pods,
         speeds=speeds,
+        monitoring=monitoring_plan(
+            settings, [(pool.id, pool.node_usd_per_hour) for pool in pools], cost
+        ),
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)

@@ -44,6 +44,11 @@ _STOPS: dict[str, dict[str, Any]] = {
         }
     },
     "access-without-keys": {"ray-llm:access": {**EXTERNAL, "keys": None}},
+    "alerts-channel": {
+        "ray-llm:monitoring": "gmp",
+        "ray-llm:alerts": {"channel": "#on-call"},
+    },
+    "alerts-without-monitoring": {"ray-llm:slo": {"timeToFirstTokenSeconds": 2}},
     "canary-of": {
         "ray-llm:access": {},
         "ray-llm:models": [MODEL, {**CANARY, "canaryOf": "qwen2.5-7b"}],
