@@ -8,7 +8,7 @@ key that is kept elsewhere is `{secretManager: NAME}` throughout.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from models.access import ENCRYPTED, SHORTEST_KEY
 from models.problems import Problem
@@ -31,7 +31,7 @@ _VISIBLE_ASCII: Final = re.compile(r"[!-~]*")
 _Path = tuple[str | int, ...]
 
 
-def is_encrypted(value: object) -> bool:
+def is_encrypted(value: object) -> TypeGuard[Mapping[str, object]]:
     """Whether this is an encrypted value as a stack file writes it, `{secure: ...}`."""
     return isinstance(value, Mapping) and set(value) == {"secure"}
 
