@@ -32,15 +32,9 @@ _SAME: Final = "same"
 # A resource may have several steps; the last of these that it has is what happens to it.
 _WORST_LAST: Final = (_SAME, "import", "create", "update", "replace", "delete")
 
-# The components whose hooks say at previews what a change does (components/preview_messages.py).
-_EXPLAINING: Final = frozenset(
-    {
-        "ray-llm:index:GkeCluster",
-        "ray-llm:index:GpuNodePools",
-        "ray-llm:index:RayLlmService",
-    }
-)
 _SERVICE: Final = "kubernetes:ray.io/v1:RayService"
+# What hooks say at previews of a change has the URN of such a component
+# (components/preview_messages.py).
 _COMPONENT: Final = "ray-llm:index:"
 _OF_GOOGLE: Final = ("gcp:container/nodePool:NodePool", "gcp:container/cluster:Cluster")
 # Components only group resources, and a Stash is only in the state.
@@ -130,7 +124,7 @@ def _explanations(diagnostics: Iterable[document.Diagnostic]) -> Iterator[Explan
     for diagnostic in diagnostics:
         if diagnostic.severity not in {"info", "info#err", "warning"}:
             continue
-        if diagnostic.urn is None or diagnostic.urn.type not in _EXPLAINING:
+        if diagnostic.urn is None or not diagnostic.urn.type.startswith(_COMPONENT):
             continue
         text = without_secrets(diagnostic.message).removeprefix("warning: ").strip()
         if text:

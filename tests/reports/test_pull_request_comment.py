@@ -418,6 +418,13 @@ def test_the_worst_that_happens_to_a_resource_counts(
     assert [step.operation for step in found.steps] == ([service] if changed else [])
 
 
+@pytest.mark.parametrize("component", ["GkeCluster", "GpuNodePools", "KubeRayOperator"])
+def test_what_any_component_of_ours_says_is_in_the_comment(component: str) -> None:
+    urn = f"urn:pulumi:s::ray-llm::ray-llm:index:{component}::x"
+    said = "KubeRay 1.6.1 becomes 1.6.2."
+    assert f"- ⚠️ {said}" in said_in_comment({"severity": "warning", "message": said, "urn": urn})
+
+
 STACK_STEP = {"op": "same", "urn": "urn:pulumi:s::shop::pulumi:pulumi:Stack::shop-s"}
 
 
