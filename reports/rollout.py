@@ -85,9 +85,8 @@ SERVICE: Final[Mapping[str, Rollout]] = {
     "namespace": Rollout.SERVICE_REPLACED,
 }
 HARDENING: Final[Mapping[str, Rollout]] = {
-    "privateNodes": Rollout.NODES,
+    **{key: POOL_FIELDS[key] for key in ("privateNodes", "nodeServiceAccount")},
     "cloudNat": Rollout.AT_ONCE,
-    "nodeServiceAccount": Rollout.POOL_REPLACED,
     # Both are written into the pods of the RayCluster.
     "podSecurity": Rollout.SECOND_CLUSTER,
     "headRecovery": Rollout.SECOND_CLUSTER,

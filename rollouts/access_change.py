@@ -15,7 +15,6 @@ exposure, host, certificate, securityPolicy, maxBodyMib: as in the stack file. k
 """
 
 _NAMED = 5
-_MAY_ASK_ALL = "whoever reaches the gateway may ask every model"
 
 
 def access_sentences(old: AccessFields, new: AccessFields) -> tuple[Sentence, ...]:
@@ -102,7 +101,9 @@ def _keys(old: AccessFields, new: AccessFields) -> Iterator[Sentence]:
         yield Sentence(f"{_count(removed)} removed, and requests with it get 401.", warns=True)
     elif removed:
         yield Sentence(
-            f"{_count(removed)} removed. No key is left, so that {_MAY_ASK_ALL}.", warns=True
+            f"{_count(removed)} removed. No key is left, so that whoever reaches the gateway may "
+            "ask every model.",
+            warns=True,
         )
     for team in (team for team in after if team in before):
         was, now = before[team], after[team]

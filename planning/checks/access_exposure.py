@@ -90,27 +90,18 @@ def _bare(host: str) -> str:
 def _certificate_problems(access: AccessSettings, complete: bool) -> Iterator[Problem]:
     path, certificate = f"{_PATH}.certificate", access.certificate
     managed = use(path, MANAGED, f"use certificate: {MANAGED}, which Google makes and renews")
-    if certificate is None:
-        if complete:
+    if certificate is None or certificate in _NO_CERTIFICATE:
+        if complete or certificate:
             yield Problem(
                 path=path,
-                reason="is missing, and keys that travel the internet without TLS can be read by "
-                "everybody on their way",
+                value=certificate,
+                reason=f"is {'no certificate' if certificate else 'missing'}, and keys that travel "
+                "the internet without TLS can be read by everybody on their way",
                 remedy=f"Write {MANAGED}, or the name of a Secret of type kubernetes.io/tls in "
                 "the service's namespace",
                 rule="access-certificate",
                 candidates=(managed, _internal("use exposure: internal")),
             )
-    elif certificate in _NO_CERTIFICATE:
-        yield Problem(
-            path=path,
-            value=certificate,
-            reason="would be the name of a Secret, and there is no gateway for the internet "
-            "without TLS",
-            remedy=f"Write {MANAGED}, or use exposure: internal",
-            rule="access-certificate",
-            candidates=(managed, _internal("use exposure: internal")),
-        )
     elif len(certificate) > _NAME_LIMIT or not _SUBDOMAIN.fullmatch(certificate):
         yield Problem(
             path=path,

@@ -1,6 +1,7 @@
 """The gateway that follows from the settings: its keys, its pods, and what they cost."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,15 @@ def test_the_url_is_the_host_s_or_the_service_s() -> None:
         "keys": {"search": KEY},
     }
     assert planned([MODEL], access=external).url == "https://llm.acme.example"
+
+
+def test_a_model_s_endpoint_is_the_gateway_s_because_the_direct_way_is_closed() -> None:
+    def endpoint(**sections: Any) -> str:
+        plan = planned([MODEL], **sections)
+        return plan.endpoint(plan.models[0])
+
+    assert endpoint(access={}) == f"http://llm-serving-gateway.ai/{MODEL}/v1"
+    assert endpoint() == f"http://llm-serving-serve-svc.ai:8000/{MODEL}/v1"
 
 
 def test_the_gateway_s_pods_take_room_beside_the_head_and_the_routers() -> None:
