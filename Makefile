@@ -71,6 +71,7 @@ cluster-status: env ## print whether that cluster is up, its addresses and its m
 .PHONY: test bench bench-rollouts bench-gateway calibration ray-release vllm-configs corpus rules lint lint-workflow schema format
 test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
+	@$(LOCALCLOUD).prometheus >/dev/null
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: e2e e2e-shared e2e-alone

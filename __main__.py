@@ -11,6 +11,8 @@ from components import (
     GpuNodePoolsArgs,
     KubeRayOperator,
     KubeRayOperatorArgs,
+    Monitoring,
+    MonitoringArgs,
     OffHours,
     OffHoursArgs,
     RayLlmService,
@@ -18,7 +20,7 @@ from components import (
     StackConfig,
     export_stack_outputs,
 )
-from manifests import access_manifests, service_manifests
+from manifests import access_manifests, monitoring_manifests, service_manifests
 
 config = StackConfig.of_running_stack()
 plan = config.announced_plan()
@@ -55,6 +57,14 @@ if manifests.off_hours is not None:
     OffHours(
         "off-hours",
         OffHoursArgs(manifests=manifests.off_hours),
+        ResourceOptions(provider=cluster.provider, depends_on=[service]),
+    )
+
+monitoring = monitoring_manifests(plan)
+if monitoring is not None:
+    Monitoring(
+        "monitoring",
+        MonitoringArgs(manifests=monitoring),
         ResourceOptions(provider=cluster.provider, depends_on=[service]),
     )
 

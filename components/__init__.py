@@ -8,6 +8,7 @@ from components.gateway import Gateway, GatewayArgs
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.gpu_node_pools import GpuNodePools, GpuNodePoolsArgs
 from components.kuberay_operator import KubeRayOperator, KubeRayOperatorArgs
+from components.monitoring import Monitoring, MonitoringArgs
 from components.off_hours import OffHours, OffHoursArgs
 from components.ray_llm_service import RayLlmService, RayLlmServiceArgs
 from components.stack_config import StackConfig
@@ -22,6 +23,8 @@ __all__ = [
     "GpuNodePoolsArgs",
     "KubeRayOperator",
     "KubeRayOperatorArgs",
+    "Monitoring",
+    "MonitoringArgs",
     "OffHours",
     "OffHoursArgs",
     "RayLlmService",

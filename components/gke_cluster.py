@@ -47,6 +47,8 @@ class GkeClusterArgs:
     kuberay_addon: whether GKE runs the KubeRay operator itself.
     gateway_api: whether GKE makes load balancers of Gateway objects, as an external gateway with a
         managed certificate needs it. It is switched on in place.
+    cost_allocation: whether GKE writes namespaces and labels of pods to the billing export. It is
+        switched on in place.
     makes_cloud_nat: whether the network gets a gateway of Cloud NAT, through which private nodes
         fetch images and weights.
     node_service_account: e-mail of the CPU nodes' Google service account; by default that of the
@@ -69,6 +71,7 @@ class GkeClusterArgs:
     kuberay_addon: bool = False
     makes_cloud_nat: bool = False
     gateway_api: bool = False
+    cost_allocation: bool = False
     node_service_account: pulumi.Input[str] | None = None
 
     @classmethod
@@ -92,6 +95,7 @@ class GkeClusterArgs:
             makes_cloud_nat=cluster.makes_cloud_nat,
             kuberay_addon=plan.release.install is KubeRayInstall.GKE_ADDON,
             gateway_api=plan.access is not None and plan.access.managed_certificate,
+            cost_allocation=cluster.allocates_cost,
         )
 
 
@@ -219,6 +223,11 @@ class GkeCluster(pulumi.ComponentResource):
                     if args.gateway_api
                     else None
                 ),
+                cost_management_config=(
+                    container.ClusterCostManagementConfigArgs(enabled=True)
+                    if args.cost_allocation
+                    else None
+                ),
                 deletion_protection=args.deletion_protection,
                 remove_default_node_pool=True,
                 initial_node_count=1,
@@ -279,6 +288,7 @@ class GkeCluster(pulumi.ComponentResource):
                     boot_disk_type=plan.boot_disk_type,
                     boot_disk_gb=plan.boot_disk_gb,
                     service_account=args.node_service_account or plan.node_service_account,
+                    cost_labels=plan.cost_labels,
                 ),
                 network_config=network_config(private_nodes=plan.private_nodes),
                 upgrade_settings=container.NodePoolUpgradeSettingsArgs(

@@ -121,6 +121,7 @@ class GpuNodePools(pulumi.ComponentResource):
                             key=GPU_TYPE_TAINT, value=pool.tier.taint, effect="NO_SCHEDULE"
                         )
                     ],
+                    cost_labels=pool.cost_labels,
                 ),
                 network_config=network_config(private_nodes=pool.private_nodes),
                 # One node after the other without a spare one, because there may be neither GPUs

@@ -3,7 +3,7 @@
 Boot disk, network card, identity and hardening of a node, and the fields that Pulumi ignores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_gcp import container
@@ -26,11 +26,14 @@ def node_config(
     service_account: pulumi.Input[str] | None = None,
     guest_accelerators: Sequence[container.NodePoolNodeConfigGuestAcceleratorArgs] = (),
     taints: Sequence[container.NodePoolNodeConfigTaintArgs] = (),
+    cost_labels: Mapping[str, str],
 ) -> container.NodePoolNodeConfigArgs:
     """The node configuration of one pool.
 
     boot_disk_gb: GB; it holds images and weights.
     service_account: e-mail of the nodes' Google service account; by default GKE's own.
+    cost_labels: for Google's bill, and the same for what reads labels of Kubernetes' nodes; a
+        change of them is in place.
     """
     return container.NodePoolNodeConfigArgs(
         machine_type=machine_type,
@@ -41,6 +44,8 @@ def node_config(
         oauth_scopes=list(_OAUTH_SCOPES),
         guest_accelerators=list(guest_accelerators) or None,
         taints=list(taints) or None,
+        resource_labels=dict(cost_labels) or None,
+        labels=dict(cost_labels) or None,
         # Image streaming: a container starts before its image of 10 GB is complete. It works for
         # images in Artifact Registry and has no effect on others.
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True),

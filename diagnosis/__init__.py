@@ -4,6 +4,7 @@ This is all of diagnosis that other folders import. Only `cluster_of` imports th
 takes a third of a second. Nothing here changes anything: the client can only GET.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from diagnosis.catalogue import CATALOGUE, Diagnosis
@@ -14,6 +15,7 @@ from diagnosis.shown_values import ABSENT, NOT_SHOWN_VALUE, opened, shown_value
 from diagnosis.snapshot import EngineLoad, Part, Snapshot, Unseen
 from diagnosis.states import ModelState, model_states
 from diagnosis.unreachable import UnreachableError
+from diagnosis.usage import Period, Usage
 from planning import Plan
 
 if TYPE_CHECKING:
@@ -31,13 +33,16 @@ __all__ = [
     "Mend",
     "ModelState",
     "Part",
+    "Period",
     "Snapshot",
     "UnreachableError",
     "Unseen",
+    "Usage",
     "cluster_of",
     "diagnose",
     "model_states",
     "opened",
+    "prometheus_usage",
     "shown_value",
 ]
 
@@ -50,3 +55,18 @@ def cluster_of(plan: Plan, context: str | None = None) -> "Cluster":
     from diagnosis.observation import Cluster
 
     return Cluster(plan, context)
+
+
+def prometheus_usage(
+    plan: Plan, url: str, period: Period, matchers: Mapping[str, str] | None = None
+) -> Usage:
+    """What ran in a period, asked of a Prometheus.
+
+    matchers: labels of the stack's series besides its namespace. Raises UnreachableError if it does
+    not answer, or answers otherwise than a Prometheus.
+    """
+    from diagnosis.prometheus import Prometheus
+
+    return Prometheus(url, {"namespace": plan.service.namespace, **(matchers or {})}).usage(
+        plan, period
+    )

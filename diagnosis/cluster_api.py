@@ -137,6 +137,16 @@ def _http(config: SingleConfig) -> httpx.Client:
     return client_adapter.Client(config, client_adapter.ConnectionParams())
 
 
+def answer_at(url: str, path: str, params: Mapping[str, str], seconds: float) -> tuple[int, str]:
+    """The status and the text of what is no cluster's, as a Prometheus. Raises NotReadError."""
+    with (
+        _explained(),
+        httpx.Client(base_url=url, event_hooks={"request": [_refuse_changes]}) as http,
+    ):
+        response = http.get(path, params=dict(params), timeout=seconds)
+        return response.status_code, response.text
+
+
 def _refuse_changes(request: httpx.Request) -> None:
     if request.method != "GET":
         raise PermissionError(f"{request.method} {request.url.path}: a diagnosis changes nothing")
@@ -152,7 +162,14 @@ def _explained() -> Iterator[None]:
         raise NotReadError(
             f"the program {error.filename}, by which the kubeconfig signs in, is not installed"
         ) from None
-    except (httpx.HTTPError, ConfigError, OSError, ValueError, KeyError) as error:
+    except (
+        httpx.HTTPError,
+        httpx.InvalidURL,
+        ConfigError,
+        OSError,
+        ValueError,
+        KeyError,
+    ) as error:
         raise NotReadError(str(error) or type(error).__name__) from None
 
 

@@ -1,14 +1,17 @@
 """Looks at the service of a plan, by the caller's kubeconfig."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from diagnosis.cluster_api import ClusterApi, connect
+from diagnosis.cluster_api import ClusterApi, NotReadError, connect
 from diagnosis.gathering import Target, gather
 from diagnosis.model_log import ModelLog, model_log
-from diagnosis.snapshot import Snapshot
+from diagnosis.node_hours import usage_by_kubernetes
+from diagnosis.snapshot import Snapshot, listed
 from diagnosis.unreachable import UnreachableError
+from diagnosis.usage import Period, Usage
 from models.gke_context import gke_context
 from models.spelling import nearest
 from planning import ModelPlan, Plan
@@ -30,6 +33,18 @@ class Cluster:
     def snapshot(self) -> Snapshot:
         """What the APIs answer now. Raises UnreachableError."""
         return gather(self._api, Target.of(self._plan))
+
+    def usage(self, period: Period) -> Usage:
+        """What ran in a period, as far as it is still known. Raises UnreachableError."""
+        snapshot = self.snapshot()
+        params = {"fieldSelector": "involvedObject.kind=Node", "limit": "500"}
+        try:
+            answer = self._api.read("/api/v1/namespaces/default/events", params).content
+            events, unread = tuple(listed(answer.get("items"))), ""
+        except NotReadError as error:
+            events, unread = (), f"Events of nodes: {error}."
+        found = usage_by_kubernetes(snapshot, events, self._plan, period)
+        return replace(found, gaps=(*found.gaps, unread)) if unread else found
 
     def log(self, model: ModelPlan, since: timedelta | None = None) -> ModelLog:
         """What is written about a model. Raises UnreachableError."""

@@ -14,6 +14,10 @@ def namespace(plan: Plan) -> dict[str, Any]:
         "kind": "Namespace",
         "metadata": {
             "name": plan.service.namespace,
-            "labels": {**labels(plan, "namespace"), **namespace_labels(plan)},
+            "labels": {
+                **labels(plan, "namespace"),
+                **namespace_labels(plan),
+                **plan.cost_labels,
+            },
         },
     }

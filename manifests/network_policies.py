@@ -4,13 +4,14 @@ Ray has no authentication: whoever reaches 8265, 10001 or 6379 runs code, and wh
 asks every model. In a cluster that this program creates the policy is enforced, because it has
 GKE's Dataplane V2. What stays open by itself: the kubelet's probes and `kubectl port-forward`,
 which come from the pod's own node. Policies add up, so a Prometheus of somebody else's needs only
-one of its own.
+one of its own; that of `ray-llm:monitoring` is let in here.
 """
 
 from typing import Any, Final
 
 from manifests.gateway.service import pod_labels
 from manifests.labels import labels
+from manifests.monitoring.scraping import AUTOSCALER_PORT
 from manifests.service import Manifest
 from manifests.smoke_test.access import NAME as SMOKE_TEST
 from models.stack import KubeRayInstall
@@ -50,16 +51,23 @@ def ray_network_policy(plan: Plan) -> Manifest:
                 _rule([_operator(plan)], serve, dashboard),
                 # The API server comes this way when an `up` asks Ray Serve through it.
                 _rule([_pods({"k8s-app": "konnectivity-agent"}, "kube-system")], serve, dashboard),
-                _rule(
-                    [
-                        _pods({"app.kubernetes.io/name": "collector"}, namespace)
-                        for namespace in _COLLECTORS
-                    ],
-                    _METRICS_PORT,
-                ),
+                *_collectors(plan),
             ],
         },
     }
+
+
+def _collectors(plan: Plan) -> list[dict[str, Any]]:
+    """Who may ask for metrics: Google's collectors always, and the Prometheus of the stack."""
+    google = [
+        _pods({"app.kubernetes.io/name": "collector"}, namespace) for namespace in _COLLECTORS
+    ]
+    monitoring = plan.monitoring
+    if monitoring is None:
+        return [_rule(google, _METRICS_PORT)]
+    own = monitoring.prometheus_namespace
+    prometheus = [] if own is None else [_pods({"app.kubernetes.io/name": "prometheus"}, own)]
+    return [_rule([*google, *prometheus], _METRICS_PORT, AUTOSCALER_PORT)]
 
 
 def _operator(plan: Plan) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the pods of a service have in common: nodes, resources, ports and environment."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from planning import Plan, PodResources
@@ -15,6 +16,14 @@ def cpu_node_selector(plan: Plan) -> dict[str, Any]:
     """
     name = plan.cluster.cpu_pool.name
     return {"nodeSelector": {GKE_NODE_POOL_LABEL: name}} if name else {}
+
+
+def cost_metadata(plan: Plan, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The part of a Ray pod's template that tells its cost apart; empty unless pods have labels.
+
+    It is part of the RayClusterSpec, so that a change of it starts a second cluster.
+    """
+    return {"metadata": {"labels": dict(labels)}} if plan.pods_have_cost_labels else {}
 
 
 def requests_equal_limits(pod: PodResources) -> dict[str, Any]:

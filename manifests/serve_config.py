@@ -56,6 +56,12 @@ def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
     if model.engine.get("disable_log_stats") is True and plan.release.ray.logs_engine_metrics:
         # Ray refuses the argument while this is on, which it is unless it is written.
         config["log_engine_metrics"] = False
+    elif (
+        plan.monitoring is not None
+        and model.has_engine_metrics
+        and not plan.release.ray.logs_engine_metrics
+    ):
+        config["log_engine_metrics"] = True
     if model.v0_engine:
         # Ray passes this to the replica, to the task that makes the engine's config and, because
         # child actors inherit it, to the executor's workers. vLLM 0.10 skips its own check of the

@@ -23,6 +23,7 @@ from manifests.hugging_face_secret import SECRET_KEY, mounted_secret
 from manifests.pod_security import ray_container, ray_pod
 from manifests.pods import (
     GKE_NODE_POOL_LABEL,
+    cost_metadata,
     cpu_node_selector,
     requests_equal_limits,
     serve_env,
@@ -79,7 +80,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
             "num-gpus": str(pool.pod.gpus),
             "resources": quoted_resources({pool.id: pool.pod.gpus}),
         },
-        "template": {"spec": spec},
+        "template": {**cost_metadata(plan, pool.cost_labels), "spec": spec},
     }
 
 
@@ -114,6 +115,7 @@ def router_group(plan: Plan) -> dict[str, Any]:
             "resources": quoted_resources({group.resource: group.slots_per_pod}),
         },
         "template": {
+            **cost_metadata(plan, plan.cluster.cpu_pool.cost_labels),
             "spec": {
                 "restartPolicy": "Never",
                 **ray_pod(plan),
@@ -129,7 +131,7 @@ def router_group(plan: Plan) -> dict[str, Any]:
                         **ray_container(plan),
                     }
                 ],
-            }
+            },
         },
     }
 

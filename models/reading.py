@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_snake
 from models.access_keys import ACCESS, entries_written_out, with_hidden_keys
 from models.access_section import AccessSection, access_section
 from models.catalog import DEFAULT_RAY, ray_releases, releases_meant
+from models.monitoring import system_written_out
 from models.plain_secrets import plain_secret_problems, without_plain_secrets
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
@@ -146,6 +147,8 @@ def read_stack(
     readable = {
         key: value for key, value in ours.items() if f"{NAMESPACE}:{key}" not in secret_keys
     }
+    if "monitoring" in readable:
+        readable["monitoring"] = system_written_out(readable["monitoring"])
     project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
     sections = _sections(readable, problems)

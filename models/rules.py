@@ -142,6 +142,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An adopted cluster without the name of its CPU pool.",
         "planning/checks/adopted_cluster.py",
     ),
+    _stop(
+        "alerts-channel",
+        "A channel of alerts that is no notification channel of Google Cloud, where one is needed.",
+        "planning/checks/monitoring.py",
+    ),
+    _stop(
+        "alerts-without-monitoring",
+        "A promise or a channel for alerts in a stack whose metrics nobody collects.",
+        "planning/checks/monitoring.py",
+    ),
     _warning(
         "architecture-transformers",
         "The model's class is not in the registry of the vLLM inside the chosen Ray image, and "
@@ -562,6 +572,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A machine type that the catalogue does not know, or that does not carry the tier's GPUs.",
         "planning/infrastructure/cluster.py",
         "planning/infrastructure/node_pools.py",
+    ),
+    _warning(
+        "measurement-unreadable",
+        "A file of measured speed that cannot be read, so that the plan says nothing of speed.",
+        "planning/sizing/measured_speed.py",
     ),
     _warning(
         "memory-doubt",

@@ -36,7 +36,9 @@ from models.catalog import (
     releases_meant,
     vllm_versions,
 )
+from models.cost_allocation import CostAllocationSettings
 from models.invalid_value import InvalidValueError
+from models.monitoring import AlertSettings, MonitoringSettings, SloSettings
 from models.names import (
     GKE_POOL_NODE_LIMIT,
     Count,
@@ -278,6 +280,15 @@ class LoraSettings(Settings):
     path: Annotated[NonEmpty, AfterValidator(bucket_folder)]
 
 
+class LoadSettings(Settings):
+    """The load that a model has to carry at its busiest, for which the plan counts replicas.
+
+    output_tokens_per_second: of all its requests together.
+    """
+
+    output_tokens_per_second: Annotated[float, Field(gt=0, le=1_000_000_000, allow_inf_nan=False)]
+
+
 class ModelDeployment(Entry, ScalingSettings):
     """One model to serve: of the catalogue (`model`), or from anywhere (`source`).
 
@@ -286,6 +297,7 @@ class ModelDeployment(Entry, ScalingSettings):
     weight_gib: size of the checkpoint's tensors in GiB.
     lora: where its LoRA adapters are; None without any.
     task: what it is served for; None if that follows from the model.
+    load: what it has to carry; used only with a measurement of its speed.
     canary_of: the served name of the model of whose requests this one gets `percent`.
     engine: vLLM engine arguments by vLLM's own names.
     """
@@ -307,6 +319,7 @@ class ModelDeployment(Entry, ScalingSettings):
     check_fit: bool = True
     gated: bool | None = None
     lora: LoraSettings | None = None
+    load: LoadSettings | None = None
     canary_of: ServedName | None = None
     percent: Annotated[int, Field(ge=1, le=100)] | None = None
     engine: dict[str, JsonValue] = Field(default_factory=dict)
@@ -514,6 +527,9 @@ class StackSettings(Settings):
     accept: ids of rules whose warnings are known and accepted.
     load_factor: the replicas of a typical month, from the minimum (0) to the maximum (1).
     off_hours: when models sleep although their minimum is above zero.
+    cost_allocation: None if nothing of the stack carries labels for its cost.
+    slo: what users may expect; None if the stack promises nothing.
+    alerts: who is told of alerts; None if they only stand in the monitoring system.
     """
 
     stack: str
@@ -529,7 +545,11 @@ class StackSettings(Settings):
     service: ServiceSettings = ServiceSettings()
     rollout: RolloutSettings = RolloutSettings()
     access: AccessSettings | None = None
+    monitoring: MonitoringSettings = MonitoringSettings()
+    slo: SloSettings | None = None
+    alerts: AlertSettings | None = None
     off_hours: tuple[OffHoursWindow, ...] = ()
+    cost_allocation: CostAllocationSettings | None = None
     gpu_pools: tuple[GpuPoolSettings, ...]
     models: tuple[ModelDeployment, ...]
     quotas: Mapping[str, int] = Field(default_factory=dict)

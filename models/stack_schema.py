@@ -23,6 +23,7 @@ from models.catalog import (
     regions,
     vllm_versions,
 )
+from models.monitoring import MonitoringSettings, MonitoringSystem
 from models.reading import NAMESPACE, REQUIRED
 from models.rules import acceptable_rules
 from models.settings import Settings
@@ -112,6 +113,13 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "description": f"Encrypted, by `pulumi config set --secret {NAMESPACE}:{TOKEN_KEY}`, "
             "or where it is kept.",
             "anyOf": [_ENCRYPTED, references[TokenReference, _MODE]],
+        },
+        "monitoring": {
+            "description": "Who collects metrics; with it come dashboards and alerts.",
+            "anyOf": [
+                {"type": "string", "enum": [system.value for system in MonitoringSystem]},
+                references[MonitoringSettings, _MODE],
+            ],
         },
         "gpuPools": {
             "description": "Node pools with GPUs, each scaling from zero. Append new ones at the "

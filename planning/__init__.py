@@ -9,6 +9,7 @@ from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
+from planning.monitoring import MonitoringPlan
 from planning.plan import (
     GIB,
     ClusterPlan,
@@ -23,6 +24,7 @@ from planning.plan import (
     Replicas,
     RouterGroupPlan,
     ServicePlan,
+    SpeedPlan,
     WindowPlan,
 )
 from planning.plan_costs import (
@@ -37,6 +39,7 @@ from planning.plan_costs import (
 )
 from planning.planner import gpu_pools, make_plan
 from planning.sizing.cold_start import ColdStart, Seconds, cold_start
+from planning.sizing.measured_speed import speed_conditions
 
 __all__ = [
     "GIB",
@@ -54,6 +57,7 @@ __all__ = [
     "MemoryFit",
     "ModelCost",
     "ModelPlan",
+    "MonitoringPlan",
     "OffHoursPlan",
     "Plan",
     "PodResources",
@@ -65,6 +69,7 @@ __all__ = [
     "RouterGroupPlan",
     "Seconds",
     "ServicePlan",
+    "SpeedPlan",
     "StackCost",
     "WindowPlan",
     "cold_start",
@@ -73,4 +78,5 @@ __all__ = [
     "idle_gpus",
     "make_plan",
     "nodes_for",
+    "speed_conditions",
 ]

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
+from models.measurements import Measurement
 from models.problems import Problem
 from models.service import HeadRecoverySettings, PodSecurity
 from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
 from models.tasks import Task
 from models.token_reference import TokenReference
 from planning.access import AccessPlan
+from planning.monitoring import MonitoringPlan
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
@@ -40,6 +42,7 @@ class PoolPlan:
     node_usd_per_hour: list price of one node in this region; None if the price is not known.
     private_nodes: whether its nodes have no address of the internet; None if nothing says it.
     node_service_account: e-mail of its nodes' service account; None for the default one.
+    cost_labels: of its virtual machines and nodes, for whoever tells costs apart.
     """
 
     path: str
@@ -60,6 +63,7 @@ class PoolPlan:
     gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
     private_nodes: bool | None = None
     node_service_account: str | None = None
+    cost_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ class CpuPoolPlan:
     """The CPU node pool: Ray head, routers, KubeRay and the smoke test.
 
     name: empty if its pods may run on any node without a GPU.
-    private_nodes, node_service_account: as of a GPU pool.
+    private_nodes, node_service_account, cost_labels: as of a GPU pool.
     """
 
     name: str
@@ -78,6 +82,7 @@ class CpuPoolPlan:
     boot_disk_gb: int
     private_nodes: bool | None = None
     node_service_account: str | None = None
+    cost_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +90,7 @@ class ClusterPlan:
     """The GKE cluster to create or to adopt.
 
     makes_cloud_nat: whether its nodes need a gateway of Cloud NAT, which is then made.
+    allocates_cost: whether GKE cost allocation is on.
     """
 
     name: str
@@ -98,6 +104,7 @@ class ClusterPlan:
     subnetwork: str | None
     cpu_pool: CpuPoolPlan
     makes_cloud_nat: bool = False
+    allocates_cost: bool = False
 
     @property
     def initial_cpu_nodes_per_zone(self) -> int:
@@ -252,9 +259,32 @@ class ModelPlan:
         return f"/{self.name}"
 
     @property
+    def has_engine_metrics(self) -> bool:
+        """Whether its engine exports metrics through Ray: the V0 engine has none for it."""
+        return not self.v0_engine and self.engine.get("disable_log_stats") is not True
+
+    @property
     def gpus_per_replica(self) -> int:
         """GPUs that one replica takes, all on one node."""
         return self.tensor_parallel_size * self.pipeline_parallel_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedPlan:
+    """A measurement beside the plan of its model.
+
+    changed: what is not as it was measured, by the names of the conditions; empty if nothing is.
+    usd_per_million_tokens: output tokens at each level, by requests at once, with the replicas as
+        busy all the time; empty if the price is not known, or if something has changed.
+    load: output tokens a second that the stack file states; None if it states none.
+    replicas_at_load: how many replicas that takes at the fastest level; None without a load.
+    """
+
+    measurement: Measurement
+    changed: tuple[str, ...]
+    usd_per_million_tokens: Mapping[int, Decimal]
+    load: float | None
+    replicas_at_load: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,6 +370,9 @@ class Plan:
     access: None if the stack file says nothing of it; there is then no gateway.
     hugging_face_token: where the token is kept, if it is not in the stack file.
     off_hours: None if no model of the stack has any.
+    cost_labels: of the namespace; pods_have_cost_labels: whether Ray's pods carry labels as well.
+    speeds: of the models that were measured, by served name.
+    monitoring: None if nobody collects metrics.
     """
 
     stack: str
@@ -360,6 +393,10 @@ class Plan:
     access: AccessPlan | None = None
     hugging_face_token: TokenReference | None = None
     off_hours: OffHoursPlan | None = None
+    cost_labels: Mapping[str, str] = field(default_factory=dict)
+    pods_have_cost_labels: bool = False
+    speeds: Mapping[str, SpeedPlan] = field(default_factory=dict)
+    monitoring: MonitoringPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property

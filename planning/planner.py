@@ -13,10 +13,13 @@ from planning.checks import stack_problems
 from planning.checks.accepted_warnings import not_accepted, unused_accept_problems
 from planning.checks.contexts import StackContext
 from planning.infrastructure.cluster import HEAD, cluster_plan, router_group
+from planning.infrastructure.cost_labels import stack_cost_labels
 from planning.infrastructure.node_pools import pool_plans, with_nodes
 from planning.infrastructure.releases import release_plan
 from planning.model_plans import ListedPools, model_plans
+from planning.monitoring import monitoring_plan
 from planning.plan import Plan, PoolPlan, ServicePlan
+from planning.sizing.measured_speed import measured_speeds
 from planning.tried_ways import Verdict, with_tried_ways
 
 
@@ -57,6 +60,7 @@ def _decided(reading: Reading) -> _Decision:
     listed = ListedPools(plans=pools, complete=complete)
     models, model_problems = model_plans(reading, settings, release, listed)
     pools, routers = with_nodes(pools, models), router_group(models)
+    speeds, speed_problems = measured_speeds(reading.directory, settings, models, pools, release)
     stated = settings.access
     access = None if stated is None else access_plan(stated, settings.service.name)
     gateway = None if access is None else access.gateway
@@ -74,6 +78,7 @@ def _decided(reading: Reading) -> _Decision:
         access_complete=reading.access_complete,
     )
     problems = (*reading.problems, *problems, *release_problems, *pool_problems, *model_problems)
+    problems += speed_problems
     problems += tuple(stack_problems(stack if complete else _without_pools(stack)))
     verdict = Verdict(
         problems=(
@@ -108,6 +113,13 @@ def _decided(reading: Reading) -> _Decision:
         quota=quota,
         access=access,
         off_hours=off_hours_plan(settings, models),
+        cost_labels=stack_cost_labels(settings),
+        pods_have_cost_labels=settings.cost_allocation is not None
+        and settings.cost_allocation.pods,
+        speeds=speeds,
+        monitoring=monitoring_plan(
+            settings, [(pool.id, pool.node_usd_per_hour) for pool in pools], cost
+        ),
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)

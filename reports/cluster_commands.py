@@ -34,7 +34,7 @@ _CLEAR: Final = "\033[H\033[2J"
 
 def doctor(options: argparse.Namespace) -> int:
     """Prints the diagnosis."""
-    path, plan = _planned(options)
+    path, plan = planned(options)
     return _asked(lambda: _diagnosed(options, path, plan))
 
 
@@ -60,7 +60,7 @@ def _diagnosed(options: argparse.Namespace, path: Path, plan: Plan) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Prints the table of models, once or again and again."""
-    _, plan = _planned(options)
+    _, plan = planned(options)
     return _asked(lambda: _states(options, plan))
 
 
@@ -87,9 +87,9 @@ def _states(options: argparse.Namespace, plan: Plan) -> int:
 
 def logs(options: argparse.Namespace) -> int:
     """Prints the lines of one model."""
-    _, plan = _planned(options)
-    model = _model(plan, options.model)
-    since = _age(options.since)
+    _, plan = planned(options)
+    model = model_named(plan, options.model)
+    since = age_of(options.since)
     return _asked(lambda: _lines(options, plan, model, since))
 
 
@@ -128,7 +128,7 @@ def _asked(ask: Callable[[], int]) -> int:
         return WELL
 
 
-def _planned(options: argparse.Namespace) -> tuple[Path, Plan]:
+def planned(options: argparse.Namespace) -> tuple[Path, Plan]:
     """The stack file that is named, and its plan.
 
     Raises SourceError if none or two are named, or it has no plan: then nothing is known of what
@@ -148,7 +148,8 @@ def _planned(options: argparse.Namespace) -> tuple[Path, Plan]:
         raise SourceError(str(error)) from None
 
 
-def _model(plan: Plan, name: str) -> ModelPlan:
+def model_named(plan: Plan, name: str) -> ModelPlan:
+    """The model of that name. Raises SourceError if the stack has none."""
     known = {model.name: model for model in plan.models}
     if name not in known:
         listed = ", ".join(known)
@@ -158,7 +159,8 @@ def _model(plan: Plan, name: str) -> ModelPlan:
     return known[name]
 
 
-def _age(text: str | None) -> timedelta | None:
+def age_of(text: str | None) -> timedelta | None:
+    """An age as people write it; None for None. Raises SourceError if it is none."""
     if text is None:
         return None
     found = _AGE.fullmatch(text)

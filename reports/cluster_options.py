@@ -1,4 +1,4 @@
-"""The commands that ask a running cluster: `doctor`, `status` and `logs`, and their options."""
+"""The commands that ask a running cluster, and their options."""
 
 import argparse
 from collections.abc import Callable
@@ -50,6 +50,87 @@ def add_cluster_commands(
     logs.add_argument("--errors", action="store_true", help="only errors, with their tracebacks")
     logs.add_argument("--follow", action="store_true", help="go on with what is written next")
 
+    cost = command(
+        "cost",
+        _cost,
+        "set what a stack should cost beside what ran over a period; exit code 0 within the plan, "
+        "1 above its maximum, 2 not known",
+        "ray-llm cost --stack prod --since 24h",
+        "ray-llm cost --stack prod --since 30d --prometheus http://localhost:9090",
+    )
+    _cluster_options(cost, stack_options)
+    cost.add_argument(
+        "--since",
+        default="7d",
+        metavar="AGE",
+        help="how far the period goes back from now: 12h, 7d; 7d by default, 92d at most",
+    )
+    cost.add_argument(
+        "--prometheus",
+        metavar="URL",
+        help="ask this Prometheus, which knows the whole period, instead of the cluster",
+    )
+    cost.add_argument(
+        "--match",
+        action="append",
+        default=[],
+        metavar="LABEL=VALUE",
+        help="a label of the stack's series in Prometheus besides its namespace, such as "
+        "cluster=llm-prod; can be repeated",
+    )
+    cost.add_argument("--json", action="store_true", help="as JSON")
+
+    measure = command(
+        "measure",
+        _measure,
+        "measure how fast a deployed model is, and write what the plan shows beside it; exit code "
+        "0 written, 1 requests failed or what runs is not what is planned, 2 not known",
+        "ray-llm measure llama-70b --stack prod",
+        "OPENAI_API_KEY=... ray-llm measure llama-70b --stack prod --url https://llm.acme.example",
+    )
+    measure.add_argument("model", metavar="MODEL", help="the model's served name")
+    _cluster_options(measure, stack_options)
+    measure.add_argument(
+        "--url",
+        metavar="URL",
+        help="the address below which all models answer; an external gateway by default, else a "
+        "port that kubectl forwards to this machine",
+    )
+    measure.add_argument(
+        "--key-env",
+        default="OPENAI_API_KEY",
+        metavar="NAME",
+        help="the environment variable that holds a key of the gateway; OPENAI_API_KEY by default",
+    )
+    measure.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=30.0,
+        metavar="N",
+        help="how long each of the three levels takes, 2 to 600; 30 by default",
+    )
+    measure.add_argument(
+        "--replicas",
+        type=_replicas,
+        metavar="N",
+        help="how many replicas answer, if the cluster cannot be asked",
+    )
+    measure.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 2 <= seconds <= 600:
+        raise ValueError(text)
+    return seconds
+
+
+def _replicas(text: str) -> int:
+    replicas = int(text)
+    if not 1 <= replicas <= 1000:
+        raise ValueError(text)
+    return replicas
+
 
 def _cluster_options(
     parser: argparse.ArgumentParser, stack_options: Callable[[argparse.ArgumentParser], None]
@@ -83,3 +164,15 @@ def _logs(options: argparse.Namespace) -> int:
     from reports.cluster_commands import logs
 
     return logs(options)
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from reports.cost_command import cost
+
+    return cost(options)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from reports.measure_command import measure
+
+    return measure(options)

@@ -23,6 +23,7 @@ from planning import (
     Plan,
     PoolCost,
     PoolPlan,
+    SpeedPlan,
     idle_gpus,
 )
 
@@ -70,6 +71,34 @@ class OffHoursSummary(TypedDict):
     hoursAMonth: float
 
 
+class SpeedLevelSummary(TypedDict):
+    """What so many requests at once got; usdPerMillionTokens: of output; null if not known."""
+
+    requestsAtOnce: int
+    outputTokensPerSecond: float
+    timeToFirstTokenSeconds: list[float]
+    interTokenSeconds: list[float]
+    usdPerMillionTokens: float | None
+
+
+class SpeedSummary(TypedDict):
+    """A measured model. Of times, the median and what 95 of 100 requests are below.
+
+    measured: the day; replicas: how many answered; promptTokens, outputTokens: of a request.
+    changed: what is not as it was measured; levels: empty if anything is.
+    load, replicasAtLoad: the stated output tokens a second, and the replicas that they take.
+    """
+
+    measured: str
+    replicas: int
+    promptTokens: float
+    outputTokens: float
+    changed: list[str]
+    levels: list[SpeedLevelSummary]
+    load: float | None
+    replicasAtLoad: int | None
+
+
 class ModelSummary(TypedDict):
     """One model.
 
@@ -80,6 +109,7 @@ class ModelSummary(TypedDict):
     task, taskPath: what it is served for, and the path of such requests below the endpoint.
     endpoint: the base URL of its OpenAI API; with a gateway it needs a key and is the gateway's.
     monthlyUsd: its share of its pool.
+    speed: not there unless it was measured.
     """
 
     name: str
@@ -101,6 +131,7 @@ class ModelSummary(TypedDict):
     taskPath: str
     endpoint: str
     monthlyUsd: Amounts | None
+    speed: NotRequired[SpeedSummary]
 
 
 class PoolSummary(TypedDict):
@@ -380,6 +411,46 @@ def _summary(plan: Plan) -> PlanSummary:
 
 
 def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
+    summary = _model_without_speed(plan, model)
+    if model.name in plan.speeds:
+        summary["speed"] = _speed(plan.speeds[model.name])
+    return summary
+
+
+def _speed(speed: SpeedPlan) -> SpeedSummary:
+    measurement = speed.measurement
+    return SpeedSummary(
+        measured=measurement.measured.isoformat(),
+        replicas=measurement.replicas,
+        promptTokens=measurement.prompt_tokens,
+        outputTokens=measurement.output_tokens,
+        changed=list(speed.changed),
+        levels=[]
+        if speed.changed
+        else [
+            SpeedLevelSummary(
+                requestsAtOnce=level.requests_at_once,
+                outputTokensPerSecond=level.output_tokens_per_second,
+                timeToFirstTokenSeconds=[
+                    level.time_to_first_token.median,
+                    level.time_to_first_token.p95,
+                ],
+                interTokenSeconds=[level.inter_token.median, level.inter_token.p95],
+                usdPerMillionTokens=_usd_of(speed, level.requests_at_once),
+            )
+            for level in measurement.levels
+        ],
+        load=speed.load,
+        replicasAtLoad=speed.replicas_at_load,
+    )
+
+
+def _usd_of(speed: SpeedPlan, at_once: int) -> float | None:
+    usd = speed.usd_per_million_tokens.get(at_once)
+    return None if usd is None else _hundredths(usd)
+
+
+def _model_without_speed(plan: Plan, model: ModelPlan) -> ModelSummary:
     return ModelSummary(
         name=model.name,
         source=model.source,

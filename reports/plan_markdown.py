@@ -13,6 +13,7 @@ from reports.plan_tables import (
     price_note,
     quota_table,
 )
+from reports.speed_sentences import speed_sentences
 from reports.table import code, escape, markdown_table
 
 
@@ -34,6 +35,7 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     found = [
         *way_in_sentences(plan),
         *hardening_sentences(plan),
+        *speed_sentences(plan, with_table=not brief),
         *plan["idleGpus"],
         *(f"Warning: {text}" for text in plan["warnings"]),
     ]

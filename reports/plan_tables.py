@@ -8,6 +8,7 @@ from typing import Final
 
 from models.tasks import Task
 from reports.formatting import (
+    UNKNOWN,
     count,
     gib,
     parallelism,
@@ -39,6 +40,7 @@ def plan_tables(plan: PlanSummary) -> tuple[Table, ...]:
     return (
         models_table(plan),
         memory_table(plan),
+        *speed_tables(plan),
         pools_table(plan),
         *off_hours_tables(plan),
         cost_table(plan),
@@ -101,6 +103,41 @@ def _memory_cells(model: ModelSummary) -> tuple[str, ...]:
         f"{memory['concurrentSequences']:.0f}",
         str(model["longestContext"]),
     )
+
+
+def speed_tables(plan: PlanSummary) -> tuple[Table, ...]:
+    """The speed of each model whose measurement is that of this plan; none without one."""
+    columns = (
+        "measured speed",
+        "at once",
+        "tokens/s",
+        "first token",
+        "next token",
+        "USD a million",
+    )
+    rows = tuple(
+        Row(
+            (
+                model["name"] if number == 0 else "",
+                str(level["requestsAtOnce"]),
+                f"{level['outputTokensPerSecond']:,.0f}",
+                _spread(level["timeToFirstTokenSeconds"]),
+                _spread(level["interTokenSeconds"]),
+                UNKNOWN
+                if level["usdPerMillionTokens"] is None
+                else f"{level['usdPerMillionTokens']:,.2f}",
+            )
+        )
+        for model in plan["models"]
+        if (speed := model.get("speed"))
+        for number, level in enumerate(speed["levels"])
+    )
+    return (Table(columns=columns, right=frozenset(columns[1:]), rows=rows),) if rows else ()
+
+
+def _spread(seconds: list[float]) -> str:
+    """The median and the 95th percentile, in milliseconds."""
+    return f"{span(1000 * seconds[0], 1000 * seconds[1])} ms"
 
 
 def pools_table(plan: PlanSummary) -> Table:

@@ -7,6 +7,7 @@ from reports.access_sentences import way_in_sentences
 from reports.hardening_sentences import hardening_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import DERIVED_NOTE, QUOTA_NOTE, plan_tables, price_note
+from reports.speed_sentences import speed_sentences
 from reports.table import WIDTH, text_table
 
 
@@ -30,6 +31,7 @@ def _notes(plan: PlanSummary) -> tuple[str, ...]:
     return (
         *way_in_sentences(plan),
         *hardening_sentences(plan),
+        *speed_sentences(plan),
         *plan["idleGpus"],
         DERIVED_NOTE,
         price_note(plan["cost"]),

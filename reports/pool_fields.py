@@ -25,7 +25,13 @@ def gpu_pool_fields(pool: PoolPlan) -> PoolFields:
         "zones": list(pool.zones),
         "minNodes": pool.min_nodes,
         "maxNodes": pool.max_nodes,
+        **_cost_labels(pool),
     }
+
+
+def _cost_labels(pool: PoolPlan | CpuPoolPlan) -> PoolFields:
+    """Only if there are any, so that a stack without them has the record that it had."""
+    return {"costLabels": dict(pool.cost_labels)} if pool.cost_labels else {}
 
 
 def _of_the_cluster(pool: PoolPlan | CpuPoolPlan) -> PoolFields:
@@ -46,4 +52,5 @@ def cpu_pool_fields(pool: CpuPoolPlan, zones: Sequence[str]) -> PoolFields:
         "zones": list(zones),
         "minNodes": pool.min_nodes,
         "maxNodes": pool.max_nodes,
+        **_cost_labels(pool),
     }

@@ -23,6 +23,7 @@ PRODUCT: Final = (
     "planning",
     "rollouts",
     "diagnosis",
+    "measuring",
     "reports",
     "manifests",
     "components",

@@ -26,6 +26,13 @@ from models.catalog.machine_types import (
     machine_types,
     why_no_machine_type,
 )
+from models.catalog.metrics import (
+    Metric,
+    MetricSource,
+    exported_name,
+    metrics,
+    series_names,
+)
 from models.catalog.parsers import parser_names, usual_parser
 from models.catalog.prices import HourlyPrice, PriceList, prices
 from models.catalog.quota_metrics import (
@@ -120,6 +127,8 @@ __all__ = [
     "KubeRayRelease",
     "LlmRow",
     "MachineType",
+    "Metric",
+    "MetricSource",
     "PriceList",
     "QuantizationMethod",
     "QuantizationTakeover",
@@ -142,6 +151,7 @@ __all__ = [
     "dropped_arguments",
     "dropped_in",
     "engine_arguments",
+    "exported_name",
     "float16_refused",
     "front_end_arguments",
     "gating",
@@ -154,6 +164,7 @@ __all__ = [
     "lora_architectures",
     "machine_type",
     "machine_types",
+    "metrics",
     "metrics_counted_by_family",
     "modelopt_algorithms",
     "modelopt_file_algorithms",
@@ -181,6 +192,7 @@ __all__ = [
     "releases_meant",
     "releases_with",
     "rope_scaling_fields",
+    "series_names",
     "serving_arguments",
     "suitable_rays",
     "supported_architectures",

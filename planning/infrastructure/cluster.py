@@ -16,6 +16,7 @@ from models.spelling import nearest, nearest_of
 from models.stack import StackSettings
 from models.ways_out import WayOut, leave_out, meant, use
 from planning.infrastructure.allocatable import allocatable
+from planning.infrastructure.cost_labels import pool_cost_labels
 from planning.plan import ClusterPlan, CpuPoolPlan, ModelPlan, PodResources, RouterGroupPlan
 
 # The head runs GCS, dashboard, autoscaler and the Serve controller, and takes no replicas.
@@ -52,8 +53,10 @@ def cluster_plan(settings: StackSettings) -> tuple[ClusterPlan, tuple[Problem, .
             boot_disk_gb=_CPU_BOOT_DISK_GB,
             private_nodes=cluster.private_nodes,
             node_service_account=cluster.node_service_account,
+            cost_labels=pool_cost_labels(settings, cpu_pool.name),
         ),
         makes_cloud_nat=bool(cluster.private_nodes) and cluster.cloud_nat == "create",
+        allocates_cost=settings.cost_allocation is not None,
     )
     return plan, (*_zone_problems(settings), *_cpu_pool_problems(settings))
 

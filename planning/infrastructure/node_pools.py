@@ -21,6 +21,7 @@ from models.ways_out import WayOut, leave_out, meant, together, use
 from planning.infrastructure.allocatable import allocatable, ray_pod
 from planning.infrastructure.bin_packing import nodes_for
 from planning.infrastructure.cluster import ROUTER_GROUP_ID
+from planning.infrastructure.cost_labels import pool_cost_labels
 from planning.infrastructure.node_prices import gpu_node_price
 from planning.plan import ModelPlan, PodResources, PoolPlan
 
@@ -89,6 +90,7 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
                 gpu_driver_version=pool.gpu_driver_version,
                 private_nodes=settings.cluster.private_nodes,
                 node_service_account=settings.cluster.node_service_account,
+                cost_labels=pool_cost_labels(settings, pool.id),
             )
         )
     none_left = settings.pools_are_default and settings.gpu_pools and not plans

@@ -28,6 +28,7 @@ GROUPS = (
     "test_edits.py",
     "test_shipped_stacks.py[dev]",
     "test_service_pods.py",
+    "test_monitoring.py",
     "test_going_back.py",
     "test_recreate.py",
     "test_head_loss.py",

@@ -1,6 +1,7 @@
 """A small stand-in for Ray Serve: it answers for every model and notes what reaches it."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,10 +102,21 @@ def tell(handler: Handler, seen: Seen) -> None:
     handler.send(200, json.dumps({"path": seen.path, "model": model}).encode())
 
 
+class _Server(ThreadingHTTPServer):
+    """As many clients may come at once as they like, and go in the middle of an answer."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A socket that is closed raises one of these.
+        if not isinstance(sys.exc_info()[1], OSError | ValueError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def running_backend(answer: Answer = tell, port: int = 0) -> Iterator[Backend]:
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", port), Handler)
     backend = Backend(server.server_port, answer)
     server.RequestHandlerClass = type("BoundHandler", (Handler,), {"backend": backend})
     thread = threading.Thread(target=server.serve_forever, daemon=True)

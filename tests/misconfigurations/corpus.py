@@ -196,6 +196,7 @@ def said(case: Case, stack: Mapping[str, Any]) -> tuple[Problem, ...]:
         directory = Path(folder)
         for name, content in case.files.items():
             text = content if isinstance(content, str) else json.dumps(content)
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_text(text, "utf-8")
         try:
             plan = make_plan(_reading(stack, directory))

@@ -44,6 +44,11 @@ _STOPS: dict[str, dict[str, Any]] = {
         }
     },
     "access-without-keys": {"ray-llm:access": {**EXTERNAL, "keys": None}},
+    "alerts-channel": {
+        "ray-llm:monitoring": "gmp",
+        "ray-llm:alerts": {"channel": "#on-call"},
+    },
+    "alerts-without-monitoring": {"ray-llm:slo": {"timeToFirstTokenSeconds": 2}},
     "canary-of": {
         "ray-llm:access": {},
         "ray-llm:models": [MODEL, {**CANARY, "canaryOf": "qwen2.5-7b"}],
@@ -128,6 +133,7 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:monthlyBudget": 100_000,
     },
     "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
+    "measurement-unreadable": {"ray-llm:models": [MODEL]},
     "memory-doubt": {
         "ray-llm:versions": {"ray": "2.49.1"},
         "ray-llm:models": [{"model": "llama-3.1-8b-instruct", "gpu": "l4", "contextLength": 35840}],
@@ -210,6 +216,12 @@ _WARNED_CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+# Files beside the stack file, by the rule that judges them.
+_FILES: dict[str, dict[str, Any]] = {
+    "measurement-unreadable": {f"measurements/case/{MODEL}.yaml": {"version": 1, "levels": []}},
+}
+
+
 def examples() -> tuple[Case, ...]:
     """One case for each of these rules; its near miss is the base stack."""
     return tuple(
@@ -221,7 +233,7 @@ def examples() -> tuple[Case, ...]:
             happened="",
             stack=stack,
             before=before,
-            files={},
+            files=_FILES.get(rule, {}),
             verdict=verdict,
             rule=rule,
             change={},

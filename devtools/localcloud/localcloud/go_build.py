@@ -50,6 +50,8 @@ class GoProgram:
     ldflags: str = "-s -w"
     # Bytes that the first build writes: modules, compiled packages, the program.
     needed_bytes: int = 500_000_000
+    # Go's build tags, between commas.
+    tags: str = ""
 
 
 def module_key(modules: Sequence[Path], *more: str) -> str:
@@ -134,6 +136,8 @@ def _check_disk(go: str, folder: Path, needed: int) -> None:
 def _build(go: str, program: GoProgram, target: Path, title: str, output: TextIO) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}")
     command = [go, "build", "-v", "-trimpath", "-ldflags", program.ldflags, "-o", str(part)]
+    if program.tags:
+        command += ["-tags", program.tags]
     started = time.monotonic()
     try:
         errors = _run([*command, program.package], program.module, title, output, nice=True)

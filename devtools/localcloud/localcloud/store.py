@@ -26,11 +26,18 @@ CHECKOUT: Final = Path(__file__).parents[3]
 HOME_VARIABLE = "RAY_LLM_LOCALCLOUD"
 CACHE_VARIABLE = "RAY_LLM_LOCALCLOUD_CACHE"
 RUN_VARIABLE = "RAY_LLM_LOCALCLOUD_RUN"
+PROGRAMS_VARIABLE = "RAY_LLM_LOCALCLOUD_PROGRAMS"
 
 
 def default_home() -> Path:
     """`.localcloud` in the checkout, or what RAY_LLM_LOCALCLOUD says."""
     return Path(os.environ.get(HOME_VARIABLE) or CHECKOUT / ".localcloud").resolve()
+
+
+def programs_folder() -> Path:
+    """Where built programs and installed environments lie, which all clusters share."""
+    default = CHECKOUT / ".localcloud" / "programs"
+    return Path(os.environ.get(PROGRAMS_VARIABLE) or default).resolve()
 
 
 def home_from_environment() -> Path:

@@ -18,7 +18,7 @@ from localcloud.cluster import etcd_data, ray_environments
 from localcloud.cluster.cluster import ClusterError, Installation
 from localcloud.cluster.ray_environments import STAND_IN, RayEnvironment
 from localcloud.go_build import BuildError, GoProgram, build, module_folder, module_key
-from localcloud.store import CHECKOUT, locked
+from localcloud.store import locked, programs_folder
 
 HERE: Final = Path(__file__).parent
 KUBERNETES: Final = HERE / "go" / "kubernetes"
@@ -48,7 +48,6 @@ _PROVIDER_LDFLAGS: Final = (
 PROVIDER_PROGRAM: Final = GoProgram(
     PROVIDER, ".", "pulumi-resource-kubernetes", _PROVIDER_LDFLAGS, 2_500_000_000
 )
-PROGRAMS_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_PROGRAMS"
 # An installation holds the files twice: in uv's cache, where it is on another disk, and compiled.
 DISK_FOR_INSTALLED: Final = 2
 COMPLETE: Final = ".complete"
@@ -60,8 +59,7 @@ def installed(releases: list[str] | None = None, engine: str = STAND_IN) -> Inst
     The cluster can run these Ray releases, by default all; raises ClusterError for one that
     it does not know, as for an engine.
     """
-    default = CHECKOUT / ".localcloud" / "programs"
-    folder = Path(os.environ.get(PROGRAMS_VARIABLE) or default).resolve()
+    folder = programs_folder()
     programs = folder / module_key([KUBERNETES, KUBERAY], _LDFLAGS)
     provider = module_key([PROVIDER], _PROVIDER_LDFLAGS, (PROVIDER / "main.go").read_text())
     try:

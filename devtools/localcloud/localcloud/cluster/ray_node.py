@@ -14,6 +14,9 @@ from localcloud.cluster.pod_network import PodAddress
 from localcloud.cluster.ports import free_port
 from localcloud.cluster.ray_environments import STANDINS, RayEnvironment
 
+AUTOSCALER_METRIC_PORT = 44217
+# "1" lets the nodes of clusters that are started then measure themselves.
+METRICS_VARIABLE = "RAY_LLM_LOCALCLOUD_METRICS"
 # Ports that KubeRay and Ray Serve expect in every pod, by the option of
 # `ray start` that sets them. Serve's own port is mapped when Serve binds it.
 RAY_PORTS = {"metrics-export-port": 8080, "dashboard-agent-listen-port": 52365}
@@ -101,9 +104,13 @@ def ray_environment(
     ports = {**RAY_PORTS, **(HEAD_PORTS if is_head(pod) else {})}
     options |= {option: str(address.local(port)) for option, port in ports.items()}
     address.local(SERVE_PORT)
+    autoscaler: dict[str, str] = {}
     if is_head(pod):
         options |= {"dashboard-host": "127.0.0.1", "temp-dir": str(temp_dir)}
+        # The autoscalers of several clusters would all want this port of the machine.
+        autoscaler = {"AUTOSCALER_METRIC_PORT": str(address.local(AUTOSCALER_METRIC_PORT))}
     return {
+        **autoscaler,
         "POD_PORTS": ",".join(f"{inside}:{here}" for inside, here in address.ports.items()),
         "RAY_START_LOCAL": " ".join(f"--{k}={v}" for k, v in options.items())
         + " --disable-usage-stats --include-log-monitor=false",
@@ -121,7 +128,7 @@ def ray_environment(
         # process would report its metrics and tasks and time its event loops, and Ray Serve's
         # processes would collect their metrics ten times a second.
         "REPORTER_UPDATE_INTERVAL_MS": "60000",
-        "RAY_enable_metrics_collection": "0",
+        "RAY_enable_metrics_collection": os.environ.get(METRICS_VARIABLE, "0"),
         "RAY_task_events_report_interval_ms": "0",
         "RAY_event_stats": "0",
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",

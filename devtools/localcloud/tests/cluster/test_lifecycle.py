@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from localcloud import store
 from localcloud.cluster import etcd_data, installation, processes
 from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.cluster_state import ClusterState
@@ -153,7 +154,7 @@ def test_a_program_that_cannot_start_is_named_with_its_log(
     (programs / real.provider.name).symlink_to(real.provider)
     broken = programs / real.binaries.name / "etcd"
     broken.write_text(BROKEN)
-    monkeypatch.setenv(installation.PROGRAMS_VARIABLE, str(programs))
+    monkeypatch.setenv(store.PROGRAMS_VARIABLE, str(programs))
     started = time.monotonic()
     with pytest.raises(ClusterError, match=r"etcd ended with code 1.*no space left on device"):
         up(tmp_path, serve_port=0, dashboard_port=0)

@@ -44,6 +44,8 @@ RECORDED: Final = {
     "gcp:compute/router:Router": "routers",
     "gcp:compute/routerNat:RouterNat": "nats",
     "gcp:compute/subnetwork:Subnetwork": "subnetworks",
+    "gcp:monitoring/alertPolicy:AlertPolicy": "alertPolicies",
+    "gcp:monitoring/dashboard:Dashboard": "dashboards",
     "gcp:projects/iAMMember:IAMMember": "iamMembers",
     "gcp:projects/service:Service": "services",
     "gcp:serviceaccount/account:Account": "serviceAccounts",

@@ -28,7 +28,15 @@ GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 GATEWAY_API_VERSION: Final = "v1.4.0"
 _GATEWAY_KINDS: Final = ("gatewayclasses", "gateways", "httproutes")
 _GKE_POLICIES: Final = Path(__file__).with_name("gke_policies.yaml")
-_NAMES: Final = {MODULE: "KubeRay", GATEWAY_API: "the Gateway API"}
+_MANAGED_PROMETHEUS: Final = Path(__file__).with_name("managed_prometheus.yaml")
+PROMETHEUS_OPERATOR: Final = "github.com/prometheus-operator/prometheus-operator"
+PROMETHEUS_OPERATOR_VERSION: Final = "v0.85.0"
+_OPERATOR_KINDS: Final = ("podmonitors", "prometheusrules")
+_NAMES: Final = {
+    MODULE: "KubeRay",
+    GATEWAY_API: "the Gateway API",
+    PROMETHEUS_OPERATOR: "the Prometheus operator",
+}
 _URL: Final = re.compile(
     r"https://raw\.githubusercontent\.com/ray-project/kuberay/(?P<version>v[^/]+)"
     r"/ray-operator/(?P<path>config/crd/bases/[^/]+\.yaml)"
@@ -92,15 +100,44 @@ def kuberay_crds(cache: Path, version: str = DEFAULT_VERSION) -> list[dict[str, 
 
 def gateway_crds(cache: Path) -> list[dict[str, Any]]:
     """The CRDs that GKE installs with its Gateway API: those of the API and GKE's own policies."""
-    parsed = cache / "gateway-api" / f"{GATEWAY_API_VERSION}.json"
-    if not parsed.exists():
-        folder = _module(GATEWAY_API, GATEWAY_API_VERSION, cache) / "config/crd/standard"
-        files = [folder / f"gateway.networking.k8s.io_{name}.yaml" for name in _GATEWAY_KINDS]
-        documents = [yaml.load(file.read_text("utf-8"), yaml.CSafeLoader) for file in files]
-        write_atomically(parsed, json.dumps(documents))
-    content: list[dict[str, Any]] = json.loads(parsed.read_text(encoding="utf-8"))
+    content = _parsed(
+        GATEWAY_API,
+        GATEWAY_API_VERSION,
+        [f"config/crd/standard/gateway.networking.k8s.io_{name}.yaml" for name in _GATEWAY_KINDS],
+        cache,
+    )
     policies = yaml.safe_load(_GKE_POLICIES.read_text(encoding="utf-8"))
     return content + [_policy(kind, spec) for kind, spec in policies.items()]
+
+
+def prometheus_operator_crds(cache: Path) -> list[dict[str, Any]]:
+    """The CRDs of the Prometheus operator for what is to be collected and for rules."""
+    return _parsed(
+        PROMETHEUS_OPERATOR,
+        PROMETHEUS_OPERATOR_VERSION,
+        [
+            f"example/prometheus-operator-crd/monitoring.coreos.com_{name}.yaml"
+            for name in _OPERATOR_KINDS
+        ],
+        cache,
+    )
+
+
+def managed_prometheus_crds() -> list[dict[str, Any]]:
+    """The CRDs of Google's Managed Service for Prometheus, which new clusters have."""
+    specs = yaml.safe_load(_MANAGED_PROMETHEUS.read_text(encoding="utf-8"))
+    return [_crd("monitoring.googleapis.com", kind, spec) for kind, spec in specs.items()]
+
+
+def _parsed(module: str, version: str, paths: list[str], cache: Path) -> list[dict[str, Any]]:
+    """The documents of some files of a Go module, which are parsed once."""
+    parsed = cache / module.rsplit("/", 1)[1] / f"{version}.json"
+    if not parsed.exists():
+        folder = _module(module, version, cache)
+        documents = [yaml.load((folder / p).read_text("utf-8"), yaml.CSafeLoader) for p in paths]
+        write_atomically(parsed, json.dumps(documents))
+    content: list[dict[str, Any]] = json.loads(parsed.read_text(encoding="utf-8"))
+    return content
 
 
 def _policy(kind: str, default: dict[str, Any]) -> dict[str, Any]:
@@ -111,20 +148,25 @@ def _policy(kind: str, default: dict[str, Any]) -> dict[str, Any]:
         "properties": {key: {"type": "string"} for key in ("group", "kind", "name", "namespace")},
     }
     spec = {"type": "object", "properties": {"default": default, "targetRef": target}}
+    return _crd("networking.gke.io", kind, {**spec, "required": ["targetRef"]})
+
+
+def _crd(group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """The CRD of a namespaced kind; spec: the schema of `spec`."""
     schema = {
         "type": "object",
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": {**spec, "required": ["targetRef"]},
+            "spec": spec,
         },
     }
     version = {"name": "v1", "served": True, "storage": True}
     return {
-        "metadata": {"name": f"{kind.lower()}.networking.gke.io"},
+        "metadata": {"name": f"{kind.lower()}.{group}"},
         "spec": {
-            "group": "networking.gke.io",
+            "group": group,
             "scope": "Namespaced",
             "names": {"kind": kind, "plural": kind.lower()},
             "versions": [{**version, "schema": {"openAPIV3Schema": schema}}],

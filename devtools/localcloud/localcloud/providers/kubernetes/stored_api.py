@@ -189,6 +189,9 @@ class StoredApi:
             channel = (cluster.get("gatewayApiConfig") or {}).get("channel")
             if channel in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL"):
                 found += crds.gateway_crds(self.cache)
+            managed = (cluster.get("monitoringConfig") or {}).get("managedPrometheus") or {}
+            if cluster and managed.get("enabled", True):
+                found += crds.managed_prometheus_crds()
             self._from_store = {(d["spec"]["group"], d["spec"]["names"]["kind"]): d for d in found}
         return self._from_store
 

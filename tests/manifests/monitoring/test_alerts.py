@@ -1,0 +1,217 @@
+"""Each alert fires when it has to, and stays quiet beside it, on the real promtool."""
+
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcloud.prometheus import PrometheusPrograms, prometheus_programs
+from manifests.monitoring.alerts import RUNBOOK, Alert, alerts
+from manifests.monitoring.google import alert_policy
+from manifests.monitoring.queries import RECORDED_COST, Queries
+from manifests.monitoring.rules import rule_groups
+from models.monitoring import MonitoringSystem
+from planning import OffHoursPlan, Plan, WindowPlan
+from tests.manifests.monitoring.alert_cases import CASES, Case
+from tests.manifests.monitoring.stacks import MODEL, TESTED, monitored, monitoring, series
+from tests.manifests.plans import model, pool, t4_model
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def programs() -> PrometheusPrograms:
+    return prometheus_programs()
+
+
+def promtool(programs: PrometheusPrograms, *arguments: str | Path) -> str:
+    """What promtool says; the test fails if it finds anything wrong."""
+    done = subprocess.run(
+        [programs.promtool, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _case(plan: Plan, case: Case, firing: list[Alert]) -> dict[str, Any]:
+    """The case in promtool's form."""
+    written = [
+        {"series": series(plan, s.metric, s.suffix, **s.labels), "values": s.values}
+        for s in case.samples
+    ]
+    if case.recorded is not None:
+        cost = Queries(plan=plan).recorded(RECORDED_COST)
+        written.append({"series": cost, "values": case.recorded})
+    return {
+        "name": f"{case.alert}: {case.name}",
+        "interval": "1m",
+        "input_series": written,
+        "alert_rule_test": [
+            {
+                "eval_time": case.at,
+                "alertname": case.alert,
+                "exp_alerts": [
+                    {
+                        "exp_labels": {
+                            "severity": alert.severity,
+                            "service": "ai/llm-serving",
+                            **alert.about,
+                        },
+                        "exp_annotations": {"summary": alert.summary, "runbook": alert.runbook},
+                    }
+                    for alert in firing
+                ],
+            }
+        ],
+    }
+
+
+def _firing(plan: Plan, case: Case) -> list[Alert]:
+    return [
+        alert
+        for alert in alerts(plan)
+        if alert.name == case.alert and case.about is not None and alert.about == case.about
+    ]
+
+
+@pytest.mark.parametrize("ray", TESTED)
+def test_each_alert_fires_and_stays_quiet_beside_it(
+    programs: PrometheusPrograms, tmp_path: Path, ray: str
+) -> None:
+    """All cases in one run of promtool, because each start of it costs a second."""
+    plan = monitored(ray)
+    groups = rule_groups(plan, alerts(plan))
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(groups))
+    # Where the cost is given, nothing may record it beside.
+    without_cost = {"groups": [g for g in groups["groups"] if g["name"] == "ray-llm-alerts"]}
+    (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(without_cost))
+    for file, cases in (
+        ("rules.yaml", [case for case in CASES if case.recorded is None]),
+        ("alerts.yaml", [case for case in CASES if case.recorded is not None]),
+    ):
+        tests = [_case(plan, case, _firing(plan, case)) for case in cases]
+        for case, test in zip(cases, tests, strict=True):
+            assert bool(test["alert_rule_test"][0]["exp_alerts"]) == (case.about is not None)
+        path = tmp_path / f"test-{file}"
+        document = {"rule_files": [file], "evaluation_interval": "1m", "tests": tests}
+        path.write_text(yaml.safe_dump(document))
+        promtool(programs, "test", "rules", path)
+
+
+def test_each_alert_has_a_case_of_both_kinds() -> None:
+    found = names(monitored())
+    assert {case.alert for case in CASES if case.about is not None} == found
+    assert {case.alert for case in CASES if case.about is None} == found
+
+
+@pytest.mark.parametrize("ray", TESTED)
+@pytest.mark.parametrize("system", [MonitoringSystem.GMP, MonitoringSystem.PROMETHEUS_OPERATOR])
+def test_prometheus_takes_the_rules(
+    programs: PrometheusPrograms, tmp_path: Path, system: MonitoringSystem, ray: str
+) -> None:
+    plan = monitored(ray, monitoring=monitoring(system))
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump(rule_groups(plan, alerts(plan))))
+    said = promtool(programs, "check", "rules", path)
+    assert f"{len(alerts(plan)) + 4} rules found" in said
+
+
+def test_the_recorded_cost_is_that_of_the_nodes_that_run(
+    programs: PrometheusPrograms, tmp_path: Path
+) -> None:
+    """Two nodes at 1 USD an hour, three on spot at 0.4, and 0.5 for all else."""
+    plan = monitored()
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule_groups(plan, ())))
+    cost = Queries(plan=plan).recorded(RECORDED_COST)
+    nodes = {"l4": "0x10 2x20", "l4-spot": "3x40"}
+    document = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": series(plan, "nodes_active", NodeType=pool_id), "values": values}
+                    for pool_id, values in nodes.items()
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": f"{cost} * 10",  # promtool compares floats exactly
+                        "eval_time": at,
+                        "exp_samples": [
+                            {"labels": '{service="ai/llm-serving"}', "value": usd * 10}
+                        ],
+                    }
+                    for at, usd in (("5m", 1.7), ("20m", 3.7))
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    promtool(programs, "test", "rules", tmp_path / "test.yaml")
+
+
+def names(plan: Plan) -> set[str]:
+    return {alert.name for alert in alerts(plan)}
+
+
+def test_an_alert_needs_what_it_compares() -> None:
+    everything = names(monitored())
+    without = {
+        "FirstTokenIsSlow": {"monitoring": monitoring(first_token_seconds=None)},
+        "BudgetWillNotLast": {"monitoring": monitoring(monthly_budget=None)},
+        "KeyIsAtItsLimit": {"access": None},
+        "TokenIsRefused": {"has_hugging_face_token": False},
+        "SpotNodesLeave": {"pools": (pool("l4"),)},
+    }
+    for name, changes in without.items():
+        assert names(monitored(**changes)) == everything - {name}
+
+
+def test_an_engine_without_metrics_has_no_alerts_on_them() -> None:
+    silent = (t4_model(), model(engine={"disable_log_stats": True}))
+    text = " ".join(alert.expression for alert in alerts(monitored("2.49.1", models=silent)))
+    assert "vllm" not in text
+    assert {"FirstTokenIsSlow", "KvCacheIsFull"}.isdisjoint(names(monitored(models=silent)))
+
+
+def test_a_model_that_sleeps_at_night_may_have_no_replica_then() -> None:
+    window = WindowPlan(
+        path="ray-llm:offHours",
+        sleep="0 20 * * *",
+        wake="0 7 * * *",
+        time_zone="Etc/UTC",
+        models=(MODEL,),
+    )
+    nights = OffHoursPlan(windows=(window,), hours_a_week={MODEL: Decimal(77)})
+    [alert] = [
+        alert
+        for alert in alerts(monitored(off_hours=nights))
+        if alert.name == "ModelHasNoReplica" and alert.about == {"model": MODEL}
+    ]
+    assert "queued" in alert.expression
+
+
+def test_a_policy_of_google_says_the_same_as_the_rule() -> None:
+    plan = monitored(monitoring=monitoring(MonitoringSystem.GMP, channel="projects/a/b"))
+    for alert in alerts(plan):
+        written = alert_policy(plan, alert, "projects/a/notificationChannels/1")
+        [condition] = written["conditions"]
+        language = condition["conditionPrometheusQueryLanguage"]
+        assert language["query"] == alert.expression
+        seconds = int(language["duration"].removesuffix("s"))
+        assert seconds == int(alert.lasting[:-1]) * {"m": 60, "h": 3600}[alert.lasting[-1]]
+        assert alert.runbook in written["documentation"]["content"]
+
+
+def test_each_alert_has_its_part_of_the_docs() -> None:
+    text = (REPOSITORY / RUNBOOK).read_text()
+    headings = {line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")}
+    assert names(monitored()) <= headings
+    for name in names(monitored()):
+        part = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        assert "**Look at**" in part, name
+        assert "**Change**" in part, name
