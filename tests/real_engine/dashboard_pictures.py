@@ -25,7 +25,7 @@ _STYLE: Final = Style(
 _FORMS: Final[dict[Unit, str]] = {
     "s": "{:.3g} s",
     "reqps": "{:.3g}/s",
-    "percentunit": "{:.3%}",
+    "percentunit": "{:.2%}",
     "short": "{:.3g}",
     "currencyUSD": "${:.2f}",
 }
@@ -58,15 +58,19 @@ def draw(dashboard: Dashboard, prometheus: Prometheus, path: Path, start: int, e
 
 
 def _chart(panel: Panel, prometheus: Prometheus, start: int, end: int) -> str:
-    lines: list[tuple[str, list[tuple[float, float]]]] = []
+    lines: list[tuple[str, list[tuple[float, float | None]]]] = []
     for query in panel.queries:
         for series in prometheus.range(query.expression, start, end, STEP_SECONDS):
-            points = [
-                ((at - start) / 60, float(value))
+            values = {
+                int(at): float(value)
                 for at, value in series["values"]
                 if value not in ("NaN", "+Inf")
-            ]
-            if points:
+            }
+            if values:
+                # A line has a gap where there is nothing, as Grafana draws it.
+                points = [
+                    ((at - start) / 60, values.get(at)) for at in range(start, end, STEP_SECONDS)
+                ]
                 lines.append((_legend(query, series["metric"]), points))
     chart = pygal.XY(
         title=panel.title,
@@ -77,12 +81,13 @@ def _chart(panel: Panel, prometheus: Prometheus, start: int, end: int) -> str:
         width=_WIDTH,
         height=_HEIGHT,
         show_dots=False,
-        show_x_guides=False,
+        max_scale=6,
         legend_at_bottom=True,
-        legend_at_bottom_columns=3,
+        legend_at_bottom_columns=2,
         truncate_legend=-1,
+        allow_interruptions=True,
         # Room above a line that stands still, and the same zero in all.
-        range=(0, max((y for _, points in lines for _, y in points), default=0) * 1.1 or 1),
+        range=(0, max((y or 0 for _, points in lines for _, y in points), default=0) * 1.1 or 1),
         xrange=(0, (end - start) / 60),
         x_labels=range(0, (end - start) // 60 + 1, 2),
         x_value_formatter="{:.0f} min".format,
