@@ -7,14 +7,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lightkube import ApiError
-from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+from lightkube.resources.core_v1 import Namespace, Secret
 
 from components.cluster_access import ClusterAccess
 from components.kubernetes_client import asked, connect, server_message
 from rollouts import Absence, CertificateSecret, SeenSecret
 
-_SECRET: Final = create_namespaced_resource("", "v1", "Secret", "secrets")
-_NAMESPACE: Final = create_global_resource("", "v1", "Namespace", "namespaces")
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 
@@ -32,12 +30,12 @@ def certificate_in(access: ClusterAccess, secret: CertificateSecret) -> SeenSecr
     name, namespace = secret.name, secret.namespace
     found = _found(
         f"the Secret {namespace}/{name}",
-        lambda: client.get(_SECRET, name, namespace=namespace),
+        lambda: client.get(Secret, name, namespace=namespace),
     )
     if found is not None:
-        keys = frozenset(key for key, value in (found.get("data") or {}).items() if value)
-        return SeenSecret(type=found.get("type") or "Opaque", keys=keys)
-    there = _found(f"the namespace {namespace}", lambda: client.get(_NAMESPACE, namespace))
+        keys = frozenset(key for key, value in (found.data or {}).items() if value)
+        return SeenSecret(type=found.type or "Opaque", keys=keys)
+    there = _found(f"the namespace {namespace}", lambda: client.get(Namespace, namespace))
     return Absence.NAMESPACE if there is None else Absence.SECRET
 
 
