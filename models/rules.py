@@ -89,8 +89,9 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "access-certificate",
-        "A gateway for the internet without a certificate, or with one that is no Secret.",
+        "A gateway for the internet without a certificate, or with one that is no TLS Secret.",
         "planning/checks/access_exposure.py",
+        "rollouts/certificate_secret.py",
     ),
     _warning(
         "access-gateway-api",
