@@ -34,7 +34,7 @@ def certificate_in(access: ClusterAccess, secret: CertificateSecret) -> SeenSecr
     )
     if found is not None:
         keys = frozenset(key for key, value in (found.data or {}).items() if value)
-        return SeenSecret(type=found.type or "Opaque", keys=keys)
+        return SeenSecret(keys=keys)
     there = _found(f"the namespace {namespace}", lambda: client.get(Namespace, namespace))
     return Absence.NAMESPACE if there is None else Absence.SECRET
 

@@ -1,7 +1,8 @@
 """The Secret whose certificate the gateway serves: what is said if a cluster does not have it.
 
-Its pods mount it, so that none of them starts without it. Of a Secret that is there only the type
-and the names of its keys are known here, never a value.
+Its pods mount it, so that none of them starts without it. Of a Secret that is there only the names
+of its keys are known here, never a value. Its type does not matter to Envoy, and those who copy
+Secrets from elsewhere often write `Opaque`.
 """
 
 from dataclasses import dataclass
@@ -11,18 +12,13 @@ from typing import Final
 from models.problems import Problem
 from rollouts.sentence import Sentence, listed
 
-_TYPE: Final = "kubernetes.io/tls"
 _KEYS: Final = ("tls.crt", "tls.key")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeenSecret:
-    """A Secret that a cluster has.
+    """A Secret that a cluster has; keys: the names of those that hold something."""
 
-    type: `kubernetes.io/tls`. keys: the names of those that hold something.
-    """
-
-    type: str
     keys: frozenset[str]
 
 
@@ -83,14 +79,11 @@ class CertificateSecret:
 
     def _unusable(self, found: SeenSecret) -> Problem | None:
         missing = [key for key in _KEYS if key not in found.keys]
-        if found.type == _TYPE and not missing:
+        if not missing:
             return None
-        lack = f"of type {found.type}"
-        if found.type == _TYPE:
-            lack = f"without {listed(missing, len(_KEYS))}"
         return self._problem(
-            f"is a Secret {lack} in the namespace {self.namespace}, and the gateway needs one of "
-            f"type {_TYPE} with {listed(_KEYS, len(_KEYS))}",
+            f"is a Secret without {listed(missing, len(_KEYS))} in the namespace {self.namespace}, "
+            f"and the gateway needs {listed(_KEYS, len(_KEYS))}",
             f"Name another one, or make it anew: `kubectl delete secret {self.name} --namespace "
             f"{self.namespace}`, then {self._made_with}",
         )

@@ -32,12 +32,12 @@ def object_of(kind: str, name: str, **fields: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **fields}
 
 
-def test_of_a_secret_only_type_and_filled_keys_are_kept(server: ApiServer, tmp_path: Path) -> None:
+def test_of_a_secret_only_filled_keys_are_kept(server: ApiServer, tmp_path: Path) -> None:
     server.answers[PATH] = object_of(
         "Secret", "llm-tls", type="kubernetes.io/tls", data={"tls.crt": HIDDEN, "tls.key": ""}
     )
     seen = found(server, tmp_path)
-    assert seen == SeenSecret(type="kubernetes.io/tls", keys=frozenset({"tls.crt"}))
+    assert seen == SeenSecret(keys=frozenset({"tls.crt"}))
     assert HIDDEN not in repr(seen)
     assert [path for _, path, _ in server.asked] == [PATH]
 

@@ -62,7 +62,7 @@ def objects(deployment: Deployment, kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def add_certificate(deployment: Deployment, type_: str) -> None:
+def add_certificate(deployment: Deployment, *keys: str) -> None:
     """The Secret that the stack's owner makes."""
     (server,) = {
         key.partition("|")[0]
@@ -70,9 +70,8 @@ def add_certificate(deployment: Deployment, type_: str) -> None:
         if key.endswith("|Namespace||ai")
     }
     metadata = {"name": "llm-tls", "namespace": "ai"}
-    data = {"tls.crt": "Q0VSVA==", "tls.key": "S0VZ"}
-    secret = {"apiVersion": "v1", "kind": "Secret", "type": type_, "metadata": metadata}
-    deployment.cloud.add_object(server, {**secret, "data": data})
+    secret = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata}
+    deployment.cloud.add_object(server, {**secret, "data": dict.fromkeys(keys, "eA==")})
 
 
 def of_google(deployment: Deployment, kind: str) -> list[dict[str, Any]]:
@@ -183,13 +182,13 @@ def test_a_certificate_that_is_absent_or_no_certificate_stops_the_preview(tmp_pa
     deployment = deployed(tmp_path, INTERNAL, "search")
     deployment.must_up()
     deployment.write(config(OWN_TLS, "search"))
-    for secret, reason in (
-        (None, "llm-tls is no Secret of the namespace ai, and no pod of the gateway starts"),
-        ("Opaque", "llm-tls is a Secret of type Opaque in the namespace ai"),
-        ("kubernetes.io/tls", None),
+    for keys, reason in (
+        ((), "llm-tls is no Secret of the namespace ai, and no pod of the gateway starts"),
+        (("tls.crt",), "llm-tls is a Secret without tls.key in the namespace ai"),
+        (("tls.crt", "tls.key"), None),
     ):
-        if secret is not None:
-            add_certificate(deployment, secret)
+        if keys:
+            add_certificate(deployment, *keys)
         previewed = deployment.preview()
         said = " ".join((previewed.stdout + previewed.stderr).split())
         assert (previewed.returncode == 0) is (reason is None), said

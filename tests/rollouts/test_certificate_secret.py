@@ -13,7 +13,7 @@ BOTH = frozenset({"tls.crt", "tls.key"})
 @pytest.mark.parametrize("preview", [True, False])
 @pytest.mark.parametrize("creates", [True, False])
 def test_a_tls_secret_is_nothing_to_speak_of(preview: bool, creates: bool) -> None:
-    found = SeenSecret(type="kubernetes.io/tls", keys=BOTH | {"ca.crt"})
+    found = SeenSecret(keys=BOTH | {"ca.crt"})
     assert SECRET.judged(found, preview=preview, creates=creates) is None
 
 
@@ -46,10 +46,8 @@ def test_a_secret_is_not_asked_for_before_its_namespace_is_there(creates: bool) 
 @pytest.mark.parametrize(
     ("found", "lack"),
     [
-        (SeenSecret(type="Opaque", keys=BOTH), "of type Opaque"),
-        (SeenSecret(type="Opaque", keys=frozenset()), "of type Opaque"),
-        (SeenSecret(type="kubernetes.io/tls", keys=frozenset({"tls.crt"})), "without tls.key"),
-        (SeenSecret(type="kubernetes.io/tls", keys=frozenset()), "without tls.crt and tls.key"),
+        (SeenSecret(keys=frozenset({"tls.crt"})), "without tls.key"),
+        (SeenSecret(keys=frozenset({"password"})), "without tls.crt and tls.key"),
     ],
 )
 @pytest.mark.parametrize("creates", [True, False])
