@@ -67,7 +67,9 @@ def _gone(
     """Nodes that only events know of, with the first and the last of them."""
     found: dict[str, tuple[datetime, datetime]] = {}
     for event in events:
-        about = event.get("involvedObject") or {}
+        about = event.get("involvedObject")
+        if not isinstance(about, Mapping):
+            continue
         node = str(about.get("name") or "")
         if about.get("kind") != "Node" or not node or node in there:
             continue

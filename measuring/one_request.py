@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpx2 as httpx
 
 from measuring.errors import LoadError
+from models.problems import without_secrets
 
 _WORDS: Final = (
     "river",
@@ -70,7 +71,7 @@ async def ask(
         async with asyncio.timeout(seconds):
             sent = time.monotonic()
             async with http.stream("POST", "completions", json=body) as response:
-                if response.is_error:
+                if not response.is_success:
                     await response.aread()
                     raise _refusal(response, model)
                 began = True
@@ -78,14 +79,19 @@ async def ask(
     except TimeoutError:
         raise LoadError(f"a request was not answered within {seconds:g} s") from None
     except httpx.ConnectError as error:
-        raise LoadError(f"nothing answers at {http.base_url} ({error})") from None
+        raise LoadError(f"nothing answers at {shown(http.base_url)} ({error})") from None
     except (httpx.ReadError, httpx.RemoteProtocolError) as error:
         what = "an answer stopped in the middle" if began else "a request was cut off"
         why = str(error) or type(error).__name__
         raise LoadError(f"{what} ({why})", is_broken=True) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         why = str(error) or type(error).__name__
-        raise LoadError(f"{http.base_url} cannot be asked ({why})") from None
+        raise LoadError(f"{shown(http.base_url)} cannot be asked ({why})") from None
+
+
+def shown(url: httpx.URL) -> str:
+    """An address without what it says of a user and a password."""
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
 
 
 async def _read(response: httpx.Response, sent: float) -> Answer:
@@ -136,7 +142,12 @@ def _refusal(response: httpx.Response, model: str) -> LoadError:
         said = _said(response.json())
     except (ValueError, RecursionError):
         said = response.text
+    # Before it is cut, so that no half of a key is left.
+    _, _, key = response.request.headers.get("authorization", "").partition(" ")
+    said = without_secrets(said.replace(key, "[key]") if key else said)
     said = f": {said[:_LONGEST_TEXT]}" if said.strip() else ""
+    if response.is_redirect:
+        return LoadError(f"the server sends requests elsewhere (HTTP {code})", code=code)
     if code in _UNAUTHORIZED:
         return LoadError(f"the server does not accept the key (HTTP {code}{said})", code=code)
     if code == httpx.codes.NOT_FOUND:

@@ -84,7 +84,7 @@ def test_prices_are_those_of_the_plan() -> None:
 
 def test_an_adopted_cluster_is_told_that_it_needs_managed_prometheus() -> None:
     """A cluster of this program's own has it on."""
-    adopted = {"name": "theirs", "existing": True, "cpuPool": {"name": "default-pool"}}
+    adopted = {"name": "llm", "zones": ["us-central1-a"], "existing": True}
 
     def said(system: str, **section: Any) -> bool:
         plan = planned([small()], monitoring=system, **section)
