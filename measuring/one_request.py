@@ -32,6 +32,7 @@ _WORDS: Final = (
 )
 _DONE: Final = "[DONE]"
 _LONGEST_TEXT: Final = 300
+_MOST_TOKENS: Final = 10_000_000
 _UNAUTHORIZED: Final = (401, 403)
 
 
@@ -112,10 +113,9 @@ async def _read(response: httpx.Response, sent: float) -> Answer:
             usage = content["usage"]
     if not done:
         raise LoadError("an answer stopped in the middle (its stream has no end)", is_broken=True)
-    prompt_tokens, output_tokens = (
-        usage.get(key) for key in ("prompt_tokens", "completion_tokens")
-    )
-    if not isinstance(prompt_tokens, int) or not isinstance(output_tokens, int) or not first:
+    prompt_tokens = _tokens(usage.get("prompt_tokens"))
+    output_tokens = _tokens(usage.get("completion_tokens"))
+    if prompt_tokens is None or output_tokens is None or not first:
         raise LoadError("the server does not say how many tokens an answer has (usage)")
     return Answer(
         sent=sent,
@@ -124,6 +124,12 @@ async def _read(response: httpx.Response, sent: float) -> Answer:
         prompt_tokens=prompt_tokens,
         output_tokens=output_tokens,
     )
+
+
+def _tokens(count: Any) -> int | None:
+    """A number of tokens, at least one; None if it is none."""
+    is_number = isinstance(count, int) and not isinstance(count, bool)
+    return count if is_number and 0 < count <= _MOST_TOKENS else None
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -339,6 +339,22 @@ def test_tokens_after_the_end_of_a_level_do_not_count(server: Completions) -> No
     assert level.output_tokens_per_second <= 20.0
 
 
+@pytest.mark.parametrize("count", [10**400, -3, True, 0.5, "4", None])
+def test_a_number_of_tokens_that_is_none_ends_the_test(server: Completions, count: Any) -> None:
+    server.usage = {"prompt_tokens": 3, "completion_tokens": count}
+    load = Load(
+        base_url=f"{server.url}/chat/v1",
+        model="chat",
+        key=None,
+        words=4,
+        output_tokens=4,
+        seconds=2,
+        first_seconds=10,
+    )
+    with pytest.raises(LoadError, match="does not say how many tokens"):
+        measured_levels(load, lambda _: None)
+
+
 def test_a_server_that_never_answers_is_given_up(server: Completions) -> None:
     server.first_seconds = 30
     load = Load(
