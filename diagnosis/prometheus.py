@@ -23,6 +23,7 @@ from planning import ModelPlan, Plan
 ANSWER_SECONDS: Final = 20.0
 _MOST_SAMPLES: Final = 2000
 _SHORTEST_STEP: Final = 60
+_TOO_MANY: Final = 1_000_000
 # An application has an ingress beside its engines, whose replicas have no GPU.
 _ENGINES: Final = f'deployment=~"{MODEL_DEPLOYMENT}.*"'
 
@@ -143,7 +144,8 @@ def _sample(sample: Any) -> tuple[float, float | None]:
         moment, value = float(sample[0]), float(sample[1])
     except (TypeError, ValueError, IndexError, KeyError, OverflowError):
         return 0.0, None
-    return moment, value if math.isfinite(value) else None
+    # A number of nodes or replicas; NaN is none either.
+    return moment, value if 0 <= value < _TOO_MANY else None
 
 
 def _hours(samples: Mapping[float, float], step: int) -> float:

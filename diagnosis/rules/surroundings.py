@@ -16,9 +16,9 @@ from diagnosis.snapshot import (
     listed,
     metadata,
     moment,
-    subject,
     name,
     status,
+    subject,
 )
 from manifests import JOB_ANNOTATION
 

@@ -22,7 +22,8 @@ class Completions:
 
     refusals: (status, message) by the number of the request, the first being 0, and of all later
         ones. stops_after: from which request on streams break off in the middle.
-    silent: whether it leaves the usage out. usage: another one, instead. key: without which it answers 401.
+    silent: whether it leaves the usage out. usage: another one, instead.
+    key: without which it answers 401.
     """
 
     model: str

@@ -134,6 +134,7 @@ def test_what_is_no_prometheus_is_one_sentence(
         {"metric": 3, "values": []},
         {"metric": {"NodeType": "l4"}, "values": 4},
         {"metric": {"NodeType": "l4"}, "values": [[10**400, "1"], [1, 10**400]]},
+        {"metric": {"NodeType": "l4"}, "values": [[1, "-4"], [2, "1e308"]]},
         {"metric": {"NodeType": "l4"}, "values": [3, [1], ["a", "b"], {}, [1, "NaN"], [1, "+Inf"]]},
         {},
     ],

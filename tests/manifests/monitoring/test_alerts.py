@@ -209,6 +209,14 @@ def test_a_model_is_waited_for_longer_than_its_start_is_planned_to_take() -> Non
     assert patience(1_000_000_000) == patience(None) == "20m"
 
 
+def test_in_googles_store_a_stack_sees_its_own_cluster_alone() -> None:
+    """Its recorded cost as well: a project's stacks often have one namespace and one name."""
+    plan = monitored(monitoring=monitoring(MonitoringSystem.GMP))
+    for alert in alerts(plan):
+        selectors = alert.expression.count("{")
+        assert alert.expression.count(f'{{cluster="{plan.cluster.name}"') == selectors, alert.name
+
+
 def test_a_policy_of_google_says_the_same_as_the_rule() -> None:
     plan = monitored(monitoring=monitoring(MonitoringSystem.GMP, channel="projects/a/b"))
     for alert in alerts(plan):
