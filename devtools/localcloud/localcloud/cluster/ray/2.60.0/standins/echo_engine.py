@@ -35,6 +35,12 @@ def _counts(llm_config: Any) -> RequestCounts:
     model_id, context = llm_config.model_id, llm_config.engine_kwargs.get("max_model_len", 0)
     record = nowhere
     if llm_config.log_engine_metrics:
-        replica = serve.get_replica_context().replica_id.unique_id
-        record = RayMetrics(metrics, model_id, NEW, context, replica).record
+        record = RayMetrics(metrics, model_id, NEW, context, _replica()).record
     return RequestCounts(record, context, lambda: faults(model_id))
+
+
+def _replica() -> str:
+    try:
+        return str(serve.get_replica_context().replica_id.unique_id)
+    except serve.exceptions.RayServeException:
+        return ""
