@@ -14,6 +14,7 @@ from manifests.gateway.places import READY_PATH as GATEWAY_READY_PATH
 from manifests.gateway.service import gateway_service
 from manifests.hugging_face_secret import SECRET_NAME
 from manifests.monitoring.objects import MonitoringManifests, monitoring_manifests
+from manifests.monitoring.queries import place_labels
 from manifests.network_policies import OPERATOR_NAMESPACE
 from manifests.off_hours.cron_job import EVERY_MINUTES as OFF_HOURS_EVERY_MINUTES
 from manifests.off_hours.record import as_awake, schedule_of
@@ -77,6 +78,7 @@ __all__ = [
     "gateway_service",
     "keys_file",
     "monitoring_manifests",
+    "place_labels",
     "root_cause",
     "schedule_of",
     "serve_config_text",

@@ -575,6 +575,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/infrastructure/node_pools.py",
     ),
     _warning(
+        "managed-prometheus",
+        "Managed Prometheus on an adopted cluster, which may not have it on.",
+        "planning/checks/monitoring.py",
+    ),
+    _warning(
         "measurement-unreadable",
         "A file of measured speed that cannot be read, so that the plan says nothing of speed.",
         "planning/sizing/measured_speed.py",

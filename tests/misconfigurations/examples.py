@@ -133,6 +133,10 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:monthlyBudget": 100_000,
     },
     "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
+    "managed-prometheus": {
+        "ray-llm:cluster": {"existing": True},
+        "ray-llm:monitoring": "gmp",
+    },
     "measurement-unreadable": {"ray-llm:models": [MODEL]},
     "memory-doubt": {
         "ray-llm:versions": {"ray": "2.49.1"},
