@@ -242,6 +242,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A change that deletes the GKE cluster of a stack with `deletionProtection`.",
         "rollouts/replacement.py",
     ),
+    _warning(
+        "cold-start-timeout",
+        "A model that sleeps and of which even the fastest start takes longer than clients wait.",
+        "planning/checks/cold_start.py",
+    ),
     _stop(
         "config-json",
         "A `configFile` that cannot be read, is not JSON, or does not describe a decoder LLM.",

@@ -38,7 +38,7 @@ from planning.plan_costs import (
     StackCost,
 )
 from planning.planner import gpu_pools, make_plan
-from planning.sizing.cold_start import ColdStart, Seconds, cold_start
+from planning.sizing.cold_start import ColdStart, Seconds, cold_start, weights_place
 from planning.sizing.measured_speed import speed_conditions
 
 __all__ = [
@@ -79,4 +79,5 @@ __all__ = [
     "make_plan",
     "nodes_for",
     "speed_conditions",
+    "weights_place",
 ]

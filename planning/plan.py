@@ -15,11 +15,13 @@ from models.service import HeadRecoverySettings, PodSecurity
 from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
 from models.tasks import Task
 from models.token_reference import TokenReference
+from models.weights import WeightsPlace
 from planning.access import AccessPlan
 from planning.monitoring import MonitoringPlan
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
+REQUEST_TIMEOUT_SECONDS = 1800
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +223,7 @@ class ModelPlan:
     task_arguments: the engine arguments that this release needs for the task.
     canary_of: the served name of the model of whose requests this one gets `canary_percent`.
     checkpoint_bytes: what a node downloads of it; None if that is not known.
+    weights_place: from where a node reads its weights, unless its source is a path or a bucket.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -251,6 +254,7 @@ class ModelPlan:
     canary_of: str | None = None
     canary_percent: int = 0
     checkpoint_bytes: int | None = None
+    weights_place: WeightsPlace = WeightsPlace.HUB
     derived: frozenset[str] = frozenset()
 
     @property
@@ -326,7 +330,7 @@ class ServicePlan:
     namespace: str
     port: int = 8000
     dashboard_port: int = 8265
-    request_timeout_seconds: int = 1800
+    request_timeout_seconds: int = REQUEST_TIMEOUT_SECONDS
     pod_security: PodSecurity = PodSecurity.BASELINE
     head_recovery: HeadRecoverySettings | None = None
 

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from models.catalog import task_row
 from models.service import PodSecurity
 from models.stack import GpuDriverVersion
+from models.weights import WeightsPlace
 from planning import (
     HOURS_PER_MONTH,
     HOURS_PER_WEEK,
@@ -23,8 +24,11 @@ from planning import (
     Plan,
     PoolCost,
     PoolPlan,
+    Seconds,
     SpeedPlan,
+    cold_start,
     idle_gpus,
+    weights_place,
 )
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
@@ -61,6 +65,23 @@ class MemorySummary(TypedDict):
     kvCacheBytes: int
     kvCacheBytesPerSequence: int
     concurrentSequences: float
+
+
+class ColdStartSummary(TypedDict):
+    """Seconds of each phase from nothing to a first answer, from the least to the most.
+
+    The most is null if the size of the weights is not known. weights: until they are on the GPU, by
+    the place that they come from; weightsFrom: the place of this stack, null for a model in the
+    image. graphs: the capture of CUDA graphs. total: of all phases.
+    """
+
+    node: list[int | None]
+    image: list[int | None]
+    weights: dict[str, list[int | None]]
+    weightsFrom: str | None
+    engine: list[int | None]
+    graphs: list[int | None]
+    total: list[int | None]
 
 
 class OffHoursSummary(TypedDict):
@@ -110,6 +131,7 @@ class ModelSummary(TypedDict):
     endpoint: the base URL of its OpenAI API; with a gateway it needs a key and is the gateway's.
     monthlyUsd: its share of its pool.
     speed: not there unless it was measured.
+    coldStart: plans of earlier versions have none.
     """
 
     name: str
@@ -132,6 +154,7 @@ class ModelSummary(TypedDict):
     endpoint: str
     monthlyUsd: Amounts | None
     speed: NotRequired[SpeedSummary]
+    coldStart: NotRequired[ColdStartSummary]
 
 
 class PoolSummary(TypedDict):
@@ -412,6 +435,7 @@ def _summary(plan: Plan) -> PlanSummary:
 
 def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
     summary = _model_without_speed(plan, model)
+    summary["coldStart"] = _cold_start(plan, model)
     if model.name in plan.speeds:
         summary["speed"] = _speed(plan.speeds[model.name])
     return summary
@@ -472,6 +496,26 @@ def _model_without_speed(plan: Plan, model: ModelPlan) -> ModelSummary:
         endpoint=plan.endpoint(model),
         monthlyUsd=_usd(plan.cost.models[model.name].monthly),
     )
+
+
+def _cold_start(plan: Plan, model: ModelPlan) -> ColdStartSummary:
+    pool = plan.pool(model.pool)
+    start = cold_start(model, pool)
+    place = weights_place(model)
+    places = () if place is None else tuple(WeightsPlace)
+    return ColdStartSummary(
+        node=_seconds(start.node),
+        image=_seconds(start.image),
+        weights={other.value: _seconds(cold_start(model, pool, other).weights) for other in places},
+        weightsFrom=None if place is None else place.value,
+        engine=_seconds(start.engine),
+        graphs=_seconds(start.graphs),
+        total=_seconds(start.anew),
+    )
+
+
+def _seconds(seconds: Seconds) -> list[int | None]:
+    return [seconds.least, seconds.most]
 
 
 def _off_hours(plan: Plan, model: ModelPlan) -> OffHoursSummary | None:

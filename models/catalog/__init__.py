@@ -64,6 +64,7 @@ from models.catalog.releases import (
     suitable_rays,
 )
 from models.catalog.replacing_fields import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
+from models.catalog.start_times import PhaseTime, StartTimes, start_times
 from models.catalog.tasks import (
     TaskRow,
     generation_arguments,
@@ -129,12 +130,14 @@ __all__ = [
     "MachineType",
     "Metric",
     "MetricSource",
+    "PhaseTime",
     "PriceList",
     "QuantizationMethod",
     "QuantizationTakeover",
     "RayRelease",
     "Region",
     "Release",
+    "StartTimes",
     "TaskRow",
     "Tested",
     "VllmBehaviour",
@@ -194,6 +197,7 @@ __all__ = [
     "rope_scaling_fields",
     "series_names",
     "serving_arguments",
+    "start_times",
     "suitable_rays",
     "supported_architectures",
     "task_arguments",

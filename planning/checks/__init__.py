@@ -19,6 +19,7 @@ from planning.checks.autoscaling import downscale_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.canaries import canary_problems
+from planning.checks.cold_start import cold_start_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
 from planning.checks.engine_argument_values import engine_argument_value_problems
@@ -101,6 +102,7 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     router_capacity_problems,
     object_size_problems,
     off_hours_problems,
+    cold_start_problems,
     gateway_size_problems,
     monitoring_problems,
     quota_problems,

@@ -132,6 +132,11 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:cluster": {"zones": ["asia-east1-a"]},
         "ray-llm:monthlyBudget": 100_000,
     },
+    "cold-start-timeout": {
+        "ray-llm:gpuPools": ["a100-80gb-x2"],
+        "ray-llm:huggingFaceToken": SECURE,
+        "ray-llm:models": [{"model": "llama-3.3-70b-instruct", "replicas": {"min": 0, "max": 1}}],
+    },
     "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
     "measurement-unreadable": {"ray-llm:models": [MODEL]},
     "memory-doubt": {
