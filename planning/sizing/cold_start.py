@@ -120,7 +120,8 @@ def _weights(model: ModelPlan, place: WeightsPlace | None) -> tuple[Seconds, Sec
         return _NOTHING, _at(size, "load")
     if place is WeightsPlace.DISK:
         return _NOTHING, _at(size, "disk")
-    return _at(size, place.value), _at(size, "load")
+    way = _at(size, "bucket" if place is WeightsPlace.BUCKET else "hub")
+    return way, _at(size, "load")
 
 
 def _phase(name: Literal["node", "image", "process", "compile", "graphs"]) -> Seconds:
