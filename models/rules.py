@@ -1047,6 +1047,21 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/sizing/precision.py",
     ),
     _stop(
+        "weights-place",
+        "A model whose weights are to come from a bucket or a disk that the stack does not name.",
+        "planning/checks/weights.py",
+    ),
+    _warning(
+        "weights-region",
+        "A bucket of weights that does not lie where the nodes are.",
+        "planning/checks/weights.py",
+    ),
+    _stop(
+        "weights-source",
+        "A place of weights for a model whose source is a bucket or a path itself.",
+        "planning/checks/weights.py",
+    ),
+    _stop(
         "wrong-type",
         "A value of the wrong type: a text for a number, a list for a mapping.",
         "models/access_section.py",

@@ -9,9 +9,11 @@ from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
+from planning.infrastructure.weights import MOUNT, SIDECAR_CPU, SIDECAR_MEMORY_GIB
 from planning.monitoring import MonitoringPlan
 from planning.plan import (
     GIB,
+    BucketPlan,
     ClusterPlan,
     CpuPoolPlan,
     MemoryFit,
@@ -25,6 +27,8 @@ from planning.plan import (
     RouterGroupPlan,
     ServicePlan,
     SpeedPlan,
+    StoredModel,
+    WeightsPlan,
     WindowPlan,
 )
 from planning.plan_costs import (
@@ -45,7 +49,11 @@ __all__ = [
     "GIB",
     "HOURS_PER_MONTH",
     "HOURS_PER_WEEK",
+    "MOUNT",
+    "SIDECAR_CPU",
+    "SIDECAR_MEMORY_GIB",
     "AccessPlan",
+    "BucketPlan",
     "ClusterPlan",
     "ColdStart",
     "CpuPoolCost",
@@ -71,6 +79,8 @@ __all__ = [
     "ServicePlan",
     "SpeedPlan",
     "StackCost",
+    "StoredModel",
+    "WeightsPlan",
     "WindowPlan",
     "cold_start",
     "cpu_nodes",

@@ -224,6 +224,7 @@ class ModelPlan:
     canary_of: the served name of the model of whose requests this one gets `canary_percent`.
     checkpoint_bytes: what a node downloads of it; None if that is not known.
     weights_place: from where a node reads its weights, unless its source is a path or a bucket.
+    weights_path: where they lie in the container; None if they are downloaded.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -255,6 +256,7 @@ class ModelPlan:
     canary_percent: int = 0
     checkpoint_bytes: int | None = None
     weights_place: WeightsPlace = WeightsPlace.HUB
+    weights_path: str | None = None
     derived: frozenset[str] = frozenset()
 
     @property
@@ -368,6 +370,51 @@ class ReleasePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredModel:
+    """A repository of the hub, kept in a bucket or on a disk.
+
+    source, revision: of the hub. folder: where it lies, from the root of what is mounted.
+    size_bytes: of its weights; None if that is not known.
+    any_format: whether weights in formats that vLLM passes over by default are kept too.
+    """
+
+    source: str
+    revision: str
+    folder: str
+    size_bytes: int | None = None
+    any_format: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketPlan:
+    """A bucket with weights.
+
+    name, folder: `gs://NAME/FOLDER`; the folder is empty if it is the bucket's root.
+    location: of the bucket. existing: whether somebody else made it.
+    deletes_weights: whether the bucket goes with the stack although there is something in it.
+    """
+
+    name: str
+    folder: str
+    location: str
+    existing: bool
+    deletes_weights: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsPlan:
+    """Weights that nodes read from a bucket or a disk instead of downloading them.
+
+    bucket, claim: one of both; a claim is of a disk.
+    models: what has to lie there.
+    """
+
+    bucket: BucketPlan | None = None
+    claim: str | None = None
+    models: tuple[StoredModel, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything that will be deployed for one stack, decided.
 
@@ -377,6 +424,7 @@ class Plan:
     cost_labels: of the namespace; pods_have_cost_labels: whether Ray's pods carry labels as well.
     speeds: of the models that were measured, by served name.
     monitoring: None if nobody collects metrics.
+    weights: None if every node downloads weights from the hub.
     """
 
     stack: str
@@ -401,6 +449,7 @@ class Plan:
     pods_have_cost_labels: bool = False
     speeds: Mapping[str, SpeedPlan] = field(default_factory=dict)
     monitoring: MonitoringPlan | None = None
+    weights: WeightsPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property

@@ -4,6 +4,7 @@ Facts are data, in YAML files next to these modules, each with its date and sour
 the functions load one file each, once, into frozen models.
 """
 
+from models.catalog.bucket_locations import BucketLocations, bucket_locations
 from models.catalog.engine_argument_history import (
     DroppedArgument,
     added_in,
@@ -119,6 +120,7 @@ __all__ = [
     "USUAL_BOOT_DISK",
     "ArgumentNeed",
     "BootDisk",
+    "BucketLocations",
     "DroppedArgument",
     "EngineArgument",
     "Gating",
@@ -148,6 +150,7 @@ __all__ = [
     "argument_needs",
     "arguments_by_memory",
     "behaviour_rows",
+    "bucket_locations",
     "closed_values",
     "compressed_tensors_schemes",
     "disk_quotas",

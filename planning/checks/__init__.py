@@ -54,6 +54,7 @@ from planning.checks.speculative_decoding import (
 from planning.checks.tool_calls import tool_call_problems
 from planning.checks.unchecked_weights import unchecked_weight_problems
 from planning.checks.unseen_quantization import unseen_quantization_problems
+from planning.checks.weights import weights_problems
 
 # A model entry before it is placed. After a value that the others cannot read they are left out.
 ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
@@ -103,6 +104,7 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     object_size_problems,
     off_hours_problems,
     cold_start_problems,
+    weights_problems,
     gateway_size_problems,
     monitoring_problems,
     quota_problems,
