@@ -16,12 +16,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from manifests.weights.script.exit_codes import HOPELESS
 from manifests.weights.script.folder import KeptFolder, matches
 from manifests.weights.script.hub import HubFile, fetched, listed
 from manifests.weights.script.settings import Repository, Settings, settings_of
 
-HOPELESS: Final = 42
-"""The exit code after which nothing is tried again."""
 _ATTEMPTS: Final = 5
 
 _DoneT = TypeVar("_DoneT")

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from manifests.weights.script.exit_codes import HOPELESS
 from manifests.weights.script.folder import RECORD
 from manifests.weights.script.hub import kept_paths
-from manifests.weights.script.main import HOPELESS
 from manifests.weights.script_files import COMMAND, FOLDER, script_files
 from tests.manifests.weights.hub_server import COMMIT, LARGE, Hub, serving
 
