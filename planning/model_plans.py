@@ -13,7 +13,7 @@ from models.weights import WeightsPlace
 from planning.checks import entry_problems, placed_problems
 from planning.checks.contexts import EntryContext, PlacedContext
 from planning.infrastructure.pool_price import PoolChoice
-from planning.infrastructure.weights import weights_path, weights_place
+from planning.infrastructure.weights import mounted_folder, weights_path, weights_place
 from planning.placement.cheapest_pool import Placement, placement_of
 from planning.placement.joint_placement import PlacedModel, jointly
 from planning.placement.other_pools import Offer
@@ -115,6 +115,7 @@ def _spec(
         has_hugging_face_token=settings.has_hugging_face_token,
         checkpoint=checkpoint,
         release=release,
+        mounted=mounted_folder(settings),
     )
     problems += (*contradictions, *entry_problems(context))
     unusable = any(RULES[problem.rule].unusable for problem in problems)

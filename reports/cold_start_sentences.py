@@ -1,4 +1,4 @@
-"""What a plan says of cold starts besides the table, in sentences."""
+"""What a plan says of cold starts and of the place of weights, in sentences."""
 
 from typing import Final
 
@@ -31,6 +31,25 @@ def cold_start_sentences(plan: PlanSummary) -> tuple[str, ...]:
     return (
         f"The first request after sleep may wait for more than the {client} s after which OpenAI's "
         f"clients give up and ask again: {named}. The model starts all the same.",
+    )
+
+
+def weights_sentences(plan: PlanSummary) -> tuple[str, ...]:
+    """Where weights lie that do not come from the hub, and how they get there."""
+    found = plan.get("weights")
+    if found is None:
+        return ()
+    count = len(found["models"])
+    what = f"{count} model{'' if count == 1 else 's'} ({found['bytes'] / 1e9:,.0f} GB)"
+    if found["disk"] is not None:
+        return (
+            f"Nodes read {what} from the disk of the claim {found['disk']}, which nobody fills "
+            "here.",
+        )
+    made = "the stack makes it" if found["creates"] else "it is there"
+    return (
+        f"Nodes read {what} from {found['bucket']} in {found['location']} ({made}); a Job fetches "
+        "from the hub what it does not hold.",
     )
 
 

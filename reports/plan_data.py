@@ -26,6 +26,7 @@ from planning import (
     PoolPlan,
     Seconds,
     SpeedPlan,
+    WeightsPlan,
     cold_start,
     idle_gpus,
     weights_place,
@@ -285,11 +286,27 @@ class HardeningSummary(TypedDict, total=False):
     headRecovery: str
 
 
+class WeightsSummary(TypedDict):
+    """Where weights lie that nodes do not download from the hub.
+
+    bucket: its URL, with its location; disk: a PersistentVolumeClaim. One of both is null.
+    creates: whether the stack makes the bucket. bytes: of all weights in it, as far as known.
+    """
+
+    bucket: str | None
+    location: str | None
+    creates: bool
+    disk: str | None
+    models: list[str]
+    bytes: int
+
+
 class PlanSummary(TypedDict):
     """The plan of one stack.
 
     version: see VERSION; warnings: one sentence each; access: not there without a gateway;
     hardening: not there if all of it is at its default.
+    weights: not there if they come from the hub.
     """
 
     version: int
@@ -307,6 +324,7 @@ class PlanSummary(TypedDict):
     warnings: list[str]
     access: NotRequired[AccessSummary]
     hardening: NotRequired[HardeningSummary]
+    weights: NotRequired[WeightsSummary]
 
 
 def plan_summary(plan: Plan) -> PlanSummary:
@@ -316,6 +334,8 @@ def plan_summary(plan: Plan) -> PlanSummary:
         summary["access"] = _access(plan, plan.access)
     if hardening := _hardening(plan):
         summary["hardening"] = hardening
+    if plan.weights is not None:
+        summary["weights"] = _weights(plan.weights)
     if plan.cost.load_balancer is not None:
         summary["cost"]["loadBalancer"] = _amounts(plan.cost.load_balancer)
     return summary
@@ -334,6 +354,18 @@ def _hardening(plan: Plan) -> HardeningSummary:
     if service.head_recovery is not None:
         found["headRecovery"] = service.head_recovery.redis
     return found
+
+
+def _weights(weights: WeightsPlan) -> WeightsSummary:
+    bucket = weights.bucket
+    return WeightsSummary(
+        bucket=None if bucket is None else f"gs://{bucket.name}/{bucket.folder}".rstrip("/"),
+        location=None if bucket is None else bucket.location,
+        creates=bucket is not None and not bucket.existing,
+        disk=weights.claim,
+        models=[f"{model.source} ({model.revision})" for model in weights.models],
+        bytes=sum(model.size_bytes or 0 for model in weights.models),
+    )
 
 
 def _access(plan: Plan, access: AccessPlan) -> AccessSummary:

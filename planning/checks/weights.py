@@ -63,14 +63,11 @@ def _far_away(context: StackContext) -> Iterable[Problem]:
         reason=f"is not {region} alone, where the nodes are: each new node reads its weights "
         f"{'out of several regions' if inside else 'from another region'}, for {least:.2f} to "
         f"{most:.2f} USD a GiB{_of_largest(context, price)}, and more slowly",
-        remedy="Have the weights in the region of the nodes",
+        remedy=f"Copy the weights to a bucket in {region}",
         rule="weights-region",
-        candidates=(
-            *(() if stated.existing else (leave_out(path, f"leave it out, which means {region}"),)),
-            outside(f"copy the weights to a bucket in {region}")
-            if stated.existing
-            else use(path, region),
-        ),
+        candidates=()
+        if stated.existing
+        else (leave_out(path, f"leave it out, which means {region}"), use(path, region)),
     )
 
 

@@ -27,6 +27,11 @@ def weights_place(deployment: ModelDeployment, settings: StackSettings) -> Weigh
     return deployment.weights or settings.weights.place
 
 
+def mounted_folder(settings: StackSettings) -> str | None:
+    """The folder in which the containers find the bucket or the disk; None without one."""
+    return None if settings.weights.place is WeightsPlace.HUB else MOUNT
+
+
 def is_of_hub(source: str) -> bool:
     """Whether a source is a repository of the hub, not a path or a bucket."""
     return not source.startswith(_ELSEWHERE)

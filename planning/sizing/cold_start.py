@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from models.catalog import start_times
 from models.weights import WeightsPlace
+from planning.infrastructure.weights import MOUNT
 from planning.plan import ModelPlan, PoolPlan
 
 
@@ -104,6 +105,8 @@ def cold_start(model: ModelPlan, pool: PoolPlan, place: WeightsPlace | None = No
 
 def weights_place(model: ModelPlan) -> WeightsPlace | None:
     """From where a node reads the weights of a model; None if they are in the image."""
+    if model.source.startswith(f"{MOUNT}/"):
+        return model.weights_place
     if model.source.startswith(_IN_IMAGE):
         return None
     return WeightsPlace.BUCKET if model.source.startswith(_IN_BUCKET) else model.weights_place
