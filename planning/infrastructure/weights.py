@@ -19,6 +19,15 @@ SIDECAR_MEMORY_GIB: Final = 0.5
 its default of memory."""
 
 _USUAL_REVISION: Final = "main"
+# Values of load_format with which vLLM reads safetensors alone, if there are any.
+_OF_SAFETENSORS: Final = (
+    None,
+    "auto",
+    "hf",
+    "safetensors",
+    "fastsafetensors",
+    "runai_streamer",
+)
 _ELSEWHERE: Final = ("/", ".", "~", "file:", "gs://", "s3://")
 
 
@@ -45,13 +54,14 @@ def stored_model(
     engine: vLLM's arguments, of which `revision` counts.
     """
     revision = str(engine.get("revision") or _USUAL_REVISION)
-    formats = ("load_format", "config_format", "tokenizer_mode")
+    loads_tensors = engine.get("load_format") in _OF_SAFETENSORS
+    usual = all(engine.get(name) in (None, "auto") for name in ("config_format", "tokenizer_mode"))
     return StoredModel(
         source=source,
         revision=revision,
         folder=f"{source}/{revision.replace('/', '--')}",
         size_bytes=size_bytes,
-        any_format=any(engine.get(name) not in (None, "auto") for name in formats),
+        any_format=not (loads_tensors and usual),
     )
 
 

@@ -13,6 +13,7 @@ from planning.infrastructure.weights import (
     SIDECAR_CPU,
     SIDECAR_MEMORY_GIB,
     beside_the_sidecar,
+    stored_model,
 )
 from reports.plan_data import plan_summary
 from reports.plan_text import plan_text
@@ -138,6 +139,21 @@ def test_each_revision_has_a_folder_of_its_own_and_equal_ones_share_it() -> None
     ]
     assert plan.weights.bucket is not None
     assert (plan.weights.bucket.name, plan.weights.bucket.folder) == ("acme-weights", "llms")
+
+
+@pytest.mark.parametrize(
+    ("engine", "any_format"),
+    [
+        ({}, False),
+        ({"load_format": "safetensors"}, False),
+        ({"load_format": "pt"}, True),
+        ({"tokenizer_mode": "mistral"}, True),
+    ],
+)
+def test_other_formats_are_kept_only_for_engines_that_read_them(
+    engine: dict[str, Any], any_format: bool
+) -> None:
+    assert stored_model("acme/any", engine).any_format is any_format
 
 
 def test_a_path_below_the_mount_is_no_path_in_the_image() -> None:
