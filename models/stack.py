@@ -38,6 +38,7 @@ from models.catalog import (
 )
 from models.cost_allocation import CostAllocationSettings
 from models.invalid_value import InvalidValueError
+from models.mirror import mirror_folder
 from models.monitoring import AlertSettings, MonitoringSettings, SloSettings
 from models.names import (
     GKE_POOL_NODE_LIMIT,
@@ -381,12 +382,15 @@ class Versions(Settings):
 
     image: the user's own image; it must hold this Ray and, unless `vllm` says otherwise, the vLLM
     of this release.
+    mirror: a folder of a registry that holds copies of all images and of KubeRay's chart, each
+    under its own name; None for where they are published.
     """
 
     ray: Annotated[NonEmpty, _release(ray_releases, DEFAULT_RAY)] = DEFAULT_RAY
     kuberay: Annotated[NonEmpty, _release(kuberay_releases, DEFAULT_KUBERAY)] = DEFAULT_KUBERAY
     vllm: Annotated[NonEmpty | None, _release(vllm_versions)] = None
     image: NonEmpty | None = None
+    mirror: Annotated[NonEmpty, AfterValidator(mirror_folder)] | None = None
 
 
 _SOURCE: Final = re.compile(r"(?P<scheme>[A-Za-z0-9+.-]+)://\S+|\S.*")

@@ -202,6 +202,7 @@ def _model_plan(
         canary_percent=deployment.percent or 0,
         checkpoint_bytes=checkpoint.checkpoint_bytes,
         weights_place=place,
+        image_streams=spec.release.image_streams,
         weights_path=weights_path(checkpoint.source, spec.arguments.engine, place),
         derived=frozenset(derived),
     )

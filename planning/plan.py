@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.measurements import Measurement
+from models.mirror import in_mirror
 from models.problems import Problem
 from models.service import HeadRecoverySettings, PodSecurity
 from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
@@ -225,6 +226,7 @@ class ModelPlan:
     checkpoint_bytes: what a node downloads of it; None if that is not known.
     weights_place: from where a node reads its weights, unless its source is a path or a bucket.
     weights_path: where they lie in the container; None if they are downloaded.
+    image_streams: whether its container starts before the image has come as a whole.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -257,6 +259,7 @@ class ModelPlan:
     checkpoint_bytes: int | None = None
     weights_place: WeightsPlace = WeightsPlace.HUB
     weights_path: str | None = None
+    image_streams: bool = False
     derived: frozenset[str] = frozenset()
 
     @property
@@ -358,6 +361,7 @@ class ReleasePlan:
 
     ray_is_named, kuberay_is_named: whether the settings say which one; else it is the default, or,
     of an operator that this program does not install, an assumption.
+    mirror: the folder of a registry from which all images come; None for where they are published.
     """
 
     ray: RayRelease
@@ -367,6 +371,17 @@ class ReleasePlan:
     install: KubeRayInstall
     ray_is_named: bool = True
     kuberay_is_named: bool = True
+    mirror: str | None = None
+
+    @property
+    def image_is_own(self) -> bool:
+        """Whether the image is one of the user's, not Ray's own or a copy of it."""
+        return self.image not in (self.ray.image, in_mirror(self.ray.image, self.mirror))
+
+    @property
+    def image_streams(self) -> bool:
+        """Whether a container starts before the image has come: from Artifact Registry."""
+        return ".pkg.dev/" in self.image
 
 
 @dataclass(frozen=True, kw_only=True)

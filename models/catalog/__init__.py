@@ -65,7 +65,7 @@ from models.catalog.releases import (
     suitable_rays,
 )
 from models.catalog.replacing_fields import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
-from models.catalog.start_times import PhaseTime, StartTimes, start_times
+from models.catalog.start_times import Phase, PhaseTime, StartTimes, start_times
 from models.catalog.tasks import (
     TaskRow,
     generation_arguments,
@@ -132,6 +132,7 @@ __all__ = [
     "MachineType",
     "Metric",
     "MetricSource",
+    "Phase",
     "PhaseTime",
     "PriceList",
     "QuantizationMethod",

@@ -10,6 +10,8 @@ from pydantic import Field
 from models.catalog import data_file
 from models.facts import Facts
 
+Phase = Literal["node", "image", "streamed_image", "process", "compile", "graphs"]
+
 
 class PhaseTime(Facts):
     """What public sources show of one phase.
@@ -31,7 +33,7 @@ class StartTimes(Facts):
 
     date: date
     client_timeout_seconds: int
-    seconds: Mapping[Literal["node", "image", "process", "compile", "graphs"], PhaseTime]
+    seconds: Mapping[Phase, PhaseTime]
     bytes_per_second: Mapping[Literal["hub", "bucket", "disk", "load"], PhaseTime]
 
 

@@ -21,7 +21,7 @@ def local_path_problems(context: EntryContext) -> Iterable[Problem]:
     release = context.release
     if release is None:
         return
-    own_image = release.image != release.ray.image
+    own_image = release.image_is_own
     for path, value in _paths(context):
         if context.mounted is not None and value.startswith(f"{context.mounted}/"):
             continue  # of a bucket or a disk, which nobody can look into from here

@@ -8,7 +8,7 @@ is in models/catalog/start_times.yaml.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from models.catalog import start_times
+from models.catalog import Phase, start_times
 from models.weights import WeightsPlace
 from planning.infrastructure.weights import MOUNT
 from planning.plan import ModelPlan, PoolPlan
@@ -92,10 +92,11 @@ def cold_start(model: ModelPlan, pool: PoolPlan, place: WeightsPlace | None = No
     spare = pool.min_nodes > pool.nodes_at_min
     compiled = not model.enforce_eager and not model.v0_engine
     compilation, graphs = _phase("compile"), _phase("graphs")
+    image = _phase("streamed_image" if model.image_streams else "image")
     download, load = _weights(model, place)
     return ColdStart(
         node=_phase("node").or_nothing() if spare else _phase("node"),
-        image=_phase("image").or_nothing() if spare else _phase("image"),
+        image=image.or_nothing() if spare else image,
         download=download,
         load=load,
         engine=_phase("process") + (compilation if compiled else compilation.or_nothing()),
@@ -127,7 +128,7 @@ def _weights(model: ModelPlan, place: WeightsPlace | None) -> tuple[Seconds, Sec
     return way, _at(size, "load")
 
 
-def _phase(name: Literal["node", "image", "process", "compile", "graphs"]) -> Seconds:
+def _phase(name: Phase) -> Seconds:
     least, most = start_times().seconds[name].range
     return Seconds(least=round(least), most=round(most))
 
