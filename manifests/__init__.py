@@ -39,6 +39,7 @@ from manifests.smoke_test.script.serve_api import (
 )
 from manifests.smoke_test.script.serve_api import by_model as applications_by_model
 from manifests.smoke_test.script.settings import JOB_ANNOTATION
+from manifests.weights.objects import WeightsManifests, weights_manifests
 from manifests.worker_group import GPU_TYPE_TAINT
 from manifests.yaml_text import yaml_text as serve_config_text
 
@@ -67,6 +68,7 @@ __all__ = [
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
+    "WeightsManifests",
     "access_fields",
     "access_manifests",
     "applications_by_model",
@@ -83,4 +85,5 @@ __all__ = [
     "schedule_of",
     "serve_config_text",
     "service_manifests",
+    "weights_manifests",
 ]

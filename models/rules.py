@@ -243,6 +243,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A change that deletes the GKE cluster of a stack with `deletionProtection`.",
         "rollouts/replacement.py",
     ),
+    _warning(
+        "cold-start-timeout",
+        "A model that sleeps and of which even the fastest start takes longer than clients wait.",
+        "planning/checks/cold_start.py",
+    ),
     _stop(
         "config-json",
         "A `configFile` that cannot be read, is not JSON, or does not describe a decoder LLM.",
@@ -1046,6 +1051,21 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A model with a sliding window in some of its layers, of a class for which vLLM refuses "
         "that.",
         "planning/sizing/precision.py",
+    ),
+    _stop(
+        "weights-place",
+        "A model whose weights are to come from a bucket or a disk that the stack does not name.",
+        "planning/checks/weights.py",
+    ),
+    _warning(
+        "weights-region",
+        "A bucket of weights that does not lie where the nodes are.",
+        "planning/checks/weights.py",
+    ),
+    _stop(
+        "weights-source",
+        "A place of weights for a model whose source is a bucket or a path itself.",
+        "planning/checks/weights.py",
     ),
     _stop(
         "wrong-type",

@@ -9,9 +9,11 @@ from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
+from planning.infrastructure.weights import MOUNT, SIDECAR_CPU, SIDECAR_MEMORY_GIB
 from planning.monitoring import MonitoringPlan
 from planning.plan import (
     GIB,
+    BucketPlan,
     ClusterPlan,
     CpuPoolPlan,
     MemoryFit,
@@ -25,6 +27,8 @@ from planning.plan import (
     RouterGroupPlan,
     ServicePlan,
     SpeedPlan,
+    StoredModel,
+    WeightsPlan,
     WindowPlan,
 )
 from planning.plan_costs import (
@@ -38,14 +42,18 @@ from planning.plan_costs import (
     StackCost,
 )
 from planning.planner import gpu_pools, make_plan
-from planning.sizing.cold_start import ColdStart, Seconds, cold_start
+from planning.sizing.cold_start import ColdStart, Seconds, cold_start, weights_place
 from planning.sizing.measured_speed import speed_conditions
 
 __all__ = [
     "GIB",
     "HOURS_PER_MONTH",
     "HOURS_PER_WEEK",
+    "MOUNT",
+    "SIDECAR_CPU",
+    "SIDECAR_MEMORY_GIB",
     "AccessPlan",
+    "BucketPlan",
     "ClusterPlan",
     "ColdStart",
     "CpuPoolCost",
@@ -71,6 +79,8 @@ __all__ = [
     "ServicePlan",
     "SpeedPlan",
     "StackCost",
+    "StoredModel",
+    "WeightsPlan",
     "WindowPlan",
     "cold_start",
     "cpu_nodes",
@@ -79,4 +89,5 @@ __all__ = [
     "make_plan",
     "nodes_for",
     "speed_conditions",
+    "weights_place",
 ]

@@ -19,6 +19,7 @@ from planning.checks.autoscaling import downscale_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.canaries import canary_problems
+from planning.checks.cold_start import cold_start_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
 from planning.checks.engine_argument_values import engine_argument_value_problems
@@ -53,6 +54,7 @@ from planning.checks.speculative_decoding import (
 from planning.checks.tool_calls import tool_call_problems
 from planning.checks.unchecked_weights import unchecked_weight_problems
 from planning.checks.unseen_quantization import unseen_quantization_problems
+from planning.checks.weights import weights_problems
 
 # A model entry before it is placed. After a value that the others cannot read they are left out.
 ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
@@ -101,6 +103,8 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     router_capacity_problems,
     object_size_problems,
     off_hours_problems,
+    cold_start_problems,
+    weights_problems,
     gateway_size_problems,
     monitoring_problems,
     adopted_collection_problems,
