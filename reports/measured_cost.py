@@ -102,12 +102,11 @@ def _gpu_pools(plan: Plan, usage: Usage) -> Iterable[PoolShare]:
         if node_hours is not None and None not in used:
             idle = max(Decimal(0), node_hours * gpus - sum(filter(None, used), Decimal(0)))
         nodes = cost.nodes - cost.nodes_asleep
-        planned = None if cost.monthly is None else cost.monthly - cost.saved(spot=cost.spot)
         yield PoolShare(
             pool=pool.id,
             gpus=gpus,
             planned_node_hours=nodes * hours,
-            planned_usd=_of_period(planned, hours),
+            planned_usd=_of_period(cost.expected, hours),
             node_hours=node_hours,
             usd=None if node_hours is None or price is None else node_hours * price,
             idle_gpu_hours=idle,

@@ -77,7 +77,7 @@ def _would_fit(plan: Plan, model: ModelPlan, pool: PoolPlan, room: int) -> bool:
     return (
         other.id != pool.id
         and other.tier.gpu == pool.tier.gpu
-        and other.spot == pool.spot
+        and other.is_interruptible == pool.is_interruptible
         and model.replicas.min > 0
         and model.gpus_per_replica <= room
     )

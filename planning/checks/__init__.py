@@ -19,6 +19,7 @@ from planning.checks.autoscaling import downscale_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.canaries import canary_problems
+from planning.checks.capacity import cpu_pool_zone_problems, flex_start_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
 from planning.checks.engine_argument_values import engine_argument_value_problems
@@ -81,6 +82,7 @@ PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] =
     performance_problems,
     parallel_argument_problems,
     placement_problems,
+    flex_start_problems,
 )
 # The whole stack.
 STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
@@ -99,6 +101,7 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     idle_minimum_problems,
     host_cpu_problems,
     router_capacity_problems,
+    cpu_pool_zone_problems,
     object_size_problems,
     off_hours_problems,
     gateway_size_problems,

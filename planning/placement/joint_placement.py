@@ -72,7 +72,8 @@ def _bin(pool: PoolPlan) -> NodeBin:
     return NodeBin(
         gpus_per_node=pool.tier.gpu_count,
         usd_per_hour=0.0 if price is None else float(price),
-        min_nodes=pool.min_nodes,
+        # What is reserved is paid for in any case.
+        min_nodes=max(pool.min_nodes, min(pool.reserved_nodes, pool.max_nodes)),
         max_nodes=pool.max_nodes,
     )
 
@@ -95,7 +96,7 @@ def _options(
     options = [(numbers[model.placement.pool], model)]
     for number, pool in enumerate(pools):
         if (
-            pool.spot
+            pool.is_interruptible
             or pool.id == model.placement.pool
             or (pool.node_usd_per_hour is None) == priced
         ):
