@@ -25,6 +25,7 @@ from planning.plan import (
     RouterGroupPlan,
     ServicePlan,
     SpeedPlan,
+    WayPlan,
     WindowPlan,
 )
 from planning.plan_costs import (
@@ -71,6 +72,7 @@ __all__ = [
     "ServicePlan",
     "SpeedPlan",
     "StackCost",
+    "WayPlan",
     "WindowPlan",
     "cold_start",
     "cpu_nodes",

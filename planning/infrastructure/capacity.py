@@ -147,6 +147,8 @@ def _instead(path: str, tier: GpuTier) -> Iterable[WayOut]:
 def _zone_problems(
     settings: StackSettings, tier: GpuTier, way: CapacityWay, path: str, zones: Sequence[str]
 ) -> Iterable[Problem]:
+    if not settings.region:
+        return  # the pool is somebody else's: there is nothing to compare with
     offered = zones_with(tier.accelerator_type, settings.region)
     known = list(zones) if offered is None else list(offered)
     where = f"{path}.zone"
