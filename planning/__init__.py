@@ -9,6 +9,7 @@ from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
+from planning.infrastructure.capacity_price import EXPECTED_SHARE
 from planning.monitoring import MonitoringPlan
 from planning.plan import (
     GIB,
@@ -31,22 +32,26 @@ from planning.plan import (
 from planning.plan_costs import (
     HOURS_PER_MONTH,
     HOURS_PER_WEEK,
+    CapacityCost,
     CpuPoolCost,
     Levels,
     ModelCost,
     PoolCost,
     QuotaNeed,
     StackCost,
+    WayCost,
 )
 from planning.planner import gpu_pools, make_plan
 from planning.sizing.cold_start import ColdStart, Seconds, cold_start
 from planning.sizing.measured_speed import speed_conditions
 
 __all__ = [
+    "EXPECTED_SHARE",
     "GIB",
     "HOURS_PER_MONTH",
     "HOURS_PER_WEEK",
     "AccessPlan",
+    "CapacityCost",
     "ClusterPlan",
     "ColdStart",
     "CpuPoolCost",
@@ -72,6 +77,7 @@ __all__ = [
     "ServicePlan",
     "SpeedPlan",
     "StackCost",
+    "WayCost",
     "WayPlan",
     "WindowPlan",
     "cold_start",

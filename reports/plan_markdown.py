@@ -15,13 +15,20 @@ from reports.plan_tables import (
 )
 from reports.speed_sentences import speed_sentences
 from reports.table import code, escape, markdown_table
+from reports.way_tables import way_sentences, ways_tables
 
 
 def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     """Heading, tables, warnings and notes. brief: without the tables of memory and cost."""
     versions = plan["versions"]
     tables = (
-        (models_table(plan), pools_table(plan), *off_hours_tables(plan), quota_table(plan))
+        (
+            models_table(plan),
+            pools_table(plan),
+            *ways_tables(plan),
+            *off_hours_tables(plan),
+            quota_table(plan),
+        )
         if brief
         else plan_tables(plan)
     )
@@ -41,6 +48,6 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     ]
     if found:
         parts.append("\n".join(f"- {escape(sentence)}" for sentence in found))
-    notes = (DERIVED_NOTE, price_note(plan["cost"]), QUOTA_NOTE)
+    notes = (DERIVED_NOTE, price_note(plan["cost"]), *way_sentences(plan), QUOTA_NOTE)
     parts.append(f"<sub>{' '.join(map(escape, notes))}</sub>")
     return "\n\n".join(parts) + "\n"
