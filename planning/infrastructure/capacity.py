@@ -1,7 +1,8 @@
 """The ways to pay for a pool's nodes: a GKE node pool for each, and whether Google sells them so.
 
-The node pool on demand has the pool's own name, so that a pool that is there already stays when
-further ways are listed. The names of the others say the way, never its place in the list.
+One node pool has the pool's own name, so that a pool that is there already stays when further ways
+are listed: the one on demand, or on spot in a pool whose name ends with -spot. The names of the
+others say the way, never its place in the list.
 """
 
 import hashlib
@@ -62,7 +63,8 @@ def _path(pool: GpuPoolSettings, index: int) -> str:
 
 
 def _node_pool(pool: GpuPoolSettings, way: CapacityWay) -> str:
-    if len(pool.ways) == 1 or way.buying is Buying.ON_DEMAND:
+    usual = Buying.SPOT if pool.id.endswith("-spot") else Buying.ON_DEMAND
+    if len(pool.ways) == 1 or way.buying is usual:
         return pool.id
     if way.reservation is None:
         return f"{pool.id}-{_SOLD_AS[way.buying]}"

@@ -78,6 +78,13 @@ def test_each_way_is_a_node_pool_whose_name_does_not_follow_its_place() -> None:
     }
 
 
+def test_a_spot_pool_that_gets_further_ways_keeps_its_node_pool() -> None:
+    pools = [pool("spot", "on-demand", name="l4-spot")]
+    found = planned([small("l4-spot")], gpuPools=pools).pools[0]
+    names = {way.buying: way.node_pool for way in found.ways}
+    assert names == {Buying.SPOT: "l4-spot", Buying.ON_DEMAND: "l4-spot-on-demand"}
+
+
 def test_a_reservation_is_in_its_zone_with_its_nodes_and_the_others_in_the_pools() -> None:
     by_way = {way.buying: way for way in planned_pool(*EVERY_WAY).ways}
     reserved, spot = by_way[Buying.RESERVATION], by_way[Buying.SPOT]

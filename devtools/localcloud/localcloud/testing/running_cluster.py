@@ -66,8 +66,12 @@ class RunningCluster:
 
     def install_kuberay(self) -> None:
         """Install KubeRay's CRDs again if a stack that installed its own has removed them."""
-        if not self.items(DEFINITIONS):
+        if not self.kuberay_definitions():
             self.apply(*read_definitions(installed().crds))
+
+    def kuberay_definitions(self) -> list[Object]:
+        """KubeRay's CRDs; those that GKE has by itself are left out."""
+        return [item for item in self.items(DEFINITIONS) if item["spec"]["group"] == "ray.io"]
 
     def get(self, path: str) -> Any:
         return self.api(lambda api: api.get(path))
