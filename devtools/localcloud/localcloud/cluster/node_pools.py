@@ -14,7 +14,10 @@ For a pod that selects a ComputeClass, only the class's node pools are asked, in
 that does not exist gets no node. Each node pool gives a node until its maximum, so that the next
 one in the order is asked only then.
 
-Not modelled: the minutes that a machine takes to come up, stock-outs, spot
+Google may be out of machines: `out-of-stock.json` beside the folder lists the names of node
+pools that get no node for now.
+
+Not modelled: the minutes that a machine takes to come up, spot
 preemption, node upgrades, surge nodes, topology spread, pod affinity, priorities
 and preemption, consolidation of half-empty nodes, and GKE's own DaemonSets
 (allocatable must leave room for them).
@@ -45,6 +48,7 @@ from localcloud.cluster.scheduler_filters import (
 IDLE_SECONDS = 5.0
 POOL_LABEL = "cloud.google.com/gke-nodepool"
 CLASS_LABEL = "cloud.google.com/compute-class"
+OUT_OF_STOCK = "out-of-stock.json"
 CLASSES = "/apis/cloud.google.com/v1/computeclasses"
 GPU_RESOURCE = "nvidia.com/gpu"
 
@@ -172,7 +176,8 @@ class NodePools:
             elif pool_name is not None:
                 await self._remove(node)
         classes = await self._classes()
-        for pool, number in self._wanted(pools, members, classes).items():
+        out = self._out_of_stock()
+        for pool, number in self._wanted(pools, members, classes, out).items():
             for _ in range(number):
                 members[pool.name].append(await self._create(pool))
         for pool in pools:
@@ -191,6 +196,12 @@ class NodePools:
             if pod["spec"].get("nodeName") == node_name
             and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         ]
+
+    def _out_of_stock(self) -> frozenset[str]:
+        """Node pools for which Google has no machine now; none without the file."""
+        with contextlib.suppress(ValueError, OSError):
+            return frozenset(json.loads(self.folder.with_name(OUT_OF_STOCK).read_text()))
+        return frozenset()
 
     async def _classes(self) -> dict[str, list[str]]:
         """The node pools of each ComputeClass in its order, if a waiting pod selects any."""
@@ -216,12 +227,16 @@ class NodePools:
         pools: list[NodePool],
         members: dict[str, list[Object]],
         classes: dict[str, list[str]],
+        out_of_stock: frozenset[str] = frozenset(),
     ) -> dict[NodePool, int]:
         """How many more nodes each pool needs, packing pods first-fit.
 
         classes: the node pools of each ComputeClass, in its order.
         """
-        wanted = {pool: max(0, pool.minimum - len(members[pool.name])) for pool in pools}
+        wanted = {
+            pool: 0 if pool.name in out_of_stock else max(0, pool.minimum - len(members[pool.name]))
+            for pool in pools
+        }
         # The nodes that exist or are being added, with their free resources.
         room = [(node, self._free(node)) for nodes in members.values() for node in nodes]
         for pool, number in wanted.items():
@@ -237,7 +252,10 @@ class NodePools:
                 for pool in _asked(pod, pools, classes):
                     sample = pool.node(0, pool.zones[0])
                     free = quantities(sample["status"]["allocatable"])
-                    full = len(members[pool.name]) + wanted[pool] >= pool.maximum
+                    full = (
+                        len(members[pool.name]) + wanted[pool] >= pool.maximum
+                        or pool.name in out_of_stock
+                    )
                     if not full and admits(pod, sample) and fits(request, free):
                         wanted[pool] += 1
                         room.append((sample, subtract(free, request)))

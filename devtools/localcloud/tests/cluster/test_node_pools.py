@@ -95,6 +95,18 @@ def test_a_compute_class_asks_its_node_pools_in_its_order_each_to_its_maximum() 
     assert wanted(pools, pods, {"l4": ["l4", "l4-spot"]}) == {"l4": 1, "l4-spot": 2}
 
 
+def test_a_node_pool_that_is_out_of_stock_is_passed_over() -> None:
+    pools = [class_pool("l4"), class_pool("l4-spot", spot=True)]
+    api: KubernetesApi = None  # type: ignore[assignment] # not used to decide
+    store = Store(api, "/api/v1/pods")
+    store.objects = {("ai", "p"): class_pod("p")}
+    scaler = NodePools(api, store, Path("/nowhere"), lambda: pools)
+    found = scaler._wanted(
+        pools, {"l4": [], "l4-spot": []}, {"l4": ["l4-spot", "l4"]}, frozenset({"l4-spot"})
+    )
+    assert {pool.name: number for pool, number in found.items()} == {"l4": 1, "l4-spot": 0}
+
+
 def test_a_compute_class_that_does_not_exist_or_names_no_pool_gets_no_node() -> None:
     pools = [class_pool("l4")]
     assert wanted(pools, [class_pod("p")]) == {"l4": 0}
