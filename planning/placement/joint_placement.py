@@ -96,7 +96,7 @@ def _options(
     options = [(numbers[model.placement.pool], model)]
     for number, pool in enumerate(pools):
         if (
-            pool.is_interruptible
+            (pool.is_interruptible and not _as_sure(pool, pools[options[0][0]]))
             or pool.id == model.placement.pool
             or (pool.node_usd_per_hour is None) == priced
         ):
@@ -117,6 +117,14 @@ def _options(
         )
         options.append((number, moved))
     return sorted(options, key=lambda option: _rank(option, pools))
+
+
+def _as_sure(pool: PoolPlan, current: PoolPlan) -> bool:
+    """Whether a model whose nodes may be taken back anyway may move to such a pool.
+
+    Only if one of them lists its ways to pay; stacks with spot pools alone stay as they were.
+    """
+    return current.is_interruptible and bool(pool.ways or current.ways)
 
 
 def _rank(option: tuple[int, PlacedModel], pools: Sequence[PoolPlan]) -> tuple[object, ...]:

@@ -12,23 +12,25 @@ from planning.plan_costs import Levels
 from tests.planning.stacks import Values, planned, stack
 
 MODELS = ("qwen2.5-0.5b-instruct", "qwen2.5-1.5b-instruct", "qwen2.5-7b-instruct")
-TIERS = ("t4", "l4", "l4-x2", "a100-40gb", "a100-80gb")
+# Without T4, on which today's vLLM is not known to run, so that it is only chosen if need be.
+TIERS = ("l4", "l4-x2", "a100-40gb", "a100-40gb-x2", "a100-80gb")
 WAYS: tuple[Any, ...] = ("on-demand", "spot", {"flexStart": "7d"})
 EXAMPLES = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
 )
 
 
 @st.composite
 def stacks(draw: st.DrawFn) -> Values:
     """Pools of different tiers, most with several ways, and models without a pool of their own."""
-    tiers = draw(st.lists(st.sampled_from(TIERS), min_size=1, max_size=3, unique=True))
+    tiers = draw(st.lists(st.sampled_from(TIERS), min_size=2, max_size=3, unique=True))
+    # Models avoid nodes that Google takes back, whatever they cost, if there are others.
+    first = WAYS[1:] if draw(st.booleans()) else WAYS[:1]
     pools: list[Values] = []
     for tier in tiers:
         pool: Values = {"tier": tier, "maxNodes": draw(st.integers(3, 9))}
-        pool["capacity"] = draw(
-            st.lists(st.sampled_from(WAYS), min_size=1, max_size=3, unique_by=str)
-        )
+        ways = [draw(st.sampled_from(first)), *draw(st.permutations(WAYS))]
+        pool["capacity"] = list({str(way): way for way in ways}.values())[: draw(st.integers(1, 3))]
         pools.append(pool)
     models = []
     for number in range(draw(st.integers(1, 4))):
@@ -42,9 +44,9 @@ def stacks(draw: st.DrawFn) -> Values:
         )
     prices = {
         tier: {
-            "onDemand": draw(st.sampled_from([1.0, 2.0, 4.0])),
-            "spot": draw(st.sampled_from([0.3, 0.8, 1.5])),
-            "flexStart": draw(st.sampled_from([0.5, 0.9])),
+            "onDemand": draw(st.integers(10, 40)) / 10,
+            "spot": draw(st.integers(2, 20)) / 10,
+            "flexStart": draw(st.integers(5, 25)) / 10,
         }
         for tier in tiers
     }
@@ -126,14 +128,13 @@ def test_no_placement_of_a_single_way_would_cost_less_with_all_ways(values: Valu
     plan = plan_or_none(values)
     if plan is None:
         return
-    taken = {pool.id for pool in plan.pools if pool.is_interruptible}
-    if taken and len(taken) < len(plan.pools):
-        return  # models avoid nodes that Google takes back, whatever they cost
     for single in single_ways(values):
         other = plan_or_none(single)
         there = None if other is None else plan_or_none(pinned_as(values, other))
         if there is None or is_capped(there) or is_capped(plan):
             continue  # fewer replicas cost less
+        if other is not None and len({pool.is_interruptible for pool in other.pools}) > 1:
+            continue  # models avoid nodes that Google takes back, whatever they cost
         longest = {model.name: model.max_model_len for model in plan.models}
         if any(longest[model.name] != model.max_model_len for model in there.models):
             continue  # cheaper with a shorter context, which is never chosen
