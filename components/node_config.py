@@ -4,6 +4,7 @@ Boot disk, network card, identity and hardening of a node, and the fields that P
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pulumi
 from pulumi_gcp import container
@@ -27,6 +28,9 @@ def node_config(
     guest_accelerators: Sequence[container.NodePoolNodeConfigGuestAcceleratorArgs] = (),
     taints: Sequence[container.NodePoolNodeConfigTaintArgs] = (),
     cost_labels: Mapping[str, str],
+    labels: Mapping[str, str] = MappingProxyType({}),
+    reservation: str | None = None,
+    run_seconds: int | None = None,
 ) -> container.NodePoolNodeConfigArgs:
     """The node configuration of one pool.
 
@@ -34,6 +38,10 @@ def node_config(
     service_account: e-mail of the nodes' Google service account; by default GKE's own.
     cost_labels: for Google's bill, and the same for what reads labels of Kubernetes' nodes; a
         change of them is in place.
+    labels: further ones of Kubernetes' nodes alone.
+    reservation: from which alone nodes come; its name, or its path if another project shares it.
+    run_seconds: for how long a flex-start node runs; None for nodes of another kind. A change of
+        either replaces the pool.
     """
     return container.NodePoolNodeConfigArgs(
         machine_type=machine_type,
@@ -45,7 +53,10 @@ def node_config(
         guest_accelerators=list(guest_accelerators) or None,
         taints=list(taints) or None,
         resource_labels=dict(cost_labels) or None,
-        labels=dict(cost_labels) or None,
+        labels={**cost_labels, **labels} or None,
+        flex_start=True if run_seconds else None,
+        max_run_duration=f"{run_seconds}s" if run_seconds else None,
+        reservation_affinity=_reservation_affinity(reservation, flex_start=bool(run_seconds)),
         # Image streaming: a container starts before its image of 10 GB is complete. It works for
         # images in Artifact Registry and has no effect on others.
         gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=True),
@@ -59,6 +70,22 @@ def node_config(
             enable_secure_boot=not guest_accelerators,
             enable_integrity_monitoring=True,
         ),
+    )
+
+
+def _reservation_affinity(
+    reservation: str | None, *, flex_start: bool
+) -> container.NodePoolNodeConfigReservationAffinityArgs | None:
+    """GKE takes a flex-start pool only if it names no reservation, in words."""
+    if reservation is None:
+        none = container.NodePoolNodeConfigReservationAffinityArgs(
+            consume_reservation_type="NO_RESERVATION"
+        )
+        return none if flex_start else None
+    return container.NodePoolNodeConfigReservationAffinityArgs(
+        consume_reservation_type="SPECIFIC_RESERVATION",
+        key="compute.googleapis.com/reservation-name",
+        values=[reservation],
     )
 
 

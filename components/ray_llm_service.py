@@ -111,6 +111,15 @@ class RayLlmService(pulumi.ComponentResource):
         if manifests.weights is not None:
             configs += self._weights(name, manifests.weights, [*namespace, *configs])
         KubernetesObject(f"{name}-head-budget", manifests.head_disruption_budget, in_namespace)
+        # Before the pods that choose them: GKE finds no node for a class that it does not know.
+        configs += [
+            KubernetesObject(
+                f"{name}-{item['metadata']['name']}-compute-class",
+                item,
+                pulumi.ResourceOptions(parent=self),
+            )
+            for item in manifests.compute_classes
+        ]
         hooks = self._hooks(manifests)
         # A stack without a gateway has this record too: otherwise nothing would be said of one that
         # goes, because a record that is deleted with it is not told what comes.

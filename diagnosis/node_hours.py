@@ -37,7 +37,7 @@ def usage_by_kubernetes(
     """What nodes and replicas say. node_events: those about nodes, of the namespace `default`."""
     node_events = tuple(node_events)
     saw_nodes = snapshot.saw(Part.NODES)
-    pools = [pool.id for pool in plan.pools]
+    pools = [node_pool for pool in plan.pools for node_pool in pool.node_pools]
     if plan.cluster.cpu_pool.name:
         pools.append(plan.cluster.cpu_pool.name)
     hours: dict[str, float] = dict.fromkeys(pools, 0.0) if saw_nodes else {}
@@ -55,11 +55,27 @@ def usage_by_kubernetes(
     return Usage(
         period=period,
         source="the Kubernetes API",
-        node_hours=hours,
+        node_hours=_by_pool(hours, plan),
         gpu_hours=_gpu_hours(snapshot, plan, period),
         is_whole=False,
         gaps=tuple(_gaps(snapshot, period, len(gone))),
+        hours_of_ways={
+            pool.id: {way.node_pool: hours[way.node_pool] for way in pool.ways}
+            for pool in plan.pools
+            if pool.ways and hours
+        },
     )
+
+
+def _by_pool(hours: Mapping[str, float], plan: Plan) -> Mapping[str, float]:
+    """The hours of node pools, those of one pool's ways to pay together."""
+    if not hours:
+        return {}
+    of_pools = {
+        pool.id: sum(hours[node_pool] for node_pool in pool.node_pools) for pool in plan.pools
+    }
+    cpu_pool = plan.cluster.cpu_pool.name
+    return {**of_pools, **({cpu_pool: hours[cpu_pool]} if cpu_pool else {})}
 
 
 def _gone(

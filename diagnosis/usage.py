@@ -28,6 +28,8 @@ class Usage:
 
     source: who said it, for people.
     node_hours: by pool, that of the CPUs as well; a pool that is not in it is not known.
+    hours_of_ways: of the nodes of pools with several ways to pay, by pool and then by node pool; a
+        pool that is not in it is not known by way.
     gpu_hours: of the replicas that ran, by model; a model that is not in it is not known.
     is_whole: whether nothing is missing; else the hours are the least that there were.
     gaps: what could not be seen, a sentence each.
@@ -39,3 +41,4 @@ class Usage:
     gpu_hours: Mapping[str, float]
     is_whole: bool
     gaps: tuple[str, ...] = field(default=())
+    hours_of_ways: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

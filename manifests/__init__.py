@@ -5,6 +5,7 @@ This is all of manifests that other folders import. Inside, `service` brings the
 
 from manifests.access import AccessManifests, access_manifests
 from manifests.access_record import access_fields
+from manifests.compute_class import COMPUTE_CLASS_LABEL
 from manifests.exposure import ExposureManifests, ManagedCertificate
 from manifests.gateway.keys import keys_file
 from manifests.gateway.objects import GatewayManifests, gateway_manifests
@@ -46,6 +47,7 @@ from manifests.yaml_text import yaml_text as serve_config_text
 __all__ = [
     "APPLICATIONS",
     "CAUSE_ELSEWHERE",
+    "COMPUTE_CLASS_LABEL",
     "GATEWAY_LIVE_PATH",
     "GATEWAY_PLACES",
     "GATEWAY_READY_PATH",

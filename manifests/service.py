@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.access_record import access_fields
+from manifests.compute_class import compute_classes
 from manifests.config_maps import config_maps
 from manifests.external_secrets import secret_store
 from manifests.head_disruption_budget import head_disruption_budget
@@ -80,6 +81,7 @@ class ServiceManifests:
     access_fields: who may ask; it is remembered, so that previews say what a change of it does.
     off_hours: None if no model has any.
     weights: None if nodes do not read weights from a bucket.
+    compute_classes: of the pools with several ways to pay; they have no namespace.
     """
 
     namespace: Manifest
@@ -99,6 +101,7 @@ class ServiceManifests:
     access_fields: AccessFields
     off_hours: OffHoursManifests | None = None
     weights: WeightsManifests | None = None
+    compute_classes: tuple[Manifest, ...] = ()
 
 
 def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifests:
@@ -149,6 +152,7 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         access_fields=access_fields(plan),
         off_hours=_off_hours(plan),
         weights=weights_manifests(plan),
+        compute_classes=compute_classes(plan),
     )
 
 

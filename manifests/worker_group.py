@@ -19,6 +19,7 @@ https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/
 import json
 from typing import Any
 
+from manifests.compute_class import COMPUTE_CLASS_LABEL
 from manifests.hugging_face_secret import SECRET_KEY, mounted_secret
 from manifests.pod_security import ray_container, ray_pod
 from manifests.pods import (
@@ -50,7 +51,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         **ray_pod(plan),
-        "nodeSelector": {GKE_NODE_POOL_LABEL: pool.id},
+        "nodeSelector": {_selected_by(pool): pool.id},
         "tolerations": [
             {"key": GPU_TAINT, "operator": "Exists", "effect": "NoSchedule"},
             {
@@ -59,6 +60,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
                 "value": pool.tier.taint,
                 "effect": "NoSchedule",
             },
+            *_class_toleration(pool),
         ],
         "containers": [_gpu_container(plan, pool)],
         "volumes": [
@@ -73,7 +75,8 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
     }
     if plan.weights is not None and plan.weights.bucket is not None:
         spec["serviceAccountName"] = READER
-    if pool.spot:
+    # With several ways whatever they are, so that a change of the list changes no pod.
+    if pool.spot or pool.compute_class:
         spec["terminationGracePeriodSeconds"] = SPOT_GRACE_SECONDS
     return {
         "groupName": pool.id,
@@ -90,6 +93,25 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
             "spec": spec,
         },
     }
+
+
+def _selected_by(pool: PoolPlan) -> str:
+    """The label of the pool's nodes that has its id."""
+    return COMPUTE_CLASS_LABEL if pool.compute_class else GKE_NODE_POOL_LABEL
+
+
+def _class_toleration(pool: PoolPlan) -> list[dict[str, str]]:
+    """GKE adds it to pods that select a class; written, it is there without GKE's webhook, too."""
+    if pool.compute_class is None:
+        return []
+    return [
+        {
+            "key": COMPUTE_CLASS_LABEL,
+            "operator": "Equal",
+            "value": pool.compute_class,
+            "effect": "NoSchedule",
+        }
+    ]
 
 
 def _workers_at_start(plan: Plan, pool: PoolPlan) -> int:

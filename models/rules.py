@@ -228,6 +228,21 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A canary in a stack without a gateway, which would share out the requests.",
         "planning/checks/canaries.py",
     ),
+    _stop(
+        "capacity-and-spot",
+        "A pool with `spot: true` and `capacity`.",
+        "models/validation.py",
+    ),
+    _stop(
+        "capacity-twice",
+        "A way to pay that a pool's `capacity` lists twice.",
+        "models/validation.py",
+    ),
+    _stop(
+        "capacity-way",
+        "An entry of `capacity` that is no way to pay for a node, or more than one.",
+        "models/validation.py",
+    ),
     _guard(
         "change-ignored",
         "A change that KubeRay ignores: nothing that runs hears of it.",
@@ -303,6 +318,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "cpu-pool-machine",
         "A CPU pool of machines that come with GPUs attached (A2, A3, A4, G2, G4).",
         "planning/checks/cpu_pool.py",
+    ),
+    _warning(
+        "cpu-pool-zone",
+        "A cluster in one zone, to which a pool with `capacity` ties the Ray head as well.",
+        "planning/checks/capacity.py",
     ),
     _stop_or_warning(
         "cuda-graph-headroom",
@@ -389,6 +409,16 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "expert-parallel-dense",
         "`enable_expert_parallel` for a model without experts.",
         "planning/checks/model_capabilities.py",
+    ),
+    _stop(
+        "flex-start-length",
+        "A flex-start node that would run longer or shorter than Google sells.",
+        "models/validation.py",
+    ),
+    _stop(
+        "flex-start-single-replica",
+        "A model whose only replica is on flex-start nodes, without another way to pay.",
+        "planning/checks/capacity.py",
     ),
     _stop(
         "float16-refused",
@@ -546,6 +576,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/quotas_and_prices.py",
         "models/validation.py",
         "planning/checks/served_names.py",
+        "planning/infrastructure/capacity.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop_or_warning(
@@ -764,6 +795,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "pool-twice",
         "Two pools with one name, or a pool with the name of something else in the cluster.",
+        "planning/infrastructure/capacity.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop(
@@ -876,6 +908,21 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "replica-range",
         "A minimum above a maximum, one of them from `defaults`.",
         "planning/sizing/autoscaling.py",
+    ),
+    _stop(
+        "reservation-machine",
+        "A reservation of another machine than the pool's.",
+        "planning/infrastructure/capacity.py",
+    ),
+    _warning(
+        "reservation-unchecked",
+        "A reservation of which the stack file does not say the machine or the number of nodes.",
+        "planning/infrastructure/capacity.py",
+    ),
+    _stop(
+        "reservation-zone",
+        "A reservation without its zone, or in a zone where the pool cannot be.",
+        "planning/infrastructure/capacity.py",
     ),
     _stop(
         "reserved-name",
@@ -999,6 +1046,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "tier-provisioning",
         "A pool on demand, or on spot, of a tier that Google does not sell that way.",
+        "planning/infrastructure/capacity.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop(

@@ -28,6 +28,7 @@ from pydantic.alias_generators import to_camel, to_snake
 
 from models.access import AccessSettings
 from models.bucket_folder import bucket_folder
+from models.capacity import CAPACITY_SCHEMA, SPOT_RULE, TWICE_RULE, Buying, CapacityWay
 from models.catalog import (
     DEFAULT_KUBERAY,
     DEFAULT_RAY,
@@ -199,6 +200,7 @@ class ClusterSettings(Settings):
 class GpuPoolSettings(Entry):
     """One GPU node pool: a tier of the catalogue, on demand or spot.
 
+    capacity: ways to pay for its nodes, the preferred one first; None for the one that `spot` says.
     gpu_driver_version: images for CUDA 13 need R580, which DEFAULT is not yet everywhere. Another
         choice replaces the pool.
     """
@@ -207,6 +209,14 @@ class GpuPoolSettings(Entry):
 
     tier: NonEmpty
     spot: bool = False
+    capacity: (
+        Annotated[
+            tuple[CapacityWay, ...],
+            Field(strict=False, min_length=1),
+            WithJsonSchema(CAPACITY_SCHEMA),
+        ]
+        | None
+    ) = None
     name: GkeName | None = None
     machine_type: NonEmpty | None = None
     zones: Zones | None = None
@@ -218,7 +228,45 @@ class GpuPoolSettings(Entry):
     @property
     def id(self) -> str:
         """The one word for this pool: node pool, worker group, custom resource and `gpu:`."""
-        return self.name or (f"{self.tier}-spot" if self.spot else self.tier)
+        return self.name or (f"{self.tier}-spot" if self.on_spot else self.tier)
+
+    @property
+    def on_spot(self) -> bool:
+        """Whether all its nodes are spot: `capacity: [spot]` is the long form of `spot: true`."""
+        return self.spot or (
+            self.capacity is not None
+            and len(self.capacity) == 1
+            and self.capacity[0].buying is Buying.SPOT
+        )
+
+    @property
+    def ways(self) -> tuple[CapacityWay, ...]:
+        """The ways that need more than `spot` can say; empty for a pool on demand or on spot."""
+        capacity = self.capacity or ()
+        plain = len(capacity) == 1 and capacity[0].buying in (Buying.ON_DEMAND, Buying.SPOT)
+        return () if plain else capacity
+
+    @model_validator(mode="after")
+    def _ways_once(self) -> "GpuPoolSettings":
+        capacity = self.capacity or ()
+        if capacity and self.spot:
+            raise InvalidValueError(
+                "says spot: true and capacity, which both say how its nodes are paid for",
+                "Leave one of them out: spot is a way that capacity may list",
+                ("spot", None),
+                ("capacity", None),
+                rule=SPOT_RULE,
+            )
+        once = {way.same: way for way in reversed(capacity)}
+        if len(once) < len(capacity):
+            kept = [way for way in capacity if once[way.same] is way]
+            raise InvalidValueError(
+                "lists a way to pay twice in capacity",
+                "Keep each way once",
+                ("capacity", [way.written for way in kept]),
+                rule=TWICE_RULE,
+            )
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> "GpuPoolSettings":
@@ -518,6 +566,8 @@ class PriceSettings(Settings):
 
     on_demand: UsdPerHour | None = None
     spot: UsdPerHour | None = None
+    flex_start: UsdPerHour | None = None
+    reservation: UsdPerHour | None = None
 
 
 class StackSettings(Settings):

@@ -17,7 +17,7 @@ from models.problems import Problem
 from models.settings import Settings
 from models.spelling import nearest_of
 from models.unknown_keys import unknown_key
-from models.ways_out import WayOut, leave_out, meant, rename, use
+from models.ways_out import WayOut, leave_out, meant, rename, use, written
 
 Section = TypeVar("Section", bound=Settings)
 
@@ -38,7 +38,12 @@ def validated(
     unknown = [details["loc"] for details in errors if details["type"] in _UNKNOWN]
     if settings is None and unknown:
         settings, errors = _validate(section, _without(value, unknown))
-        further = [_problem(details, section, path) for details in errors]
+        # What an unknown key leaves empty is no further mistake.
+        further = [
+            _problem(details, section, path)
+            for details in errors
+            if details["input"] != {} or not any(key[:-1] == details["loc"] for key in unknown)
+        ]
         problems += [problem for problem in further if problem not in problems]
     return settings, tuple(problems)
 
@@ -54,7 +59,9 @@ def _validate(
     except ValidationError as error:
         errors = error.errors(include_url=False)
         # A list whose only entries are broken looks empty to Pydantic.
-        broken = {details["loc"][:-1] for details in errors}
+        broken = {
+            details["loc"][:length] for details in errors for length in range(len(details["loc"]))
+        }
         return None, [
             details
             for details in errors
@@ -144,7 +151,7 @@ def _fixes(
     """quoted: whether a text is shown in quotes, because a number stands in its place."""
     for key, value in fixes:
         if not key:
-            shown = f'"{value}"' if isinstance(value, str) and quoted else value
+            shown = f'"{value}"' if isinstance(value, str) and quoted else written(value)
             yield use(path, value, f"{remedy[:1].lower()}{remedy[1:]}: {shown}")
         elif value is None:
             yield leave_out(f"{path}.{key}", f"leave out {key}")
@@ -203,11 +210,17 @@ def _section_at(section: type[BaseModel], location: Sequence[int | str]) -> type
     for part in location:
         for name, field in section.model_fields.items():
             if part in (name, field.alias):
-                # LoraSettings | None is a union of both.
-                for kind in (field.annotation, *get_args(field.annotation)):
+                for kind in _kinds(field.annotation):
                     if isinstance(kind, type) and issubclass(kind, BaseModel):
                         section = kind
     return section
+
+
+def _kinds(annotation: Any) -> Iterable[Any]:
+    """A type and those in it: LoraSettings | None is a union of both, a list has its entries'."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
 
 
 def _wording(kind: str, details: ErrorDetails) -> tuple[str, str]:

@@ -80,7 +80,7 @@ class TriedWayOut:
 def use(path: str, value: Any, words: str = "", group: str = "") -> WayOut:
     """Set the value at a path; the words are `use KEY: VALUE` if none are given."""
     return WayOut(
-        words=words or f"use {_key(path)}: {_written(value)}",
+        words=words or f"use {_key(path)}: {written(value)}",
         edits=(Edit(path=path, action=Action.SET, value=value),),
         group=group,
     )
@@ -106,7 +106,7 @@ def rename(path: str, key: str) -> WayOut:
 
 def meant(path: str, value: Any) -> WayOut:
     """Set the value that was probably meant."""
-    return use(path, value, f"did you mean {_written(value)}?")
+    return use(path, value, f"did you mean {written(value)}?")
 
 
 def move(path: str, target: str, words: str) -> WayOut:
@@ -252,11 +252,12 @@ def _key(path: str) -> str:
     return within.rsplit(":", 1)[-1]
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A value as a stack file has it, on one line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_written(part) for part in value)}]"
+        return f"[{', '.join(written(part) for part in value)}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_written(part)}" for key, part in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {written(part)}" for key, part in value.items()) + "}"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
+from planning.infrastructure.capacity_price import EXPECTED_SHARE
 from planning.infrastructure.weights import MOUNT, SIDECAR_CPU, SIDECAR_MEMORY_GIB
 from planning.monitoring import MonitoringPlan
 from planning.plan import (
@@ -28,24 +29,28 @@ from planning.plan import (
     ServicePlan,
     SpeedPlan,
     StoredModel,
+    WayPlan,
     WeightsPlan,
     WindowPlan,
 )
 from planning.plan_costs import (
     HOURS_PER_MONTH,
     HOURS_PER_WEEK,
+    CapacityCost,
     CpuPoolCost,
     Levels,
     ModelCost,
     PoolCost,
     QuotaNeed,
     StackCost,
+    WayCost,
 )
 from planning.planner import gpu_pools, make_plan
 from planning.sizing.cold_start import ColdStart, Seconds, cold_start, weights_place
 from planning.sizing.measured_speed import speed_conditions
 
 __all__ = [
+    "EXPECTED_SHARE",
     "GIB",
     "HOURS_PER_MONTH",
     "HOURS_PER_WEEK",
@@ -54,6 +59,7 @@ __all__ = [
     "SIDECAR_MEMORY_GIB",
     "AccessPlan",
     "BucketPlan",
+    "CapacityCost",
     "ClusterPlan",
     "ColdStart",
     "CpuPoolCost",
@@ -80,6 +86,8 @@ __all__ = [
     "SpeedPlan",
     "StackCost",
     "StoredModel",
+    "WayCost",
+    "WayPlan",
     "WeightsPlan",
     "WindowPlan",
     "cold_start",

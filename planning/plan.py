@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from models.capacity import Buying
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.measurements import Measurement
 from models.mirror import in_mirror
@@ -35,11 +36,42 @@ class PodResources:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WayPlan:
+    """One way to pay for a pool's nodes, which is a GKE node pool of its own.
+
+    path: of the entry in the stack file, `ray-llm:gpuPools[0].capacity[1]`.
+    node_pool: the name of the node pool; it stays the same if the entries change places.
+    min_nodes, max_nodes: of this node pool; GKE keeps no maximum of all together.
+    reservation: its name, or its path if another project shares it; None for other ways.
+    reserved_nodes: how many nodes are paid for, used or not; None if the stack file does not say.
+    run_seconds: for how long a flex-start node runs; None if nothing ends it.
+    usd_per_hour: of a node, None if not known; price_is_a_bound: whether it is at most that.
+    """
+
+    path: str
+    node_pool: str
+    buying: Buying
+    zones: tuple[str, ...]
+    min_nodes: int
+    max_nodes: int
+    reservation: str | None = None
+    reserved_nodes: int | None = None
+    run_seconds: int | None = None
+    usd_per_hour: Decimal | None = None
+    price_is_a_bound: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolPlan:
-    """One GPU node pool with the worker group that runs on it, one pod a node.
+    """One GPU pool with the worker group that runs on it, one pod a node.
+
+    It is one GKE node pool, or one for each way to pay and a ComputeClass over them.
 
     path: the pool's path in the stack file, `ray-llm:gpuPools[1]`.
-    id: the node pool, the worker group, the Ray custom resource and what `gpu:` names.
+    id: the node pool or the ComputeClass, the worker group, the Ray custom resource and what `gpu:`
+        names.
+    ways: ways to pay, the preferred one first; empty if `spot` says all.
+    max_nodes: as the stack file says; with several ways GKE keeps it for each.
     max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
     nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.
     node_usd_per_hour: list price of one node in this region; None if the price is not known.
@@ -67,6 +99,32 @@ class PoolPlan:
     private_nodes: bool | None = None
     node_service_account: str | None = None
     cost_labels: Mapping[str, str] = field(default_factory=dict)
+    ways: tuple[WayPlan, ...] = ()
+
+    @property
+    def compute_class(self) -> str | None:
+        """The ComputeClass that its pods choose; None if they choose its only node pool."""
+        return self.id if len(self.ways) > 1 else None
+
+    @property
+    def node_pools(self) -> tuple[str, ...]:
+        """The names of its GKE node pools."""
+        return tuple(way.node_pool for way in self.ways) or (self.id,)
+
+    @property
+    def most_nodes(self) -> int:
+        """How many nodes GKE lets start, over all ways together."""
+        return sum(way.max_nodes for way in self.ways) if self.ways else self.max_nodes
+
+    @property
+    def reserved_nodes(self) -> int:
+        """Nodes that are paid for because they are reserved, used or not."""
+        return sum(way.reserved_nodes or 0 for way in self.ways)
+
+    @property
+    def is_interruptible(self) -> bool:
+        """Whether Google takes its nodes back, those of the preferred way if there are several."""
+        return self.ways[0].buying.ends if self.ways else self.spot
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from models.problems import Problem
 from models.stack import RolloutStrategy
 from planning import Plan
 from reports.difference import Change
-from reports.pool_fields import cpu_pool_fields, gpu_pool_fields
+from reports.pool_fields import cpu_pool_fields, gpu_pools_fields
 from reports.rollout import Rollout
 from rollouts import (
     NOTHING_CHANGES,
@@ -176,7 +176,7 @@ def _pools(old: Plan, new: Plan) -> Iterator[tuple[_Pools, _Pools, bool]]:
 
 
 def _gpu_pools(plan: Plan) -> _Pools:
-    return {pool.id: gpu_pool_fields(pool) for pool in plan.pools}
+    return gpu_pools_fields(plan.pools)
 
 
 def _cpu_pool(plan: Plan) -> _Pools:

@@ -92,6 +92,14 @@ def _sentences(plan: Plan, found: MeasuredCost) -> Iterator[str]:
             f"The USD that ran leave out {', '.join(without)}, of which the hours or the price are "
             "not known."
         )
+    expected = [
+        pool.id for pool in plan.pools if pool.ways and pool.id not in found.usage.hours_of_ways
+    ]
+    if expected:
+        yield (
+            f"{', '.join(expected)}: by which way its nodes came is not known, so that their USD "
+            "are at the expected price of a node."
+        )
     known, both = "", ""
     if not found.usage.is_whole:
         known, both = " at least, as far as it is known", ", as far as both are known"

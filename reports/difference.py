@@ -21,6 +21,7 @@ from reports.rollout import (
     VERSIONS,
     Rollout,
     of_pool_order,
+    of_ways,
 )
 
 _NOTHING = Amounts(minimum=0, typical=0, maximum=0)
@@ -163,9 +164,7 @@ def difference(old: PlanSummary | None, new: PlanSummary) -> Difference:
         models_changed=_changed(old_models, new_models, _model_changes),
         pools_added=tuple(row for name, row in new_pools.items() if name not in old_pools),
         pools_removed=tuple(row for name, row in old_pools.items() if name not in new_pools),
-        pools_changed=_changed(
-            old_pools, new_pools, lambda before, after: _fields(before, after, POOL_FIELDS)
-        ),
+        pools_changed=_changed(old_pools, new_pools, _pool_changes),
         pool_order=of_pool_order(list(old_pools), list(new_pools)),
         others=() if old is None else tuple(_others(old, new)),
         access=access_changes(old, new),
@@ -180,6 +179,11 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any], compare: Any) -> tu
         if name in old
     )
     return tuple(changed for changed in both if changed.changes)
+
+
+def _pool_changes(old: PoolSummary, new: PoolSummary) -> Iterable[Change]:
+    ways = of_ways(old.get("capacity", ()), new.get("capacity", ()))
+    yield from _fields(old, new, {**POOL_FIELDS, "capacity": ways})
 
 
 def _model_changes(old: ModelSummary, new: ModelSummary) -> Iterable[Change]:

@@ -130,6 +130,8 @@ def _model(model: ModelSummary) -> str:
 
 def _pool(pool: PoolSummary) -> str:
     spot = ", spot" if pool["spot"] else ""
+    if "capacity" in pool:
+        spot = f", paid as {escape(', then '.join(pool['capacity']))}"
     return (
         f"{code(pool['id'])}: {pool['minNodes']}-{pool['maxNodes']} nodes "
         f"{escape(pool['machineType'])}, {pool['gpusPerNode']} x "

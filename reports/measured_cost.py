@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from diagnosis import Usage
-from planning import HOURS_PER_MONTH, Levels, Plan
+from planning import HOURS_PER_MONTH, Levels, Plan, PoolPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,10 @@ def _gpu_pools(plan: Plan, usage: Usage) -> Iterable[PoolShare]:
     for pool in plan.pools:
         cost = plan.cost.pools[pool.id]
         node_hours = _known(usage.node_hours.get(pool.id))
+        usd = _usd(pool, usage, node_hours)
         price = pool.node_usd_per_hour
+        if pool.ways and usd and node_hours:
+            price = usd / node_hours  # by the ways in which its nodes came
         gpus = pool.tier.gpu_count
         models = tuple(
             ModelShare(
@@ -102,17 +105,38 @@ def _gpu_pools(plan: Plan, usage: Usage) -> Iterable[PoolShare]:
         if node_hours is not None and None not in used:
             idle = max(Decimal(0), node_hours * gpus - sum(filter(None, used), Decimal(0)))
         nodes = cost.nodes - cost.nodes_asleep
-        planned = None if cost.monthly is None else cost.monthly - cost.saved(spot=cost.spot)
         yield PoolShare(
             pool=pool.id,
             gpus=gpus,
             planned_node_hours=nodes * hours,
-            planned_usd=_of_period(planned, hours),
+            planned_usd=_of_period(cost.expected, hours),
             node_hours=node_hours,
-            usd=None if node_hours is None or price is None else node_hours * price,
+            usd=usd,
             idle_gpu_hours=idle,
             models=models,
         )
+
+
+def _usd(pool: PoolPlan, usage: Usage, node_hours: Decimal | None) -> Decimal | None:
+    """What the nodes cost: by way if that is known, else at the expected price of a node.
+
+    Reserved nodes are paid for all the time, whatever ran on them.
+    """
+    if node_hours is None:
+        return None
+    by_way = usage.hours_of_ways.get(pool.id)
+    if by_way is None:
+        price = pool.node_usd_per_hour
+        return None if price is None else node_hours * price
+    total = Decimal(0)
+    for way in pool.ways:
+        hours = _decimal(by_way.get(way.node_pool, 0.0))
+        if way.reserved_nodes is not None:
+            hours = max(hours, way.reserved_nodes * _decimal(usage.period.hours))
+        if hours and way.usd_per_hour is None:
+            return None
+        total += hours * (way.usd_per_hour or Decimal(0))
+    return total
 
 
 def _cpu_pool(plan: Plan, usage: Usage) -> Iterable[PoolShare]:

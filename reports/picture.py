@@ -113,6 +113,8 @@ def _pool(
     cost = plan.cost.pools[pool.id]
     gpus = f"{pool.tier.gpu_count} x {pool.tier.gpu_name}, zones {zone_letters(pool.zones)}"
     spot = " (spot)" if pool.spot else ""
+    if pool.ways:
+        spot = f" ({', '.join(way.buying for way in pool.ways)})"
     up = span(pool.nodes_at_min, pool.nodes_at_max, " to ")
     lines = [
         f"{pool.machine_type}{spot}",

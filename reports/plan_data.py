@@ -31,6 +31,7 @@ from planning import (
     idle_gpus,
     weights_place,
 )
+from reports.way_data import WaySummary, way_in_words, way_summaries
 
 # Raised if a key is removed or changes its meaning, so that an older output is not misread.
 VERSION: Final = 1
@@ -159,7 +160,12 @@ class ModelSummary(TypedDict):
 
 
 class PoolSummary(TypedDict):
-    """One GPU pool with the worker group on it; gpuDriverVersion is null for the usual LATEST."""
+    """One GPU pool with the worker group on it; gpuDriverVersion is null for the usual LATEST.
+
+    capacity: the ways to pay in words, the preferred one first; ways: the same with their figures;
+        computeClass: the class over their node pools. Not there unless the pool has several.
+    flexStart, reservation: of a pool with this one way to pay.
+    """
 
     id: str
     tier: str
@@ -180,6 +186,11 @@ class PoolSummary(TypedDict):
     gpusPaid: Amounts
     gpusIdle: Amounts
     monthlyUsd: Amounts | None
+    capacity: NotRequired[list[str]]
+    ways: NotRequired[list[WaySummary]]
+    computeClass: NotRequired[str]
+    flexStart: NotRequired[str]
+    reservation: NotRequired[str]
 
 
 class CpuPoolSummary(TypedDict):
@@ -213,6 +224,8 @@ class CostSummary(TypedDict):
     savedByOffHours: what the totals leave out because models sleep; null without off-hours.
     totalOnDemand, totalSpot: with every GPU pool as that; null if a price is not known.
     unpriced: the pools that the totals leave out, because their price is not known.
+    totalCheapest, totalDearest: the total if of each pool's ways to pay the cheapest always has a
+        node, and if only the dearest has; not there unless a pool has several.
     """
 
     priceDate: str
@@ -228,6 +241,8 @@ class CostSummary(TypedDict):
     totalOnDemand: Amounts | None
     totalSpot: Amounts | None
     unpriced: list[str]
+    totalCheapest: NotRequired[Amounts]
+    totalDearest: NotRequired[Amounts]
 
 
 class QuotaSummary(TypedDict):
@@ -338,6 +353,9 @@ def plan_summary(plan: Plan) -> PlanSummary:
         summary["weights"] = _weights(plan.weights)
     if plan.cost.load_balancer is not None:
         summary["cost"]["loadBalancer"] = _amounts(plan.cost.load_balancer)
+    if (cheapest := plan.cost.cheapest) and (dearest := plan.cost.dearest):
+        summary["cost"]["totalCheapest"] = _amounts(cheapest)
+        summary["cost"]["totalDearest"] = _amounts(dearest)
     return summary
 
 
@@ -435,7 +453,7 @@ def _summary(plan: Plan) -> PlanSummary:
             "kuberayInstall": str(release.install),
         },
         models=[_model(plan, model) for model in plan.models],
-        gpuPools=[_pool(pool, plan.cost.pools[pool.id]) for pool in plan.pools],
+        gpuPools=[_pool(plan, pool) for pool in plan.pools],
         cost=CostSummary(
             priceDate=cost.price_date.isoformat(),
             pricesOfStack=list(cost.overridden),
@@ -598,7 +616,23 @@ def _configuration(model: ModelPlan) -> dict[str, Any]:
     }
 
 
-def _pool(pool: PoolPlan, cost: PoolCost) -> PoolSummary:
+def _pool(plan: Plan, pool: PoolPlan) -> PoolSummary:
+    summary = _pool_without_ways(pool, plan.cost.pools[pool.id])
+    costs = plan.cost.pools[pool.id].capacity
+    if not pool.ways or costs is None:
+        return summary
+    summary["capacity"] = [way_in_words(way) for way in pool.ways]
+    summary["ways"] = way_summaries(plan, pool, costs)
+    if pool.compute_class is not None:
+        summary["computeClass"] = pool.compute_class
+    elif pool.ways[0].run_seconds is not None:
+        summary["flexStart"] = way_in_words(pool.ways[0])
+    elif pool.ways[0].reservation is not None:
+        summary["reservation"] = pool.ways[0].reservation
+    return summary
+
+
+def _pool_without_ways(pool: PoolPlan, cost: PoolCost) -> PoolSummary:
     return PoolSummary(
         id=pool.id,
         tier=pool.tier.id,

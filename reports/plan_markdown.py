@@ -20,13 +20,20 @@ from reports.plan_tables import (
 )
 from reports.speed_sentences import speed_sentences
 from reports.table import code, escape, markdown_table
+from reports.way_tables import way_sentences, ways_tables
 
 
 def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     """Heading, tables, warnings and notes. brief: without the tables of memory and cost."""
     versions = plan["versions"]
     tables = (
-        (models_table(plan), pools_table(plan), *off_hours_tables(plan), quota_table(plan))
+        (
+            models_table(plan),
+            pools_table(plan),
+            *ways_tables(plan),
+            *off_hours_tables(plan),
+            quota_table(plan),
+        )
         if brief
         else plan_tables(plan)
     )
@@ -52,6 +59,7 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
         DERIVED_NOTE,
         *(() if brief else (COLD_START_NOTE,)),
         price_note(plan["cost"]),
+        *way_sentences(plan),
         QUOTA_NOTE,
     )
     parts.append(f"<sub>{' '.join(map(escape, notes))}</sub>")

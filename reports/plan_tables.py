@@ -21,6 +21,7 @@ from reports.formatting import (
 )
 from reports.plan_data import Amounts, CostSummary, ModelSummary, PlanSummary, PoolSummary
 from reports.table import Row, Table
+from reports.way_tables import range_rows, ways_tables
 
 _UNCHECKED: Final = "unchecked"
 QUOTA_NOTE: Final = (
@@ -45,6 +46,7 @@ def plan_tables(plan: PlanSummary) -> tuple[Table, ...]:
         *speed_tables(plan),
         *cold_start_tables(plan),
         pools_table(plan),
+        *ways_tables(plan),
         *off_hours_tables(plan),
         cost_table(plan),
         quota_table(plan),
@@ -268,10 +270,16 @@ def _totals(plan: PlanSummary) -> Iterable[Row]:
         ),
         total=True,
     )
+    yield from range_rows(cost)
     for spot, words in ((False, "on demand"), (True, "on spot")):
         total = cost["totalSpot" if spot else "totalOnDemand"]
-        if total is not None and any(pool["spot"] is not spot for pool in plan["gpuPools"]):
+        if total is not None and _differs(plan, spot=spot):
             yield Row((f"total, all {words}", "", "", *usd_columns(total)))
+
+
+def _differs(plan: PlanSummary, *, spot: bool) -> bool:
+    """Whether a pool is not on spot, or not on demand."""
+    return any(pool["spot"] is not spot or "ways" in pool for pool in plan["gpuPools"])
 
 
 def _with_spot(pool: PoolSummary, text: str) -> str:

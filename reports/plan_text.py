@@ -14,6 +14,7 @@ from reports.plan_data import PlanSummary
 from reports.plan_tables import DERIVED_NOTE, QUOTA_NOTE, plan_tables, price_note
 from reports.speed_sentences import speed_sentences
 from reports.table import WIDTH, text_table
+from reports.way_tables import way_sentences
 
 
 def plan_text(plan: PlanSummary) -> str:
@@ -43,6 +44,7 @@ def _notes(plan: PlanSummary) -> tuple[str, ...]:
         DERIVED_NOTE,
         COLD_START_NOTE,
         price_note(plan["cost"]),
+        *way_sentences(plan),
         QUOTA_NOTE,
         f"Endpoints are below {plan['service']['url']}{_inside(plan)}.",
     )

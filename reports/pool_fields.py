@@ -4,10 +4,35 @@ The stack's state remembers the same, so that a preview and a comparison of two 
 same of a change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from planning import CpuPoolPlan, PoolPlan
+from models.capacity import Buying
+from planning import CpuPoolPlan, PoolPlan, WayPlan
 from rollouts import NOT_SAID, PoolFields
+
+
+def gpu_pools_fields(pools: Iterable[PoolPlan]) -> Mapping[str, PoolFields]:
+    """What is remembered of GPU pools, by the names of their node pools."""
+    found: dict[str, PoolFields] = {}
+    for pool in pools:
+        of_pool = gpu_pool_fields(pool)
+        if not pool.ways:
+            found[pool.id] = of_pool
+        for place, way in enumerate(pool.ways, start=1):
+            found[way.node_pool] = {**of_pool, **_of_way(way), "preference": place}
+    return found
+
+
+def _of_way(way: WayPlan) -> PoolFields:
+    """What a node pool has that is one way to pay of several, or none that `spot` can say."""
+    return {
+        "spot": way.buying is Buying.SPOT,
+        "flexStart": NOT_SAID if way.run_seconds is None else f"{way.run_seconds} s",
+        "reservation": way.reservation or NOT_SAID,
+        "zones": list(way.zones),
+        "minNodes": way.min_nodes,
+        "maxNodes": way.max_nodes,
+    }
 
 
 def gpu_pool_fields(pool: PoolPlan) -> PoolFields:

@@ -13,7 +13,7 @@ from reports.change_effects import ChangeEffects
 from reports.difference import Difference
 from reports.difference_markdown import difference_markdown
 from reports.formatting import usd
-from reports.plan_data import PlanSummary
+from reports.plan_data import CostSummary, PlanSummary
 from reports.plan_markdown import plan_markdown
 from reports.pulumi_preview import EnginePreview, Step
 from reports.table import code, escape
@@ -112,11 +112,20 @@ def _verdict(content: CommentContent) -> Iterable[str]:
         yield f"## ✅ Stack {stack} can be deployed"
     yield (
         f"{len(content.new['models'])} models for USD {usd(total['minimum'])} to "
-        f"{usd(total['maximum'])} a month, typically {usd(total['typical'])}."
+        f"{usd(total['maximum'])} a month, typically {usd(total['typical'])}"
+        f"{_by_way(content.new['cost'])}."
     )
     warnings = content.new["warnings"]
     if warnings:
         yield "\n".join(f"- ⚠️ {escape(warning)}" for warning in warnings)
+
+
+def _by_way(cost: CostSummary) -> str:
+    """Between what a typical month lies, by the ways in which nodes come; empty without several."""
+    if "totalCheapest" not in cost or "totalDearest" not in cost:
+        return ""
+    low, high = cost["totalCheapest"]["typical"], cost["totalDearest"]["typical"]
+    return f" (between {usd(low)} and {usd(high)}, by the ways in which nodes come)"
 
 
 def _rollout(content: CommentContent) -> Iterable[str]:

@@ -55,6 +55,10 @@ POOL_FIELDS: Final[Mapping[str, Rollout]] = {
     "minNodes": Rollout.AT_ONCE,
     "maxNodes": Rollout.AT_ONCE,
     "pod": Rollout.SECOND_CLUSTER,
+    # Pods choose a class or a node pool.
+    "computeClass": Rollout.SECOND_CLUSTER,
+    # Another order, or another way, touches no node; `of_ways` sees one that goes.
+    "capacity": Rollout.AT_ONCE,
 }
 CLUSTER_FIELDS: Final[Mapping[str, Rollout]] = {
     "name": Rollout.CLUSTER_REPLACED,
@@ -118,3 +122,8 @@ SCALING_FIELDS: Final = (
 def of_pool_order(old: Sequence[str], new: Sequence[str]) -> Rollout:
     """What a change of the list of pools does: only pools appended at the end are in place."""
     return Rollout.AT_ONCE if list(new[: len(old)]) == list(old) else Rollout.SECOND_CLUSTER
+
+
+def of_ways(old: Sequence[str], new: Sequence[str]) -> Rollout:
+    """What a change of a pool's ways to pay does: the nodes of one that goes are deleted."""
+    return Rollout.NODES if set(old) - set(new) else Rollout.AT_ONCE

@@ -21,7 +21,11 @@ _NAMED: Final = 5
 _KEPT: Final = "minNodes"
 _PRIVATE: Final = "privateNodes"
 NOT_SAID: Final = ""
-"""The value of `privateNodes` if the stack file does not say it, so that pools stay as they are."""
+"""The value of a key that the stack file does not say: without `privateNodes` pools stay as they
+are, and without `flexStart` and `reservation` their nodes are of another kind.
+"""
+# Only pools with `capacity` have them.
+_WAYS: Final = ("flexStart", "reservation")
 _LEFT_OUT: Final = (
     "was true and is left out now: the pools stay without addresses of the internet, and the "
     "gateway of Cloud NAT through which they fetch images and weights is deleted"
@@ -182,7 +186,9 @@ def _private_left_out(old: Mapping[str, PoolFields], new: Mapping[str, PoolField
 
 def _replacing(old: PoolFields, new: PoolFields) -> list[str]:
     # A key that only one of them has is another version's, and no change.
-    return [key for key in new if key in old and new[key] != old[key] and key in _REPLACING]
+    changed = [key for key in new if key in old and new[key] != old[key] and key in _REPLACING]
+    ways = (key for key in _WAYS if key not in old or key not in new)
+    return changed + [key for key in ways if old.get(key, NOT_SAID) != new.get(key, NOT_SAID)]
 
 
 def _lost_zones(old: PoolFields, new: PoolFields) -> tuple[list[str], bool]:

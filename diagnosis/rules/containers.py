@@ -275,4 +275,10 @@ def _eviction(case: Case, pod: Object, message: str) -> Mend:
             path=f"{pool.path}.spot",
             text="Google takes spot nodes back; keep two replicas, or take a pool on demand.",
         )
+    if any(way.buying.ends for way in pool.ways):
+        return Mend(
+            path=f"{pool.path}.capacity",
+            text="Google takes nodes of spot and flexStart back; keep two replicas, or list "
+            "on-demand first.",
+        )
     return Mend(path=pool.path, text="Nothing, if it was an upgrade: another pod takes its place.")

@@ -46,7 +46,7 @@ _FAILED: Final = (
 # that all others "didn't match", and what is said beside that is of its own pool.
 _NOT_TRIED: Final = (
     _sign("node-pool-maximum", r"max (node group|cluster)[\w ]* (size|limit) reached|max limit"),
-    _sign("node-backoff", r"in backoff after failed scale-up"),
+    _sign("node-backoff", r"in backoff after failed scale-up|priority rules in backoff"),
     _sign("node-zone", r"volume node affinity conflict|available volume zone"),
     _sign("node-taint", r"untolerated taint|had taint"),
     _sign("node-too-large", r"Insufficient [\w./-]+"),
@@ -131,7 +131,9 @@ def _by_nodes(case: Case, pod: Object, scheduler: str) -> _Verdict:
     nodes = [
         node
         for node in case.snapshot.nodes
-        if pool and labels(node).get(GKE_NODE_POOL_LABEL) == pool.id and not is_leaving(node)
+        if pool
+        and labels(node).get(GKE_NODE_POOL_LABEL) in pool.node_pools
+        and not is_leaving(node)
     ]
     if pool and nodes:
         if not any(_allocatable(node, _GPU) for node in nodes):
@@ -141,7 +143,7 @@ def _by_nodes(case: Case, pod: Object, scheduler: str) -> _Verdict:
             )
         if _is_too_large(pod, nodes):
             return _Verdict("node-too-large", scheduler)
-        if len(nodes) >= pool.max_nodes:
+        if len(nodes) >= pool.most_nodes:
             return _Verdict(
                 "node-pool-maximum",
                 f"all {len(nodes)} nodes that the pool may have are there and taken; {scheduler}",
@@ -220,6 +222,8 @@ def _mend(rule: str, case: Case, pod: Object) -> Mend:
     if rule == "node-stock-out":
         zones = ", ".join(pool.zones if pool else cluster.zones)
         spot = " or without `spot: true`" if pool and pool.spot else ""
+        if pool and pool.ways:
+            spot = ", or list another way to pay in `capacity`"
         return Mend(
             path=f"{path}.zones",
             text=f"Add a zone to {zones} that offers the machine, or place the model on another "
@@ -243,8 +247,8 @@ _MENDS: Final = {
     "node-backoff": "Look for FailedScaleUp among the events of the last hour: it names quota or "
     "stock-out. The autoscaler tries again within half an hour.",
     "node-zone": "Let the pool have nodes in the zone of the volume, or take the volume out.",
-    "node-taint": "Take the taint off the pool: pods of ours tolerate nvidia.com/gpu and "
-    "nvidia.com/gpu-type alone.",
+    "node-taint": "Take the taint off the pool: pods of ours tolerate nvidia.com/gpu, "
+    "nvidia.com/gpu-type and the ComputeClass that they choose alone.",
     "node-too-large": "Choose a larger machineType for the pool, or leave it out: then the pods "
     "are sized to it. DaemonSets that were added take their part too.",
     "node-pool-missing": "Run `pulumi up`: it makes the pool again if it was deleted or renamed.",

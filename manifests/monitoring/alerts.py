@@ -208,8 +208,11 @@ def gpu_node_is_missing(queries: Queries, pool: PoolPlan) -> Iterator[Alert]:
 
 
 def spot_nodes_leave(queries: Queries, pool: PoolPlan) -> Iterator[Alert]:
-    """There are fewer spot nodes than half an hour ago, although more are wanted."""
-    if not pool.spot:
+    """There are fewer nodes than half an hour ago, although more are wanted.
+
+    Of a pool whose nodes Google takes back: spot, or several ways to pay of which one ends.
+    """
+    if not pool.spot and not any(way.buying.ends for way in pool.ways):
         return
     active = f"sum({queries.series('nodes_active', of_pool(pool.id))})"
     pending = f"sum({queries.series('nodes_pending', of_pool(pool.id))})"

@@ -14,7 +14,7 @@ from models.catalog.engine_argument_history import (
 from models.catalog.engine_argument_memory import arguments_by_memory
 from models.catalog.engine_argument_needs import ArgumentNeed, argument_needs
 from models.catalog.gated_repositories import Gating, gating
-from models.catalog.gpu_tiers import GpuTier, gpu_tiers
+from models.catalog.gpu_tiers import GpuTier, Provisioning, gpu_tiers
 from models.catalog.llms import LlmRow, llms
 from models.catalog.load_balancers import load_balancer_price
 from models.catalog.machine_types import (
@@ -135,6 +135,7 @@ __all__ = [
     "Phase",
     "PhaseTime",
     "PriceList",
+    "Provisioning",
     "QuantizationMethod",
     "QuantizationTakeover",
     "RayRelease",

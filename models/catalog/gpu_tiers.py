@@ -16,7 +16,7 @@ from models.catalog import data_file
 from models.catalog.machine_types import MachineType, machine_types
 from models.facts import Facts
 
-Provisioning = Literal["on-demand", "spot", "flex-start"]
+Provisioning = Literal["on-demand", "spot", "flex-start", "reservation"]
 
 
 class AttachedTo(Facts):

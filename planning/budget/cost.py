@@ -6,7 +6,7 @@ is shown as paid for and not used.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -17,15 +17,22 @@ from models.stack import StackSettings
 from planning.access import AccessPlan, GatewayPlan
 from planning.budget.off_hours import Sleepers, nodes_asleep
 from planning.infrastructure.allocatable import allocatable
+from planning.infrastructure.capacity_price import (
+    expected_nodes,
+    expected_usd_per_hour,
+    unreserved,
+)
 from planning.infrastructure.node_prices import cpu_node_price, gpu_node_price
 from planning.plan import ModelPlan, PodResources, PoolPlan, RouterGroupPlan
 from planning.plan_costs import (
     HOURS_PER_MONTH,
+    CapacityCost,
     CpuPoolCost,
     Levels,
     ModelCost,
     PoolCost,
     StackCost,
+    WayCost,
 )
 
 # GKE's fee for a Standard cluster, zonal or regional; the monthly credit for one zonal cluster of
@@ -87,8 +94,15 @@ def _pool_cost(
     settings: StackSettings, pool: PoolPlan, wanted: Levels, sleepers: Sleepers
 ) -> PoolCost:
     price = gpu_node_price(settings.prices, pool.tier, pool.machine_type, settings.region)
+    if pool.reserved_nodes:  # paid for as if the pool kept them
+        pool = replace(
+            pool,
+            min_nodes=max(pool.min_nodes, pool.reserved_nodes),
+            max_nodes=max(pool.max_nodes, pool.reserved_nodes),
+        )
     nodes = Levels.between(nodes_at_minimum(pool), nodes_at_maximum(pool), settings.load_factor)
     paid = nodes * Decimal(pool.tier.gpu_count)
+    capacity = _capacity_cost(pool, nodes) if pool.ways else None
     return PoolCost(
         pool=pool.id,
         spot=pool.spot,
@@ -97,9 +111,53 @@ def _pool_cost(
         nodes=nodes,
         gpus_paid=paid,
         gpus_used=wanted.with_(paid, min),
-        monthly=_monthly(nodes, price.hourly(pool.spot)),
+        monthly=_monthly(nodes, price.hourly(pool.spot))
+        if capacity is None
+        else capacity.monthly(nodes, capacity.expected_usd_per_hour),
         monthly_otherwise=_monthly(nodes, price.hourly(not pool.spot)),
         nodes_asleep=nodes_asleep(sleepers, pool, nodes, settings.load_factor),
+        capacity=capacity,
+    )
+
+
+def _capacity_cost(pool: PoolPlan, nodes: Levels) -> CapacityCost:
+    by_way = list(
+        zip(
+            expected_nodes(pool.ways, nodes.minimum),
+            expected_nodes(pool.ways, nodes.typical),
+            expected_nodes(pool.ways, nodes.maximum),
+            strict=True,
+        )
+    )
+    reserved = [way for way in pool.ways if way.reserved_nodes is not None]
+    counts = [Decimal(way.reserved_nodes or 0) for way in reserved]
+    by_use = unreserved(pool.ways)
+    prices = [way.usd_per_hour for way in by_use]
+    known = [usd for usd in prices if usd is not None]
+    complete = len(known) == len(prices)
+    paid = sum(counts, Decimal(0))
+    of_reserved = [
+        count * way.usd_per_hour
+        for way, count in zip(reserved, counts, strict=True)
+        if way.usd_per_hour is not None
+    ]
+    return CapacityCost(
+        ways=tuple(
+            WayCost(
+                node_pool=way.node_pool,
+                nodes=Levels(minimum=low, typical=typical, maximum=high),
+                usd_per_hour=way.usd_per_hour,
+                price_is_a_bound=way.price_is_a_bound,
+            )
+            for way, (low, typical, high) in zip(pool.ways, by_way, strict=True)
+        ),
+        reserved=paid,
+        reserved_usd_per_hour=sum(of_reserved, Decimal(0)) / paid
+        if paid and len(of_reserved) == len(reserved)
+        else None,
+        expected_usd_per_hour=expected_usd_per_hour(by_use, 1),
+        cheapest_usd_per_hour=min(known) if complete else None,
+        dearest_usd_per_hour=max(known) if complete else None,
     )
 
 
@@ -109,8 +167,9 @@ def nodes_at_minimum(pool: PoolPlan) -> int:
 
 
 def nodes_at_maximum(pool: PoolPlan) -> int:
-    """Nodes of a pool with its models at their maximum, as far as the pool's maximum lets them."""
-    return max(pool.min_nodes, min(pool.nodes_at_max, pool.max_nodes))
+    """Nodes of a pool with its models at their maximum, as far as GKE lets them start."""
+    most = max(pool.max_nodes, pool.most_nodes)
+    return max(pool.min_nodes, min(pool.nodes_at_max, most))
 
 
 def _gpus(model: ModelPlan, load_factor: Decimal) -> Levels:
@@ -122,13 +181,16 @@ def _model_cost(
     settings: StackSettings, model: ModelPlan, pool: PoolCost, wanted: Levels
 ) -> ModelCost:
     """The share by GPUs; if the pool's maximum limits its models, each is reduced equally."""
-    price = pool.spot_usd_per_hour if pool.spot else pool.on_demand_usd_per_hour
-    if price is None:
+    price = pool.usd_per_hour
+    if price is None or pool.monthly is None:
         return ModelCost(model=model.name, monthly=None)
     running = _gpus(model, settings.load_factor).with_(
         pool.gpus_used.with_(wanted, lambda used, all_: used / all_ if all_ else Decimal(1)),
         lambda gpus, part: gpus * part,
     )
+    if pool.capacity is not None and pool.nodes.maximum:
+        # With what is reserved, at the pool's average.
+        price = pool.monthly.maximum / (HOURS_PER_MONTH * pool.nodes.maximum)
     usd_per_gpu = price * HOURS_PER_MONTH * pool.nodes.maximum / pool.gpus_paid.maximum
     return ModelCost(model=model.name, monthly=running * usd_per_gpu)
 

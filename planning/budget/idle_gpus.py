@@ -54,6 +54,8 @@ def _remedy(plan: Plan, pool: PoolPlan) -> str:
         [model.gpus_per_replica for model in here for _ in range(model.replicas.min)],
         pool.tier.gpu_count,
     )
+    if pool.reserved_nodes > pool.nodes_at_min:
+        room = pool.tier.gpu_count  # a reserved node is paid for and empty
     movable = [model for model in plan.models if _would_fit(plan, model, pool, room)]
     if movable:
         # The one whose own nodes cost most is worth most here.
@@ -77,7 +79,7 @@ def _would_fit(plan: Plan, model: ModelPlan, pool: PoolPlan, room: int) -> bool:
     return (
         other.id != pool.id
         and other.tier.gpu == pool.tier.gpu
-        and other.spot == pool.spot
+        and other.is_interruptible == pool.is_interruptible
         and model.replicas.min > 0
         and model.gpus_per_replica <= room
     )

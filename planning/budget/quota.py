@@ -7,7 +7,7 @@ that of the series. GKE creates a pool whose quota is missing without a word: it
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from models.catalog import (
@@ -41,6 +41,10 @@ class _Nodes:
     awake: without the node that a sleeping model will ask for.
     two_clusters, second_head: of a pool without GPUs, while there is a second RayCluster, or only
         its head, whatever the pool's maximum.
+    is_of_one_way: whether it counts nodes of a pool that other rows count, too, against a quota of
+        one way to pay alone.
+    replaceable: whether nodes come by another way to pay, against another quota, if there is too
+        little of this one.
     """
 
     pool: str
@@ -53,6 +57,8 @@ class _Nodes:
     per_node: Mapping[str, int]
     two_clusters: int = 0
     second_head: int = 0
+    replaceable: bool = False
+    is_of_one_way: bool = False
 
 
 def quota_needs(
@@ -72,7 +78,7 @@ def quota_needs(
     stated_maxima = frozenset(
         pool.id for pool in settings.gpu_pools if "max_nodes" in pool.model_fields_set
     )
-    rows = _nodes(cluster, pools, stated_maxima, models, head, routers, gateway)
+    rows = _nodes(settings, cluster, pools, stated_maxima, models, head, routers, gateway)
     used = {metric for row in rows for metric in row.per_node} | set(settings.quotas)
     metrics = [metric for metric in quota_metrics() if metric in used]
 
@@ -95,17 +101,19 @@ def _need(metric: str, rows: Sequence[_Nodes], limit: int | None) -> QuotaNeed:
         metric=metric,
         minimum=waking + sum(row.awake * count for row, count in pairs),
         upgrade=sum(row.upgrade * count for row, count in pairs),
-        of_node={row.pool: count for row, count in pairs if row.has_gpus},
+        of_node={row.pool: count for row, count in pairs if row.has_gpus and not row.is_of_one_way},
         others=sum(row.two_clusters * count for row, count in others),
         others_of_one=sum(row.minimum * count for row, count in others),
         others_recreating=sum(row.second_head * count for row, count in others),
         stated=sum(row.stated * count for row, count in pairs),
         peak=sum(row.peak * count for row, count in pairs),
         limit=limit,
+        replaceable=sum(row.peak * count for row, count in pairs if row.replaceable),
     )
 
 
 def _nodes(
+    settings: StackSettings,
     cluster: ClusterPlan,
     pools: Sequence[PoolPlan],
     stated_maxima: frozenset[str],
@@ -115,6 +123,7 @@ def _nodes(
     gateway: GatewayPlan | None,
 ) -> list[_Nodes]:
     rows = [_gpu_pool(pool, pool.id in stated_maxima, models) for pool in pools]
+    rows += _ways(settings, pools, rows)
     if cluster.existing:
         return rows
     cpu_pool = cluster.cpu_pool
@@ -158,7 +167,7 @@ def _gpu_pool(pool: PoolPlan, maximum_is_stated: bool, models: Sequence[ModelPla
     minimum = max(awake, int(used))
     needed = max(minimum, min(pool.nodes_at_max, pool.max_nodes))
     gpus = pool.tier.gpu_count
-    metric = pool.tier.spot_quota_metric if pool.spot else pool.tier.quota_metric
+    metrics = tuple(_by_quota(pool))
     return _Nodes(
         pool=pool.id,
         has_gpus=True,
@@ -168,11 +177,82 @@ def _gpu_pool(pool: PoolPlan, maximum_is_stated: bool, models: Sequence[ModelPla
         stated=pool.max_nodes if maximum_is_stated else awake,
         peak=pool.max_nodes if maximum_is_stated else needed,
         per_node={
-            metric: gpus,
+            # Nodes that may count against one of several are counted by `_ways`.
+            **(dict.fromkeys(metrics, gpus) if len(metrics) == 1 else {}),
             GPUS_ALL_REGIONS: gpus,
             **_per_node(pool),
         },
     )
+
+
+def _by_quota(pool: PoolPlan) -> Mapping[str, int]:
+    """The quotas that count the pool's GPUs by the ways to pay, each with its most nodes.
+
+    Spot and flex-start count against the preemptible quota; what is reserved was counted against
+    the usual one when it was reserved: https://cloud.google.com/compute/resource-usage
+    """
+    usual, preemptible = pool.tier.quota_metric, pool.tier.spot_quota_metric
+    if not pool.ways:
+        return {preemptible if pool.spot else usual: pool.max_nodes}
+    most: dict[str, int] = {}
+    for way in pool.ways:
+        metric = preemptible if way.buying.ends else usual
+        most[metric] = min(pool.max_nodes, most.get(metric, 0) + way.max_nodes)
+    return most
+
+
+def _ways(
+    settings: StackSettings, pools: Sequence[PoolPlan], rows: Sequence[_Nodes]
+) -> list[_Nodes]:
+    """What pools need of the quotas between which GKE chooses, the preferred one first.
+
+    If a limit is known, no more is asked of that quota than it gives: GKE goes on to the next way
+    (https://cloud.google.com/kubernetes-engine/docs/troubleshooting/compute-class).
+    """
+    found: list[_Nodes] = []
+    for pool, row in zip(pools, rows, strict=True):
+        by_quota = _by_quota(pool)
+        if len(by_quota) == 1:
+            continue
+        gpus = pool.tier.gpu_count
+        room: dict[str, int | None] = {}
+        for metric in by_quota:
+            limit = _limit(settings.quotas, metric)
+            taken = sum(other.minimum * other.per_node.get(metric, 0) for other in (*rows, *found))
+            room[metric] = None if limit is None else max(0, limit - taken) // gpus
+        known = [number for number in room.values() if number is not None]
+        enough = len(known) < len(room) or sum(known) >= row.peak
+        awake, minimum, upgrade = (
+            _in_order(count, by_quota, room) for count in (row.awake, row.minimum, row.upgrade)
+        )
+        found += [
+            replace(
+                row,
+                awake=awake[metric],
+                minimum=minimum[metric],
+                upgrade=upgrade[metric],
+                stated=max(awake[metric], min(row.stated, most)),
+                peak=max(minimum[metric], min(row.peak, most)),
+                per_node={metric: gpus},
+                replaceable=enough,
+                is_of_one_way=True,
+            )
+            for metric, most in by_quota.items()
+        ]
+    return found
+
+
+def _in_order(
+    nodes: int, most: Mapping[str, int], room: Mapping[str, int | None]
+) -> Mapping[str, int]:
+    """How many of the nodes count against each quota; what none has room for, against the first."""
+    taken: dict[str, int] = {}
+    for metric, limit in most.items():
+        free = room[metric]
+        taken[metric] = min(nodes, limit if free is None else min(limit, free))
+        nodes -= taken[metric]
+    taken[next(iter(most))] += nodes
+    return taken
 
 
 def _per_node(pool: PoolPlan | CpuPoolPlan) -> Mapping[str, int]:

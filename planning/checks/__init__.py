@@ -19,6 +19,7 @@ from planning.checks.autoscaling import downscale_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.canaries import canary_problems
+from planning.checks.capacity import cpu_pool_zone_problems, flex_start_problems
 from planning.checks.cold_start import cold_start_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
@@ -83,6 +84,7 @@ PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] =
     performance_problems,
     parallel_argument_problems,
     placement_problems,
+    flex_start_problems,
 )
 # The whole stack.
 STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
@@ -101,6 +103,7 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     idle_minimum_problems,
     host_cpu_problems,
     router_capacity_problems,
+    cpu_pool_zone_problems,
     object_size_problems,
     off_hours_problems,
     cold_start_problems,

@@ -15,6 +15,8 @@ def capacity_problems(context: StackContext) -> Iterable[Problem]:
     for pool in context.pools:
         names = _listed([model.name for model in context.models if model.pool == pool.id])
         path = f"{pool.path}.maxNodes"
+        if len(pool.ways) == 1 and pool.max_nodes == pool.ways[0].reserved_nodes:
+            path = f"{pool.ways[0].path}.nodes"
         if pool.nodes_at_min > pool.max_nodes:
             yield Problem(
                 path=path,
@@ -24,6 +26,21 @@ def capacity_problems(context: StackContext) -> Iterable[Problem]:
                 remedy="Allow more nodes, or use fewer replicas",
                 rule="pool-below-minimum",
                 candidates=(use(path, pool.nodes_at_min, f"use {pool.nodes_at_min} or more"),),
+            )
+        elif pool.nodes_at_max > pool.max_nodes and pool.most_nodes > pool.max_nodes:
+            beyond = min(pool.nodes_at_max, pool.most_nodes)
+            yield Problem(
+                path=path,
+                value=pool.max_nodes,
+                reason=f"is below the {pool.nodes_at_max} nodes of {pool.id} that are needed for "
+                f"the maximum replicas of {names}, and GKE keeps it for each way to pay alone: "
+                f"under full load up to {beyond} nodes start and are paid for",
+                remedy="Allow more nodes, or fewer replicas",
+                rule="pool-below-maximum",
+                candidates=(
+                    use(path, pool.nodes_at_max, f"use {pool.nodes_at_max}"),
+                    outside("lower replicas.max"),
+                ),
             )
         elif pool.nodes_at_max > pool.max_nodes:
             yield Problem(

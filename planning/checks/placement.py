@@ -26,8 +26,8 @@ def placement_problems(context: PlacedContext) -> Iterable[Problem]:
         yield Problem(
             path=f"{model.path}.replicas",
             value="max 1",
-            reason=f"puts the only replica on {chosen.id}, and Google takes spot nodes back at "
-            "30 s notice: the model is down until another node has started and loaded it",
+            reason=f"puts the only replica on {chosen.id}, and Google takes {chosen.taken_back}: "
+            "the model is down until another node has started and loaded it",
             remedy="Use more replicas, or an on-demand pool",
             rule="spot-single-replica",
             candidates=(

@@ -40,7 +40,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                 rule="quota-below-minimum",
                 candidates=(_raised(path, need, need.peak), outside("use fewer replicas")),
             )
-        elif need.stated > need.limit:
+        elif need.stated - need.replaceable > need.limit:
             yield Problem(
                 path=path,
                 value=need.limit,
@@ -53,7 +53,7 @@ def quota_problems(context: StackContext) -> Iterable[Problem]:
                     outside(f"lower {_what_to_lower(need.metric)}"),
                 ),
             )
-        elif need.peak > need.limit:
+        elif need.peak - need.replaceable > need.limit:
             yield Problem(
                 path=path,
                 value=need.limit,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from models.catalog import (
@@ -20,6 +21,8 @@ from models.stack import GpuPoolSettings, StackSettings
 from models.ways_out import WayOut, leave_out, meant, together, use
 from planning.infrastructure.allocatable import allocatable, ray_pod
 from planning.infrastructure.bin_packing import nodes_for
+from planning.infrastructure.capacity import capacity_problems, name_problems, ways_of
+from planning.infrastructure.capacity_price import expected_usd_per_hour
 from planning.infrastructure.cluster import ROUTER_GROUP_ID
 from planning.infrastructure.cost_labels import pool_cost_labels
 from planning.infrastructure.node_prices import gpu_node_price
@@ -64,18 +67,24 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
         problems += zone_problems
         seen.add(pool.id)
         machine = machine_type(pool.machine_type or tier.machine_type)
-        if machine is None or not tier.carried_by(machine):
+        carries = machine is not None and tier.carried_by(machine)
+        problems += capacity_problems(settings, pool, tier, machine if carries else None, zones)
+        if machine is None or not carries:
             continue
+        price = gpu_node_price(settings.prices, tier, machine.id, settings.region)
+        ways = ways_of(pool, zones, price)
         plans.append(
             PoolPlan(
                 path=path,
                 id=pool.id,
                 tier=tier,
                 machine_type=machine.id,
-                spot=pool.spot,
+                spot=pool.on_spot,
                 zones=zones,
                 min_nodes=pool.min_nodes,
-                max_nodes=pool.max_nodes,
+                max_nodes=min(
+                    [pool.max_nodes, *([sum(way.max_nodes for way in ways)] if ways else [])]
+                ),
                 boot_disk_type=machine.boot_disk,
                 boot_disk_gb=pool.boot_disk_gb or _boot_disk_gb(tier),
                 pod=ray_pod(machine, tier),
@@ -84,19 +93,29 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
                 max_workers=GKE_POOL_NODE_LIMIT,
                 nodes_at_min=0,
                 nodes_at_max=0,
-                node_usd_per_hour=gpu_node_price(
-                    settings.prices, tier, machine.id, settings.region
-                ).hourly(pool.spot),
+                node_usd_per_hour=expected_usd_per_hour(ways, pool.max_nodes)
+                if ways
+                else price.hourly(pool.on_spot),
                 gpu_driver_version=pool.gpu_driver_version,
                 private_nodes=settings.cluster.private_nodes,
                 node_service_account=settings.cluster.node_service_account,
                 cost_labels=pool_cost_labels(settings, pool.id),
+                ways=ways,
             )
         )
+    problems += _names_of_ways(settings, plans)
     none_left = settings.pools_are_default and settings.gpu_pools and not plans
     if none_left and _has_zone_of_region(settings):
         problems.append(_no_default_pool(settings))
     return tuple(plans), tuple(problems)
+
+
+def _names_of_ways(settings: StackSettings, plans: Sequence[PoolPlan]) -> Iterable[Problem]:
+    pools = {pool.id: pool for pool in settings.gpu_pools}
+    for plan in plans:
+        others = [other.node_pools for other in plans if other is not plan]
+        taken = (settings.cluster.cpu_pool.name, *chain.from_iterable(others))
+        yield from name_problems(pools[plan.id], plan.ways, taken)
 
 
 def with_nodes(pools: Sequence[PoolPlan], models: Sequence[ModelPlan]) -> tuple[PoolPlan, ...]:
@@ -234,12 +253,12 @@ def _name_problems(
 
 
 def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Problem]:
-    wanted = "spot" if pool.spot else "on-demand"
-    if wanted not in tier.provisioning:
+    wanted = "spot" if pool.on_spot else "on-demand"
+    if not pool.ways and wanted not in tier.provisioning:
         yield Problem(
             path=path,
             value=pool.id,
-            reason=f"is not available {'as spot' if pool.spot else 'on demand'}: of the ways in "
+            reason=f"is not available {'as spot' if pool.on_spot else 'on demand'}: of the ways in "
             f"which Google sells {tier.machine_type}, a pool here can only be {_ways(tier)}",
             remedy="Choose another tier",
             rule="tier-provisioning",
@@ -306,7 +325,7 @@ def _carriers(tier: GpuTier) -> str:
 
 
 def _ways(tier: GpuTier) -> str:
-    """How a pool of a tier can be provisioned. No key makes a flex-start pool."""
+    """How a pool of a tier can be provisioned without `capacity`."""
     return " or ".join(way for way in ("on-demand", "spot") if way in tier.provisioning)
 
 
@@ -315,9 +334,9 @@ def _ways_to_buy(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Wa
 
     The first is tried with the pool's name kept as well, because models may name it.
     """
-    wanted = "spot" if pool.spot else "on-demand"
+    wanted = "spot" if pool.on_spot else "on-demand"
     named = use(f"{path}.name", pool.id)
-    other = use(f"{path}.spot", not pool.spot, f"set spot: {str(not pool.spot).lower()}")
+    other = use(f"{path}.spot", not pool.on_spot, f"set spot: {str(not pool.on_spot).lower()}")
     if {"spot", "on-demand"} & tier.provisioning:
         yield replace(other, group="buy")
         yield together(f"{other.words} with name: {pool.id}", other, named, group="buy")

@@ -8,20 +8,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from models.capacity import Buying
 from models.catalog import GpuTier, prices
 from models.stack import PriceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodePrice:
-    """USD per hour of one node with its GPUs, disks excluded; None if it is not known."""
+    """USD per hour of one node with its GPUs, disks excluded; None if it is not known.
+
+    flex_start, reservation: only if the stack gives them, because the catalogue lists neither.
+    """
 
     on_demand: Decimal | None
     spot: Decimal | None
+    flex_start: Decimal | None = None
+    reservation: Decimal | None = None
 
     def hourly(self, spot: bool) -> Decimal | None:
         """The price on spot, or on demand."""
         return self.spot if spot else self.on_demand
+
+    def of(self, buying: Buying) -> Decimal | None:
+        """The price of a way to pay.
+
+        A reservation costs what its machines cost on demand, used or not, before discounts of the
+        project. Flex-start costs at most that (Google names up to 53 % less):
+        https://cloud.google.com/products/dws/pricing
+        """
+        if buying is Buying.SPOT:
+            return self.spot
+        stated = {Buying.FLEX_START: self.flex_start, Buying.RESERVATION: self.reservation}
+        own = stated.get(buying)
+        return self.on_demand if own is None else own
 
 
 def gpu_node_price(
@@ -54,9 +73,14 @@ def cpu_node_price(
 
 
 def _overridden(stated: list[PriceSettings], listed: NodePrice) -> NodePrice:
-    on_demand = next((row.on_demand for row in stated if row.on_demand is not None), None)
-    spot = next((row.spot for row in stated if row.spot is not None), None)
+    def first(name: str, else_: Decimal | None = None) -> Decimal | None:
+        found = (getattr(row, name) for row in stated)
+        price = next((price for price in found if price is not None), None)
+        return else_ if price is None else Decimal(str(price))
+
     return NodePrice(
-        on_demand=listed.on_demand if on_demand is None else Decimal(str(on_demand)),
-        spot=listed.spot if spot is None else Decimal(str(spot)),
+        on_demand=first("on_demand", listed.on_demand),
+        spot=first("spot", listed.spot),
+        flex_start=first("flex_start"),
+        reservation=first("reservation"),
     )

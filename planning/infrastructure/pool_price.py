@@ -15,12 +15,17 @@ Rank = tuple[Decimal, int, float]
 
 @dataclass(frozen=True, kw_only=True)
 class PoolChoice:
-    """A pool as placement sees it; price of one node in USD per hour, None if unknown."""
+    """A pool as placement sees it; price of one node in USD per hour, None if unknown.
+
+    spot: whether Google takes its nodes back, those of the preferred way if there are several;
+        taken_back: which, and when, as the end of a sentence.
+    """
 
     id: str
     tier: GpuTier
     spot: bool
     node_usd_per_hour: Decimal | None
+    taken_back: str = "spot nodes back at 30 s notice"
 
     @classmethod
     def of(cls, pool: PoolPlan) -> "PoolChoice":
@@ -28,8 +33,9 @@ class PoolChoice:
         return cls(
             id=pool.id,
             tier=pool.tier,
-            spot=pool.spot,
+            spot=pool.is_interruptible,
             node_usd_per_hour=pool.node_usd_per_hour,
+            taken_back=_taken_back(pool),
         )
 
     def rank(self, gpus: int) -> Rank:
@@ -41,6 +47,13 @@ class PoolChoice:
             self.tier.gpu_count,
             self.tier.gpu_memory_gib,
         )
+
+
+def _taken_back(pool: PoolPlan) -> str:
+    seconds = pool.ways[0].run_seconds if pool.ways else None
+    if seconds is None:
+        return "spot nodes back at 30 s notice"
+    return f"flex-start nodes back after {seconds / 3600:.3g} h"
 
 
 def catalogue_choices(region: str) -> Iterable[PoolChoice]:

@@ -145,8 +145,8 @@ def _runs_on_spot(
 ) -> Problem:
     return Problem(
         path=spec.arguments.path,
-        reason=f"names no pool and runs on {chosen.id}, because the stack lists spot pools only: "
-        "Google takes spot nodes back at 30 s notice",
+        reason=f"names no pool and runs on {chosen.id}, because the stack lists "
+        f"{_only(pools)}: Google takes {chosen.taken_back}",
         remedy="Name one of them, or list an on-demand pool",
         rule="spot-only",
         candidates=(
@@ -157,6 +157,15 @@ def _runs_on_spot(
             ),
             *other_pools(spec, None, pools, offer),
         ),
+    )
+
+
+def _only(pools: Sequence[PoolChoice]) -> str:
+    one_kind = len({pool.taken_back for pool in pools}) == 1
+    return (
+        "spot pools only"
+        if one_kind and "spot" in pools[0].taken_back
+        else ("only pools whose nodes Google takes back")
     )
 
 

@@ -72,7 +72,8 @@ def _bin(pool: PoolPlan) -> NodeBin:
     return NodeBin(
         gpus_per_node=pool.tier.gpu_count,
         usd_per_hour=0.0 if price is None else float(price),
-        min_nodes=pool.min_nodes,
+        # What is reserved is paid for in any case.
+        min_nodes=max(pool.min_nodes, min(pool.reserved_nodes, pool.max_nodes)),
         max_nodes=pool.max_nodes,
     )
 
@@ -95,7 +96,7 @@ def _options(
     options = [(numbers[model.placement.pool], model)]
     for number, pool in enumerate(pools):
         if (
-            pool.spot
+            (pool.is_interruptible and not _as_sure(pool, pools[options[0][0]]))
             or pool.id == model.placement.pool
             or (pool.node_usd_per_hour is None) == priced
         ):
@@ -116,6 +117,14 @@ def _options(
         )
         options.append((number, moved))
     return sorted(options, key=lambda option: _rank(option, pools))
+
+
+def _as_sure(pool: PoolPlan, current: PoolPlan) -> bool:
+    """Whether a model whose nodes may be taken back anyway may move to such a pool.
+
+    Only if one of them lists its ways to pay; stacks with spot pools alone stay as they were.
+    """
+    return current.is_interruptible and bool(pool.ways or current.ways)
 
 
 def _rank(option: tuple[int, PlacedModel], pools: Sequence[PoolPlan]) -> tuple[object, ...]:

@@ -88,6 +88,7 @@ class ClusterDeployment(Deployment):
         eventually(lambda: not cluster.items("/api/v1/nodes"), "no node is left", seconds=15)
         names = {item["metadata"]["name"] for item in cluster.items("/api/v1/namespaces")}
         assert names == ALWAYS_THERE
+        assert cluster.items("/apis/cloud.google.com/v1/computeclasses") == []
         assert self.existing() == set()
         assert self.state() == []
 

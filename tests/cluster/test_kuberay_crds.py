@@ -36,7 +36,7 @@ NAME = "rayservices.ray.io"
 
 
 def crds(cluster: Cluster) -> dict[str, Object]:
-    return {item["metadata"]["name"]: item for item in cluster.items(DEFINITIONS)}
+    return {item["metadata"]["name"]: item for item in cluster.kuberay_definitions()}
 
 
 def uids(cluster: Cluster) -> dict[str, str]:

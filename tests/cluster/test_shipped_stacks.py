@@ -12,7 +12,6 @@ import pytest
 
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.testing.figures import Figures
-from localcloud.testing.running_cluster import DEFINITIONS
 from reports.plan_data import PlanSummary
 from tests.cluster.deployed import RAY_SERVICE, ClusterDeployment
 from tests.cluster.releases import with_release
@@ -117,7 +116,8 @@ def test_pods_of_every_pool_are_on_nodes_of_that_pool(
         assert bool(pods) == used, pool["id"]
         for pod in pods:
             node = node_of(pod)
-            assert node["metadata"]["labels"][POOL_LABEL] == pool["id"]
+            node_pools = {way["nodePool"] for way in pool.get("ways", ())} or {pool["id"]}
+            assert node["metadata"]["labels"][POOL_LABEL] in node_pools
             gpus = pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"]
             assert gpus == node["status"]["allocatable"]["nvidia.com/gpu"]
 
@@ -166,4 +166,4 @@ def test_destroy_leaves_nothing(
         shipped.destroy()
     shipped.assert_nothing_left()
     # To delete KubeRay's CRDs would delete every RayService of the cluster.
-    assert len(cluster.items(DEFINITIONS)) == 4
+    assert len(cluster.kuberay_definitions()) == 4

@@ -154,9 +154,75 @@ def test_cluster_may_be_somebody_elses_output(record: Record, plan: Plan) -> Non
     assert {pool.inputs["cluster"] for pool in _pools(recording)} == {"theirs"}
 
 
-def test_documented_replacing_fields_are_those_of_the_provider(recorded: Recording) -> None:
+CAPACITY = [
+    {
+        "reservation": "team-l4",
+        "zone": "us-central1-c",
+        "machineType": "g2-standard-12",
+        "nodes": 2,
+    },
+    "on-demand",
+    {"flexStart": "7d"},
+    "spot",
+]
+
+
+def capacity_plan(ways: list[Any] = CAPACITY) -> Plan:
+    return plan_of(
+        gpu_pools=(GpuPoolSettings.model_validate({"tier": "l4", "capacity": ways}),), models=()
+    )
+
+
+def by_name(recording: Recording) -> dict[str, dict[str, Any]]:
+    return {pool.inputs["name"]: pool.inputs for pool in _pools(recording)}
+
+
+def test_each_way_to_pay_is_a_node_pool_of_the_compute_class(record: Record) -> None:
+    made = by_name(record(lambda: pools_of(capacity_plan())))
+    assert set(made) == {"l4-res-team-l4", "l4", "l4-flex-start", "l4-spot"}
+    key = "cloud.google.com/compute-class"
+    for pool in made.values():
+        assert pool["nodeConfig"]["labels"] == {key: "l4"}
+        taints = {taint["key"]: taint["value"] for taint in pool["nodeConfig"]["taints"]}
+        assert taints == {"nvidia.com/gpu-type": "l4", key: "l4"}
+    spot = {name for name, pool in made.items() if pool["nodeConfig"]["spot"]}
+    assert spot == {"l4-spot"}
+    reserved, flex = made["l4-res-team-l4"], made["l4-flex-start"]
+    assert reserved["nodeLocations"] == ["us-central1-c"]
+    assert reserved["autoscaling"]["totalMaxNodeCount"] == 2
+    assert reserved["nodeConfig"]["reservationAffinity"] == {
+        "consumeReservationType": "SPECIFIC_RESERVATION",
+        "key": "compute.googleapis.com/reservation-name",
+        "values": ["team-l4"],
+    }
+    assert flex["nodeConfig"]["flexStart"] is True
+    assert flex["nodeConfig"]["maxRunDuration"] == "604800s"
+    assert flex["nodeConfig"]["reservationAffinity"] == {"consumeReservationType": "NO_RESERVATION"}
+    # Queued provisioning would give nodes to ProvisioningRequests only, which Ray does not make.
+    assert "queuedProvisioning" not in flex
+    assert flex["management"] == {"autoRepair": False, "autoUpgrade": True}
+
+
+def test_a_node_pool_on_demand_differs_from_one_without_capacity_by_the_class_alone(
+    record: Record,
+) -> None:
+    plain = plan_of(gpu_pools=(GpuPoolSettings(tier="l4"),), models=())
+    before = by_name(record(lambda: pools_of(plain)))["l4"]
+    after = by_name(record(lambda: pools_of(capacity_plan(["on-demand", "spot"]))))["l4"]
+    changed = {path for path in _leaves(after) if path not in set(_leaves(before))}
+    assert {path.rpartition("[")[0] or path for path in changed} <= {
+        "nodeConfig.taints",
+        "nodeConfig.labels.cloud.google.com/compute-class",
+    }, changed
+    assert not [path for path in changed if forces_new(NODE_POOL_TYPE, path)]
+
+
+def test_documented_replacing_fields_are_those_of_the_provider(
+    record: Record, recorded: Recording
+) -> None:
     replacing = set()
-    for pool in _pools(recorded):
+    with_ways = record(lambda: pools_of(capacity_plan()))
+    for pool in (*_pools(recorded), *_pools(with_ways)):
         for path in _leaves(pool.inputs):
             if forces_new(NODE_POOL_TYPE, path) and path != "initialNodeCount":
                 replacing.add(next((f for f in REPLACING_POOL_FIELDS if path.startswith(f)), path))

@@ -10,6 +10,7 @@ from diagnosis import Part, Period, Snapshot, Unseen
 from diagnosis.node_hours import usage_by_kubernetes
 from diagnosis.usage import Usage
 from tests.diagnosis.snapshots import NOW, ago, event, node, small_plan, well
+from tests.planning.small_stacks import planned, small
 
 DAY = Period(start=NOW - timedelta(days=1), end=NOW)
 HOUR = Period(start=NOW - timedelta(hours=1), end=NOW)
@@ -45,6 +46,18 @@ def test_a_node_that_is_gone_counts_from_its_first_event_to_its_last() -> None:
     usage = used(replace(well(), nodes=(aged("gke-l4-1", minutes=45),)), *events, period=HOUR)
     assert usage.node_hours["l4"] == pytest.approx((30 + 45) / 60)
     assert any("1 node that is gone counted" in gap for gap in usage.gaps)
+
+
+def test_nodes_of_several_ways_to_pay_are_one_pools_and_known_by_way() -> None:
+    model = small(replicas={"min": 1, "max": 2})
+    plan = planned([model], gpuPools=[{"tier": "l4", "capacity": ["spot", "on-demand"]}])
+    nodes = (aged("gke-llm-l4-1", hours=3), aged("gke-llm-l4-spot-1", "l4-spot", hours=5))
+    gone = event("NodeReady", "it came", "Node", "gke-llm-l4-spot-8f3c2a1b-x7qk", minutes=30)
+    left = event("RemovingNode", "it went", "Node", "gke-llm-l4-spot-8f3c2a1b-x7qk", minutes=0)
+    usage = usage_by_kubernetes(replace(well(), nodes=nodes), (gone, left), plan, DAY)
+    assert usage.node_hours["l4"] == pytest.approx(8.5)
+    assert "l4-spot" not in usage.node_hours
+    assert usage.hours_of_ways["l4"] == pytest.approx({"l4": 3, "l4-spot": 5.5})
 
 
 def test_a_gone_node_belongs_to_the_pool_with_the_longest_name_in_its_name() -> None:

@@ -27,6 +27,12 @@ def _nights(**changes: Any) -> dict[str, Any]:
     return {"ray-llm:offHours": {**_WINDOW, **changes}}
 
 
+def _capacity(*ways: Any, **changes: Any) -> dict[str, Any]:
+    return {"ray-llm:gpuPools": [{"tier": "l4", "capacity": list(ways), **changes}]}
+
+
+_ZONE = "us-central1-a"
+_RESERVED = {"reservation": "team-l4", "zone": _ZONE, "machineType": "g2-standard-12", "nodes": 2}
 _STOPS: dict[str, dict[str, Any]] = {
     "accept-stop": {"ray-llm:accept": ["memory-fit"]},
     "accept-unknown": {"ray-llm:accept": ["eager-mod"]},
@@ -62,6 +68,9 @@ _STOPS: dict[str, dict[str, Any]] = {
         ],
     },
     "canary-without-access": {"ray-llm:models": [MODEL, CANARY]},
+    "capacity-and-spot": _capacity(_RESERVED, "on-demand", spot=True),
+    "capacity-twice": _capacity("on-demand", "spot", "on-demand"),
+    "capacity-way": _capacity("on-demand", "preemptible"),
     "config-json": {
         "ray-llm:models": [{"source": "acme/a", "configFile": "none.json", "weightGib": 2}]
     },
@@ -80,6 +89,11 @@ _STOPS: dict[str, dict[str, Any]] = {
         "ray-llm:models": [{"model": MODEL, "engine": {"kv_cache_dtype": "fp4"}}]
     },
     "engine-argument-range": {"ray-llm:models": [{"model": MODEL, "engine": {"max_num_seqs": 0}}]},
+    "flex-start-length": _capacity("on-demand", {"flexStart": "14d"}),
+    "flex-start-single-replica": {
+        **_capacity({"flexStart": "7d"}),
+        "ray-llm:models": [{"model": MODEL, "gpu": "l4", "replicas": {"min": 1, "max": 1}}],
+    },
     "foreign-versions": {"ray-llm:rayVersion": "2.49.1"},
     "misplaced-secret": {"ray-llm:service": {"name": {"secure": "AAAB"}}},
     "missing-key": {"ray-llm:models": None},
@@ -94,6 +108,8 @@ _STOPS: dict[str, dict[str, Any]] = {
         ],
     },
     "release-image": {"ray-llm:versions": {"vllm": "0.10.0"}},
+    "reservation-machine": _capacity({**_RESERVED, "machineType": "g2-standard-8"}, "on-demand"),
+    "reservation-zone": _capacity({**_RESERVED, "zone": "us-central1-f"}, "on-demand"),
     "reserved-name": {"ray-llm:access": {}, "ray-llm:models": [{"model": MODEL, "name": "v1"}]},
     "source-undescribed": {"ray-llm:models": [{"source": "acme/any"}]},
     "stack-empty": {
@@ -150,6 +166,10 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:models": [{"model": "llama-3.3-70b-instruct", "replicas": {"min": 0, "max": 1}}],
     },
     "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
+    "cpu-pool-zone": {
+        **_capacity("on-demand", "spot"),
+        "ray-llm:cluster": {"zones": [_ZONE]},
+    },
     "managed-prometheus": {
         "ray-llm:cluster": {"existing": True},
         "ray-llm:monitoring": "gmp",
@@ -181,6 +201,7 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:models": [{"model": MODEL, "replicas": {"min": 1, "max": 4}}],
     },
     "release-untested": {"ray-llm:versions": {"ray": "2.51.2"}},
+    "reservation-unchecked": _capacity({"reservation": "team-l4", "zone": _ZONE}, "on-demand"),
     "spot-only": {"ray-llm:gpuPools": [{"tier": "l4", "spot": True}]},
     "weights-region": {
         "ray-llm:weights": {"bucket": "gs://acme-weights", "location": "europe-west4"}

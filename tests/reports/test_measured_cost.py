@@ -1,12 +1,15 @@
 """The planned cost of a period beside what ran in it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from diagnosis import Period, Usage
 from planning import Plan
+from reports.cost_text import cost_text
 from reports.measured_cost import MeasuredCost, measured_cost
 from tests.planning.small_stacks import planned, small
 
@@ -64,3 +67,37 @@ def test_a_price_that_is_not_known_is_no_zero() -> None:
     plan = planned([small(name="chat")], region="asia-east1", gpuPools=["l4"])
     found = compared({"l4": 10}, {"chat": 10}, plan)
     assert (found.pools[0].usd, found.pools[0].models[0].usd, found.usd) == (None, None, None)
+
+
+RESERVED = {
+    "reservation": "team-l4",
+    "zone": "us-central1-a",
+    "machineType": "g2-standard-12",
+    "nodes": 1,
+}
+
+
+def test_nodes_cost_what_their_way_does_and_reserved_ones_all_the_time() -> None:
+    prices = {"l4": {"onDemand": 1.0, "spot": 0.4}}
+    pools = [{"tier": "l4", "capacity": [RESERVED, "spot"]}]
+    plan = planned(
+        [small(name="chat", replicas={"min": 1, "max": 2})], gpuPools=pools, prices=prices
+    )
+    ran = {"l4-res-team-l4": 60.0, "l4-spot": 50.0}
+    usage = Usage(
+        period=PERIOD,
+        source="a test",
+        node_hours={"l4": 110.0},
+        gpu_hours={"chat": 110.0},
+        is_whole=True,
+        hours_of_ways={"l4": ran},
+    )
+    found = measured_cost(plan, usage)
+    assert found.pools[0].usd == 100 * 1 + 50 * Decimal("0.4")
+    assert "by which way" not in cost_text(plan, found)
+    unknown = measured_cost(plan, replace(usage, hours_of_ways={}))
+    assert plan.pools[0].node_usd_per_hour is not None
+    assert unknown.pools[0].usd == 110 * plan.pools[0].node_usd_per_hour
+    assert "l4: by which way its nodes came is not known" in " ".join(
+        cost_text(plan, unknown).split()
+    )

@@ -1,13 +1,16 @@
 """What people read of an edit of node pools."""
 
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import pytest
 
+from models.capacity import Buying
 from models.catalog import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
 from models.problems import stops
-from reports.pool_fields import cpu_pool_fields, gpu_pool_fields
+from planning import WayPlan
+from reports.pool_fields import cpu_pool_fields, gpu_pool_fields, gpu_pools_fields
 from reports.rollout import POOL_FIELDS, Rollout
 from rollouts import Sentence, pool_problems, pool_sentences
 from tests.manifests.plans import plan, pool
@@ -127,9 +130,45 @@ def test_the_difference_of_two_plans_says_the_same_of_each_field() -> None:
 
 def test_every_key_of_the_tables_that_a_stack_can_change_is_recorded() -> None:
     keys = set(chain(*REPLACING_POOL_FIELDS.values(), *NODE_BY_NODE_POOL_FIELDS.values()))
-    assert keys <= set(L4)
+    flex = replace(pool("l4"), ways=(way("l4", Buying.FLEX_START, run_seconds=604800),))
+    assert keys <= set(gpu_pools_fields([flex])["l4"])
+    # A stack without `capacity` has the record that it had.
+    assert keys - set(L4) == {"flexStart", "reservation"}
     cpu = cpu_pool_fields(plan().cluster.cpu_pool, ["us-central1-a"])
     assert set(chain(*NODE_BY_NODE_POOL_FIELDS.values())) <= set(cpu)
+
+
+def way(name: str, buying: Buying, **changes: Any) -> WayPlan:
+    values: dict[str, Any] = {
+        "path": "ray-llm:gpuPools[0].capacity[0]",
+        "node_pool": name,
+        "buying": buying,
+        "zones": ("us-central1-a",),
+        "min_nodes": 0,
+        "max_nodes": 4,
+    }
+    return WayPlan(**{**values, **changes})
+
+
+def test_another_kind_of_node_replaces_its_pool_and_another_order_replaces_none() -> None:
+    l4 = pool("l4")
+    on_demand, spot = way("l4", Buying.ON_DEMAND), way("l4-spot", Buying.SPOT)
+
+    def sentences(old: tuple[WayPlan, ...], new: tuple[WayPlan, ...]) -> list[str]:
+        before, after = (
+            gpu_pools_fields([replace(l4, ways=ways, zones=("us-central1-a",), max_nodes=4)])
+            for ways in (old, new)
+        )
+        return [item.text for item in pool_sentences(before, after, ray_head=False)]
+
+    (added,) = sentences((), (on_demand, spot))
+    assert added.startswith("Node pool l4-spot is added")
+    for text in sentences((on_demand, spot), (spot, on_demand)):
+        assert text.endswith("changes in place (preference): no node is replaced.")
+    flex = way("l4", Buying.FLEX_START, run_seconds=604800)
+    for old, new in (((), (flex,)), ((flex,), ())):
+        (replaced,) = sentences(old, new)
+        assert replaced.startswith("Node pool l4 is deleted and created again, because flexStart")
 
 
 SPOT = {"spot": True, "maxNodes": 2}

@@ -1,4 +1,4 @@
-"""etcd's initial data: the API server's own objects and KubeRay's definitions.
+"""etcd's initial data: the API server's own objects, KubeRay's definitions and one of GKE's.
 
 The data is made once, with the programs. For each definition that is added, an API server rebuilds
 the description of its whole API, which takes 8 CPU seconds for KubeRay's four. An API server that
@@ -16,6 +16,7 @@ from localcloud.cluster import processes
 from localcloud.cluster.control_plane import ControlPlane
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, is_ready, object_path
 from localcloud.go_build import BuildError
+from localcloud.providers.kubernetes.crds import compute_class_crd
 
 TIMEOUT_SECONDS = 120
 
@@ -62,7 +63,7 @@ async def _fill(plane: ControlPlane, definitions: Path, mark: str) -> None:
                     raise OSError(f"a program ended with code {process.returncode}")
             await asyncio.sleep(0.2)
         async with KubernetesApi(plane.credentials) as api:
-            wanted = read_definitions(definitions)
+            wanted = [*read_definitions(definitions), compute_class_crd()]
             await asyncio.gather(*(api.apply(definition) for definition in wanted))
             await asyncio.gather(*(_established(api, definition) for definition in wanted))
         server.kill()

@@ -127,4 +127,5 @@ def _pool(inputs: dict[str, Any], cluster: dict[str, Any]) -> NodePool:
             {**taint, "effect": _EFFECTS[taint["effect"]]} for taint in config.get("taints") or []
         ),
         spot=bool(config.get("spot")),
+        flex_start=bool(config.get("flexStart")),
     )

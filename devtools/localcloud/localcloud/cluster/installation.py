@@ -18,6 +18,7 @@ from localcloud.cluster import etcd_data, ray_environments
 from localcloud.cluster.cluster import ClusterError, Installation
 from localcloud.cluster.ray_environments import STAND_IN, RayEnvironment
 from localcloud.go_build import BuildError, GoProgram, build, module_folder, module_key
+from localcloud.providers.kubernetes.crds import COMPUTE_CLASS
 from localcloud.store import locked, programs_folder
 
 HERE: Final = Path(__file__).parent
@@ -69,7 +70,8 @@ def installed(releases: list[str] | None = None, engine: str = STAND_IN) -> Inst
     return Installation(
         binaries=programs,
         crds=programs / "crds",
-        etcd_data=programs / f"etcd-data-{_key(HERE / 'control_plane.py', HERE / 'etcd_data.py')}",
+        etcd_data=programs
+        / f"etcd-data-{_key(HERE / 'control_plane.py', HERE / 'etcd_data.py', COMPUTE_CLASS)}",
         cache=folder.parent / "cache",
         stages=programs / "stages",
         provider=folder / f"provider-{provider}",

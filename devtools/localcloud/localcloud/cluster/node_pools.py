@@ -7,10 +7,17 @@ allocatable resources that GKE gives them. Nodes without pods are removed after 
 while, down to the minimum.
 
 A description: {"name", "machineType", "accelerator": {"type", "count"} or null,
-"labels", "taints": [{"key", "value", "effect"}], "spot", "zones", "totalMin",
+"labels", "taints": [{"key", "value", "effect"}], "spot", "flexStart", "zones", "totalMin",
 "totalMax", "allocatable": {"cpu", "memory", ...}} with Kubernetes quantities.
 
-Not modelled: the minutes that a machine takes to come up, stock-outs, spot
+For a pod that selects a ComputeClass, only the class's node pools are asked, in its order; a class
+that does not exist gets no node. Each node pool gives a node until its maximum, so that the next
+one in the order is asked only then.
+
+Google may be out of machines: `out-of-stock.json` beside the folder lists the names of node
+pools that get no node for now.
+
+Not modelled: the minutes that a machine takes to come up, spot
 preemption, node upgrades, surge nodes, topology spread, pod affinity, priorities
 and preemption, consolidation of half-empty nodes, and GKE's own DaemonSets
 (allocatable must leave room for them).
@@ -40,6 +47,9 @@ from localcloud.cluster.scheduler_filters import (
 # GKE waits for ten minutes.
 IDLE_SECONDS = 5.0
 POOL_LABEL = "cloud.google.com/gke-nodepool"
+CLASS_LABEL = "cloud.google.com/compute-class"
+OUT_OF_STOCK = "out-of-stock.json"
+CLASSES = "/apis/cloud.google.com/v1/computeclasses"
 GPU_RESOURCE = "nvidia.com/gpu"
 
 
@@ -57,6 +67,7 @@ class NodePool:
     labels: dict[str, str] = field(default_factory=dict)
     taints: tuple[dict[str, str], ...] = ()
     spot: bool = False
+    flex_start: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "NodePool":
@@ -73,6 +84,7 @@ class NodePool:
             labels=d.get("labels", {}),
             taints=tuple(d.get("taints", [])),
             spot=d.get("spot", False),
+            flex_start=d.get("flexStart", False),
         )
 
     def node(self, number: int, zone: str) -> Object:
@@ -95,6 +107,8 @@ class NodePool:
         }
         if self.spot:
             labels["cloud.google.com/gke-spot"] = "true"
+        if self.flex_start:
+            labels["cloud.google.com/gke-flex-start"] = "true"
         if self.accelerator:
             labels["cloud.google.com/gke-accelerator"] = self.accelerator["type"]
             labels["cloud.google.com/gke-accelerator-count"] = str(self.accelerator["count"])
@@ -161,7 +175,9 @@ class NodePools:
                 members[pool_name].append(node)
             elif pool_name is not None:
                 await self._remove(node)
-        for pool, number in self._wanted(pools, members).items():
+        classes = await self._classes()
+        out = self._out_of_stock()
+        for pool, number in self._wanted(pools, members, classes, out).items():
             for _ in range(number):
                 members[pool.name].append(await self._create(pool))
         for pool in pools:
@@ -181,11 +197,46 @@ class NodePools:
             and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         ]
 
+    def _out_of_stock(self) -> frozenset[str]:
+        """Node pools for which Google has no machine now; none without the file."""
+        with contextlib.suppress(ValueError, OSError):
+            return frozenset(json.loads(self.folder.with_name(OUT_OF_STOCK).read_text()))
+        return frozenset()
+
+    async def _classes(self) -> dict[str, list[str]]:
+        """The node pools of each ComputeClass in its order, if a waiting pod selects any."""
+        if not any(_class_of(pod) for pod in self._unschedulable()):
+            return {}
+        try:
+            listed = await self.api.get(CLASSES)
+        except ApiError as error:
+            if error.status == 404:
+                return {}
+            raise
+        return {
+            item["metadata"]["name"]: [
+                name
+                for priority in item["spec"].get("priorities") or []
+                for name in priority.get("nodepools") or []
+            ]
+            for item in listed["items"]
+        }
+
     def _wanted(
-        self, pools: list[NodePool], members: dict[str, list[Object]]
+        self,
+        pools: list[NodePool],
+        members: dict[str, list[Object]],
+        classes: dict[str, list[str]],
+        out_of_stock: frozenset[str] = frozenset(),
     ) -> dict[NodePool, int]:
-        """How many more nodes each pool needs, packing pods first-fit."""
-        wanted = {pool: max(0, pool.minimum - len(members[pool.name])) for pool in pools}
+        """How many more nodes each pool needs, packing pods first-fit.
+
+        classes: the node pools of each ComputeClass, in its order.
+        """
+        wanted = {
+            pool: 0 if pool.name in out_of_stock else max(0, pool.minimum - len(members[pool.name]))
+            for pool in pools
+        }
         # The nodes that exist or are being added, with their free resources.
         room = [(node, self._free(node)) for nodes in members.values() for node in nodes]
         for pool, number in wanted.items():
@@ -198,10 +249,13 @@ class NodePools:
                     room[index] = (node, subtract(free, request))
                     break
             else:
-                for pool in pools:
+                for pool in _asked(pod, pools, classes):
                     sample = pool.node(0, pool.zones[0])
                     free = quantities(sample["status"]["allocatable"])
-                    full = len(members[pool.name]) + wanted[pool] >= pool.maximum
+                    full = (
+                        len(members[pool.name]) + wanted[pool] >= pool.maximum
+                        or pool.name in out_of_stock
+                    )
                     if not full and admits(pod, sample) and fits(request, free):
                         wanted[pool] += 1
                         room.append((sample, subtract(free, request)))
@@ -247,3 +301,18 @@ class NodePools:
         await self.api.delete(f"/api/v1/nodes/{name}")
         self._idle_since.pop(name, None)
         self.nodes.objects.pop(("", name), None)
+
+
+def _class_of(pod: Object) -> str | None:
+    """The ComputeClass that a pod selects."""
+    selected: str | None = pod["spec"].get("nodeSelector", {}).get(CLASS_LABEL)
+    return selected
+
+
+def _asked(pod: Object, pools: list[NodePool], classes: dict[str, list[str]]) -> list[NodePool]:
+    """The pools that may get a node for a pod, in the order in which they are asked."""
+    selected = _class_of(pod)
+    if selected is None:
+        return pools
+    by_name = {pool.name: pool for pool in pools}
+    return [by_name[name] for name in classes.get(selected, ()) if name in by_name]

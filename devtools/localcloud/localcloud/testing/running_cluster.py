@@ -16,6 +16,7 @@ from localcloud.cluster.cluster_state import ClusterState
 from localcloud.cluster.etcd_data import read_definitions
 from localcloud.cluster.installation import installed
 from localcloud.cluster.kubernetes_api import ApiError, Credentials, KubernetesApi, Object
+from localcloud.cluster.node_pools import OUT_OF_STOCK
 
 T = TypeVar("T")
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -66,8 +67,12 @@ class RunningCluster:
 
     def install_kuberay(self) -> None:
         """Install KubeRay's CRDs again if a stack that installed its own has removed them."""
-        if not self.items(DEFINITIONS):
+        if not self.kuberay_definitions():
             self.apply(*read_definitions(installed().crds))
+
+    def kuberay_definitions(self) -> list[Object]:
+        """KubeRay's CRDs; those that GKE has by itself are left out."""
+        return [item for item in self.items(DEFINITIONS) if item["spec"]["group"] == "ray.io"]
 
     def get(self, path: str) -> Any:
         return self.api(lambda api: api.get(path))
@@ -86,6 +91,10 @@ class RunningCluster:
         folder = self.state.folder / "node-pools"
         folder.mkdir(exist_ok=True)
         (folder / f"{pool['name']}.json").write_text(json.dumps(pool))
+
+    def out_of_stock(self, *pools: str) -> None:
+        """Let these node pools get no further node; without any, all get nodes again."""
+        (self.state.folder / OUT_OF_STOCK).write_text(json.dumps(pools))
 
     def engine_faults(self, faults: dict[str, Any]) -> None:
         (self.state.folder / "engine-faults.json").write_text(json.dumps(faults))

@@ -40,12 +40,14 @@ def gpu_pod(name: str, gpus: int = 1, **spec: Any) -> Object:
     }
 
 
-def wanted(pools: list[NodePool], pods: list[Object]) -> dict[str, int]:
+def wanted(
+    pools: list[NodePool], pods: list[Object], classes: dict[str, list[str]] | None = None
+) -> dict[str, int]:
     api: KubernetesApi = None  # type: ignore[assignment] # not used to decide
     store = Store(api, "/api/v1/pods")
     store.objects = {("ai", pod["metadata"]["name"]): pod for pod in pods}
     scaler = NodePools(api, store, Path("/nowhere"), lambda: pools)
-    numbers = scaler._wanted(pools, {pool.name: [] for pool in pools})
+    numbers = scaler._wanted(pools, {pool.name: [] for pool in pools}, classes or {})
     return {pool.name: number for pool, number in numbers.items()}
 
 
@@ -69,6 +71,46 @@ def test_each_pending_gpu_gets_a_node_up_to_the_maximum() -> None:
 def test_pods_that_share_a_node_need_only_one() -> None:
     two = gpu_pool(accelerator={"type": "nvidia-l4", "count": 2}, allocatable={"cpu": "23"})
     assert wanted([two], [gpu_pod("a"), gpu_pod("b")]) == {"l4": 1}
+
+
+def class_pool(name: str, **changes: Any) -> NodePool:
+    key = "cloud.google.com/compute-class"
+    taint = {"key": key, "value": "l4", "effect": "NoSchedule"}
+    return gpu_pool(name=name, labels={key: "l4"}, taints=(taint,), **changes)
+
+
+def class_pod(name: str) -> Object:
+    key = "cloud.google.com/compute-class"
+    tolerations = [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": key, "operator": "Equal", "value": "l4", "effect": "NoSchedule"},
+    ]
+    return gpu_pod(name, nodeSelector={key: "l4"}, tolerations=tolerations)
+
+
+def test_a_compute_class_asks_its_node_pools_in_its_order_each_to_its_maximum() -> None:
+    pools = [class_pool("l4", maximum=1), class_pool("l4-spot", spot=True)]
+    pods = [class_pod(f"p{i}") for i in range(3)]
+    assert wanted(pools, pods, {"l4": ["l4-spot", "l4"]}) == {"l4": 0, "l4-spot": 3}
+    assert wanted(pools, pods, {"l4": ["l4", "l4-spot"]}) == {"l4": 1, "l4-spot": 2}
+
+
+def test_a_node_pool_that_is_out_of_stock_is_passed_over() -> None:
+    pools = [class_pool("l4"), class_pool("l4-spot", spot=True)]
+    api: KubernetesApi = None  # type: ignore[assignment] # not used to decide
+    store = Store(api, "/api/v1/pods")
+    store.objects = {("ai", "p"): class_pod("p")}
+    scaler = NodePools(api, store, Path("/nowhere"), lambda: pools)
+    found = scaler._wanted(
+        pools, {"l4": [], "l4-spot": []}, {"l4": ["l4-spot", "l4"]}, frozenset({"l4-spot"})
+    )
+    assert {pool.name: number for pool, number in found.items()} == {"l4": 1, "l4-spot": 0}
+
+
+def test_a_compute_class_that_does_not_exist_or_names_no_pool_gets_no_node() -> None:
+    pools = [class_pool("l4")]
+    assert wanted(pools, [class_pod("p")]) == {"l4": 0}
+    assert wanted(pools, [class_pod("p")], {"l4": ["l4-spot"]}) == {"l4": 0}
 
 
 def test_no_node_comes_for_a_pod_that_could_not_run_on_it() -> None:

@@ -34,6 +34,7 @@ _NODE_CONFIG_ENUMS: Final = {
         "NO_RESERVATION",
         "ANY_RESERVATION",
         "SPECIFIC_RESERVATION",
+        "ANY_RESERVATION_THEN_FAIL",
     ),
     "sandboxConfig.sandboxType": ("gvisor",),
     "diskType": (
@@ -262,9 +263,35 @@ def node_config_problems(config: Any, zones: list[str]) -> Iterator[Problem]:
             exists = machines.zone_exists(zone)
             if exists and not machines.accelerator_in_zone(accelerator, zone):
                 yield "nodeLocations", f"zone {zone} has no {accelerator}"
+    yield from _provisioning_problems(config)
     for label in config.get("labels") or {}:
         if label.startswith(("cloud.google.com/gke-", "kubernetes.io/")):
             yield f'nodeConfig.labels["{label}"]', "this label is managed by GKE"
+
+
+_LONGEST_FLEX_START: Final = 7 * 24 * 3600
+
+
+def _provisioning_problems(config: dict[str, Any]) -> Iterator[Problem]:
+    """Ways to pay that exclude each other."""
+    flex, spot = config.get("flexStart") is True, config.get("spot") is True
+    affinity = config.get("reservationAffinity") or {}
+    reserved = affinity.get("consumeReservationType")
+    at = "nodeConfig.reservationAffinity"
+    if flex and spot:
+        yield "nodeConfig.flexStart", "flex-start nodes cannot be spot"
+    if flex and reserved != "NO_RESERVATION":
+        yield at, "flex-start nodes need NO_RESERVATION"
+    if spot and reserved == "SPECIFIC_RESERVATION":
+        yield at, "spot nodes cannot consume a reservation"
+    if reserved == "SPECIFIC_RESERVATION" and not (affinity.get("key") and affinity.get("values")):
+        yield at, "a specific reservation needs key and values"
+    duration = config.get("maxRunDuration")
+    match = re.fullmatch(r"(\d+)s", duration) if isinstance(duration, str) else None
+    if isinstance(duration, str) and match is None:
+        yield "nodeConfig.maxRunDuration", f"must be seconds such as 3600s, got {duration}"
+    elif match and flex and int(match[1]) > _LONGEST_FLEX_START:
+        yield "nodeConfig.maxRunDuration", "flex-start nodes run for 7 days at most"
 
 
 def zone_problems(location: Any, zones: list[str]) -> Iterator[Problem]:
@@ -281,6 +308,10 @@ def zone_problems(location: Any, zones: list[str]) -> Iterator[Problem]:
 def pool_problems(inputs: dict[str, Any]) -> Iterator[Problem]:
     """Node counts of a pool that GKE refuses or that contradict each other."""
     autoscaling = inputs.get("autoscaling")
+    queued = (inputs.get("queuedProvisioning") or {}).get("enabled")
+    flex = (inputs.get("nodeConfig") or {}).get("flexStart") is True
+    if flex and not queued and (inputs.get("management") or {}).get("autoRepair") is not False:
+        yield "management.autoRepair", "flex-start nodes are not repaired: set autoRepair to false"
     counts = {key: _number(inputs.get(key)) for key in ("initialNodeCount", "nodeCount")}
     for key, count in counts.items():
         if count is not None and count < 0:

@@ -28,6 +28,7 @@ GATEWAY_API: Final = "sigs.k8s.io/gateway-api"
 GATEWAY_API_VERSION: Final = "v1.4.0"
 _GATEWAY_KINDS: Final = ("gatewayclasses", "gateways", "httproutes")
 _GKE_POLICIES: Final = Path(__file__).with_name("gke_policies.yaml")
+COMPUTE_CLASS: Final = Path(__file__).with_name("compute_class.yaml")
 _MANAGED_PROMETHEUS: Final = Path(__file__).with_name("managed_prometheus.yaml")
 PROMETHEUS_OPERATOR: Final = "github.com/prometheus-operator/prometheus-operator"
 PROMETHEUS_OPERATOR_VERSION: Final = "v0.85.0"
@@ -127,6 +128,12 @@ def managed_prometheus_crds() -> list[dict[str, Any]]:
     """The CRDs of Google's Managed Service for Prometheus, which new clusters have."""
     specs = yaml.safe_load(_MANAGED_PROMETHEUS.read_text(encoding="utf-8"))
     return [_crd("monitoring.googleapis.com", kind, spec) for kind, spec in specs.items()]
+
+
+def compute_class_crd() -> dict[str, Any]:
+    """The CRD of ComputeClasses, which every GKE cluster has."""
+    definition: dict[str, Any] = yaml.safe_load(COMPUTE_CLASS.read_text(encoding="utf-8"))
+    return definition
 
 
 def _parsed(module: str, version: str, paths: list[str], cache: Path) -> list[dict[str, Any]]:

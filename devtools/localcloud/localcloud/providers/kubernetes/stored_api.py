@@ -189,6 +189,8 @@ class StoredApi:
             channel = (cluster.get("gatewayApiConfig") or {}).get("channel")
             if channel in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL"):
                 found += crds.gateway_crds(self.cache)
+            if cluster:
+                found.append(crds.compute_class_crd())
             managed = (cluster.get("monitoringConfig") or {}).get("managedPrometheus") or {}
             if cluster and managed.get("enabled", True):
                 found += crds.managed_prometheus_crds()

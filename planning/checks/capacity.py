@@ -1,0 +1,93 @@
+"""What `capacity` means for the models on a pool and for the cluster around it."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from models.capacity import Buying
+from models.catalog import regions
+from models.problems import Problem
+from models.ways_out import add, together, use
+from planning.checks.contexts import PlacedContext, StackContext
+
+# Head and routers survive the loss of a zone if there is another one; more cost nothing.
+_ZONES_ENOUGH: Final = 3
+
+
+def flex_start_problems(context: PlacedContext) -> Iterable[Problem]:
+    """A stop for a lone replica whose node is certain to go, and nothing says what comes instead.
+
+    A node of spot may stay for weeks. One of flex-start ends at a known time, and the next one
+    comes when Google has one: https://cloud.google.com/kubernetes-engine/docs/concepts/dws
+    """
+    ways = context.pool.ways
+    if not ways or any(way.buying is not Buying.FLEX_START for way in ways):
+        return
+    if context.model.replicas.max > 1:
+        return
+    hours = (ways[0].run_seconds or 0) / 3600
+    path, pool = f"{context.model.path}.replicas", context.pool.path
+    yield Problem(
+        path=path,
+        value="max 1",
+        reason=f"puts the only replica on {context.pool.id}, whose nodes all end after "
+        f"{hours:.3g} h, and nothing says how the next one is paid for: the model is down until "
+        "Google has another flex-start node",
+        remedy="List another way to pay, or use more replicas",
+        rule="flex-start-single-replica",
+        candidates=(
+            *(
+                add(f"{pool}.capacity", word, f"add {word} to capacity of {pool}")
+                for word in (Buying.ON_DEMAND.value, Buying.SPOT.value)
+                if word in context.pool.tier.provisioning
+            ),
+            together(
+                "use replicas: {min: 2, max: 2}",
+                use(f"{path}.min", 2),
+                use(f"{path}.max", 2),
+            ),
+        ),
+    )
+
+
+def cpu_pool_zone_problems(context: StackContext) -> Iterable[Problem]:
+    """A warning if the zone of a scarce GPU ties the Ray head and the routers as well.
+
+    A pool has zones of its own: only these must offer the GPU.
+    """
+    settings = context.settings
+    pools = [pool for pool in context.pools if pool.ways]
+    region = regions().get(settings.region)
+    if not pools or settings.cluster.existing or region is None or len(settings.cluster.zones) > 1:
+        return
+    if settings.cluster.location not in (None, settings.region):
+        return  # a zonal cluster has no other
+    (zone,) = settings.cluster.zones
+    more = [zone, *(other for other in region.zones if other != zone)][:_ZONES_ENOUGH]
+    yield Problem(
+        path="ray-llm:cluster.zones",
+        value=zone,
+        reason=f"is the only zone of the cluster, so the Ray head and the routers go with it; "
+        f"{pools[0].id} may stay there alone, by zones of its own",
+        remedy="Give the cluster further zones",
+        rule="cpu-pool-zone",
+        candidates=(
+            together(
+                f"use cluster.zones: [{', '.join(more)}]",
+                use("ray-llm:cluster.zones", more),
+                *(
+                    use(f"{pool.path}.zones", list(pool.zones))
+                    for pool in context.pools
+                    if pool.path.startswith("ray-llm:")
+                    and "zones" not in _stated(context, pool.path)
+                ),
+            ),
+        ),
+    )
+
+
+def _stated(context: StackContext, path: str) -> frozenset[str]:
+    """The keys that the stack file gives a pool."""
+    for pool in context.settings.gpu_pools:
+        if pool.path == path:
+            return frozenset(pool.model_fields_set)
+    return frozenset()

@@ -1,0 +1,170 @@
+"""Google takes a spot node back under load: what is lost, and by which way the next one comes.
+
+The node's pods end as on GKE: with 15 of the 30 seconds' notice, or all at once if Google is late.
+On GKE the kubelet marks such pods as failed and the node goes after them; here the pods are deleted
+and then the node. Neither the time that a machine takes to come, nor that Google has none, is real.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from localcloud.cluster.kubernetes_api import Object
+from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import eventually
+from manifests.worker_group import SPOT_GRACE_SECONDS
+from tests.cluster.load import Load
+from tests.cluster.running import Cluster
+from tests.cluster.service import Service
+from tests.cluster.stage import Stage
+
+pytestmark = pytest.mark.cluster
+
+SPOT, ON_DEMAND = "l4-spot", "l4"
+POOL = {"tier": "l4", "capacity": ["spot", "on-demand"], "maxNodes": 4}
+LONE: dict[str, Any] = {
+    "model": "qwen2.5-0.5b-instruct",
+    "name": "lone",
+    "gpu": "l4",
+    "replicas": {"min": 1, "max": 1},
+}
+PAIR: dict[str, Any] = {
+    "model": "qwen2.5-1.5b-instruct",
+    "name": "pair",
+    "gpu": "l4",
+    "replicas": {"min": 2, "max": 2},
+}
+REPLICAS = {"lone": 1, "pair": 2}
+AFTER_SECONDS = 10
+
+
+@pytest.fixture(scope="module")
+def service(stage: Stage) -> Iterator[Service]:
+    """The small service with its models on spot, where there is any."""
+    service = stage.small_service()
+    service.restore()
+    service.free_idle_workers()
+    pools = [pool for pool in service.base["ray-llm:gpuPools"] if pool["tier"] != "l4"]
+    config = {
+        **service.base,
+        "ray-llm:gpuPools": [*pools, POOL],
+        "ray-llm:models": [LONE, PAIR],
+    }
+    service.write(config).must_up()
+    service.await_one_ray_cluster()
+    yield service
+    service.cluster.out_of_stock()
+    service.restore()
+    service.await_one_ray_cluster()
+
+
+@pytest.fixture(autouse=True)
+def _in_stock(service: Service) -> Iterator[None]:
+    """Every test starts with a node of spot for each replica."""
+    service.cluster.out_of_stock()
+    eventually(lambda: _all_run(service.cluster), "every replica runs", seconds=240)
+    yield
+    service.cluster.out_of_stock()
+
+
+def _all_run(cluster: Cluster) -> bool:
+    return all(len(cluster.engine_pods(name)) == count for name, count in REPLICAS.items())
+
+
+def pods_on(cluster: Cluster, node: str) -> list[Object]:
+    return [pod for pod in cluster.items("/api/v1/pods") if pod["spec"].get("nodeName") == node]
+
+
+def pod_path(pod: Object) -> str:
+    metadata = pod["metadata"]
+    return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+
+
+def take_back(cluster: Cluster, node: str, *, notice: bool) -> None:
+    """Takes a node as Google takes one of spot; without notice as a machine that fails."""
+    pods = pods_on(cluster, node)
+    if not notice:
+        for pod in pods:
+            for process in cluster.processes_of(pod):
+                # Some processes end when others are killed.
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+    grace = SPOT_GRACE_SECONDS if notice else 0
+    for pod in pods:
+        path = pod_path(pod)
+        cluster.api(lambda api, path=path: api.delete(path, grace_seconds=grace))
+    gone = {pod["metadata"]["uid"] for pod in pods}
+    eventually(
+        lambda: not gone & {pod["metadata"]["uid"] for pod in cluster.items("/api/v1/pods")},
+        "the node's pods have ended",
+        seconds=2 * SPOT_GRACE_SECONDS,
+    )
+    cluster.delete(f"/api/v1/nodes/{node}")
+
+
+def pool_of(cluster: Cluster, pod: Object) -> str:
+    node = cluster.get(f"/api/v1/nodes/{pod['spec']['nodeName']}")
+    name: str = node["metadata"]["labels"]["cloud.google.com/gke-nodepool"]
+    return name
+
+
+def lose_a_node(service: Service, model: str, figures: Figures, *, notice: bool) -> Load:
+    """Takes the node of one of a model's engines under load, and waits until all run again."""
+    cluster = service.cluster
+    pod = cluster.engine_pods(model)[0]
+    count = f"{REPLICAS[model]} replica{'s' if REPLICAS[model] > 1 else ''}"
+    what = f"spot node taken {'with' if notice else 'without'} notice, {count}"
+    with Load(cluster, ("lone", "pair"), per_second=10) as load:
+        time.sleep(2)
+        take_back(cluster, pod["spec"]["nodeName"], notice=notice)
+        with figures.timed(f"{what}: until the next answer"):
+            eventually(
+                lambda: cluster.chat(model, model, "again")[0] == 200,
+                "the model answers",
+                seconds=240,
+            )
+        with figures.timed(f"{what}: from then until every replica runs"):
+            eventually(lambda: _all_run(cluster), "every replica runs", seconds=240)
+        time.sleep(AFTER_SECONDS)
+    sent, lost = load.sent_to[model], len(load.lost_of(model))
+    figures.add(f"{what}: requests of the model", f"{sent} sent, {lost} lost")
+    return load
+
+
+@pytest.mark.parametrize("notice", [True, False], ids=["notice", "no-notice"])
+def test_a_lone_replica_is_down_until_another_node_has_loaded_it(
+    service: Service, figures: Figures, notice: bool
+) -> None:
+    load = lose_a_node(service, "lone", figures, notice=notice)
+    # The other model has its own nodes.
+    assert load.lost_of("pair") == []
+    assert len({pool_of(service.cluster, pod) for pod in service.cluster.engine_pods("lone")}) == 1
+
+
+@pytest.mark.parametrize("notice", [True, False], ids=["notice", "no-notice"])
+def test_of_two_replicas_the_other_one_answers_meanwhile(
+    service: Service, figures: Figures, notice: bool
+) -> None:
+    load = lose_a_node(service, "pair", figures, notice=notice)
+    assert load.lost_of("lone") == []
+    # At most what the lost replica was answering, and what its router sent it before Ray knew.
+    lost = load.lost_of("pair")
+    assert len(lost) < load.sent_to["pair"] / 4, lost[:5]
+
+
+def test_the_next_node_comes_by_the_next_way_if_google_has_no_spot(
+    service: Service, figures: Figures
+) -> None:
+    cluster = service.cluster
+    assert {pool_of(cluster, pod) for pod in cluster.engine_pods("lone")} <= {SPOT, ON_DEMAND}
+    cluster.out_of_stock(SPOT)
+    lose_a_node(service, "lone", figures, notice=True)
+    assert [pool_of(cluster, pod) for pod in cluster.engine_pods("lone")] == [ON_DEMAND]
+    # Both node pools are one pool of Ray: no worker of another group has come.
+    groups = {pod["metadata"]["labels"]["ray.io/group"] for pod in cluster.engine_pods("lone")}
+    assert groups == {"l4"}
+    service.deployment.assert_answers("lone", "pair")
