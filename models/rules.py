@@ -1095,12 +1095,6 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "utilization-low", "`gpu_memory_utilization` below one half.", "planning/sizing/batching.py"
     ),
     _stop(
-        "window-of-some-layers",
-        "A model with a sliding window in some of its layers, of a class for which vLLM refuses "
-        "that.",
-        "planning/sizing/precision.py",
-    ),
-    _stop(
         "weights-place",
         "A model whose weights are to come from a bucket or a disk that the stack does not name.",
         "planning/checks/weights.py",
@@ -1114,6 +1108,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "weights-source",
         "A place of weights for a model whose source is a bucket or a path itself.",
         "planning/checks/weights.py",
+    ),
+    _stop(
+        "window-of-some-layers",
+        "A model with a sliding window in some of its layers, of a class for which vLLM refuses "
+        "that.",
+        "planning/sizing/precision.py",
     ),
     _stop(
         "wrong-type",
