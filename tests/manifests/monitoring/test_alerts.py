@@ -59,9 +59,14 @@ def _case(plan: Plan, case: Case, firing: list[Alert]) -> dict[str, Any]:
                         "exp_labels": {
                             "severity": alert.severity,
                             "service": "ai/llm-serving",
+                            "stack": "test",
                             **alert.about,
                         },
-                        "exp_annotations": {"summary": alert.summary, "runbook": alert.runbook},
+                        "exp_annotations": {
+                            "summary": alert.summary,
+                            "description": alert.description(plan),
+                            "runbook": alert.runbook,
+                        },
                     }
                     for alert in firing
                 ],
@@ -228,6 +233,17 @@ def test_a_policy_of_google_says_the_same_as_the_rule() -> None:
         seconds = int(language["duration"].removesuffix("s"))
         assert seconds == int(alert.lasting[:-1]) * {"m": 60, "h": 3600}[alert.lasting[-1]]
         assert alert.runbook in written["documentation"]["content"]
+        # Two stacks of a project often have services of one name.
+        assert written["displayName"].startswith("test: ")
+        expected = {"stack": "test", "service": "ai/llm-serving", **alert.about}
+        assert language["labels"] == expected
+
+
+def test_whoever_has_nothing_but_the_alert_knows_what_to_run() -> None:
+    said = {alert.name: alert.description(monitored()) for alert in alerts(monitored())}
+    assert "`ray-llm doctor --stack test`" in said["ModelDoesNotAnswer"]
+    assert "`ray-llm cost --stack test`" in said["BudgetWillNotLast"]
+    assert all(f"{RUNBOOK}#{name.lower()}" in text for name, text in said.items())
 
 
 def test_each_alert_has_its_part_of_the_docs() -> None:
