@@ -145,7 +145,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "alerts-channel",
-        "A channel of alerts that is no notification channel of Google Cloud, where one is needed.",
+        "A channel of alerts that the monitoring system cannot take.",
         "planning/checks/monitoring.py",
     ),
     _stop(

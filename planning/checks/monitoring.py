@@ -10,6 +10,7 @@ from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import StackContext
 
 _SYSTEM: Final = "ray-llm:monitoring"
+_TEMPLATE: Final = "{{"
 _CHANNEL: Final = re.compile(r"projects/[^/\s]+/notificationChannels/[^/\s]+")
 
 
@@ -29,11 +30,11 @@ def monitoring_problems(context: StackContext) -> Iterable[Problem]:
                     leave_out(f"ray-llm:{key}", "leave it out"),
                 ),
             )
-    elif (
-        settings.alerts is not None
-        and settings.monitoring.system is MonitoringSystem.GMP
-        and not _CHANNEL.fullmatch(settings.alerts.channel)
-    ):
+    elif settings.alerts is None:
+        return
+    elif settings.monitoring.system is MonitoringSystem.PROMETHEUS_OPERATOR:
+        yield from _label_problems(settings.alerts.channel)
+    elif not _CHANNEL.fullmatch(settings.alerts.channel):
         yield Problem(
             path="ray-llm:alerts.channel",
             value=settings.alerts.channel,
@@ -48,6 +49,27 @@ def monitoring_problems(context: StackContext) -> Iterable[Problem]:
                 leave_out("ray-llm:alerts", "leave alerts out and read them in the console"),
             ),
         )
+
+
+def _label_problems(channel: str) -> Iterable[Problem]:
+    """Prometheus reads labels of alerts as Go templates, and refuses all rules for a broken one.
+
+    https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/#templating
+    """
+    if _TEMPLATE not in channel:
+        return
+    yield Problem(
+        path="ray-llm:alerts.channel",
+        value=channel,
+        reason=f"has {_TEMPLATE}, with which a template of Prometheus begins, and a template that "
+        "it cannot read costs the stack all its rules",
+        remedy="Write the plain text by which Alertmanager routes, such as on-call",
+        rule="alerts-channel",
+        candidates=(
+            outside("write the plain text by which Alertmanager routes, such as on-call"),
+            leave_out("ray-llm:alerts", "leave alerts out"),
+        ),
+    )
 
 
 def adopted_collection_problems(context: StackContext) -> Iterable[Problem]:
