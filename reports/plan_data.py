@@ -262,11 +262,23 @@ class HardeningSummary(TypedDict, total=False):
     headRecovery: str
 
 
+class MonitoringSummary(TypedDict):
+    """Who collects metrics, and who is told of alerts.
+
+    namespace: where Prometheus runs; null with Managed Prometheus. channel: null if none is stated.
+    """
+
+    system: str
+    namespace: str | None
+    channel: str | None
+
+
 class PlanSummary(TypedDict):
     """The plan of one stack.
 
     version: see VERSION; warnings: one sentence each; access: not there without a gateway;
-    hardening: not there if all of it is at its default.
+    hardening: not there if all of it is at its default; monitoring: not there if nobody collects
+    metrics; unmeasuredLoads: output tokens a second by model, not there without any.
     """
 
     version: int
@@ -284,6 +296,8 @@ class PlanSummary(TypedDict):
     warnings: list[str]
     access: NotRequired[AccessSummary]
     hardening: NotRequired[HardeningSummary]
+    monitoring: NotRequired[MonitoringSummary]
+    unmeasuredLoads: NotRequired[dict[str, float]]
 
 
 def plan_summary(plan: Plan) -> PlanSummary:
@@ -293,6 +307,14 @@ def plan_summary(plan: Plan) -> PlanSummary:
         summary["access"] = _access(plan, plan.access)
     if hardening := _hardening(plan):
         summary["hardening"] = hardening
+    if plan.monitoring is not None:
+        summary["monitoring"] = MonitoringSummary(
+            system=str(plan.monitoring.system),
+            namespace=plan.monitoring.prometheus_namespace,
+            channel=plan.monitoring.channel,
+        )
+    if plan.unmeasured_loads:
+        summary["unmeasuredLoads"] = dict(plan.unmeasured_loads)
     if plan.cost.load_balancer is not None:
         summary["cost"]["loadBalancer"] = _amounts(plan.cost.load_balancer)
     return summary

@@ -2,6 +2,7 @@
 
 from reports.access_sentences import way_in_sentences
 from reports.hardening_sentences import hardening_sentences
+from reports.monitoring_sentences import monitoring_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import (
     DERIVED_NOTE,
@@ -35,6 +36,7 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     found = [
         *way_in_sentences(plan),
         *hardening_sentences(plan),
+        *monitoring_sentences(plan),
         *speed_sentences(plan, with_table=not brief),
         *plan["idleGpus"],
         *(f"Warning: {text}" for text in plan["warnings"]),

@@ -5,6 +5,7 @@ import textwrap
 from models.access import Exposure
 from reports.access_sentences import way_in_sentences
 from reports.hardening_sentences import hardening_sentences
+from reports.monitoring_sentences import monitoring_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import DERIVED_NOTE, QUOTA_NOTE, plan_tables, price_note
 from reports.speed_sentences import speed_sentences
@@ -31,6 +32,7 @@ def _notes(plan: PlanSummary) -> tuple[str, ...]:
     return (
         *way_in_sentences(plan),
         *hardening_sentences(plan),
+        *monitoring_sentences(plan),
         *speed_sentences(plan),
         *plan["idleGpus"],
         DERIVED_NOTE,
