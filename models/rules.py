@@ -911,6 +911,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A change that starts a second RayCluster, with `strategy: inPlaceOnly`.",
         "rollouts/guards.py",
     ),
+    _warning(
+        "slo-unseen",
+        "A promise that no alert compares with the first tokens of a model.",
+        "planning/checks/monitoring.py",
+    ),
     _stop(
         "source-undescribed",
         "A `source` outside the catalogue without its config.json and weight size.",

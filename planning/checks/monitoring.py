@@ -72,6 +72,27 @@ def _label_problems(channel: str) -> Iterable[Problem]:
     )
 
 
+def promise_problems(context: StackContext) -> Iterable[Problem]:
+    """Models whose first tokens no alert compares with the stack's promise."""
+    settings = context.settings
+    if settings.slo is None or settings.monitoring.system is MonitoringSystem.NONE:
+        return
+    unseen = [model.name for model in context.models if not model.has_engine_metrics]
+    if unseen:
+        yield Problem(
+            path="ray-llm:slo.timeToFirstTokenSeconds",
+            value=f"{settings.slo.time_to_first_token_seconds:g}",
+            reason=f"is compared with nothing for {', '.join(unseen)}, whose engine exports no "
+            "metrics, as the V0 engine (T4, Ray 2.49) and one with disable_log_stats",
+            remedy="Choose another gpu or release for it, or accept that no alert says that it is slow",
+            rule="slo-unseen",
+            candidates=(
+                outside("choose another gpu or release for it"),
+                outside("accept that no alert says that it is slow"),
+            ),
+        )
+
+
 def adopted_collection_problems(context: StackContext) -> Iterable[Problem]:
     """What Managed Prometheus needs of an adopted cluster, which no file says.
 

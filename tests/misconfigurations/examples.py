@@ -133,6 +133,13 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:monthlyBudget": 100_000,
     },
     "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
+    "slo-unseen": {
+        "ray-llm:monitoring": "gmp",
+        "ray-llm:slo": {"timeToFirstTokenSeconds": 2},
+        "ray-llm:versions": {"ray": "2.49.1"},
+        "ray-llm:gpuPools": ["t4"],
+        "ray-llm:models": ["qwen2.5-0.5b-instruct"],
+    },
     "managed-prometheus": {
         "ray-llm:cluster": {"existing": True},
         "ray-llm:monitoring": "gmp",

@@ -73,6 +73,20 @@ def test_a_label_of_prometheus_is_no_template(channel: str) -> None:
     assert rules(found) == {"alerts-channel"}
 
 
+def test_a_promise_that_nothing_compares_is_a_warning() -> None:
+    """The V0 engine exports no time to the first token through Ray."""
+    sections = {"monitoring": "gmp", "slo": {"timeToFirstTokenSeconds": 2}}
+    silent = small(name="silent", engine={"disable_log_stats": True})
+
+    def said(model: Any, **keys: Any) -> bool:
+        return "slo-unseen" in rules(planned([model], **keys).warnings)
+
+    assert said(silent, **sections)
+    assert not said(small(), **sections)
+    assert not said(silent, monitoring="gmp")
+    assert not said(silent, **sections, accept=["slo-unseen"])
+
+
 @pytest.mark.parametrize("seconds", [0, -1, "2 s", 4000, float("nan"), True])
 def test_a_promise_is_a_time(seconds: Any) -> None:
     assert problems(slo={"timeToFirstTokenSeconds": seconds}, monitoring="gmp")
