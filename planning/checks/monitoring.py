@@ -46,7 +46,10 @@ def monitoring_problems(context: StackContext) -> Iterable[Problem]:
                 outside(
                     "copy it from `gcloud beta monitoring channels list --format='value(name)'`"
                 ),
-                leave_out("ray-llm:alerts", "leave alerts out and read them in the console"),
+                leave_out(
+                    "ray-llm:alerts",
+                    "leave alerts out, so that an Alertmanager of the cluster tells of them",
+                ),
             ),
         )
 
@@ -84,7 +87,8 @@ def promise_problems(context: StackContext) -> Iterable[Problem]:
             value=f"{settings.slo.time_to_first_token_seconds:g}",
             reason=f"is compared with nothing for {', '.join(unseen)}, whose engine exports no "
             "metrics, as the V0 engine (T4, Ray 2.49) and one with disable_log_stats",
-            remedy="Choose another gpu or release for it, or accept that no alert says that it is slow",
+            remedy="Choose another gpu or release for it, or accept that no alert says that it is "
+            "slow",
             rule="slo-unseen",
             candidates=(
                 outside("choose another gpu or release for it"),

@@ -12,6 +12,7 @@ import yaml
 from localcloud.prometheus import PrometheusPrograms, prometheus_programs
 from manifests.monitoring.alerts import RUNBOOK, Alert, alerts
 from manifests.monitoring.google import alert_policy
+from manifests.monitoring.panels import dashboards
 from manifests.monitoring.queries import RECORDED_COST, Queries
 from manifests.monitoring.rules import rule_groups
 from models.monitoring import MonitoringSystem
@@ -254,3 +255,11 @@ def test_each_alert_has_its_part_of_the_docs() -> None:
         part = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
         assert "**Look at**" in part, name
         assert "**Change**" in part, name
+
+
+def test_a_panel_that_the_docs_name_is_on_a_dashboard() -> None:
+    text = (REPOSITORY / RUNBOOK).read_text()
+    named = set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", text))
+    titles = [panel.title for page in dashboards(monitored()) for panel in page.panels]
+    assert len(named) > 10
+    assert {name for name in named if not any(title.startswith(name) for title in titles)} == set()
