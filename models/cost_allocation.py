@@ -21,6 +21,7 @@ OWN_PREFIX: Final = "ray-llm-"
 _RESERVED: Final = (OWN_PREFIX, "goog-", "k8s-")
 # Google allows 64 on a resource, of which GKE and this program need some.
 _MOST: Final = 32
+_EMPTY: Final = "''"
 
 
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
@@ -38,8 +39,8 @@ def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
             )
         if not _VALUE.fullmatch(value):
             raise InvalidValueError(
-                f"has the value {value} for {key}, which cannot be a label of Google Cloud and of "
-                "Kubernetes",
+                f"has the value {value or _EMPTY} for {key}, which cannot be a label of Google "
+                "Cloud and of Kubernetes",
                 "Use up to 63 lower case letters, digits, '-' and '_', with a letter or digit at "
                 "both ends",
             )

@@ -10,7 +10,10 @@ from models.invalid_value import InvalidValueError
 from models.names import NamespaceName, NonEmpty
 from models.settings import Settings
 
-_LABEL: Final = re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_EMPTY: Final = "''"
+_LABEL: Final = re.compile(
+    r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+)
 _LABEL_VALUE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -31,7 +34,7 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
     for name, value in labels.items():
         if not (_LABEL.fullmatch(name) and _LABEL_VALUE.fullmatch(value)):
             raise InvalidValueError(
-                f"has {name}: {value}, which is no label of Kubernetes",
+                f"has {name}: {value or _EMPTY}, which is no label of Kubernetes",
                 "Write the labels that your Prometheus selects PodMonitors by",
             )
     return labels

@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_snake
 from models.access_keys import ACCESS, entries_written_out, with_hidden_keys
 from models.access_section import AccessSection, access_section
 from models.catalog import DEFAULT_RAY, ray_releases, releases_meant
-from models.monitoring import system_written_out
+from models.monitoring import MonitoringSettings, MonitoringSystem, system_written_out
 from models.plain_secrets import plain_secret_problems, without_plain_secrets
 from models.problems import Problem, Severity
 from models.quotas_and_prices import amount, read_quotas, read_scalar, share, unknown_price_keys
@@ -384,13 +384,23 @@ def _section(
         ):
             problems.append(_one_version(value, path))
             return None
-        problems.append(
-            not_a(value, path, "a mapping of keys", f"Keys: {', '.join(keys_of(section))}")
-        )
+        problems.append(_no_section(section, value, path))
         return None
     read, found = validated(section, value, path)
     problems += found
     return read
+
+
+def _no_section(section: type[Settings], value: object, path: str) -> Problem:
+    """The problem of a section that is no mapping; of `slo: 2`, the key that it was meant for."""
+    keys = keys_of(section)
+    remedy = f"Keys: {', '.join(keys)}"
+    if section is MonitoringSettings:
+        remedy = f"Write {', '.join(MonitoringSystem)}, or a mapping. {remedy}"
+    problem = not_a(value, path, "a mapping of keys", remedy)
+    if len(keys) == 1 and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return replace(problem, candidates=(use(path, {keys[0]: value}),))
+    return problem
 
 
 def _accepted(value: object, path: str, problems: list[Problem]) -> tuple[str, ...]:

@@ -145,7 +145,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "alerts-channel",
-        "A channel of alerts that is no notification channel of Google Cloud, where one is needed.",
+        "A channel of alerts that the monitoring system cannot take.",
         "planning/checks/monitoring.py",
     ),
     _stop(
@@ -962,6 +962,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "second-cluster-refused",
         "A change that starts a second RayCluster, with `strategy: inPlaceOnly`.",
         "rollouts/guards.py",
+    ),
+    _warning(
+        "slo-unseen",
+        "A promise that no alert compares with the first tokens of a model.",
+        "planning/checks/monitoring.py",
     ),
     _stop(
         "source-undescribed",

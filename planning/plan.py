@@ -496,6 +496,7 @@ class Plan:
     off_hours: None if no model of the stack has any.
     cost_labels: of the namespace; pods_have_cost_labels: whether Ray's pods carry labels as well.
     speeds: of the models that were measured, by served name.
+    unmeasured_loads: output tokens a second that the stack file states for others, by served name.
     monitoring: None if nobody collects metrics.
     weights: None if every node downloads weights from the hub.
     """
@@ -521,6 +522,7 @@ class Plan:
     cost_labels: Mapping[str, str] = field(default_factory=dict)
     pods_have_cost_labels: bool = False
     speeds: Mapping[str, SpeedPlan] = field(default_factory=dict)
+    unmeasured_loads: Mapping[str, float] = field(default_factory=dict)
     monitoring: MonitoringPlan | None = None
     weights: WeightsPlan | None = None
     warnings: tuple[Problem, ...] = ()

@@ -119,6 +119,11 @@ def _decided(reading: Reading) -> _Decision:
         pods_have_cost_labels=settings.cost_allocation is not None
         and settings.cost_allocation.pods,
         speeds=speeds,
+        unmeasured_loads={
+            entry.served_name: entry.load.output_tokens_per_second
+            for entry in settings.models
+            if entry.load is not None and entry.served_name not in speeds
+        },
         monitoring=monitoring_plan(
             settings, [(pool.id, pool.node_usd_per_hour) for pool in pools], cost
         ),

@@ -2,7 +2,10 @@
 
 import argparse
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
+
+Number = TypeVar("Number", int, float)
+_EMPTY: Final = "''"
 
 
 class _Command(Protocol):
@@ -119,17 +122,22 @@ def add_cluster_commands(
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 2 <= seconds <= 600:
-        raise ValueError(text)
-    return seconds
+    return _number(float, text, 2, 600)
 
 
 def _replicas(text: str) -> int:
-    replicas = int(text)
-    if not 1 <= replicas <= 1000:
-        raise ValueError(text)
-    return replicas
+    return _number(int, text, 1, 1000)
+
+
+def _number(kind: Callable[[str], Number], text: str, least: int, most: int) -> Number:
+    """ArgumentTypeError if it is none, or out of its range: argparse shows its text."""
+    try:
+        number = kind(text)
+    except ValueError:
+        number = None
+    if number is None or not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text or _EMPTY} is not from {least} to {most}")
+    return number
 
 
 def _cluster_options(

@@ -51,7 +51,7 @@ def cost(options: argparse.Namespace) -> int:
 def _usage(
     options: argparse.Namespace, plan: Plan, period: Period, matchers: Mapping[str, str]
 ) -> Usage:
-    if options.prometheus:
+    if options.prometheus is not None:
         return prometheus_usage(plan, options.prometheus, period, matchers)
     return cluster_of(plan, options.context).usage(period)
 

@@ -316,12 +316,24 @@ class WeightsSummary(TypedDict):
     bytes: int
 
 
+class MonitoringSummary(TypedDict):
+    """Who collects metrics, and who is told of alerts.
+
+    namespace: where Prometheus runs; null with Managed Prometheus. channel: null if none is stated.
+    """
+
+    system: str
+    namespace: str | None
+    channel: str | None
+
+
 class PlanSummary(TypedDict):
     """The plan of one stack.
 
     version: see VERSION; warnings: one sentence each; access: not there without a gateway;
-    hardening: not there if all of it is at its default.
-    weights: not there if they come from the hub.
+    hardening: not there if all of it is at its default; weights: not there if they come from the
+    hub; monitoring: not there if nobody collects metrics; unmeasuredLoads: output tokens a second
+    by model, not there without any.
     """
 
     version: int
@@ -340,6 +352,8 @@ class PlanSummary(TypedDict):
     access: NotRequired[AccessSummary]
     hardening: NotRequired[HardeningSummary]
     weights: NotRequired[WeightsSummary]
+    monitoring: NotRequired[MonitoringSummary]
+    unmeasuredLoads: NotRequired[dict[str, float]]
 
 
 def plan_summary(plan: Plan) -> PlanSummary:
@@ -351,6 +365,14 @@ def plan_summary(plan: Plan) -> PlanSummary:
         summary["hardening"] = hardening
     if plan.weights is not None:
         summary["weights"] = _weights(plan.weights)
+    if plan.monitoring is not None:
+        summary["monitoring"] = MonitoringSummary(
+            system=str(plan.monitoring.system),
+            namespace=plan.monitoring.prometheus_namespace,
+            channel=plan.monitoring.channel,
+        )
+    if plan.unmeasured_loads:
+        summary["unmeasuredLoads"] = dict(plan.unmeasured_loads)
     if plan.cost.load_balancer is not None:
         summary["cost"]["loadBalancer"] = _amounts(plan.cost.load_balancer)
     if (cheapest := plan.cost.cheapest) and (dearest := plan.cost.dearest):

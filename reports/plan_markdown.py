@@ -7,6 +7,7 @@ from reports.cold_start_sentences import (
     weights_sentences,
 )
 from reports.hardening_sentences import hardening_sentences
+from reports.monitoring_sentences import monitoring_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import (
     DERIVED_NOTE,
@@ -47,6 +48,7 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
     found = [
         *way_in_sentences(plan),
         *hardening_sentences(plan),
+        *monitoring_sentences(plan),
         *speed_sentences(plan, with_table=not brief),
         *weights_sentences(plan),
         *cold_start_sentences(plan),

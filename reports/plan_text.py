@@ -10,6 +10,7 @@ from reports.cold_start_sentences import (
     weights_sentences,
 )
 from reports.hardening_sentences import hardening_sentences
+from reports.monitoring_sentences import monitoring_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import DERIVED_NOTE, QUOTA_NOTE, plan_tables, price_note
 from reports.speed_sentences import speed_sentences
@@ -37,6 +38,7 @@ def _notes(plan: PlanSummary) -> tuple[str, ...]:
     return (
         *way_in_sentences(plan),
         *hardening_sentences(plan),
+        *monitoring_sentences(plan),
         *speed_sentences(plan),
         *weights_sentences(plan),
         *cold_start_sentences(plan),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from models.tasks import Task
 from reports.plan_data import ModelSummary, PlanSummary, SpeedSummary
 
 _TABLE: Final = (
@@ -13,13 +14,27 @@ _NAMED: Final = 4
 
 
 def speed_sentences(plan: PlanSummary, *, with_table: bool = True) -> tuple[str, ...]:
-    """When each model was measured and how, what is out of date, and replicas at a stated load.
+    """When models were measured and how, what is out of date, and replicas at a stated load.
 
     with_table: whether the table of speeds is shown too, so that it has to be explained.
     """
     measured = [(model, speed) for model in plan["models"] if (speed := model.get("speed"))]
     table = [_TABLE] if with_table and any(speed["levels"] for _, speed in measured) else []
-    return (*table, *(text for model, speed in measured for text in _of(plan, model, speed)))
+    return (
+        *table,
+        *(text for model, speed in measured for text in _of(plan, model, speed)),
+        *(_unmeasured(plan, name, load) for name, load in plan.get("unmeasuredLoads", {}).items()),
+    )
+
+
+def _unmeasured(plan: PlanSummary, name: str, load: float) -> str:
+    model = next(model for model in plan["models"] if model["name"] == name)
+    if model["task"] != Task.GENERATE:
+        return f"{name}: nothing reads its load, because it writes no tokens. Leave load out."
+    return (
+        f"{name}: how many replicas {load:,.0f} output tokens a second take is not known before "
+        f"`ray-llm measure {name} --stack {plan['stack']}`, once it runs."
+    )
 
 
 def _of(plan: PlanSummary, model: ModelSummary, speed: SpeedSummary) -> Iterator[str]:

@@ -39,6 +39,7 @@ class Alert:
     expression: PromQL; the alert fires when it has had a value for `lasting`.
     about: the labels that say what it is about, as the model or the pool.
     severity: `critical` if users get no answers, `warning` if they or the bill soon notice.
+    command: the command of `ray-llm` that looks at it first.
     """
 
     name: str
@@ -47,11 +48,23 @@ class Alert:
     severity: Literal["critical", "warning"]
     about: dict[str, str]
     summary: str
+    command: Literal["doctor", "cost"] = "doctor"
 
     @property
     def runbook(self) -> str:
         """Its page: a heading of docs/alerts.md."""
         return f"{RUNBOOK}#{self.name.lower()}"
+
+    def labels(self, plan: Plan) -> dict[str, str]:
+        """What tells it apart from the same alert of another stack or service."""
+        return {"stack": plan.stack, "service": Queries(plan=plan).service, **self.about}
+
+    def description(self, plan: Plan) -> str:
+        """What to do, for a person who has nothing but the alert."""
+        return (
+            f"Run `ray-llm {self.command} --stack {plan.stack}` beside the stack file. "
+            f"{self.runbook} says what else to look at, and which setting to change."
+        )
 
 
 def alerts(plan: Plan) -> tuple[Alert, ...]:
@@ -260,6 +273,7 @@ def budget_will_not_last(queries: Queries) -> Iterator[Alert]:
         about={},
         summary="A month like the last 7 days costs more than the "
         f"{monitoring.monthly_budget:,f} USD of monthlyBudget.",
+        command="cost",
     )
 
 

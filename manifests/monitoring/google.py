@@ -35,8 +35,8 @@ class GoogleMonitoring:
     alert_policies: dict[str, dict[str, Any]]
 
 
-def google_dashboard(dashboard: Dashboard) -> str:
-    """The dashboard in the form of Google's API."""
+def google_dashboard(plan: Plan, dashboard: Dashboard) -> str:
+    """The dashboard in the form of Google's API, with the stack in its title as alerts have it."""
     tiles = [
         {
             "xPos": index % _COLUMNS * _WIDTH,
@@ -48,7 +48,8 @@ def google_dashboard(dashboard: Dashboard) -> str:
         for index, panel in enumerate(dashboard.panels)
     ]
     layout = {"columns": _WIDTH * _COLUMNS, "tiles": tiles}
-    return json.dumps({"displayName": dashboard.title, "mosaicLayout": layout}, indent=2)
+    title = f"{plan.stack}: {dashboard.title}"
+    return json.dumps({"displayName": title, "mosaicLayout": layout}, indent=2)
 
 
 def _widget(panel: Panel) -> dict[str, Any]:
@@ -73,11 +74,14 @@ def _widget(panel: Panel) -> dict[str, Any]:
 
 
 def alert_policy(plan: Plan, alert: Alert, channel: str) -> dict[str, Any]:
-    """The arguments of an AlertPolicy that tells a notification channel."""
+    """The arguments of an AlertPolicy that tells a notification channel.
+
+    Its title names the stack, because a project may hold several with services of one name.
+    """
     title = " ".join((alert.name, *alert.about.values()))
     return {
         "project": plan.project,
-        "displayName": f"{plan.service.name}: {title}",
+        "displayName": f"{plan.stack}: {title}",
         "combiner": "OR",
         "severity": _SEVERITY[alert.severity],
         "conditions": [
@@ -88,14 +92,14 @@ def alert_policy(plan: Plan, alert: Alert, channel: str) -> dict[str, Any]:
                     "duration": f"{int(alert.lasting[:-1]) * _SECONDS[alert.lasting[-1]]}s",
                     "evaluationInterval": "60s",
                     "alertRule": alert.name,
-                    "labels": dict(alert.about),
+                    "labels": alert.labels(plan),
                     # A metric that nothing has exported yet is unknown to Google.
                     "disableMetricValidation": True,
                 },
             }
         ],
         "documentation": {
-            "content": f"{alert.summary}\n\nWhat to do: {alert.runbook}",
+            "content": f"{alert.summary}\n\n{alert.description(plan)}",
             "mimeType": "text/markdown",
         },
         "notificationChannels": [channel],

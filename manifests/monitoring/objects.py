@@ -54,7 +54,7 @@ def monitoring_manifests(plan: Plan) -> MonitoringManifests | None:
         token_check=token_check(plan),
         google=GoogleMonitoring(
             project=plan.project,
-            dashboards={page.id: google_dashboard(page) for page in pages},
+            dashboards={page.id: google_dashboard(plan, page) for page in pages},
             alert_policies={
                 "-".join((alert.name, *alert.about.values())): alert_policy(plan, alert, channel)
                 for alert in all_alerts

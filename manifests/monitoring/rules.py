@@ -78,9 +78,12 @@ def _alert(plan: Plan, alert: Alert) -> dict[str, Any]:
         "for": alert.lasting,
         "labels": {
             "severity": alert.severity,
-            "service": Queries(plan=plan).service,
-            **alert.about,
+            **alert.labels(plan),
             **({} if channel is None else {"channel": channel}),
         },
-        "annotations": {"summary": alert.summary, "runbook": alert.runbook},
+        "annotations": {
+            "summary": alert.summary,
+            "description": alert.description(plan),
+            "runbook": alert.runbook,
+        },
     }

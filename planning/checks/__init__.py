@@ -40,7 +40,11 @@ from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
 from planning.checks.model_tasks import task_problems
-from planning.checks.monitoring import adopted_collection_problems, monitoring_problems
+from planning.checks.monitoring import (
+    adopted_collection_problems,
+    monitoring_problems,
+    promise_problems,
+)
 from planning.checks.nested_configurations import nested_configuration_problems
 from planning.checks.off_hours import off_hours_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
@@ -110,6 +114,7 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     weights_problems,
     gateway_size_problems,
     monitoring_problems,
+    promise_problems,
     adopted_collection_problems,
     quota_problems,
     budget_problems,

@@ -10,6 +10,7 @@ from models.ways_out import leave_out, outside, use
 from planning.checks.contexts import StackContext
 
 _SYSTEM: Final = "ray-llm:monitoring"
+_TEMPLATE: Final = "{{"
 _CHANNEL: Final = re.compile(r"projects/[^/\s]+/notificationChannels/[^/\s]+")
 
 
@@ -29,11 +30,11 @@ def monitoring_problems(context: StackContext) -> Iterable[Problem]:
                     leave_out(f"ray-llm:{key}", "leave it out"),
                 ),
             )
-    elif (
-        settings.alerts is not None
-        and settings.monitoring.system is MonitoringSystem.GMP
-        and not _CHANNEL.fullmatch(settings.alerts.channel)
-    ):
+    elif settings.alerts is None:
+        return
+    elif settings.monitoring.system is MonitoringSystem.PROMETHEUS_OPERATOR:
+        yield from _label_problems(settings.alerts.channel)
+    elif not _CHANNEL.fullmatch(settings.alerts.channel):
         yield Problem(
             path="ray-llm:alerts.channel",
             value=settings.alerts.channel,
@@ -45,7 +46,53 @@ def monitoring_problems(context: StackContext) -> Iterable[Problem]:
                 outside(
                     "copy it from `gcloud beta monitoring channels list --format='value(name)'`"
                 ),
-                leave_out("ray-llm:alerts", "leave alerts out and read them in the console"),
+                leave_out(
+                    "ray-llm:alerts",
+                    "leave alerts out, so that an Alertmanager of the cluster tells of them",
+                ),
+            ),
+        )
+
+
+def _label_problems(channel: str) -> Iterable[Problem]:
+    """Prometheus reads labels of alerts as Go templates, and refuses all rules for a broken one.
+
+    https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/#templating
+    """
+    if _TEMPLATE not in channel:
+        return
+    yield Problem(
+        path="ray-llm:alerts.channel",
+        value=channel,
+        reason=f"has {_TEMPLATE}, with which a template of Prometheus begins, and a template that "
+        "it cannot read costs the stack all its rules",
+        remedy="Write the plain text by which Alertmanager routes, such as on-call",
+        rule="alerts-channel",
+        candidates=(
+            outside("write the plain text by which Alertmanager routes, such as on-call"),
+            leave_out("ray-llm:alerts", "leave alerts out"),
+        ),
+    )
+
+
+def promise_problems(context: StackContext) -> Iterable[Problem]:
+    """Models whose first tokens no alert compares with the stack's promise."""
+    settings = context.settings
+    if settings.slo is None or settings.monitoring.system is MonitoringSystem.NONE:
+        return
+    unseen = [model.name for model in context.models if not model.has_engine_metrics]
+    if unseen:
+        yield Problem(
+            path="ray-llm:slo.timeToFirstTokenSeconds",
+            value=f"{settings.slo.time_to_first_token_seconds:g}",
+            reason=f"is compared with nothing for {', '.join(unseen)}, whose engine exports no "
+            "metrics, as the V0 engine (T4, Ray 2.49) and one with disable_log_stats",
+            remedy="Choose another gpu or release for it, or accept that no alert says that it is "
+            "slow",
+            rule="slo-unseen",
+            candidates=(
+                outside("choose another gpu or release for it"),
+                outside("accept that no alert says that it is slow"),
             ),
         )
 

@@ -40,6 +40,8 @@ PAIR: dict[str, Any] = {
 }
 REPLICAS = {"lone": 1, "pair": 2}
 AFTER_SECONDS = 10
+# An engine that starts at once would hide what a loss costs.
+START_SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +73,10 @@ def _in_stock(service: Service) -> Iterator[None]:
     """Every test starts with a node of spot for each replica."""
     service.cluster.out_of_stock()
     eventually(lambda: _all_run(service.cluster), "every replica runs", seconds=240)
+    service.cluster.engine_faults({"*": {"start_seconds": START_SECONDS}})
     yield
     service.cluster.out_of_stock()
+    service.cluster.engine_faults({})
 
 
 def _all_run(cluster: Cluster) -> bool:
@@ -139,7 +143,8 @@ def lose_a_node(service: Service, model: str, figures: Figures, *, notice: bool)
             eventually(lambda: _all_run(cluster), "every replica runs", seconds=240)
         time.sleep(AFTER_SECONDS)
     sent, lost = load.sent_to[model], len(load.lost_of(model))
-    figures.add(f"{what}: requests of the model", f"{sent} sent, {lost} lost")
+    slowest = f"slowest answer {load.slowest_of[model]:.1f} s"
+    figures.add(f"{what}: requests of the model", f"{sent} sent, {lost} lost, {slowest}")
     return load
 
 

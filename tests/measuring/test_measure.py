@@ -69,6 +69,25 @@ def file_of(stack: Path) -> Path:
     return measurement_path(stack.parent, "prod", "chat")
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "said"),
+    [
+        ("--seconds", "1", "1 is not from 2 to 600"),
+        ("--seconds", "nan", "nan is not from 2 to 600"),
+        ("--seconds", "", "'' is not from 2 to 600"),
+        ("--replicas", "0", "0 is not from 1 to 1000"),
+        ("--replicas", "two", "two is not from 1 to 1000"),
+    ],
+)
+def test_a_number_out_of_its_range_is_told_the_range(
+    capsys: pytest.CaptureFixture[str], option: str, text: str, said: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["measure", "chat", "--stack", "prod", option, text])
+    assert stopped.value.code == UNKNOWN
+    assert f"argument {option}: {said}" in capsys.readouterr().err
+
+
 def test_a_model_is_measured_at_three_loads_and_the_plan_shows_it(
     run: Run, server: Completions, stack: Path
 ) -> None:

@@ -170,6 +170,13 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         **_capacity("on-demand", "spot"),
         "ray-llm:cluster": {"zones": [_ZONE]},
     },
+    "slo-unseen": {
+        "ray-llm:monitoring": "gmp",
+        "ray-llm:slo": {"timeToFirstTokenSeconds": 2},
+        "ray-llm:versions": {"ray": "2.49.1"},
+        "ray-llm:gpuPools": ["t4"],
+        "ray-llm:models": ["qwen2.5-0.5b-instruct"],
+    },
     "managed-prometheus": {
         "ray-llm:cluster": {"existing": True},
         "ray-llm:monitoring": "gmp",

@@ -44,6 +44,8 @@ def test_the_long_form_says_what_prometheus_selects_by() -> None:
         {"system": "gmp", "labels": {"a": "b"}},
         {"system": "gmp", "namespace": "x"},
         {"system": "prometheus-operator", "labels": {"a b": "c"}},
+        {"system": "prometheus-operator", "labels": {"-x/a": "c"}},
+        {"system": "prometheus-operator", "labels": {"release": ""}},
         {"system": "prometheus-operator", "namespace": "A"},
         {"sytem": "gmp"},
     ],
@@ -52,6 +54,37 @@ def test_what_is_not_a_system_is_one_sentence(section: Any) -> None:
     found = problems(monitoring=section)
     assert found
     assert all("ray-llm:monitoring" in sentence for sentence in found)
+
+
+def test_whoever_writes_no_system_is_told_the_short_form() -> None:
+    [said] = problems(monitoring=True)
+    assert "gmp, prometheus-operator, none" in said
+
+
+def test_a_section_of_one_key_is_written_out() -> None:
+    [problem] = stops([small()], slo=2, monitoring="gmp")
+    assert "{timeToFirstTokenSeconds: 2}" in problem.sentence()
+
+
+@pytest.mark.parametrize("channel", ["{{", "on-{{ .Call }}", "{{ $labels.model }}"])
+def test_a_label_of_prometheus_is_no_template(channel: str) -> None:
+    """promtool refuses a file of rules for the first of these."""
+    found = stops([small()], monitoring="prometheus-operator", alerts={"channel": channel})
+    assert rules(found) == {"alerts-channel"}
+
+
+def test_a_promise_that_nothing_compares_is_a_warning() -> None:
+    """The V0 engine exports no time to the first token through Ray."""
+    sections = {"monitoring": "gmp", "slo": {"timeToFirstTokenSeconds": 2}}
+    silent = small(name="silent", engine={"disable_log_stats": True})
+
+    def said(model: Any, **keys: Any) -> bool:
+        return "slo-unseen" in rules(planned([model], **keys).warnings)
+
+    assert said(silent, **sections)
+    assert not said(small(), **sections)
+    assert not said(silent, monitoring="gmp")
+    assert not said(silent, **sections, accept=["slo-unseen"])
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "2 s", 4000, float("nan"), True])

@@ -72,6 +72,13 @@ def test_prometheus_knows_the_hours_of_nodes_and_of_models(
     assert 'namespace="ai"' in prometheus.asked[0]["query"][0]
 
 
+def test_an_address_that_is_empty_is_not_passed_over(run: Run) -> None:
+    """As of a variable that is not set: the Kubernetes API would answer another question."""
+    code, _, err = run("--prometheus", "")
+    assert code == UNKNOWN
+    assert "is no address of a Prometheus" in err
+
+
 def test_more_than_the_plans_maximum_is_exit_code_1(run: Run, prometheus: PrometheusServer) -> None:
     prometheus.nodes["l4"] = 4.2
     code, out, _ = run("--prometheus", prometheus.url, "--since", "24h")

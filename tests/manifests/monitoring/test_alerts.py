@@ -12,6 +12,7 @@ import yaml
 from localcloud.prometheus import PrometheusPrograms, prometheus_programs
 from manifests.monitoring.alerts import RUNBOOK, Alert, alerts
 from manifests.monitoring.google import alert_policy
+from manifests.monitoring.panels import dashboards
 from manifests.monitoring.queries import RECORDED_COST, Queries
 from manifests.monitoring.rules import rule_groups
 from models.monitoring import MonitoringSystem
@@ -59,9 +60,14 @@ def _case(plan: Plan, case: Case, firing: list[Alert]) -> dict[str, Any]:
                         "exp_labels": {
                             "severity": alert.severity,
                             "service": "ai/llm-serving",
+                            "stack": "test",
                             **alert.about,
                         },
-                        "exp_annotations": {"summary": alert.summary, "runbook": alert.runbook},
+                        "exp_annotations": {
+                            "summary": alert.summary,
+                            "description": alert.description(plan),
+                            "runbook": alert.runbook,
+                        },
                     }
                     for alert in firing
                 ],
@@ -228,6 +234,17 @@ def test_a_policy_of_google_says_the_same_as_the_rule() -> None:
         seconds = int(language["duration"].removesuffix("s"))
         assert seconds == int(alert.lasting[:-1]) * {"m": 60, "h": 3600}[alert.lasting[-1]]
         assert alert.runbook in written["documentation"]["content"]
+        # Two stacks of a project often have services of one name.
+        assert written["displayName"].startswith("test: ")
+        expected = {"stack": "test", "service": "ai/llm-serving", **alert.about}
+        assert language["labels"] == expected
+
+
+def test_whoever_has_nothing_but_the_alert_knows_what_to_run() -> None:
+    said = {alert.name: alert.description(monitored()) for alert in alerts(monitored())}
+    assert "`ray-llm doctor --stack test`" in said["ModelDoesNotAnswer"]
+    assert "`ray-llm cost --stack test`" in said["BudgetWillNotLast"]
+    assert all(f"{RUNBOOK}#{name.lower()}" in text for name, text in said.items())
 
 
 def test_each_alert_has_its_part_of_the_docs() -> None:
@@ -238,3 +255,11 @@ def test_each_alert_has_its_part_of_the_docs() -> None:
         part = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
         assert "**Look at**" in part, name
         assert "**Change**" in part, name
+
+
+def test_a_panel_that_the_docs_name_is_on_a_dashboard() -> None:
+    text = (REPOSITORY / RUNBOOK).read_text()
+    named = set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", text))
+    titles = [panel.title for page in dashboards(monitored()) for panel in page.panels]
+    assert len(named) > 10
+    assert {name for name in named if not any(title.startswith(name) for title in titles)} == set()
