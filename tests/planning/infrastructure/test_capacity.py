@@ -235,6 +235,15 @@ def test_the_expected_cost_follows_the_order_with_seven_of_ten_nodes_that_may_no
     assert usd("on-demand", "spot", **PRICES) == usd("on-demand", **PRICES)
 
 
+def test_a_budget_at_the_maximum_is_compared_with_the_dearest_way() -> None:
+    plan = cost_of("spot", "on-demand", **PRICES)
+    assert plan.cost.dearest is not None
+    between = round((plan.cost.total.maximum + plan.cost.dearest.maximum) / 2)
+    found = cost_of("spot", "on-demand", **PRICES, monthlyBudget=int(between))
+    assert [warning.rule for warning in found.warnings] == ["budget-at-maximum"]
+    assert f"{plan.cost.dearest.maximum:,.0f} USD" in found.warnings[0].sentence()
+
+
 def test_what_is_reserved_is_paid_for_even_if_no_model_needs_it() -> None:
     asleep = small("l4", replicas={"min": 0, "max": 1})
     plan = planned([asleep], gpuPools=[pool(RESERVED, "spot")], **PRICES)
