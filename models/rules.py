@@ -409,9 +409,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A flex-start node that would run longer or shorter than Google sells.",
         "models/validation.py",
     ),
-    _stop(
+    _stop_or_warning(
         "flex-start-single-replica",
-        "A model whose only replica is on flex-start nodes, without another way to pay.",
+        "A model whose only replica is on flex-start nodes, without another way to pay (stop); one "
+        "that keeps a single replica there (warning).",
         "planning/checks/capacity.py",
     ),
     _stop(

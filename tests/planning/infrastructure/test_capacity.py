@@ -288,7 +288,10 @@ def test_a_lone_replica_stops_only_if_all_its_nodes_end_at_a_known_time() -> Non
     assert stops([lone], gpuPools=[pool(FLEX)]) == ["flex-start-single-replica"]
     assert warnings([lone], gpuPools=[pool(FLEX, "on-demand")]) == ["spot-single-replica"]
     two = small("l4", replicas={"min": 1, "max": 2})
-    assert not warnings([two], gpuPools=[pool(FLEX)])
+    assert warnings([two], gpuPools=[pool(FLEX)]) == ["flex-start-single-replica"]
+    for low in (0, 2):
+        others = small("l4", replicas={"min": low, "max": 2})
+        assert not warnings([others], gpuPools=[pool(FLEX)]), low
 
 
 def test_a_reservation_elsewhere_does_not_tie_the_ray_head_to_its_zone() -> None:
