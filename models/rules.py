@@ -571,7 +571,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/quotas_and_prices.py",
         "models/validation.py",
         "planning/checks/served_names.py",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop_or_warning(
@@ -785,7 +785,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "pool-twice",
         "Two pools with one name, or a pool with the name of something else in the cluster.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop(
@@ -902,17 +902,17 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "reservation-machine",
         "A reservation of another machine than the pool's.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
     ),
     _warning(
         "reservation-unchecked",
         "A reservation of which the stack file does not say the machine or the number of nodes.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
     ),
     _stop(
         "reservation-zone",
         "A reservation without its zone, or in a zone where the pool cannot be.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
     ),
     _stop(
         "reserved-name",
@@ -1036,7 +1036,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "tier-provisioning",
         "A pool on demand, or on spot, of a tier that Google does not sell that way.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop(
