@@ -68,7 +68,7 @@ cluster-down: env ## stop that cluster
 cluster-status: env ## print whether that cluster is up, its addresses and its memory use
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test bench bench-rollouts bench-gateway calibration ray-release vllm-configs corpus rules lint lint-workflow schema format
+.PHONY: test bench bench-rollouts bench-gateway bench-scraping calibration ray-release vllm-configs corpus rules lint lint-workflow schema format
 test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(LOCALCLOUD).prometheus >/dev/null
@@ -114,6 +114,9 @@ bench-rollouts: cluster-build ## count what clients notice of each kind of edit 
 # Not a part of `make bench`: its figures need a quiet machine.
 bench-gateway: env ## measure the gateway: added latency, memory, and what edits lose
 	@$(PY) -m benchmarks.gateway $(ARGS)
+
+bench-scraping: cluster-build ## measure what being scraped costs the head of a Ray cluster
+	@$(PY) -m benchmarks.scraping $(ARGS)
 
 calibration: env ## compare the memory estimate with the logs of real engines
 	@$(PY) -m tests.planning.sizing.memory_calibration

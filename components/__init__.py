@@ -13,6 +13,7 @@ from components.off_hours import OffHours, OffHoursArgs
 from components.ray_llm_service import RayLlmService, RayLlmServiceArgs
 from components.stack_config import StackConfig
 from components.stack_outputs import export_stack_outputs
+from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 
 __all__ = [
     "Gateway",
@@ -30,6 +31,8 @@ __all__ = [
     "RayLlmService",
     "RayLlmServiceArgs",
     "StackConfig",
+    "WeightsBucket",
+    "WeightsBucketArgs",
     "export_stack_outputs",
     "gpu_pools_or_stop",
     "plan_or_stop",

@@ -11,9 +11,12 @@ from typing import Any, Final
 
 import pulumi
 
+from components.certificate_hook import certificate_hook
+from components.cluster_access import AccessOfProvider
 from components.google_resource import GoogleResource
 from components.kubernetes_object import COPIED_ANNOTATIONS, KubernetesObject
 from manifests import AccessManifests, ExposureManifests, ManagedCertificate, keys_file
+from rollouts import CertificateSecret
 
 READY_TIMEOUT_SECONDS: Final = 1800
 """How long the pods may take: those of before end their streams, and a node may have to start."""
@@ -131,11 +134,27 @@ class Gateway(pulumi.ComponentResource):
             pulumi.ResourceOptions(
                 parent=self,
                 depends_on=read,
+                hooks=self._certificate_hook(f"{name}-pods", args.manifests),
                 custom_timeouts=_timeouts(READY_TIMEOUT_SECONDS),
             ),
             annotations={"pulumi.com/timeoutSeconds": str(READY_TIMEOUT_SECONDS)},
         )
         return [deployment, budget]
+
+    def _certificate_hook(
+        self, name: str, manifests: AccessManifests
+    ) -> pulumi.ResourceHookBinding | None:
+        """Looks for the Secret of a gateway that ends TLS itself, which somebody else makes."""
+        plan = manifests.plan
+        if not plan.ends_tls or plan.certificate is None:
+            return None
+        secret = CertificateSecret(
+            name=plan.certificate,
+            namespace=manifests.gateway.deployment["metadata"]["namespace"],
+            wait_minutes=READY_TIMEOUT_SECONDS // 60,
+        )
+        access = AccessOfProvider.of(self.get_provider("kubernetes:core/v1:Secret"))
+        return certificate_hook(name, secret, access, self)
 
     def _keys(
         self, name: str, args: GatewayArgs, after: Sequence[pulumi.Resource]

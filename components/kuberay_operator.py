@@ -14,12 +14,14 @@ from components.explained_record import explained_record
 from components.kuberay_crds import CRD_SOURCE, KubeRayCrds
 from components.kubernetes_object import KubernetesObject, with_plugin
 from manifests import OPERATOR_NAMESPACE
+from models.mirror import in_mirror
 from models.stack import KubeRayInstall
 from planning import Plan
 from rollouts import operator_fields, operator_sentence
 
 CHART_REPOSITORY: Final = "https://ray-project.github.io/kuberay-helm/"
 _CHART: Final = "kuberay-operator"
+_IMAGE: Final = "quay.io/kuberay/operator"
 
 _INSTALL_TIMEOUT_SECONDS = 900
 
@@ -40,6 +42,7 @@ class KubeRayOperatorArgs:
     crd_source: the folder of the CRDs' YAML files, a URL or a path; `{version}` is replaced.
     chart_source: a Helm repository (`https://`), an OCI registry's folder (`oci://`), or the path
         of the chart's folder or archive.
+    image: the operator's, without its tag; None for the chart's own.
     """
 
     version: str
@@ -48,16 +51,20 @@ class KubeRayOperatorArgs:
     keep_crds: bool = True
     crd_source: str = CRD_SOURCE
     chart_source: str = CHART_REPOSITORY
+    image: str | None = None
 
     @classmethod
     def of(cls, plan: Plan) -> "KubeRayOperatorArgs":
         """The arguments that a plan asks for."""
+        mirror = plan.release.mirror
+        chart = CHART_REPOSITORY if mirror is None else f"oci://{mirror}"
         return cls(
             version=plan.release.kuberay.version,
             install=plan.release.install,
             keep_crds=plan.kube_ray.keep_crds,
             crd_source=plan.kube_ray.crd_source or CRD_SOURCE,
-            chart_source=plan.kube_ray.chart_source or CHART_REPOSITORY,
+            chart_source=plan.kube_ray.chart_source or chart,
+            image=None if mirror is None else in_mirror(_IMAGE, mirror),
         )
 
 
@@ -112,7 +119,7 @@ class KubeRayOperator(pulumi.ComponentResource):
                 "atomic": True,
                 "cleanupOnFail": True,
                 "timeout": _INSTALL_TIMEOUT_SECONDS,
-                "values": {"resources": _RESOURCES},
+                "values": {"resources": _RESOURCES, **_image(args)},
             },
             pulumi.ResourceOptions(parent=self, depends_on=[namespace, *crds]),
         )
@@ -136,6 +143,13 @@ class _Release(pulumi.CustomResource):
             {"compat": "true", **values},
             with_plugin(opts),
         )
+
+
+def _image(args: KubeRayOperatorArgs) -> dict[str, Any]:
+    """The chart's values for another image; empty for its own."""
+    if args.image is None:
+        return {}
+    return {"image": {"repository": args.image, "tag": f"v{args.version}"}}
 
 
 def _chart(source: str) -> dict[str, Any]:

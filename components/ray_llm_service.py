@@ -23,6 +23,7 @@ from manifests import (
     Manifest,
     ServiceManifests,
     SmokeTestManifests,
+    WeightsManifests,
 )
 from rollouts import access_sentences, canary_problem, joined
 
@@ -34,6 +35,9 @@ ANSWER_TIMEOUT_SECONDS: Final = SMOKE_TEST_DEADLINE_SECONDS + 300
 
 It is longer than the Job's own limit, so that the Job ends the wait and says what is wrong.
 """
+
+FILL_MARGIN_SECONDS: Final = 300
+"""How much longer than the Job that fills a bucket the wait for it is, so that the Job ends it."""
 
 _RAY_SERVICE_ANNOTATIONS: Final = {
     # Only that KubeRay has seen the object and works on it. condition=Ready would keep the smoke
@@ -104,6 +108,8 @@ class RayLlmService(pulumi.ComponentResource):
         if args.hugging_face_token is not None:
             configs.append(self._secret(name, manifests, args.hugging_face_token, namespace))
         configs += self._external_secrets(name, manifests, namespace)
+        if manifests.weights is not None:
+            configs += self._weights(name, manifests.weights, [*namespace, *configs])
         KubernetesObject(f"{name}-head-budget", manifests.head_disruption_budget, in_namespace)
         # Before the pods that choose them: GKE finds no node for a class that it does not know.
         configs += [
@@ -175,6 +181,41 @@ class RayLlmService(pulumi.ComponentResource):
                 )
             )
         return made
+
+    def _weights(
+        self, name: str, manifests: WeightsManifests, after: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """Who reads and fills the bucket, and the Job that has filled it before anybody reads.
+
+        after: the token with which gated weights are fetched, among others.
+        """
+        opts = pulumi.ResourceOptions(parent=self, depends_on=after)
+        made: list[pulumi.Resource] = [
+            KubernetesObject(f"{name}-{manifest['metadata']['name']}", manifest, opts)
+            for manifest in manifests.service_accounts
+        ]
+        if manifests.job is None:
+            return made
+        script = KubernetesObject(f"{name}-fill-weights-script", manifests.script, opts)
+        seconds = manifests.deadline_seconds + FILL_MARGIN_SECONDS
+        job = KubernetesObject(
+            f"{name}-fill-weights",
+            manifests.job,
+            pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*after, *made, script],
+                delete_before_replace=True,
+                custom_timeouts=_timeouts(seconds),
+            ),
+            annotations={
+                "pulumi.com/timeoutSeconds": str(seconds),
+                # As of the smoke test: a failed Job is replaced, a killed update leaves one behind.
+                "pulumi.com/replaceUnready": "true",
+                "pulumi.com/patchForce": "true",
+                "pulumi.com/deletionPropagationPolicy": "background",
+            },
+        )
+        return [*made, job]
 
     def _hooks(self, manifests: ServiceManifests) -> RolloutHooks:
         return RolloutHooks(

@@ -16,6 +16,7 @@ from diagnosis.snapshot import EngineLoad, Part, Snapshot, Unseen
 from diagnosis.states import ModelState, model_states
 from diagnosis.unreachable import UnreachableError
 from diagnosis.usage import Period, Usage
+from manifests import place_labels
 from planning import Plan
 
 if TYPE_CHECKING:
@@ -62,11 +63,9 @@ def prometheus_usage(
 ) -> Usage:
     """What ran in a period, asked of a Prometheus.
 
-    matchers: labels of the stack's series besides its namespace. Raises UnreachableError if it does
-    not answer, or answers otherwise than a Prometheus.
+    matchers: labels of the stack's series besides its namespace, and in Google's store its cluster.
+    Raises UnreachableError if it does not answer, or answers otherwise than a Prometheus.
     """
     from diagnosis.prometheus import Prometheus
 
-    return Prometheus(url, {"namespace": plan.service.namespace, **(matchers or {})}).usage(
-        plan, period
-    )
+    return Prometheus(url, {**place_labels(plan), **(matchers or {})}).usage(plan, period)

@@ -20,6 +20,7 @@ from diagnosis.snapshot import (
     labels,
     last_seen,
     name,
+    subject,
 )
 from diagnosis.usage import Period, Usage
 from manifests import GKE_NODE_POOL_LABEL
@@ -83,7 +84,7 @@ def _gone(
     """Nodes that only events know of, with the first and the last of them."""
     found: dict[str, tuple[datetime, datetime]] = {}
     for event in events:
-        about = event.get("involvedObject") or {}
+        about = subject(event)
         node = str(about.get("name") or "")
         if about.get("kind") != "Node" or not node or node in there:
             continue

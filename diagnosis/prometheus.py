@@ -15,13 +15,17 @@ from diagnosis.cluster_api import NotReadError, answer_at
 from diagnosis.finding import one_line
 from diagnosis.unreachable import UnreachableError
 from diagnosis.usage import Period, Usage
+from manifests import MODEL_DEPLOYMENT
+from models.catalog import exported_name, metrics
+from models.problems import without_secrets
 from planning import ModelPlan, Plan
 
 ANSWER_SECONDS: Final = 20.0
 _MOST_SAMPLES: Final = 2000
 _SHORTEST_STEP: Final = 60
-_NODES: Final = "autoscaler_active_nodes"
-_REPLICAS: Final = "ray_serve_deployment_replica_healthy"
+_TOO_MANY: Final = 1_000_000
+# An application has an ingress beside its engines, whose replicas have no GPU.
+_ENGINES: Final = f'deployment=~"{MODEL_DEPLOYMENT}.*"'
 
 
 class Prometheus:
@@ -36,13 +40,15 @@ class Prometheus:
     def usage(self, plan: Plan, period: Period) -> Usage:
         """What ran. Raises UnreachableError if Prometheus does not answer."""
         step = max(_SHORTEST_STEP, math.ceil(period.hours * 3600 / _MOST_SAMPLES))
-        nodes = self._sums(_NODES, "NodeType", period, step)
-        replicas = self._sums(_REPLICAS, "application", period, step)
+        of_nodes, of_replicas = _name(plan, "nodes_active"), _name(plan, "replicas_healthy")
+        nodes = self._sums(f"{of_nodes}{{{self._matchers}}}", "NodeType", period, step)
+        engines = f"{of_replicas}{{{self._matchers},{_ENGINES}}}"
+        replicas = self._sums(engines, "application", period, step)
         seen = {sample for series in nodes.values() for sample in series}
         wanted = math.floor(period.hours * 3600 / step)
-        gaps = list(_gaps(self.shown, len(seen), wanted, step))
+        gaps = list(_gaps(f"{self.shown} has no {of_nodes}", len(seen), wanted, step))
         if not replicas:
-            gaps.append(f"{self.shown} has no {_REPLICAS}, so that nothing is known of replicas.")
+            gaps.append(f"{self.shown} has no {of_replicas}, so that nothing is known of replicas.")
         return Usage(
             period=period,
             source=self.shown,
@@ -58,19 +64,19 @@ class Prometheus:
         )
 
     def _sums(
-        self, metric: str, by: str, period: Period, step: int
+        self, series: str, by: str, period: Period, step: int
     ) -> Mapping[str, Mapping[float, float]]:
-        """The sum of a metric's series at each moment, by the value of a label."""
+        """The sum of series at each moment, by the value of a label."""
         params = {
-            "query": f"sum by ({by}) ({metric}{{{self._matchers}}})",
+            "query": f"sum by ({by}) ({series})",
             "start": f"{period.start.astimezone(UTC).timestamp():.0f}",
             # Each sample stands for the step behind it.
             "end": f"{period.end.astimezone(UTC).timestamp() - step:.0f}",
             "step": str(step),
         }
         found: dict[str, dict[float, float]] = {}
-        for series in self._asked(params):
-            labels, values = series.get("metric"), series.get("values")
+        for sums in self._asked(params):
+            labels, values = sums.get("metric"), sums.get("values")
             if not isinstance(labels, dict) or not isinstance(values, list):
                 continue
             key = str(labels.get(by) or "")
@@ -95,7 +101,7 @@ class Prometheus:
             said = content.get("error") if isinstance(content, dict) else text
             raise UnreachableError(
                 f"{self.shown} does not answer as a Prometheus does (HTTP {code}: "
-                f"{one_line(str(said))[:200]})."
+                f"{without_secrets(one_line(str(said)))[:200]})."
             )
         return result
 
@@ -113,9 +119,16 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 
 
-def _gaps(shown: str, seen: int, wanted: int, step: int) -> list[str]:
+def _name(plan: Plan, key: str) -> str:
+    name = exported_name(metrics()[key], plan.release.ray, plan.release.vllm)
+    if name is None:
+        raise UnreachableError(f"Ray {plan.release.ray.ray} says nothing of {key}.")
+    return name
+
+
+def _gaps(has_none: str, seen: int, wanted: int, step: int) -> list[str]:
     if not seen:
-        return [f"{shown} has no {_NODES} of this stack in the period; --match says whose it is."]
+        return [f"{has_none} of this stack in the period; --match says whose it is."]
     missing = (wanted - seen) * step
     # The first and the last sample may lie outside.
     if missing <= 2 * step:
@@ -129,9 +142,10 @@ def _gaps(shown: str, seen: int, wanted: int, step: int) -> list[str]:
 def _sample(sample: Any) -> tuple[float, float | None]:
     try:
         moment, value = float(sample[0]), float(sample[1])
-    except (TypeError, ValueError, IndexError, KeyError):
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
         return 0.0, None
-    return moment, value if math.isfinite(value) else None
+    # A number of nodes or replicas; NaN is none either.
+    return moment, value if 0 <= value < _TOO_MANY else None
 
 
 def _hours(samples: Mapping[float, float], step: int) -> float:

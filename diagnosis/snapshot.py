@@ -96,8 +96,7 @@ class Snapshot:
         about = [
             event
             for event in self.events
-            if (event.get("involvedObject") or {}).get("kind") == kind
-            and (event.get("involvedObject") or {}).get("name") == name
+            if subject(event).get("kind") == kind and subject(event).get("name") == name
         ]
         return tuple(sorted(about, key=lambda event: last_seen(event), reverse=True))
 
@@ -118,12 +117,11 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 def last_seen(event: Object) -> datetime:
     """When an event was last seen."""
-    series = event.get("series") or {}
     times = (
-        series.get("lastObservedTime"),
+        _mapping(event.get("series")).get("lastObservedTime"),
         event.get("lastTimestamp"),
         event.get("eventTime"),
-        (event.get("metadata") or {}).get("creationTimestamp"),
+        metadata(event).get("creationTimestamp"),
     )
     return next((found for time in times if time and (found := moment(time))), _LONG_AGO)
 
@@ -133,15 +131,19 @@ def first_seen(event: Object) -> datetime:
     times = (
         event.get("firstTimestamp"),
         event.get("eventTime"),
-        (event.get("metadata") or {}).get("creationTimestamp"),
+        metadata(event).get("creationTimestamp"),
     )
     return next((found for time in times if time and (found := moment(time))), _LONG_AGO)
 
 
 def metadata(item: Object) -> Mapping[str, Any]:
     """The metadata of an object."""
-    found = item.get("metadata")
-    return found if isinstance(found, Mapping) else {}
+    return _mapping(item.get("metadata"))
+
+
+def subject(event: Object) -> Mapping[str, Any]:
+    """What an event is about: its kind and its name."""
+    return _mapping(event.get("involvedObject"))
 
 
 def labels(item: Object) -> Mapping[str, str]:
@@ -161,14 +163,12 @@ def created(item: Object) -> datetime | None:
 
 def status(item: Object | None) -> Mapping[str, Any]:
     """The status of an object; empty if it has none."""
-    found = (item or {}).get("status")
-    return found if isinstance(found, Mapping) else {}
+    return _mapping((item or {}).get("status"))
 
 
 def cluster_named(ray_service: Object | None, part: str) -> str:
     """The Ray cluster that a part of a RayService's status names; empty if it names none."""
-    found = status(ray_service).get(part) or {}
-    return str(found.get("rayClusterName") or "")
+    return str(_mapping(status(ray_service).get(part)).get("rayClusterName") or "")
 
 
 def pending_cluster(ray_service: Object | None) -> str:
@@ -182,6 +182,11 @@ def condition(item: Object | None, kind: str) -> Mapping[str, Any]:
         if isinstance(found, Mapping) and found.get("type") == kind:
             return found
     return {}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """A part of an object; empty if it is of another form."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def listed(value: Any) -> Iterator[Mapping[str, Any]]:

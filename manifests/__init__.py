@@ -15,6 +15,7 @@ from manifests.gateway.places import READY_PATH as GATEWAY_READY_PATH
 from manifests.gateway.service import gateway_service
 from manifests.hugging_face_secret import SECRET_NAME
 from manifests.monitoring.objects import MonitoringManifests, monitoring_manifests
+from manifests.monitoring.queries import place_labels
 from manifests.network_policies import OPERATOR_NAMESPACE
 from manifests.off_hours.cron_job import EVERY_MINUTES as OFF_HOURS_EVERY_MINUTES
 from manifests.off_hours.record import as_awake, schedule_of
@@ -39,6 +40,7 @@ from manifests.smoke_test.script.serve_api import (
 )
 from manifests.smoke_test.script.serve_api import by_model as applications_by_model
 from manifests.smoke_test.script.settings import JOB_ANNOTATION
+from manifests.weights.objects import WeightsManifests, weights_manifests
 from manifests.worker_group import GPU_TYPE_TAINT
 from manifests.yaml_text import yaml_text as serve_config_text
 
@@ -68,6 +70,7 @@ __all__ = [
     "ServiceAccess",
     "ServiceManifests",
     "SmokeTestManifests",
+    "WeightsManifests",
     "access_fields",
     "access_manifests",
     "applications_by_model",
@@ -79,8 +82,10 @@ __all__ = [
     "gateway_service",
     "keys_file",
     "monitoring_manifests",
+    "place_labels",
     "root_cause",
     "schedule_of",
     "serve_config_text",
     "service_manifests",
+    "weights_manifests",
 ]

@@ -18,12 +18,21 @@ def cpu_node_selector(plan: Plan) -> dict[str, Any]:
     return {"nodeSelector": {GKE_NODE_POOL_LABEL: name}} if name else {}
 
 
-def cost_metadata(plan: Plan, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The part of a Ray pod's template that tells its cost apart; empty unless pods have labels.
+def pod_metadata(
+    plan: Plan, cost_labels: Mapping[str, str], annotations: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The metadata of a Ray pod's template; empty unless pods have labels or annotations.
 
     It is part of the RayClusterSpec, so that a change of it starts a second cluster.
+
+    cost_labels: what tells its cost apart, if pods carry that.
     """
-    return {"metadata": {"labels": dict(labels)}} if plan.pods_have_cost_labels else {}
+    metadata: dict[str, Any] = {}
+    if plan.pods_have_cost_labels:
+        metadata["labels"] = dict(cost_labels)
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return {"metadata": metadata} if metadata else {}
 
 
 def requests_equal_limits(pod: PodResources) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from manifests.labels import labels
 from manifests.pod_security import ray_container, ray_pod
-from manifests.pods import cost_metadata, cpu_node_selector, requests_equal_limits, serve_env
+from manifests.pods import cpu_node_selector, pod_metadata, requests_equal_limits, serve_env
 from manifests.worker_group import gpu_worker_group, router_group
 from planning import Plan
 
@@ -92,7 +92,7 @@ def _head_group(plan: Plan) -> dict[str, Any]:
             "num-gpus": "0",
         },
         "template": {
-            **cost_metadata(plan, plan.cluster.cpu_pool.cost_labels),
+            **pod_metadata(plan, plan.cluster.cpu_pool.cost_labels),
             "spec": {
                 "restartPolicy": "Never",
                 # The autoscaler beside the head changes the RayCluster's numbers of workers.

@@ -38,7 +38,7 @@ def llm_config(plan: Plan, model: ModelPlan) -> dict[str, Any]:
     config: dict[str, Any] = {
         "model_loading_config": {
             "model_id": model.name,
-            "model_source": _model_source(model.source),
+            "model_source": model.weights_path or _model_source(model.source),
         },
         "deployment_config": {
             "ray_actor_options": _actor_options(plan, model),

@@ -22,6 +22,7 @@ from manifests.service_access import ServiceAccess, service_access
 from manifests.smoke_test.access import smoke_test_access
 from manifests.smoke_test.job import job_annotation, job_name, smoke_test_job
 from manifests.smoke_test.script_files import script_config_map
+from manifests.weights.objects import WeightsManifests, weights_manifests
 from manifests.yaml_text import yaml_text
 from models.catalog import machine_type
 from models.stack import KubeRayInstall
@@ -79,6 +80,7 @@ class ServiceManifests:
     room: what there is for a second Ray cluster beside the first.
     access_fields: who may ask; it is remembered, so that previews say what a change of it does.
     off_hours: None if no model has any.
+    weights: None if nodes do not read weights from a bucket.
     compute_classes: of the pools with several ways to pay; they have no namespace.
     """
 
@@ -98,6 +100,7 @@ class ServiceManifests:
     access: ServiceAccess
     access_fields: AccessFields
     off_hours: OffHoursManifests | None = None
+    weights: WeightsManifests | None = None
     compute_classes: tuple[Manifest, ...] = ()
 
 
@@ -148,6 +151,7 @@ def service_manifests(plan: Plan, *, owns_pools: bool = True) -> ServiceManifest
         access=service_access(plan),
         access_fields=access_fields(plan),
         off_hours=_off_hours(plan),
+        weights=weights_manifests(plan),
         compute_classes=compute_classes(plan),
     )
 

@@ -24,12 +24,14 @@ from manifests.hugging_face_secret import SECRET_KEY, mounted_secret
 from manifests.pod_security import ray_container, ray_pod
 from manifests.pods import (
     GKE_NODE_POOL_LABEL,
-    cost_metadata,
     cpu_node_selector,
+    pod_metadata,
     requests_equal_limits,
     serve_env,
     worker_ports,
 )
+from manifests.weights.access import READER
+from manifests.weights.volumes import reading_annotations, reading_mount, reading_volume
 from planning import Plan, PoolPlan
 
 GPU_TAINT = "nvidia.com/gpu"
@@ -67,9 +69,12 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
                 # Optional on every worker of every stack, so that adding a token does not change
                 # the pods.
                 "secret": {"secretName": mounted_secret(plan), "optional": True},
-            }
+            },
+            *([] if plan.weights is None else [reading_volume(plan.weights)]),
         ],
     }
+    if plan.weights is not None and plan.weights.bucket is not None:
+        spec["serviceAccountName"] = READER
     # With several ways whatever they are, so that a change of the list changes no pod.
     if pool.spot or pool.compute_class:
         spec["terminationGracePeriodSeconds"] = SPOT_GRACE_SECONDS
@@ -83,7 +88,10 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
             "num-gpus": str(pool.pod.gpus),
             "resources": quoted_resources({pool.id: pool.pod.gpus}),
         },
-        "template": {**cost_metadata(plan, pool.cost_labels), "spec": spec},
+        "template": {
+            **pod_metadata(plan, pool.cost_labels, reading_annotations(plan.weights)),
+            "spec": spec,
+        },
     }
 
 
@@ -137,7 +145,7 @@ def router_group(plan: Plan) -> dict[str, Any]:
             "resources": quoted_resources({group.resource: group.slots_per_pod}),
         },
         "template": {
-            **cost_metadata(plan, plan.cluster.cpu_pool.cost_labels),
+            **pod_metadata(plan, plan.cluster.cpu_pool.cost_labels),
             "spec": {
                 "restartPolicy": "Never",
                 **ray_pod(plan),
@@ -190,6 +198,7 @@ def _gpu_container(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
         "resources": requests_equal_limits(pool.pod),
         **ray_container(plan),
         "volumeMounts": [
-            {"name": "huggingface-token", "mountPath": TOKEN_FOLDER, "readOnly": True}
+            {"name": "huggingface-token", "mountPath": TOKEN_FOLDER, "readOnly": True},
+            *([] if plan.weights is None else [reading_mount()]),
         ],
     }

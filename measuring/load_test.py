@@ -61,7 +61,8 @@ async def _run(load: Load, tell: Callable[[str], None]) -> LoadResult:
             base_url=load.base_url, headers=headers, limits=limits, timeout=timeout
         )
     except (httpx.InvalidURL, ValueError) as error:
-        raise LoadError(f"{load.base_url} is no address ({error})") from None
+        # What cannot be read may hold a password anywhere.
+        raise LoadError(f"the service's address is none ({error})") from None
     async with http:
         tell(f"Asks {load.model} once; a model that sleeps wakes now.")
         await ask(http, load.model, load.words, load.output_tokens, load.first_seconds)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpx2 as httpx
 
 from measuring.errors import LoadError
+from models.problems import without_secrets
 
 _WORDS: Final = (
     "river",
@@ -31,6 +32,7 @@ _WORDS: Final = (
 )
 _DONE: Final = "[DONE]"
 _LONGEST_TEXT: Final = 300
+_MOST_TOKENS: Final = 10_000_000
 _UNAUTHORIZED: Final = (401, 403)
 
 
@@ -70,7 +72,7 @@ async def ask(
         async with asyncio.timeout(seconds):
             sent = time.monotonic()
             async with http.stream("POST", "completions", json=body) as response:
-                if response.is_error:
+                if not response.is_success:
                     await response.aread()
                     raise _refusal(response, model)
                 began = True
@@ -78,14 +80,19 @@ async def ask(
     except TimeoutError:
         raise LoadError(f"a request was not answered within {seconds:g} s") from None
     except httpx.ConnectError as error:
-        raise LoadError(f"nothing answers at {http.base_url} ({error})") from None
+        raise LoadError(f"nothing answers at {shown(http.base_url)} ({error})") from None
     except (httpx.ReadError, httpx.RemoteProtocolError) as error:
         what = "an answer stopped in the middle" if began else "a request was cut off"
         why = str(error) or type(error).__name__
         raise LoadError(f"{what} ({why})", is_broken=True) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         why = str(error) or type(error).__name__
-        raise LoadError(f"{http.base_url} cannot be asked ({why})") from None
+        raise LoadError(f"{shown(http.base_url)} cannot be asked ({why})") from None
+
+
+def shown(url: httpx.URL) -> str:
+    """An address without what it says of a user and a password."""
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
 
 
 async def _read(response: httpx.Response, sent: float) -> Answer:
@@ -106,10 +113,9 @@ async def _read(response: httpx.Response, sent: float) -> Answer:
             usage = content["usage"]
     if not done:
         raise LoadError("an answer stopped in the middle (its stream has no end)", is_broken=True)
-    prompt_tokens, output_tokens = (
-        usage.get(key) for key in ("prompt_tokens", "completion_tokens")
-    )
-    if not isinstance(prompt_tokens, int) or not isinstance(output_tokens, int) or not first:
+    prompt_tokens = _tokens(usage.get("prompt_tokens"))
+    output_tokens = _tokens(usage.get("completion_tokens"))
+    if prompt_tokens is None or output_tokens is None or not first:
         raise LoadError("the server does not say how many tokens an answer has (usage)")
     return Answer(
         sent=sent,
@@ -118,6 +124,12 @@ async def _read(response: httpx.Response, sent: float) -> Answer:
         prompt_tokens=prompt_tokens,
         output_tokens=output_tokens,
     )
+
+
+def _tokens(count: Any) -> int | None:
+    """A number of tokens, at least one; None if it is none."""
+    is_number = isinstance(count, int) and not isinstance(count, bool)
+    return count if is_number and 0 < count <= _MOST_TOKENS else None
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -136,7 +148,12 @@ def _refusal(response: httpx.Response, model: str) -> LoadError:
         said = _said(response.json())
     except (ValueError, RecursionError):
         said = response.text
+    # Before it is cut, so that no half of a key is left.
+    _, _, key = response.request.headers.get("authorization", "").partition(" ")
+    said = without_secrets(said.replace(key, "[key]") if key else said)
     said = f": {said[:_LONGEST_TEXT]}" if said.strip() else ""
+    if response.is_redirect:
+        return LoadError(f"the server sends requests elsewhere (HTTP {code})", code=code)
     if code in _UNAUTHORIZED:
         return LoadError(f"the server does not accept the key (HTTP {code}{said})", code=code)
     if code == httpx.codes.NOT_FOUND:

@@ -48,6 +48,7 @@ from models.ways_out import (
     use,
     with_edits,
 )
+from models.weights import weights_written_out
 
 NAMESPACE: Final = "ray-llm"
 DEFAULT_POOLS: Final = ("t4", "l4", "l4-x2", "a100-80gb-x2")
@@ -149,6 +150,8 @@ def read_stack(
     }
     if "monitoring" in readable:
         readable["monitoring"] = system_written_out(readable["monitoring"])
+    if "weights" in readable:
+        readable["weights"] = weights_written_out(readable["weights"])
     project = _text(values, "gcp:project", "the Google Cloud project to deploy to", problems)
     region = _text(values, "gcp:region", "the region, us-central1 for instance", problems)
     sections = _sections(readable, problems)

@@ -89,8 +89,9 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "access-certificate",
-        "A gateway for the internet without a certificate, or with one that is no Secret.",
+        "A gateway for the internet without a certificate, or with one that is no TLS Secret.",
         "planning/checks/access_exposure.py",
+        "rollouts/certificate_secret.py",
     ),
     _warning(
         "access-gateway-api",
@@ -256,6 +257,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "cluster-replaced",
         "A change that deletes the GKE cluster of a stack with `deletionProtection`.",
         "rollouts/replacement.py",
+    ),
+    _warning(
+        "cold-start-timeout",
+        "A model that sleeps and of which even the fastest start takes longer than clients wait.",
+        "planning/checks/cold_start.py",
     ),
     _stop(
         "config-json",
@@ -604,6 +610,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A machine type that the catalogue does not know, or that does not carry the tier's GPUs.",
         "planning/infrastructure/cluster.py",
         "planning/infrastructure/node_pools.py",
+    ),
+    _warning(
+        "managed-prometheus",
+        "Managed Prometheus on an adopted cluster, which may not have it on.",
+        "planning/checks/monitoring.py",
     ),
     _warning(
         "measurement-unreadable",
@@ -1083,6 +1094,21 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _warning(
         "utilization-low", "`gpu_memory_utilization` below one half.", "planning/sizing/batching.py"
+    ),
+    _stop(
+        "weights-place",
+        "A model whose weights are to come from a bucket or a disk that the stack does not name.",
+        "planning/checks/weights.py",
+    ),
+    _warning(
+        "weights-region",
+        "A bucket of weights that does not lie where the nodes are.",
+        "planning/checks/weights.py",
+    ),
+    _stop(
+        "weights-source",
+        "A place of weights for a model whose source is a bucket or a path itself.",
+        "planning/checks/weights.py",
     ),
     _stop(
         "window-of-some-layers",

@@ -39,6 +39,7 @@ from models.catalog import (
 )
 from models.cost_allocation import CostAllocationSettings
 from models.invalid_value import InvalidValueError
+from models.mirror import mirror_folder
 from models.monitoring import AlertSettings, MonitoringSettings, SloSettings
 from models.names import (
     GKE_POOL_NODE_LIMIT,
@@ -57,6 +58,7 @@ from models.service import ServiceSettings
 from models.settings import Entry, Settings, with_paths
 from models.tasks import Task
 from models.token_reference import TokenReference
+from models.weights import WeightsPlace, WeightsSettings
 
 # An assumption about a typical month, not a measurement: people are busy for some ten hours on five
 # of seven days, 30 % of the hours. `ray-llm:loadFactor` replaces it.
@@ -343,6 +345,7 @@ class ModelDeployment(Entry, ScalingSettings):
     config_file: path of the model's config.json, relative to the stack file. ModelOpt's
         hf_quant_config.json is read if it lies beside it.
     weight_gib: size of the checkpoint's tensors in GiB.
+    weights: from where nodes read them; None for the place that the stack names.
     lora: where its LoRA adapters are; None without any.
     task: what it is served for; None if that follows from the model.
     load: what it has to carry; used only with a measurement of its speed.
@@ -366,6 +369,7 @@ class ModelDeployment(Entry, ScalingSettings):
     weight_gib: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
     check_fit: bool = True
     gated: bool | None = None
+    weights: Annotated[WeightsPlace, Field(strict=False)] | None = None
     lora: LoraSettings | None = None
     load: LoadSettings | None = None
     canary_of: ServedName | None = None
@@ -426,12 +430,15 @@ class Versions(Settings):
 
     image: the user's own image; it must hold this Ray and, unless `vllm` says otherwise, the vLLM
     of this release.
+    mirror: a folder of a registry that holds copies of all images and of KubeRay's chart, each
+    under its own name; None for where they are published.
     """
 
     ray: Annotated[NonEmpty, _release(ray_releases, DEFAULT_RAY)] = DEFAULT_RAY
     kuberay: Annotated[NonEmpty, _release(kuberay_releases, DEFAULT_KUBERAY)] = DEFAULT_KUBERAY
     vllm: Annotated[NonEmpty | None, _release(vllm_versions)] = None
     image: NonEmpty | None = None
+    mirror: Annotated[NonEmpty, AfterValidator(mirror_folder)] | None = None
 
 
 _SOURCE: Final = re.compile(r"(?P<scheme>[A-Za-z0-9+.-]+)://\S+|\S.*")
@@ -580,6 +587,7 @@ class StackSettings(Settings):
     cost_allocation: None if nothing of the stack carries labels for its cost.
     slo: what users may expect; None if the stack promises nothing.
     alerts: who is told of alerts; None if they only stand in the monitoring system.
+    weights: from where nodes read them.
     """
 
     stack: str
@@ -596,6 +604,7 @@ class StackSettings(Settings):
     rollout: RolloutSettings = RolloutSettings()
     access: AccessSettings | None = None
     monitoring: MonitoringSettings = MonitoringSettings()
+    weights: WeightsSettings = WeightsSettings()
     slo: SloSettings | None = None
     alerts: AlertSettings | None = None
     off_hours: tuple[OffHoursWindow, ...] = ()

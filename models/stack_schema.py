@@ -30,6 +30,7 @@ from models.settings import Settings
 from models.stack import GpuPoolSettings, ModelDeployment, OffHoursWindow, PriceSettings
 from models.stack_keys import SECTIONS, TOKEN_KEY
 from models.token_reference import TokenReference
+from models.weights import WeightsPlace, WeightsSettings
 
 _MODE: Final[JsonSchemaMode] = "validation"
 _ENTRIES: Final[tuple[type[Settings], ...]] = (
@@ -119,6 +120,14 @@ def _keys(references: dict[tuple[type[Any], JsonSchemaMode], dict[str, Any]]) ->
             "anyOf": [
                 {"type": "string", "enum": [system.value for system in MonitoringSystem]},
                 references[MonitoringSettings, _MODE],
+            ],
+        },
+        "weights": {
+            "description": "From where nodes read weights: hub, a bucket, or a disk.",
+            "anyOf": [
+                {"const": WeightsPlace.HUB.value},
+                {"type": "string", "pattern": "^gs://."},
+                references[WeightsSettings, _MODE],
             ],
         },
         "gpuPools": {

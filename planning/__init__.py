@@ -10,9 +10,11 @@ from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
 from planning.infrastructure.bin_packing import nodes_for
 from planning.infrastructure.capacity_price import EXPECTED_SHARE
+from planning.infrastructure.weights import MOUNT, SIDECAR_CPU, SIDECAR_MEMORY_GIB
 from planning.monitoring import MonitoringPlan
 from planning.plan import (
     GIB,
+    BucketPlan,
     ClusterPlan,
     CpuPoolPlan,
     MemoryFit,
@@ -26,7 +28,9 @@ from planning.plan import (
     RouterGroupPlan,
     ServicePlan,
     SpeedPlan,
+    StoredModel,
     WayPlan,
+    WeightsPlan,
     WindowPlan,
 )
 from planning.plan_costs import (
@@ -42,7 +46,7 @@ from planning.plan_costs import (
     WayCost,
 )
 from planning.planner import gpu_pools, make_plan
-from planning.sizing.cold_start import ColdStart, Seconds, cold_start
+from planning.sizing.cold_start import ColdStart, Seconds, cold_start, weights_place
 from planning.sizing.measured_speed import speed_conditions
 
 __all__ = [
@@ -50,7 +54,11 @@ __all__ = [
     "GIB",
     "HOURS_PER_MONTH",
     "HOURS_PER_WEEK",
+    "MOUNT",
+    "SIDECAR_CPU",
+    "SIDECAR_MEMORY_GIB",
     "AccessPlan",
+    "BucketPlan",
     "CapacityCost",
     "ClusterPlan",
     "ColdStart",
@@ -77,8 +85,10 @@ __all__ = [
     "ServicePlan",
     "SpeedPlan",
     "StackCost",
+    "StoredModel",
     "WayCost",
     "WayPlan",
+    "WeightsPlan",
     "WindowPlan",
     "cold_start",
     "cpu_nodes",
@@ -87,4 +97,5 @@ __all__ = [
     "make_plan",
     "nodes_for",
     "speed_conditions",
+    "weights_place",
 ]

@@ -9,9 +9,11 @@ from models.problems import Problem
 from models.reading import Reading
 from models.rules import RULES
 from models.stack import ModelDeployment, StackSettings
+from models.weights import WeightsPlace
 from planning.checks import entry_problems, placed_problems
 from planning.checks.contexts import EntryContext, PlacedContext
 from planning.infrastructure.pool_price import PoolChoice
+from planning.infrastructure.weights import mounted_folder, weights_path, weights_place
 from planning.placement.cheapest_pool import Placement, placement_of
 from planning.placement.joint_placement import PlacedModel, jointly
 from planning.placement.other_pools import Offer
@@ -56,7 +58,7 @@ def model_plans(
     for model, found in entries:
         problems += found
         if model is not None:
-            plan, found = _checked_plan(next(placed), pools, _offer(settings))
+            plan, found = _checked_plan(next(placed), pools, settings)
             plans += [] if plan is None else [plan]
             problems += found
     return tuple(plans), tuple(problems)
@@ -113,6 +115,7 @@ def _spec(
         has_hugging_face_token=settings.has_hugging_face_token,
         checkpoint=checkpoint,
         release=release,
+        mounted=mounted_folder(settings),
     )
     problems += (*contradictions, *entry_problems(context))
     unusable = any(RULES[problem.rule].unusable for problem in problems)
@@ -134,16 +137,17 @@ def _spec(
 
 
 def _checked_plan(
-    placed: PlacedModel, pools: ListedPools, offer: Offer
+    placed: PlacedModel, pools: ListedPools, settings: StackSettings
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
     """A model's plan on its pool, and what is wrong with it there."""
-    plan, problems = _model_plan(placed.spec, placed.placement)
+    place = weights_place(placed.spec.deployment, settings)
+    plan, problems = _model_plan(placed.spec, placed.placement, place)
     problems = (*placed.problems, *problems)
     if plan is None:
         return None, problems
     pool = next(pool for pool in pools.plans if pool.id == plan.pool)
     context = PlacedContext(
-        spec=placed.spec, model=plan, pool=pool, choices=pools.choices, offer=offer
+        spec=placed.spec, model=plan, pool=pool, choices=pools.choices, offer=_offer(settings)
     )
     return plan, (*problems, *placed_problems(context))
 
@@ -159,7 +163,7 @@ def _task_arguments(spec: ModelSpec) -> Mapping[str, object]:
 
 
 def _model_plan(
-    spec: ModelSpec, placement: Placement
+    spec: ModelSpec, placement: Placement, place: WeightsPlace
 ) -> tuple[ModelPlan | None, tuple[Problem, ...]]:
     deployment, checkpoint, sizing = spec.deployment, spec.checkpoint, placement.sizing
     batching, path = sizing.batching, spec.arguments.path
@@ -197,6 +201,9 @@ def _model_plan(
         canary_of=deployment.canary_of,
         canary_percent=deployment.percent or 0,
         checkpoint_bytes=checkpoint.checkpoint_bytes,
+        weights_place=place,
+        image_streams=spec.release.image_streams,
+        weights_path=weights_path(checkpoint.source, spec.arguments.engine, place),
         derived=frozenset(derived),
     )
     return plan, problems

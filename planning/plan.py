@@ -11,16 +11,19 @@ from decimal import Decimal
 from models.capacity import Buying
 from models.catalog import BootDisk, GpuTier, KubeRayRelease, RayRelease
 from models.measurements import Measurement
+from models.mirror import in_mirror
 from models.problems import Problem
 from models.service import HeadRecoverySettings, PodSecurity
 from models.stack import GpuDriverVersion, KubeRayInstall, KubeRaySettings, RolloutSettings
 from models.tasks import Task
 from models.token_reference import TokenReference
+from models.weights import WeightsPlace
 from planning.access import AccessPlan
 from planning.monitoring import MonitoringPlan
 from planning.plan_costs import QuotaNeed, StackCost
 
 GIB = 1024**3
+REQUEST_TIMEOUT_SECONDS = 1800
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +282,9 @@ class ModelPlan:
     task_arguments: the engine arguments that this release needs for the task.
     canary_of: the served name of the model of whose requests this one gets `canary_percent`.
     checkpoint_bytes: what a node downloads of it; None if that is not known.
+    weights_place: from where a node reads its weights, unless its source is a path or a bucket.
+    weights_path: where they lie in the container; None if they are downloaded.
+    image_streams: whether its container starts before the image has come as a whole.
     derived: names of the fields that the program chose, not the stack file.
     """
 
@@ -309,6 +315,9 @@ class ModelPlan:
     canary_of: str | None = None
     canary_percent: int = 0
     checkpoint_bytes: int | None = None
+    weights_place: WeightsPlace = WeightsPlace.HUB
+    weights_path: str | None = None
+    image_streams: bool = False
     derived: frozenset[str] = frozenset()
 
     @property
@@ -384,7 +393,7 @@ class ServicePlan:
     namespace: str
     port: int = 8000
     dashboard_port: int = 8265
-    request_timeout_seconds: int = 1800
+    request_timeout_seconds: int = REQUEST_TIMEOUT_SECONDS
     pod_security: PodSecurity = PodSecurity.BASELINE
     head_recovery: HeadRecoverySettings | None = None
 
@@ -410,6 +419,7 @@ class ReleasePlan:
 
     ray_is_named, kuberay_is_named: whether the settings say which one; else it is the default, or,
     of an operator that this program does not install, an assumption.
+    mirror: the folder of a registry from which all images come; None for where they are published.
     """
 
     ray: RayRelease
@@ -419,6 +429,62 @@ class ReleasePlan:
     install: KubeRayInstall
     ray_is_named: bool = True
     kuberay_is_named: bool = True
+    mirror: str | None = None
+
+    @property
+    def image_is_own(self) -> bool:
+        """Whether the image is one of the user's, not Ray's own or a copy of it."""
+        return self.image not in (self.ray.image, in_mirror(self.ray.image, self.mirror))
+
+    @property
+    def image_streams(self) -> bool:
+        """Whether a container starts before the image has come: from Artifact Registry."""
+        return ".pkg.dev/" in self.image
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredModel:
+    """A repository of the hub, kept in a bucket or on a disk.
+
+    source, revision: of the hub. folder: where it lies, from the root of what is mounted.
+    size_bytes: of its weights; None if that is not known.
+    any_format: whether weights in formats that vLLM passes over by default are kept too.
+    """
+
+    source: str
+    revision: str
+    folder: str
+    size_bytes: int | None = None
+    any_format: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketPlan:
+    """A bucket with weights.
+
+    name, folder: `gs://NAME/FOLDER`; the folder is empty if it is the bucket's root.
+    location: of the bucket. existing: whether somebody else made it.
+    deletes_weights: whether the bucket goes with the stack although there is something in it.
+    """
+
+    name: str
+    folder: str
+    location: str
+    existing: bool
+    deletes_weights: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsPlan:
+    """Weights that nodes read from a bucket or a disk instead of downloading them.
+
+    bucket, claim: one of both; a claim is of a disk.
+    models: what has to lie there.
+    """
+
+    bucket: BucketPlan | None = None
+    claim: str | None = None
+    models: tuple[StoredModel, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -431,6 +497,7 @@ class Plan:
     cost_labels: of the namespace; pods_have_cost_labels: whether Ray's pods carry labels as well.
     speeds: of the models that were measured, by served name.
     monitoring: None if nobody collects metrics.
+    weights: None if every node downloads weights from the hub.
     """
 
     stack: str
@@ -455,6 +522,7 @@ class Plan:
     pods_have_cost_labels: bool = False
     speeds: Mapping[str, SpeedPlan] = field(default_factory=dict)
     monitoring: MonitoringPlan | None = None
+    weights: WeightsPlan | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property

@@ -16,6 +16,7 @@ from planning.infrastructure.cluster import HEAD, cluster_plan, router_group
 from planning.infrastructure.cost_labels import stack_cost_labels
 from planning.infrastructure.node_pools import pool_plans, with_nodes
 from planning.infrastructure.releases import release_plan
+from planning.infrastructure.weights import beside_the_sidecar, weights_plan
 from planning.model_plans import ListedPools, model_plans
 from planning.monitoring import monitoring_plan
 from planning.plan import Plan, PoolPlan, ServicePlan
@@ -56,6 +57,7 @@ def _decided(reading: Reading) -> _Decision:
     cluster, problems = cluster_plan(settings)
     release, release_problems = release_plan(settings.versions, settings.kube_ray.install)
     pools, pool_problems = pool_plans(settings)
+    pools = beside_the_sidecar(pools, settings)
     complete = reading.pools_complete and not stops(pool_problems)
     listed = ListedPools(plans=pools, complete=complete)
     models, model_problems = model_plans(reading, settings, release, listed)
@@ -120,6 +122,7 @@ def _decided(reading: Reading) -> _Decision:
         monitoring=monitoring_plan(
             settings, [(pool.id, pool.node_usd_per_hour) for pool in pools], cost
         ),
+        weights=weights_plan(settings, models),
         warnings=verdict.problems,
     )
     return _Decision(plan=plan, verdict=verdict)

@@ -1,6 +1,6 @@
 """Numbers of a plan as people read them: money, ranges, memory, zones. Used by every report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from planning import GIB
@@ -30,6 +30,12 @@ def span(low: float, high: float, between: str = "-") -> str:
     """A range of whole numbers, or one number if both ends are the same."""
     first, last = f"{low:.0f}", f"{high:.0f}"
     return first if first == last else f"{first}{between}{last}"
+
+
+def open_span(ends: Sequence[int | None]) -> str:
+    """A range of whole numbers whose upper end may not be known: `180-480`, `180-?`."""
+    least, most = ends
+    return f"{least}-?" if most is None else span(least or 0, most)
 
 
 def count(number: int | None, missing: str = "0") -> str:

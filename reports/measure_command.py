@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from diagnosis import Snapshot, UnreachableError, cluster_of, diagnose, model_states
+from diagnosis import Part, Snapshot, UnreachableError, cluster_of, diagnose, model_states
 from measuring import Load, LoadError, LoadResult, measured_levels
 from models.access import Exposure
 from models.measurements import VERSION, Measurement, measurement_data, measurement_path
@@ -89,7 +89,8 @@ class _Seen:
             return
         snapshot = cluster_of(plan, options.context).snapshot()
         if snapshot.serve is None:
-            why = next((item.why for item in snapshot.unseen), "it does not answer")
+            of_serve = (item.why for item in snapshot.unseen if item.part is Part.SERVE)
+            why = next(of_serve, "it is not there")
             raise UnreachableError(f"Ray Serve does not say how many replicas answer ({why}).")
         states = {state.model: state for state in model_states(snapshot, plan)}
         self.replicas = states[model.name].running
@@ -108,7 +109,9 @@ def _difference(snapshot: Snapshot, plan: Plan, model: ModelPlan) -> str:
 def _doubts(before: _Seen, after: _Seen, result: LoadResult) -> Iterator[str]:
     """Why the figures are not those of the planned model."""
     # A model that slept has no replica before the first request.
-    if before.replicas not in (0, after.replicas) or not after.replicas:
+    if not after.replicas:
+        yield "Ray Serve shows no replica of the model, so that it is not known what answered."
+    elif before.replicas not in (0, after.replicas):
         yield (
             f"The number of replicas changed from {before.replicas} to {after.replicas} meanwhile, "
             "so that the figures are those of neither. Measure with replicas: min and max the same."
@@ -150,7 +153,7 @@ def _address(options: argparse.Namespace, plan: Plan) -> str:
     if options.url:
         address = str(options.url).rstrip("/")
         if not address.startswith(("http://", "https://")):
-            raise SourceError(f"--url {options.url}: is no address. Write http://HOST:PORT.")
+            raise SourceError("--url: is no address. Write http://HOST:PORT.")
         return address
     if plan.access is not None and plan.access.exposure is Exposure.EXTERNAL:
         return plan.url

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from models.catalog import task_row
 from models.service import PodSecurity
 from models.stack import GpuDriverVersion
+from models.weights import WeightsPlace
 from planning import (
     HOURS_PER_MONTH,
     HOURS_PER_WEEK,
@@ -23,8 +24,12 @@ from planning import (
     Plan,
     PoolCost,
     PoolPlan,
+    Seconds,
     SpeedPlan,
+    WeightsPlan,
+    cold_start,
     idle_gpus,
+    weights_place,
 )
 from reports.way_data import WaySummary, way_in_words, way_summaries
 
@@ -62,6 +67,23 @@ class MemorySummary(TypedDict):
     kvCacheBytes: int
     kvCacheBytesPerSequence: int
     concurrentSequences: float
+
+
+class ColdStartSummary(TypedDict):
+    """Seconds of each phase from nothing to a first answer, from the least to the most.
+
+    The most is null if the size of the weights is not known. weights: until they are on the GPU, by
+    the place that they come from; weightsFrom: the place of this stack, null for a model in the
+    image. graphs: the capture of CUDA graphs. total: of all phases.
+    """
+
+    node: list[int | None]
+    image: list[int | None]
+    weights: dict[str, list[int | None]]
+    weightsFrom: str | None
+    engine: list[int | None]
+    graphs: list[int | None]
+    total: list[int | None]
 
 
 class OffHoursSummary(TypedDict):
@@ -111,6 +133,7 @@ class ModelSummary(TypedDict):
     endpoint: the base URL of its OpenAI API; with a gateway it needs a key and is the gateway's.
     monthlyUsd: its share of its pool.
     speed: not there unless it was measured.
+    coldStart: plans of earlier versions have none.
     """
 
     name: str
@@ -133,6 +156,7 @@ class ModelSummary(TypedDict):
     endpoint: str
     monthlyUsd: Amounts | None
     speed: NotRequired[SpeedSummary]
+    coldStart: NotRequired[ColdStartSummary]
 
 
 class PoolSummary(TypedDict):
@@ -277,11 +301,27 @@ class HardeningSummary(TypedDict, total=False):
     headRecovery: str
 
 
+class WeightsSummary(TypedDict):
+    """Where weights lie that nodes do not download from the hub.
+
+    bucket: its URL, with its location; disk: a PersistentVolumeClaim. One of both is null.
+    creates: whether the stack makes the bucket. bytes: of all weights in it, as far as known.
+    """
+
+    bucket: str | None
+    location: str | None
+    creates: bool
+    disk: str | None
+    models: list[str]
+    bytes: int
+
+
 class PlanSummary(TypedDict):
     """The plan of one stack.
 
     version: see VERSION; warnings: one sentence each; access: not there without a gateway;
     hardening: not there if all of it is at its default.
+    weights: not there if they come from the hub.
     """
 
     version: int
@@ -299,6 +339,7 @@ class PlanSummary(TypedDict):
     warnings: list[str]
     access: NotRequired[AccessSummary]
     hardening: NotRequired[HardeningSummary]
+    weights: NotRequired[WeightsSummary]
 
 
 def plan_summary(plan: Plan) -> PlanSummary:
@@ -308,6 +349,8 @@ def plan_summary(plan: Plan) -> PlanSummary:
         summary["access"] = _access(plan, plan.access)
     if hardening := _hardening(plan):
         summary["hardening"] = hardening
+    if plan.weights is not None:
+        summary["weights"] = _weights(plan.weights)
     if plan.cost.load_balancer is not None:
         summary["cost"]["loadBalancer"] = _amounts(plan.cost.load_balancer)
     if (cheapest := plan.cost.cheapest) and (dearest := plan.cost.dearest):
@@ -329,6 +372,18 @@ def _hardening(plan: Plan) -> HardeningSummary:
     if service.head_recovery is not None:
         found["headRecovery"] = service.head_recovery.redis
     return found
+
+
+def _weights(weights: WeightsPlan) -> WeightsSummary:
+    bucket = weights.bucket
+    return WeightsSummary(
+        bucket=None if bucket is None else f"gs://{bucket.name}/{bucket.folder}".rstrip("/"),
+        location=None if bucket is None else bucket.location,
+        creates=bucket is not None and not bucket.existing,
+        disk=weights.claim,
+        models=[f"{model.source} ({model.revision})" for model in weights.models],
+        bytes=sum(model.size_bytes or 0 for model in weights.models),
+    )
 
 
 def _access(plan: Plan, access: AccessPlan) -> AccessSummary:
@@ -430,6 +485,7 @@ def _summary(plan: Plan) -> PlanSummary:
 
 def _model(plan: Plan, model: ModelPlan) -> ModelSummary:
     summary = _model_without_speed(plan, model)
+    summary["coldStart"] = _cold_start(plan, model)
     if model.name in plan.speeds:
         summary["speed"] = _speed(plan.speeds[model.name])
     return summary
@@ -490,6 +546,26 @@ def _model_without_speed(plan: Plan, model: ModelPlan) -> ModelSummary:
         endpoint=plan.endpoint(model),
         monthlyUsd=_usd(plan.cost.models[model.name].monthly),
     )
+
+
+def _cold_start(plan: Plan, model: ModelPlan) -> ColdStartSummary:
+    pool = plan.pool(model.pool)
+    start = cold_start(model, pool)
+    place = weights_place(model)
+    places = () if place is None else tuple(WeightsPlace)
+    return ColdStartSummary(
+        node=_seconds(start.node),
+        image=_seconds(start.image),
+        weights={other.value: _seconds(cold_start(model, pool, other).weights) for other in places},
+        weightsFrom=None if place is None else place.value,
+        engine=_seconds(start.engine),
+        graphs=_seconds(start.graphs),
+        total=_seconds(start.anew),
+    )
+
+
+def _seconds(seconds: Seconds) -> list[int | None]:
+    return [seconds.least, seconds.most]
 
 
 def _off_hours(plan: Plan, model: ModelPlan) -> OffHoursSummary | None:

@@ -1,6 +1,11 @@
 """The plan as Markdown, for the pull request that changes a stack."""
 
 from reports.access_sentences import way_in_sentences
+from reports.cold_start_sentences import (
+    COLD_START_NOTE,
+    cold_start_sentences,
+    weights_sentences,
+)
 from reports.hardening_sentences import hardening_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import (
@@ -43,11 +48,19 @@ def plan_markdown(plan: PlanSummary, brief: bool = False) -> str:
         *way_in_sentences(plan),
         *hardening_sentences(plan),
         *speed_sentences(plan, with_table=not brief),
+        *weights_sentences(plan),
+        *cold_start_sentences(plan),
         *plan["idleGpus"],
         *(f"Warning: {text}" for text in plan["warnings"]),
     ]
     if found:
         parts.append("\n".join(f"- {escape(sentence)}" for sentence in found))
-    notes = (DERIVED_NOTE, price_note(plan["cost"]), *way_sentences(plan), QUOTA_NOTE)
+    notes = (
+        DERIVED_NOTE,
+        *(() if brief else (COLD_START_NOTE,)),
+        price_note(plan["cost"]),
+        *way_sentences(plan),
+        QUOTA_NOTE,
+    )
     parts.append(f"<sub>{' '.join(map(escape, notes))}</sub>")
     return "\n\n".join(parts) + "\n"

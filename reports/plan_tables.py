@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.tasks import Task
+from models.weights import WeightsPlace
 from reports.formatting import (
     UNKNOWN,
     count,
     gib,
+    open_span,
     parallelism,
     span,
     usd_columns,
@@ -42,6 +44,7 @@ def plan_tables(plan: PlanSummary) -> tuple[Table, ...]:
         models_table(plan),
         memory_table(plan),
         *speed_tables(plan),
+        *cold_start_tables(plan),
         pools_table(plan),
         *ways_tables(plan),
         *off_hours_tables(plan),
@@ -140,6 +143,35 @@ def speed_tables(plan: PlanSummary) -> tuple[Table, ...]:
 def _spread(seconds: list[float]) -> str:
     """The median and the 95th percentile, in milliseconds."""
     return f"{span(1000 * seconds[0], 1000 * seconds[1])} ms"
+
+
+def cold_start_tables(plan: PlanSummary) -> tuple[Table, ...]:
+    """Seconds of each phase of a start; none of a plan of an earlier version."""
+    rows = [(model["name"], model["coldStart"]) for model in plan["models"] if "coldStart" in model]
+    if not rows:
+        return ()
+    places = [place.value for place in WeightsPlace]
+    return (
+        _table(
+            ("cold start, s", "node", "image", *places, "engine", "graphs", "in all"),
+            (
+                (
+                    name,
+                    open_span(start["node"]),
+                    open_span(start["image"]),
+                    *(
+                        open_span(start["weights"][place]) if place in start["weights"] else ""
+                        for place in places
+                    ),
+                    open_span(start["engine"]),
+                    open_span(start["graphs"]),
+                    open_span(start["total"]),
+                )
+                for name, start in rows
+            ),
+            left={"cold start, s"},
+        ),
+    )
 
 
 def pools_table(plan: PlanSummary) -> Table:

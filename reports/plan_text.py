@@ -4,6 +4,11 @@ import textwrap
 
 from models.access import Exposure
 from reports.access_sentences import way_in_sentences
+from reports.cold_start_sentences import (
+    COLD_START_NOTE,
+    cold_start_sentences,
+    weights_sentences,
+)
 from reports.hardening_sentences import hardening_sentences
 from reports.plan_data import PlanSummary
 from reports.plan_tables import DERIVED_NOTE, QUOTA_NOTE, plan_tables, price_note
@@ -33,8 +38,11 @@ def _notes(plan: PlanSummary) -> tuple[str, ...]:
         *way_in_sentences(plan),
         *hardening_sentences(plan),
         *speed_sentences(plan),
+        *weights_sentences(plan),
+        *cold_start_sentences(plan),
         *plan["idleGpus"],
         DERIVED_NOTE,
+        COLD_START_NOTE,
         price_note(plan["cost"]),
         *way_sentences(plan),
         QUOTA_NOTE,

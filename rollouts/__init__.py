@@ -6,6 +6,7 @@ nor a cluster. This is all of rollouts that other folders import.
 
 from rollouts.access_change import AccessFields, access_sentences, canary_problem
 from rollouts.by_hand import Addition, additions, as_live, unforeseen
+from rollouts.certificate_secret import Absence, CertificateSecret, SeenSecret
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
 from rollouts.gpu_quota import GpuQuota
@@ -63,8 +64,10 @@ __all__ = [
     "NOT_SAID",
     "OPERATOR_ANNOTATION",
     "ROOM_RULE",
+    "Absence",
     "AccessFields",
     "Addition",
+    "CertificateSecret",
     "Change",
     "Difference",
     "Duration",
@@ -88,6 +91,7 @@ __all__ = [
     "Rollout",
     "Room",
     "Seen",
+    "SeenSecret",
     "Sentence",
     "ServeConfig",
     "ServiceFields",

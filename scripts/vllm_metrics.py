@@ -1,12 +1,15 @@
 """Prints the metrics of vLLM's releases under the names that Ray exports.
 
-Run: python -m scripts.vllm_metrics
+    uv run python -m scripts.vllm_metrics --index URL
 
+URL is a package index that answers with JSON (the simple API); the default is PIP_INDEX_URL.
 Read from the source of each release in the catalogue, because an engine exports a metric only after
 the first event that counts it. What it prints is kept in models/catalog/vllm_metrics.yaml.
 """
 
+import argparse
 import ast
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -16,7 +19,6 @@ import yaml
 from models.catalog import ray_releases
 from scripts.vllm_facts.release import open_release
 
-INDEX: Final = "https://pypi.org/simple"
 _LOGGERS: Final = "vllm/v1/metrics/loggers.py"
 _RAY: Final = "vllm/v1/metrics/ray_wrappers.py"
 _OWN: Final = "vllm:"
@@ -60,8 +62,13 @@ def _made(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     """Prints the metrics of each release that the catalogue's releases of Ray come with."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--index", default=os.environ.get("PIP_INDEX_URL"))
+    index = parser.parse_args().index
+    if not index:
+        parser.error("name a package index with --index, or set PIP_INDEX_URL")
     versions = sorted({release.vllm for release in ray_releases().values()})
-    found = {version: engine_metrics(open_release(INDEX, version)) for version in versions}
+    found = {version: engine_metrics(open_release(index, version)) for version in versions}
     yaml.safe_dump({"vllm": found}, sys.stdout, sort_keys=False)
 
 

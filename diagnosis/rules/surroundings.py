@@ -18,6 +18,7 @@ from diagnosis.snapshot import (
     moment,
     name,
     status,
+    subject,
 )
 from manifests import JOB_ANNOTATION
 
@@ -63,7 +64,7 @@ def dns(case: Case) -> Iterator[Finding]:
         message = str(event.get("message") or "")
         recent = last_seen(event) > case.snapshot.now - _AGO
         if recent and event.get("type") == "Warning" and NAMES.search(message):
-            about = event.get("involvedObject") or {}
+            about = subject(event)
             yield unresolved(f"{about.get('kind')} {about.get('name')}", message, last_seen(event))
             return
 

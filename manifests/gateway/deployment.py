@@ -12,6 +12,7 @@ from manifests.gateway.places import LIVE_PATH, POD, READY_PATH, START_FILE
 from manifests.gateway.service import COMPONENT, gateway_name, pod_labels
 from manifests.labels import labels
 from manifests.pods import cpu_node_selector
+from models.mirror import in_mirror
 from planning import AccessPlan, Plan
 
 IMAGE: Final = "envoyproxy/envoy:v1.40.0"
@@ -66,7 +67,7 @@ def gateway_deployment(
                     # A stream may last as long as a request, and the drain comes before.
                     "terminationGracePeriodSeconds": plan.service.request_timeout_seconds
                     + DRAIN_SECONDS,
-                    "containers": [_container(access)],
+                    "containers": [_container(access, in_mirror(IMAGE, plan.release.mirror))],
                     "volumes": _volumes(
                         access, start=start["metadata"]["name"], watched=watched, keys=keys
                     ),
@@ -118,7 +119,7 @@ def disruption_budget(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _container(access: AccessPlan) -> dict[str, Any]:
+def _container(access: AccessPlan, image: str) -> dict[str, Any]:
     gateway = access.gateway
     memory = f"{gateway.memory_mib}Mi"
     alive = {"httpGet": {"path": LIVE_PATH, "port": "metrics"}}
@@ -127,7 +128,7 @@ def _container(access: AccessPlan) -> dict[str, Any]:
         mounts["certificate"] = POD.certificate
     return {
         "name": "envoy",
-        "image": IMAGE,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["envoy"],
         "args": envoy_arguments(start_file=f"{POD.start}/{START_FILE}", workers=gateway.workers),

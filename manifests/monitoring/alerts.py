@@ -20,11 +20,12 @@ from manifests.monitoring.queries import (
 )
 from manifests.monitoring.token_check import NAME as TOKEN_CHECK
 from manifests.monitoring.token_check import checks_token
-from planning import HOURS_PER_MONTH, KeyPlan, ModelPlan, Plan, PoolPlan
+from planning import HOURS_PER_MONTH, KeyPlan, ModelPlan, Plan, PoolPlan, cold_start
 
 RUNBOOK: Final = "docs/alerts.md"
-# Longer than a node, its image and the weights of a large model take: docs/off-hours.md.
-_COLD_START: Final = "20m"
+# A pool may be short of nodes for some minutes without a fault of anybody.
+_LEAST_PATIENCE_MINUTES: Final = 20
+_PATIENCE_STEP_MINUTES: Final = 5
 _ERROR_SHARE: Final = 0.01
 _FULL_KV_CACHE: Final = 0.95
 # Above the replicas that a rollout of all of them replaces.
@@ -90,13 +91,14 @@ def model_has_no_replica(queries: Queries, model: ModelPlan) -> Iterator[Alert]:
     none = f"{or_zero(f'sum({healthy})')} == 0"
     kept = model.replicas.min > 0 and not _sleeps(queries.plan, model)
     waiting = f" and sum({queries.series('queued', deployment)}) > 0"
+    minutes = _patience_minutes(queries.plan, model)
     yield Alert(
         name="ModelHasNoReplica",
         expression=none if kept else none + waiting,
-        lasting=_COLD_START,
+        lasting=f"{minutes}m",
         severity="critical",
         about={"model": model.name},
-        summary=f"{model.name} has had no replica for {_COLD_START.rstrip('m')} minutes"
+        summary=f"{model.name} has had no replica for {minutes} minutes"
         f"{'' if kept else ', and requests wait for one'}.",
     )
 
@@ -300,6 +302,13 @@ _OF_STACKS: Final[tuple[Callable[[Queries], Iterable[Alert]], ...]] = (
 def _keys(plan: Plan) -> tuple[KeyPlan, ...]:
     keys = () if plan.access is None else plan.access.keys
     return tuple(key for key in keys if key.requests_per_minute is not None)
+
+
+def _patience_minutes(plan: Plan, model: ModelPlan) -> int:
+    """Longer than the plan expects a replica to take from nothing, if it expects anything."""
+    most = cold_start(model, plan.pool(model.pool)).anew.most or 0
+    step = 60 * _PATIENCE_STEP_MINUTES
+    return max(_LEAST_PATIENCE_MINUTES, (most // step + 1) * _PATIENCE_STEP_MINUTES)
 
 
 def _sleeps(plan: Plan, model: ModelPlan) -> bool:

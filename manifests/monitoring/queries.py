@@ -38,8 +38,12 @@ class Queries:
         return f"{name}{suffix}{{{everything}}}{_range(window)}"
 
     def recorded(self, name: str, *matchers: str, window: str = "") -> str:
-        """A selector of what a recording rule of this service writes."""
-        everything = ",".join((f'service="{self.service}"', *matchers))
+        """A selector of what a recording rule of this service writes.
+
+        Google's evaluator gives it the labels of the place; a Prometheus of the cluster gives none.
+        """
+        place = self._place if _is_google(self.plan) else ()
+        everything = ",".join((*place, f'service="{self.service}"', *matchers))
         return f"{name}{{{everything}}}{_range(window)}"
 
     def nodes(self, pool: str) -> str:
@@ -53,14 +57,23 @@ class Queries:
 
     @property
     def _place(self) -> tuple[str, ...]:
-        """Where the service is. Google's store has the metrics of all clusters of a project."""
-        monitoring, namespace = self.plan.monitoring, f'namespace="{self.plan.service.namespace}"'
-        if monitoring is not None and monitoring.system is MonitoringSystem.GMP:
-            return (f'cluster="{self.plan.cluster.name}"', namespace)
-        return (namespace,)
+        return tuple(f'{name}="{value}"' for name, value in place_labels(self.plan).items())
 
     def _name(self, metric: Metric) -> str | None:
         return exported_name(metric, self.plan.release.ray, self.plan.release.vllm)
+
+
+def place_labels(plan: Plan) -> dict[str, str]:
+    """The labels of all series of a service that say where it is.
+
+    Google's store has the metrics of all clusters of a project.
+    """
+    cluster = {"cluster": plan.cluster.name} if _is_google(plan) else {}
+    return {**cluster, "namespace": plan.service.namespace}
+
+
+def _is_google(plan: Plan) -> bool:
+    return plan.monitoring is not None and plan.monitoring.system is MonitoringSystem.GMP
 
 
 def of_engine(model: ModelPlan) -> str:

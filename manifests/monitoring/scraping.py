@@ -19,7 +19,7 @@ from planning import Plan
 AUTOSCALER_PORT: Final = 44217
 """Of Ray's autoscaler in the head's pod. No container declares it, so it is asked by number."""
 _COMPONENT: Final = "monitoring"
-_INTERVAL: Final = "30s"
+SCRAPE_SECONDS: Final = 30
 _RAY_PODS: Final = {"ray.io/is-ray-node": "yes"}
 _HEAD: Final = {**_RAY_PODS, "ray.io/node-type": "head"}
 _RAY_LABELS: Final = {
@@ -113,7 +113,7 @@ def _pod_monitoring(plan: Plan, target: Target) -> dict[str, Any]:
                 {
                     "port": target.port,
                     "path": target.path,
-                    "interval": _INTERVAL,
+                    "interval": f"{SCRAPE_SECONDS}s",
                     "metricRelabeling": [_keep(plan, target)],
                 }
             ],
@@ -157,7 +157,7 @@ def _pod_monitor(plan: Plan, target: Target) -> dict[str, Any]:
                 {
                     "port": "metrics" if by_number else target.port,
                     "path": target.path,
-                    "interval": _INTERVAL,
+                    "interval": f"{SCRAPE_SECONDS}s",
                     **({"relabelings": relabelings} if relabelings else {}),
                     "metricRelabelings": [_keep(plan, target)],
                 }

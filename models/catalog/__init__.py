@@ -4,6 +4,7 @@ Facts are data, in YAML files next to these modules, each with its date and sour
 the functions load one file each, once, into frozen models.
 """
 
+from models.catalog.bucket_locations import BucketLocations, bucket_locations
 from models.catalog.engine_argument_history import (
     DroppedArgument,
     added_in,
@@ -64,6 +65,7 @@ from models.catalog.releases import (
     suitable_rays,
 )
 from models.catalog.replacing_fields import NODE_BY_NODE_POOL_FIELDS, REPLACING_POOL_FIELDS
+from models.catalog.start_times import Phase, PhaseTime, StartTimes, start_times
 from models.catalog.tasks import (
     TaskRow,
     generation_arguments,
@@ -118,6 +120,7 @@ __all__ = [
     "USUAL_BOOT_DISK",
     "ArgumentNeed",
     "BootDisk",
+    "BucketLocations",
     "DroppedArgument",
     "EngineArgument",
     "Gating",
@@ -129,6 +132,8 @@ __all__ = [
     "MachineType",
     "Metric",
     "MetricSource",
+    "Phase",
+    "PhaseTime",
     "PriceList",
     "Provisioning",
     "QuantizationMethod",
@@ -136,6 +141,7 @@ __all__ = [
     "RayRelease",
     "Region",
     "Release",
+    "StartTimes",
     "TaskRow",
     "Tested",
     "VllmBehaviour",
@@ -146,6 +152,7 @@ __all__ = [
     "argument_needs",
     "arguments_by_memory",
     "behaviour_rows",
+    "bucket_locations",
     "closed_values",
     "compressed_tensors_schemes",
     "disk_quotas",
@@ -195,6 +202,7 @@ __all__ = [
     "rope_scaling_fields",
     "series_names",
     "serving_arguments",
+    "start_times",
     "suitable_rays",
     "supported_architectures",
     "task_arguments",

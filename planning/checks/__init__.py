@@ -20,6 +20,7 @@ from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.canaries import canary_problems
 from planning.checks.capacity import cpu_pool_zone_problems, flex_start_problems
+from planning.checks.cold_start import cold_start_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
 from planning.checks.engine_argument_values import engine_argument_value_problems
@@ -39,7 +40,7 @@ from planning.checks.local_paths import local_path_problems
 from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
 from planning.checks.model_tasks import task_problems
-from planning.checks.monitoring import monitoring_problems
+from planning.checks.monitoring import adopted_collection_problems, monitoring_problems
 from planning.checks.nested_configurations import nested_configuration_problems
 from planning.checks.off_hours import off_hours_problems
 from planning.checks.parallel_arguments import parallel_argument_problems
@@ -54,6 +55,7 @@ from planning.checks.speculative_decoding import (
 from planning.checks.tool_calls import tool_call_problems
 from planning.checks.unchecked_weights import unchecked_weight_problems
 from planning.checks.unseen_quantization import unseen_quantization_problems
+from planning.checks.weights import weights_problems
 
 # A model entry before it is placed. After a value that the others cannot read they are left out.
 ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
@@ -104,8 +106,11 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     cpu_pool_zone_problems,
     object_size_problems,
     off_hours_problems,
+    cold_start_problems,
+    weights_problems,
     gateway_size_problems,
     monitoring_problems,
+    adopted_collection_problems,
     quota_problems,
     budget_problems,
 )

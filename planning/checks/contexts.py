@@ -21,6 +21,7 @@ class EntryContext:
 
     path: the entry's path in the stack file.
     checkpoint, release: None if they could not be decided; checks that need them find nothing.
+    mounted: the folder in which the stack mounts weights; None if it mounts none.
     """
 
     path: str
@@ -28,6 +29,7 @@ class EntryContext:
     has_hugging_face_token: bool
     checkpoint: Checkpoint | None
     release: ReleasePlan | None
+    mounted: str | None = None
 
     @property
     def engine(self) -> Mapping[str, Any]:

@@ -325,7 +325,7 @@ def _closed_value_problems(
     release: ReleasePlan, name: str, value: Any, where: str
 ) -> Iterable[Problem]:
     """A text that a registry or a nested configuration of this vLLM refuses at start."""
-    if name in _REGISTRIES and release.image != release.ray.image:
+    if name in _REGISTRIES and release.image_is_own:
         return
     if name in _CLOSED:
         yield from _closed(release, name, value, where)

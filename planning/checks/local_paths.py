@@ -1,4 +1,4 @@
-"""Paths of files in the container, which the image must hold: nothing is mounted into the pods."""
+"""Paths of files in the container, which the image must hold, but for what `weights` mounts."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -21,8 +21,10 @@ def local_path_problems(context: EntryContext) -> Iterable[Problem]:
     release = context.release
     if release is None:
         return
-    own_image = release.image != release.ray.image
+    own_image = release.image_is_own
     for path, value in _paths(context):
+        if context.mounted is not None and value.startswith(f"{context.mounted}/"):
+            continue  # of a bucket or a disk, which nobody can look into from here
         yield Problem(
             path=path,
             value=value,

@@ -81,7 +81,7 @@ def _unregistered(
     registered = closed_values(release.vllm)[argument]
     if parser in registered:
         return
-    own_image = release.image != release.ray.image
+    own_image = release.image_is_own
     ray = nearest_ray(lambda row: parser in closed_values(row.vllm)[argument], release.ray.ray)
     where = f"{context.path}.engine.{key}"
     usual = _usual(context, argument)

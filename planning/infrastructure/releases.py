@@ -21,6 +21,7 @@ from models.catalog import (
     releases_meant,
     vllm_versions,
 )
+from models.mirror import in_mirror
 from models.problems import Problem, Severity
 from models.stack import KubeRayInstall, Versions
 from models.ways_out import leave_out, outside, use
@@ -74,11 +75,12 @@ def release_plan(
     plan = ReleasePlan(
         ray=ray,
         kuberay=kuberay,
-        image=versions.image or ray.image,
+        image=versions.image or in_mirror(ray.image, versions.mirror),
         vllm=versions.vllm or ray.vllm,
         install=install,
         ray_is_named="ray" in versions.model_fields_set,
         kuberay_is_named="kuberay" in versions.model_fields_set,
+        mirror=versions.mirror,
     )
     return plan, tuple(problems)
 

@@ -1,12 +1,16 @@
 """How long a replica takes from nothing to its first answer, phase by phase, as ranges.
 
 A range is what public logs show, not a bound: a zone without a free GPU takes as long as it takes.
-All constants are orders of magnitude that decide between seconds, minutes and an hour.
+All are orders of magnitude that decide between seconds, minutes and an hour; where they come from
+is in models/catalog/start_times.yaml.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+from models.catalog import Phase, start_times
+from models.weights import WeightsPlace
+from planning.infrastructure.weights import MOUNT
 from planning.plan import ModelPlan, PoolPlan
 
 
@@ -34,9 +38,10 @@ class ColdStart:
     node: until a node of the pool is there with its GPU driver; from 0 if the pool keeps one more
         than its models need at their minima.
     image: until the node has pulled and unpacked the image.
-    download: of the weights to the node's disk.
-    load: of the weights from the disk to the GPU.
-    engine: the process, compilation, memory profiling and CUDA graphs.
+    download: of the weights to the node.
+    load: of the weights from there to the GPU.
+    engine: the process, compilation and memory profiling.
+    graphs: the capture of CUDA graphs.
     """
 
     node: Seconds
@@ -44,11 +49,17 @@ class ColdStart:
     download: Seconds
     load: Seconds
     engine: Seconds
+    graphs: Seconds
+
+    @property
+    def weights(self) -> Seconds:
+        """Until they are on the GPU."""
+        return self.download + self.load
 
     @property
     def anew(self) -> Seconds:
         """On a node that comes for it."""
-        return self.node + self.image + self.download + self.load + self.engine
+        return self.node + self.image + self.weights + self.engine + self.graphs
 
     @property
     def beside(self) -> Seconds:
@@ -59,52 +70,71 @@ class ColdStart:
             + self.download.or_nothing()
             + self.load
             + self.engine
+            + self.graphs
         )
 
     @property
     def in_place(self) -> Seconds:
         """On the node of the old version, which has the image and perhaps these weights."""
-        return self.download.or_nothing() + self.load + self.engine
+        return self.download.or_nothing() + self.load + self.engine + self.graphs
 
 
-# "Cluster Autoscaler provisions GPU nodes in 3-8 minutes": https://blog.easecloud.io/en/ai-cloud/
-# scale-gpu-workloads-on-gke-clusters. The autoscaler's own code waits up to 15 minutes for the GPU
-# (kubernetes/autoscaler, cluster-autoscaler/utils/gpu/gpu.go).
-_NODE: Final = Seconds(least=180, most=480)
-# The image unpacks to some 30 GB, and a balanced disk of 200 GB writes 196 MiB a second, 140 and
-# 0.28 for each GiB (https://cloud.google.com/compute/docs/disks/performance); larger ones more.
-_IMAGE: Final = Seconds(least=100, most=300)
-# From Hugging Face: 30 MB/s in each of two files in https://github.com/vllm-project/vllm/issues/
-# 12916, 318 MB/s in https://github.com/replicate/cog-vllm/issues/38.
-_DOWNLOAD_BYTES_PER_SECOND: Final = (60e6, 320e6)
-# 7.64 GiB in 26.9 s in https://github.com/vllm-project/vllm/pull/44106, and 3.4 GiB that were in
-# the page cache in 0.7 s in https://github.com/vllm-project/vllm/issues/20264.
-_LOAD_BYTES_PER_SECOND: Final = (300e6, 5e9)
-# Imports, Ray's actor, profiling of memory: the same issue misses 25 s beside the log's 34 s.
-_PROCESS: Final = Seconds(least=25, most=60)
-# Compilation and graphs: 34 s with a warm cache in that issue, and 91 s of one model in
-# https://github.com/run-ai/runai-model-streamer/issues/67; large models take a few minutes.
-_COMPILATION: Final = Seconds(least=30, most=180)
 _NOTHING: Final = Seconds(least=0, most=0)
-_LOCAL: Final = ("/", ".", "~", "file:")
+_IN_IMAGE: Final = ("/", ".", "~", "file:")
+_IN_BUCKET: Final = "gs://"
 
 
-def cold_start(model: ModelPlan, pool: PoolPlan) -> ColdStart:
-    """The phases of a replica's start on its pool; without `most` if its size is not known."""
-    size = model.checkpoint_bytes
-    local = model.source.startswith(_LOCAL)
+def cold_start(model: ModelPlan, pool: PoolPlan, place: WeightsPlace | None = None) -> ColdStart:
+    """The phases of a replica's start on its pool; without `most` if its size is not known.
+
+    place: from where the weights come; by default from where the plan has them.
+    """
+    spare = pool.min_nodes > pool.nodes_at_min
     compiled = not model.enforce_eager and not model.v0_engine
+    compilation, graphs = _phase("compile"), _phase("graphs")
+    image = _phase("streamed_image" if model.image_streams else "image")
+    download, load = _weights(model, place)
     return ColdStart(
-        node=_NODE.or_nothing() if pool.min_nodes > pool.nodes_at_min else _NODE,
-        image=_IMAGE.or_nothing() if pool.min_nodes > pool.nodes_at_min else _IMAGE,
-        download=_NOTHING if local else _at(size, _DOWNLOAD_BYTES_PER_SECOND),
-        load=_at(size, _LOAD_BYTES_PER_SECOND),
-        engine=_PROCESS + (_COMPILATION if compiled else _COMPILATION.or_nothing()),
+        node=_phase("node").or_nothing() if spare else _phase("node"),
+        image=image.or_nothing() if spare else image,
+        download=download,
+        load=load,
+        engine=_phase("process") + (compilation if compiled else compilation.or_nothing()),
+        graphs=graphs if compiled else graphs.or_nothing(),
     )
 
 
-def _at(size_bytes: int | None, bytes_per_second: tuple[float, float]) -> Seconds:
+def weights_place(model: ModelPlan) -> WeightsPlace | None:
+    """From where a node reads the weights of a model; None if they are in the image."""
+    if model.source.startswith(f"{MOUNT}/"):
+        return model.weights_place
+    if model.source.startswith(_IN_IMAGE):
+        return None
+    return WeightsPlace.BUCKET if model.source.startswith(_IN_BUCKET) else model.weights_place
+
+
+def _weights(model: ModelPlan, place: WeightsPlace | None) -> tuple[Seconds, Seconds]:
+    """Until the node has the weights, and from there to the GPU.
+
+    A disk is read as it is. Weights of a bucket are loaded while they come, so that both together
+    are an upper estimate.
+    """
+    size, place = model.checkpoint_bytes, place or weights_place(model)
+    if place is None:
+        return _NOTHING, _at(size, "load")
+    if place is WeightsPlace.DISK:
+        return _NOTHING, _at(size, "disk")
+    way = _at(size, "bucket" if place is WeightsPlace.BUCKET else "hub")
+    return way, _at(size, "load")
+
+
+def _phase(name: Phase) -> Seconds:
+    least, most = start_times().seconds[name].range
+    return Seconds(least=round(least), most=round(most))
+
+
+def _at(size_bytes: int | None, way: Literal["hub", "bucket", "disk", "load"]) -> Seconds:
     if size_bytes is None:
         return Seconds(least=0, most=None)
-    slow, fast = bytes_per_second
+    slow, fast = start_times().bytes_per_second[way].range
     return Seconds(least=round(size_bytes / fast), most=round(size_bytes / slow))

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from localcloud.cluster.kubernetes_api import Object
+from localcloud.cluster.kubernetes_api import ApiError, Object
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
 from manifests.worker_group import SPOT_GRACE_SECONDS
@@ -58,6 +58,10 @@ def service(stage: Stage) -> Iterator[Service]:
     service.await_one_ray_cluster()
     yield service
     service.cluster.out_of_stock()
+    # The way back is a second Ray cluster, for which the small service's pools have no room.
+    roomy = [{**pool, "maxNodes": 4} for pool in service.base["ray-llm:gpuPools"]]
+    service.write({**service.base, "ray-llm:gpuPools": roomy}).must_up()
+    service.await_one_ray_cluster()
     service.restore()
     service.await_one_ray_cluster()
 
@@ -86,6 +90,9 @@ def pod_path(pod: Object) -> str:
 
 def take_back(cluster: Cluster, node: str, *, notice: bool) -> None:
     """Takes a node as Google takes one of spot; without notice as a machine that fails."""
+    path = f"/api/v1/nodes/{node}"
+    # A node that shuts down is not ready for pods any more.
+    cluster.patch(path, {"spec": {"unschedulable": True}}, "google")
     pods = pods_on(cluster, node)
     if not notice:
         for pod in pods:
@@ -95,15 +102,16 @@ def take_back(cluster: Cluster, node: str, *, notice: bool) -> None:
                     process.kill()
     grace = SPOT_GRACE_SECONDS if notice else 0
     for pod in pods:
-        path = pod_path(pod)
-        cluster.api(lambda api, path=path: api.delete(path, grace_seconds=grace))
+        found = pod_path(pod)
+        cluster.api(lambda api, found=found: api.delete(found, grace_seconds=grace))
     gone = {pod["metadata"]["uid"] for pod in pods}
     eventually(
         lambda: not gone & {pod["metadata"]["uid"] for pod in cluster.items("/api/v1/pods")},
         "the node's pods have ended",
         seconds=2 * SPOT_GRACE_SECONDS,
     )
-    cluster.delete(f"/api/v1/nodes/{node}")
+    with contextlib.suppress(ApiError):  # An empty node may have gone already.
+        cluster.delete(path)
 
 
 def pool_of(cluster: Cluster, pod: Object) -> str:

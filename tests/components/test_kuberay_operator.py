@@ -27,6 +27,22 @@ def test_helm_never_touches_the_crds(record: Record, plan: Plan) -> None:
     assert release.inputs["skipCrds"] is True
 
 
+def test_a_mirror_has_the_chart_and_the_operators_image(record: Record, plan: Plan) -> None:
+    mirror = "us-central1-docker.pkg.dev/acme/mirror"
+    mirrored = replace(plan, release=replace(plan.release, mirror=mirror))
+    made = {
+        name: record(lambda: KubeRayOperator("kuberay", KubeRayOperatorArgs.of(of))).one(RELEASE)  # noqa: B023
+        for name, of in (("plain", plan), ("mirrored", mirrored))
+    }
+    assert "image" not in made["plain"].inputs["values"]
+    assert made["mirrored"].inputs["chart"] == f"oci://{mirror}/kuberay-operator"
+    assert "repositoryOpts" not in made["mirrored"].inputs
+    assert made["mirrored"].inputs["values"]["image"] == {
+        "repository": f"{mirror}/kuberay/operator",
+        "tag": "v1.6.2",
+    }
+
+
 def test_operator_waits_for_its_crds(record: Record, plan: Plan) -> None:
     recording = record(lambda: KubeRayOperator("kuberay", KubeRayOperatorArgs.of(plan)))
     crds = {item.urn for item in crds_of(recording)}

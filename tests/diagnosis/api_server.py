@@ -51,7 +51,8 @@ class ApiServer:
         time.sleep(self.slow.get(parts.path, 0.0))
         answer = self.answers.get(parts.path, 404)
         if isinstance(answer, int):
-            return answer, json.dumps({"kind": "Status", "message": f"no {parts.path}"})
+            status = {"kind": "Status", "message": f"no {parts.path}", "code": answer}
+            return answer, json.dumps(status)
         return 200, answer if isinstance(answer, str) else json.dumps(answer)
 
 

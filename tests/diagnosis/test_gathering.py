@@ -161,6 +161,17 @@ def test_the_queue_of_an_engine_is_read_from_its_pod(server: ApiServer) -> None:
     assert (load.waiting, load.cache) == (9.0, 0.97)
 
 
+def test_an_engine_before_vllm_0_11_has_names_with_a_colon(server: ApiServer) -> None:
+    server.answers[METRICS] = (
+        'ray_vllm:num_requests_waiting{engine="0",model_name="chat"} 9.0\n'
+        'ray_vllm:num_requests_running{engine="0",model_name="chat"} 1.2.3\n'
+        'ray_vllm:kv_cache_usage_perc{engine="0",model_name="chat"} 0.97\n'
+        'ray_vllm:gpu_cache_usage_perc{engine="0",model_name="chat"} 0.97\n'
+    )
+    [load] = look().loads["chat"]
+    assert (load.waiting, load.running, load.cache) == (9.0, 0.0, 0.97)
+
+
 def test_a_second_cluster_is_asked_too(server: ApiServer) -> None:
     service = copy.deepcopy(dict(well().ray_service or {}))
     service["status"]["pendingServiceStatus"] = {"rayClusterName": "second"}

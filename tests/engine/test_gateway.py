@@ -26,6 +26,7 @@ OWN_TLS: dict[str, Any] = {
     "host": "llm.acme.example",
     "certificate": "llm-tls",
 }
+MAKE_TLS = "`kubectl create secret tls llm-tls --namespace ai --cert tls.crt --key tls.key`"
 ADDRESS = "gcp:compute/globalAddress:GlobalAddress"
 CERTIFICATES = {
     "gcp:certificatemanager/certificate:Certificate",
@@ -59,6 +60,18 @@ def objects(deployment: Deployment, kind: str) -> dict[str, dict[str, Any]]:
         for key, entry in deployment.cloud.cloud_objects().items()
         if f"|{kind}|" in key
     }
+
+
+def add_certificate(deployment: Deployment, *keys: str) -> None:
+    """The Secret that the stack's owner makes."""
+    (server,) = {
+        key.partition("|")[0]
+        for key in deployment.cloud.cloud_objects()
+        if key.endswith("|Namespace||ai")
+    }
+    metadata = {"name": "llm-tls", "namespace": "ai"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata}
+    deployment.cloud.add_object(server, {**secret, "data": dict.fromkeys(keys, "eA==")})
 
 
 def of_google(deployment: Deployment, kind: str) -> list[dict[str, Any]]:
@@ -153,6 +166,36 @@ def test_a_gateway_with_its_own_certificate_is_reached_by_https_alone(tmp_path: 
     assert annotations["networking.gke.io/load-balancer-ip-addresses"] == address["name"]
     assert objects(deployment, "Gateway") == {}
     assert deployment.changes() == set()
+
+
+def test_the_first_up_waits_for_a_certificate_that_nobody_could_make_before(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path, OWN_TLS, "search")
+    previewed = deployment.preview()
+    said = " ".join((previewed.stdout + previewed.stderr).split())
+    assert previewed.returncode == 0, said
+    assert f"Once `up` has made the namespace, make the Secret with {MAKE_TLS}" in said
+    said = " ".join(deployment.must_up().split())
+    assert f"Make it now, with {MAKE_TLS}; `up` waits for 30 minutes." in said
+
+
+def test_a_certificate_that_is_absent_or_no_certificate_stops_the_preview(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path, INTERNAL, "search")
+    deployment.must_up()
+    deployment.write(config(OWN_TLS, "search"))
+    for keys, reason in (
+        ((), "llm-tls is no Secret of the namespace ai, and no pod of the gateway starts"),
+        (("tls.crt",), "llm-tls is a Secret without tls.key in the namespace ai"),
+        (("tls.crt", "tls.key"), None),
+    ):
+        if keys:
+            add_certificate(deployment, *keys)
+        previewed = deployment.preview()
+        said = " ".join((previewed.stdout + previewed.stderr).split())
+        assert (previewed.returncode == 0) is (reason is None), said
+        assert reason is None or f"ray-llm:access.certificate: {reason}" in said
+        assert (MAKE_TLS in said) is (reason is not None)
+        assert "Traceback" not in said
+    deployment.must_up()
 
 
 @pytest.mark.parametrize("access", [INTERNAL, MANAGED, OWN_TLS], ids=["internal", "managed", "own"])

@@ -22,7 +22,8 @@ class Completions:
 
     refusals: (status, message) by the number of the request, the first being 0, and of all later
         ones. stops_after: from which request on streams break off in the middle.
-    silent: whether it leaves the usage out. key: without which it answers 401.
+    silent: whether it leaves the usage out. usage: another one, instead.
+    key: without which it answers 401.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Completions:
     refusals: dict[int, tuple[int, str]] = field(default_factory=dict)
     stops_after: int = 10**9
     silent: bool = False
+    usage: Any = None
     key: str | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
     most_at_once: int = 0
@@ -80,7 +82,7 @@ class Completions:
         if not self.silent:
             prompt_tokens = len(body["prompt"].split())
             usage = {"prompt_tokens": prompt_tokens, "completion_tokens": body["max_tokens"]}
-            _event(handler, {"choices": [], "usage": usage})
+            _event(handler, {"choices": [], "usage": self.usage or usage})
         handler.chunk(b"data: [DONE]\n\n")
         handler.chunk(b"")
 

@@ -169,12 +169,41 @@ def test_a_first_request_that_fails_says_why(
         (("chat", "--url", "llm.acme.example"), "is no address. Write http://HOST:PORT."),
         (("chat", "--url", "http://127.0.0.1:1"), "nothing answers at http://127.0.0.1:1"),
         (("chat", "--url", "http://[::1"), "Not measured"),
+        (("chat", "--url", "http://me:pass-word@127.0.0.1:1"), "at http://127.0.0.1:1"),
+        (("chat", "--url", "me:pass-word@llm.acme.example"), "--url: is no address"),
+        (("chat", "--url", "http://me:pass-word@h:99999"), "Not measured"),
+        (("chat", "--url", "http://127.0.0.1:1?key=pass-word"), "at http://127.0.0.1:1"),
     ],
 )
 def test_bad_input_is_one_sentence(run: Run, arguments: tuple[str, ...], said: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (UNKNOWN, "")
     assert said in err
+    assert "pass-word" not in err
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "said"),
+    [
+        (307, "x", "the server sends requests elsewhere (HTTP 307)"),
+        (204, "", "Not measured"),
+        (500, f"{'x' * 295} {KEY}", "HTTP 500"),
+    ],
+)
+def test_what_is_no_answer_is_one_sentence_without_a_part_of_the_key(
+    run: Run,
+    server: Completions,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    message: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.refusals[0] = (status, message)
+    code, out, err = run()
+    assert (code, out) == (UNKNOWN, "")
+    assert said in err
+    assert KEY[:4] not in err.partition(": x")[2]
 
 
 def test_without_a_cluster_the_number_of_replicas_has_to_be_said(
@@ -204,6 +233,33 @@ def test_the_cluster_says_how_many_replicas_answer(
     assert measurement is not None
     assert measurement.replicas == 1
     assert {method for method, _, _ in cluster.asked} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("serve", "said"),
+    [
+        (404, "Ray Serve does not say how many replicas answer (it is not there)"),
+        (403, "Ray Serve does not say how many replicas answer (you have no right"),
+    ],
+)
+def test_a_cluster_without_the_service_is_one_sentence(
+    run: Run, cluster: ApiServer, serve: int, said: str
+) -> None:
+    cluster.answers |= {APPLICATIONS: serve, "/api/v1/nodes": 403}
+    code, out, err = run(replicas=None)
+    assert (code, out) == (UNKNOWN, "")
+    assert said in err
+
+
+def test_a_service_of_an_older_version_is_not_taken_for_the_planned_one(
+    run: Run, cluster: ApiServer, stack: Path
+) -> None:
+    """One application for all models, as before each had its own."""
+    cluster.answers[APPLICATIONS] = {"applications": {"llms": {"status": "RUNNING"}}}
+    code, _, err = run(replicas=None)
+    assert code == FAILED
+    assert "Not written: Ray Serve shows no replica of the model" in err
+    assert not file_of(stack).exists()
 
 
 def test_what_runs_otherwise_than_it_is_planned_is_not_written(
@@ -281,6 +337,22 @@ def test_tokens_after_the_end_of_a_level_do_not_count(server: Completions) -> No
     (level,) = measured_levels(load, lambda _: None).levels
     assert level.requests == 1
     assert level.output_tokens_per_second <= 20.0
+
+
+@pytest.mark.parametrize("count", [10**400, -3, True, 0.5, "4", None])
+def test_a_number_of_tokens_that_is_none_ends_the_test(server: Completions, count: Any) -> None:
+    server.usage = {"prompt_tokens": 3, "completion_tokens": count}
+    load = Load(
+        base_url=f"{server.url}/chat/v1",
+        model="chat",
+        key=None,
+        words=4,
+        output_tokens=4,
+        seconds=2,
+        first_seconds=10,
+    )
+    with pytest.raises(LoadError, match="does not say how many tokens"):
+        measured_levels(load, lambda _: None)
 
 
 def test_a_server_that_never_answers_is_given_up(server: Completions) -> None:

@@ -132,6 +132,18 @@ _STOPS: dict[str, dict[str, Any]] = {
     "utilization-high": {
         "ray-llm:models": [{"model": MODEL, "engine": {"gpu_memory_utilization": 0.995}}]
     },
+    "weights-place": {"ray-llm:models": [{"model": MODEL, "weights": "bucket"}]},
+    "weights-source": {
+        "ray-llm:weights": {"bucket": "gs://acme-weights"},
+        "ray-llm:models": [
+            {
+                **UNDESCRIBED,
+                "source": "gs://acme-models/own",
+                "contextLength": 4096,
+                "weights": "bucket",
+            }
+        ],
+    },
     "wrong-type": {"ray-llm:models": "qwen"},
     "zone-unknown": {"ray-llm:cluster": {"zones": ["us-central1-z"]}},
 }
@@ -148,10 +160,19 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:cluster": {"zones": ["asia-east1-a"]},
         "ray-llm:monthlyBudget": 100_000,
     },
+    "cold-start-timeout": {
+        "ray-llm:gpuPools": ["a100-80gb-x2"],
+        "ray-llm:huggingFaceToken": SECURE,
+        "ray-llm:models": [{"model": "llama-3.3-70b-instruct", "replicas": {"min": 0, "max": 1}}],
+    },
     "cpu-offload-slow": {"ray-llm:models": [{"model": MODEL, "engine": {"cpu_offload_gb": 2}}]},
     "cpu-pool-zone": {
         **_capacity("on-demand", "spot"),
         "ray-llm:cluster": {"zones": [_ZONE]},
+    },
+    "managed-prometheus": {
+        "ray-llm:cluster": {"existing": True},
+        "ray-llm:monitoring": "gmp",
     },
     "measurement-unreadable": {"ray-llm:models": [MODEL]},
     "memory-doubt": {
@@ -182,6 +203,9 @@ _WARNINGS: dict[str, dict[str, Any]] = {
     "release-untested": {"ray-llm:versions": {"ray": "2.51.2"}},
     "reservation-unchecked": _capacity({"reservation": "team-l4", "zone": _ZONE}, "on-demand"),
     "spot-only": {"ray-llm:gpuPools": [{"tier": "l4", "spot": True}]},
+    "weights-region": {
+        "ray-llm:weights": {"bucket": "gs://acme-weights", "location": "europe-west4"}
+    },
     "zones-unknown": {
         "gcp:region": "europe-north1",
         "ray-llm:cluster": {"zones": ["europe-north1-a"]},

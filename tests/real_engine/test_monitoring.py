@@ -7,6 +7,8 @@ PodMonitors select the same pods and ports is tested in tests/manifests/monitori
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import yaml
@@ -22,9 +24,15 @@ from tests.cluster.deployed import ClusterDeployment
 from tests.cluster.running import Cluster
 from tests.cluster.scrape import EXPORT_SECONDS, assert_exported, targets
 from tests.manifests.monitoring.prometheus import Prometheus, running_prometheus
+from tests.real_engine.dashboard_pictures import draw
 from tests.real_engine.stacks import AWAKE, RAY, real_stack
 
 pytestmark = pytest.mark.real_engine
+
+DOCS = Path(__file__).parents[2] / "docs"
+# Users who ask one question after another, and the seconds for which they do. The queries look
+# back over five minutes.
+PICTURED_LOAD = ((1, 180), (8, 180), (0, 120), (3, 240))
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +115,30 @@ def test_no_alert_fires_while_all_is_well(
 ) -> None:
     firing = prometheus.query("ALERTS", int(time.time()))
     assert [alert["metric"] for alert in firing] == []
+
+
+def test_pictures_of_the_dashboards(
+    prometheus: Prometheus, cluster: Cluster, plan: Plan, recording: bool
+) -> None:
+    """Draws docs/dashboards under a load that comes and goes, if --record is given."""
+    if not recording:
+        pytest.skip("pictures are drawn with --record only")
+    start = int(time.time())
+    for users, seconds in PICTURED_LOAD:
+        _load(cluster, users, until=time.monotonic() + seconds)
+    pages = dashboards(plan)
+    for page, name in zip(pages, ("service", "model"), strict=False):
+        draw(page, prometheus, DOCS / "dashboards" / f"{name}.svg", start, int(time.time()))
+
+
+def _load(cluster: Cluster, users: int, until: float) -> None:
+    def one_user() -> None:
+        while time.monotonic() < until:
+            ask(cluster)
+
+    if not users:
+        time.sleep(until - time.monotonic())
+        return
+    with ThreadPoolExecutor(users) as threads:
+        for asked in [threads.submit(one_user) for _ in range(users)]:
+            asked.result()

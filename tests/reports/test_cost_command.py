@@ -1,18 +1,21 @@
 """`ray-llm cost` as people run it, against small servers in place of Prometheus and the API."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from reports.command_line import main
 from reports.sources import plan_of_file
 from tests.diagnosis.api_server import TOKEN, ApiServer, running
 from tests.diagnosis.snapshots import node, well
 from tests.diagnosis.test_gathering import answers
+from tests.manifests.monitoring.prometheus import running_prometheus
 from tests.planning.small_stacks import small, values, write_stack
 from tests.reports.prometheus_server import PrometheusServer, answering
 
@@ -130,6 +133,8 @@ def test_what_is_no_prometheus_is_one_sentence(
     [
         {"metric": 3, "values": []},
         {"metric": {"NodeType": "l4"}, "values": 4},
+        {"metric": {"NodeType": "l4"}, "values": [[10**400, "1"], [1, 10**400]]},
+        {"metric": {"NodeType": "l4"}, "values": [[1, "-4"], [2, "1e308"]]},
         {"metric": {"NodeType": "l4"}, "values": [3, [1], ["a", "b"], {}, [1, "NaN"], [1, "+Inf"]]},
         {},
     ],
@@ -163,6 +168,43 @@ def test_bad_input_is_one_sentence(run: Run, options: tuple[str, ...], said: str
     assert (code, out) == (UNKNOWN, "")
     assert said in err
     assert "pass-word" not in err
+
+
+def test_in_googles_store_the_cluster_is_asked_for_too(
+    run: Run, prometheus: PrometheusServer, stack: Path
+) -> None:
+    """It has the metrics of all clusters of a project, whose services often have one name."""
+    content = yaml.safe_load(stack.read_text())
+    content["config"]["ray-llm:monitoring"] = "gmp"
+    stack.write_text(yaml.safe_dump(content))
+    run("--prometheus", prometheus.url)
+    run("--prometheus", prometheus.url, "--match", "cluster=other")
+    first, *_, last = (asked["query"][0] for asked in prometheus.asked)
+    name = plan_of_file(stack).cluster.name
+    assert f'cluster="{name}",namespace="ai"' in first
+    assert 'cluster="other",namespace="ai"' in last
+
+
+def test_routers_of_a_model_have_no_gpus(run: Run, tmp_path: Path) -> None:
+    """On a real Prometheus: an hour of one engine, beside three replicas of its ingress."""
+    now = int(time.time()) // 60 * 60
+    one, hours = 'application="chat-0a1b2c3d",namespace="ai"', range(now - 3 * 3600, now, 60)
+    series = {
+        f'ray_serve_deployment_replica_healthy{{deployment="LLMServer:chat",{one}}}': 1,
+        f'ray_serve_deployment_replica_healthy{{deployment="OpenAiIngress",{one}}}': 3,
+        'autoscaler_active_nodes{NodeType="l4",namespace="ai"}': 1,
+    }
+    samples = "".join(
+        f"# TYPE {name.partition('{')[0]} gauge\n" * (index != 1)
+        + "".join(f"{name} {value} {moment}\n" for moment in hours)
+        for index, (name, value) in enumerate(series.items())
+    )
+    with running_prometheus(tmp_path, samples=f"{samples}# EOF\n") as prometheus:
+        _, out, _ = run("--prometheus", prometheus.url, "--since", "1h", "--json")
+    [pool, *_] = json.loads(out)["pools"]
+    [chat, _] = pool["models"]
+    assert pool["nodeHours"] == pytest.approx(1, abs=0.1)
+    assert chat["gpuHours"] == pytest.approx(1, abs=0.1)
 
 
 @pytest.fixture
@@ -204,6 +246,22 @@ def test_without_the_right_to_list_nodes_the_cost_is_not_known(
     assert data["usd"] is None
     assert any("nodes: you have no right" in text for text in data["unseen"])
     assert any("Events of nodes: you have no right" in text for text in data["unseen"])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"involvedObject": "gke-l4-1"},
+        {"involvedObject": {"kind": "Node", "name": 7}},
+        {"involvedObject": {"kind": "Node", "name": "gke-l4-1"}, "metadata": "x", "series": 3},
+    ],
+)
+def test_half_an_event_counts_for_nothing(
+    run: Run, cluster: ApiServer, event: dict[str, Any]
+) -> None:
+    cluster.answers["/api/v1/namespaces/default/events"] = {"items": [event, 3]}
+    code, _, _ = run("--since", "10h")
+    assert code in (WITHIN, UNKNOWN)
 
 
 def test_without_a_kubeconfig_there_is_one_sentence(

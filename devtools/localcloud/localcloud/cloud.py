@@ -112,6 +112,19 @@ class LocalCloud:
             }
         return id_
 
+    def add_object(self, server: str, obj: dict[str, Any]) -> None:
+        """Create or replace a Kubernetes object as somebody else would.
+
+        `server` is that of the cluster, as a key of `cloud_objects` starts.
+        Raises ProviderError if the API server would refuse it.
+        """
+        from localcloud.providers.kubernetes.objects import ObjectRef
+        from localcloud.providers.kubernetes.stored_api import StoredApi
+
+        metadata = obj["metadata"]
+        ref = ObjectRef(obj["apiVersion"], obj["kind"], metadata.get("namespace"), metadata["name"])
+        StoredApi(self.home, server, self.engine_cache / "cache").create(ref, obj, upsert=True)
+
     def edit_object(self, key: str, path: Sequence[str], value: Any, manager: str) -> None:
         """Change a field of a Kubernetes object as another field manager would.
 

@@ -32,8 +32,14 @@ class Client:
 
     def ask(self, method: str, query: str = "", **body: Any) -> tuple[int, dict[str, Any]]:
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{NAME}{query}"
+        return self._answer(method, path, json.dumps(body).encode())
+
+    def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        return self._answer("GET", path, b"")
+
+    def _answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         home, cache = self.cloud.home, self.cloud.engine_cache / "cache"
-        return answer(home, cache, method, self.host, URL(path), json.dumps(body).encode())
+        return answer(home, cache, method, self.host, URL(path), body)
 
 
 @pytest.fixture
@@ -75,6 +81,19 @@ def test_what_the_api_server_refuses_is_refused(
 ) -> None:
     code, content = client.ask(method, **body)
     assert (code, content["kind"]) == (status, "Status")
+
+
+def test_a_secret_of_somebody_else_is_found_without_its_values(client: Client) -> None:
+    path = "/api/v1/namespaces/default/secrets/theirs"
+    assert client.get(path)[0] == 404
+    metadata = {"name": "theirs", "namespace": "default"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"a": "czNjcjN0"}}
+    client.cloud.add_object(f"https://{client.host}", {**secret, "type": "acme/any"})
+    status, found = client.get(path)
+    assert (status, found["type"], list(found["data"])) == (200, "acme/any", ["a"])
+    assert "czNjcjN0" not in json.dumps(found)
+    assert client.get("/api/v1/namespaces/other/secrets/theirs")[0] == 404
+    assert client.get("/api/v1/namespaces/default/pods/theirs")[0] == 404
 
 
 def test_the_kubeconfig_has_each_cluster_by_gclouds_name(client: Client) -> None:

@@ -26,8 +26,16 @@ class Prometheus:
 
     def query(self, expression: str, at: int) -> list[dict[str, Any]]:
         """What an expression has at a time, in seconds since 1970."""
-        arguments = urllib.parse.urlencode({"query": expression, "time": at})
-        with urllib.request.urlopen(f"{self.url}/api/v1/query?{arguments}", timeout=30) as answer:
+        return self._result("query", {"query": expression, "time": at})
+
+    def range(self, expression: str, start: int, end: int, step: int) -> list[dict[str, Any]]:
+        """What an expression has from a time to another, every `step` seconds."""
+        asked = {"query": expression, "start": start, "end": end, "step": step}
+        return self._result("query_range", asked)
+
+    def _result(self, kind: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        arguments = urllib.parse.urlencode(asked)
+        with urllib.request.urlopen(f"{self.url}/api/v1/{kind}?{arguments}", timeout=30) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return found
 

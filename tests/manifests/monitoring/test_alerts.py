@@ -1,5 +1,6 @@
 """Each alert fires when it has to, and stays quiet beside it, on the real promtool."""
 
+import re
 import subprocess
 from dataclasses import replace
 from decimal import Decimal
@@ -19,7 +20,7 @@ from models.monitoring import MonitoringSystem
 from planning import OffHoursPlan, Plan, WayPlan, WindowPlan
 from tests.manifests.monitoring.alert_cases import CASES, Case
 from tests.manifests.monitoring.stacks import MODEL, TESTED, monitored, monitoring, series
-from tests.manifests.plans import model, pool, t4_model
+from tests.manifests.plans import model, pool, replicas, t4_model
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -192,9 +193,10 @@ def test_nodes_may_leave_of_a_pool_of_which_one_way_to_pay_ends() -> None:
 
 def test_an_engine_without_metrics_has_no_alerts_on_them() -> None:
     silent = (t4_model(), model(engine={"disable_log_stats": True}))
-    text = " ".join(alert.expression for alert in alerts(monitored("2.49.1", models=silent)))
+    plan = monitored("2.49.1", models=silent, pools=(pool("l4"), pool("t4")))
+    text = " ".join(alert.expression for alert in alerts(plan))
     assert "vllm" not in text
-    assert {"FirstTokenIsSlow", "KvCacheIsFull"}.isdisjoint(names(monitored(models=silent)))
+    assert {"FirstTokenIsSlow", "KvCacheIsFull"}.isdisjoint(names(plan))
 
 
 def test_a_model_that_sleeps_at_night_may_have_no_replica_then() -> None:
@@ -212,6 +214,27 @@ def test_a_model_that_sleeps_at_night_may_have_no_replica_then() -> None:
         if alert.name == "ModelHasNoReplica" and alert.about == {"model": MODEL}
     ]
     assert "queued" in alert.expression
+
+
+def test_a_model_is_waited_for_longer_than_its_start_is_planned_to_take() -> None:
+    """50 GB at 60 MB a second, and the rest of the most that each phase may take, is 34 min."""
+
+    def patience(checkpoint_bytes: int | None) -> str:
+        made = model(checkpoint_bytes=checkpoint_bytes, replicas=replicas(1, 2))
+        [alert] = [a for a in alerts(monitored(models=(made,))) if a.name == "ModelHasNoReplica"]
+        assert f"for {alert.lasting.removesuffix('m')} minutes" in alert.summary
+        return alert.lasting
+
+    assert patience(50_000_000_000) == "35m"
+    assert patience(1_000_000_000) == patience(None) == "20m"
+
+
+def test_in_googles_store_a_stack_sees_its_own_cluster_alone() -> None:
+    """Its recorded cost as well: a project's stacks often have one namespace and one name."""
+    plan = monitored(monitoring=monitoring(MonitoringSystem.GMP))
+    for alert in alerts(plan):
+        first_labels = set(re.findall(r'\{(\w+="[^"]*")', alert.expression))
+        assert first_labels == {f'cluster="{plan.cluster.name}"'}, alert.name
 
 
 def test_a_policy_of_google_says_the_same_as_the_rule() -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from models.catalog import start_times
+from models.weights import WeightsPlace
 from planning import Seconds, cold_start
 from tests.manifests.plans import model, pool, t4_model
 from tests.planning.small_stacks import planned, small
@@ -29,8 +31,8 @@ def test_weights_take_longer_the_larger_they_are() -> None:
 
 def test_on_the_old_versions_node_neither_node_nor_image_is_waited_for() -> None:
     start = cold_start(model(checkpoint_bytes=16 * GB), pool("l4"))
-    assert start.in_place.least == (start.load + start.engine).least
-    assert start.in_place.most == (start.download + start.load + start.engine).most
+    assert start.in_place.least == (start.load + start.engine + start.graphs).least
+    assert start.in_place.most == (start.weights + start.engine + start.graphs).most
     assert start.beside.least == start.in_place.least
     assert start.beside.most == start.anew.most
     assert start.anew.least > start.in_place.least + 180
@@ -47,7 +49,9 @@ def test_a_pool_that_keeps_a_spare_node_may_have_it_at_once() -> None:
 def test_what_compiles_nothing_starts_sooner() -> None:
     compiled = cold_start(model(checkpoint_bytes=GB), pool("l4"))
     for eager in (model(checkpoint_bytes=GB, enforce_eager=True), t4_model(checkpoint_bytes=GB)):
-        assert cold_start(eager, pool("l4")).engine.least < compiled.engine.least
+        start = cold_start(eager, pool("l4"))
+        assert start.engine.least < compiled.engine.least
+        assert start.graphs.least == 0 < compiled.graphs.least
 
 
 def test_of_weights_of_unknown_size_only_the_least_is_known() -> None:
@@ -59,6 +63,32 @@ def test_of_weights_of_unknown_size_only_the_least_is_known() -> None:
 def test_weights_in_the_image_are_not_downloaded() -> None:
     local = replace(model(checkpoint_bytes=GB), source="/models/own")
     assert cold_start(local, pool("l4")).download == Seconds(least=0, most=0)
+
+
+def test_a_bucket_and_a_disk_are_faster_than_the_hub() -> None:
+    large = model(checkpoint_bytes=140 * GB)
+    hub, bucket, disk = (cold_start(large, pool("l4"), place).weights for place in WeightsPlace)
+    assert disk.least < bucket.least < hub.least
+    assert disk.most is not None
+    assert bucket.most is not None
+    assert hub.most is not None
+    assert disk.most < bucket.most < hub.most
+    assert cold_start(large, pool("l4")).weights == hub
+    moved = replace(large, weights_place=WeightsPlace.BUCKET)
+    assert cold_start(moved, pool("l4")).weights == bucket
+
+
+def test_a_source_in_a_bucket_comes_from_there_whatever_the_stack_says() -> None:
+    own = replace(model(checkpoint_bytes=GB), source="gs://acme/models/own")
+    found = cold_start(own, pool("l4")).download
+    assert found == cold_start(own, pool("l4"), WeightsPlace.BUCKET).download
+
+
+def test_every_range_has_its_order_and_a_link() -> None:
+    times = start_times()
+    for phase in (*times.seconds.values(), *times.bytes_per_second.values()):
+        assert 0 < phase.range[0] < phase.range[1]
+        assert all(source.startswith("https://") for source in phase.sources)
 
 
 def test_a_plan_knows_what_a_model_of_the_catalogue_downloads() -> None:

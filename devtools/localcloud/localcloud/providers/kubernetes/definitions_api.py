@@ -1,13 +1,15 @@
-"""What a control plane of the local cloud answers to requests for CRDs and namespaces.
+"""What a control plane of the local cloud answers to requests for CRDs, namespaces and Secrets.
 
-Programs apply CRDs by the server without Pulumi's provider. This is the part of the API that they
-use: GET, and PATCH as server-side apply or as a merge patch of the metadata. It checks that a CRD
-has what the API server asks of one, but not that its schema is structural.
+Programs apply CRDs by the server without Pulumi's provider, and look for what others have made.
+This is the part of the API that they use: GET, and of CRDs PATCH as server-side apply or as a merge
+patch of the metadata. It checks that a CRD has what the API server asks of one, but not that its
+schema is structural. Everybody may read everything, and a Secret's values are digests.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.faults import recorded
@@ -21,10 +23,15 @@ if TYPE_CHECKING:
     from yarl import URL
 
 KIND: Final = "CustomResourceDefinition"
-_PREFIXES: Final = {
-    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/": ("apiextensions.k8s.io/v1", KIND),
-    "/api/v1/namespaces/": ("v1", "Namespace"),
-}
+_PATHS: Final = (
+    (
+        r"/apis/apiextensions\.k8s\.io/v1/customresourcedefinitions/(?P<name>[^/]+)",
+        "apiextensions.k8s.io/v1",
+        KIND,
+    ),
+    (r"/api/v1/namespaces/(?P<name>[^/]+)", "v1", "Namespace"),
+    (r"/api/v1/namespaces/(?P<namespace>[^/]+)/secrets/(?P<name>[^/]+)", "v1", "Secret"),
+)
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion")
 _SERVED: Final = {"conditions": [{"type": "Established", "status": "True"}]}
 
@@ -33,12 +40,10 @@ def answer(
     home: Path, cache: Path, method: str, host: str, url: URL, body: bytes
 ) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of an answer."""
-    prefix = next((prefix for prefix in _PREFIXES if url.path.startswith(prefix)), None)
-    if prefix is None:
+    ref = _ref(url.path)
+    if ref is None:
         return _failure(404, f"the local cloud does not serve {url.path}")
-    name = url.path.removeprefix(prefix)
-    api_version, kind = _PREFIXES[prefix]
-    ref = ObjectRef(api_version, kind, None, name)
+    name, kind = ref.name, ref.kind
     api = StoredApi(home, f"https://{host}", cache)
     try:
         live = api.get(ref)
@@ -61,13 +66,21 @@ def answer(
             live = {**live, "metadata": {**live["metadata"], **changed}}
         if url.query.get("dryRun") != "All":
             operation = "create" if api.get(ref) is None else "update"
-            type_ = f"kubernetes:{api_version}:{kind}"
+            type_ = f"kubernetes:{ref.api_version}:{kind}"
             with recorded(home, "kubernetes", operation, type_, name) as entry:
                 entry["id"] = name
                 live = api.create(ref, live, upsert=True)
     except ProviderError as error:
         return _failure(503, str(error))
     return 200, live
+
+
+def _ref(path: str) -> ObjectRef | None:
+    for pattern, api_version, kind in _PATHS:
+        if match := re.fullmatch(pattern, path):
+            found = match.groupdict()
+            return ObjectRef(api_version, kind, found.get("namespace"), found["name"])
+    return None
 
 
 def _problem(definition: dict[str, Any], name: str) -> str | None:

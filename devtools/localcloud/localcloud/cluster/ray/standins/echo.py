@@ -8,7 +8,8 @@ are taken, and requests and streams pass through Ray Serve. The answer is always
 ENGINE_FAULTS names a JSON file, read whenever an engine starts or answers,
 that makes a model misbehave:
 {"MODEL_ID": {"start": "error text", "start_seconds": 5, "token_seconds": 0.05,
-"unhealthy": "error text"}}; the key "*" means every model.
+"unhealthy": "error text", "running_at_most": 2, "kv_cache_tokens": 100}}; the key "*" means every
+model. The last two are those of request_counts.py.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from openai_messages import (
     CompletionResponse,
     UsageInfo,
 )
+from request_counts import RequestCounts
 
 
 def faults(model_id: str) -> dict[str, Any]:
@@ -77,8 +79,9 @@ class Health:
 class Echo:
     """What answers: vLLM's `OpenAIServingChat` and `OpenAIServingCompletion` in one."""
 
-    def __init__(self, model_id: str):
+    def __init__(self, model_id: str, counts: RequestCounts | None = None):
         self.model_id = model_id
+        self.counts = counts or RequestCounts()
 
     async def create_chat_completion(
         self,
@@ -90,8 +93,8 @@ class Echo:
         text = str(request.messages[-1].get("content", "")) if request.messages else ""
         tokens, reason = self._answer(text, limit)
         if request.stream:
-            return self._stream("chat.completion.chunk", tokens, reason, chat=True)
-        await self._think(len(tokens))
+            return self._stream(text, limit, tokens, reason, chat=True)
+        await self._say(text, limit, tokens, reason)
         message = {"role": "assistant", "content": "".join(tokens)}
         return ChatCompletionResponse(
             id=f"chatcmpl-{uuid.uuid4().hex}",
@@ -107,10 +110,11 @@ class Echo:
     ) -> CompletionResponse | AsyncGenerator[str, None]:
         """Answer a completion request, perhaps as a stream."""
         text = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
-        tokens, reason = self._answer(text, request.max_tokens)
+        limit = request.max_tokens
+        tokens, reason = self._answer(text, limit)
         if request.stream:
-            return self._stream("text_completion", tokens, reason, chat=False)
-        await self._think(len(tokens))
+            return self._stream(text, limit, tokens, reason, chat=False)
+        await self._say(text, limit, tokens, reason)
         return CompletionResponse(
             id=f"cmpl-{uuid.uuid4().hex}",
             model=self.model_id,
@@ -124,22 +128,39 @@ class Echo:
         tokens = [word if i == 0 else f" {word}" for i, word in enumerate(cut)]
         return tokens, "length" if len(cut) < len(words) else "stop"
 
-    async def _think(self, tokens: int) -> None:
-        await asyncio.sleep(tokens * faults(self.model_id).get("token_seconds", 0))
+    async def _think(self) -> None:
+        await asyncio.sleep(faults(self.model_id).get("token_seconds", 0))
+
+    async def _say(self, text: str, limit: int | None, tokens: list[str], reason: str) -> None:
+        async with self.counts.request(len(text.split()), limit) as request:
+            for _ in tokens:
+                await self._think()
+                request.token()
+            request.reason = reason
 
     async def _stream(
-        self, kind: str, tokens: list[str], reason: str, *, chat: bool
+        self, text: str, limit: int | None, tokens: list[str], reason: str, *, chat: bool
     ) -> AsyncGenerator[str, None]:
         identifier = f"stream-{uuid.uuid4().hex}"
-        for token in [*tokens, None]:
-            await self._think(1)
+        kind = "chat.completion.chunk" if chat else "text_completion"
+
+        def event(token: str | None) -> str:
             choice: dict[str, Any] = {"index": 0, "finish_reason": None if token else reason}
             if chat:
                 choice["delta"] = {} if token is None else {"role": "assistant", "content": token}
             else:
                 choice["text"] = token or ""
             chunk = {"id": identifier, "object": kind, "model": self.model_id, "choices": [choice]}
-            yield f"data: {json.dumps(chunk)}\n\n"
+            return f"data: {json.dumps(chunk)}\n\n"
+
+        async with self.counts.request(len(text.split()), limit) as request:
+            for token in tokens:
+                await self._think()
+                request.token()
+                yield event(token)
+            await self._think()
+            request.reason = reason
+        yield event(None)
         yield "data: [DONE]\n\n"
 
 

@@ -1,10 +1,16 @@
 """The echo engine (echo.py) behind Ray Serve 2.49.1."""
 
-from echo import Echo, Health, check_gpus, start_as_told
+from typing import Any
+
+from echo import Echo, Health, check_gpus, faults, start_as_told
+from engine_metrics import V0_10_0, RayMetrics, nowhere
 from ray.llm._internal.serve.deployments.llm.vllm.vllm_engine import VLLMEngine
 from ray.llm._internal.serve.deployments.utils.node_initialization_utils import (
     InitializeNodeOutput,
 )
+from ray.util import metrics
+from request_counts import RequestCounts
+from vllm import envs
 
 
 class EchoEngine(VLLMEngine):
@@ -23,5 +29,15 @@ class EchoEngine(VLLMEngine):
         self._prepare_engine_config(InitializeNodeOutput(placement_group, runtime_env, {}))
         check_gpus(placement_group, engine.num_devices)
         self._engine_client = Health(model_id)
-        self._oai_serving_chat = self._oai_serving_completion = Echo(model_id)
+        echo = Echo(model_id, _counts(self.llm_config))
+        self._oai_serving_chat = self._oai_serving_completion = echo
         self._running = True
+
+
+def _counts(llm_config: Any) -> RequestCounts:
+    """What the engine counts; Ray exports it if the configuration says so, and never of V0."""
+    model_id, context = llm_config.model_id, llm_config.engine_kwargs.get("max_model_len", 0)
+    record = nowhere
+    if llm_config.log_engine_metrics and envs.VLLM_USE_V1:
+        record = RayMetrics(metrics, model_id, V0_10_0, context).record
+    return RequestCounts(record, context, lambda: faults(model_id))

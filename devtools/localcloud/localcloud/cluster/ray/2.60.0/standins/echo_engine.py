@@ -1,7 +1,13 @@
 """The echo engine (echo.py) behind Ray Serve 2.60.0."""
 
-from echo import Health, check_gpus, start_as_told
+from typing import Any
+
+from echo import Health, check_gpus, faults, start_as_told
+from engine_metrics import NEW, RayMetrics, nowhere
+from ray import serve
 from ray.llm._internal.serve.engines.vllm.vllm_engine import VLLMEngine
+from ray.util import metrics
+from request_counts import RequestCounts
 from vllm_answers import VllmEcho
 
 
@@ -19,6 +25,22 @@ class EchoEngine(VLLMEngine):
         self._prepare_engine_config(context)
         check_gpus(context.placement_group, self.llm_config.get_engine_config().num_devices)
         self._engine_client = Health(model_id)
-        echo = VllmEcho(model_id, self.llm_config.engine_kwargs)
+        echo = VllmEcho(model_id, self.llm_config.engine_kwargs, _counts(self.llm_config))
         self._oai_serving_chat = self._oai_serving_completion = echo
         self._running = True
+
+
+def _counts(llm_config: Any) -> RequestCounts:
+    """What the engine counts; Ray exports it if the configuration says so."""
+    model_id, context = llm_config.model_id, llm_config.engine_kwargs.get("max_model_len", 0)
+    record = nowhere
+    if llm_config.log_engine_metrics:
+        record = RayMetrics(metrics, model_id, NEW, context, _replica()).record
+    return RequestCounts(record, context, lambda: faults(model_id))
+
+
+def _replica() -> str:
+    try:
+        return str(serve.get_replica_context().replica_id.unique_id)
+    except serve.exceptions.RayServeException:
+        return ""

@@ -16,6 +16,7 @@ from openai_messages import (
     CompletionRequest,
     CompletionResponse,
 )
+from request_counts import RequestCounts
 from vllm.entrypoints.serve.engine.protocol import ErrorInfo, ErrorResponse
 
 FINGERPRINT = "vllm-0.29.0-standin"
@@ -59,8 +60,10 @@ def refusal(request: Any, engine: Mapping[str, Any]) -> str | None:
 class VllmEcho(Echo):
     """Answers in the form of vLLM 0.29.0."""
 
-    def __init__(self, model_id: str, engine: Mapping[str, Any]):
-        super().__init__(model_id)
+    def __init__(
+        self, model_id: str, engine: Mapping[str, Any], counts: RequestCounts | None = None
+    ):
+        super().__init__(model_id, counts)
         self.engine = engine
 
     async def create_chat_completion(  # type: ignore[override]

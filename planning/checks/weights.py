@@ -1,0 +1,85 @@
+"""Whether weights can be read from where the stack has them, and what their way costs."""
+
+from collections.abc import Iterable
+
+from models.catalog import bucket_locations
+from models.problems import Problem
+from models.stack import ModelDeployment
+from models.ways_out import leave_out, outside, use
+from planning.checks.contexts import StackContext
+from planning.infrastructure.weights import is_of_hub
+from planning.plan import GIB, ModelPlan
+
+
+def weights_problems(context: StackContext) -> Iterable[Problem]:
+    """What is wrong with the place of weights, for the stack and for single models."""
+    for model in context.settings.models:
+        yield from _of_model(context, model)
+    yield from _far_away(context)
+
+
+def _of_model(context: StackContext, model: ModelDeployment) -> Iterable[Problem]:
+    place, stated = model.weights, context.settings.weights
+    path = f"{model.path}.weights"
+    if place is None:
+        return
+    if model.source is not None and not is_of_hub(model.source):
+        yield Problem(
+            path=path,
+            value=place.value,
+            reason=f"says from where the weights come, and the model's source, {model.source}, is "
+            "such a place itself",
+            remedy="Leave it out",
+            rule="weights-source",
+            candidates=(leave_out(path, "leave it out"),),
+        )
+    elif place.value not in ("hub", stated.place.value):
+        yield Problem(
+            path=path,
+            value=place.value,
+            reason=f"is where this model is to be read from, and the stack names no {place.value}",
+            remedy=f"Name it: ray-llm:weights: {{{place.value}: ...}}",
+            rule="weights-place",
+            candidates=(
+                leave_out(path, f"leave it out: the stack's place is {stated.place.value}"),
+                outside(f"name the {place.value} in ray-llm:weights"),
+            ),
+        )
+
+
+def _far_away(context: StackContext) -> Iterable[Problem]:
+    stated, region = context.settings.weights, context.settings.region
+    if stated.bucket is None or stated.location is None or not region:
+        return
+    price = bucket_locations().traffic_usd_per_gib(stated.location, region)
+    if price is None:
+        return
+    least, most = price
+    path = "ray-llm:weights.location"
+    inside = stated.location in bucket_locations().multi_regions
+    yield Problem(
+        path=path,
+        value=stated.location,
+        reason=f"is not {region} alone, where the nodes are: each new node reads its weights "
+        f"{'out of several regions' if inside else 'from another region'}, for {least:.2f} to "
+        f"{most:.2f} USD a GiB{_of_largest(context, price)}, and more slowly",
+        remedy=f"Copy the weights to a bucket in {region}",
+        rule="weights-region",
+        candidates=()
+        if stated.existing
+        else (leave_out(path, f"leave it out, which means {region}"), use(path, region)),
+    )
+
+
+def _of_largest(context: StackContext, price: tuple[float, float]) -> str:
+    """What one start of the largest model costs; empty if no size is known."""
+    sized: list[tuple[int, ModelPlan]] = [
+        (model.checkpoint_bytes, model)
+        for model in context.models
+        if model.checkpoint_bytes is not None and model.weights_path is not None
+    ]
+    if not sized:
+        return ""
+    size, model = max(sized, key=lambda pair: pair[0])
+    least, most = (size / GIB * usd for usd in price)
+    return f", {least:,.2f} to {most:,.2f} USD a node for {model.name}"
