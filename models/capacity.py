@@ -41,6 +41,7 @@ class Buying(StrEnum):
 # https://cloud.google.com/compute/docs/instances/about-flex-start-vms
 LONGEST_FLEX_START: Final = "7d"
 _SHORTEST_FLEX_START: Final = "10m"
+_MOST_MEANT_AS_DAYS: Final = 8
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
 _LENGTH: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])")
 _EXAMPLES: Final = "on-demand, spot, {flexStart: 7d} or {reservation: NAME, zone: ZONE}"
@@ -89,7 +90,7 @@ def _length(value: object) -> object:
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        days = f"{value:g}d"
+        days = f"{value:g}d" if 0 < value < _MOST_MEANT_AS_DAYS else ""
         raise InvalidValueError(
             "is a number without a unit",
             "Write minutes, hours or days",

@@ -415,9 +415,10 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "A flex-start node that would run longer or shorter than Google sells.",
         "models/validation.py",
     ),
-    _stop(
+    _stop_or_warning(
         "flex-start-single-replica",
-        "A model whose only replica is on flex-start nodes, without another way to pay.",
+        "A model whose only replica is on flex-start nodes, without another way to pay (stop); one "
+        "that keeps a single replica there (warning).",
         "planning/checks/capacity.py",
     ),
     _stop(
@@ -576,7 +577,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/quotas_and_prices.py",
         "models/validation.py",
         "planning/checks/served_names.py",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop_or_warning(
@@ -795,7 +796,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "pool-twice",
         "Two pools with one name, or a pool with the name of something else in the cluster.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop(
@@ -912,17 +913,17 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "reservation-machine",
         "A reservation of another machine than the pool's.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
     ),
     _warning(
         "reservation-unchecked",
         "A reservation of which the stack file does not say the machine or the number of nodes.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
     ),
     _stop(
         "reservation-zone",
         "A reservation without its zone, or in a zone where the pool cannot be.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
     ),
     _stop(
         "reserved-name",
@@ -1051,7 +1052,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _stop(
         "tier-provisioning",
         "A pool on demand, or on spot, of a tier that Google does not sell that way.",
-        "planning/infrastructure/capacity.py",
+        "planning/infrastructure/capacity_problems.py",
         "planning/infrastructure/node_pools.py",
     ),
     _stop(

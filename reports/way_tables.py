@@ -73,12 +73,12 @@ def way_sentences(plan: PlanSummary) -> tuple[str, ...]:
 
 def _starts(seconds: dict[str, list[int | None]]) -> str:
     said = [
-        f"{model} takes {_minutes(least)}{'' if most is None else f' to {_minutes(most)}'} minutes"
-        if most is not None
-        else f"{model} takes {_minutes(least)} minutes or more"
+        f"{model} takes {_minutes(least)} minutes or more"
+        if most is None
+        else f"{model} takes {_minutes(least)} to {_minutes(most)} minutes"
         for model, (least, most) in seconds.items()
     ]
-    return f" ({'; '.join(said)})" if said else ""
+    return f" (once Google has a machine: {'; '.join(said)})" if said else ""
 
 
 def _minutes(seconds: int | None) -> str:

@@ -15,24 +15,18 @@ from models.catalog import load_balancer_price, prices
 from models.catalog import machine_type as catalogue_machine_type
 from models.stack import StackSettings
 from planning.access import AccessPlan, GatewayPlan
+from planning.budget.capacity_cost import capacity_cost
 from planning.budget.off_hours import Sleepers, nodes_asleep
 from planning.infrastructure.allocatable import allocatable
-from planning.infrastructure.capacity_price import (
-    expected_nodes,
-    expected_usd_per_hour,
-    unreserved,
-)
 from planning.infrastructure.node_prices import cpu_node_price, gpu_node_price
 from planning.plan import ModelPlan, PodResources, PoolPlan, RouterGroupPlan
 from planning.plan_costs import (
     HOURS_PER_MONTH,
-    CapacityCost,
     CpuPoolCost,
     Levels,
     ModelCost,
     PoolCost,
     StackCost,
-    WayCost,
 )
 
 # GKE's fee for a Standard cluster, zonal or regional; the monthly credit for one zonal cluster of
@@ -102,7 +96,7 @@ def _pool_cost(
         )
     nodes = Levels.between(nodes_at_minimum(pool), nodes_at_maximum(pool), settings.load_factor)
     paid = nodes * Decimal(pool.tier.gpu_count)
-    capacity = _capacity_cost(pool, nodes) if pool.ways else None
+    capacity = capacity_cost(pool, nodes) if pool.ways else None
     return PoolCost(
         pool=pool.id,
         spot=pool.spot,
@@ -117,47 +111,6 @@ def _pool_cost(
         monthly_otherwise=_monthly(nodes, price.hourly(not pool.spot)),
         nodes_asleep=nodes_asleep(sleepers, pool, nodes, settings.load_factor),
         capacity=capacity,
-    )
-
-
-def _capacity_cost(pool: PoolPlan, nodes: Levels) -> CapacityCost:
-    by_way = list(
-        zip(
-            expected_nodes(pool.ways, nodes.minimum),
-            expected_nodes(pool.ways, nodes.typical),
-            expected_nodes(pool.ways, nodes.maximum),
-            strict=True,
-        )
-    )
-    reserved = [way for way in pool.ways if way.reserved_nodes is not None]
-    counts = [Decimal(way.reserved_nodes or 0) for way in reserved]
-    by_use = unreserved(pool.ways)
-    prices = [way.usd_per_hour for way in by_use]
-    known = [usd for usd in prices if usd is not None]
-    complete = len(known) == len(prices)
-    paid = sum(counts, Decimal(0))
-    of_reserved = [
-        count * way.usd_per_hour
-        for way, count in zip(reserved, counts, strict=True)
-        if way.usd_per_hour is not None
-    ]
-    return CapacityCost(
-        ways=tuple(
-            WayCost(
-                node_pool=way.node_pool,
-                nodes=Levels(minimum=low, typical=typical, maximum=high),
-                usd_per_hour=way.usd_per_hour,
-                price_is_a_bound=way.price_is_a_bound,
-            )
-            for way, (low, typical, high) in zip(pool.ways, by_way, strict=True)
-        ),
-        reserved=paid,
-        reserved_usd_per_hour=sum(of_reserved, Decimal(0)) / paid
-        if paid and len(of_reserved) == len(reserved)
-        else None,
-        expected_usd_per_hour=expected_usd_per_hour(by_use, 1),
-        cheapest_usd_per_hour=min(known) if complete else None,
-        dearest_usd_per_hour=max(known) if complete else None,
     )
 
 

@@ -16,6 +16,8 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
     if cost is None or budget is None:
         return
     path, total = "ray-llm:monthlyBudget", cost.total
+    # With several ways to pay, if only the dearest has nodes.
+    most = (cost.dearest or total).maximum
     if total.minimum > budget:
         yield Problem(
             path=path,
@@ -26,11 +28,11 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
             rule="budget-exceeded",
             candidates=_ways_to_save(context, total.minimum),
         )
-    elif total.maximum > budget:
+    elif most > budget:
         yield Problem(
             path=path,
             value=f"{budget:f}",
-            reason=f"is below the {total.maximum:,.0f} USD that the stack would cost a month with "
+            reason=f"is below the {most:,.0f} USD that the stack would cost a month with "
             f"all models at their maximum all the time; a typical month "
             f"costs {total.typical:,.0f} USD",
             remedy="Lower replicas.max or maxNodes to make it certain, or accept the risk",
@@ -46,7 +48,7 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
                     for model in context.models
                     if model.replicas.max > max(1, model.replicas.min)
                 ),
-                use(path, ceil(total.maximum), f"raise it to {ceil(total.maximum)}"),
+                use(path, ceil(most), f"raise it to {ceil(most)}"),
                 outside("accept the risk"),
             ),
         )

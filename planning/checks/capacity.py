@@ -5,7 +5,7 @@ from typing import Final
 
 from models.capacity import Buying
 from models.catalog import regions
-from models.problems import Problem
+from models.problems import Problem, Severity
 from models.ways_out import add, together, use
 from planning.checks.contexts import PlacedContext, StackContext
 
@@ -16,24 +16,27 @@ _ZONES_ENOUGH: Final = 3
 def flex_start_problems(context: PlacedContext) -> Iterable[Problem]:
     """A stop for a lone replica whose node is certain to go, and nothing says what comes instead.
 
-    A node of spot may stay for weeks. One of flex-start ends at a known time, and the next one
-    comes when Google has one: https://cloud.google.com/kubernetes-engine/docs/concepts/dws
+    A warning if there may be more replicas, and one is kept. A node of spot may stay for weeks; one
+    of flex-start ends at a known time, and the next one comes when Google has one:
+    https://cloud.google.com/kubernetes-engine/docs/concepts/dws
     """
-    ways = context.pool.ways
+    ways, replicas = context.pool.ways, context.model.replicas
     if not ways or any(way.buying is not Buying.FLEX_START for way in ways):
         return
-    if context.model.replicas.max > 1:
+    alone = replicas.max == 1
+    if not alone and replicas.min != 1:
         return
     hours = (ways[0].run_seconds or 0) / 3600
     path, pool = f"{context.model.path}.replicas", context.pool.path
     yield Problem(
         path=path,
-        value="max 1",
-        reason=f"puts the only replica on {context.pool.id}, whose nodes all end after "
-        f"{hours:.3g} h, and nothing says how the next one is paid for: the model is down until "
-        "Google has another flex-start node",
+        value="max 1" if alone else "min 1",
+        reason=f"{'puts the only' if alone else 'keeps one'} replica on {context.pool.id}, whose "
+        f"nodes all end after {hours:.3g} h, and nothing says how the next one is paid for: the "
+        "model is down until Google has another flex-start node",
         remedy="List another way to pay, or use more replicas",
         rule="flex-start-single-replica",
+        severity=Severity.STOP if alone else Severity.WARN,
         candidates=(
             *(
                 add(f"{pool}.capacity", word, f"add {word} to capacity of {pool}")
@@ -41,9 +44,9 @@ def flex_start_problems(context: PlacedContext) -> Iterable[Problem]:
                 if word in context.pool.tier.provisioning
             ),
             together(
-                "use replicas: {min: 2, max: 2}",
+                f"use replicas: {{min: 2, max: {max(2, replicas.max)}}}",
                 use(f"{path}.min", 2),
-                use(f"{path}.max", 2),
+                use(f"{path}.max", max(2, replicas.max)),
             ),
         ),
     )

@@ -21,8 +21,9 @@ from models.stack import GpuPoolSettings, StackSettings
 from models.ways_out import WayOut, leave_out, meant, together, use
 from planning.infrastructure.allocatable import allocatable, ray_pod
 from planning.infrastructure.bin_packing import nodes_for
-from planning.infrastructure.capacity import capacity_problems, name_problems, ways_of
+from planning.infrastructure.capacity import ways_of
 from planning.infrastructure.capacity_price import expected_usd_per_hour
+from planning.infrastructure.capacity_problems import capacity_problems, name_problems
 from planning.infrastructure.cluster import ROUTER_GROUP_ID
 from planning.infrastructure.cost_labels import pool_cost_labels
 from planning.infrastructure.node_prices import gpu_node_price
@@ -82,9 +83,9 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
                 spot=pool.on_spot,
                 zones=zones,
                 min_nodes=pool.min_nodes,
-                max_nodes=min(
-                    [pool.max_nodes, *([sum(way.max_nodes for way in ways)] if ways else [])]
-                ),
+                max_nodes=min(pool.max_nodes, sum(way.max_nodes for way in ways))
+                if ways
+                else pool.max_nodes,
                 boot_disk_type=machine.boot_disk,
                 boot_disk_gb=pool.boot_disk_gb or _boot_disk_gb(tier),
                 pod=ray_pod(machine, tier),

@@ -15,8 +15,9 @@ import pytest
 from diagnosis import CATALOGUE, EngineLoad, Finding, Gravity, Part, Snapshot, Unseen, diagnose
 from manifests import schedule_of
 from manifests.off_hours.script.minima import with_minima
+from models.capacity import Buying
 from models.stack import KubeRayInstall
-from planning import OffHoursPlan, Plan
+from planning import OffHoursPlan, Plan, WayPlan
 from tests.diagnosis.snapshots import (
     ACTOR,
     CLUSTER,
@@ -962,3 +963,36 @@ NEAR_MISSES = {
 def test_a_near_miss_is_no_finding(name: str) -> None:
     snapshot, rule = NEAR_MISSES[name]
     assert one(snapshot, rule) is None
+
+
+def way(node_pool: str, buying: Buying) -> WayPlan:
+    return WayPlan(
+        path="ray-llm:gpuPools[0].capacity[0]",
+        node_pool=node_pool,
+        buying=buying,
+        zones=("us-central1-a",),
+        min_nodes=0,
+        max_nodes=1,
+    )
+
+
+def with_ways(snapshot: Snapshot) -> dict[str, Finding]:
+    plan = small_plan()
+    ways = (way("l4-spot", Buying.SPOT), way("l4", Buying.ON_DEMAND))
+    pools = (replace(plan.pools[0], ways=ways),)
+    return {item.rule: item for item in diagnose(snapshot, replace(plan, pools=pools))}
+
+
+def test_nodes_of_every_way_to_pay_are_the_pools() -> None:
+    one, other = node("gke-l4-spot-1", "l4-spot"), node("gke-l4-1", "l4")
+    full = with_ways(replace(waiting(NO_NODE), nodes=(one, other)))
+    assert full["node-pool-maximum"].why.startswith("all 2 nodes that the pool may have")
+    assert "node-pool-maximum" not in with_ways(replace(waiting(NO_NODE), nodes=(one,)))
+
+
+def test_a_stock_out_of_all_ways_is_answered_with_a_further_one() -> None:
+    found = with_ways(waiting(NO_NODE, "FailedScaleUp", STOCK_OUT))["node-stock-out"]
+    assert "list another way to pay in `capacity`" in found.mend.text
+    # https://cloud.google.com/kubernetes-engine/docs/troubleshooting/compute-class
+    backoff = "pod didn't trigger scale-up: all priority rules in backoff"
+    assert "node-backoff" in with_ways(waiting(NO_NODE, "NotTriggerScaleUp", backoff))

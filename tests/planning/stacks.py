@@ -70,7 +70,7 @@ def warnings(values: Mapping[str, Any]) -> list[str]:
 
 @st.composite
 def pools(draw: st.DrawFn, zones: tuple[str, ...]) -> list[Values]:
-    """Pools of different tiers that the zones offer, some of them spot."""
+    """Pools of different tiers that the zones offer, some on spot or with several ways to pay."""
     offered = [
         tier
         for tier in gpu_tiers().values()
@@ -82,6 +82,8 @@ def pools(draw: st.DrawFn, zones: tuple[str, ...]) -> list[Values]:
         entry: Values = {"tier": tier.id, "maxNodes": 1000}
         if "on-demand" not in tier.provisioning or ("spot" in tier.provisioning and draw(_seldom)):
             entry["spot"] = True
+        elif draw(_seldom):
+            entry["capacity"] = draw(st.sampled_from(_WAYS))
         if draw(_seldom):
             entry["minNodes"] = draw(st.integers(0, 3))
         if draw(_seldom):
@@ -92,6 +94,14 @@ def pools(draw: st.DrawFn, zones: tuple[str, ...]) -> list[Values]:
             entry["bootDiskGb"] = draw(st.integers(1000, 4000))
         entries.append(entry)
     return entries
+
+
+# Of the first way models see whether Google takes the nodes back.
+_WAYS: list[list[Any]] = [
+    ["on-demand"],
+    ["on-demand", "spot"],
+    ["on-demand", {"flexStart": "7d"}, "spot"],
+]
 
 
 def _usable(tier: GpuTier) -> list[str]:

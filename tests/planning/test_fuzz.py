@@ -70,6 +70,19 @@ FULL: Values = {
             "bootDiskGb": 300,
         },
         {"tier": "l4-x2", "spot": True},
+        {
+            "tier": "l4-x2",
+            "capacity": [
+                {
+                    "reservation": "team-l4",
+                    "zone": "us-central1-b",
+                    "machineType": "g2-standard-24",
+                    "nodes": 2,
+                },
+                "on-demand",
+                {"flexStart": "7d"},
+            ],
+        },
         "a100-80gb-x2",
     ],
     "ray-llm:models": [

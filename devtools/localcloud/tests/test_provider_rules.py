@@ -51,6 +51,51 @@ def replaced(diff: Diff) -> set[str]:
     return {path for path, (_, replace) in diff.changes.items() if replace}
 
 
+FLEX = {"flexStart": True, "maxRunDuration": "604800s"}
+NONE = {"consumeReservationType": "NO_RESERVATION"}
+TEAM = {
+    "consumeReservationType": "SPECIFIC_RESERVATION",
+    "key": "compute.googleapis.com/reservation-name",
+    "values": ["team"],
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "path"),
+    [
+        ({**FLEX, "reservationAffinity": NONE}, None),
+        ({**FLEX, "reservationAffinity": NONE, "spot": True}, "nodeConfig.flexStart"),
+        (FLEX, "nodeConfig.reservationAffinity"),
+        (
+            {**FLEX, "maxRunDuration": "7d", "reservationAffinity": NONE},
+            "nodeConfig.maxRunDuration",
+        ),
+        (
+            {**FLEX, "maxRunDuration": "604801s", "reservationAffinity": NONE},
+            "nodeConfig.maxRunDuration",
+        ),
+        ({"reservationAffinity": TEAM}, None),
+        ({"reservationAffinity": TEAM, "spot": True}, "nodeConfig.reservationAffinity"),
+        (
+            {"reservationAffinity": {"consumeReservationType": "SPECIFIC_RESERVATION"}},
+            "nodeConfig.reservationAffinity",
+        ),
+    ],
+)
+def test_ways_to_pay_that_exclude_each_other_are_refused(
+    gcp: GcpProvider, config: dict[str, Any], path: str | None
+) -> None:
+    made = pool(
+        nodeConfig={"machineType": "g2-standard-12", **config}, management={"autoRepair": False}
+    )
+    assert set(refusals(gcp, NODE_POOL, made)) == ({path} if path else set())
+
+
+def test_flex_start_nodes_are_not_repaired(gcp: GcpProvider) -> None:
+    config = {"machineType": "g2-standard-12", **FLEX, "reservationAffinity": NONE}
+    assert set(refusals(gcp, NODE_POOL, pool(nodeConfig=config))) == {"management.autoRepair"}
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "reason"),
     [

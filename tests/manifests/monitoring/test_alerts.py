@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from manifests.monitoring.google import alert_policy
 from manifests.monitoring.panels import dashboards
 from manifests.monitoring.queries import RECORDED_COST, Queries
 from manifests.monitoring.rules import rule_groups
+from models.capacity import Buying
 from models.monitoring import MonitoringSystem
-from planning import OffHoursPlan, Plan, WindowPlan
+from planning import OffHoursPlan, Plan, WayPlan, WindowPlan
 from tests.manifests.monitoring.alert_cases import CASES, Case
 from tests.manifests.monitoring.stacks import MODEL, TESTED, monitored, monitoring, series
 from tests.manifests.plans import model, pool, replicas, t4_model
@@ -176,6 +178,23 @@ def test_an_alert_needs_what_it_compares() -> None:
     }
     for name, changes in without.items():
         assert names(monitored(**changes)) == everything - {name}
+
+
+def test_nodes_may_leave_of_a_pool_of_which_one_way_to_pay_ends() -> None:
+    def way(buying: Buying) -> WayPlan:
+        return WayPlan(
+            path="ray-llm:gpuPools[0].capacity[0]",
+            node_pool=f"l4-{buying}",
+            buying=buying,
+            zones=("us-central1-a",),
+            min_nodes=0,
+            max_nodes=4,
+        )
+
+    sure, ends = way(Buying.ON_DEMAND), way(Buying.FLEX_START)
+    for ways, alerted in (((sure,), False), ((sure, ends), True)):
+        pools = (replace(pool("l4"), ways=ways),)
+        assert ("SpotNodesLeave" in names(monitored(pools=pools))) is alerted
 
 
 def test_an_engine_without_metrics_has_no_alerts_on_them() -> None:

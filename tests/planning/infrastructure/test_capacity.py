@@ -235,6 +235,15 @@ def test_the_expected_cost_follows_the_order_with_seven_of_ten_nodes_that_may_no
     assert usd("on-demand", "spot", **PRICES) == usd("on-demand", **PRICES)
 
 
+def test_a_budget_at_the_maximum_is_compared_with_the_dearest_way() -> None:
+    plan = cost_of("spot", "on-demand", **PRICES)
+    assert plan.cost.dearest is not None
+    between = round((plan.cost.total.maximum + plan.cost.dearest.maximum) / 2)
+    found = cost_of("spot", "on-demand", **PRICES, monthlyBudget=int(between))
+    assert [warning.rule for warning in found.warnings] == ["budget-at-maximum"]
+    assert f"{plan.cost.dearest.maximum:,.0f} USD" in found.warnings[0].sentence()
+
+
 def test_what_is_reserved_is_paid_for_even_if_no_model_needs_it() -> None:
     asleep = small("l4", replicas={"min": 0, "max": 1})
     plan = planned([asleep], gpuPools=[pool(RESERVED, "spot")], **PRICES)
@@ -279,7 +288,10 @@ def test_a_lone_replica_stops_only_if_all_its_nodes_end_at_a_known_time() -> Non
     assert stops([lone], gpuPools=[pool(FLEX)]) == ["flex-start-single-replica"]
     assert warnings([lone], gpuPools=[pool(FLEX, "on-demand")]) == ["spot-single-replica"]
     two = small("l4", replicas={"min": 1, "max": 2})
-    assert not warnings([two], gpuPools=[pool(FLEX)])
+    assert warnings([two], gpuPools=[pool(FLEX)]) == ["flex-start-single-replica"]
+    for low in (0, 2):
+        others = small("l4", replicas={"min": low, "max": 2})
+        assert not warnings([others], gpuPools=[pool(FLEX)]), low
 
 
 def test_a_reservation_elsewhere_does_not_tie_the_ray_head_to_its_zone() -> None:
