@@ -18,8 +18,6 @@ from components import (
     RayLlmService,
     RayLlmServiceArgs,
     StackConfig,
-    WeightsBucket,
-    WeightsBucketArgs,
     export_stack_outputs,
 )
 from manifests import access_manifests, monitoring_manifests, service_manifests
@@ -42,19 +40,10 @@ kuberay = KubeRayOperator(
 )
 
 manifests = service_manifests(plan)
-weights = manifests.weights and WeightsBucket(
-    "weights",
-    WeightsBucketArgs(manifests=manifests.weights),
-    ResourceOptions(depends_on=[cluster]),
-)
-
 service = RayLlmService(
     "llm",
     RayLlmServiceArgs(manifests=manifests, hugging_face_token=config.hugging_face_token),
-    ResourceOptions(
-        provider=cluster.provider,
-        depends_on=[gpu_pools, kuberay, *([weights] if weights else [])],
-    ),
+    ResourceOptions(provider=cluster.provider, depends_on=[gpu_pools, kuberay]),
 )
 
 access = access_manifests(plan)

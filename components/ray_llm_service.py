@@ -18,6 +18,7 @@ from components.cluster_access import AccessOfProvider
 from components.explained_record import explained_record
 from components.kubernetes_object import COPIED_ANNOTATIONS, KubernetesObject, with_annotations
 from components.rollout_hook import RolloutHooks
+from components.weights_bucket import WeightsBucket, WeightsBucketArgs
 from manifests import (
     SMOKE_TEST_DEADLINE_SECONDS,
     Manifest,
@@ -69,11 +70,11 @@ class RayLlmServiceArgs:
 class RayLlmService(pulumi.ComponentResource):
     """A RayService with its token, its readable LLM configs and its smoke test.
 
-    The Kubernetes provider comes through `opts`. Give it `enable_secret_mutable` and
-    `enable_config_map_mutable`, which are off by default: without them a changed token or LLM
-    config deletes its object and makes another one, and a worker that starts in between has none.
-    `GkeCluster.provider` has them. Two services of one cluster need two namespaces, because GPU
-    workers find the token by the Secret's name.
+    The Kubernetes provider comes through `opts`; Google's is needed for a bucket of weights alone.
+    Give the former `enable_secret_mutable` and `enable_config_map_mutable`, which are off by
+    default: without them a changed token or LLM config deletes its object and makes another one,
+    and a worker that starts in between has none. `GkeCluster.provider` has them. Two services of
+    one cluster need two namespaces, because GPU workers find the token by the Secret's name.
 
     endpoints: the OpenAI base URL of each served name: inside the cluster, or at the gateway.
     port_forward, first_curl, dashboard: shell commands for a first look from outside.
@@ -185,11 +186,16 @@ class RayLlmService(pulumi.ComponentResource):
     def _weights(
         self, name: str, manifests: WeightsManifests, after: Sequence[pulumi.Resource]
     ) -> list[pulumi.Resource]:
-        """Who reads and fills the bucket, and the Job that has filled it before anybody reads.
+        """The bucket, who reads and fills it, and the Job that fills it before anybody reads.
 
         after: the token with which gated weights are fetched, among others.
         """
-        opts = pulumi.ResourceOptions(parent=self, depends_on=after)
+        bucket = WeightsBucket(
+            f"{name}-weights",
+            WeightsBucketArgs(manifests=manifests),
+            pulumi.ResourceOptions(parent=self),
+        )
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[bucket, *after])
         made: list[pulumi.Resource] = [
             KubernetesObject(f"{name}-{manifest['metadata']['name']}", manifest, opts)
             for manifest in manifests.service_accounts
@@ -203,7 +209,7 @@ class RayLlmService(pulumi.ComponentResource):
             manifests.job,
             pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*after, *made, script],
+                depends_on=[bucket, *after, *made, script],
                 delete_before_replace=True,
                 custom_timeouts=_timeouts(seconds),
             ),

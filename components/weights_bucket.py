@@ -15,7 +15,7 @@ _ACTS_AS: str = "roles/iam.workloadIdentityUser"
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsBucketArgs:
-    """What is made, from `manifests.weights_manifests(plan)`."""
+    """What is made, from `manifests.service_manifests(plan).weights`."""
 
     manifests: WeightsManifests
 

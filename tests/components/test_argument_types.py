@@ -39,7 +39,7 @@ def refused(hint: Any) -> Iterator[Any]:
 
 
 def test_every_component_has_arguments_to_look_at() -> None:
-    assert len(ARGUMENTS) == 7
+    assert len(ARGUMENTS) == 8
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS)
