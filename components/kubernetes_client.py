@@ -3,6 +3,7 @@
 The client takes a quarter of a second to import.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -21,6 +22,9 @@ TIMEOUT_SECONDS: Final = 60
 TRIES: Final = 5
 _UNAUTHORIZED: Final = 401
 _Made = TypeVar("_Made")
+# lightkube reads a kubeconfig with msgspec, of which 0.22.0 is not safe in threads: hooks that read
+# one at once, as those of several CRDs, ended the whole process (SIGSEGV).
+_READING: Final = threading.Lock()
 
 
 class UnreachableError(Exception):
@@ -53,7 +57,8 @@ def http_client(access: ClusterAccess) -> httpx.Client:
 def _made(access: ClusterAccess, make: Callable[[SingleConfig], _Made]) -> _Made:
     try:
         content, file = access.content()
-        config = KubeConfig.from_dict(dict(content), fname=file).get(access.context)
+        with _READING:
+            config = KubeConfig.from_dict(dict(content), fname=file).get(access.context)
         if config is None:
             raise ValueError("it names no cluster")
         return make(config)
