@@ -1100,6 +1100,12 @@ _ROWS: Final[tuple[Rule, ...]] = (
     _warning(
         "utilization-low", "`gpu_memory_utilization` below one half.", "planning/sizing/batching.py"
     ),
+    _warning(
+        "weights-identity",
+        "A bucket of adapters or of a model beside the bucket of weights, whose reader may not "
+        "read it.",
+        "planning/checks/weights.py",
+    ),
     _stop(
         "weights-place",
         "A model whose weights are to come from a bucket or a disk that the stack does not name.",

@@ -19,6 +19,7 @@ from reports.rollout import (
     SCALING_FIELDS,
     SERVICE,
     VERSIONS,
+    WEIGHTS,
     Rollout,
     of_pool_order,
     of_ways,
@@ -204,6 +205,7 @@ def _others(old: PlanSummary, new: PlanSummary) -> Iterable[Change]:
     yield from _fields(*cpu_pools, CPU_POOL_FIELDS, "cluster.cpuPool.")
     yield from _fields(old["service"], new["service"], SERVICE, "service.")
     yield from _fields(old.get("hardening", {}), new.get("hardening", {}), HARDENING)
+    yield from _fields(old.get("weights", {}), new.get("weights", {}), WEIGHTS, "weights.")
     yield from _fields(old["versions"], new["versions"], VERSIONS, "versions.")
 
 

@@ -633,6 +633,7 @@ def _configuration(model: ModelPlan) -> dict[str, Any]:
         "upscale_delay_s": replicas.upscale_delay_seconds,
         "downscale_delay_s": replicas.downscale_delay_seconds,
         "routers": f"{model.routers.min}-{model.routers.max}",
+        **({} if model.weights_path is None else {"weights_path": model.weights_path}),
         **model.task_arguments,
         **model.engine,
     }

@@ -88,6 +88,12 @@ SERVICE: Final[Mapping[str, Rollout]] = {
     "name": Rollout.SERVICE_REPLACED,
     "namespace": Rollout.SERVICE_REPLACED,
 }
+WEIGHTS: Final[Mapping[str, Rollout]] = {
+    "bucket": Rollout.SECOND_CLUSTER,
+    "disk": Rollout.SECOND_CLUSTER,
+    "location": Rollout.AT_ONCE,
+    "creates": Rollout.AT_ONCE,
+}
 HARDENING: Final[Mapping[str, Rollout]] = {
     **{key: POOL_FIELDS[key] for key in ("privateNodes", "nodeServiceAccount")},
     "cloudNat": Rollout.AT_ONCE,

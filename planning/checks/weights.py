@@ -16,6 +16,7 @@ def weights_problems(context: StackContext) -> Iterable[Problem]:
     for model in context.settings.models:
         yield from _of_model(context, model)
     yield from _far_away(context)
+    yield from _other_buckets(context)
 
 
 def _of_model(context: StackContext, model: ModelDeployment) -> Iterable[Problem]:
@@ -45,6 +46,30 @@ def _of_model(context: StackContext, model: ModelDeployment) -> Iterable[Problem
                 outside(f"name the {place.value} in ray-llm:weights"),
             ),
         )
+
+
+def _other_buckets(context: StackContext) -> Iterable[Problem]:
+    """Buckets that workers read as another account than without a bucket of weights."""
+    if context.settings.weights.bucket is None:
+        return
+    for model in context.settings.models:
+        adapters = None if model.lora is None else model.lora.path
+        for path, url in (
+            (f"{model.path}.lora.path", adapters),
+            (f"{model.path}.source", model.source),
+        ):
+            if url is None or not url.startswith("gs://"):
+                continue
+            yield Problem(
+                path=path,
+                value=url,
+                reason="is read by GPU workers, which act as the Google account weights-reader-... "
+                "of this stack while ray-llm:weights names a bucket, and that account may read "
+                "that bucket alone",
+                remedy="Grant it roles/storage.objectViewer on this bucket too, then accept this "
+                "warning",
+                rule="weights-identity",
+            )
 
 
 def _far_away(context: StackContext) -> Iterable[Problem]:

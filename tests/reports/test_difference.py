@@ -54,6 +54,16 @@ def test_windows_of_off_hours_are_named_and_restart_nothing() -> None:
     assert "0 9 * * 1-5" in difference_markdown(later).replace("\\", "")
 
 
+def test_weights_in_a_bucket_are_a_second_cluster_and_its_models_are_edits_of_their_own() -> None:
+    bucket = {"weights": "gs://acme-weights"}
+    found = changed({}, bucket)
+    assert Rollout.SECOND_CLUSTER in kinds(found)
+    assert "weights.bucket none → `gs://acme-weights`" in difference_markdown(found)
+    hub = changed(bucket, {**bucket, "models": [small(weights="hub")]})
+    assert kinds(hub) == {Rollout.REPLICAS}
+    assert "weights_path" in [change.key for change in hub.models_changed[0].changes]
+
+
 def test_removing_a_model_is_in_place() -> None:
     found = changed({"models": [small(), small(name="b")]}, {})
     assert [model["name"] for model in found.models_removed] == ["b"]

@@ -125,6 +125,16 @@ def test_a_model_may_stay_with_the_hub_and_one_with_a_source_of_its_own_is_left_
     assert starts == ["bucket", "hub", "bucket"]
 
 
+def test_buckets_that_the_reader_may_not_read_are_named() -> None:
+    adapters = small(lora={"path": "gs://acme-adapters/qwen"})
+    own = {**OWN, "source": "gs://acme-models/own"}
+    said = sentences(BUCKET, adapters, own)
+    assert "models[0].lora.path: gs://acme-adapters/qwen is read by GPU workers" in said
+    assert "models[1].source: gs://acme-models/own is read by GPU workers" in said
+    assert "weights-identity" not in sentences({"disk": "w"}, adapters, own)
+    assert "weights-identity" not in sentences(BUCKET, small())
+
+
 def test_each_revision_has_a_folder_of_its_own_and_equal_ones_share_it() -> None:
     models = [
         small(),
