@@ -57,7 +57,10 @@ class WeightsBucket(pulumi.ComponentResource):
                         "softDeletePolicy": {"retentionDurationSeconds": 0},
                         "forceDestroy": bucket.deletes_weights,
                     },
-                    only_parent,
+                    # Google deletes no bucket with something in it; a protected one stays.
+                    pulumi.ResourceOptions(
+                        parent=self, retain_on_delete=not bucket.deletes_weights
+                    ),
                 )
             )
         for account in manifests.google_accounts:

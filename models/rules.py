@@ -1101,6 +1101,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "utilization-low", "`gpu_memory_utilization` below one half.", "planning/sizing/batching.py"
     ),
     _warning(
+        "weights-driver",
+        "A bucket of weights on an adopted cluster, which may lack the add-on that mounts it.",
+        "planning/checks/weights.py",
+    ),
+    _warning(
         "weights-identity",
         "A bucket of adapters or of a model beside the bucket of weights, whose reader may not "
         "read it.",

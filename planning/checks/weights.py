@@ -17,6 +17,7 @@ def weights_problems(context: StackContext) -> Iterable[Problem]:
         yield from _of_model(context, model)
     yield from _far_away(context)
     yield from _other_buckets(context)
+    yield from _driver(context)
 
 
 def _of_model(context: StackContext, model: ModelDeployment) -> Iterable[Problem]:
@@ -70,6 +71,22 @@ def _other_buckets(context: StackContext) -> Iterable[Problem]:
                 "warning",
                 rule="weights-identity",
             )
+
+
+def _driver(context: StackContext) -> Iterable[Problem]:
+    """An adopted cluster, of which nothing says whether it can mount buckets."""
+    settings = context.settings
+    if settings.weights.bucket is None or not settings.cluster.existing or not settings.project:
+        return
+    yield Problem(
+        path="ray-llm:weights.bucket",
+        value=settings.weights.bucket,
+        reason=f"is mounted by GKE's add-on GcsFuseCsiDriver, and {settings.cluster.name} is "
+        "adopted, so that nobody can see here whether it is on; without it GPU workers never start",
+        remedy=f"Run `gcloud container clusters update {settings.cluster.name} --update-addons "
+        "GcsFuseCsiDriver=ENABLED`, then accept this warning",
+        rule="weights-driver",
+    )
 
 
 def _far_away(context: StackContext) -> Iterable[Problem]:

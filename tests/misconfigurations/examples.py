@@ -210,6 +210,10 @@ _WARNINGS: dict[str, dict[str, Any]] = {
     "release-untested": {"ray-llm:versions": {"ray": "2.51.2"}},
     "reservation-unchecked": _capacity({"reservation": "team-l4", "zone": _ZONE}, "on-demand"),
     "spot-only": {"ray-llm:gpuPools": [{"tier": "l4", "spot": True}]},
+    "weights-driver": {
+        "ray-llm:cluster": {"existing": True},
+        "ray-llm:weights": "gs://acme-weights",
+    },
     "weights-identity": {
         "ray-llm:weights": "gs://acme-weights",
         "ray-llm:models": [{"model": MODEL, "lora": {"path": "gs://acme-adapters/qwen"}}],

@@ -135,6 +135,15 @@ def test_buckets_that_the_reader_may_not_read_are_named() -> None:
     assert "weights-identity" not in sentences(BUCKET, small())
 
 
+def test_an_adopted_cluster_may_lack_what_mounts_a_bucket() -> None:
+    cluster = {"name": "theirs", "zones": ["us-central1-a"], "existing": True}
+    plan = planned([small()], weights=BUCKET, gpuPools=["l4"], cluster=cluster)
+    assert "weights-driver" in rules(plan.warnings)
+    for weights in ({"disk": "w"}, "hub"):
+        found = planned([small()], weights=weights, gpuPools=["l4"], cluster=cluster)
+        assert "weights-driver" not in rules(found.warnings)
+
+
 def test_each_revision_has_a_folder_of_its_own_and_equal_ones_share_it() -> None:
     models = [
         small(),
