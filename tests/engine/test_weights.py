@@ -106,6 +106,24 @@ def test_the_way_back_to_the_hub_leaves_nothing_behind(tmp_path: Path) -> None:
     deployment.write(with_weights("hub"))
     deployment.must_up()
     assert {resource["urn"] for resource in deployment.state()} == before
+    assert not any("acme-weights" in found for found in deployment.existing())
+
+
+def test_a_protected_bucket_stays_and_can_be_taken_again(tmp_path: Path) -> None:
+    cluster = {**shipped_config("dev")["ray-llm:cluster"], "deletionProtection": True}
+    deployment = Deployment(tmp_path, "dev", with_weights("gs://acme-weights", cluster=cluster))
+    deployment.must_up()
+    deployment.write(with_weights("hub", cluster=cluster))
+    deployment.must_up()
+    made = "projects/acme-ml-dev/buckets/acme-weights"
+    assert made in deployment.existing()
+    kinds = (BUCKET, ROLE, ACCOUNT)
+    assert not any(of_google(deployment, kind) for kind in kinds)
+    again = {"bucket": "gs://acme-weights", "existing": True, "location": "us-central1"}
+    deployment.write(with_weights(again, cluster=cluster))
+    deployment.must_up()
+    assert of_google(deployment, BUCKET) == []
+    assert len(of_google(deployment, ROLE)) == 2
 
 
 def test_a_disk_is_mounted_as_it_is(tmp_path: Path) -> None:
