@@ -3,9 +3,6 @@
 A folder stands for the mounted bucket: what Cloud Storage FUSE itself does is not shown here.
 """
 
-import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +14,8 @@ import pytest
 from manifests.weights.script.exit_codes import HOPELESS
 from manifests.weights.script.folder import RECORD
 from manifests.weights.script.hub import kept_paths
-from manifests.weights.script_files import COMMAND, FOLDER, script_files
+from manifests.weights.script_files import script_files
+from tests.manifests.weights.filling_job import Job
 from tests.manifests.weights.hub_server import COMMIT, LARGE, Hub, serving
 
 SOURCE = "acme/small"
@@ -38,79 +36,23 @@ def hub() -> Iterator[Hub]:
         yield running
 
 
-class Job:
-    """Pods of the Job, one after the other; the bucket outlives them, the staging folder not."""
-
-    def __init__(self, hub: Hub, folder: Path) -> None:
-        self.hub, self.bucket = hub, folder / "bucket"
-        self.home, self.code = folder / "home", folder / "code"
-        self.token = folder / "token"
-        self.pods = 0
-        for path, text in script_files().items():
-            (self.code / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.code / path).write_text(text, "utf-8")
-        self.home.mkdir()
-        self.bucket.mkdir()
-
-    @property
-    def kept(self) -> Path:
-        return self.bucket / SOURCE / "main"
-
-    def started(self, *sources: str, revision: str = "main") -> "subprocess.Popen[str]":
-        self.pods += 1
-        staging = self.home / f"staging-{self.pods}"
-        repositories = [
-            {
-                "source": source,
-                "revision": revision,
-                "folder": f"{source}/{revision}",
-                "anyFormat": False,
-            }
-            for source in sources or (SOURCE,)
-        ]
-        environment = {
-            **{key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ},
-            "HOME": str(self.home),
-            "HF_ENDPOINT": self.hub.url,
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "REPOSITORIES": json.dumps(repositories),
-            "TARGET": str(self.bucket),
-            "STAGING": str(staging),
-            "TOKEN_FILE": str(self.token),
-            "FILL_PAUSE_SECONDS": "0",
-        }
-        command = [part.replace(FOLDER, str(self.code)) for part in COMMAND[1:]]
-        return subprocess.Popen(
-            [sys.executable, *command],
-            env=environment,
-            cwd=self.home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *sources: str, revision: str = "main") -> tuple[int, str]:
-        process = self.started(*sources, revision=revision)
-        said, _ = process.communicate()
-        return process.returncode, said
-
-    def holds_everything(self) -> bool:
-        found = {
-            str(path.relative_to(self.kept)): path.read_bytes()
-            for path in self.kept.rglob("*")
-            if path.is_file() and path.name != RECORD
-        }
-        return found == {path: FILES[path] for path in KEPT}
+def holds_everything(job: Job) -> bool:
+    found = {
+        str(path.relative_to(job.kept)): path.read_bytes()
+        for path in job.kept.rglob("*")
+        if path.is_file() and path.name != RECORD
+    }
+    return found == {path: FILES[path] for path in KEPT}
 
 
 @pytest.fixture
 def job(hub: Hub, tmp_path: Path) -> Job:
-    return Job(hub, tmp_path)
+    return Job(hub, tmp_path, SOURCE)
 
 
 def test_a_second_start_moves_no_byte_from_the_hub_and_asks_nothing(job: Job, hub: Hub) -> None:
     code, said = job.run()
-    assert (code, job.holds_everything()) == (0, True), said
+    assert (code, holds_everything(job)) == (0, True), said
     assert f"complete at {COMMIT}" in said
     assert hub.sent_bytes == sum(len(FILES[path]) for path in KEPT)
     hub.asked.clear()
@@ -135,7 +77,7 @@ def test_a_job_that_was_killed_goes_on_with_the_files_that_it_had_not(job: Job, 
     before = len(hub.asked)
     hub.sent_bytes = 0
     code, said = job.run()
-    assert (code, job.holds_everything()) == (0, True), said
+    assert (code, holds_everything(job)) == (0, True), said
     assert not any(first.name in path for path in hub.asked[before:])
     assert hub.sent_bytes <= len(WEIGHTS)
 
@@ -147,21 +89,21 @@ def test_a_file_that_was_cut_short_or_changed_in_the_bucket_is_fetched_again(job
     first.write_bytes(first.read_bytes()[:-1])
     second.write_bytes(b"x" + second.read_bytes()[1:])
     code, said = job.run()
-    assert (code, job.holds_everything()) == (0, True), said
+    assert (code, holds_everything(job)) == (0, True), said
 
 
 def test_a_record_does_not_count_if_a_file_of_it_is_gone(job: Job) -> None:
     job.run()
     (job.kept / "config.json").unlink()
     code, said = job.run()
-    assert (code, job.holds_everything()) == (0, True), said
+    assert (code, holds_everything(job)) == (0, True), said
 
 
 def test_a_file_that_comes_with_another_checksum_is_fetched_again(job: Job, hub: Hub) -> None:
     hub.spoilt = 1
     code, said = job.run()
     assert "came with another checksum than the hub names; again" in said
-    assert (code, job.holds_everything()) == (0, True), said
+    assert (code, holds_everything(job)) == (0, True), said
 
 
 def test_a_download_that_breaks_off_is_taken_up_where_it_was(job: Job, hub: Hub) -> None:
@@ -194,7 +136,7 @@ def test_a_gated_repository_is_read_with_the_token_and_else_refused_for_good(
     assert "is gated, and the stack's Hugging Face token may not read it" in said
     job.token.write_text("hf_of_a_test\n", "utf-8")
     code, said = job.run()
-    assert (code, job.holds_everything()) == (0, True), said
+    assert (code, holds_everything(job)) == (0, True), said
     assert "hf_of_a_test" not in said
 
 
