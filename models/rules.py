@@ -669,7 +669,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
     ),
     _stop(
         "object-size",
-        "A RayService that is larger than what the Kubernetes API stores.",
+        "A RayService, or the rules of its alerts, larger than what the Kubernetes API stores.",
         "planning/checks/kubernetes_object_size.py",
     ),
     _warning(

@@ -1,4 +1,4 @@
-"""Whether the RayService and the ConfigMaps fit into what the Kubernetes API stores.
+"""Whether the RayService, the rules of alerts and the ConfigMaps fit into the Kubernetes API.
 
 serveConfigV2 holds every model's configuration, and KubeRay adds each application's state to the
 same object. The API server's store takes requests of up to 1.5 MiB (etcd --max-request-bytes),
@@ -12,7 +12,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from models.monitoring import MonitoringSystem
 from models.problems import Problem
+from models.stack import StackSettings
 from planning.checks.contexts import StackContext
 from planning.plan import ModelPlan
 
@@ -31,6 +33,14 @@ _EMPTY_ENGINE_BYTES: Final = 2  # {}
 # An application's entry in the status: two deployments with their states, and a timestamp.
 STATUS_BYTES: Final = 400
 
+# The rules of one model, all seven alerts, and how often they say where the service is.
+_RULES_BYTES: Final = 3_700
+_MODEL_RULES_BYTES: Final = 4_855
+_NAMES_IN_RULES: Final = 29
+_NAMESPACES_IN_RULES: Final = 22
+_CLUSTERS_IN_RULES: Final = 16
+_CLUSTER_LABEL_BYTES: Final = 11
+
 
 def ray_service_bytes(models: Sequence[ModelPlan], pools: int) -> int:
     """About the size of the RayService as it is written, status left out."""
@@ -39,6 +49,22 @@ def ray_service_bytes(models: Sequence[ModelPlan], pools: int) -> int:
         for model in models
     )
     return _SERVICE_BYTES + pools * _POOL_BYTES + own
+
+
+def rules_bytes(settings: StackSettings, models: Sequence[ModelPlan]) -> int:
+    """About the size of the object with all alerts; 0 if nothing writes one.
+
+    With a notification channel of Google's each alert is a policy of its own.
+    """
+    system = settings.monitoring.system
+    by_google = system is MonitoringSystem.GMP
+    if system is MonitoringSystem.NONE or (by_google and settings.alerts is not None):
+        return 0
+    place = _NAMESPACES_IN_RULES * len(settings.service.namespace)
+    if by_google:
+        place += _CLUSTERS_IN_RULES * (len(settings.cluster.name) + _CLUSTER_LABEL_BYTES)
+    own = (_MODEL_RULES_BYTES + place + _NAMES_IN_RULES * len(model.name) for model in models)
+    return _RULES_BYTES + sum(own)
 
 
 def config_map_bytes(models: Sequence[ModelPlan]) -> int:
@@ -72,6 +98,16 @@ def object_size_problems(context: StackContext) -> Iterable[Problem]:
             "Kubernetes API stores 1.5 MiB at most",
             remedy="Spread the models over several stacks before you add more",
             rule="object-size-near",
+        )
+    rules = rules_bytes(context.settings, models)
+    if rules > REQUEST_LIMIT_BYTES:
+        yield Problem(
+            path=path,
+            value=f"{len(models)} models",
+            reason=f"make {rules / 1024**2:.1f} MiB of rules for their alerts, and the Kubernetes "
+            "API stores 1.5 MiB at most: it would answer `etcdserver: request is too large`",
+            remedy="Spread the models over several stacks",
+            rule="object-size",
         )
     families: dict[str, list[ModelPlan]] = {}
     for model in models:
