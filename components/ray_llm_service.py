@@ -213,13 +213,7 @@ class RayLlmService(pulumi.ComponentResource):
                 delete_before_replace=True,
                 custom_timeouts=_timeouts(seconds),
             ),
-            annotations={
-                "pulumi.com/timeoutSeconds": str(seconds),
-                # As of the smoke test: a failed Job is replaced, a killed update leaves one behind.
-                "pulumi.com/replaceUnready": "true",
-                "pulumi.com/patchForce": "true",
-                "pulumi.com/deletionPropagationPolicy": "background",
-            },
+            annotations=_job_annotations(seconds),
         )
         return [*made, job]
 
@@ -281,20 +275,25 @@ class RayLlmService(pulumi.ComponentResource):
             f"{name}-smoke-test",
             manifests.job,
             _formerly(name, opts),
-            annotations={
-                "pulumi.com/timeoutSeconds": str(ANSWER_TIMEOUT_SECONDS),
-                # A failed Job stays failed; the next `up` replaces it.
-                "pulumi.com/replaceUnready": "true",
-                # An `up` that is killed while it waits leaves the Job in the cluster, but not in
-                # the state. The next `up` applies it as another field manager, and by then the API
-                # server has added defaults to podFailurePolicy.rules: without force our value
-                # would conflict in every `up` from then on.
-                "pulumi.com/patchForce": "true",
-                # The Job is deleted at once, its pod after it. Otherwise the provider waits for an
-                # event, and an outage of the API server can swallow that.
-                "pulumi.com/deletionPropagationPolicy": "background",
-            },
+            annotations=_job_annotations(ANSWER_TIMEOUT_SECONDS),
         )
+
+
+def _job_annotations(seconds: int) -> dict[str, str]:
+    """How Pulumi waits for a Job, for so long, and replaces it."""
+    return {
+        "pulumi.com/timeoutSeconds": str(seconds),
+        # A failed Job stays failed; the next `up` replaces it.
+        "pulumi.com/replaceUnready": "true",
+        # An `up` that is killed while it waits leaves the Job in the cluster, but not in the state.
+        # The next `up` applies it as another field manager, and by then the API server has added
+        # defaults to podFailurePolicy.rules: without force our value would conflict in every `up`
+        # from then on.
+        "pulumi.com/patchForce": "true",
+        # The Job is deleted at once, its pod after it. Otherwise the provider waits for an event,
+        # and an outage of the API server can swallow that.
+        "pulumi.com/deletionPropagationPolicy": "background",
+    }
 
 
 def _formerly(name: str, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:

@@ -28,7 +28,7 @@ from manifests.service import (
     SmokeTestManifests,
     service_manifests,
 )
-from manifests.service_access import ServiceAccess
+from manifests.service_access import ServiceAccess, port_forward
 from manifests.smoke_test.job import ACTIVE_DEADLINE_SECONDS as SMOKE_TEST_DEADLINE_SECONDS
 from manifests.smoke_test.script.engine_log import CAUSE_ELSEWHERE, root_cause
 from manifests.smoke_test.script.serve_api import (
@@ -83,6 +83,7 @@ __all__ = [
     "keys_file",
     "monitoring_manifests",
     "place_labels",
+    "port_forward",
     "root_cause",
     "schedule_of",
     "serve_config_text",

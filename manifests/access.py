@@ -7,6 +7,7 @@ from manifests.exposure import ExposureManifests, exposure_manifests
 from manifests.gateway.objects import GatewayManifests, gateway_manifests
 from manifests.network_policies import ray_network_policy
 from manifests.service import Manifest
+from manifests.service_access import port_forward
 from planning import AccessPlan, Plan
 
 KEY_VARIABLE = "LLM_KEY"
@@ -49,8 +50,9 @@ def access_manifests(plan: Plan) -> AccessManifests | None:
         exposure=exposure,
         network_policies=(ray_network_policy(plan),),
         read_key=_read_key(plan, access),
-        port_forward=f"kubectl --namespace {plan.service.namespace} port-forward "
-        f"service/{service['metadata']['name']} 8080:{port['port']}",
+        port_forward=port_forward(
+            plan.service.namespace, service["metadata"]["name"], port["port"], local_port=8080
+        ),
     )
 
 

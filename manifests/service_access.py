@@ -39,9 +39,9 @@ def service_access(plan: Plan) -> ServiceAccess:
     service = plan.service
     return ServiceAccess(
         endpoints={model.name: plan.endpoint(model) for model in plan.models},
-        port_forward=_port_forward(service.namespace, service.serve_service, service.port),
+        port_forward=port_forward(service.namespace, service.serve_service, service.port),
         first_curl=_first_curl(plan),
-        dashboard=_port_forward(service.namespace, service.head_service, service.dashboard_port),
+        dashboard=port_forward(service.namespace, service.head_service, service.dashboard_port),
     )
 
 
@@ -63,5 +63,9 @@ def _question(task: Task) -> tuple[str, Mapping[str, Any]]:
     return path, {"messages": body["messages"], "max_tokens": _ANSWER_TOKENS}
 
 
-def _port_forward(namespace: str, service: str, port: int) -> str:
-    return f"kubectl --namespace {namespace} port-forward service/{service} {port}:{port}"
+def port_forward(namespace: str, service: str, port: int, local_port: int | None = None) -> str:
+    """The command with which a Service answers on this machine; local_port: by default its own."""
+    return (
+        f"kubectl --namespace {namespace} port-forward service/{service} "
+        f"{local_port or port}:{port}"
+    )

@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from diagnosis import Part, Snapshot, UnreachableError, cluster_of, diagnose, model_states
+from manifests import port_forward
 from measuring import Load, LoadError, LoadResult, measured_levels
 from models.access import Exposure
 from models.measurements import VERSION, Measurement, measurement_data, measurement_path
@@ -182,10 +183,7 @@ def _way_out(options: argparse.Namespace, plan: Plan, error: LoadError) -> str:
 
 def _forward(plan: Plan) -> str:
     service = plan.service
-    return (
-        f"kubectl --namespace {service.namespace} port-forward service/{service.serve_service} "
-        f"{service.port}:{service.port}"
-    )
+    return port_forward(service.namespace, service.serve_service, service.port)
 
 
 def _measurement(plan: Plan, model: ModelPlan, result: LoadResult, replicas: int) -> Measurement:

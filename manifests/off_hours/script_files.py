@@ -5,26 +5,25 @@ time zones of the windows: an image need not have either.
 """
 
 import base64
-import hashlib
 from functools import cache
 from importlib import metadata, resources
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from manifests.labels import labels
 from manifests.off_hours.access import NAME
+from manifests.program_files import (
+    key_of,
+    program_config_map,
+    program_volume,
+    python_command,
+)
 from models.off_hours import zone_data
 from planning import OffHoursPlan, Plan
 
 FOLDER: Final = "/opt/off-hours"
 VOLUME: Final = "off-hours"
 ZONES: Final = "zoneinfo"
-COMMAND: Final = (
-    "python3",
-    "-c",
-    f"import sys; sys.path.insert(0, '{FOLDER}'); "
-    "from manifests.off_hours.script.main import main; sys.exit(main())",
-)
+COMMAND: Final = python_command(FOLDER, "manifests.off_hours.script.main")
 # By their paths from the root of this repository, and of the packages that they are taken from.
 _OWN: Final = (
     ("manifests.off_hours.script", "main.py"),
@@ -65,38 +64,17 @@ def zone_names(off_hours: OffHoursPlan) -> tuple[str, ...]:
 
 
 def script_config_map(plan: Plan, off_hours: OffHoursPlan) -> dict[str, Any]:
-    """The ConfigMap, named after a hash of its files, as that of the smoke test."""
-    texts = {_key(path): text for path, text in script_files().items()}
+    """The ConfigMap of the program and its time zones."""
+    texts = {key_of(path): text for path, text in script_files().items()}
     zones = {
-        _key(f"{ZONES}/{name}"): base64.b64encode(zone_data(name)).decode("ascii")
+        key_of(f"{ZONES}/{name}"): base64.b64encode(zone_data(name)).decode("ascii")
         for name in zone_names(off_hours)
     }
-    content = "\0".join(f"{name}\0{text}" for name, text in (*texts.items(), *zones.items()))
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": f"{NAME}-{hashlib.sha256(content.encode()).hexdigest()[:10]}",
-            "namespace": plan.service.namespace,
-            "labels": labels(plan, NAME),
-        },
-        "data": texts,
-        "binaryData": zones,
-    }
+    return program_config_map(plan, NAME, texts, zones)
 
 
 def script_volume(config_map: dict[str, Any], off_hours: OffHoursPlan) -> dict[str, Any]:
     """The pods' volume: the files of `config_map` at their paths."""
     zones = [f"{ZONES}/{name}" for name in zone_names(off_hours)]
-    return {
-        "name": VOLUME,
-        "configMap": {
-            "name": config_map["metadata"]["name"],
-            "items": [{"key": _key(path), "path": path} for path in (*script_files(), *zones)],
-        },
-    }
-
-
-def _key(path: str) -> str:
-    """A path as the key of a ConfigMap, which has letters, digits, '-', '_' and '.' only."""
-    return path.replace("/", "..").replace("+", "-plus-")
+    paths = ((key_of(path), path) for path in (*script_files(), *zones))
+    return program_volume(VOLUME, config_map, paths)

@@ -1,24 +1,23 @@
 """Writes the ConfigMap with the program that the Job runs, and the command that starts it."""
 
-import hashlib
 from functools import cache
 from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from manifests.labels import labels
+from manifests.program_files import (
+    key_of,
+    program_config_map,
+    program_volume,
+    python_command,
+)
 from manifests.weights.access import FILLER
 from planning import Plan
 
 FOLDER: Final = "/opt/fill-weights"
 VOLUME: Final = "fill-weights"
 _PACKAGE: Final = "manifests.weights.script"
-COMMAND: Final = (
-    "python3",
-    "-c",
-    f"import sys; sys.path.insert(0, '{FOLDER}'); "
-    f"from {_PACKAGE}.main import main; sys.exit(main())",
-)
+COMMAND: Final = python_command(FOLDER, f"{_PACKAGE}.main")
 
 
 @cache
@@ -38,32 +37,11 @@ def script_files() -> dict[str, str]:
 
 
 def script_config_map(plan: Plan) -> dict[str, Any]:
-    """The ConfigMap, named after a hash of its files, as that of the smoke test."""
-    texts = {_key(path): text for path, text in script_files().items()}
-    content = "\0".join(f"{name}\0{text}" for name, text in texts.items())
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": f"{FILLER}-{hashlib.sha256(content.encode()).hexdigest()[:10]}",
-            "namespace": plan.service.namespace,
-            "labels": labels(plan, FILLER),
-        },
-        "data": texts,
-    }
+    """The ConfigMap of the program."""
+    texts = {key_of(path): text for path, text in script_files().items()}
+    return program_config_map(plan, FILLER, texts)
 
 
 def script_volume(config_map: dict[str, Any]) -> dict[str, Any]:
     """The Job's volume: the files of `config_map` at their paths."""
-    return {
-        "name": VOLUME,
-        "configMap": {
-            "name": config_map["metadata"]["name"],
-            "items": [{"key": _key(path), "path": path} for path in script_files()],
-        },
-    }
-
-
-def _key(path: str) -> str:
-    """A key of a ConfigMap, which has no slashes."""
-    return path.replace("/", "..")
+    return program_volume(VOLUME, config_map, ((key_of(path), path) for path in script_files()))
