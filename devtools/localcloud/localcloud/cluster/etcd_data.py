@@ -1,4 +1,7 @@
-"""etcd's initial data: the API server's own objects, KubeRay's definitions and one of GKE's.
+"""etcd's initial data: the API server's own objects, and the definitions of what a cluster has.
+
+They are KubeRay's, those that GKE brings, and those of the Prometheus operator, as a cluster has
+them that somebody has made ready for `monitoring`.
 
 The data is made once, with the programs. For each definition that is added, an API server rebuilds
 the description of its whole API, which takes 8 CPU seconds for KubeRay's four. An API server that
@@ -7,6 +10,7 @@ finds the definitions at its start builds the description once.
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
@@ -16,7 +20,11 @@ from localcloud.cluster import processes
 from localcloud.cluster.control_plane import ControlPlane
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, is_ready, object_path
 from localcloud.go_build import BuildError
-from localcloud.providers.kubernetes.crds import compute_class_crd
+from localcloud.providers.kubernetes.crds import (
+    compute_class_crd,
+    managed_prometheus_crds,
+    prometheus_operator_crds,
+)
 
 TIMEOUT_SECONDS = 120
 
@@ -28,7 +36,17 @@ def read_definitions(folder: Path) -> list[Object]:
     return [yaml.load(text, loader) for text in texts]  # noqa: S506 - a safe loader, in C if any
 
 
-def make(binaries: Path, definitions: Path, target: Path) -> None:
+def wanted_definitions(kuberay: Path, cache: Path) -> list[Object]:
+    """All definitions; kuberay: the folder of KubeRay's; cache: where Go modules are parsed."""
+    return [
+        *read_definitions(kuberay),
+        compute_class_crd(),
+        *managed_prometheus_crds(),
+        *prometheus_operator_crds(cache),
+    ]
+
+
+def make(binaries: Path, definitions: Sequence[Object], target: Path) -> None:
     """Start an API server on an empty etcd, apply the definitions, and keep etcd's folder.
 
     Raises BuildError with one sentence; in that case it does not create `target`.
@@ -50,7 +68,7 @@ def make(binaries: Path, definitions: Path, target: Path) -> None:
         plane.etcd_data.replace(target)
 
 
-async def _fill(plane: ControlPlane, definitions: Path, mark: str) -> None:
+async def _fill(plane: ControlPlane, definitions: Sequence[Object], mark: str) -> None:
     async def start(name: str, argv: list[str | Path]) -> asyncio.subprocess.Process:
         return await processes.start(argv, mark=mark, log=plane.folder / f"{name}.log")
 
@@ -63,9 +81,8 @@ async def _fill(plane: ControlPlane, definitions: Path, mark: str) -> None:
                     raise OSError(f"a program ended with code {process.returncode}")
             await asyncio.sleep(0.2)
         async with KubernetesApi(plane.credentials) as api:
-            wanted = [*read_definitions(definitions), compute_class_crd()]
-            await asyncio.gather(*(api.apply(definition) for definition in wanted))
-            await asyncio.gather(*(_established(api, definition) for definition in wanted))
+            await asyncio.gather(*(api.apply(definition) for definition in definitions))
+            await asyncio.gather(*(_established(api, definition) for definition in definitions))
         server.kill()
         await server.wait()
         etcd.terminate()

@@ -18,7 +18,8 @@ from localcloud.cluster import etcd_data, ray_environments
 from localcloud.cluster.cluster import ClusterError, Installation
 from localcloud.cluster.ray_environments import STAND_IN, RayEnvironment
 from localcloud.go_build import BuildError, GoProgram, build, module_folder, module_key
-from localcloud.providers.kubernetes.crds import COMPUTE_CLASS
+from localcloud.providers.kubernetes import crds
+from localcloud.providers.server import ProviderError
 from localcloud.store import locked, programs_folder
 
 HERE: Final = Path(__file__).parent
@@ -52,6 +53,14 @@ PROVIDER_PROGRAM: Final = GoProgram(
 # An installation holds the files twice: in uv's cache, where it is on another disk, and compiled.
 DISK_FOR_INSTALLED: Final = 2
 COMPLETE: Final = ".complete"
+# What the initial data of etcd is made from; the modules' versions stand in them.
+ETCD_DATA_FILES: Final = (
+    HERE / "control_plane.py",
+    HERE / "etcd_data.py",
+    Path(crds.__file__),
+    crds.COMPUTE_CLASS,
+    crds.MANAGED_PROMETHEUS,
+)
 
 
 def installed(releases: list[str] | None = None, engine: str = STAND_IN) -> Installation:
@@ -70,8 +79,7 @@ def installed(releases: list[str] | None = None, engine: str = STAND_IN) -> Inst
     return Installation(
         binaries=programs,
         crds=programs / "crds",
-        etcd_data=programs
-        / f"etcd-data-{_key(HERE / 'control_plane.py', HERE / 'etcd_data.py', COMPUTE_CLASS)}",
+        etcd_data=programs / f"etcd-data-{_key(*ETCD_DATA_FILES)}",
         cache=folder.parent / "cache",
         stages=programs / "stages",
         provider=folder / f"provider-{provider}",
@@ -109,7 +117,11 @@ def _prepare_etcd(wanted: Installation, output: TextIO) -> None:
     with locked(wanted.binaries / ".etcd-data.lock"):
         if not wanted.etcd_data.exists():
             print("Preparing the initial data of etcd, once.", file=output, flush=True)
-            etcd_data.make(wanted.binaries, wanted.crds, wanted.etcd_data)
+            try:
+                definitions = etcd_data.wanted_definitions(wanted.crds, wanted.cache)
+            except ProviderError as error:
+                raise BuildError(str(error)) from None
+            etcd_data.make(wanted.binaries, definitions, wanted.etcd_data)
 
 
 def _copy(source: Path, target: Path) -> None:

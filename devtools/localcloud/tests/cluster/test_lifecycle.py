@@ -169,7 +169,7 @@ def test_an_etcd_that_cannot_be_prepared_is_one_sentence_and_leaves_nothing(tmp_
     broken.write_text(BROKEN)
     broken.chmod(0o755)
     with pytest.raises(BuildError, match=r"no API server .*code 1.*no space left on device"):
-        etcd_data.make(tmp_path, real.crds, tmp_path / "etcd-data")
+        etcd_data.make(tmp_path, [], tmp_path / "etcd-data")
     assert {path.name for path in tmp_path.iterdir()} == {"kube-apiserver", "etcd"}
 
 

@@ -29,7 +29,7 @@ GATEWAY_API_VERSION: Final = "v1.4.0"
 _GATEWAY_KINDS: Final = ("gatewayclasses", "gateways", "httproutes")
 _GKE_POLICIES: Final = Path(__file__).with_name("gke_policies.yaml")
 COMPUTE_CLASS: Final = Path(__file__).with_name("compute_class.yaml")
-_MANAGED_PROMETHEUS: Final = Path(__file__).with_name("managed_prometheus.yaml")
+MANAGED_PROMETHEUS: Final = Path(__file__).with_name("managed_prometheus.yaml")
 PROMETHEUS_OPERATOR: Final = "github.com/prometheus-operator/prometheus-operator"
 PROMETHEUS_OPERATOR_VERSION: Final = "v0.85.0"
 _OPERATOR_KINDS: Final = ("podmonitors", "prometheusrules")
@@ -126,7 +126,7 @@ def prometheus_operator_crds(cache: Path) -> list[dict[str, Any]]:
 
 def managed_prometheus_crds() -> list[dict[str, Any]]:
     """The CRDs of Google's Managed Service for Prometheus, which new clusters have."""
-    specs = yaml.safe_load(_MANAGED_PROMETHEUS.read_text(encoding="utf-8"))
+    specs = yaml.safe_load(MANAGED_PROMETHEUS.read_text(encoding="utf-8"))
     return [_crd("monitoring.googleapis.com", kind, spec) for kind, spec in specs.items()]
 
 
@@ -170,15 +170,24 @@ def _crd(group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
         },
     }
     version = {"name": "v1", "served": True, "storage": True}
+    plural = _plural(kind.lower())
     return {
-        "metadata": {"name": f"{kind.lower()}.{group}"},
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
         "spec": {
             "group": group,
             "scope": "Namespaced",
-            "names": {"kind": kind, "plural": kind.lower()},
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
             "versions": [{**version, "schema": {"openAPIV3Schema": schema}}],
         },
     }
+
+
+def _plural(word: str) -> str:
+    if word.endswith("s"):
+        return word
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
 
 
 def _module_folder(version: str, cache: Path) -> Path:
