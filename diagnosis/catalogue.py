@@ -264,6 +264,12 @@ CATALOGUE: Final = (
         "`ray-llm logs MODEL --errors`",
     ),
     Diagnosis(
+        "replica-lost",
+        "a model that answered does not any more",
+        "its last replica is gone, as with a node that left, and the next one waits for a node",
+        "what is said of its pool",
+    ),
+    Diagnosis(
         "application-stuck",
         "DEPLOYING without an end",
         "a start takes longer than the plan's upper estimate",

@@ -31,6 +31,9 @@ ANSWER_SECONDS: Final = 3.0
 NAMES_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 NAME_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
+# What an API server says if it cannot pass a question on to a pod or a Service.
+_NOT_REACHED: Final = "error trying to reach service: "
+
 
 class NotReadError(Exception):
     """One thing could not be read, and why. code: the HTTP status; 0 if there was no answer."""
@@ -184,6 +187,10 @@ def _refusal(response: httpx.Response) -> NotReadError:
         return NotReadError("the cluster does not know who you are; sign in again", code)
     if code == httpx.codes.FORBIDDEN:
         return NotReadError(f"you have no right to it ({message or response.text})", code)
+    if str(message).startswith(_NOT_REACHED):
+        # Its end says why; what stands before names sockets of the API server's own.
+        reason = str(message).rpartition(": ")[2]
+        return NotReadError(f"it does not answer the API server ({reason})", code)
     return NotReadError(f"HTTP {code}: {message or response.text or 'no text'}", code)
 
 

@@ -80,7 +80,8 @@ def _word(
         condition(pod, "PodScheduled").get("reason") == "Unschedulable"
         for pod in case.pods_of_group(model.pool)
     )
-    if status == "DEPLOYING" and waits:
+    runs = any(replica.state == "RUNNING" for replica in replicas)
+    if waits and (status == "DEPLOYING" or (status == "UNHEALTHY" and not runs)):
         return "waits for a node"
     age = case.age(since_of(application))
     word = status.lower().replace("_", " ")

@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from diagnosis.case import Case
 from diagnosis.finding import Finding, Mend
-from diagnosis.replicas import actor_in
+from diagnosis.replicas import actor_in, replicas_of
 from diagnosis.rules.containers import DRIVER, driver
 from diagnosis.rules.surroundings import NAMES, unresolved
-from diagnosis.snapshot import moment
+from diagnosis.snapshot import condition, moment
 from manifests import CAUSE_ELSEWHERE, engine_error, failure_messages, root_cause
 from planning import ModelPlan
 
@@ -184,6 +184,8 @@ _KINDS: Final = (
         _argument,
     ),
 )
+# Ray Serve says this of a replica whose engine died as of one whose node left.
+_UNHEALTHY: Final = re.compile(r"replica's health check failed", re.IGNORECASE)
 _ANY: Final = _Kind("engine-failed", re.compile(""), "its engine fails", _look)
 
 
@@ -233,6 +235,8 @@ def _finding(case: Case, model: ModelPlan, application: Mapping[str, Any], error
         return driver(case, f"pool {model.pool} ({model.name})", error, since)
     if NAMES.search(error):
         return unresolved(model.name, error, since)
+    if _UNHEALTHY.search(error) and (waiting := _waiting_since(case, model, application)):
+        return _lost(case, model, waiting, error)
     kind = next((kind for kind in _KINDS if kind.text.search(error)), _ANY)
     serves = _still_serves(application)
     return Finding(
@@ -242,6 +246,34 @@ def _finding(case: Case, model: ModelPlan, application: Mapping[str, Any], error
         since=since,
         why=error,
         mend=kind.mend(model, error),
+    )
+
+
+def _waiting_since(case: Case, model: ModelPlan, application: Mapping[str, Any]) -> datetime | None:
+    """Since when a model without a running replica waits for a node; None if it does not."""
+    replicas = replicas_of(model.name, application)
+    if any(replica.state == "RUNNING" for replica in replicas):
+        return None
+    placed = [condition(pod, "PodScheduled") for pod in case.pods_of_group(model.pool)]
+    waiting = [
+        moment(item.get("lastTransitionTime"))
+        for item in placed
+        if item.get("reason") == "Unschedulable"
+    ]
+    return min((since for since in waiting if since), default=None)
+
+
+def _lost(case: Case, model: ModelPlan, since: datetime, error: str) -> Finding:
+    return Finding(
+        rule="replica-lost",
+        subject=f"model {model.name}",
+        what="its last replica is gone, and the next one waits for a node",
+        since=since,
+        why=error,
+        mend=Mend(
+            path=case.plan.pool(model.pool).path,
+            text=f"Do what is said of the pool {model.pool}; the model answers once it has a node.",
+        ),
     )
 
 

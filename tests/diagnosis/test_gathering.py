@@ -12,7 +12,7 @@ import httpx2 as httpx
 import pytest
 
 from diagnosis import Part, Snapshot, UnreachableError, cluster_of, diagnose
-from diagnosis.cluster_api import ClusterApi
+from diagnosis.cluster_api import ClusterApi, _refusal
 from diagnosis.gathering import Target, gather
 from planning import Plan
 from tests.diagnosis.api_server import TOKEN, ApiServer, running
@@ -110,6 +110,12 @@ def test_what_may_not_be_read_is_said_and_the_rest_goes_on(server: ApiServer) ->
     assert {item.part for item in snapshot.unseen} == {Part.NODES, Part.SECRETS}
     assert all("you have no right to it" in item.why for item in snapshot.unseen)
     assert snapshot.ray_service is not None
+
+
+def test_a_pod_that_does_not_answer_is_said_without_the_sockets_of_the_api_server() -> None:
+    text = "error trying to reach service: dial tcp 10.0.0.9:8080: connect: connection refused"
+    refusal = _refusal(httpx.Response(503, json={"kind": "Status", "message": text}))
+    assert str(refusal) == "it does not answer the API server (connection refused)"
 
 
 def test_a_part_that_does_not_answer_costs_only_its_time(server: ApiServer) -> None:

@@ -137,6 +137,11 @@ GATED = (
     "Make sure to have access to it at https://huggingface.co/acme/gated.\n403 Client Error.\n\n"
     "Access to model acme/gated is restricted and you are not in the list."
 )
+# Ray Serve 2.60.0, of a replica whose node was taken away.
+UNHEALTHY = (
+    "A replica's health check failed. This deployment will be UNHEALTHY until the replica recovers "
+    "or a new deploy happens."
+)
 NO_REPOSITORY = (
     "RuntimeError: Failed to create vLLM engine config: acme/missing is not a local folder and is "
     "not a valid model identifier listed on 'https://huggingface.co/models'"
@@ -184,6 +189,19 @@ def waiting(message: str, reason: str = "", text: str = "", **spans: float) -> S
     stays = pending(snapshot.pods[1], message, **(spans or {"minutes": 20}))
     events = (event(reason, text, "Pod", WORKER),) if reason else ()
     return replace(with_pod(snapshot, WORKER, stays), events=events, nodes=())
+
+
+def lost(**replicas: Any) -> Snapshot:
+    """The model `chat` after its node was taken away, with the next worker's pod waiting."""
+    snapshot = failing(UNHEALTHY, "UNHEALTHY")
+
+    def change(serve: Any) -> None:
+        for item in serve["applications"].values():
+            if item["route_prefix"] == "/chat":
+                item["deployments"]["LLMServer:chat"]["replicas"] = [replica(**replicas)]
+
+    stays = pending(snapshot.pods[1], NO_NODE, minutes=2)
+    return with_pod(changed(snapshot, "serve", change), WORKER, stays)
 
 
 def worker(*containers: dict[str, Any], ready: bool = False) -> Snapshot:
@@ -513,6 +531,12 @@ EXAMPLES = {
     ),
     "another error": Example(
         failing("ValueError: something new"), "engine-failed", CHAT, "ray-llm logs chat"
+    ),
+    "a node that was taken away": Example(
+        lost(state="STARTING", node_id=None), "replica-lost", CHAT, "ray-llm:gpuPools[0]"
+    ),
+    "an engine that died": Example(
+        failing(UNHEALTHY, "UNHEALTHY"), "engine-failed", CHAT, "ray-llm logs chat"
     ),
     "stuck": Example(starting(180), "application-stuck", CHAT, "ray-llm logs chat"),
     "starts": Example(starting(1), "model-starts", CHAT, ""),
@@ -891,6 +915,7 @@ NEAR_MISSES = {
     "a first head": (head(first_head), "head-restarted"),
     "an autoscaler that restarted once": (head(one_restart), "autoscaler-down"),
     "a model that starts for an hour less": (starting(3), "application-stuck"),
+    "another replica runs": (lost(), "replica-lost"),
     "two replicas that ended": (dead_replicas(2), "replica-flaps"),
     "no request waits": (
         replace(well(), loads={"chat": (EngineLoad(running=64, cache=0.99),)}),

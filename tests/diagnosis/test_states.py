@@ -4,7 +4,14 @@ from dataclasses import replace
 
 from diagnosis import Part, Unseen, model_states
 from tests.diagnosis.snapshots import WORKER, failing, pending, small_plan, well, with_pod
-from tests.diagnosis.test_judgement import ELSEWHERE, GATED, NO_NODE, SMALL_CACHE, starting
+from tests.diagnosis.test_judgement import (
+    ELSEWHERE,
+    GATED,
+    NO_NODE,
+    SMALL_CACHE,
+    UNHEALTHY,
+    starting,
+)
 
 
 def test_each_model_has_its_state_replicas_node_and_age() -> None:
@@ -32,6 +39,10 @@ def test_a_model_that_waits_for_a_node_says_so() -> None:
     waits = with_pod(snapshot, WORKER, pending(dict(snapshot.pods[1]), NO_NODE, minutes=3))
     assert model_states(waits, small_plan())[0].state == "waits for a node"
     assert model_states(snapshot, small_plan())[0].state == "deploying (3 min)"
+    snapshot = failing(UNHEALTHY, "UNHEALTHY")
+    waits = with_pod(snapshot, WORKER, pending(dict(snapshot.pods[1]), NO_NODE, minutes=3))
+    assert model_states(waits, small_plan())[0].state == "waits for a node"
+    assert model_states(snapshot, small_plan())[0].state == "unhealthy"
 
 
 def test_what_ray_serve_does_not_say_is_unknown_and_what_it_lacks_is_not_deployed() -> None:

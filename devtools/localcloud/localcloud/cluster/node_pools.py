@@ -15,7 +15,8 @@ that does not exist gets no node. Each node pool gives a node until its maximum,
 one in the order is asked only then.
 
 Google may be out of machines: `out-of-stock.json` beside the folder lists the names of node
-pools that get no node for now.
+pools that get no node for now. Their pods get the event that GKE writes, once a minute:
+https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility
 
 Not modelled: the minutes that a machine takes to come up, spot
 preemption, node upgrades, surge nodes, topology spread, pod affinity, priorities
@@ -29,8 +30,9 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -51,6 +53,7 @@ CLASS_LABEL = "cloud.google.com/compute-class"
 OUT_OF_STOCK = "out-of-stock.json"
 CLASSES = "/apis/cloud.google.com/v1/computeclasses"
 GPU_RESOURCE = "nvidia.com/gpu"
+_REFUSED_AGAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +130,13 @@ class NodePool:
         }
 
 
+class Decision(NamedTuple):
+    """nodes: how many more each pool gets; refused: pods with a pool that Google has none for."""
+
+    nodes: dict[NodePool, int]
+    refused: list[tuple[Object, NodePool]]
+
+
 class NodePools:
     """Watches descriptions, pods and nodes, and adds and removes nodes."""
 
@@ -144,6 +154,7 @@ class NodePools:
         self.others = others
         self._numbers: dict[str, int] = {}
         self._idle_since: dict[str, float] = {}
+        self._refused_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Add and remove nodes once a second until cancelled."""
@@ -177,9 +188,12 @@ class NodePools:
                 await self._remove(node)
         classes = await self._classes()
         out = self._out_of_stock()
-        for pool, number in self._wanted(pools, members, classes, out).items():
+        decision = self._decide(pools, members, classes, out)
+        for pool, number in decision.nodes.items():
             for _ in range(number):
                 members[pool.name].append(await self._create(pool))
+        for pod, pool in decision.refused:
+            await self._say_refused(pod, pool)
         for pool in pools:
             await self._remove_idle(pool, members[pool.name])
 
@@ -222,13 +236,13 @@ class NodePools:
             for item in listed["items"]
         }
 
-    def _wanted(
+    def _decide(
         self,
         pools: list[NodePool],
         members: dict[str, list[Object]],
         classes: dict[str, list[str]],
         out_of_stock: frozenset[str] = frozenset(),
-    ) -> dict[NodePool, int]:
+    ) -> Decision:
         """How many more nodes each pool needs, packing pods first-fit.
 
         classes: the node pools of each ComputeClass, in its order.
@@ -242,8 +256,10 @@ class NodePools:
         for pool, number in wanted.items():
             sample = pool.node(0, pool.zones[0])
             room += [(sample, quantities(sample["status"]["allocatable"]))] * number
+        refused: list[tuple[Object, NodePool]] = []
         for pod in self._unschedulable():
             request = pod_requests(pod)
+            without_machine: list[NodePool] = []
             for index, (node, free) in enumerate(room):
                 if admits(pod, node) and fits(request, free):
                     room[index] = (node, subtract(free, request))
@@ -252,15 +268,18 @@ class NodePools:
                 for pool in _asked(pod, pools, classes):
                     sample = pool.node(0, pool.zones[0])
                     free = quantities(sample["status"]["allocatable"])
-                    full = (
-                        len(members[pool.name]) + wanted[pool] >= pool.maximum
-                        or pool.name in out_of_stock
-                    )
-                    if not full and admits(pod, sample) and fits(request, free):
-                        wanted[pool] += 1
-                        room.append((sample, subtract(free, request)))
-                        break
-        return wanted
+                    full = len(members[pool.name]) + wanted[pool] >= pool.maximum
+                    if full or not admits(pod, sample) or not fits(request, free):
+                        continue
+                    if pool.name in out_of_stock:
+                        without_machine.append(pool)
+                        continue
+                    wanted[pool] += 1
+                    room.append((sample, subtract(free, request)))
+                    break
+                else:
+                    refused += [(pod, pool) for pool in without_machine[:1]]
+        return Decision(wanted, refused)
 
     def _unschedulable(self) -> list[Object]:
         return [
@@ -282,6 +301,40 @@ class NodePools:
         )
         self.nodes.objects["", node["metadata"]["name"]] = node
         return node
+
+    async def _say_refused(self, pod: Object, pool: NodePool) -> None:
+        """Write GKE's event for a pod that gets no node because Google has no machine."""
+        metadata, now = pod["metadata"], time.monotonic()
+        last = self._refused_at.get(metadata["uid"])
+        if last is not None and now - last < _REFUSED_AGAIN_SECONDS:
+            return
+        self._refused_at[metadata["uid"]] = now
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        namespace = metadata["namespace"]
+        message = (
+            f"Node scale up in zones {', '.join(pool.zones)} associated with this pod failed: GCE "
+            "out of resources. Pod is at risk of not being scheduled."
+        )
+        await self.api.create(
+            f"/api/v1/namespaces/{namespace}/events",
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"generateName": f"{metadata['name']}.", "namespace": namespace},
+                "type": "Warning",
+                "reason": "FailedScaleUp",
+                "message": message,
+                "involvedObject": {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    **{key: metadata[key] for key in ("name", "namespace", "uid")},
+                },
+                "source": {"component": "cluster-autoscaler"},
+                "firstTimestamp": stamp,
+                "lastTimestamp": stamp,
+                "count": 1,
+            },
+        )
 
     async def _remove_idle(self, pool: NodePool, nodes: list[Object]) -> None:
         now = time.monotonic()

@@ -8,7 +8,7 @@ import pytest
 
 from localcloud.cluster.gke_pools import allocatable, recorded_pools
 from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
-from localcloud.cluster.node_pools import NodePool, NodePools
+from localcloud.cluster.node_pools import Decision, NodePool, NodePools
 from localcloud.cluster.scheduler_filters import admits, fits, pod_requests, quantities, quantity
 
 
@@ -47,7 +47,7 @@ def wanted(
     store = Store(api, "/api/v1/pods")
     store.objects = {("ai", pod["metadata"]["name"]): pod for pod in pods}
     scaler = NodePools(api, store, Path("/nowhere"), lambda: pools)
-    numbers = scaler._wanted(pools, {pool.name: [] for pool in pools}, classes or {})
+    numbers = scaler._decide(pools, {pool.name: [] for pool in pools}, classes or {}).nodes
     return {pool.name: number for pool, number in numbers.items()}
 
 
@@ -101,10 +101,16 @@ def test_a_node_pool_that_is_out_of_stock_is_passed_over() -> None:
     store = Store(api, "/api/v1/pods")
     store.objects = {("ai", "p"): class_pod("p")}
     scaler = NodePools(api, store, Path("/nowhere"), lambda: pools)
-    found = scaler._wanted(
-        pools, {"l4": [], "l4-spot": []}, {"l4": ["l4-spot", "l4"]}, frozenset({"l4-spot"})
-    )
-    assert {pool.name: number for pool, number in found.items()} == {"l4": 1, "l4-spot": 0}
+
+    def decided(*out_of_stock: str) -> Decision:
+        members: dict[str, list[Object]] = {"l4": [], "l4-spot": []}
+        return scaler._decide(pools, members, {"l4": ["l4-spot", "l4"]}, frozenset(out_of_stock))
+
+    found = decided("l4-spot")
+    assert {pool.name: number for pool, number in found.nodes.items()} == {"l4": 1, "l4-spot": 0}
+    assert found.refused == []
+    [(pod, pool)] = decided("l4-spot", "l4").refused
+    assert (pod["metadata"]["name"], pool.name) == ("p", "l4-spot")
 
 
 def test_a_compute_class_that_does_not_exist_or_names_no_pool_gets_no_node() -> None:
