@@ -1,23 +1,31 @@
 """`Monitoring`: what collects a service's metrics, its alerts and dashboards: docs/monitoring.md.
 
 The cluster needs the CRDs of what collects: GKE has those of Managed Prometheus, and the operator
-of Prometheus brings its own.
+of Prometheus brings its own. A preview that would write the first of these objects asks for them.
 """
 
 from dataclasses import dataclass
 
 import pulumi
 
+from components.cluster_access import AccessOfProvider
+from components.collector_hook import collector_hook
 from components.google_resource import GoogleResource
 from components.kubernetes_object import KubernetesObject
 from manifests import MonitoringManifests
+from rollouts import CollectorKinds
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """What is collected and shown, from `manifests.monitoring_manifests(plan)`."""
+    """What is collected and shown, from `manifests.monitoring_manifests(plan)`.
+
+    look_for_kinds: whether a preview stops if the cluster lacks the CRDs. False is for a program
+    that installs the operator of Prometheus itself.
+    """
 
     manifests: MonitoringManifests
+    look_for_kinds: bool = True
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -37,8 +45,19 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("ray-llm:index:Monitoring", name, None, opts)
         manifests = args.manifests
         only_parent = pulumi.ResourceOptions(parent=self)
+        for number, manifest in enumerate(manifests.pod_monitors):
+            KubernetesObject(
+                f"{name}-{manifest['metadata']['name']}",
+                manifest,
+                pulumi.ResourceOptions(
+                    parent=self,
+                    # One of them is enough to ask once.
+                    hooks=None
+                    if number or not args.look_for_kinds
+                    else self._hook(name, manifests),
+                ),
+            )
         for manifest in (
-            *manifests.pod_monitors,
             manifests.rules,
             *manifests.dashboards,
             *manifests.token_check,
@@ -60,3 +79,12 @@ class Monitoring(pulumi.ComponentResource):
         names = [manifest["metadata"]["name"] for manifest in manifests.dashboards]
         self.dashboards = pulumi.Output.from_input(names)
         self.register_outputs({"dashboards": self.dashboards})
+
+    def _hook(self, name: str, manifests: MonitoringManifests) -> pulumi.ResourceHookBinding:
+        kinds = dict.fromkeys(item["kind"] for item in (*manifests.pod_monitors, manifests.rules))
+        return collector_hook(
+            name,
+            CollectorKinds(system=manifests.system, kinds=tuple(kinds)),
+            AccessOfProvider.of(self.get_provider("kubernetes:core/v1:Secret")),
+            self,
+        )

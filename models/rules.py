@@ -612,11 +612,6 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "planning/infrastructure/node_pools.py",
     ),
     _warning(
-        "managed-prometheus",
-        "Managed Prometheus on an adopted cluster, which may not have it on.",
-        "planning/checks/monitoring.py",
-    ),
-    _warning(
         "measurement-unreadable",
         "A file of measured speed that cannot be read, so that the plan says nothing of speed.",
         "planning/sizing/measured_speed.py",
@@ -655,6 +650,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "An edited model whose pool has no room for a second version, with `withoutRoom: wait` or "
         "`withoutRoom: stop`.",
         "rollouts/guards.py",
+    ),
+    _stop(
+        "monitoring-kinds",
+        "`monitoring` in a cluster that lacks the kinds of what collects.",
+        "rollouts/collector_kinds.py",
     ),
     _stop(
         "multimodal-argument",

@@ -7,6 +7,7 @@ nor a cluster. This is all of rollouts that other folders import.
 from rollouts.access_change import AccessFields, access_sentences, canary_problem
 from rollouts.by_hand import Addition, additions, as_live, unforeseen
 from rollouts.certificate_secret import Absence, CertificateSecret, SeenSecret
+from rollouts.collector_kinds import CollectorKinds
 from rollouts.expectation import Duration, Expectation, ModelStart, PoolNode
 from rollouts.going_back import Left, WayBack, is_as_wanted, way_back
 from rollouts.gpu_quota import GpuQuota
@@ -69,6 +70,7 @@ __all__ = [
     "Addition",
     "CertificateSecret",
     "Change",
+    "CollectorKinds",
     "Difference",
     "Duration",
     "Effect",

@@ -17,6 +17,7 @@ from planning import Plan
 class MonitoringManifests:
     """What is written for the monitoring system.
 
+    system: who collects the metrics.
     pod_monitors: what tells it which pods to ask.
     rules: recorded figures, and the alerts that no policy of Google looks after.
     dashboards: ConfigMaps for Grafana.
@@ -24,6 +25,7 @@ class MonitoringManifests:
     google: None unless Google collects the metrics.
     """
 
+    system: MonitoringSystem
     pod_monitors: tuple[dict[str, Any], ...]
     rules: dict[str, Any]
     dashboards: tuple[dict[str, Any], ...]
@@ -48,6 +50,7 @@ def monitoring_manifests(plan: Plan) -> MonitoringManifests | None:
     by_google = monitoring.system is MonitoringSystem.GMP
     channel = monitoring.channel if by_google else None
     return MonitoringManifests(
+        system=monitoring.system,
         pod_monitors=pod_monitors(plan, monitoring.system),
         rules=rules_object(plan, () if channel else all_alerts),
         dashboards=tuple(grafana_config_map(plan, page) for page in pages),

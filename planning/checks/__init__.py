@@ -41,7 +41,6 @@ from planning.checks.lora import lora_problems
 from planning.checks.model_capabilities import model_capability_problems
 from planning.checks.model_tasks import task_problems
 from planning.checks.monitoring import (
-    adopted_collection_problems,
     monitoring_problems,
     promise_problems,
 )
@@ -115,7 +114,6 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     gateway_size_problems,
     monitoring_problems,
     promise_problems,
-    adopted_collection_problems,
     quota_problems,
     budget_problems,
 )

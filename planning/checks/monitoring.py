@@ -95,24 +95,3 @@ def promise_problems(context: StackContext) -> Iterable[Problem]:
                 outside("accept that no alert says that it is slow"),
             ),
         )
-
-
-def adopted_collection_problems(context: StackContext) -> Iterable[Problem]:
-    """What Managed Prometheus needs of an adopted cluster, which no file says.
-
-    https://cloud.google.com/stackdriver/docs/managed-prometheus/setup-managed
-    """
-    settings = context.settings
-    cluster, system = settings.cluster, settings.monitoring.system
-    if system is not MonitoringSystem.GMP or not cluster.existing or not cluster.name:
-        return
-    yield Problem(
-        path=_SYSTEM,
-        value=system.value,
-        reason="needs the managed collection of Managed Prometheus, which an adopted cluster may "
-        "not have on, and without it `pulumi up` fails at an unknown kind, PodMonitoring",
-        remedy="See whether `kubectl get crd podmonitorings.monitoring.googleapis.com` finds it, "
-        "switch it on with `gcloud container clusters update --enable-managed-prometheus` if "
-        "not, and then accept this warning",
-        rule="managed-prometheus",
-    )

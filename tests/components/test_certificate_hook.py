@@ -8,9 +8,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import certificate_hook
-from components.certificate_hook import _Looking
+from components import look_first
+from components.certificate_hook import look_for_certificate
 from components.cluster_access import AccessOfProvider
+from components.look_first import Looking
 from rollouts import CertificateSecret, Sentence
 from tests.components.programs import Record
 from tests.diagnosis.api_server import ApiServer, running
@@ -26,7 +27,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def say(sentences: Iterable[Sentence], _: pulumi.Resource) -> None:
         texts.extend(sentence.text for sentence in sentences)
 
-    monkeypatch.setattr(certificate_hook, "say", say)
+    monkeypatch.setattr(look_first, "say", say)
     return texts
 
 
@@ -36,7 +37,11 @@ def before_update(record: Record, kubeconfig: Path) -> None:
             kubeconfig=pulumi.Output.from_input(str(kubeconfig)),
             context=pulumi.Output.from_input(None),
         )
-        looking = _Looking(secret=SECRET, access=access, owner=pulumi.Stash("owner", input={}))
+        looking = Looking(
+            look=lambda known, creates: look_for_certificate(SECRET, known, creates=creates),
+            access=access,
+            owner=pulumi.Stash("owner", input={}),
+        )
         inputs: dict[str, Any] = {"kind": "Deployment"}
         await looking(
             pulumi.ResourceHookArgs(

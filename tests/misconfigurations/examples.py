@@ -177,10 +177,6 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:gpuPools": ["t4"],
         "ray-llm:models": ["qwen2.5-0.5b-instruct"],
     },
-    "managed-prometheus": {
-        "ray-llm:cluster": {"existing": True},
-        "ray-llm:monitoring": "gmp",
-    },
     "measurement-unreadable": {"ray-llm:models": [MODEL]},
     "memory-doubt": {
         "ray-llm:versions": {"ray": "2.49.1"},

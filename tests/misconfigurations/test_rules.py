@@ -56,8 +56,9 @@ def test_no_page_is_without_a_rule_and_the_index_lists_all() -> None:
 
 
 # What no stack file shows. Only another version of this program makes such a change (see
-# tests/rollouts), and only the engine decrypts a key (see tests/models/test_access_keys.py).
-OF_NO_FILE = {"change-ignored", "access-key-twice", "access-key-value"}
+# tests/rollouts), only the engine decrypts a key (see tests/models/test_access_keys.py), and only a
+# cluster tells its kinds (see tests/rollouts/test_collector_kinds.py).
+OF_NO_FILE = {"change-ignored", "access-key-twice", "access-key-value", "monitoring-kinds"}
 
 
 def test_every_rule_has_a_case_or_an_example() -> None:

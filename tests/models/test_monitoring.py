@@ -113,17 +113,3 @@ def test_prices_are_those_of_the_plan() -> None:
     assert str(dict(plan.monitoring.node_usd_per_hour)["l4"]) == "0.9"
     fixed = float(plan.monitoring.other_usd_per_hour)
     assert 0.1 < fixed < 1  # a CPU node and GKE's fee
-
-
-def test_an_adopted_cluster_is_told_that_it_needs_managed_prometheus() -> None:
-    """A cluster of this program's own has it on."""
-    adopted = {"name": "llm", "zones": ["us-central1-a"], "existing": True}
-
-    def said(system: str, **section: Any) -> bool:
-        plan = planned([small()], monitoring=system, **section)
-        return "managed-prometheus" in rules(plan.warnings)
-
-    assert said("gmp", cluster=adopted)
-    assert not said("gmp")
-    assert not said("prometheus-operator", cluster=adopted)
-    assert not said("gmp", cluster=adopted, accept=["managed-prometheus"])
