@@ -15,6 +15,7 @@ from reports.rollout import (
     CPU_POOL_FIELDS,
     HARDENING,
     MODEL_FIELDS,
+    MONITORING,
     POOL_FIELDS,
     SCALING_FIELDS,
     SERVICE,
@@ -206,7 +207,12 @@ def _others(old: PlanSummary, new: PlanSummary) -> Iterable[Change]:
     yield from _fields(old["service"], new["service"], SERVICE, "service.")
     yield from _fields(old.get("hardening", {}), new.get("hardening", {}), HARDENING)
     yield from _fields(old.get("weights", {}), new.get("weights", {}), WEIGHTS, "weights.")
+    yield from _fields(_monitoring(old), _monitoring(new), MONITORING, "monitoring.")
     yield from _fields(old["versions"], new["versions"], VERSIONS, "versions.")
+
+
+def _monitoring(plan: PlanSummary) -> Mapping[str, Any]:
+    return plan.get("monitoring") or {}
 
 
 def _fields(

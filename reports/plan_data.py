@@ -319,12 +319,16 @@ class WeightsSummary(TypedDict):
 class MonitoringSummary(TypedDict):
     """Who collects metrics, and who is told of alerts.
 
-    namespace: where Prometheus runs; null with Managed Prometheus. channel: null if none is stated.
+    namespace: where Prometheus runs; null with Managed Prometheus. channel,
+    timeToFirstTokenSeconds, monthlyBudget (USD): null if none is stated; an older plan has not the
+    latter two.
     """
 
     system: str
     namespace: str | None
     channel: str | None
+    timeToFirstTokenSeconds: NotRequired[float | None]
+    monthlyBudget: NotRequired[float | None]
 
 
 class PlanSummary(TypedDict):
@@ -366,10 +370,13 @@ def plan_summary(plan: Plan) -> PlanSummary:
     if plan.weights is not None:
         summary["weights"] = _weights(plan.weights)
     if plan.monitoring is not None:
+        budget = plan.monitoring.monthly_budget
         summary["monitoring"] = MonitoringSummary(
             system=str(plan.monitoring.system),
             namespace=plan.monitoring.prometheus_namespace,
             channel=plan.monitoring.channel,
+            timeToFirstTokenSeconds=plan.monitoring.first_token_seconds,
+            monthlyBudget=None if budget is None else float(budget),
         )
     if plan.unmeasured_loads:
         summary["unmeasuredLoads"] = dict(plan.unmeasured_loads)

@@ -101,6 +101,10 @@ HARDENING: Final[Mapping[str, Rollout]] = {
     "podSecurity": Rollout.SECOND_CLUSTER,
     "headRecovery": Rollout.SECOND_CLUSTER,
 }
+# What collects metrics, its rules and dashboards stand beside the service.
+MONITORING: Final[Mapping[str, Rollout]] = dict.fromkeys(
+    ("system", "namespace", "channel", "timeToFirstTokenSeconds", "monthlyBudget"), Rollout.AT_ONCE
+)
 # Ray hashes an application's whole arguments into the version of its deployments
 # (ray.serve._private.deploy_utils.get_app_code_version). What scales a model is not among them: it
 # is an override of its deployment, which changes in place.

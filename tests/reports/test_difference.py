@@ -64,6 +64,18 @@ def test_weights_in_a_bucket_are_a_second_cluster_and_its_models_are_edits_of_th
     assert "weights_path" in [change.key for change in hub.models_changed[0].changes]
 
 
+def test_who_collects_metrics_and_what_is_promised_are_named_and_restart_nothing() -> None:
+    on = {"monitoring": "gmp", "slo": {"timeToFirstTokenSeconds": 2}}
+    found = changed({}, on)
+    assert kinds(found) == {Rollout.AT_ONCE}
+    text = difference_markdown(found)
+    assert "monitoring.system none → `gmp`" in text
+    assert "monitoring.timeToFirstTokenSeconds none → 2" in text
+    assert "monitoring.system `gmp` → none" in difference_markdown(changed(on, {}))
+    tighter = changed(on, {**on, "monthlyBudget": 90000})
+    assert [change.key for change in tighter.others] == ["monitoring.monthlyBudget"]
+
+
 def test_removing_a_model_is_in_place() -> None:
     found = changed({"models": [small(), small(name="b")]}, {})
     assert [model["name"] for model in found.models_removed] == ["b"]
