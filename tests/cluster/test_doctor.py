@@ -24,6 +24,7 @@ from tests.cluster.deployed import (
     running,
     wait_until_up,
 )
+from tests.cluster.nodes import take_back
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY, THIRD
 from tests.cluster.stage import Stage
@@ -105,6 +106,13 @@ def says(service: Service, rule: str, seconds: float = 120) -> Finding:
         raise AssertionError(f"{error}; it finds {last}") from None
 
 
+def states(service: Service) -> dict[str, dict[str, Any]]:
+    """What `status` shows of each model."""
+    done = command(service, "status", "--json")
+    assert done.returncode == 0, done.stderr
+    return {item["model"]: item for item in json.loads(done.stdout)["models"]}
+
+
 @pytest.fixture
 def service(deployed_service: Service) -> Iterator[Service]:
     """The small service as the previous fault left it."""
@@ -167,11 +175,9 @@ def test_a_service_that_is_well_is_said_to_be_well(service: Service, figures: Fi
 
 
 def test_status_shows_each_model_with_its_node(service: Service) -> None:
-    done = command(service, "status", "--json")
-    assert done.returncode == 0, done.stderr
-    states = {item["model"]: item for item in json.loads(done.stdout)["models"]}
-    assert states.keys() == {"steady", "other"}
-    for state in states.values():
+    found = states(service)
+    assert found.keys() == {"steady", "other"}
+    for state in found.values():
         assert (state["state"], state["running"]) == ("running", 1)
         assert state["nodes"][0].startswith(f"gke-local-{state['pool']}")
         assert state["age_seconds"] > 0
@@ -202,6 +208,33 @@ def test_a_model_that_does_not_exist_is_refused_with_the_nearest(service: Servic
     assert done.stderr.splitlines() == [
         "The stack small has no model stedy. Did you mean steady? It has steady, other."
     ]
+
+
+def test_a_node_that_goes_and_of_which_google_has_no_other(service: Service) -> None:
+    cluster = service.cluster
+    service.free_idle_workers()  # none that would take the next replica
+    [pod] = cluster.engine_pods("other")
+    cluster.out_of_stock("l4")
+    try:
+        take_back(cluster, pod["spec"]["nodeName"], notice=False)
+        finding = says(service, "node-stock-out", seconds=180)
+        assert finding["subject"] == "pool l4 (other)"
+        assert finding["mend"]["path"] == "ray-llm:gpuPools[1].zones"
+        assert "GCE out of resources" in finding["why"]
+        # Ray Serve says that a health check failed; that is not the engine's fault.
+        eventually(
+            lambda: states(service)["other"]["state"] == "waits for a node",
+            "the model waits for a node",
+            seconds=120,
+        )
+        assert "engine-failed" not in doctor(service)[1]
+    finally:
+        cluster.out_of_stock()
+    eventually(
+        lambda: cluster.chat("other", "other", "hello")[0] == 200,
+        "the model answers again",
+        seconds=180,
+    )
 
 
 def test_engines_that_do_not_start_are_told_apart(service: Service, figures: Figures) -> None:
