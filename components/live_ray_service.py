@@ -179,6 +179,8 @@ class LiveRayService:
             item["name"]: item["route_prefix"].removeprefix("/")
             for item in (state.serve_config or {}).get("applications", ())
         }
+        # Of a cluster that starts, nobody can ask how many replicas there are.
+        replicas = {} if state.pending else self.replicas() or {}
         return Seen(
             active=state.active,
             pending=state.pending,
@@ -186,6 +188,7 @@ class LiveRayService:
                 models[name]: ModelState(
                     status=str(item.get("status") or ""),
                     message=without_secrets(_message(item)),
+                    asleep=replicas.get(name) == 0,
                 )
                 for name, item in statuses.items()
                 if name in models

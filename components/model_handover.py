@@ -161,7 +161,7 @@ class Handover:
             how = (
                 f"starts beside the old one, {count} replica{'s' if count > 1 else ''}"
                 if count
-                else "waits for the GPUs of the old one, if that has any"
+                else "waits for the GPUs of the old one, or for a request if that has none"
             )
             self.say(f"{model}: the new version ({name}) {how}")
         if wave.config != live:
@@ -184,7 +184,8 @@ class Handover:
                     self._give_up(wave, before, name, statuses[name])
                 if status == _RUNNING:
                     waiting.discard(name)
-                    self.say(f"{wave.models[name]}: the new version runs")
+                    how = "runs" if wave.replicas[name] else "is there, and loads on request"
+                    self.say(f"{wave.models[name]}: the new version {how}")
             if not waiting:
                 return ()
             now = time.monotonic()

@@ -307,6 +307,13 @@ CATALOGUE: Final = (
         "`gpuPools[].spot`, `bootDiskGb`",
         is_note=True,
     ),
+    Diagnosis(
+        "node-not-needed",
+        "a pod is Pending",
+        "no model is on its pool any more, and Ray's autoscaler does not give up a pending worker",
+        "nothing",
+        is_note=True,
+    ),
     Diagnosis("node-coming", "a pod is Pending", "its node is on the way", "nothing", is_note=True),
     Diagnosis(
         "model-starts", "a model is DEPLOYING", "its start is not over", "nothing", is_note=True

@@ -20,8 +20,8 @@ NOT_DEPLOYED = "not deployed"
 class ModelState:
     """One model.
 
-    state: Ray Serve's word in lower case, or `asleep` (it runs and has no replica), `waits for a
-        node`, `not deployed`, `unknown`.
+    state: Ray Serve's word in lower case, or `asleep` (it runs and has no replica), `starting` (the
+        first replica loads), `waits for a node`, `not deployed`, `unknown`.
     running: replicas that run; starting: that do not yet; least, most: the stack's range.
     nodes: where they run. age_seconds: of the oldest replica; None without any.
     error: the last one; empty if there is none.
@@ -81,8 +81,11 @@ def _word(
         for pod in case.pods_of_group(model.pool)
     )
     runs = any(replica.state == "RUNNING" for replica in replicas)
-    if waits and (status == "DEPLOYING" or (status == "UNHEALTHY" and not runs)):
+    # Ray Serve says RUNNING of a model without a replica too, while requests wait for the first.
+    if waits and (status == "DEPLOYING" or (status in {"RUNNING", "UNHEALTHY"} and not runs)):
         return "waits for a node"
+    if status == "RUNNING" and not runs:
+        return "starting"
     age = case.age(since_of(application))
     word = status.lower().replace("_", " ")
     return f"{word} ({age / 60:.0f} min)" if status == "DEPLOYING" and age >= 60 else word

@@ -23,7 +23,7 @@ def status_text(states: Sequence[ModelState], snapshot: Snapshot) -> str:
 
 
 def _cells(state: ModelState) -> tuple[str, ...]:
-    starting = f" +{state.starting}" if state.starting else ""
+    starting = f", {state.starting} starting" if state.starting else ""
     error = state.error
     return (
         state.model,

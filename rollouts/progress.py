@@ -30,10 +30,14 @@ class Pod:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelState:
-    """What Ray Serve says of a model's version, in its own words; without secrets."""
+    """What Ray Serve says of a model's version, in its own words; without secrets.
+
+    asleep: whether it is known to have no replica, although Ray Serve says that it runs.
+    """
 
     status: str
     message: str = ""
+    asleep: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +132,7 @@ def _pods(cluster: str, pods: tuple[Pod, ...]) -> str:
 
 def _model(name: str, state: ModelState) -> str:
     if state.status == _RUNNING:
-        return f"{name}: runs"
+        return f"{name}: {'has no replica, and loads on request' if state.asleep else 'runs'}"
     message = " ".join(state.message.split())
     if len(message) > _MESSAGE_LENGTH:
         message = f"{message[: _MESSAGE_LENGTH - 3]}..."

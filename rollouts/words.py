@@ -242,7 +242,7 @@ def _edited(
             "old one, with as many replicas as the pool has room for, and takes over when it runs"
             f"{lasts}. Nobody waits, and the GPUs of both are needed until then."
             f"{_one_after_the_other(beside, rollout)}{_gpus_beside(beside, rollout, expected)}"
-            f"{_asleep(beside, expected)}"
+            f"{_may_sleep(beside, expected)}"
             f"{_unless_busy([model for model in beside if model.name in may_be_held], expected)}",
             warns=False,
         )
@@ -288,8 +288,8 @@ def _unless_busy(models: Sequence[ModelChange], expected: Expectation) -> str:
     }[expected.without_room]
     free = {f"{model.after.each} of {model.after.pool}": None for model in models if model.after}
     return (
-        f" If more replicas run by then and fewer than {listed(list(free), _NAMED)} are free for "
-        f"{listed([model.name for model in models], _NAMED)}, {then}."
+        f" If other replicas have taken the GPUs for {listed([m.name for m in models], _NAMED)} "
+        f"({listed(list(free), _NAMED)}) by then, {then}."
     )
 
 
@@ -310,18 +310,34 @@ def _times(
 
 
 def _asleep(models: Sequence[ModelChange], expected: Expectation) -> str:
-    """Which of the models keep no replica, so that nothing starts before a request comes."""
-    names = [
-        model.name
-        for model in models
-        if model.name in expected.models and not expected.models[model.name].replicas
-    ]
+    """Which of the added models keep no replica, so that nothing starts before a request comes."""
+    names = _sleepers(models, expected)
     if not names:
         return ""
     loads = "loads" if len(names) == 1 else "load"
     return (
         f" While nobody asks, {listed(names, _NAMED)} may have no replica and {loads} on request."
     )
+
+
+def _may_sleep(models: Sequence[ModelChange], expected: Expectation) -> str:
+    """What happens instead to edited models that have no replica by then."""
+    names = _sleepers(models, expected)
+    if not names:
+        return ""
+    has, loads = ("has", "version loads") if len(names) == 1 else ("have", "versions load")
+    return (
+        f" If {listed(names, _NAMED)} {has} no running replica by then, nothing is waited for: the "
+        f"new {loads} with the next request, which waits."
+    )
+
+
+def _sleepers(models: Sequence[ModelChange], expected: Expectation) -> list[str]:
+    return [
+        model.name
+        for model in models
+        if model.name in expected.models and not expected.models[model.name].replicas
+    ]
 
 
 def _too_long(models: Sequence[ModelChange], expected: Expectation) -> str:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from diagnosis.case import Case, is_leaving
 from diagnosis.finding import Finding, Gravity, Mend
+from diagnosis.rules.stock_out import elsewhere
 from diagnosis.snapshot import Object, condition, created, labels, last_seen, moment, name
 from manifests import GKE_NODE_POOL_LABEL
 from planning import PoolPlan
@@ -92,6 +93,9 @@ def _since(pod: Object) -> datetime:
 
 
 def _judge(case: Case, pod: Object, scheduler: str) -> _Verdict:
+    pool = case.pool(pod)
+    if pool and not case.models_of(pool):
+        return _Verdict("node-not-needed", scheduler, Gravity.NOTE)
     events = case.snapshot.events_of("Pod", name(pod))
     of_autoscaler = [
         event
@@ -203,6 +207,7 @@ _IN_WORDS: Final = {
     "gpu-driver-absent": "its nodes offer no GPU",
     "node-missing": "none came, and nobody says why",
     "node-coming": "one is on its way",
+    "node-not-needed": "no model of the stack is on its pool any more, and Ray does not give it up",
 }
 
 
@@ -219,16 +224,11 @@ def _mend(rule: str, case: Case, pod: Object) -> Mend:
             command=f"gcloud compute regions describe {case.plan.region} --project "
             f"{case.plan.project} --format=json",
         )
+    if rule == "node-stock-out" and pool:
+        return elsewhere(case, pool)
     if rule == "node-stock-out":
-        zones = ", ".join(pool.zones if pool else cluster.zones)
-        spot = " or without `spot: true`" if pool and pool.spot else ""
-        if pool and pool.ways:
-            spot = ", or list another way to pay in `capacity`"
-        return Mend(
-            path=f"{path}.zones",
-            text=f"Add a zone to {zones} that offers the machine, or place the model on another "
-            f"tier{spot}; a stock-out may end by itself.",
-        )
+        zones = ", ".join(cluster.zones)
+        return Mend(path=f"{path}.zones", text=f"Add a zone to {zones} that offers the machine.")
     if rule == "node-pool-maximum":
         most = f"{path}.maxNodes"
         now = pool.max_nodes if pool else cluster.cpu_pool.max_nodes
@@ -255,6 +255,8 @@ _MENDS: Final = {
     "gpu-driver-absent": "Set gpuDriverVersion to LATEST, so that GKE installs the driver.",
     "node-missing": "Read what the cluster autoscaler logs, and whether the pool autoscales.",
     "node-coming": "Wait some minutes.",
+    "node-not-needed": "Nothing: nobody waits for it. If its node comes after all, Ray gives it "
+    "back after some minutes without work.",
 }
 _COMMANDS: Final = {
     "node-missing": "gcloud logging read "

@@ -70,9 +70,12 @@ class Alert:
 def alerts(plan: Plan) -> tuple[Alert, ...]:
     """All alerts of a plan, those of models first."""
     queries = Queries(plan=plan)
+    # Ray's autoscaler does not give up a pending worker of a pool that its models have left.
+    placed = {model.pool for model in plan.models}
+    used = [pool for pool in plan.pools if pool.id in placed]
     return (
         *(alert for rule in _OF_MODELS for m in plan.models for alert in rule(queries, m)),
-        *(alert for rule in _OF_POOLS for pool in plan.pools for alert in rule(queries, pool)),
+        *(alert for rule in _OF_POOLS for pool in used for alert in rule(queries, pool)),
         *(alert for rule in _OF_KEYS for key in _keys(plan) for alert in rule(queries, key)),
         *(alert for rule in _OF_STACKS for alert in rule(queries)),
     )

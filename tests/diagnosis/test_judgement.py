@@ -39,6 +39,7 @@ from tests.diagnosis.snapshots import (
     well,
     with_pod,
 )
+from tests.manifests.plans import pool as pool_plan
 from tests.manifests.test_off_hours import window
 
 SECOND = "llm-serving-fghij"
@@ -189,6 +190,16 @@ def waiting(message: str, reason: str = "", text: str = "", **spans: float) -> S
     stays = pending(snapshot.pods[1], message, **(spans or {"minutes": 20}))
     events = (event(reason, text, "Pod", WORKER),) if reason else ()
     return replace(with_pod(snapshot, WORKER, stays), events=events, nodes=())
+
+
+def two_pools(*placed: str) -> Plan:
+    """Two pools of L4s; placed: where `chat` and `rare` are."""
+    plan = small_plan()
+    more = pool_plan("l4-x2")
+    models = tuple(
+        replace(model, pool=pool) for model, pool in zip(plan.models, placed, strict=True)
+    )
+    return replace(plan, models=models, pools=(*plan.pools, more))
 
 
 def lost(**replicas: Any) -> Snapshot:
@@ -365,6 +376,20 @@ EXAMPLES = {
     "quota": Example(waiting(NO_NODE, "FailedScaleUp", QUOTA), "node-quota", L4, POOL),
     "stock-out": Example(
         waiting(NO_NODE, "FailedScaleUp", STOCK_OUT), "node-stock-out", L4, f"{POOL}.zones"
+    ),
+    "stock-out with another pool": Example(
+        waiting(NO_NODE, "FailedScaleUp", STOCK_OUT),
+        "node-stock-out",
+        L4,
+        f"{MODEL}.gpu",
+        two_pools("l4", "l4"),
+    ),
+    "a pod that its models have left": Example(
+        waiting(NO_NODE, "FailedScaleUp", STOCK_OUT),
+        "node-not-needed",
+        "worker group l4",
+        POOL,
+        two_pools("l4-x2", "l4-x2"),
     ),
     "addresses": Example(waiting(NO_NODE, "FailedScaleUp", NO_ADDRESSES), "node-addresses", L4, ""),
     "maximum": Example(

@@ -90,10 +90,10 @@ def test_a_pool_that_may_be_full_by_then_is_said(
     assert "Nobody waits" in sentence.text
     assert not sentence.warns
     if then is None:
-        assert "If more replicas run" not in sentence.text
+        assert "If other replicas" not in sentence.text
     else:
         assert (
-            f"If more replicas run by then and fewer than 1 of l4 are free for b, {then}"
+            f"If other replicas have taken the GPUs for b (1 of l4) by then, {then}"
             in sentence.text
         )
 

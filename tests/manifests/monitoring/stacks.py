@@ -32,12 +32,13 @@ def monitoring(
 def monitored(ray: str = "2.60.0", **changes: Any) -> Plan:
     """A model that keeps a replica, one that sleeps, a spot pool, and a key with a limit."""
     gateway = gateway_plan(key("search", per_minute=60), key("free"))
+    pools = changes.get("pools", (pool("l4"), pool("l4", spot=True)))
     values: dict[str, Any] = {
         "models": (
             model(MODEL, replicas=replicas(1, 2)),
-            model(SLEEPER, replicas=replicas(0, 2)),
+            model(SLEEPER, pool=pools[-1].id, replicas=replicas(0, 2)),
         ),
-        "pools": (pool("l4"), pool("l4", spot=True)),
+        "pools": pools,
         "access": gateway.access,
         "monitoring": monitoring(),
     }
