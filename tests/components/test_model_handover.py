@@ -15,7 +15,7 @@ from manifests import service_manifests
 from models.stack import WithoutRoom
 from planning import ModelPlan
 from rollouts import GpuQuota, ServeConfig, running_at_least
-from tests.manifests.plans import model, plan
+from tests.manifests.plans import model, plan, replicas
 
 if TYPE_CHECKING:
     from components.live_ray_service import LiveRayService
@@ -189,3 +189,21 @@ def test_requests_are_held_without_a_node_if_the_stack_says_nothing() -> None:
     service = Served(OLD, gpus=2)
     [warned] = hand_over(service, {"l4": 4}, WithoutRoom.HOLD)
     assert "The new one takes the GPUs of the old one, and requests are held" in warned
+
+
+def test_a_new_version_without_a_replica_is_not_said_to_run() -> None:
+    sleepy, edited = (
+        serve_config(model("a", max_model_len=length, replicas=replicas(0, 2)))
+        for length in (2048, 4096)
+    )
+    said: list[str] = []
+    Handover(
+        service=cast("LiveRayService", Served(config=sleepy, gpus=4)),
+        pool_gpus={"l4": 4},
+        say=said.append,
+        warn=said.append,
+        without_room=WithoutRoom.HOLD,
+        quotas=(),
+    ).run(edited)
+    assert "a: the new version is there, and loads on request" in said
+    assert not any(line.endswith("runs") for line in said)

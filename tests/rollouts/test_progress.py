@@ -78,3 +78,11 @@ def test_without_the_right_to_list_pods_it_says_so_once() -> None:
     assert progress.lines(seen(pending=NEW, known=False), 40) == (
         f"Ray cluster {NEW} does not answer yet (40 s)",
     )
+
+
+def test_a_model_without_a_replica_is_not_said_to_run() -> None:
+    progress = Progress()
+    asleep = ModelState(status="RUNNING", asleep=True)
+    [line] = progress.lines(seen(chat=asleep), 0)
+    assert line == "chat: has no replica, and loads on request"
+    assert progress.lines(seen(chat=RUNS), 1) == ("chat: runs",)
