@@ -11,8 +11,9 @@ The kinds that begin with `in-place` are what an edit was before `up` started th
 the old one: the live RayService gets the edit under the application's old name, so that Ray Serve
 replaces the replicas itself. These run only if --kinds names them.
 
-With --append, each run is written to a file of JSON lines, so that runs of several days add up;
---show prints the table of such a file and runs nothing.
+With --append, each run is written to a file of JSON lines, so that runs of several days add up:
+benchmarks/rollouts.jsonl holds those of which docs/rollouts.md has the table. --show prints the
+table of such a file and runs nothing.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,7 +66,8 @@ class Seen:
 
     cut: of `streams` streamed answers those that broke off; restarted: replicas of the model that
     ran before and do not run afterwards, its router's included. server_errors: of the lost requests
-    those that were answered with a status of 500 or above.
+    those that were answered with a status of 500 or above. quiet: the slowest answer of the quiet
+    minute of the same cluster. day: when, in UTC.
     """
 
     kind: str
@@ -77,6 +80,8 @@ class Seen:
     cut: int = 0
     restarted: int = 0
     server_errors: int = 0
+    quiet: float | None = None
+    day: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,12 +269,14 @@ class Measured:
         self._service = service
         self._seconds = seconds
         self._tell = tell
+        self._quiet: float | None = None
 
     def quiet(self) -> None:
         """What clients see if nothing changes."""
         self._faults({})
         with self._load(("steady", "other")) as load:
             time.sleep(QUIET_SECONDS)
+        self._quiet = round(max(load.slowest_of.values(), default=0.0), 2)
         self._say(QUIET, load, "steady", 0)
 
     def run(self, kind: Kind) -> None:
@@ -372,6 +379,8 @@ class Measured:
             cut=whole.count(False),
             restarted=restarted,
             server_errors=sum(lost.status >= 500 for lost in load.lost_of(model)),
+            quiet=self._quiet,
+            day=datetime.now(UTC).date().isoformat(),
         )
         self._tell(seen)
         for lost in load.lost_of(model)[:3]:
@@ -382,6 +391,7 @@ def table_of(found: Iterable[Seen]) -> Table:
     """One row for each kind and release: sums, and the slowest answer of all runs."""
     table = Table("edit", "Ray", "engine, s", "runs", "sent", "lost", "5xx", "streams", "cut")
     table.add_column("slowest answer, s", justify="right")
+    table.add_column("above its quiet minute, s", justify="right")
     table.add_column("restarted", justify="right")
     rows: dict[tuple[str, str, float], list[Seen]] = {}
     for seen in found:
@@ -397,6 +407,7 @@ def table_of(found: Iterable[Seen]) -> Table:
                 for name in ("sent", "lost", "server_errors", "streams", "cut")
             ),
             f"{max(seen.slowest for seen in runs):.1f}",
+            f"{max((seen.slowest - seen.quiet for seen in runs if seen.quiet), default=0.0):.1f}",
             str(sum(seen.restarted for seen in runs)),
         )
     return table

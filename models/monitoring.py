@@ -73,10 +73,11 @@ def system_written_out(section: Any) -> Any:
 class SloSettings(Settings):
     """What users may expect; a model that is slower raises an alert.
 
-    time_to_first_token_seconds: 95 of 100 answers begin within it.
+    time_to_first_token_seconds: 95 of 100 answers begin within it. vLLM counts all that take more
+        than 2,560 seconds together, so that a longer promise could never be seen broken.
     """
 
-    time_to_first_token_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+    time_to_first_token_seconds: Annotated[float, Field(gt=0, lt=2560, allow_inf_nan=False)]
 
 
 class AlertSettings(Settings):

@@ -135,7 +135,7 @@ def test_a_busy_pool_stops_an_edit_that_is_to_hold_nobody(
         failed = deployment.up()
     said = " ".join((previewed.stdout + previewed.stderr).split())
     assert previewed.returncode == 0, said
-    assert "If more replicas run by then and fewer than 1 of l4 are free for other" in said
+    assert "If other replicas have taken the GPUs for other (1 of l4) by then" in said
     assert failed.returncode != 0
     reason = " ".join((failed.stdout + failed.stderr).split())
     assert "other: the pool has no room for a second version" in reason
