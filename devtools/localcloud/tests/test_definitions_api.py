@@ -68,6 +68,20 @@ def test_metadata_alone_changes_nothing_else(client: Client) -> None:
     assert found["spec"] == DEFINITION["spec"]
 
 
+def test_the_kinds_of_a_group_are_those_of_its_definitions(client: Client) -> None:
+    assert client.get("/apis/example.org/v1")[0] == 404
+    client.ask("PATCH", **DEFINITION)
+    status, found = client.get("/apis/example.org/v1")
+    assert status == 200
+    assert found["resources"] == [{"kind": "Thing"}]
+    assert client.get("/apis/example.org/v2")[0] == 404
+    # GKE's own: managed collection is on unless a cluster says otherwise.
+    kinds = {
+        item["kind"] for item in client.get("/apis/monitoring.googleapis.com/v1")[1]["resources"]
+    }
+    assert kinds == {"PodMonitoring", "Rules"}
+
+
 @pytest.mark.parametrize(
     ("method", "body", "status"),
     [

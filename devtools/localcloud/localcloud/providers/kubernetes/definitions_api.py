@@ -1,9 +1,10 @@
 """What a control plane of the local cloud answers to requests for CRDs, namespaces and Secrets.
 
 Programs apply CRDs by the server without Pulumi's provider, and look for what others have made.
-This is the part of the API that they use: GET, and of CRDs PATCH as server-side apply or as a merge
-patch of the metadata. It checks that a CRD has what the API server asks of one, but not that its
-schema is structural. Everybody may read everything, and a Secret's values are digests.
+This is the part of the API that they use: GET, also of the kinds of a group that CRDs define, and
+of CRDs PATCH as server-side apply or as a merge patch of the metadata. It checks that a CRD has
+what the API server asks of one, but not that its schema is structural. Everybody may read
+everything, and a Secret's values are digests.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _PATHS: Final = (
     (r"/api/v1/namespaces/(?P<name>[^/]+)", "v1", "Namespace"),
     (r"/api/v1/namespaces/(?P<namespace>[^/]+)/secrets/(?P<name>[^/]+)", "v1", "Secret"),
 )
+_GROUP: Final = re.compile(r"/apis/(?P<group>[^/]+)/(?P<version>[^/]+)")
 _OF_THE_SERVER: Final = ("managedFields", "resourceVersion")
 _SERVED: Final = {"conditions": [{"type": "Established", "status": "True"}]}
 
@@ -40,6 +42,8 @@ def answer(
     home: Path, cache: Path, method: str, host: str, url: URL, body: bytes
 ) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of an answer."""
+    if (match := _GROUP.fullmatch(url.path)) and method == "GET":
+        return _kinds(StoredApi(home, f"https://{host}", cache), **match.groupdict())
     ref = _ref(url.path)
     if ref is None:
         return _failure(404, f"the local cloud does not serve {url.path}")
@@ -73,6 +77,22 @@ def answer(
     except ProviderError as error:
         return _failure(503, str(error))
     return 200, live
+
+
+def _kinds(api: StoredApi, group: str, version: str) -> tuple[int, dict[str, Any]]:
+    """The kinds of a group, as a client discovers them."""
+    try:
+        kinds = sorted(api.kinds(group, version))
+    except ProviderError as error:
+        return _failure(503, str(error))
+    if not kinds:
+        return _failure(404, "the server could not find the requested resource")
+    return 200, {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}",
+        "resources": [{"kind": kind} for kind in kinds],
+    }
 
 
 def _ref(path: str) -> ObjectRef | None:

@@ -174,6 +174,14 @@ class StoredApi:
             return None
         return self._announced.get((group, kind)) or self._installed().get((group, kind))
 
+    def kinds(self, group: str, version: str) -> set[str]:
+        """The kinds of a version of a group that the cluster's CRDs define."""
+        return {
+            kind
+            for (own, kind), definition in self._installed().items()
+            if own == group and version in {v["name"] for v in definition["spec"]["versions"]}
+        }
+
     def _installed(self) -> dict[tuple[str, str], dict[str, Any]]:
         """CRDs in the cluster: created ones, and those of GKE's add-ons that are enabled."""
         if self._from_store is None:
