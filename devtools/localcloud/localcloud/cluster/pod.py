@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 
-from localcloud.cluster import containers, processes
+from localcloud.cluster import containers, pod_events, processes
+from localcloud.cluster.buckets import MountError
 from localcloud.cluster.images import EnvoyImage, envoy_of, runs_envoy
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 from localcloud.cluster.machine import Machine
@@ -18,6 +19,7 @@ from localcloud.cluster.probes import Probe
 from localcloud.cluster.ray_environments import RayEnvironment, environment_of
 from localcloud.cluster.ray_node import (
     GCS_PORT,
+    hub_environment,
     is_head,
     is_ray_node,
     machine_environment,
@@ -116,7 +118,8 @@ class Pod:
         self.main = [Container(c, init=False) for c in spec["containers"]]
         self._stopping = asyncio.Event()
         self._grace = float(spec.get("terminationGracePeriodSeconds", 30))
-        self._volumes = Volumes(api, obj, self.folder)
+        self._volumes = Volumes(api, obj, self.folder, machine.buckets)
+        self._failed_mount = ""
         self._started = now()
         self._written = ""
         self._phase = "Pending"
@@ -242,17 +245,34 @@ class Pod:
         """Command and environment, as soon as the Secrets and ConfigMaps in them exist."""
         image = await self._pulled(container)
         while True:
+            phase = "Pending" if container.init else "Running"
             try:
                 return await self._prepare(container, image)
             except ConfigError as error:
                 waiting = {"reason": "CreateContainerConfigError", "message": str(error)}
+            except MountError as error:
+                waiting, phase = {"reason": "ContainerCreating"}, "Pending"
+                await self._say_failed_mount(str(error))
             except LookupError as error:
                 waiting = {"reason": "NameNotResolved", "message": str(error)}
             except (ApiError, aiohttp.ClientError, TimeoutError) as error:
                 waiting = {"reason": "CreateContainerError", "message": str(error)}
             container.state = {"waiting": waiting}
-            await self._write_status("Pending" if container.init else "Running")
+            await self._write_status(phase)
             await asyncio.sleep(1)
+
+    async def _say_failed_mount(self, message: str) -> None:
+        """Write the event of a volume that cannot be mounted; a kubelet repeats it."""
+        if message != self._failed_mount:
+            with contextlib.suppress(ApiError, aiohttp.ClientError, TimeoutError):
+                await pod_events.warn(
+                    self.api,
+                    self.obj,
+                    reason="FailedMount",
+                    message=message,
+                    component="kubelet",
+                )
+                self._failed_mount = message
 
     async def _pulled(self, container: Container) -> RayEnvironment | EnvoyImage:
         """What the container's image holds; never returns for an image that there is not."""
@@ -298,6 +318,7 @@ class Pod:
             "KUBERNETES_SERVICE_HOST": "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(self.machine.api_port),
             "KUBERNETES_SERVICE_PORT_HTTPS": str(self.machine.api_port),
+            "POD_BUCKETS": json.dumps(self._volumes.bucket_mounts(mounts)),
         }
         account = mounts.get("/var/run/secrets/kubernetes.io/serviceaccount")
         if account:
@@ -310,8 +331,11 @@ class Pod:
                 image,
                 faults=self.machine.faults,
                 fork_server=image.fork_server(self.machine.temp),
-                hub=f"http://127.0.0.1:{self.machine.hub_port}",
                 temp_dir=self.temp,
+            )
+        if isinstance(image, RayEnvironment):
+            variables |= hub_environment(
+                self.obj, image, self.machine.hub, f"http://127.0.0.1:{self.machine.hub_port}"
             )
         path = variables["PATH"]
         variables |= own
