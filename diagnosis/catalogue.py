@@ -163,8 +163,14 @@ CATALOGUE: Final = (
     Diagnosis(
         "bucket-access",
         "ContainerCreating for ever",
-        "the pods may not read a bucket",
-        "roles/storage.objectViewer",
+        "the pods may not read a bucket, or there is none of that name",
+        "roles/storage.objectViewer, `weights`",
+    ),
+    Diagnosis(
+        "weights-not-filled",
+        "`up` fails, and models of the stack are not there",
+        "the Job that fills the bucket has failed: token, repository, rights or network",
+        "`huggingFaceToken`, `models[].source`, `weights`",
     ),
     Diagnosis(
         "driver-too-old",
@@ -305,6 +311,13 @@ CATALOGUE: Final = (
         "a pod was taken off its node",
         "a spot node left, an upgrade, or a full disk",
         "`gpuPools[].spot`, `bootDiskGb`",
+        is_note=True,
+    ),
+    Diagnosis(
+        "weights-fill",
+        "`up` waits, and nothing changes",
+        "the Job that fills the bucket runs",
+        "nothing",
         is_note=True,
     ),
     Diagnosis("node-coming", "a pod is Pending", "its node is on the way", "nothing", is_note=True),
