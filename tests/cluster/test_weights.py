@@ -18,6 +18,7 @@ import pytest
 from localcloud.store import CloudStore
 from localcloud.testing.figures import Figures
 from manifests.weights.script.folder import RECORD
+from tests.cluster.commands import doctor
 from tests.cluster.deployed import NAMESPACE, RAY_SERVICE, ClusterDeployment
 from tests.cluster.running import Cluster
 from tests.cluster.stacks import small_stack
@@ -189,6 +190,11 @@ def test_a_repository_that_the_hub_refuses_leaves_the_service_as_it_was(filled: 
     assert cluster.get(RAY_SERVICE)["spec"] == before
     assert filled.stored(REFUSED) == {}
     deployment.assert_answers("first", "added")
+    code, found = doctor(deployment)
+    assert code == 1
+    finding = found["weights-not-filled"]
+    assert finding["why"].startswith(f"{REFUSED}: is gated")
+    assert finding["mend"]["path"] == "ray-llm:huggingFaceToken"
 
 
 def test_a_second_start_moves_no_byte_from_the_hub_and_asks_nothing(

@@ -1,6 +1,7 @@
 """Buckets that pods mount, without a running cluster."""
 
 import asyncio
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from localcloud.cluster.buckets import BUCKET, Buckets, MountError
 from localcloud.cluster.kubernetes_api import KubernetesApi, Object
+from localcloud.cluster.ray_environments import STANDINS
 from localcloud.cluster.volumes import Volumes
 
 
@@ -74,3 +76,19 @@ def test_a_bucket_s_objects_go_with_it(buckets: Buckets) -> None:
     buckets.follow()
     assert not (buckets.folder / "acme-weights").exists()
     assert mine.exists()
+
+
+def test_an_engine_does_not_start_without_its_weights_in_the_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(STANDINS)
+    check_weights = importlib.import_module("echo").check_weights
+    monkeypatch.setenv("POD_BUCKETS", json.dumps({"/weights": str(tmp_path)}))
+    with pytest.raises(RuntimeError, match="/weights/acme/own/main is not a local folder"):
+        check_weights("/weights/acme/own/main")
+    (tmp_path / "acme/own/main").mkdir(parents=True)
+    (tmp_path / "acme/own/main/config.json").write_text("{}")
+    check_weights("/weights/acme/own/main")
+    # Of other sources nothing is read.
+    check_weights("acme/own")
+    check_weights("/models/own")
