@@ -28,7 +28,6 @@ from tests.cluster.deployed import (
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY, THIRD
 from tests.cluster.stage import Stage
-from tests.engine.deployments import TOKEN
 
 pytestmark = pytest.mark.cluster
 

@@ -6,6 +6,7 @@ import datetime
 import json
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 
@@ -31,6 +32,9 @@ from localcloud.cluster.volumes import ConfigError, Volumes
 # remaining processes, which the first one would terminate, get a signal and a moment to end.
 END_SECONDS = 2
 RESTART_DELAY_SECONDS = 5
+# Of a log, at most so much is a container's last message (pkg/kubelet/container/runtime.go).
+_LOG_LINES = 80
+_LOG_BYTES = 2048
 
 # What Envoy's files and arguments say of addresses; the pod has one of this machine for itself.
 # With `.svc` a name is a Service's wherever it stands, without it only as an address.
@@ -66,6 +70,19 @@ def pull_failure(image: str) -> tuple[Object, Object]:
         {"reason": "ErrImagePull", "message": error},
         {"reason": "ImagePullBackOff", "message": back_off},
     )
+
+
+def _last_words(container: "Container", log: Path) -> str:
+    """What a kubelet keeps of a container that failed: of its log only if its policy says so.
+
+    Of any other container it keeps nothing; here it is a few lines, for who looks for the cause.
+    """
+    if container.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+        return processes.last_lines(log)[-2000:]
+    with contextlib.suppress(OSError):
+        lines = log.read_bytes().splitlines(keepends=True)[-_LOG_LINES:]
+        return b"".join(lines)[-_LOG_BYTES:].decode(errors="replace")
+    return ""
 
 
 class Container:
@@ -233,7 +250,7 @@ class Pod:
             "terminated": {
                 "exitCode": code if code >= 0 else 128 - code,
                 "reason": "Completed" if code == 0 else "Error",
-                "message": processes.last_lines(log)[-2000:] if code else "",
+                "message": _last_words(container, log) if code else "",
                 "startedAt": started,
                 "finishedAt": now(),
             }
