@@ -52,9 +52,9 @@ def fill_job(
             "labels": labels(plan, FILLER),
         },
         "spec": {
-            # Pods that lose their node do not count. The program tries again by itself; a Job that
-            # fails for another reason than this limit is not noticed by Pulumi's provider 4.34,
-            # which then waits until its own timeout.
+            # Pods that lose their node do not count, and the program tries again by itself. With
+            # FailJob for what is hopeless, `up` would not notice that the Job has failed
+            # (findings/pulumi-job-failed-by-policy.sh).
             "backoffLimit": 0,
             "activeDeadlineSeconds": fill_deadline_seconds(weights),
             "podFailurePolicy": {

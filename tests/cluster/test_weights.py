@@ -17,9 +17,12 @@ import pytest
 
 from localcloud.store import CloudStore
 from localcloud.testing.figures import Figures
+from localcloud.testing.running_cluster import eventually
 from manifests.weights.script.folder import RECORD
+from models.catalog import ray_releases
 from tests.cluster.commands import doctor
 from tests.cluster.deployed import NAMESPACE, RAY_SERVICE, ClusterDeployment
+from tests.cluster.releases import release
 from tests.cluster.running import Cluster
 from tests.cluster.stacks import small_stack
 from tests.cluster.stage import Stage
@@ -195,6 +198,51 @@ def test_a_repository_that_the_hub_refuses_leaves_the_service_as_it_was(filled: 
     finding = found["weights-not-filled"]
     assert finding["why"].startswith(f"{REFUSED}: is gated")
     assert finding["mend"]["path"] == "ray-llm:huggingFaceToken"
+
+
+def test_a_pod_waits_for_a_bucket_that_is_not_there(filled: Filled) -> None:
+    cluster = filled.cluster
+    bucket = {
+        "driver": "gcsfuse.csi.storage.gke.io",
+        "volumeAttributes": {"bucketName": "acme-later"},
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "volumes": [{"name": "bucket", "csi": bucket}],
+        "containers": [
+            {
+                "name": "reader",
+                "image": ray_releases()[release().ray].image,
+                "command": ["python", "-c", "print(open('/bucket/file').read())"],
+                "volumeMounts": [{"name": "bucket", "mountPath": "/bucket"}],
+            }
+        ],
+    }
+    reader = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "reader", "namespace": "ai"},
+        "spec": {"template": {"spec": pod}},
+    }
+
+    def refused() -> bool:
+        return any(
+            item["reason"] == "FailedMount" and "storage: bucket doesn't exist" in item["message"]
+            for item in cluster.items(f"{NAMESPACE}/events")
+        )
+
+    cluster.apply(reader)
+    try:
+        eventually(refused, "the pod waits for its bucket", seconds=60)
+        cluster.bucket("acme-later").mkdir()
+        (cluster.bucket("acme-later") / "file").write_text("here")
+        eventually(
+            lambda: cluster.get(f"{JOBS}/reader")["status"].get("succeeded"),
+            "it reads from the bucket",
+            seconds=60,
+        )
+    finally:
+        cluster.api(lambda api: api.delete(f"{JOBS}/reader", grace_seconds=0))
 
 
 def test_a_second_start_moves_no_byte_from_the_hub_and_asks_nothing(
