@@ -60,9 +60,10 @@ class Buckets:
 
         The words are those of Google's driver.
         """
-        attributes = volume["csi"]["volumeAttributes"]
-        bucket = self.folder / attributes["bucketName"]
-        if not bucket.is_dir() and attributes["bucketName"] not in self._recorded():
+        attributes: dict[str, str] = volume["csi"]["volumeAttributes"]
+        name = attributes["bucketName"]
+        bucket = self.folder / name
+        if not bucket.is_dir() and name not in self._recorded():
             raise MountError(
                 f'MountVolume.SetUp failed for volume "{volume["name"]}" : rpc error: code = '
                 "NotFound desc = storage: bucket doesn't exist"
