@@ -313,16 +313,16 @@ CATALOGUE: Final = (
         "`gpuPools[].spot`, `bootDiskGb`",
         is_note=True,
     ),
+    Diagnosis("node-coming", "a pod is Pending", "its node is on the way", "nothing", is_note=True),
+    Diagnosis(
+        "model-starts", "a model is DEPLOYING", "its start is not over", "nothing", is_note=True
+    ),
     Diagnosis(
         "weights-fill",
         "`up` waits, and nothing changes",
         "the Job that fills the bucket runs",
         "nothing",
         is_note=True,
-    ),
-    Diagnosis("node-coming", "a pod is Pending", "its node is on the way", "nothing", is_note=True),
-    Diagnosis(
-        "model-starts", "a model is DEPLOYING", "its start is not over", "nothing", is_note=True
     ),
     Diagnosis(
         "second-cluster-starts",
