@@ -19,6 +19,7 @@ from diagnosis.snapshot import (
     moment,
     pending_cluster,
 )
+from manifests import COMPONENT_LABEL, WEIGHTS_FILLER
 from planning import ModelPlan, Plan, PoolPlan
 
 CLUSTER_LABEL = "ray.io/cluster"
@@ -85,7 +86,7 @@ class Case:
         return tuple(model for model in self.plan.models if model.pool == pool.id)
 
     def subject(self, pod: Object) -> str:
-        """What a pod is for, in words: its pool and models, or the head."""
+        """What a pod is for, in words: its pool and models, the head, or a Job."""
         group = str(labels(pod).get(GROUP_LABEL) or "")
         if is_head(pod):
             return "the Ray head"
@@ -93,7 +94,10 @@ class Case:
         models = ", ".join(model.name for model in self.models_of(pool)) if pool else ""
         if pool and models:
             return f"pool {pool.id} ({models})"
-        return f"worker group {group}" if group else "the smoke test"
+        if group:
+            return f"worker group {group}"
+        is_filler = labels(pod).get(COMPONENT_LABEL) == WEIGHTS_FILLER
+        return "the Job that fills the bucket" if is_filler else "the smoke test"
 
     def age(self, since: datetime | None) -> float:
         """Seconds since a moment; 0 if it is not known."""
@@ -130,6 +134,12 @@ class Case:
 def is_head(pod: Object) -> bool:
     """Whether a pod is the head of a Ray cluster."""
     return labels(pod).get(TYPE_LABEL) == "head"
+
+
+def job_of(pod: Object) -> str:
+    """The Job that a pod is of; empty if it is of none."""
+    own = labels(pod)
+    return str(own.get("batch.kubernetes.io/job-name") or own.get("job-name") or "")
 
 
 def is_leaving(item: Object) -> bool:

@@ -163,8 +163,14 @@ CATALOGUE: Final = (
     Diagnosis(
         "bucket-access",
         "ContainerCreating for ever",
-        "the pods may not read a bucket",
-        "roles/storage.objectViewer",
+        "the pods may not read a bucket, or there is none of that name",
+        "roles/storage.objectViewer, `weights`",
+    ),
+    Diagnosis(
+        "weights-not-filled",
+        "`up` fails, and models of the stack are not there",
+        "the Job that fills the bucket has failed: token, repository, rights or network",
+        "`huggingFaceToken`, `models[].source`, `weights`",
     ),
     Diagnosis(
         "driver-too-old",
@@ -317,6 +323,13 @@ CATALOGUE: Final = (
     Diagnosis("node-coming", "a pod is Pending", "its node is on the way", "nothing", is_note=True),
     Diagnosis(
         "model-starts", "a model is DEPLOYING", "its start is not over", "nothing", is_note=True
+    ),
+    Diagnosis(
+        "weights-fill",
+        "`up` waits, and nothing changes",
+        "the Job that fills the bucket runs",
+        "nothing",
+        is_note=True,
     ),
     Diagnosis(
         "second-cluster-starts",

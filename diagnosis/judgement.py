@@ -17,6 +17,7 @@ from diagnosis.rules import (
     ray_cluster,
     service,
     surroundings,
+    weights,
 )
 from diagnosis.snapshot import Snapshot
 from planning import Plan
@@ -32,6 +33,7 @@ _RULES: Final[tuple[Callable[[Case], Iterable[Finding]], ...]] = (
     nodes.unscheduled,
     containers.containers,
     containers.token,
+    weights.filling,
     ray_cluster.head,
     ray_cluster.autoscaler,
     ray_cluster.second_cluster,

@@ -14,6 +14,7 @@ from manifests.gateway.places import POD as GATEWAY_PLACES
 from manifests.gateway.places import READY_PATH as GATEWAY_READY_PATH
 from manifests.gateway.service import gateway_service
 from manifests.hugging_face_secret import SECRET_NAME
+from manifests.labels import COMPONENT_LABEL
 from manifests.monitoring.objects import MonitoringManifests, monitoring_manifests
 from manifests.monitoring.queries import place_labels
 from manifests.network_policies import OPERATOR_NAMESPACE
@@ -40,6 +41,7 @@ from manifests.smoke_test.script.serve_api import (
 )
 from manifests.smoke_test.script.serve_api import by_model as applications_by_model
 from manifests.smoke_test.script.settings import JOB_ANNOTATION
+from manifests.weights.access import FILLER as WEIGHTS_FILLER
 from manifests.weights.objects import WeightsManifests, weights_manifests
 from manifests.worker_group import GPU_TYPE_TAINT
 from manifests.yaml_text import yaml_text as serve_config_text
@@ -47,6 +49,7 @@ from manifests.yaml_text import yaml_text as serve_config_text
 __all__ = [
     "APPLICATIONS",
     "CAUSE_ELSEWHERE",
+    "COMPONENT_LABEL",
     "COMPUTE_CLASS_LABEL",
     "GATEWAY_LIVE_PATH",
     "GATEWAY_PLACES",
@@ -59,6 +62,7 @@ __all__ = [
     "OPERATOR_NAMESPACE",
     "SECRET_NAME",
     "SMOKE_TEST_DEADLINE_SECONDS",
+    "WEIGHTS_FILLER",
     "AccessManifests",
     "ExposureManifests",
     "GatewayManifests",

@@ -1,6 +1,10 @@
 """The labels that every object of a service carries."""
 
+from typing import Final
+
 from planning import Plan
+
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 
 
 def labels(plan: Plan, component: str) -> dict[str, str]:
@@ -8,6 +12,6 @@ def labels(plan: Plan, component: str) -> dict[str, str]:
     return {
         "app.kubernetes.io/name": "ray-llm",
         "app.kubernetes.io/instance": plan.service.name,
-        "app.kubernetes.io/component": component,
+        COMPONENT_LABEL: component,
         "app.kubernetes.io/managed-by": "pulumi",
     }

@@ -64,7 +64,10 @@ def way_back(
     """
     cluster = "rayClusterConfig"
     same = is_as_wanted(left.answering, wanted[cluster], kuberay)
-    changed = _differ(left.spec.get(cluster), wanted[cluster])
+    # Other numbers of workers, as another model needs them, are no cluster of their own.
+    changed = _differ(left.spec.get(cluster), wanted[cluster]) and not is_as_wanted(
+        left.spec.get(cluster), wanted[cluster], kuberay
+    )
     differs = left.job != job or _differ(left.spec, wanted)
     return WayBack(
         gives_up=same and (left.starts_another or changed),

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from diagnosis.case import Case, is_head, is_leaving, is_ready
+from diagnosis.case import GROUP_LABEL, Case, is_head, is_leaving, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.snapshot import (
     Object,
     Part,
     condition,
     created,
+    labels,
     last_seen,
     listed,
     moment,
@@ -39,6 +40,7 @@ DRIVER: Final = re.compile(
     r"|NVML: Driver/library version mismatch",
     re.IGNORECASE,
 )
+_NO_BUCKET: Final = re.compile(r"bucket doesn't exist|bucket does not exist", re.IGNORECASE)
 _DENIED: Final = re.compile(r"PermissionDenied|Permission '[\w.]+' denied|403", re.IGNORECASE)
 AUTOSCALER: Final = "autoscaler"
 """A container of the head, which has a rule of its own."""
@@ -183,8 +185,23 @@ def _mount(case: Case, pod: Object, event: Object) -> Iterator[Finding]:
     message = str(event.get("message") or "")
     if absent := _ABSENT.search(message):
         yield _object_missing(case, pod, absent, message)
+    elif _NO_BUCKET.search(message):
+        yield Finding(
+            rule="bucket-access",
+            subject=case.subject(pod),
+            what="a bucket that it mounts is not there",
+            since=last_seen(event),
+            why=message,
+            mend=Mend(
+                path="ray-llm:weights",
+                text="Run `pulumi up --refresh`, which makes a bucket of the stack again, or name "
+                "one that exists.",
+                command=f"pulumi up --refresh --stack {case.plan.stack}",
+            ),
+        )
     elif _DENIED.search(message):
         pool = case.pool(pod)
+        role = "objectViewer" if labels(pod).get(GROUP_LABEL) else "objectUser"
         yield Finding(
             rule="bucket-access",
             subject=case.subject(pod),
@@ -193,7 +210,7 @@ def _mount(case: Case, pod: Object, event: Object) -> Iterator[Finding]:
             why=message,
             mend=Mend(
                 path=pool.path if pool else "",
-                text="Give the pods' service account roles/storage.objectViewer on the bucket.",
+                text=f"Give the pods' service account roles/storage.{role} on the bucket.",
             ),
         )
 

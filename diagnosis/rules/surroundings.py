@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from diagnosis.case import CLUSTER_LABEL, Case, is_ready
+from diagnosis.case import CLUSTER_LABEL, Case, is_ready, job_of
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.snapshot import (
     Object,
@@ -146,7 +146,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _last_words(case: Case, job: str) -> str:
     """The end of what the Job's pod wrote."""
     for pod in case.snapshot.pods:
-        if (labels(pod).get("batch.kubernetes.io/job-name") or labels(pod).get("job-name")) == job:
+        if job_of(pod) == job:
             for container in listed(status(pod).get("containerStatuses")):
                 ended = (container.get("state") or {}).get("terminated") or {}
                 lines = str(ended.get("message") or "").strip().splitlines()

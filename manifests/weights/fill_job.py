@@ -14,7 +14,6 @@ from manifests.pod_security import RAY_GID, restricted_container, restricted_pod
 from manifests.pods import cpu_node_selector
 from manifests.weights import script_files
 from manifests.weights.access import FILLER
-from manifests.weights.script.exit_codes import HOPELESS
 from manifests.weights.volumes import VOLUME, writing_annotations, writing_volume
 from planning import MOUNT, BucketPlan, Plan, StoredModel, WeightsPlan
 
@@ -53,20 +52,13 @@ def fill_job(
             "labels": labels(plan, FILLER),
         },
         "spec": {
-            "backoffLimit": 6,
+            # Pods that lose their node do not count, and the program tries again by itself. With
+            # FailJob for what is hopeless, `up` would not notice that the Job has failed
+            # (findings/pulumi-job-failed-by-policy.sh).
+            "backoffLimit": 0,
             "activeDeadlineSeconds": fill_deadline_seconds(weights),
             "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {
-                            "containerName": FILLER,
-                            "operator": "In",
-                            "values": [HOPELESS],
-                        },
-                    },
-                ]
+                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]
             },
             "template": {
                 "metadata": {
@@ -121,6 +113,8 @@ def _container(plan: Plan, repositories: str) -> dict[str, Any]:
         "FILL_PAUSE_SECONDS": str(_PAUSE_SECONDS),
         # The only folder that can be written; the library keeps its caches and locks there.
         "HF_HOME": f"{_STAGING_FOLDER}/.huggingface",
+        # Else the library also asks the hub for what is no file.
+        "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return {

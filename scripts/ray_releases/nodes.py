@@ -124,14 +124,14 @@ class Nodes:
             address,
             self.ray,
             faults=self.faults,
-            # The engine that echoes downloads nothing.
-            hub="",
             fork_server=self.ray.fork_server(self.folder),
             temp_dir=self.folder / ("ray" if head else name),
         )
         return {
             **machine_environment(self.ray, self.folder),
             **given,
+            # The engine that echoes downloads nothing.
+            "HF_HUB_OFFLINE": "1",
             **(group.variables if group else {}),
             **self._variables,
             processes.MARK: self._mark,

@@ -37,6 +37,7 @@ GROUPS = (
     "test_release_rollout.py",
     # It destroys the small service.
     "test_rollout_predictions.py",
+    "test_weights.py",
     "test_lifecycle.py",
     "test_shipped_stacks.py[staging]",
 )

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,8 @@ import yaml
 
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
+from tests.cluster import commands
+from tests.cluster.commands import Finding
 from tests.cluster.deployed import (
     NAMESPACE,
     RAY,
@@ -28,12 +29,9 @@ from tests.cluster.nodes import take_back
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY, THIRD
 from tests.cluster.stage import Stage
-from tests.engine.deployments import TOKEN
 
 pytestmark = pytest.mark.cluster
 
-PROGRAM = Path(sys.executable).with_name("ray-llm")
-Finding = dict[str, Any]
 # What an engine says, and what the doctor makes of it. The texts are those of vLLM, torch and the
 # hub's client; tests/diagnosis/test_judgement.py names their sources.
 ENGINE_FAULTS = {
@@ -69,26 +67,12 @@ def command(
     service: Service, *arguments: str, kubeconfig: str | Path = "", seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of `ray-llm` on the small stack."""
-    deployment = service.deployment
-    file = deployment.folder / f"Pulumi.{deployment.stack}.yaml"
-    name, *others = arguments
-    return subprocess.run(
-        [PROGRAM, name, *others, "--stack-file", file, "--assume-token"],
-        env={"KUBECONFIG": str(kubeconfig or service.cluster.state.kubeconfig), "PATH": "/usr/bin"},
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+    return commands.command(service.deployment, *arguments, kubeconfig=kubeconfig, seconds=seconds)
 
 
 def doctor(service: Service) -> tuple[int, dict[str, Finding]]:
     """The exit code, and the findings by rule."""
-    done = command(service, "doctor", "--json")
-    assert TOKEN not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    found = json.loads(done.stdout)["findings"]
-    return done.returncode, {item["rule"]: item for item in found}
+    return commands.doctor(service.deployment)
 
 
 def says(service: Service, rule: str, seconds: float = 120) -> Finding:

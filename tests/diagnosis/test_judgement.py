@@ -17,7 +17,7 @@ from manifests import schedule_of
 from manifests.off_hours.script.minima import with_minima
 from models.capacity import Buying
 from models.stack import KubeRayInstall
-from planning import OffHoursPlan, Plan, WayPlan
+from planning import BucketPlan, OffHoursPlan, Plan, WayPlan, WeightsPlan
 from tests.diagnosis.snapshots import (
     ACTOR,
     CLUSTER,
@@ -363,6 +363,64 @@ def odd(service: Any) -> None:
     service["metadata"]["deletionTimestamp"] = ago(minutes=5)
 
 
+BUCKET = BucketPlan(name="acme-weights", folder="", location="us-central1", existing=False)
+STORED = small_plan(weights=WeightsPlan(bucket=BUCKET))
+FILLER = "weights-filler-0123456789"
+# The words of manifests/weights/script.
+NOT_GATED_FOR_US = (
+    "acme/rare: is gated, and the stack's Hugging Face token may not read it. Accept its terms on "
+    "its page with the account of the token."
+)
+# Those of huggingface_hub 2.4.0 and of Python, after which the program ends.
+NO_WAY_OUT = "ConnectError: [Errno 111] Connection refused"
+FULL = "OSError: [Errno 28] No space left on device: '/staging/model.safetensors'"
+NOT_OURS = "PermissionError: [Errno 13] Permission denied: '/weights/acme/rare/main/config.json'"
+# kube-controller-manager 1.36 (pkg/controller/job).
+LIMIT = "Job has reached the specified backoff limit"
+LATE = "Job was active longer than specified deadline"
+
+
+def filler(*words: str, reason: str = "", message: str = LIMIT, **state: Any) -> Snapshot:
+    """The Job that fills the bucket, with a pod whose program ended with these words.
+
+    reason: of its failure; empty if it goes on. state: of its container, if it has not ended.
+    """
+    labels = {"app.kubernetes.io/component": "weights-filler"}
+    failed = {
+        "type": "Failed",
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": ago(minutes=7),
+    }
+    job = {
+        "metadata": {"name": FILLER, "labels": labels, "creationTimestamp": ago(minutes=9)},
+        "status": {"startTime": ago(minutes=9), "conditions": [failed] if reason else []},
+    }
+    ended = {"terminated": {"exitCode": 42, "reason": "Error", "message": "\n".join(words)}}
+    pod = {
+        "metadata": {
+            "name": f"{FILLER}-x",
+            "creationTimestamp": ago(minutes=9),
+            "labels": {**labels, "batch.kubernetes.io/job-name": FILLER},
+        },
+        "status": {
+            "phase": "Failed" if words else "Running",
+            "containerStatuses": [
+                container("gke-gcsfuse-sidecar"),
+                container("weights-filler", state=ended if words else state),
+            ],
+        },
+    }
+    snapshot = well(STORED)
+    pods = (*snapshot.pods, pod) if words or state else snapshot.pods
+    return replace(snapshot, jobs=(job,), pods=pods)
+
+
+def not_filled(*words: str) -> Snapshot:
+    return filler(*words, reason="BackoffLimitExceeded")
+
+
 DOWN = operator(status={"conditions": [{"type": "Available", "lastTransitionTime": ago(hours=1)}]})
 DNS = {
     "metadata": {"name": "kube-dns", "labels": {"k8s-app": "kube-dns"}},
@@ -372,6 +430,7 @@ DNS = {
 MODEL, POOL = "ray-llm:models[0]", "ray-llm:gpuPools[0]"
 L4, CHAT = "pool l4 (chat, rare)", "model chat"
 SERVICE = "RayService ai/llm-serving"
+FILLS = "the Job that fills gs://acme-weights"
 EXAMPLES = {
     "quota": Example(waiting(NO_NODE, "FailedScaleUp", QUOTA), "node-quota", L4, POOL),
     "stock-out": Example(
@@ -482,6 +541,74 @@ EXAMPLES = {
         "bucket-access",
         L4,
         "roles/storage.objectViewer",
+    ),
+    "no bucket": Example(
+        replace(
+            worker(container("ray-worker", ready=False)),
+            events=(
+                event(
+                    "FailedMount",
+                    'MountVolume.SetUp failed for volume "weights" : rpc error: code = NotFound '
+                    "desc = storage: bucket doesn't exist",
+                    "Pod",
+                    WORKER,
+                ),
+            ),
+        ),
+        "bucket-access",
+        L4,
+        "ray-llm:weights",
+    ),
+    "weights of a gated repository": Example(
+        not_filled("acme/chat: complete, nothing to fetch", NOT_GATED_FOR_US),
+        "weights-not-filled",
+        FILLS,
+        "ray-llm:huggingFaceToken",
+        STORED,
+    ),
+    "weights of a revision that is not there": Example(
+        not_filled("acme/rare: has no revision v9"),
+        "weights-not-filled",
+        FILLS,
+        "ray-llm:models[1].engine.revision",
+        STORED,
+    ),
+    "weights of no repository": Example(
+        not_filled("acme/rare: there is no such repository, or the stack's token may not read it"),
+        "weights-not-filled",
+        FILLS,
+        "ray-llm:models[1].source",
+        STORED,
+    ),
+    "weights without a way to the hub": Example(
+        not_filled(f"acme/rare: {NO_WAY_OUT}; again", NO_WAY_OUT),
+        "weights-not-filled",
+        FILLS,
+        "Cloud NAT",
+        STORED,
+    ),
+    "weights on a full disk": Example(
+        not_filled(FULL), "weights-not-filled", FILLS, "ray-llm:cluster.cpuPool", STORED
+    ),
+    "weights in a bucket of others": Example(
+        not_filled(NOT_OURS), "weights-not-filled", FILLS, "roles/storage.objectUser", STORED
+    ),
+    "weights that took too long": Example(
+        filler(reason="DeadlineExceeded", message=LATE),
+        "weights-not-filled",
+        FILLS,
+        "pulumi up",
+        STORED,
+    ),
+    "weights and another error": Example(
+        not_filled("ValueError: something new"),
+        "weights-not-filled",
+        FILLS,
+        f"kubectl --namespace ai logs job/{FILLER}",
+        STORED,
+    ),
+    "weights on their way": Example(
+        filler(running={"startedAt": ago(minutes=8)}), "weights-fill", FILLS, "logs job/", STORED
     ),
     "memory at start": Example(
         worker(container("ray-worker", ready=False, state=killed("OOMKilled", 3))),
@@ -834,6 +961,30 @@ def test_the_cause_after_pydantic_s_headline_is_quoted() -> None:
     assert "at most 262144" in finding.mend.text
 
 
+def test_a_failed_fill_is_quoted_and_says_whose_terms_are_to_be_accepted() -> None:
+    finding = one(not_filled(NOT_GATED_FOR_US), "weights-not-filled", STORED)
+    assert finding is not None
+    assert finding.why == NOT_GATED_FOR_US
+    assert "https://huggingface.co/acme/rare" in finding.mend.text
+    late = one(filler(reason="DeadlineExceeded", message=LATE), "weights-not-filled", STORED)
+    assert late is not None
+    assert late.why == LATE
+
+
+def test_a_pod_that_fills_a_bucket_waits_for_another_role_than_one_that_reads_it() -> None:
+    denied = event(
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "weights": code = PermissionDenied',
+        "Pod",
+        f"{FILLER}-x",
+    )
+    snapshot = filler(waiting={"reason": "ContainerCreating"})
+    finding = one(replace(snapshot, events=(denied,)), "bucket-access", STORED)
+    assert finding is not None
+    assert finding.subject == "the Job that fills the bucket"
+    assert "roles/storage.objectUser" in finding.mend.text
+
+
 def test_no_token_is_in_a_finding() -> None:
     token = "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
     finding = one(failing(f"ValueError: cannot use {token}"), "engine-failed")
@@ -933,6 +1084,15 @@ def one_restart(pod: Any) -> None:
     pod["status"]["containerStatuses"][1]["restartCount"] = 1
 
 
+def filled() -> Snapshot:
+    """The Job that has done it, after a pod that lost its node."""
+
+    def complete(jobs: Any) -> None:
+        jobs[0]["status"]["conditions"] = [{"type": "Complete", "status": "True"}]
+
+    return changed(filler("Error"), "jobs", complete)
+
+
 NEAR_MISSES = {
     "an edit of this minute": (service(written_again), "operator-idle"),
     "an edit that was acted on": (service(acted), "operator-idle"),
@@ -1013,6 +1173,16 @@ NEAR_MISSES = {
 def test_a_near_miss_is_no_finding(name: str) -> None:
     snapshot, rule = NEAR_MISSES[name]
     assert one(snapshot, rule) is None
+
+
+def test_a_bucket_that_is_filled_given_up_or_beside_a_failed_check_is_no_finding() -> None:
+    about = {"weights-not-filled", "weights-fill"}
+    for snapshot, of in (
+        (filled(), STORED),
+        (not_filled("Error"), small_plan()),
+        (check(policy=False), STORED),
+    ):
+        assert about.isdisjoint(item.rule for item in diagnose(snapshot, of))
 
 
 def way(node_pool: str, buying: Buying) -> WayPlan:

@@ -53,6 +53,20 @@ def test_a_service_as_it_is_to_be_needs_nothing() -> None:
     assert (todo.gives_up, todo.writes) == (False, False)
 
 
+def test_a_model_that_needs_more_workers_gives_no_second_cluster_up() -> None:
+    more = {**WANTED, "rayClusterConfig": changed("replicas", 7)}
+    left = Left(spec=WANTED, job="a", answering=CLUSTER, starts_another=False)
+    assert not way_back(left, more, "b", "1.6.2", was_deployed=False).gives_up
+    starts = Left(spec=WANTED, job="a", answering=CLUSTER, starts_another=True)
+    assert way_back(starts, more, "b", "1.6.2", was_deployed=False).gives_up
+
+
+def test_a_change_of_the_cluster_that_kuberay_has_not_seen_yet_is_given_up() -> None:
+    sent = {**WANTED, "rayClusterConfig": changed("image", "other:1")}
+    left = Left(spec=sent, job="b", answering=CLUSTER, starts_another=False)
+    assert way_back(left, WANTED, "a", "1.6.2", was_deployed=True).gives_up
+
+
 def test_what_a_newer_revision_changes_is_left_to_the_engine() -> None:
     edited = {**WANTED, "serveConfigV2": "applications: []"}
     left = Left(spec=edited, job="b", answering=CLUSTER, starts_another=False)

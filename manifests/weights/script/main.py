@@ -21,7 +21,9 @@ from manifests.weights.script.folder import KeptFolder, matches
 from manifests.weights.script.hub import HubFile, fetched, listed
 from manifests.weights.script.settings import Repository, Settings, settings_of
 
-_ATTEMPTS: Final = 5
+# With ten seconds before the second attempt, and ten more before each one after it, the last one is
+# eleven minutes after the first: no Job starts the program again.
+_ATTEMPTS: Final = 12
 
 _DoneT = TypeVar("_DoneT")
 

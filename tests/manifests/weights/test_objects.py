@@ -6,7 +6,6 @@ from typing import Any
 
 from manifests import service_manifests
 from manifests.weights.fill_job import fill_deadline_seconds
-from manifests.weights.script.exit_codes import HOPELESS
 from planning import BucketPlan, Plan, StoredModel, WeightsPlan
 from tests.manifests.plans import model, plan, pool
 
@@ -99,11 +98,15 @@ def test_the_job_keeps_to_the_restricted_standard_and_reads_the_token_as_a_file(
     assert "uid=1000" in volume["csi"]["volumeAttributes"]["mountOptions"]
 
 
-def test_what_is_hopeless_ends_the_job_and_a_lost_node_does_not_count() -> None:
-    disrupted, hopeless = job(in_bucket())["spec"]["podFailurePolicy"]["rules"]
-    assert disrupted["action"] == "Ignore"
-    assert hopeless["action"] == "FailJob"
-    assert hopeless["onExitCodes"]["values"] == [HOPELESS]
+def test_a_failed_pod_ends_the_job_and_a_lost_node_does_not_count() -> None:
+    """By the limit, not by a rule: Pulumi's provider knows no other end but the deadline."""
+    spec = job(in_bucket())["spec"]
+    assert spec["backoffLimit"] == 0
+    [disrupted] = spec["podFailurePolicy"]["rules"]
+    assert disrupted == {
+        "action": "Ignore",
+        "onPodConditions": [{"type": "DisruptionTarget"}],
+    }
 
 
 def test_the_jobs_name_follows_what_has_to_lie_in_the_bucket() -> None:

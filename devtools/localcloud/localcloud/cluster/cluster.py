@@ -21,6 +21,7 @@ import aiohttp
 import trustme
 
 from localcloud.cluster import forks, processes
+from localcloud.cluster.buckets import Buckets
 from localcloud.cluster.control_plane import ControlPlane, write_stages
 from localcloud.cluster.gke_endpoint import GkeEndpoint
 from localcloud.cluster.gke_pools import recorded_pools
@@ -89,6 +90,16 @@ class Settings:
     def stacks(self) -> Path:
         """Google's records and Pulumi's state of the stacks deployed to this cluster."""
         return self.folder / "stacks"
+
+    @property
+    def buckets(self) -> Path:
+        """One folder per bucket of Cloud Storage; see buckets.py."""
+        return self.folder / "buckets"
+
+    @property
+    def hub(self) -> Path:
+        """The file that names a hub for the pods of Jobs; see pod.py."""
+        return self.folder / "hub.json"
 
     @property
     def hub_faults(self) -> Path:
@@ -174,14 +185,18 @@ class LocalCluster:
     async def _start_own_parts(self) -> None:
         network = PodNetwork(self.api)
         forwards = ServiceForwards(self.api, network)
+        record = self.settings.stacks / "cloud" / "gcp.json"
+        buckets = Buckets(self.settings.buckets, record)
         machine = Machine(
             ray=self.installation.ray,
             forwards=forwards,
+            buckets=buckets,
             pods=self.settings.folder / "pods",
             logs=self.settings.logs,
             temp=self.settings.temp,
             faults=self.settings.engine_faults,
             mark=self.settings.mark,
+            hub=self.settings.hub,
             hub_port=self.hub_port,
             proxy_port=self.proxy_port,
             api_port=self.plane.api_port,
@@ -204,7 +219,6 @@ class LocalCluster:
                 await hub.start(self.hub_port)
                 self._stack.push_async_callback(hub.stop)
         await self._open_to_stacks()
-        record = self.settings.stacks / "cloud" / "gcp.json"
         pools = NodePools(
             self.api,
             kubelet.store,
@@ -213,7 +227,7 @@ class LocalCluster:
         )
         for work in (network.services.run(), network.slices.run(), forwards.run()):
             self._run(work)
-        for work in (kubelet.run(), pools.run()):
+        for work in (kubelet.run(), pools.run(), buckets.run()):
             self._run(work)
 
     async def _open_to_stacks(self) -> None:

@@ -41,6 +41,11 @@ class ClusterState:
         return self.folder / "stacks"
 
     @property
+    def buckets(self) -> Path:
+        """One folder per bucket of Cloud Storage; see buckets.py."""
+        return self.folder / "buckets"
+
+    @property
     def control_plane(self) -> Path:
         """Certificates and credentials; see control_plane.py."""
         return self.folder / "control-plane"
@@ -85,7 +90,7 @@ class ClusterState:
             return None
 
     def forget(self) -> None:
-        """Remove the file, the temporary folder and the stacks of a cluster that is down."""
-        shutil.rmtree(self.temp, ignore_errors=True)
-        shutil.rmtree(self.stacks, ignore_errors=True)
+        """Remove the file, the temporary folder, stacks and buckets of a cluster that is down."""
+        for folder in (Path(self.temp), self.stacks, self.buckets):
+            shutil.rmtree(folder, ignore_errors=True)
         (self.folder / "cluster.json").unlink(missing_ok=True)

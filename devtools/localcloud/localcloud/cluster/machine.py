@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.cluster.buckets import Buckets
 from localcloud.cluster.ray_environments import RayEnvironment
 from localcloud.cluster.service_forwards import ServiceForwards
 
@@ -13,11 +14,13 @@ class Machine:
 
     ray: tuple[RayEnvironment, ...]
     forwards: ServiceForwards
+    buckets: Buckets
     pods: Path
     logs: Path
     temp: Path
     faults: Path
     mark: str
+    hub: Path
     hub_port: int
     proxy_port: int
     api_port: int

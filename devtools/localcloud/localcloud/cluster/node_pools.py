@@ -30,13 +30,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object, Store
+from localcloud.cluster.pod_events import warn
 from localcloud.cluster.scheduler_filters import (
     Resources,
     admits,
@@ -309,31 +309,12 @@ class NodePools:
         if last is not None and now - last < _REFUSED_AGAIN_SECONDS:
             return
         self._refused_at[metadata["uid"]] = now
-        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        namespace = metadata["namespace"]
         message = (
             f"Node scale up in zones {', '.join(pool.zones)} associated with this pod failed: GCE "
             "out of resources. Pod is at risk of not being scheduled."
         )
-        await self.api.create(
-            f"/api/v1/namespaces/{namespace}/events",
-            {
-                "apiVersion": "v1",
-                "kind": "Event",
-                "metadata": {"generateName": f"{metadata['name']}.", "namespace": namespace},
-                "type": "Warning",
-                "reason": "FailedScaleUp",
-                "message": message,
-                "involvedObject": {
-                    "apiVersion": "v1",
-                    "kind": "Pod",
-                    **{key: metadata[key] for key in ("name", "namespace", "uid")},
-                },
-                "source": {"component": "cluster-autoscaler"},
-                "firstTimestamp": stamp,
-                "lastTimestamp": stamp,
-                "count": 1,
-            },
+        await warn(
+            self.api, pod, reason="FailedScaleUp", message=message, component="cluster-autoscaler"
         )
 
     async def _remove_idle(self, pool: NodePool, nodes: list[Object]) -> None:

@@ -6,10 +6,12 @@ import datetime
 import json
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 
-from localcloud.cluster import containers, processes
+from localcloud.cluster import containers, pod_events, processes
+from localcloud.cluster.buckets import MountError
 from localcloud.cluster.images import EnvoyImage, envoy_of, runs_envoy
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 from localcloud.cluster.machine import Machine
@@ -18,6 +20,7 @@ from localcloud.cluster.probes import Probe
 from localcloud.cluster.ray_environments import RayEnvironment, environment_of
 from localcloud.cluster.ray_node import (
     GCS_PORT,
+    hub_environment,
     is_head,
     is_ray_node,
     machine_environment,
@@ -29,6 +32,9 @@ from localcloud.cluster.volumes import ConfigError, Volumes
 # remaining processes, which the first one would terminate, get a signal and a moment to end.
 END_SECONDS = 2
 RESTART_DELAY_SECONDS = 5
+# Of a log, at most so much is a container's last message (pkg/kubelet/container/runtime.go).
+_LOG_LINES = 80
+_LOG_BYTES = 2048
 
 # What Envoy's files and arguments say of addresses; the pod has one of this machine for itself.
 # With `.svc` a name is a Service's wherever it stands, without it only as an address.
@@ -64,6 +70,19 @@ def pull_failure(image: str) -> tuple[Object, Object]:
         {"reason": "ErrImagePull", "message": error},
         {"reason": "ImagePullBackOff", "message": back_off},
     )
+
+
+def _last_words(container: "Container", log: Path) -> str:
+    """What a kubelet keeps of a container that failed: of its log only if its policy says so.
+
+    Of any other container it keeps nothing; here it is a few lines, for who looks for the cause.
+    """
+    if container.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+        return processes.last_lines(log)[-2000:]
+    with contextlib.suppress(OSError):
+        lines = log.read_bytes().splitlines(keepends=True)[-_LOG_LINES:]
+        return b"".join(lines)[-_LOG_BYTES:].decode(errors="replace")
+    return ""
 
 
 class Container:
@@ -116,7 +135,8 @@ class Pod:
         self.main = [Container(c, init=False) for c in spec["containers"]]
         self._stopping = asyncio.Event()
         self._grace = float(spec.get("terminationGracePeriodSeconds", 30))
-        self._volumes = Volumes(api, obj, self.folder)
+        self._volumes = Volumes(api, obj, self.folder, machine.buckets)
+        self._failed_mount = ""
         self._started = now()
         self._written = ""
         self._phase = "Pending"
@@ -230,7 +250,7 @@ class Pod:
             "terminated": {
                 "exitCode": code if code >= 0 else 128 - code,
                 "reason": "Completed" if code == 0 else "Error",
-                "message": processes.last_lines(log)[-2000:] if code else "",
+                "message": _last_words(container, log) if code else "",
                 "startedAt": started,
                 "finishedAt": now(),
             }
@@ -242,17 +262,34 @@ class Pod:
         """Command and environment, as soon as the Secrets and ConfigMaps in them exist."""
         image = await self._pulled(container)
         while True:
+            phase = "Pending" if container.init else "Running"
             try:
                 return await self._prepare(container, image)
             except ConfigError as error:
                 waiting = {"reason": "CreateContainerConfigError", "message": str(error)}
+            except MountError as error:
+                waiting, phase = {"reason": "ContainerCreating"}, "Pending"
+                await self._say_failed_mount(str(error))
             except LookupError as error:
                 waiting = {"reason": "NameNotResolved", "message": str(error)}
             except (ApiError, aiohttp.ClientError, TimeoutError) as error:
                 waiting = {"reason": "CreateContainerError", "message": str(error)}
             container.state = {"waiting": waiting}
-            await self._write_status("Pending" if container.init else "Running")
+            await self._write_status(phase)
             await asyncio.sleep(1)
+
+    async def _say_failed_mount(self, message: str) -> None:
+        """Write the event of a volume that cannot be mounted; a kubelet repeats it."""
+        if message != self._failed_mount:
+            with contextlib.suppress(ApiError, aiohttp.ClientError, TimeoutError):
+                await pod_events.warn(
+                    self.api,
+                    self.obj,
+                    reason="FailedMount",
+                    message=message,
+                    component="kubelet",
+                )
+                self._failed_mount = message
 
     async def _pulled(self, container: Container) -> RayEnvironment | EnvoyImage:
         """What the container's image holds; never returns for an image that there is not."""
@@ -298,6 +335,7 @@ class Pod:
             "KUBERNETES_SERVICE_HOST": "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(self.machine.api_port),
             "KUBERNETES_SERVICE_PORT_HTTPS": str(self.machine.api_port),
+            "POD_BUCKETS": json.dumps(self._volumes.bucket_mounts(mounts)),
         }
         account = mounts.get("/var/run/secrets/kubernetes.io/serviceaccount")
         if account:
@@ -310,8 +348,11 @@ class Pod:
                 image,
                 faults=self.machine.faults,
                 fork_server=image.fork_server(self.machine.temp),
-                hub=f"http://127.0.0.1:{self.machine.hub_port}",
                 temp_dir=self.temp,
+            )
+        if isinstance(image, RayEnvironment):
+            variables |= hub_environment(
+                self.obj, image, self.machine.hub, f"http://127.0.0.1:{self.machine.hub_port}"
             )
         path = variables["PATH"]
         variables |= own

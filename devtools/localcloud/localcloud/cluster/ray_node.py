@@ -5,6 +5,8 @@ them. Added are ports of this machine in place of the pod's network, the stand-i
 engine, and a small object store.
 """
 
+import contextlib
+import json
 import os
 from pathlib import Path
 
@@ -88,7 +90,6 @@ def ray_environment(
     *,
     faults: Path,
     fork_server: Path,
-    hub: str,
     temp_dir: Path,
 ) -> dict[str, str]:
     """The additional variables of a Ray pod's containers."""
@@ -152,6 +153,17 @@ def ray_environment(
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",
         # A proxy on a node without replicas would keep the node for half a minute.
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "5",
-        **({"HF_ENDPOINT": hub} if ray.hub else {"HF_HUB_OFFLINE": "1"}),
         **ray.variables,
     }
+
+
+def hub_environment(pod: Object, ray: RayEnvironment, named: Path, own: str) -> dict[str, str]:
+    """How a pod with Ray's image reaches a hub for models: one on this machine, or none.
+
+    The pods of Jobs use the one that the file `named` has as {"endpoint": "http://..."}. own: the
+    cluster's, for engines that load models.
+    """
+    if not is_ray_node(pod):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return {"HF_ENDPOINT": json.loads(named.read_text(encoding="utf-8"))["endpoint"]}
+    return {"HF_ENDPOINT": own} if ray.hub else {"HF_HUB_OFFLINE": "1"}

@@ -4,6 +4,8 @@ As a kubelet writes them: each set of files is a folder of its own, `..data` is 
 current one, and each name in the volume is a link through it. So all files of a volume change at
 once, for programs that watch the folder. A kubelet takes up to a minute for it, this one two
 seconds.
+
+The folder of a volume that is a bucket is that of the bucket itself (buckets.py).
 """
 
 import asyncio
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import aiohttp
 
+from localcloud.cluster.buckets import Buckets, is_bucket
 from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 
 PERIOD_SECONDS = 2.0
@@ -59,16 +62,21 @@ async def read_optional(api: KubernetesApi, namespace: str, kind: str, reference
 class Volumes:
     """The folders of a pod's volumes.
 
-    folders: each volume's folder by its name.
+    folders: each volume's folder by its name; a bucket's only once the volumes are written.
     """
 
-    def __init__(self, api: KubernetesApi, pod: Object, folder: Path):
+    def __init__(self, api: KubernetesApi, pod: Object, folder: Path, buckets: Buckets):
         self.api = api
         self.pod = pod
+        self.buckets = buckets
         self._volumes: Mapping[str, Object] = {
             volume["name"]: volume for volume in pod["spec"].get("volumes", [])
         }
-        self.folders = {name: folder / "volumes" / name for name in self._volumes}
+        self.folders = {
+            name: folder / "volumes" / name
+            for name, volume in self._volumes.items()
+            if not is_bucket(volume)
+        }
         self._written: dict[str, Files] = {}
         self._tokens: Files = {}
         self._numbers = itertools.count(1)
@@ -76,9 +84,13 @@ class Volumes:
     async def write(self, rewrite: Callable[[str], str]) -> None:
         """Write the files of all volumes; `rewrite` makes their text fit this machine.
 
-        Raises ConfigError if something that a volume names does not exist.
+        Raises ConfigError if something that a volume names does not exist, and MountError if that
+        is a bucket.
         """
         for name, volume in self._volumes.items():
+            if is_bucket(volume):
+                self.folders.setdefault(name, self.buckets.mount(volume))
+                continue
             target = self.folders[name]
             target.mkdir(parents=True, exist_ok=True, mode=0o700)
             files = {
@@ -88,6 +100,17 @@ class Volumes:
             if files != self._written.get(name, {}):
                 self._swap(target, files)
                 self._written[name] = files
+
+    def bucket_mounts(self, mounts: Mapping[str, str]) -> dict[str, str]:
+        """Those of a container's mount paths, with their paths here, that are in a bucket."""
+        buckets = [
+            str(folder) for name, folder in self.folders.items() if is_bucket(self._volumes[name])
+        ]
+        return {
+            path: here
+            for path, here in mounts.items()
+            if any(Path(here).is_relative_to(bucket) for bucket in buckets)
+        }
 
     async def follow(self, rewrite: Callable[[str], str]) -> None:
         """Write the files again whenever their sources change, until cancelled."""

@@ -1,9 +1,10 @@
 """A running cluster as tests see it."""
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,6 +99,20 @@ class RunningCluster:
 
     def engine_faults(self, faults: dict[str, Any]) -> None:
         (self.state.folder / "engine-faults.json").write_text(json.dumps(faults))
+
+    @contextlib.contextmanager
+    def hub(self, endpoint: str) -> Iterator[None]:
+        """Let the pods of Jobs download models from this hub while the body runs."""
+        file = self.state.folder / "hub.json"
+        file.write_text(json.dumps({"endpoint": endpoint}))
+        try:
+            yield
+        finally:
+            file.unlink()
+
+    def bucket(self, name: str) -> Path:
+        """The folder with a bucket's objects; there is none if the bucket does not exist."""
+        return self.state.buckets / name
 
     def processes(self) -> list[psutil.Process]:
         """Everything that the cluster runs."""

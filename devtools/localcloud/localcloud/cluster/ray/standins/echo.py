@@ -51,6 +51,23 @@ async def start_as_told(model_id: str) -> None:
         raise RuntimeError(fault["start"])
 
 
+def check_weights(source: Any) -> None:
+    """Refuse to start with weights in a folder of a mounted bucket that has no config.json.
+
+    Only then is anything of a model read: POD_BUCKETS says where each bucket of this pod is on this
+    machine. The words are those of transformers, which vLLM asks first.
+    """
+    buckets: dict[str, str] = json.loads(os.environ.get("POD_BUCKETS", "{}"))
+    for path, here in buckets.items():
+        if str(source).startswith(f"{path}/"):
+            folder = Path(here + str(source).removeprefix(path))
+            if not (folder / "config.json").is_file():
+                raise RuntimeError(
+                    f"{source} is not a local folder and is not a valid model identifier listed "
+                    "on 'https://huggingface.co/models'"
+                )
+
+
 def check_gpus(placement_group: Any, wanted: int) -> None:
     """Refuse to start unless there is a GPU for each of vLLM's workers.
 

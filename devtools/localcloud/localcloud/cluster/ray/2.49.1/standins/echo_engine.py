@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from echo import Echo, Health, check_gpus, faults, start_as_told
+from echo import Echo, Health, check_gpus, check_weights, faults, start_as_told
 from engine_metrics import V0_10_0, RayMetrics, nowhere
 from ray.llm._internal.serve.deployments.llm.vllm.vllm_engine import VLLMEngine
 from ray.llm._internal.serve.deployments.utils.node_initialization_utils import (
@@ -17,12 +17,14 @@ class EchoEngine(VLLMEngine):
     """Ray Serve's vLLM engine class, with `start` and everything after it replaced."""
 
     async def start(self) -> None:
-        """Check the engine arguments, take the GPUs, and become ready.
+        """Check the weights and the engine arguments, take the GPUs, and become ready.
 
-        Raises RuntimeError with the text that the faults file gives for this model.
+        Raises RuntimeError with the text that the faults file gives for this model, or for weights
+        that are not in their bucket.
         """
         model_id = self.llm_config.model_id
         await start_as_told(model_id)
+        check_weights(self.llm_config.model_loading_config.model_source)
         engine = self.llm_config.get_engine_config()
         placement_group = engine.get_or_create_pg()
         runtime_env = engine.get_runtime_env_with_local_env_vars()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from echo import Health, check_gpus, faults, start_as_told
+from echo import Health, check_gpus, check_weights, faults, start_as_told
 from engine_metrics import NEW, RayMetrics, nowhere
 from ray import serve
 from ray.llm._internal.serve.engines.vllm.vllm_engine import VLLMEngine
@@ -15,12 +15,14 @@ class EchoEngine(VLLMEngine):
     """Ray Serve's vLLM engine class, with `start` and everything after it replaced."""
 
     async def start(self) -> None:
-        """Check the engine arguments, take the GPUs, and become ready.
+        """Check the weights and the engine arguments, take the GPUs, and become ready.
 
-        Raises RuntimeError with the text that the faults file gives for this model.
+        Raises RuntimeError with the text that the faults file gives for this model, or for weights
+        that are not in their bucket.
         """
         model_id = self.llm_config.model_id
         await start_as_told(model_id)
+        check_weights(self.llm_config.model_loading_config.model_source)
         context = self.llm_config.get_or_create_callback().ctx
         self._prepare_engine_config(context)
         check_gpus(context.placement_group, self.llm_config.get_engine_config().num_devices)
