@@ -39,7 +39,7 @@ def program(
 def test_program_has_few_components_and_no_loose_resource(
     program: Recording, request: pytest.FixtureRequest
 ) -> None:
-    sleeps = request.node.callspec.params["program"] == "staging"
+    sleeps = request.node.callspec.params["program"] != "dev"
     components = [item for item in program.registrations if item.type.startswith("ray-llm:")]
     assert sorted(item.type for item in components) == [
         "ray-llm:index:GkeCluster",
