@@ -1165,7 +1165,7 @@ _ROWS: Final[tuple[Rule, ...]] = (
 )
 RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rule in _ROWS}
 # Warnings that there were: a stack that accepts one is as right as before.
-RETIRED: Final = frozenset({"scale-to-zero-broken"})
+RETIRED: Final = frozenset({"managed-prometheus", "scale-to-zero-broken"})
 
 
 def acceptable_rules() -> tuple[str, ...]:
