@@ -6,12 +6,14 @@ stays if its checksum is the hub's, so that a Job that was killed goes on where 
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
+    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -70,9 +72,21 @@ def _fill(repository: Repository, settings: Settings) -> None:
 
 
 def _listed(repository: Repository, token: str | None) -> tuple[str, tuple[HubFile, ...]]:
+    with _refusals(repository):
+        return listed(
+            repository.source, repository.revision, token, any_format=repository.any_format
+        )
+
+
+@contextmanager
+def _refusals(repository: Repository) -> Iterator[None]:
+    """Takes what the hub refuses for good as hopeless.
+
+    It lists the files of a gated repository for everybody, and refuses the files themselves.
+    """
     source, revision = repository.source, repository.revision
     try:
-        return listed(source, revision, token, any_format=repository.any_format)
+        yield
     except GatedRepoError:
         raise _HopelessError(
             f"{source}: is gated, and the stack's Hugging Face token may not read it. Accept its "
@@ -90,7 +104,10 @@ def _keep(
     repository: Repository, commit: str, file: HubFile, folder: KeptFolder, settings: Settings
 ) -> None:
     try:
-        staged = fetched(repository.source, commit, file, settings.staging, settings.token)
+        with _refusals(repository):
+            staged = fetched(repository.source, commit, file, settings.staging, settings.token)
+    except LocalEntryNotFoundError:
+        raise  # the hub did not answer, which is not to say that the file is gone
     except EntryNotFoundError:
         raise _HopelessError(f"{repository.source}: {file.path} is gone from the hub") from None
     try:

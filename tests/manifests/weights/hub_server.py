@@ -21,11 +21,12 @@ COMMIT: Final = "c" * 40
 
 @dataclass
 class Hub:
-    """repositories: files by name. gated: those that need `token`.
+    """repositories: files by name. gated: those whose files need a token, which it names.
 
     sent_bytes: of files. asked: the paths of all requests.
     cut_at: after how many bytes the next answers with a large file break off, one after the other.
     spoilt: how many of the next large files come with another byte than they have.
+    down: how many of the next requests for files get a 520, which the client itself does not repeat.
     """
 
     repositories: dict[str, dict[str, bytes]]
@@ -35,6 +36,7 @@ class Hub:
     ranges: list[str] = field(default_factory=list)
     cut_at: list[int] = field(default_factory=list)
     spoilt: int = 0
+    down: int = 0
     url: str = ""
 
 
@@ -77,9 +79,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(404, "EntryNotFound")
 
-    def _allowed(self, repository: str) -> bool:
+    def _exists(self, repository: str) -> bool:
         if repository not in self.hub.repositories:
             self._refuse(404, "RepoNotFound")
+            return False
+        return True
+
+    def _allowed(self, repository: str) -> bool:
+        if not self._exists(repository):
             return False
         token = self.hub.gated.get(repository)
         if token is not None and self.headers.get("Authorization") != f"Bearer {token}":
@@ -88,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _described(self, repository: str, revision: str) -> None:
-        if not self._allowed(repository):
+        if not self._exists(repository):
             return
         if revision not in ("main", COMMIT):
             self._refuse(404, "RevisionNotFound")
@@ -108,6 +115,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _file(self, repository: str, name: str, *, with_body: bool) -> None:
+        if self.hub.down:
+            self.hub.down -= 1
+            self._refuse(520, "")
+            return
         if not self._allowed(repository):
             return
         content = self.hub.repositories[repository].get(name)

@@ -118,6 +118,13 @@ def test_a_download_that_breaks_off_is_taken_up_where_it_was(job: Job, hub: Hub)
     assert hub.ranges == [f"bytes={2 * piece}-"]
 
 
+def test_a_hub_that_does_not_answer_for_a_while_is_asked_again(job: Job, hub: Hub) -> None:
+    hub.down = 3
+    code, said = job.run()
+    assert hub.down == 0
+    assert (code, holds_everything(job)) == (0, True), said
+
+
 def test_a_hub_that_never_sends_a_whole_file_fails_the_pod_and_keeps_no_record(
     job: Job, hub: Hub
 ) -> None:
