@@ -27,6 +27,11 @@ class Replica:
     log: str
     started: datetime | None
 
+    @property
+    def has_node(self) -> bool:
+        """Whether it runs, or loads on a node that it has."""
+        return self.state == "RUNNING" or (self.state == "STARTING" and bool(self.node))
+
 
 def applications(details: Object | None) -> Mapping[str, Mapping[str, Any]]:
     """The applications by the names of their models; empty if Ray Serve did not answer."""

@@ -56,7 +56,10 @@ def _state(case: Case, model: ModelPlan) -> ModelState:
     if application is None:
         seen = case.snapshot.serve is not None and case.snapshot.saw(Part.SERVE)
         return ModelState(**same, state=NOT_DEPLOYED if seen else UNKNOWN)
-    replicas = list(replicas_of(model.name, application))
+    # One that stops takes no new request, and holds back no sleep.
+    replicas = [
+        replica for replica in replicas_of(model.name, application) if replica.state != "STOPPING"
+    ]
     running = [replica for replica in replicas if replica.state == "RUNNING"]
     ages = [case.age(replica.started) for replica in running if replica.started]
     return ModelState(
@@ -81,8 +84,9 @@ def _word(
         for pod in case.pods_of_group(model.pool)
     )
     runs = any(replica.state == "RUNNING" for replica in replicas)
+    placed = any(replica.has_node for replica in replicas)
     # Ray Serve says RUNNING of a model without a replica too, while requests wait for the first.
-    if waits and (status == "DEPLOYING" or (status in {"RUNNING", "UNHEALTHY"} and not runs)):
+    if waits and (status == "DEPLOYING" or (status in {"RUNNING", "UNHEALTHY"} and not placed)):
         return "waits for a node"
     if status == "RUNNING" and not runs:
         return "starting"

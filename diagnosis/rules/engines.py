@@ -250,9 +250,9 @@ def _finding(case: Case, model: ModelPlan, application: Mapping[str, Any], error
 
 
 def _waiting_since(case: Case, model: ModelPlan, application: Mapping[str, Any]) -> datetime | None:
-    """Since when a model without a running replica waits for a node; None if it does not."""
+    """Since when a model waits for a node for its first replica; None if it does not."""
     replicas = replicas_of(model.name, application)
-    if any(replica.state == "RUNNING" for replica in replicas):
+    if any(replica.has_node for replica in replicas):
         return None
     placed = [condition(pod, "PodScheduled") for pod in case.pods_of_group(model.pool)]
     waiting = [

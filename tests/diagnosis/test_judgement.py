@@ -1101,6 +1101,7 @@ NEAR_MISSES = {
     "an autoscaler that restarted once": (head(one_restart), "autoscaler-down"),
     "a model that starts for an hour less": (starting(3), "application-stuck"),
     "another replica runs": (lost(), "replica-lost"),
+    "another pod waits": (lost(state="STARTING"), "replica-lost"),
     "two replicas that ended": (dead_replicas(2), "replica-flaps"),
     "no request waits": (
         replace(well(), loads={"chat": (EngineLoad(running=64, cache=0.99),)}),

@@ -26,7 +26,7 @@ class Hub:
     sent_bytes: of files. asked: the paths of all requests.
     cut_at: after how many bytes the next answers with a large file break off, one after the other.
     spoilt: how many of the next large files come with another byte than they have.
-    down: how many of the next requests for files get a 520, which the client itself does not repeat.
+    down: how many of the next requests for files get a 520, after which the client itself gives up.
     """
 
     repositories: dict[str, dict[str, bytes]]
