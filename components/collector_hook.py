@@ -3,6 +3,8 @@
 Without the definitions of what collects metrics an `up` fails at its end, once the models answer.
 """
 
+import contextlib
+
 import pulumi
 
 from components.cluster_access import AccessOfProvider, ClusterAccess
@@ -38,9 +40,11 @@ def look_for_kinds(kinds: CollectorKinds, access: ClusterAccess | None) -> Judge
     from components.live_kinds import kinds_in
 
     try:
-        known = {
-            version: kinds_in(access, version) for version in (kinds.api_version, kinds.instead)
-        }
+        known = {kinds.api_version: kinds_in(access, kinds.api_version)}
     except UnreachableError as error:
         return kinds.not_seen(str(error))
+    if kinds.judged(known) is not None:
+        # Only a way out depends on it.
+        with contextlib.suppress(UnreachableError):
+            known[kinds.instead] = kinds_in(access, kinds.instead)
     return kinds.judged(known)
