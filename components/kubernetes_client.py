@@ -62,7 +62,16 @@ def _made(access: ClusterAccess, make: Callable[[SingleConfig], _Made]) -> _Made
         if config is None:
             raise ValueError("it names no cluster")
         return make(config)
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, ConfigError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AssertionError,  # lightkube's own word for a context without a user
+        yaml.YAMLError,
+        ConfigError,
+        httpx.InvalidURL,
+    ) as error:
         raise UnreachableError(
             f"the kubeconfig does not lead to the cluster ({reason(error)}). Sign in with "
             "`gcloud container clusters get-credentials`, and check cluster.context."

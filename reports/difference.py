@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from models.catalog import ray_releases
 from reports.access_sentences import access_changes
 from reports.plan_data import Amounts, ModelSummary, PlanSummary, PoolSummary
 from reports.rollout import (
@@ -207,12 +208,22 @@ def _others(old: PlanSummary, new: PlanSummary) -> Iterable[Change]:
     yield from _fields(old["service"], new["service"], SERVICE, "service.")
     yield from _fields(old.get("hardening", {}), new.get("hardening", {}), HARDENING)
     yield from _fields(old.get("weights", {}), new.get("weights", {}), WEIGHTS, "weights.")
-    yield from _fields(_monitoring(old), _monitoring(new), MONITORING, "monitoring.")
+    monitoring = _monitoring(old), _monitoring(new)
+    yield from _fields(*monitoring, _rollouts_of_monitoring(old, new), "monitoring.")
     yield from _fields(old["versions"], new["versions"], VERSIONS, "versions.")
 
 
 def _monitoring(plan: PlanSummary) -> Mapping[str, Any]:
     return plan.get("monitoring") or {}
+
+
+def _rollouts_of_monitoring(old: PlanSummary, new: PlanSummary) -> Mapping[str, Rollout]:
+    """What changes of monitoring do: an engine that has to be told to count is of a new version."""
+    release = ray_releases().get(new["versions"]["ray"])
+    switched = bool(_monitoring(old)) != bool(_monitoring(new))
+    if switched and release and not release.logs_engine_metrics:
+        return {**MONITORING, "system": Rollout.REPLICAS}
+    return MONITORING
 
 
 def _fields(

@@ -3,6 +3,7 @@
 What the API server does with them is tested on the real one (tests/cluster/test_kuberay_crds.py).
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,16 @@ def test_sets_of_fields_are_united() -> None:
     }
 
 
+def _kubeconfig(server: str, user: dict[str, str]) -> str:
+    return json.dumps(
+        {
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", **user}}],
+        }
+    )
+
+
 @pytest.mark.parametrize(
     ("kubeconfig", "context", "reason"),
     [
@@ -80,6 +91,8 @@ def test_sets_of_fields_are_united() -> None:
         ("- a\n- b\n", None, "not a kubeconfig"),
         ("{}", None, "clusters"),
         ('{"clusters": [], "contexts": []}', "theirs", "Context 'theirs' not found"),
+        (_kubeconfig("https://[::a", {"user": "u"}), "c", "Invalid port"),
+        (_kubeconfig("https://a.example", {}), "c", "Missing user"),
     ],
 )
 def test_a_kubeconfig_that_leads_nowhere_is_one_sentence(

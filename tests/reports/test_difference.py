@@ -76,6 +76,16 @@ def test_who_collects_metrics_and_what_is_promised_are_named_and_restart_nothing
     assert [change.key for change in tighter.others] == ["monitoring.monthlyBudget"]
 
 
+def test_engines_that_count_only_when_told_to_start_anew_with_monitoring() -> None:
+    before, on = {"versions": {"ray": "2.49.1"}}, {"monitoring": "gmp"}
+    for found in (changed(before, {**before, **on}), changed({**before, **on}, before)):
+        assert [(change.key, change.rollout) for change in found.others] == [
+            ("monitoring.system", Rollout.REPLICAS)
+        ]
+    operator = {"monitoring": "prometheus-operator"}
+    assert kinds(changed({**before, **on}, {**before, **operator})) == {Rollout.AT_ONCE}
+
+
 def test_removing_a_model_is_in_place() -> None:
     found = changed({"models": [small(), small(name="b")]}, {})
     assert [model["name"] for model in found.models_removed] == ["b"]
