@@ -115,7 +115,7 @@ FORMS: Final = (
     SecretForm(
         name="a credential in a URL",
         starts=("?", "&"),
-        expression=r"(?i)(?<=[?&])(?:access_token|auth_token|token|api_key|apikey|key|sig|secret"
+        expression=r"(?i)(?<=[?&])(?:access_token|auth_token|token|api_key|apikey|key|sig|signature|secret"
         r"|password|X-Amz-Signature|X-Goog-Signature|X-Amz-Security-Token)"
         rf"=(?!{_PLACEHOLDER})[^\s&#\"']{{8,}}",
     ),

@@ -43,6 +43,7 @@ SECRETS = {
     "redis://:" + "secret@cache:6379": "a password in a URL",
     "https://example.com/x?a=1&token=" + RANDOM: "a credential in a URL",
     "https://example.com/x?X-Amz-Signature=" + RANDOM: "a credential in a URL",
+    "https://cdn.example.com/x?Expires=1&Signature=" + RANDOM: "a credential in a URL",
     "https://x.blob.example.com/m?sv=2024&sig=" + RANDOM: "a credential in a URL",
     "AccountName=x;AccountKey=" + RANDOM + "==": "an Azure storage key",
 }
