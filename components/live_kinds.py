@@ -12,6 +12,8 @@ from components.cluster_access import ClusterAccess
 from components.kubernetes_client import asked, http_client
 
 _NOT_FOUND: Final = 404
+# A preview is not held up by a control plane that cannot be reached from here.
+_TIMEOUT_SECONDS: Final = 10
 
 
 def kinds_in(access: ClusterAccess, api_version: str) -> frozenset[str]:
@@ -23,7 +25,7 @@ def kinds_in(access: ClusterAccess, api_version: str) -> frozenset[str]:
     with http_client(access) as client:
         found: frozenset[str] = asked(
             f"the kinds of {api_version}",
-            lambda: _kinds(client.get(f"/apis/{api_version}")),
+            lambda: _kinds(client.get(f"/apis/{api_version}", timeout=_TIMEOUT_SECONDS)),
             lambda error: error,
             check="kubectl api-resources",
             undone="read",

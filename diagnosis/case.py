@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from diagnosis.replicas import applications
+from diagnosis.shown_values import opened
 from diagnosis.snapshot import (
     Object,
     Snapshot,
@@ -85,6 +86,11 @@ class Case:
         """The models that are placed on a pool."""
         return tuple(model for model in self.plan.models if model.pool == pool.id)
 
+    def is_placed_on(self, pool: PoolPlan) -> bool:
+        """Whether the service that was deployed has a model on a pool, whatever the file says."""
+        spec = (self.snapshot.ray_service or {}).get("spec") or {}
+        return _has_key(opened(spec.get("serveConfigV2")), pool.id)
+
     def subject(self, pod: Object) -> str:
         """What a pod is for, in words: its pool and models, the head, or a Job."""
         group = str(labels(pod).get(GROUP_LABEL) or "")
@@ -150,3 +156,10 @@ def is_leaving(item: Object) -> bool:
 def is_ready(pod: Object) -> bool:
     """Whether a pod is ready."""
     return condition(pod, "Ready").get("status") == "True"
+
+
+def _has_key(tree: object, key: str) -> bool:
+    """Whether a mapping of a tree has a key, as the resources of a placement name a pool."""
+    if isinstance(tree, Mapping):
+        return key in tree or any(_has_key(item, key) for item in tree.values())
+    return isinstance(tree, list) and any(_has_key(item, key) for item in tree)

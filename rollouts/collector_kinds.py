@@ -26,7 +26,7 @@ _MADE_BY: Final = {
     MonitoringSystem.PROMETHEUS_OPERATOR: (
         "Install the operator first (`helm install prometheus kube-prometheus-stack --repo "
         "https://prometheus-community.github.io/helm-charts --namespace monitoring "
-        "--create-namespace`)"
+        "--create-namespace`; a program that installs it itself sets look_for_kinds=False)"
     ),
 }
 
@@ -67,14 +67,14 @@ class CollectorKinds:
         )
 
     def of_a_new_cluster(self) -> Sentence | None:
-        """What is said of a cluster that the same `up` creates; GKE brings its own kinds."""
+        """What is said if there is no way to the cluster yet; GKE brings its own kinds."""
         if self.system is MonitoringSystem.GMP:
             return None
         return Sentence(
-            f"{_PATH}: {self.system.value} needs {listed(self.kinds, len(self.kinds))}, and the "
-            "cluster that this `up` creates does not know them: it ends with that once the models "
-            f"answer. {_MADE_BY[self.system]} as soon as the cluster is there, or set it in a "
-            "second `up`.",
+            f"{_PATH}: {self.system.value} needs {listed(self.kinds, len(self.kinds))}, and this "
+            "preview does not know the cluster yet. One that `up` creates does not know them, so "
+            f"that `up` fails at its end, once the models answer. {_MADE_BY[self.system]} as soon "
+            "as the cluster is there, or set it in a second `up`.",
             warns=True,
         )
 

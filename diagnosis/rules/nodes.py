@@ -94,7 +94,7 @@ def _since(pod: Object) -> datetime:
 
 def _judge(case: Case, pod: Object, scheduler: str) -> _Verdict:
     pool = case.pool(pod)
-    if pool and not case.models_of(pool):
+    if pool and not case.models_of(pool) and not case.is_placed_on(pool):
         return _Verdict("node-not-needed", scheduler, Gravity.NOTE)
     events = case.snapshot.events_of("Pod", name(pod))
     of_autoscaler = [

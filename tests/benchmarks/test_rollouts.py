@@ -79,7 +79,7 @@ def test_another_release_is_a_second_cluster() -> None:
 
 def test_runs_of_several_days_add_up(tmp_path: Path) -> None:
     seen = Seen(
-        kind="replica range", ray=NEW, engine_seconds=90, sent=200, lost=1, slowest=0.5, restarted=0
+        kind="replica range", ray=NEW, engine_seconds=90, sent=200, lost=1, slowest=0.5, quiet=0.4
     )
     path = tmp_path / "runs.jsonl"
     runs = [seen, Seen(**{**asdict(seen), "slowest": 1.5})]
@@ -99,5 +99,6 @@ def test_runs_of_several_days_add_up(tmp_path: Path) -> None:
         "0",
         "0",
         "1.5",
+        "1.1",
         "0",
     ]

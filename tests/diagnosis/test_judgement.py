@@ -444,10 +444,23 @@ EXAMPLES = {
         two_pools("l4", "l4"),
     ),
     "a pod that its models have left": Example(
-        waiting(NO_NODE, "FailedScaleUp", STOCK_OUT),
+        changed(
+            waiting(NO_NODE, "FailedScaleUp", STOCK_OUT),
+            "ray_service",
+            lambda item: item["spec"].update(
+                serveConfigV2=item["spec"]["serveConfigV2"].replace(" l4: 1", " l4-x2: 1")
+            ),
+        ),
         "node-not-needed",
         "worker group l4",
         POOL,
+        two_pools("l4-x2", "l4-x2"),
+    ),
+    "a pod that its models leave only in the file": Example(
+        waiting(NO_NODE, "FailedScaleUp", STOCK_OUT),
+        "node-stock-out",
+        "worker group l4",
+        f"{POOL}.zones",
         two_pools("l4-x2", "l4-x2"),
     ),
     "addresses": Example(waiting(NO_NODE, "FailedScaleUp", NO_ADDRESSES), "node-addresses", L4, ""),

@@ -44,4 +44,4 @@ def test_a_new_cluster_has_google_s_kinds_and_no_operator() -> None:
     said = OF_OPERATOR.of_a_new_cluster()
     assert said is not None
     assert said.warns
-    assert "does not know them" in said.text
+    assert "does not know the cluster yet" in said.text
