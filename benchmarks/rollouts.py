@@ -272,7 +272,11 @@ class Measured:
         self._quiet: float | None = None
 
     def quiet(self) -> None:
-        """What clients see if nothing changes."""
+        """What clients see if nothing changes, of the service with which each kind begins."""
+        if self._service.config != self._service.base:
+            self._service.cluster.engine_faults({})
+            self._service.restore()
+            self._service.await_one_ray_cluster()
         self._faults({})
         with self._load(("steady", "other")) as load:
             time.sleep(QUIET_SECONDS)
