@@ -25,7 +25,7 @@ from components.kubernetes_client import (
 )
 from manifests import MODEL_DEPLOYMENT, RolloutManifest, as_awake, serve_config_text
 from models.problems import without_secrets
-from rollouts import ModelState, Pod, Seen, serve_config
+from rollouts import ModelState, Pod, Seen, running_at_least, serve_config
 
 _RAY_SERVICE: Final = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
 _RAY_CLUSTER: Final = create_namespaced_resource("ray.io", "v1", "RayCluster", "rayclusters")
@@ -175,12 +175,11 @@ class LiveRayService:
     def seen(self, state: State) -> Seen:
         """What progress is told of; raises UnreachableError or RayServiceError."""
         statuses = state.starting if state.pending else state.statuses
-        models = {
-            item["name"]: item["route_prefix"].removeprefix("/")
-            for item in (state.serve_config or {}).get("applications", ())
-        }
-        # Of a cluster that starts, nobody can ask how many replicas there are.
-        replicas = {} if state.pending else self.replicas() or {}
+        applications = (state.serve_config or {}).get("applications", ())
+        models = {item["name"]: item["route_prefix"].removeprefix("/") for item in applications}
+        # Others have a replica if they run. Of a cluster that starts, nobody can ask.
+        may_sleep = any(not running_at_least(item) for item in applications)
+        replicas = (self.replicas() or {}) if may_sleep and not state.pending else {}
         return Seen(
             active=state.active,
             pending=state.pending,

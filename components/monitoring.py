@@ -45,19 +45,16 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("ray-llm:index:Monitoring", name, None, opts)
         manifests = args.manifests
         only_parent = pulumi.ResourceOptions(parent=self)
-        for number, manifest in enumerate(manifests.pod_monitors):
-            KubernetesObject(
-                f"{name}-{manifest['metadata']['name']}",
-                manifest,
-                pulumi.ResourceOptions(
-                    parent=self,
-                    # One of them is enough to ask once.
-                    hooks=None
-                    if number or not args.look_for_kinds
-                    else self._hook(name, manifests),
-                ),
-            )
+        # One object asks for all.
+        first, *others = manifests.pod_monitors
+        hooks = self._hook(name, manifests) if args.look_for_kinds else None
+        KubernetesObject(
+            f"{name}-{first['metadata']['name']}",
+            first,
+            pulumi.ResourceOptions(parent=self, hooks=hooks),
+        )
         for manifest in (
+            *others,
             manifests.rules,
             *manifests.dashboards,
             *manifests.token_check,

@@ -153,6 +153,11 @@ def is_leaving(item: Object) -> bool:
     return bool((item.get("metadata") or {}).get("deletionTimestamp"))
 
 
+def awaits_node(pod: Object) -> bool:
+    """Whether the scheduler has found no node for a pod."""
+    return condition(pod, "PodScheduled").get("reason") == "Unschedulable"
+
+
 def is_ready(pod: Object) -> bool:
     """Whether a pod is ready."""
     return condition(pod, "Ready").get("status") == "True"

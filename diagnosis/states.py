@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from diagnosis.case import Case
+from diagnosis.case import Case, awaits_node
 from diagnosis.finding import one_line
 from diagnosis.replicas import Replica, pod_of, replicas_of
 from diagnosis.rules.engines import failure_of, since_of
-from diagnosis.snapshot import Part, Snapshot, condition
+from diagnosis.snapshot import Part, Snapshot
 from planning import ModelPlan, Plan
 
 ASLEEP = "asleep"
@@ -79,10 +79,7 @@ def _word(
     status = str(application.get("status") or UNKNOWN)
     if status == "RUNNING" and not replicas:
         return ASLEEP
-    waits = any(
-        condition(pod, "PodScheduled").get("reason") == "Unschedulable"
-        for pod in case.pods_of_group(model.pool)
-    )
+    waits = any(awaits_node(pod) for pod in case.pods_of_group(model.pool))
     runs = any(replica.state == "RUNNING" for replica in replicas)
     placed = any(replica.has_node for replica in replicas)
     # Ray Serve says RUNNING of a model without a replica too, while requests wait for the first.

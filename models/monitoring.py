@@ -29,6 +29,17 @@ class MonitoringSystem(StrEnum):
     PROMETHEUS_OPERATOR = "prometheus-operator"
     NONE = "none"
 
+    @property
+    def api_version(self) -> str:
+        """The group and version of its objects; KeyError for NONE."""
+        return _API_VERSIONS[self]
+
+
+_API_VERSIONS: Final = {
+    MonitoringSystem.GMP: "monitoring.googleapis.com/v1",
+    MonitoringSystem.PROMETHEUS_OPERATOR: "monitoring.coreos.com/v1",
+}
+
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
     for name, value in labels.items():

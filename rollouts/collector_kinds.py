@@ -14,10 +14,6 @@ from rollouts.sentence import Sentence, listed
 
 _RULE: Final = "monitoring-kinds"
 _PATH: Final = "ray-llm:monitoring"
-_API_VERSIONS: Final = {
-    MonitoringSystem.GMP: "monitoring.googleapis.com/v1",
-    MonitoringSystem.PROMETHEUS_OPERATOR: "monitoring.coreos.com/v1",
-}
 _MADE_BY: Final = {
     MonitoringSystem.GMP: (
         "Switch managed collection on (`gcloud container clusters update CLUSTER "
@@ -41,12 +37,12 @@ class CollectorKinds:
     @property
     def api_version(self) -> str:
         """The group and version of the kinds."""
-        return _API_VERSIONS[self.system]
+        return self.system.api_version
 
     @property
     def instead(self) -> str:
         """The group and version of the kinds of the other system."""
-        return _API_VERSIONS[self._other]
+        return self._other.api_version
 
     def judged(self, known: Mapping[str, frozenset[str]]) -> Problem | None:
         """What stops these objects; known: the cluster's kinds by group and version."""

@@ -186,33 +186,32 @@ def _mount(case: Case, pod: Object, event: Object) -> Iterator[Finding]:
     if absent := _ABSENT.search(message):
         yield _object_missing(case, pod, absent, message)
     elif _NO_BUCKET.search(message):
-        yield Finding(
-            rule="bucket-access",
-            subject=case.subject(pod),
-            what="a bucket that it mounts is not there",
-            since=last_seen(event),
-            why=message,
-            mend=Mend(
-                path="ray-llm:weights",
-                text="Run `pulumi up --refresh`, which makes a bucket of the stack again, or name "
-                "one that exists.",
-                command=f"pulumi up --refresh --stack {case.plan.stack}",
-            ),
+        mend = Mend(
+            path="ray-llm:weights",
+            text="Run `pulumi up --refresh`, which makes a bucket of the stack again, or name one "
+            "that exists.",
+            command=f"pulumi up --refresh --stack {case.plan.stack}",
         )
+        yield _bucket(case, pod, event, "a bucket that it mounts is not there", mend)
     elif _DENIED.search(message):
         pool = case.pool(pod)
         role = "objectViewer" if labels(pod).get(GROUP_LABEL) else "objectUser"
-        yield Finding(
-            rule="bucket-access",
-            subject=case.subject(pod),
-            what="a bucket cannot be mounted",
-            since=last_seen(event),
-            why=message,
-            mend=Mend(
-                path=pool.path if pool else "",
-                text=f"Give the pods' service account roles/storage.{role} on the bucket.",
-            ),
+        mend = Mend(
+            path=pool.path if pool else "",
+            text=f"Give the pods' service account roles/storage.{role} on the bucket.",
         )
+        yield _bucket(case, pod, event, "a bucket cannot be mounted", mend)
+
+
+def _bucket(case: Case, pod: Object, event: Object, what: str, mend: Mend) -> Finding:
+    return Finding(
+        rule="bucket-access",
+        subject=case.subject(pod),
+        what=what,
+        since=last_seen(event),
+        why=str(event.get("message") or ""),
+        mend=mend,
+    )
 
 
 def driver(case: Case, subject: str, why: str, since: datetime | None) -> Finding:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from diagnosis.case import Case
+from diagnosis.case import Case, awaits_node
 from diagnosis.finding import Finding, Mend
 from diagnosis.replicas import actor_in, replicas_of
 from diagnosis.rules.containers import DRIVER, driver
@@ -254,11 +254,10 @@ def _waiting_since(case: Case, model: ModelPlan, application: Mapping[str, Any])
     replicas = replicas_of(model.name, application)
     if any(replica.has_node for replica in replicas):
         return None
-    placed = [condition(pod, "PodScheduled") for pod in case.pods_of_group(model.pool)]
     waiting = [
-        moment(item.get("lastTransitionTime"))
-        for item in placed
-        if item.get("reason") == "Unschedulable"
+        moment(condition(pod, "PodScheduled").get("lastTransitionTime"))
+        for pod in case.pods_of_group(model.pool)
+        if awaits_node(pod)
     ]
     return min((since for since in waiting if since), default=None)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from diagnosis.case import Case, is_leaving
+from diagnosis.case import Case, awaits_node, is_leaving
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.rules.stock_out import elsewhere
 from diagnosis.snapshot import Object, condition, created, labels, last_seen, moment, name
@@ -66,9 +66,9 @@ def unscheduled(case: Case) -> Iterator[Finding]:
     """One finding for each pool and cause, of all pods without a node."""
     found: dict[tuple[str, str], list[tuple[Object, _Verdict]]] = {}
     for pod in case.snapshot.pods:
-        placed = condition(pod, "PodScheduled")
-        if placed.get("reason") == "Unschedulable" and not is_leaving(pod):
-            verdict = _judge(case, pod, str(placed.get("message") or ""))
+        if awaits_node(pod) and not is_leaving(pod):
+            scheduler = condition(pod, "PodScheduled").get("message")
+            verdict = _judge(case, pod, str(scheduler or ""))
             found.setdefault((verdict.rule, case.subject(pod)), []).append((pod, verdict))
     for (rule, subject), pods in found.items():
         since = min(_since(pod) for pod, _ in pods)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from diagnosis.case import GROUP_LABEL, Case, is_ready
+from diagnosis.case import GROUP_LABEL, Case, awaits_node, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.rules.containers import AUTOSCALER
 from diagnosis.snapshot import Object, condition, created, labels, listed, moment, name, status
@@ -161,11 +161,7 @@ def second_cluster(case: Case) -> Iterator[Finding]:
     """A second Ray cluster waits for GPUs that the first one holds."""
     if not case.pending or not case.active:
         return
-    waiting = [
-        pod
-        for pod in case.ray_pods(case.pending)
-        if condition(pod, "PodScheduled").get("reason") == "Unschedulable"
-    ]
+    waiting = [pod for pod in case.ray_pods(case.pending) if awaits_node(pod)]
     cluster = next((c for c in case.snapshot.ray_clusters if name(c) == case.pending), None)
     since = created(cluster) if cluster else None
     if not waiting:

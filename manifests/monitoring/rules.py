@@ -8,9 +8,9 @@ from manifests.monitoring.scraping import monitoring_metadata
 from models.monitoring import MonitoringSystem
 from planning import Plan
 
-_API_VERSIONS = {
-    MonitoringSystem.GMP: ("monitoring.googleapis.com/v1", "Rules"),
-    MonitoringSystem.PROMETHEUS_OPERATOR: ("monitoring.coreos.com/v1", "PrometheusRule"),
+_KINDS = {
+    MonitoringSystem.GMP: "Rules",
+    MonitoringSystem.PROMETHEUS_OPERATOR: "PrometheusRule",
 }
 
 
@@ -19,13 +19,10 @@ def rules_object(plan: Plan, alerts: tuple[Alert, ...]) -> dict[str, Any]:
 
     alerts: those that Prometheus itself looks after.
     """
-    monitoring = plan.monitoring
-    api_version, kind = _API_VERSIONS[
-        MonitoringSystem.NONE if monitoring is None else monitoring.system
-    ]
+    system = MonitoringSystem.NONE if plan.monitoring is None else plan.monitoring.system
     return {
-        "apiVersion": api_version,
-        "kind": kind,
+        "apiVersion": system.api_version,
+        "kind": _KINDS[system],
         "metadata": monitoring_metadata(plan, f"{plan.service.name}-rules"),
         "spec": rule_groups(plan, alerts),
     }

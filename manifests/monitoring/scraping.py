@@ -104,7 +104,7 @@ def _pod_monitoring(plan: Plan, target: Target) -> dict[str, Any]:
     # With a port that no container declares, the label `container` would make one target of each
     # container, so Google's collector leaves it out by itself.
     return {
-        "apiVersion": "monitoring.googleapis.com/v1",
+        "apiVersion": MonitoringSystem.GMP.api_version,
         "kind": "PodMonitoring",
         "metadata": monitoring_metadata(plan, target.name),
         "spec": {
@@ -148,7 +148,7 @@ def _pod_monitor(plan: Plan, target: Target) -> dict[str, Any]:
             }
         )
     return {
-        "apiVersion": "monitoring.coreos.com/v1",
+        "apiVersion": MonitoringSystem.PROMETHEUS_OPERATOR.api_version,
         "kind": "PodMonitor",
         "metadata": monitoring_metadata(plan, target.name),
         "spec": {

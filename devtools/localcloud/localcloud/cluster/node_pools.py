@@ -259,7 +259,7 @@ class NodePools:
         refused: list[tuple[Object, NodePool]] = []
         for pod in self._unschedulable():
             request = pod_requests(pod)
-            without_machine: list[NodePool] = []
+            refusing: NodePool | None = None
             for index, (node, free) in enumerate(room):
                 if admits(pod, node) and fits(request, free):
                     room[index] = (node, subtract(free, request))
@@ -272,13 +272,14 @@ class NodePools:
                     if full or not admits(pod, sample) or not fits(request, free):
                         continue
                     if pool.name in out_of_stock:
-                        without_machine.append(pool)
+                        refusing = refusing or pool
                         continue
                     wanted[pool] += 1
                     room.append((sample, subtract(free, request)))
                     break
                 else:
-                    refused += [(pod, pool) for pool in without_machine[:1]]
+                    if refusing is not None:
+                        refused.append((pod, refusing))
         return Decision(wanted, refused)
 
     def _unschedulable(self) -> list[Object]:
