@@ -219,7 +219,7 @@ def _monitoring(plan: PlanSummary) -> Mapping[str, Any]:
 
 def _rollouts_of_monitoring(old: PlanSummary, new: PlanSummary) -> Mapping[str, Rollout]:
     """What changes of monitoring do: an engine that has to be told to count is of a new version."""
-    release = ray_releases().get(new["versions"]["ray"])
+    release = ray_releases().get(new["versions"].get("ray", ""))
     switched = bool(_monitoring(old)) != bool(_monitoring(new))
     if switched and release and not release.logs_engine_metrics:
         return {**MONITORING, "system": Rollout.REPLICAS}
