@@ -111,6 +111,10 @@ bench: env ## measure planning, start-up, and updates against an earlier revisio
 bench-rollouts: cluster-build ## count what clients notice of each kind of edit on the real cluster
 	@$(PY) -m benchmarks.rollouts $(ARGS)
 
+# Not a part of `make bench`: it waits for the minutes that the plan says.
+bench-wakes: cluster-build ## compare a first answer at night with the plan, on the real cluster
+	@$(PY) -m benchmarks.wakes $(ARGS)
+
 # Not a part of `make bench`: its figures need a quiet machine.
 bench-gateway: env ## measure the gateway: added latency, memory, and what edits lose
 	@$(PY) -m benchmarks.gateway $(ARGS)

@@ -37,6 +37,7 @@ from localcloud.cluster.ray_environments import RayEnvironment
 from localcloud.cluster.ray_node import fork_server_command
 from localcloud.cluster.real_engine.hub import Hub
 from localcloud.cluster.service_forwards import ServiceForwards
+from localcloud.cluster.start_delays import START_DELAYS, NodeImages
 from localcloud.github import answering
 from localcloud.tunnel_proxy import TunnelProxy
 
@@ -191,6 +192,7 @@ class LocalCluster:
             ray=self.installation.ray,
             forwards=forwards,
             buckets=buckets,
+            images=NodeImages(self.settings.folder / START_DELAYS),
             pods=self.settings.folder / "pods",
             logs=self.settings.logs,
             temp=self.settings.temp,

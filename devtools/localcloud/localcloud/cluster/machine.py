@@ -6,6 +6,7 @@ from pathlib import Path
 from localcloud.cluster.buckets import Buckets
 from localcloud.cluster.ray_environments import RayEnvironment
 from localcloud.cluster.service_forwards import ServiceForwards
+from localcloud.cluster.start_delays import NodeImages
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Machine:
     ray: tuple[RayEnvironment, ...]
     forwards: ServiceForwards
     buckets: Buckets
+    images: NodeImages
     pods: Path
     logs: Path
     temp: Path

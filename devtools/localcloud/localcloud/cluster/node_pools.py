@@ -18,8 +18,9 @@ Google may be out of machines: `out-of-stock.json` beside the folder lists the n
 pools that get no node for now. Their pods get the event that GKE writes, once a minute:
 https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility
 
-Not modelled: the minutes that a machine takes to come up, spot
-preemption, node upgrades, surge nodes, topology spread, pod affinity, priorities
+A machine comes up at once, unless start_delays.py's file says how long it takes.
+
+Not modelled: spot preemption, node upgrades, surge nodes, topology spread, pod affinity, priorities
 and preemption, consolidation of half-empty nodes, and GKE's own DaemonSets
 (allocatable must leave room for them).
 """
@@ -45,6 +46,7 @@ from localcloud.cluster.scheduler_filters import (
     quantities,
     subtract,
 )
+from localcloud.cluster.start_delays import START_DELAYS, StartDelays
 
 # GKE waits for ten minutes.
 IDLE_SECONDS = 5.0
@@ -155,6 +157,8 @@ class NodePools:
         self._numbers: dict[str, int] = {}
         self._idle_since: dict[str, float] = {}
         self._refused_at: dict[str, float] = {}
+        # Nodes that were decided on, and when they will be there.
+        self._ordered: list[tuple[float, Object]] = []
 
     async def run(self) -> None:
         """Add and remove nodes once a second until cancelled."""
@@ -181,17 +185,18 @@ class NodePools:
         members: dict[str, list[Object]] = {pool.name: [] for pool in pools}
         # A copy, because the watch continues while a node is being removed.
         for node in list(self.nodes.objects.values()):
-            pool_name = node["metadata"].get("labels", {}).get(POOL_LABEL)
+            pool_name = _pool_of(node)
             if pool_name in members:
                 members[pool_name].append(node)
-            elif pool_name is not None:
+            elif pool_name:
                 await self._remove(node)
         classes = await self._classes()
         out = self._out_of_stock()
-        decision = self._decide(pools, members, classes, out)
+        decision = self._decide(pools, self._with_ordered(members), classes, out)
         for pool, number in decision.nodes.items():
             for _ in range(number):
-                members[pool.name].append(await self._create(pool))
+                self._order(pool)
+        await self._create_ordered(members)
         for pod, pool in decision.refused:
             await self._say_refused(pod, pool)
         for pool in pools:
@@ -294,14 +299,29 @@ class NodePools:
             )
         ]
 
-    async def _create(self, pool: NodePool) -> Object:
+    def _with_ordered(self, members: dict[str, list[Object]]) -> dict[str, list[Object]]:
+        every = {pool: list(nodes) for pool, nodes in members.items()}
+        for _, node in self._ordered:
+            every.setdefault(_pool_of(node), []).append(node)
+        return every
+
+    def _order(self, pool: NodePool) -> None:
         number = self._numbers.get(pool.name, 0) + 1
         self._numbers[pool.name] = number
-        node: Object = await self.api.create(
-            "/api/v1/nodes", pool.node(number, pool.zones[(number - 1) % len(pool.zones)])
-        )
-        self.nodes.objects["", node["metadata"]["name"]] = node
-        return node
+        node = pool.node(number, pool.zones[(number - 1) % len(pool.zones)])
+        seconds = StartDelays.read(self.folder.with_name(START_DELAYS)).node
+        self._ordered.append((time.monotonic() + seconds, node))
+
+    async def _create_ordered(self, members: dict[str, list[Object]]) -> None:
+        """Create the nodes whose time has come; those of a pool that is gone are given up."""
+        now = time.monotonic()
+        ordered = [(due, node) for due, node in self._ordered if _pool_of(node) in members]
+        self._ordered = [(due, node) for due, node in ordered if due > now]
+        for due, node in ordered:
+            if due <= now:
+                created: Object = await self.api.create("/api/v1/nodes", node)
+                self.nodes.objects["", created["metadata"]["name"]] = created
+                members[_pool_of(created)].append(created)
 
     async def _say_refused(self, pod: Object, pool: NodePool) -> None:
         """Write GKE's event for a pod that gets no node because Google has no machine."""
@@ -336,6 +356,11 @@ class NodePools:
         await self.api.delete(f"/api/v1/nodes/{name}")
         self._idle_since.pop(name, None)
         self.nodes.objects.pop(("", name), None)
+
+
+def _pool_of(node: Object) -> str:
+    """The name of a node's pool; empty for a node that is not of one."""
+    return str(node["metadata"].get("labels", {}).get(POOL_LABEL, ""))
 
 
 def _class_of(pod: Object) -> str | None:

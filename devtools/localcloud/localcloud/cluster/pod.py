@@ -295,6 +295,7 @@ class Pod:
         """What the container's image holds; never returns for an image that there is not."""
         image = container.spec["image"]
         if found := environment_of(image, self.machine.ray) or envoy_of(image):
+            await self.machine.images.pull(self.obj["spec"]["nodeName"], image)
             return found
         for waiting in pull_failure(image):
             container.state = {"waiting": waiting}

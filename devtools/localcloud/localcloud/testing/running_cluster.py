@@ -18,6 +18,7 @@ from localcloud.cluster.etcd_data import read_definitions
 from localcloud.cluster.installation import installed
 from localcloud.cluster.kubernetes_api import ApiError, Credentials, KubernetesApi, Object
 from localcloud.cluster.node_pools import OUT_OF_STOCK
+from localcloud.cluster.start_delays import START_DELAYS
 
 T = TypeVar("T")
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -96,6 +97,10 @@ class RunningCluster:
     def out_of_stock(self, *pools: str) -> None:
         """Let these node pools get no further node; without any, all get nodes again."""
         (self.state.folder / OUT_OF_STOCK).write_text(json.dumps(pools))
+
+    def start_delays(self, *, node: float = 0, image: float = 0) -> None:
+        """Let further nodes, and further pulls of an image on a node, take so many seconds."""
+        (self.state.folder / START_DELAYS).write_text(json.dumps({"node": node, "image": image}))
 
     def engine_faults(self, faults: dict[str, Any]) -> None:
         (self.state.folder / "engine-faults.json").write_text(json.dumps(faults))

@@ -1,6 +1,8 @@
 """The decisions of the stand-in for GKE and its autoscaler, without a running cluster."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from localcloud.cluster.gke_pools import allocatable, recorded_pools
 from localcloud.cluster.kubernetes_api import KubernetesApi, Object, Store
 from localcloud.cluster.node_pools import Decision, NodePool, NodePools
 from localcloud.cluster.scheduler_filters import admits, fits, pod_requests, quantities, quantity
+from localcloud.cluster.start_delays import START_DELAYS, NodeImages
 
 
 def gpu_pool(**changes: Any) -> NodePool:
@@ -93,6 +96,55 @@ def test_a_compute_class_asks_its_node_pools_in_its_order_each_to_its_maximum() 
     pods = [class_pod(f"p{i}") for i in range(3)]
     assert wanted(pools, pods, {"l4": ["l4-spot", "l4"]}) == {"l4": 0, "l4-spot": 3}
     assert wanted(pools, pods, {"l4": ["l4", "l4-spot"]}) == {"l4": 1, "l4-spot": 2}
+
+
+class RecordingApi:
+    """Keeps what is created. It does not show what a real API server would refuse."""
+
+    def __init__(self) -> None:
+        self.created: list[str] = []
+
+    async def create(self, path: str, obj: Object) -> Object:
+        self.created.append(obj["metadata"]["name"])
+        return obj
+
+
+def test_a_node_comes_up_after_the_delay_and_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / START_DELAYS).write_text('{"node": 240}')
+    api: Any = RecordingApi()
+    store = Store(api, "/api/v1/pods")
+    store.objects = {("ai", "a"): gpu_pod("a")}
+    scaler = NodePools(api, store, tmp_path / "node-pools", lambda: [gpu_pool()])
+    for _ in range(3):
+        asyncio.run(scaler._even_out())
+    assert api.created == []
+    later = time.monotonic() + 240
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    for _ in range(3):
+        asyncio.run(scaler._even_out())
+    assert api.created == ["gke-local-l4-0001"]
+
+
+def test_a_node_pulls_an_image_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def record(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", record)
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    images = NodeImages(tmp_path / START_DELAYS)
+    asyncio.run(images.pull("before", "ray"))
+    (tmp_path / START_DELAYS).write_text('{"image": 120}')
+    for node in ("before", "one", "other"):
+        asyncio.run(images.pull(node, "ray"))
+    monkeypatch.setattr(time, "monotonic", lambda: 1090.0)
+    asyncio.run(images.pull("one", "ray"))
+    monkeypatch.setattr(time, "monotonic", lambda: 2000.0)
+    asyncio.run(images.pull("one", "ray"))
+    assert [max(0.0, seconds) for seconds in waited] == [0, 0, 120, 120, 30, 0]
 
 
 def test_a_node_pool_that_is_out_of_stock_is_passed_over() -> None:

@@ -1,0 +1,83 @@
+"""A model with a window of off-hours, and runs of its schedule."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from localcloud.testing.running_cluster import eventually
+from tests.cluster.deployed import ClusterDeployment
+from tests.cluster.running import Cluster
+from tests.cluster.service import Service
+from tests.cluster.stacks import OTHER, STEADY
+
+BATCH = "/apis/batch/v1/namespaces/ai"
+MODEL = "sleepy"
+SLEEPY: dict[str, Any] = {
+    "model": "qwen2.5-0.5b-instruct",
+    "name": MODEL,
+    "gpu": "t4",
+    "replicas": {"min": 1, "max": 2},
+    "downscaleDelaySeconds": 5,
+}
+NUMBERS = itertools.count()
+
+
+def window(*, open_now: bool) -> dict[str, Any]:
+    """A daily window of twelve hours that is open now, or that opens in six hours."""
+    now = datetime.now(UTC)
+    begins = now - timedelta(hours=6) if open_now else now + timedelta(hours=6)
+    ends = begins + timedelta(hours=12)
+    return {
+        "sleep": f"{begins.minute} {begins.hour} * * *",
+        "wake": f"{ends.minute} {ends.hour} * * *",
+        "timeZone": "UTC",
+        "models": [MODEL],
+    }
+
+
+def with_window(service: Service, model: dict[str, Any], *, open_now: bool) -> ClusterDeployment:
+    return service.write(
+        {
+            **service.base,
+            "ray-llm:models": [STEADY, OTHER, model],
+            "ray-llm:offHours": window(open_now=open_now),
+            "ray-llm:accept": ["off-hours-short", "downscale-short"],
+        }
+    )
+
+
+def run_schedule(cluster: Cluster) -> None:
+    """One run of the CronJob's pod, which has to succeed."""
+    cron_job = cluster.get(f"{BATCH}/cronjobs/off-hours")
+    name = f"off-hours-by-hand-{next(NUMBERS)}"
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": cron_job["spec"]["jobTemplate"]["spec"],
+    }
+    cluster.api(lambda api: api.create(f"{BATCH}/jobs", job))
+
+    def ended() -> str | None:
+        status = cluster.get(f"{BATCH}/jobs/{name}")["status"]
+        return "yes" if status.get("succeeded") else "no" if status.get("failed") else None
+
+    assert eventually(ended, "the run has ended", seconds=90) == "yes"
+    cluster.delete(f"{BATCH}/jobs/{name}")
+
+
+def minimum(cluster: Cluster) -> int:
+    """The minimum with which Ray Serve runs the model's engines."""
+    config = cluster.models()[MODEL]["deployed_app_config"]
+    [least] = [
+        item["autoscaling_config"]["min_replicas"]
+        for item in config["deployments"]
+        if item["name"].startswith("LLMServer")
+    ]
+    found: int = least
+    return found
+
+
+def sleeps(cluster: Cluster) -> bool:
+    """Whether no engine runs; routers take no GPU and stay for their own delay of ten minutes."""
+    return not cluster.engine_pods(MODEL)
