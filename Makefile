@@ -68,7 +68,7 @@ cluster-down: env ## stop that cluster
 cluster-status: env ## print whether that cluster is up, its addresses and its memory use
 	@$(LOCALCLOUD).cluster status $(ARGS)
 
-.PHONY: test bench bench-rollouts bench-gateway bench-scraping calibration ray-release vllm-configs corpus rules lint lint-workflow schema format
+.PHONY: test bench bench-rollouts bench-wakes bench-gateway bench-scraping calibration ray-release vllm-configs corpus rules lint lint-workflow schema format
 test: env ## run all tests except those on the real cluster
 	@$(LOCALCLOUD) engine >/dev/null
 	@$(LOCALCLOUD).prometheus >/dev/null

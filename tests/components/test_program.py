@@ -36,16 +36,13 @@ def program(
     set_all_config({}, [])
 
 
-def test_program_has_few_components_and_no_loose_resource(
-    program: Recording, request: pytest.FixtureRequest
-) -> None:
-    sleeps = request.node.callspec.params["program"] != "dev"
+def test_program_has_few_components_and_no_loose_resource(program: Recording) -> None:
     components = [item for item in program.registrations if item.type.startswith("ray-llm:")]
     assert sorted(item.type for item in components) == [
         "ray-llm:index:GkeCluster",
         "ray-llm:index:GpuNodePools",
         "ray-llm:index:KubeRayOperator",
-        *(["ray-llm:index:OffHours"] if sleeps else []),
+        "ray-llm:index:OffHours",
         "ray-llm:index:RayLlmService",
     ]
     parents = {item.urn for item in components}
