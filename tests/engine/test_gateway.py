@@ -50,7 +50,7 @@ def config(access: dict[str, Any] | None, *teams: str, **models: Any) -> dict[st
 def first_and_canary() -> list[Any]:
     """The dev stack's models, the second as a canary of the first."""
     first, second = shipped_config("dev")["ray-llm:models"]
-    return [first, {**second, "canaryOf": first, "percent": 5}]
+    return [first, {**second, "canaryOf": first["model"], "percent": 5}]
 
 
 def objects(deployment: Deployment, kind: str) -> dict[str, dict[str, Any]]:

@@ -35,6 +35,7 @@ def window(*, open_now: bool, **changes: Any) -> dict[str, Any]:
 def config(*windows: dict[str, Any]) -> dict[str, Any]:
     stack = shipped_config("dev") | {"ray-llm:versions": {"ray": "2.60.0"}}
     stack["ray-llm:defaults"] = {"replicas": {"min": 1, "max": 2}}
+    del stack["ray-llm:offHours"]
     return {**stack, "ray-llm:offHours": list(windows)} if windows else stack
 
 

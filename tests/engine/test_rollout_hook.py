@@ -74,8 +74,8 @@ def test_a_default_that_changed_is_said_with_what_it_costs_and_how_to_stay(
     assert f"Ray {OLD} (rayproject/ray-llm:{OLD}-py311-cu128) becomes Ray {DEFAULT_RAY} (" in said
     assert f"the stack names no release and the default is Ray {DEFAULT_RAY} now" in said
     assert SECOND_CLUSTER in said
-    # The models of this stack sleep while nobody asks.
-    assert "no GPU is needed until a request comes, and every model loads anew" in said
+    # One model of this stack is awake; the other one sleeps while nobody asks.
+    assert "Its first GPUs: 1 of l4" in said
     assert f"To stay, write ray-llm:versions: {{ray: {OLD}}}." in said
 
 
