@@ -206,6 +206,10 @@ def test_a_source_that_holds_something_else_stops_the_preview(
 ) -> None:
     mirror = tmp_path / "mirror"
     mirror.mkdir()
+    # The others are right: the engine may end before it prints a second error.
+    for plural in ("rayclusters", "raycronjobs", "rayjobs"):
+        other = f"kind: CustomResourceDefinition\nmetadata: {{name: {plural}.ray.io}}\nspec: {{}}\n"
+        (mirror / f"ray.io_{plural}.yaml").write_text(other, encoding="utf-8")
     if content is not None:
         (mirror / "ray.io_rayservices.yaml").write_text(content, encoding="utf-8")
     config = {**shipped_config("dev"), "ray-llm:kubeRay": {"crdSource": str(mirror)}}
