@@ -7,6 +7,8 @@ takes 90 s to start. For each kind of edit, ten requests a second go to each of 
 with 200 and the right words; none is repeated. An edit takes some three minutes on two cores.
 
 The kind `all` makes the edits that need no second Ray cluster in one `up`, each of another model.
+So many engines start at once that two cores keep every answer waiting. `several` makes those of
+them in one `up` that start two engines.
 The kinds that begin with `in-place` are what an edit was before `up` started the new version beside
 the old one: the live RayService gets the edit under the application's old name, so that Ray Serve
 replaces the replicas itself. These run only if --kinds names them.
@@ -159,6 +161,7 @@ def kinds(base: Config, other_release: str) -> dict[str, Kind]:
             fails=True,
         ),
         "cluster": Kind(before=base, after=with_release(base, other_release), asked=both),
+        "several": _several_at_once(base),
         "all": _all_at_once(base),
         **{
             f"{IN_PLACE}{name}": Kind(
@@ -177,29 +180,43 @@ def kinds(base: Config, other_release: str) -> dict[str, Kind]:
     }
 
 
+def _t4(name: str, least: int, most: int) -> Config:
+    return {**STEADY, "name": name, "replicas": {"min": least, "max": most}}
+
+
+def _several_at_once(base: Config) -> Kind:
+    """One `up` that edits a model with a free GPU, adds one, removes one and changes a range."""
+    stack = _with_pool(base, STEADY["gpu"], 8)
+    before = [STEADY, OTHER, _t4("ranged", 1, 2), _t4("removed", 1, 1)]
+    after = [_longer(STEADY), OTHER, _t4("ranged", 1, 3), _t4("added", 1, 1)]
+    return Kind(
+        before={**stack, "ray-llm:models": before},
+        after={**stack, "ray-llm:models": after},
+        asked={
+            "steady": "one replica, a free GPU",
+            "ranged": "replica range",
+            "other": "others are edited, added and removed",
+        },
+        streams=True,
+    )
+
+
 def _all_at_once(base: Config) -> Kind:
     """One `up` with every kind of edit that leaves the Ray cluster, each of another model."""
-
-    def t4(name: str, least: int, most: int) -> Config:
-        return {**STEADY, "name": name, "replicas": {"min": least, "max": most}}
-
-    pair, ranged = t4("pair", 2, 2), t4("ranged", 1, 2)
-    full = {**OTHER, "name": "full", "gpu": "l4-full", "replicas": {"min": 1, "max": 1}}
-    pools = [
-        {"tier": "t4", "maxNodes": 12},
-        {"tier": "l4", "maxNodes": 2},
-        {"tier": "l4", "name": "l4-full", "maxNodes": 1},
-    ]
-    before = [STEADY, OTHER, pair, ranged, full, t4("removed", 1, 1)]
+    pair = _t4("pair", 2, 2)
+    other = {**OTHER, "gpu": STEADY["gpu"]}
+    full = {**OTHER, "name": "full", "replicas": {"min": 1, "max": 1}}
+    before = [STEADY, other, pair, _t4("ranged", 1, 2), full, _t4("removed", 1, 1)]
     after = [
         _longer(STEADY),
-        OTHER,
+        other,
         _longer(pair),
-        t4("ranged", 1, 3),
+        _t4("ranged", 1, 3),
         _longer(full),
-        t4("added", 1, 1),
+        _t4("added", 1, 1),
     ]
-    stack = {**base, "ray-llm:gpuPools": pools}
+    # Pools stay, so that the next run can restore the stack without a second Ray cluster.
+    stack = _with_pool(_with_pool(base, STEADY["gpu"], 12), OTHER["gpu"], 1)
     return Kind(
         before={**stack, "ray-llm:models": before},
         after={**stack, "ray-llm:models": after},
@@ -440,7 +457,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [
         name
         for name in kinds(small_stack(), other)
-        if name != "all" and not name.startswith(IN_PLACE)
+        if name not in ("several", "all") and not name.startswith(IN_PLACE)
     ]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rollouts", description=__doc__)
     parser.add_argument("--runs", type=int, default=1)
