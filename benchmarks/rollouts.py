@@ -21,12 +21,9 @@ table of such a file and runs nothing.
 import argparse
 import copy
 import json
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +33,11 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.small_service import small_service
 from localcloud.cluster.installation import installed
-from localcloud.cluster.lifecycle import down, up
 from localcloud.testing.running_cluster import eventually
 from manifests import serve_config_text
-from tests.cluster.deployed import RAY_SERVICE, ClusterDeployment
+from tests.cluster.deployed import RAY_SERVICE
 from tests.cluster.load import Load
 from tests.cluster.releases import release, with_release
 from tests.cluster.running import Cluster
@@ -290,10 +287,7 @@ class Measured:
 
     def quiet(self) -> None:
         """What clients see if nothing changes, of the service with which each kind begins."""
-        if self._service.config != self._service.base:
-            self._service.cluster.engine_faults({})
-            self._service.restore()
-            self._service.await_one_ray_cluster()
+        self._deploy(self._service.base)
         self._faults({})
         with self._load(("steady", "other")) as load:
             time.sleep(QUIET_SECONDS)
@@ -303,9 +297,7 @@ class Measured:
     def run(self, kind: Kind) -> None:
         """Makes one edit under load, and takes it back."""
         service, cluster = self._service, self._service.cluster
-        if service.config != kind.before:
-            cluster.engine_faults({})
-            service.write(kind.before).must_up()
+        self._deploy(kind.before)
         eventually(cluster.serves_quietly, "the service is quiet", seconds=300)
         self._faults({"steady": {"start": "CUDA error (told to fail)"}} if kind.fails else {})
         written, length = self._serve_config(), self._context_length()
@@ -336,6 +328,13 @@ class Measured:
         if kind.in_place:
             self._faults({}, 0)
             self._serve(written, length)
+
+    def _deploy(self, config: Config) -> None:
+        """Deploy the service with which a kind begins, with an engine that starts at once."""
+        if self._service.config != config:
+            self._service.cluster.engine_faults({})
+            self._service.write(config).must_up()
+            self._service.await_one_ray_cluster()
 
     def _up(self, kind: Kind) -> str:
         """One `up`; what it printed if it failed."""
@@ -440,16 +439,6 @@ def read(path: Path) -> list[Seen]:
     return [Seen(**json.loads(line)) for line in lines]
 
 
-def service_on(state: Any, folder: Path) -> Service:
-    """The small service, deployed with an engine that starts at once."""
-    cluster = Cluster(state)
-    cluster.install_kuberay()
-    config = small_stack()
-    deployment = ClusterDeployment(folder, "small", config, cluster)
-    deployment.must_up()
-    return Service(deployment, config)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures the kinds in turn, and prints the table."""
     there = [each.release for each in installed().ray]
@@ -481,11 +470,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     wanted = options.kinds.split(",")
     releases = [release().ray, *([other] if "cluster" in wanted else [])]
-    with ExitStack() as until:
-        home = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="rollouts-")))
-        state = up(home, serve_port=0, dashboard_port=0, owner=os.getpid(), releases=releases)
-        until.callback(down, home)
-        service = service_on(state, home / "service")
+    with small_service(releases) as service:
         measured = Measured(service, options.engine_seconds, tell)
         of = kinds(service.base, other)
         for _ in range(options.runs):

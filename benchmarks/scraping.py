@@ -12,19 +12,15 @@ and cost the head nothing.
 import argparse
 import os
 import statistics
-import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import psutil
 
-from benchmarks.rollouts import service_on
-from localcloud.cluster.lifecycle import down, up
+from benchmarks.small_service import small_service
 from localcloud.cluster.ray_node import METRICS_VARIABLE
 from manifests.monitoring.scraping import SCRAPE_SECONDS
 from tests.cluster.releases import release
@@ -93,13 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     os.environ[METRICS_VARIABLE] = "1"
     every = SCRAPE_SECONDS
-    with ExitStack() as until:
-        home = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="scraping-")))
-        state = up(
-            home, serve_port=0, dashboard_port=0, owner=os.getpid(), releases=[release().ray]
-        )
-        until.callback(down, home)
-        service = service_on(state, home / "service")
+    with small_service([release().ray]) as service:
         head = Head.of(service.cluster)
         print(f"Ray {release().ray}: a scrape of the head has {head.scrape():,} bytes", flush=True)
         costs, alone = [], []

@@ -9,19 +9,14 @@ phase takes on GKE, only a real project shows. Some eighteen minutes, of which m
 """
 
 import argparse
-import os
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.rollouts import service_on
-from localcloud.cluster.lifecycle import down, up
+from benchmarks.small_service import small_service
 from localcloud.testing.running_cluster import eventually
 from reports.plan_data import ColdStartSummary
 from tests.cluster.idle_workers import idle_timeout
@@ -74,12 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--shares", default="0,0.5", help="default: 0,0.5")
     options = parser.parse_args(arguments)
     table = Table("share of each range", "its phases, s", "first answer, s", "the plan's range, s")
-    with ExitStack() as until:
-        home = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="wakes-")))
-        ray = release().ray
-        state = up(home, serve_port=0, dashboard_port=0, owner=os.getpid(), releases=[ray])
-        until.callback(down, home)
-        service = service_on(state, home / "service")
+    with small_service([release().ray]) as service:
         with_window(service, SLEEPY, open_now=True).must_up()
         run_schedule(service.cluster)
         eventually(lambda: minimum(service.cluster) == 0, "the night has begun", seconds=60)

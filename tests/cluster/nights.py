@@ -1,7 +1,6 @@
 """A model with a window of off-hours, and runs of its schedule."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localcloud.testing.running_cluster import eventually
@@ -9,6 +8,7 @@ from tests.cluster.deployed import ClusterDeployment
 from tests.cluster.running import Cluster
 from tests.cluster.service import Service
 from tests.cluster.stacks import OTHER, STEADY
+from tests.daily_window import daily_window
 
 BATCH = "/apis/batch/v1/namespaces/ai"
 MODEL = "sleepy"
@@ -23,16 +23,8 @@ NUMBERS = itertools.count()
 
 
 def window(*, open_now: bool) -> dict[str, Any]:
-    """A daily window of twelve hours that is open now, or that opens in six hours."""
-    now = datetime.now(UTC)
-    begins = now - timedelta(hours=6) if open_now else now + timedelta(hours=6)
-    ends = begins + timedelta(hours=12)
-    return {
-        "sleep": f"{begins.minute} {begins.hour} * * *",
-        "wake": f"{ends.minute} {ends.hour} * * *",
-        "timeZone": "UTC",
-        "models": [MODEL],
-    }
+    """The model's window."""
+    return daily_window(open_now=open_now, models=[MODEL])
 
 
 def with_window(service: Service, model: dict[str, Any], *, open_now: bool) -> ClusterDeployment:

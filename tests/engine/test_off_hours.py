@@ -1,6 +1,6 @@
 """Models that sleep by windows, on the real engine: previews, updates, edits, and the end."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from manifests.off_hours.script.main import ANNOTATION, FIELD_MANAGER
 from manifests.off_hours.script.minima import with_minima
 from reports.drift import drift_of
 from rollouts import NOTHING_CHANGES
+from tests.daily_window import daily_window
 from tests.engine.deployments import Change, Deployment, shipped_config
 
 pytestmark = pytest.mark.engine
@@ -17,19 +18,6 @@ pytestmark = pytest.mark.engine
 CRON_JOB = "kubernetes:batch/v1:CronJob"
 RAY_SERVICE = "kubernetes:ray.io/v1:RayService"
 JOB = "kubernetes:batch/v1:Job"
-
-
-def window(*, open_now: bool, **changes: Any) -> dict[str, Any]:
-    """A daily window of twelve hours that is open now, or that opens in six hours."""
-    now = datetime.now(UTC)
-    begins = now - timedelta(hours=6) if open_now else now + timedelta(hours=6)
-    ends = begins + timedelta(hours=12)
-    return {
-        "sleep": f"{begins.minute} {begins.hour} * * *",
-        "wake": f"{ends.minute} {ends.hour} * * *",
-        "timeZone": "UTC",
-        **changes,
-    }
 
 
 def config(*windows: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +75,7 @@ def test_windows_through_the_life_of_a_stack(tmp_path_factory: pytest.TempPathFa
     assert not any("|CronJob|" in key for key in deployment.existing())
 
     # Windows are added by day: nothing restarts, and nothing is tested again.
-    deployment.write(config(window(open_now=False)))
+    deployment.write(config(daily_window(open_now=False)))
     added = steps(deployment)
     assert Change("update", RAY_SERVICE, "llm-ray-service") in added
     assert Change("create", CRON_JOB, "off-hours-cron-job") in added
@@ -100,7 +88,7 @@ def test_windows_through_the_life_of_a_stack(tmp_path_factory: pytest.TempPathFa
     assert steps(deployment) == set()
 
     # At night the live text differs, and neither `up` nor the drift report minds.
-    deployment.write(config(window(open_now=True)))
+    deployment.write(config(daily_window(open_now=True)))
     assert "It is off-hours for" in said(deployment)
     deployment.must_up()
     let_sleep(deployment)
@@ -111,7 +99,7 @@ def test_windows_through_the_life_of_a_stack(tmp_path_factory: pytest.TempPathFa
     assert drift_of(drifted.stdout, "preview.json").resources == ()
 
     # An edit at night says what it wakes, is no conflict, and is deployed with the day's minima.
-    edited = config(window(open_now=True))
+    edited = config(daily_window(open_now=True))
     edited["ray-llm:defaults"] = {"replicas": {"min": 1, "max": 3}}
     deployment.write(edited)
     assert "This update wakes them" in said(deployment)
@@ -130,7 +118,7 @@ def test_windows_through_the_life_of_a_stack(tmp_path_factory: pytest.TempPathFa
     assert ANNOTATION not in ray_service(deployment)[1]["metadata"]["annotations"]
     assert not any("|CronJob|" in key or "off-hours" in key for key in deployment.existing())
 
-    deployment.write(config(window(open_now=True)))
+    deployment.write(config(daily_window(open_now=True)))
     deployment.must_up()
     done = deployment.pulumi("destroy", "--skip-preview")
     assert done.returncode == 0, done.stdout + done.stderr

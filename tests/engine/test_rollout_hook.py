@@ -75,7 +75,7 @@ def test_a_default_that_changed_is_said_with_what_it_costs_and_how_to_stay(
     assert f"the stack names no release and the default is Ray {DEFAULT_RAY} now" in said
     assert SECOND_CLUSTER in said
     # One model of this stack is awake; the other one sleeps while nobody asks.
-    assert "Its first GPUs: 1 of l4" in said
+    assert "every model loads anew. Its first GPUs: 1 of l4" in said
     assert f"To stay, write ray-llm:versions: {{ray: {OLD}}}." in said
 
 
