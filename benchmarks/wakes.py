@@ -19,7 +19,6 @@ from rich.table import Table
 from benchmarks.small_service import small_service
 from localcloud.testing.running_cluster import eventually
 from reports.plan_data import ColdStartSummary
-from tests.cluster.idle_workers import idle_timeout
 from tests.cluster.nights import MODEL, SLEEPY, minimum, run_schedule, sleeps, with_window
 from tests.cluster.releases import release
 from tests.cluster.service import Service
@@ -37,10 +36,8 @@ def at(share: float, phase: Sequence[int | None]) -> float:
 def asleep(service: Service) -> None:
     """Return once the model has neither an engine nor a node."""
     cluster = service.cluster
-    with idle_timeout(cluster, 5):
-        eventually(lambda: sleeps(cluster), "the model sleeps", seconds=180)
-        # The other model on this pool keeps its node.
-        eventually(lambda: len(cluster.nodes("t4")) == 1, "its node is gone", seconds=180)
+    eventually(lambda: sleeps(cluster), "the model sleeps", seconds=180)
+    eventually(lambda: not cluster.nodes("nights"), "its node is gone", seconds=180)
 
 
 def wake(service: Service, start: ColdStartSummary, share: float) -> tuple[float, float]:

@@ -11,11 +11,9 @@ from manifests.labels import labels
 from manifests.pod_security import ray_container, ray_pod
 from manifests.pods import cpu_node_selector, pod_metadata, requests_equal_limits, serve_env
 from manifests.worker_group import gpu_worker_group, router_group
+from models.stack import IDLE_TIMEOUT_SECONDS
 from planning import Plan
 
-# How long a worker without a replica stays. If a failed edit is corrected within some minutes, the
-# node and the weights that it has downloaded are still there.
-IDLE_TIMEOUT_SECONDS = 300
 REDIS_PASSWORD_KEY = "password"  # noqa: S105 - the name of the Secret's key
 
 

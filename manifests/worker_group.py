@@ -32,6 +32,7 @@ from manifests.pods import (
 )
 from manifests.weights.access import READER
 from manifests.weights.volumes import reading_annotations, reading_mount, reading_volume
+from models.stack import IDLE_TIMEOUT_SECONDS
 from planning import Plan, PoolPlan
 
 GPU_TAINT = "nvidia.com/gpu"
@@ -83,6 +84,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
         "replicas": _workers_at_start(plan, pool),
         "minReplicas": 0,
         "maxReplicas": pool.max_workers,
+        **_idle_timeout(pool),
         "rayStartParams": {
             "num-cpus": str(pool.pod.cpu),
             "num-gpus": str(pool.pod.gpus),
@@ -93,6 +95,13 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
             "spec": spec,
         },
     }
+
+
+def _idle_timeout(pool: PoolPlan) -> dict[str, int]:
+    """Only if it differs from the autoscaler's for all groups: a field more is another cluster."""
+    if pool.idle_timeout_seconds == IDLE_TIMEOUT_SECONDS:
+        return {}
+    return {"idleTimeoutSeconds": pool.idle_timeout_seconds}
 
 
 def _selected_by(pool: PoolPlan) -> str:

@@ -197,10 +197,17 @@ class ClusterSettings(Settings):
         return self
 
 
+# If a failed edit is corrected within some minutes, the worker and the weights that it has
+# downloaded are still there. Another default would be a second Ray cluster for every stack.
+IDLE_TIMEOUT_SECONDS: Final = 300
+
+
 class GpuPoolSettings(Entry):
     """One GPU node pool: a tier of the catalogue, on demand or spot.
 
     capacity: ways to pay for its nodes, the preferred one first; None for the one that `spot` says.
+    idle_timeout_seconds: how long Ray's worker, and so the node, stays without a replica. Not less
+        than ten: a worker that has just come is idle too, until its replica is placed on it.
     gpu_driver_version: images for CUDA 13 need R580, which DEFAULT is not yet everywhere. Another
         choice replaces the pool.
     """
@@ -223,6 +230,7 @@ class GpuPoolSettings(Entry):
     min_nodes: NodeCount = 0
     max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
+    idle_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = IDLE_TIMEOUT_SECONDS
     gpu_driver_version: Annotated[GpuDriverVersion, Field(strict=False)] = GpuDriverVersion.LATEST
 
     @property

@@ -8,6 +8,7 @@ This is all of planning that other folders import. Inside, `planner` brings the 
 from planning.access import AccessPlan, GatewayPlan, KeyPlan
 from planning.budget.cost import cpu_nodes
 from planning.budget.idle_gpus import IdleGpus, idle_gpus
+from planning.budget.off_hours import node_stays_seconds
 from planning.infrastructure.bin_packing import nodes_for
 from planning.infrastructure.capacity_price import EXPECTED_SHARE
 from planning.infrastructure.weights import MOUNT, SIDECAR_CPU, SIDECAR_MEMORY_GIB
@@ -95,6 +96,7 @@ __all__ = [
     "gpu_pools",
     "idle_gpus",
     "make_plan",
+    "node_stays_seconds",
     "nodes_for",
     "speed_conditions",
     "weights_place",

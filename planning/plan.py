@@ -72,6 +72,7 @@ class PoolPlan:
         names.
     ways: ways to pay, the preferred one first; empty if `spot` says all.
     max_nodes: as the stack file says; with several ways GKE keeps it for each.
+    idle_timeout_seconds: how long a worker stays without a replica.
     max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
     nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.
     node_usd_per_hour: list price of one node in this region; None if the price is not known.
@@ -90,6 +91,7 @@ class PoolPlan:
     max_nodes: int
     boot_disk_type: BootDisk
     boot_disk_gb: int
+    idle_timeout_seconds: int
     pod: PodResources
     max_workers: int
     nodes_at_min: int

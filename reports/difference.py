@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from models.catalog import ray_releases
+from models.stack import IDLE_TIMEOUT_SECONDS
 from reports.access_sentences import access_changes
 from reports.plan_data import Amounts, ModelSummary, PlanSummary, PoolSummary
 from reports.rollout import (
@@ -186,7 +187,9 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any], compare: Any) -> tu
 
 def _pool_changes(old: PoolSummary, new: PoolSummary) -> Iterable[Change]:
     ways = of_ways(old.get("capacity", ()), new.get("capacity", ()))
-    yield from _fields(old, new, {**POOL_FIELDS, "capacity": ways})
+    # What plans of earlier versions do not say.
+    written = {"idleTimeoutSeconds": IDLE_TIMEOUT_SECONDS, **old}
+    yield from _fields(written, new, {**POOL_FIELDS, "capacity": ways})
 
 
 def _model_changes(old: ModelSummary, new: ModelSummary) -> Iterable[Change]:

@@ -29,6 +29,7 @@ from planning import (
     WeightsPlan,
     cold_start,
     idle_gpus,
+    node_stays_seconds,
     weights_place,
 )
 from reports.way_data import WaySummary, way_in_words, way_summaries
@@ -128,7 +129,8 @@ class ModelSummary(TypedDict):
     derived: the names of the values that the program chose, not the stack file.
     configuration: the other values that the text of its Ray Serve application depends on.
     memory, longestContext: null if the stack file turns the memory check off.
-    offHours: when it sleeps; null if it never has to.
+    offHours: when it sleeps; null if it never has to. nodeStaysSeconds: how long its node is paid
+    for after its last request, if it may sleep and no other model is on it.
     task, taskPath: what it is served for, and the path of such requests below the endpoint.
     endpoint: the base URL of its OpenAI API; with a gateway it needs a key and is the gateway's.
     monthlyUsd: its share of its pool.
@@ -156,6 +158,7 @@ class ModelSummary(TypedDict):
     endpoint: str
     monthlyUsd: Amounts | None
     speed: NotRequired[SpeedSummary]
+    nodeStaysSeconds: NotRequired[int]
     coldStart: NotRequired[ColdStartSummary]
 
 
@@ -186,6 +189,7 @@ class PoolSummary(TypedDict):
     gpusPaid: Amounts
     gpusIdle: Amounts
     monthlyUsd: Amounts | None
+    idleTimeoutSeconds: NotRequired[int]
     capacity: NotRequired[list[str]]
     ways: NotRequired[list[WaySummary]]
     computeClass: NotRequired[str]
@@ -570,6 +574,7 @@ def _model_without_speed(plan: Plan, model: ModelPlan) -> ModelSummary:
         memory=None if model.fit is None else _memory(model.fit),
         longestContext=None if model.fit is None else model.fit.longest_context,
         offHours=_off_hours(plan, model),
+        nodeStaysSeconds=node_stays_seconds(model, plan.pool(model.pool)),
         task=model.task.value,
         taskPath=task_row(model.task).path,
         endpoint=plan.endpoint(model),
@@ -679,6 +684,7 @@ def _pool_without_ways(pool: PoolPlan, cost: PoolCost) -> PoolSummary:
         gpuDriverVersion=None
         if pool.gpu_driver_version is GpuDriverVersion.LATEST
         else pool.gpu_driver_version.value,
+        idleTimeoutSeconds=pool.idle_timeout_seconds,
         pod=_pod(pool),
         nodesNeeded=ReplicaSummary(min=pool.nodes_at_min, max=pool.nodes_at_max),
         onDemandUsdPerHour=_float(cost.on_demand_usd_per_hour),

@@ -197,25 +197,32 @@ def pools_table(plan: PlanSummary) -> Table:
 
 def off_hours_tables(plan: PlanSummary) -> tuple[Table, ...]:
     """When models sleep and for how long; none if none does."""
-    rows = [(model["name"], model.get("offHours")) for model in plan["models"]]
-    sleepers = [(name, found) for name, found in rows if found is not None]
+    rows = [(model, model.get("offHours")) for model in plan["models"]]
+    sleepers = [(model, found) for model, found in rows if found is not None]
     if not sleepers:
         return ()
     return (
         _table(
-            ("sleeps", "from and to", "hours a week", "a month"),
+            ("sleeps", "from and to", "hours a week", "a month", "node stays"),
             (
                 (
-                    name,
+                    model["name"],
                     "; ".join(found["windows"]),
                     f"{found['hoursAWeek']:.0f}",
                     f"{found['hoursAMonth']:.0f}",
+                    _node_stays(model),
                 )
-                for name, found in sleepers
+                for model, found in sleepers
             ),
             left={"sleeps", "from and to"},
         ),
     )
+
+
+def _node_stays(model: ModelSummary) -> str:
+    """How long its node is paid for after the last request; plans of earlier versions don't say."""
+    seconds = model.get("nodeStaysSeconds")
+    return "" if seconds is None else f"{seconds / 60:.0f} min"
 
 
 def cost_table(plan: PlanSummary) -> Table:

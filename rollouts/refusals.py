@@ -66,9 +66,15 @@ def _of_cluster(cluster: Mapping[str, Any], release: KubeRayRelease) -> Iterator
             yield f"{path}.suspend does not go with the autoscaler"
         if release.checks_group_ranges and group is not head:
             yield from _of_range(group, path)
-    idle = options.get("idleTimeoutSeconds")
-    if release.checks_group_ranges and idle is not None and idle < 0:
-        yield f"{_CLUSTER}.autoscalerOptions.idleTimeoutSeconds is below 0"
+            yield from _of_idle_timeout(group, path)
+    if release.checks_group_ranges:
+        yield from _of_idle_timeout(options, f"{_CLUSTER}.autoscalerOptions")
+
+
+def _of_idle_timeout(section: Mapping[str, Any], path: str) -> Iterator[str]:
+    seconds = section.get("idleTimeoutSeconds")
+    if seconds is not None and seconds < 0:
+        yield f"{path}.idleTimeoutSeconds is below 0"
 
 
 def _of_range(group: Mapping[str, Any], path: str) -> Iterator[str]:

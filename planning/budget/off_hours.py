@@ -16,9 +16,9 @@ from planning.infrastructure.bin_packing import nodes_for
 from planning.plan import ModelPlan, OffHoursPlan, PoolPlan, WindowPlan
 from planning.plan_costs import Levels
 
-# Ray's idle timeout of a worker (manifests/ray_service.py), and ten minutes of GKE's autoscaler:
+# What GKE's autoscaler waits before it removes an empty node:
 # https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler
-_NODE_SECONDS: Final = 300 + 600
+_EMPTY_NODE_SECONDS: Final = 600
 _HUNDREDTH: Final = Decimal("0.01")
 
 
@@ -43,12 +43,18 @@ class Sleepers:
         }
         return {name: windows for name, windows in found.items() if windows}
 
-    def of(self, model: ModelPlan) -> Sleeper | None:
+    def of(self, model: ModelPlan, pool: PoolPlan) -> Sleeper | None:
         """Its windows with the time until its nodes are gone; None if it does not sleep."""
         windows = self.windows.get(model.name)
         if windows is None:
             return None
-        return Sleeper(windows, model.replicas.downscale_delay_seconds + _NODE_SECONDS)
+        return Sleeper(windows, node_stays_seconds(model, pool))
+
+
+def node_stays_seconds(model: ModelPlan, pool: PoolPlan) -> int:
+    """How long a node is paid for after the last request to the last model on it."""
+    delay = model.replicas.downscale_delay_seconds
+    return delay + pool.idle_timeout_seconds + _EMPTY_NODE_SECONDS
 
 
 def concerns(window: OffHoursWindow, model: str) -> bool:
@@ -90,7 +96,9 @@ def nodes_asleep(sleepers: Sleepers, pool: PoolPlan, nodes: Levels, load_factor:
     typical month are taken to lie in the hours in which the pool's models do not sleep.
     """
     here = [model for model in sleepers.models if model.pool == pool.id]
-    found = {model.name: sleeper for model in here if (sleeper := sleepers.of(model)) is not None}
+    found = {
+        model.name: sleeper for model in here if (sleeper := sleepers.of(model, pool)) is not None
+    }
     none = Levels.total(())
     if not found:
         return none

@@ -88,6 +88,7 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
                 else pool.max_nodes,
                 boot_disk_type=machine.boot_disk,
                 boot_disk_gb=pool.boot_disk_gb or _boot_disk_gb(tier),
+                idle_timeout_seconds=pool.idle_timeout_seconds,
                 pod=ray_pod(machine, tier),
                 # No cap: KubeRay ignores a change of it on a live cluster, so it is what GKE
                 # allows at most, and the node pool's own maximum is the cap.

@@ -1,4 +1,4 @@
-"""A model with a window of off-hours, and runs of its schedule."""
+"""A model with a window of off-hours, a pool whose workers go soon, and runs of the schedule."""
 
 import itertools
 from typing import Any
@@ -12,10 +12,16 @@ from tests.daily_window import daily_window
 
 BATCH = "/apis/batch/v1/namespaces/ai"
 MODEL = "sleepy"
+POOL: dict[str, Any] = {
+    "tier": "t4",
+    "name": "nights",
+    "maxNodes": 2,
+    "idleTimeoutSeconds": 20,
+}
 SLEEPY: dict[str, Any] = {
     "model": "qwen2.5-0.5b-instruct",
     "name": MODEL,
-    "gpu": "t4",
+    "gpu": "nights",
     "replicas": {"min": 1, "max": 2},
     "downscaleDelaySeconds": 5,
 }
@@ -28,6 +34,9 @@ def window(*, open_now: bool) -> dict[str, Any]:
 
 
 def with_window(service: Service, model: dict[str, Any], *, open_now: bool) -> ClusterDeployment:
+    """The small service with the model in a pool of its own, which stays: appended, in place."""
+    if POOL not in service.base["ray-llm:gpuPools"]:
+        service.base["ray-llm:gpuPools"].append(POOL)
     return service.write(
         {
             **service.base,

@@ -55,7 +55,7 @@ class Service:
 
         Earlier tests may have left some, which the autoscaler keeps for five minutes.
         """
-        pools = [pool["tier"] for pool in self.config["ray-llm:gpuPools"]]
+        pools = [pool.get("name", pool["tier"]) for pool in self.config["ray-llm:gpuPools"]]
         models = [model.get("name", model["model"]) for model in self.config["ray-llm:models"]]
 
         def all_busy() -> bool:

@@ -101,6 +101,7 @@ def pool(tier: str, *, spot: bool = False, **changes: Any) -> PoolPlan:
         "max_nodes": 5,
         "boot_disk_type": "pd-balanced",
         "boot_disk_gb": 200,
+        "idle_timeout_seconds": 300,
         "pod": PodResources(cpu=6, memory_gib=24, gpus=row.gpu_count),
         "max_workers": 1000,
         "nodes_at_min": 0,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from manifests.ray_service import ray_cluster_config
 from manifests.worker_group import gpu_worker_group, quoted_resources, router_group
 from tests.manifests.plans import model, plan, pool
 
@@ -84,6 +85,17 @@ def test_cpus_and_gpus_are_said_so_that_the_autoscaler_can_start_a_group_at_zero
         "resources": "'{\"l4-x2\": 2}'",
     }
     assert router_group(made)["rayStartParams"]["num-gpus"] == "0"
+
+
+def test_how_long_idle_workers_stay_is_written_only_where_it_is_not_the_autoscalers() -> None:
+    """A field more, though it says the same, would be a second Ray cluster."""
+    pools = (pool("l4", idle_timeout_seconds=20), pool("t4"))
+    made = plan((model(pool="l4"), model(name="b", pool="t4")), pools)
+    cluster = ray_cluster_config(made)
+    written = {group["groupName"]: group for group in cluster["workerGroupSpecs"]}
+    assert written["l4"]["idleTimeoutSeconds"] == 20
+    assert "idleTimeoutSeconds" not in written["t4"]
+    assert cluster["autoscalerOptions"]["idleTimeoutSeconds"] == pools[1].idle_timeout_seconds
 
 
 def test_the_object_store_is_left_to_ray_and_the_memory_to_kuberay() -> None:

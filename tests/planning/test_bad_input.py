@@ -313,6 +313,10 @@ CASES: dict[str, tuple[Values, str]] = {
         stack(gpuPools=[{"tier": "l4", "maxNodes": 0}]),
         "ray-llm:gpuPools[0].maxNodes: 0 is below 1. Use 1 or more.",
     ),
+    "pool: idle timeout that a new worker would not outlast": (
+        stack(gpuPools=[{"tier": "l4", "idleTimeoutSeconds": 5}]),
+        "ray-llm:gpuPools[0].idleTimeoutSeconds: 5 is below 10. Use 10 or more.",
+    ),
     "pool: max below what the minima need": (
         stack(
             [{"model": MODEL, "replicas": {"min": 3, "max": 3}}], [{"tier": "l4", "maxNodes": 2}]

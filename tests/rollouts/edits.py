@@ -326,6 +326,12 @@ EDITS = (
         on=SINCE_1_6,
     ),
     Edit(
+        name="a group's idle timeout below zero",
+        apply=_set(_group, "idleTimeoutSeconds", -1),
+        kind=Kind.REFUSED,
+        on={"1.4.2": Kind.SECOND_CLUSTER, "1.5.2": Kind.SECOND_CLUSTER},
+    ),
+    Edit(
         name="pods that restart",
         apply=_set(lambda spec: _pod(_group(spec)), "restartPolicy", "Always"),
         kind=Kind.REFUSED,
@@ -414,6 +420,12 @@ EDITS = (
         apply=_set(lambda spec: _cluster(spec)["autoscalerOptions"], "idleTimeoutSeconds", 77),
         kind=Kind.SECOND_CLUSTER,
         fields=("autoscalerOptions.idleTimeoutSeconds",),
+    ),
+    Edit(
+        name="the idle timeout of a group",
+        apply=_set(_group, "idleTimeoutSeconds", 20),
+        kind=Kind.SECOND_CLUSTER,
+        fields=("workerGroupSpecs[l4].idleTimeoutSeconds",),
     ),
     Edit(
         name="the upscaling mode",

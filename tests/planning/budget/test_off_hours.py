@@ -5,7 +5,6 @@ from typing import Any
 
 from models.catalog import prices
 from planning import Plan
-from planning.budget.off_hours import _NODE_SECONDS
 from planning.budget.sleep_hours import Times, first_overlap, hours_a_week, naps, shortest_nap
 from tests.planning.small_stacks import planned, small
 
@@ -13,7 +12,8 @@ L4_HOUR = prices().hourly("l4", "us-central1")
 assert L4_HOUR is not None
 WEEKDAYS = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin"}
 NIGHTLY = {"sleep": "0 20 * * *", "wake": "0 8 * * *", "timeZone": "UTC"}
-DELAY_HOURS = Decimal(600 + _NODE_SECONDS) / 3600
+# Ten minutes of the replica, five of Ray's worker, ten of GKE's autoscaler.
+DELAY_HOURS = Decimal(600 + 300 + 600) / 3600
 
 
 def nights(windows: Any, *models: dict[str, Any], **keys: Any) -> Plan:
@@ -48,6 +48,17 @@ def test_minimum_and_typical_month_lose_the_hours_without_nodes() -> None:
     assert awake.cost.pools == {
         name: pool for name, pool in awake.cost.pools.items() if pool.monthly is not None
     }
+
+
+def test_workers_that_go_sooner_save_more() -> None:
+    def saved(**pool: int) -> Decimal:
+        pools = [{"tier": "l4", **pool}]
+        model = small("l4", replicas={"min": 1, "max": 1})
+        plan = planned([model], gpuPools=pools, offHours=NIGHTLY)
+        return plan.cost.saved.minimum
+
+    minutes = (saved(idleTimeoutSeconds=60) - saved()) / (L4_HOUR * 730 / 24) * 60
+    assert abs(minutes - 4) < Decimal("0.2")
 
 
 def test_busy_hours_beyond_those_awake_are_not_paid_for() -> None:
