@@ -19,6 +19,7 @@ https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/controllers/ray/
 import json
 from typing import Any
 
+from manifests.compile_cache import cache_env, cache_mounts, cache_volumes
 from manifests.compute_class import COMPUTE_CLASS_LABEL
 from manifests.hugging_face_secret import SECRET_KEY, mounted_secret
 from manifests.pod_security import ray_container, ray_pod
@@ -72,6 +73,7 @@ def gpu_worker_group(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
                 "secret": {"secretName": mounted_secret(plan), "optional": True},
             },
             *([] if plan.weights is None else [reading_volume(plan.weights)]),
+            *cache_volumes(pool),
         ],
     }
     if plan.weights is not None and plan.weights.bucket is not None:
@@ -203,11 +205,13 @@ def _gpu_container(plan: Plan, pool: PoolPlan) -> dict[str, Any]:
             {"name": "HF_TOKEN_PATH", "value": f"{TOKEN_FOLDER}/{SECRET_KEY}"},
             # Tokenizers that were used before a fork would otherwise warn and may deadlock.
             {"name": "TOKENIZERS_PARALLELISM", "value": "false"},
+            *cache_env(pool),
         ],
         "resources": requests_equal_limits(pool.pod),
         **ray_container(plan),
         "volumeMounts": [
             {"name": "huggingface-token", "mountPath": TOKEN_FOLDER, "readOnly": True},
             *([] if plan.weights is None else [reading_mount()]),
+            *cache_mounts(pool),
         ],
     }

@@ -52,6 +52,7 @@ from models.names import (
     ServiceAccountEmail,
     UsdPerHour,
     Zones,
+    dns_1035_label,
 )
 from models.off_hours import ALL_MODELS, cron_text, models_meant, time_zone
 from models.service import ServiceSettings
@@ -208,6 +209,8 @@ class GpuPoolSettings(Entry):
     capacity: ways to pay for its nodes, the preferred one first; None for the one that `spot` says.
     idle_timeout_seconds: how long Ray's worker, and so the node, stays without a replica. Not less
         than ten: a worker that has just come is idle too, until its replica is placed on it.
+    compile_cache: the name of a PersistentVolumeClaim in the service's namespace, which the engines
+        of all its workers may write.
     gpu_driver_version: images for CUDA 13 need R580, which DEFAULT is not yet everywhere. Another
         choice replaces the pool.
     """
@@ -231,6 +234,7 @@ class GpuPoolSettings(Entry):
     max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
     idle_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = IDLE_TIMEOUT_SECONDS
+    compile_cache: Annotated[str, dns_1035_label(63)] | None = None
     gpu_driver_version: Annotated[GpuDriverVersion, Field(strict=False)] = GpuDriverVersion.LATEST
 
     @property

@@ -76,6 +76,7 @@ class PoolPlan:
     max_workers: the worker group's constant maximum; the node pool's max_nodes is the real cap.
     nodes_at_min, nodes_at_max: nodes that the placed models need at their minima and maxima.
     node_usd_per_hour: list price of one node in this region; None if the price is not known.
+    compile_cache: the claim in which its engines keep what they have compiled; None without one.
     private_nodes: whether its nodes have no address of the internet; None if nothing says it.
     node_service_account: e-mail of its nodes' service account; None for the default one.
     cost_labels: of its virtual machines and nodes, for whoever tells costs apart.
@@ -98,6 +99,7 @@ class PoolPlan:
     nodes_at_max: int
     node_usd_per_hour: Decimal | None = None
     gpu_driver_version: GpuDriverVersion = GpuDriverVersion.LATEST
+    compile_cache: str | None = None
     private_nodes: bool | None = None
     node_service_account: str | None = None
     cost_labels: Mapping[str, str] = field(default_factory=dict)

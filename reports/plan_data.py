@@ -168,6 +168,8 @@ class PoolSummary(TypedDict):
     capacity: the ways to pay in words, the preferred one first; ways: the same with their figures;
         computeClass: the class over their node pools. Not there unless the pool has several.
     flexStart, reservation: of a pool with this one way to pay.
+    idleTimeoutSeconds: how long a worker stays without a replica. compileCache: the claim in which
+        engines keep what they have compiled. Plans of earlier versions have neither.
     """
 
     id: str
@@ -190,6 +192,7 @@ class PoolSummary(TypedDict):
     gpusIdle: Amounts
     monthlyUsd: Amounts | None
     idleTimeoutSeconds: NotRequired[int]
+    compileCache: NotRequired[str]
     capacity: NotRequired[list[str]]
     ways: NotRequired[list[WaySummary]]
     computeClass: NotRequired[str]
@@ -653,6 +656,8 @@ def _configuration(model: ModelPlan) -> dict[str, Any]:
 
 def _pool(plan: Plan, pool: PoolPlan) -> PoolSummary:
     summary = _pool_without_ways(pool, plan.cost.pools[pool.id])
+    if pool.compile_cache is not None:
+        summary["compileCache"] = pool.compile_cache
     costs = plan.cost.pools[pool.id].capacity
     if not pool.ways or costs is None:
         return summary

@@ -56,6 +56,7 @@ POOL_FIELDS: Final[Mapping[str, Rollout]] = {
     "maxNodes": Rollout.AT_ONCE,
     "pod": Rollout.SECOND_CLUSTER,
     "idleTimeoutSeconds": Rollout.SECOND_CLUSTER,
+    "compileCache": Rollout.SECOND_CLUSTER,
     # Pods choose a class or a node pool.
     "computeClass": Rollout.SECOND_CLUSTER,
     # Another order, or another way, touches no node; `of_ways` sees one that goes.

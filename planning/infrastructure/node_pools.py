@@ -99,6 +99,7 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
                 if ways
                 else price.hourly(pool.on_spot),
                 gpu_driver_version=pool.gpu_driver_version,
+                compile_cache=pool.compile_cache,
                 private_nodes=settings.cluster.private_nodes,
                 node_service_account=settings.cluster.node_service_account,
                 cost_labels=pool_cost_labels(settings, pool.id),

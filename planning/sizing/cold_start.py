@@ -92,6 +92,8 @@ def cold_start(model: ModelPlan, pool: PoolPlan, place: WeightsPlace | None = No
     spare = pool.min_nodes > pool.nodes_at_min
     compiled = not model.enforce_eager and not model.v0_engine
     compilation, graphs = _phase("compile"), _phase("graphs")
+    # Another engine may have compiled the same before.
+    compiles = compiled and pool.compile_cache is None
     image = _phase("streamed_image" if model.image_streams else "image")
     download, load = _weights(model, place)
     return ColdStart(
@@ -99,7 +101,7 @@ def cold_start(model: ModelPlan, pool: PoolPlan, place: WeightsPlace | None = No
         image=image.or_nothing() if spare else image,
         download=download,
         load=load,
-        engine=_phase("process") + (compilation if compiled else compilation.or_nothing()),
+        engine=_phase("process") + (compilation if compiles else compilation.or_nothing()),
         graphs=graphs if compiled else graphs.or_nothing(),
     )
 

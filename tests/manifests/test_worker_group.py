@@ -98,6 +98,23 @@ def test_how_long_idle_workers_stay_is_written_only_where_it_is_not_the_autoscal
     assert cluster["autoscalerOptions"]["idleTimeoutSeconds"] == pools[1].idle_timeout_seconds
 
 
+def test_engines_keep_what_they_compile_in_the_claim_of_their_pool() -> None:
+    pools = (pool("l4", compile_cache="vllm-cache"), pool("t4"))
+    made = plan((model(pool="l4"), model(name="b", pool="t4")), pools)
+    kept, usual = (gpu_worker_group(made, item) for item in made.pools)
+    [volume] = [
+        item
+        for item in kept["template"]["spec"]["volumes"]
+        if item.get("persistentVolumeClaim") == {"claimName": "vllm-cache"}
+    ]
+    [mount] = [item for item in container(kept)["volumeMounts"] if item["name"] == volume["name"]]
+    assert env(kept)["VLLM_CACHE_ROOT"]["value"] == mount["mountPath"]
+    assert not mount.get("readOnly")
+    assert env(kept)["VLLM_ENABLE_STARTUP_PLAN"]["value"] == "1"
+    assert not {"VLLM_CACHE_ROOT", "VLLM_ENABLE_STARTUP_PLAN"} & env(usual).keys()
+    assert len(kept["template"]["spec"]["volumes"]) == 1 + len(usual["template"]["spec"]["volumes"])
+
+
 def test_the_object_store_is_left_to_ray_and_the_memory_to_kuberay() -> None:
     for group in groups():
         assert "object-store-memory" not in group["rayStartParams"]

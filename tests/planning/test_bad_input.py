@@ -317,6 +317,11 @@ CASES: dict[str, tuple[Values, str]] = {
         stack(gpuPools=[{"tier": "l4", "idleTimeoutSeconds": 5}]),
         "ray-llm:gpuPools[0].idleTimeoutSeconds: 5 is below 10. Use 10 or more.",
     ),
+    "pool: compile cache that is no name of a claim": (
+        stack(gpuPools=[{"tier": "l4", "compileCache": "vLLM cache"}]),
+        "ray-llm:gpuPools[0].compileCache: vLLM cache is not a DNS-1035 label. Use lower case "
+        "letters, digits and '-', a letter first, no '-' last: vllm-cache.",
+    ),
     "pool: max below what the minima need": (
         stack(
             [{"model": MODEL, "replicas": {"min": 3, "max": 3}}], [{"tier": "l4", "maxNodes": 2}]

@@ -21,6 +21,9 @@ ASLEEP: Final[dict[str, Any]] = {
     "engine": WITH_TOOLS,
 }
 
+# The claim in which the engines of ASLEEP's pool keep what they compile.
+CACHE: Final = "vllm-cache"
+
 # Four engines that fail start on one node.
 REFUSED_POOL: Final[dict[str, Any]] = {"tier": "l4-x4", "maxNodes": 1}
 
@@ -40,7 +43,7 @@ def real_stack(*models: dict[str, Any]) -> dict[str, Any]:
         # Short delays, so that a model sleeps soon.
         "ray-llm:defaults": {"upscaleDelaySeconds": 2, "downscaleDelaySeconds": 15},
         "ray-llm:gpuPools": [
-            {"tier": "t4", "maxNodes": 2},
+            {"tier": "t4", "maxNodes": 2, "idleTimeoutSeconds": 10, "compileCache": CACHE},
             {"tier": "l4", "maxNodes": 2},
             REFUSED_POOL,
         ],

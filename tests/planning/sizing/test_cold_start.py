@@ -54,6 +54,16 @@ def test_what_compiles_nothing_starts_sooner() -> None:
         assert start.graphs.least == 0 < compiled.graphs.least
 
 
+def test_what_another_engine_has_compiled_need_not_be_compiled_again() -> None:
+    compiled = cold_start(model(checkpoint_bytes=GB), pool("l4"))
+    kept = cold_start(model(checkpoint_bytes=GB), pool("l4", compile_cache="vllm-cache"))
+    seconds = start_times().seconds["compile"].range
+    assert kept.engine.least == compiled.engine.least - round(seconds[0])
+    # The first engine of a version compiles.
+    assert kept.engine.most == compiled.engine.most
+    assert kept.graphs == compiled.graphs
+
+
 def test_of_weights_of_unknown_size_only_the_least_is_known() -> None:
     start = cold_start(model(checkpoint_bytes=None), pool("l4"))
     assert start.anew.most is None

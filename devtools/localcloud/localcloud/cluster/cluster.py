@@ -98,6 +98,11 @@ class Settings:
         return self.folder / "buckets"
 
     @property
+    def claims(self) -> Path:
+        """One folder per PersistentVolumeClaim that a pod has mounted; see volumes.py."""
+        return self.folder / "claims"
+
+    @property
     def hub(self) -> Path:
         """The file that names a hub for the pods of Jobs; see pod.py."""
         return self.folder / "hub.json"
@@ -192,6 +197,7 @@ class LocalCluster:
             ray=self.installation.ray,
             forwards=forwards,
             buckets=buckets,
+            claims=self.settings.claims,
             images=NodeImages(self.settings.folder / START_DELAYS),
             pods=self.settings.folder / "pods",
             logs=self.settings.logs,

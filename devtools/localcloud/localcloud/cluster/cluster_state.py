@@ -46,6 +46,11 @@ class ClusterState:
         return self.folder / "buckets"
 
     @property
+    def claims(self) -> Path:
+        """One folder per PersistentVolumeClaim that a pod has mounted; see volumes.py."""
+        return self.folder / "claims"
+
+    @property
     def control_plane(self) -> Path:
         """Certificates and credentials; see control_plane.py."""
         return self.folder / "control-plane"
@@ -90,7 +95,7 @@ class ClusterState:
             return None
 
     def forget(self) -> None:
-        """Remove the file, the temporary folder, stacks and buckets of a cluster that is down."""
-        for folder in (Path(self.temp), self.stacks, self.buckets):
+        """Remove the file, the temporary folder, stacks and volumes of a cluster that is down."""
+        for folder in (Path(self.temp), self.stacks, self.buckets, self.claims):
             shutil.rmtree(folder, ignore_errors=True)
         (self.folder / "cluster.json").unlink(missing_ok=True)

@@ -16,6 +16,7 @@ class Machine:
     ray: tuple[RayEnvironment, ...]
     forwards: ServiceForwards
     buckets: Buckets
+    claims: Path
     images: NodeImages
     pods: Path
     logs: Path

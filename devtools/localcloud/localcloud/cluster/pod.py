@@ -135,7 +135,7 @@ class Pod:
         self.main = [Container(c, init=False) for c in spec["containers"]]
         self._stopping = asyncio.Event()
         self._grace = float(spec.get("terminationGracePeriodSeconds", 30))
-        self._volumes = Volumes(api, obj, self.folder, machine.buckets)
+        self._volumes = Volumes(api, obj, self.folder, machine.buckets, machine.claims)
         self._failed_mount = ""
         self._started = now()
         self._written = ""

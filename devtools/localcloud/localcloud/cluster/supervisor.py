@@ -41,7 +41,7 @@ async def supervise(
     owner: int | None = None,
 ) -> int:
     """Run the cluster until a signal arrives or its owner ends; returns the exit code."""
-    for left in ("control-plane", "pods", "logs", "stacks", "buckets"):
+    for left in ("control-plane", "pods", "logs", "stacks", "buckets", "claims"):
         shutil.rmtree(folder / left, ignore_errors=True)
     mark = uuid.uuid4().hex
     # Below /tmp because the path of a socket has at most 107 characters.

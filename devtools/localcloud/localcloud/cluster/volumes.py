@@ -5,7 +5,10 @@ current one, and each name in the volume is a link through it. So all files of a
 once, for programs that watch the folder. A kubelet takes up to a minute for it, this one two
 seconds.
 
-The folder of a volume that is a bucket is that of the bucket itself (buckets.py).
+The folder of a volume that is a bucket is that of the bucket itself (buckets.py). That of a
+PersistentVolumeClaim is one for all pods, whatever its access modes say: the scheduler, which is
+real, keeps a pod from running whose claim is not there or not bound. Not modelled: storage classes,
+owners and permissions of files, and how fast such a volume is.
 """
 
 import asyncio
@@ -24,6 +27,7 @@ from localcloud.cluster.kubernetes_api import ApiError, KubernetesApi, Object
 PERIOD_SECONDS = 2.0
 DATA = "..data"
 _SOURCES = {"configMap", "secret", "projected"}
+_CLAIM = "persistentVolumeClaim"
 Files = dict[str, bytes]
 
 
@@ -65,15 +69,20 @@ class Volumes:
     folders: each volume's folder by its name; a bucket's only once the volumes are written.
     """
 
-    def __init__(self, api: KubernetesApi, pod: Object, folder: Path, buckets: Buckets):
+    def __init__(
+        self, api: KubernetesApi, pod: Object, folder: Path, buckets: Buckets, claims: Path
+    ):
         self.api = api
         self.pod = pod
         self.buckets = buckets
         self._volumes: Mapping[str, Object] = {
             volume["name"]: volume for volume in pod["spec"].get("volumes", [])
         }
+        claimed = claims / pod["metadata"]["namespace"]
         self.folders = {
-            name: folder / "volumes" / name
+            name: claimed / volume[_CLAIM]["claimName"]
+            if _CLAIM in volume
+            else folder / "volumes" / name
             for name, volume in self._volumes.items()
             if not is_bucket(volume)
         }

@@ -1,4 +1,4 @@
-"""Buckets that pods mount, without a running cluster."""
+"""Buckets and claims that pods mount, without a running cluster."""
 
 import asyncio
 import importlib
@@ -39,7 +39,7 @@ def mounted(buckets: Buckets, folder: Path, shown: Object) -> Volumes:
     """The volumes of a pod with this one."""
     api: KubernetesApi = None  # type: ignore[assignment] # not asked for a bucket
     pod: Any = {"metadata": {"namespace": "ai"}, "spec": {"volumes": [shown]}}
-    volumes = Volumes(api, pod, folder, buckets)
+    volumes = Volumes(api, pod, folder, buckets, buckets.folder.parent / "claims")
     asyncio.run(volumes.write(lambda text: text))
     return volumes
 
@@ -54,6 +54,15 @@ def test_all_pods_see_what_one_of_them_wrote(buckets: Buckets, tmp_path: Path) -
     assert other.bucket_mounts({"/weights": str(other.folders["weights"]), "/tmp": "/x"}) == {
         "/weights": str(buckets.folder / "acme-weights" / "llms")
     }
+
+
+def test_a_claim_is_one_folder_for_all_pods(buckets: Buckets, tmp_path: Path) -> None:
+    claimed = {"name": "cache", "persistentVolumeClaim": {"claimName": "vllm-cache"}}
+    one, other = (mounted(buckets, tmp_path / pod, claimed) for pod in ("one", "other"))
+    (one.folders["cache"] / "kept").write_text("by one")
+    assert (other.folders["cache"] / "kept").read_text() == "by one"
+    another = {"name": "cache", "persistentVolumeClaim": {"claimName": "another"}}
+    assert not list(mounted(buckets, tmp_path / "one", another).folders["cache"].iterdir())
 
 
 def test_a_bucket_that_is_not_there_is_not_mounted(buckets: Buckets, tmp_path: Path) -> None:
