@@ -119,6 +119,12 @@ CATALOGUE: Final = (
         "`gpuPools[].zones`",
     ),
     Diagnosis(
+        "volume-claim",
+        "a pod is Pending",
+        "the claim that it mounts is not there, or has no volume",
+        "`gpuPools[].compileCache`, `weights.disk`",
+    ),
+    Diagnosis(
         "node-taint",
         "a pod is Pending",
         "the pool has a taint that pods do not tolerate",

@@ -55,6 +55,14 @@ _NOT_TRIED: Final = (
 )
 
 
+# The scheduler, of a PersistentVolumeClaim: of one that is not there, and of one without a volume.
+_CLAIM: Final = re.compile(
+    r'persistentvolumeclaim "[^"]+" (not found|bound to non-existent|is being deleted)'
+    r"|unbound immediate PersistentVolumeClaims",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class _Verdict:
     rule: str
@@ -96,6 +104,8 @@ def _judge(case: Case, pod: Object, scheduler: str) -> _Verdict:
     pool = case.pool(pod)
     if pool and not case.models_of(pool) and not case.is_placed_on(pool):
         return _Verdict("node-not-needed", scheduler, Gravity.NOTE)
+    if _CLAIM.search(scheduler):
+        return _Verdict("volume-claim", scheduler)
     events = case.snapshot.events_of("Pod", name(pod))
     of_autoscaler = [
         event
@@ -200,6 +210,7 @@ _IN_WORDS: Final = {
     "node-addresses": "the cluster's network has no addresses left",
     "node-pool-maximum": "its pool has as many nodes as it may have",
     "node-backoff": "a scale-up failed, and the next one waits",
+    "volume-claim": "the volume that it mounts is not there",
     "node-zone": "what it needs is in another zone",
     "node-taint": "it does not tolerate a taint of its pool",
     "node-too-large": "it asks for more than a node of its pool has",
@@ -233,7 +244,26 @@ def _mend(rule: str, case: Case, pod: Object) -> Mend:
         most = f"{path}.maxNodes"
         now = pool.max_nodes if pool else cluster.cpu_pool.max_nodes
         return Mend(path=most, text=f"Raise maxNodes above {now}, or lower replicas.max.")
+    if rule == "volume-claim":
+        return _mend_of_claim(case, pool)
     return Mend(path=path, text=_MENDS[rule], command=_COMMANDS.get(rule, ""))
+
+
+def _mend_of_claim(case: Case, pool: PoolPlan | None) -> Mend:
+    """No pod of ours mounts a claim but those of a pool with a cache, or with weights on a disk."""
+    namespace, weights = case.plan.service.namespace, case.plan.weights
+    stated: dict[str, str] = {}
+    if pool and pool.compile_cache:
+        stated[f"{pool.path}.compileCache"] = pool.compile_cache
+    if weights and weights.claim:
+        stated["ray-llm:weights.disk"] = weights.claim
+    named = " and ".join(stated.values()) or "that it names"
+    return Mend(
+        path=next(iter(stated), "ray-llm:gpuPools"),
+        text=f"Make the claim {named} in the namespace {namespace}, with a volume, or leave it out "
+        "of the stack file. A pod that waits goes on by itself.",
+        command=f"kubectl --namespace {namespace} get persistentvolumeclaims",
+    )
 
 
 def _quotas(case: Case, pool: PoolPlan | None) -> Iterator[str]:

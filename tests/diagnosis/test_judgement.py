@@ -82,6 +82,8 @@ TOO_LARGE = (
     "pod didn't trigger scale-up: 2 node(s) didn't match Pod's node affinity/selector, 1 "
     "Insufficient cpu"
 )
+NO_CLAIM = 'persistentvolumeclaim "vllm-cache" not found'
+NO_VOLUME = "pod has unbound immediate PersistentVolumeClaims"
 ZONE = "pod didn't trigger scale-up: 3 node(s) had volume node affinity conflict"
 NO_POOL = "pod didn't trigger scale-up: 4 node(s) didn't match Pod's node affinity/selector"
 # https://github.com/modelscope/FunASR/issues/2973 and torch's source.
@@ -200,6 +202,12 @@ def two_pools(*placed: str) -> Plan:
         replace(model, pool=pool) for model, pool in zip(plan.models, placed, strict=True)
     )
     return replace(plan, models=models, pools=(*plan.pools, more))
+
+
+def cached(claim: str) -> Plan:
+    """The small plan, whose pool keeps in this claim what its engines compile."""
+    plan = small_plan()
+    return replace(plan, pools=(replace(plan.pools[0], compile_cache=claim),))
 
 
 def lost(**replicas: Any) -> Snapshot:
@@ -488,6 +496,20 @@ EXAMPLES = {
         waiting(NO_NODE, "NotTriggerScaleUp", TOO_LARGE), "node-too-large", L4, POOL
     ),
     "zone": Example(waiting(NO_NODE, "NotTriggerScaleUp", ZONE), "node-zone", L4, POOL),
+    "no claim": Example(
+        waiting(f"0/3 nodes are available: {NO_CLAIM}.", minutes=1),
+        "volume-claim",
+        L4,
+        f"{POOL}.compileCache",
+        cached("vllm-cache"),
+    ),
+    "a claim without a volume": Example(
+        waiting(f"0/3 nodes are available: {NO_VOLUME}.", "NotTriggerScaleUp", NO_VOLUME),
+        "volume-claim",
+        L4,
+        "ray-llm:weights.disk",
+        replace(small_plan(), weights=WeightsPlan(claim="llm-weights", models=())),
+    ),
     "no pool": Example(
         waiting(NO_NODE, "NotTriggerScaleUp", NO_POOL), "node-pool-missing", L4, "pulumi up"
     ),

@@ -11,7 +11,7 @@ from localcloud.cluster.lifecycle import down, up
 from localcloud.testing.figures import Figures
 from tests.cluster.deployed import ClusterDeployment
 from tests.cluster.running import Cluster
-from tests.real_engine.stacks import CACHE, RAY, real_stack
+from tests.real_engine.stacks import RAY, real_stack
 
 # The engine of these tests, as `make cluster-up ARGS="--engine vllm"` chooses it.
 ENGINE = "vllm"
@@ -49,31 +49,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, figures: Figures) -> Itera
         assert processes.marked(state.mark) == []
 
 
-def claim(name: str) -> Iterator[dict[str, Any]]:
-    """A volume that many nodes may write, and the claim that is bound to it."""
-    spec = {
-        "accessModes": ["ReadWriteMany"],
-        "storageClassName": "",
-        "volumeMode": "Filesystem",
-    }
-    yield {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            **spec,
-            "capacity": {"storage": "100Gi"},
-            "nfs": {"server": "127.0.0.1", "path": "/"},
-        },
-    }
-    yield {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name, "namespace": "ai"},
-        "spec": {**spec, "volumeName": name, "resources": {"requests": {"storage": "100Gi"}}},
-    }
-
-
 @pytest.fixture(scope="session")
 def deployment(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, figures: Figures
@@ -82,7 +57,6 @@ def deployment(
     deployed = ClusterDeployment(tmp_path_factory.mktemp("real"), "real", config, cluster)
     with figures.timed("real engine: first up to an answer of the model that runs"):
         deployed.must_up()
-    cluster.apply(*claim(CACHE))
     yield deployed
     if deployed.state():
         deployed.destroy()

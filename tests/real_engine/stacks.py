@@ -21,15 +21,22 @@ ASLEEP: Final[dict[str, Any]] = {
     "engine": WITH_TOOLS,
 }
 
-# The claim in which the engines of ASLEEP's pool keep what they compile.
-CACHE: Final = "vllm-cache"
+# One that sleeps, and keeps what it compiles in a claim.
+KEEPING: Final[dict[str, Any]] = {**ASLEEP, "name": "keeping", "gpu": "keeping"}
+KEEPING_POOL: Final[dict[str, Any]] = {
+    "tier": "t4",
+    "name": "keeping",
+    "maxNodes": 1,
+    "idleTimeoutSeconds": 10,
+    "compileCache": "vllm-cache",
+}
 
 # Four engines that fail start on one node.
 REFUSED_POOL: Final[dict[str, Any]] = {"tier": "l4-x4", "maxNodes": 1}
 
 
 def real_stack(*models: dict[str, Any]) -> dict[str, Any]:
-    """The two models, or the given ones, with the release that has a real engine here."""
+    """The three models, or the given ones, with the release that has a real engine here."""
     return {
         "gcp:project": "acme-ml",
         "gcp:region": "us-central1",
@@ -43,9 +50,10 @@ def real_stack(*models: dict[str, Any]) -> dict[str, Any]:
         # Short delays, so that a model sleeps soon.
         "ray-llm:defaults": {"upscaleDelaySeconds": 2, "downscaleDelaySeconds": 15},
         "ray-llm:gpuPools": [
-            {"tier": "t4", "maxNodes": 2, "idleTimeoutSeconds": 10, "compileCache": CACHE},
+            {"tier": "t4", "maxNodes": 2},
             {"tier": "l4", "maxNodes": 2},
             REFUSED_POOL,
+            KEEPING_POOL,
         ],
-        "ray-llm:models": list(models or (AWAKE, ASLEEP)),
+        "ray-llm:models": list(models or (AWAKE, ASLEEP, KEEPING)),
     }

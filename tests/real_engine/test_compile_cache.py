@@ -6,20 +6,49 @@ that nothing is seen here of graphs for a GPU and of the memory that it remember
 for the volume: nothing is shown of a network's file system, its locks and its permissions.
 """
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localcloud.testing.figures import Figures
 from localcloud.testing.running_cluster import eventually
+from tests.cluster.commands import doctor
 from tests.cluster.deployed import ClusterDeployment
 from tests.cluster.running import Cluster
-from tests.real_engine.stacks import ASLEEP, CACHE
+from tests.real_engine.stacks import KEEPING, KEEPING_POOL
 
 pytestmark = pytest.mark.real_engine
 
-NAME, POOL = ASLEEP["name"], ASLEEP["gpu"]
+NAME, POOL, CLAIM = KEEPING["name"], KEEPING["gpu"], KEEPING_POOL["compileCache"]
 WAKE_SECONDS = 400
+
+
+def volume(name: str) -> Iterator[dict[str, Any]]:
+    """A volume that many nodes may write, and the claim that is bound to it."""
+    spec = {
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": "",
+        "volumeMode": "Filesystem",
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            **spec,
+            "capacity": {"storage": "100Gi"},
+            "nfs": {"server": "127.0.0.1", "path": "/"},
+        },
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": "ai"},
+        "spec": {**spec, "volumeName": name, "resources": {"requests": {"storage": "100Gi"}}},
+    }
 
 
 def compiled(folder: Path) -> set[str]:
@@ -27,26 +56,52 @@ def compiled(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*.so")}
 
 
+def wake(cluster: Cluster) -> None:
+    status, _ = cluster.chat(NAME, NAME, "Hi", timeout=WAKE_SECONDS)
+    assert status == 200
+
+
+def worker(cluster: Cluster) -> str:
+    [pod] = cluster.ray_pods(POOL)
+    return str(pod["metadata"]["name"])
+
+
+def await_sleep(cluster: Cluster) -> None:
+    eventually(
+        lambda: not cluster.ray_pods(POOL) and not cluster.nodes(POOL),
+        "the model and its node are gone",
+        seconds=180,
+    )
+
+
+def test_a_worker_waits_for_a_claim_that_is_not_there(
+    deployment: ClusterDeployment, cluster: Cluster, figures: Figures
+) -> None:
+    """What the scheduler says of it is what `doctor` reads."""
+    waiting = threading.Thread(target=wake, args=(cluster,))
+    waiting.start()
+
+    def finding() -> dict[str, Any] | None:
+        _, found = doctor(deployment)
+        return found.get("volume-claim")
+
+    said = eventually(finding, "the doctor names the claim", seconds=120)
+    assert f'persistentvolumeclaim "{CLAIM}" not found' in said["why"]
+    assert said["mend"]["path"] == "ray-llm:gpuPools[3].compileCache"
+    cluster.apply(*volume(CLAIM))
+    with figures.timed("compile cache: from the claim to a first answer"):
+        waiting.join(WAKE_SECONDS)
+    assert not waiting.is_alive()
+
+
 def test_an_engine_on_a_new_worker_compiles_nothing_anew(
     deployment: ClusterDeployment, cluster: Cluster, figures: Figures
 ) -> None:
-    def asleep() -> bool:
-        return not cluster.ray_pods(POOL) and not cluster.nodes(POOL)
-
-    def wake(when: str) -> str:
-        with figures.timed(f"compile cache: a model at zero, to its answer, {when}"):
-            status, _ = cluster.chat(NAME, NAME, "Hi", timeout=WAKE_SECONDS)
-        assert status == 200
-        [pod] = cluster.ray_pods(POOL)
-        return str(pod["metadata"]["name"])
-
-    folder = cluster.state.claims / "ai" / CACHE
-    eventually(asleep, "the model and its node are gone", seconds=120)
-    before = len(compiled(folder)) if folder.exists() else 0
-    first = wake(f"with {before} compiled libraries there")
-    kept = compiled(folder)
+    folder = cluster.state.claims / "ai" / CLAIM
+    first, kept = worker(cluster), compiled(folder)
     assert kept
-    eventually(asleep, "the model and its node are gone", seconds=120)
-    second = wake(f"with {len(kept)} compiled libraries there")
-    assert second != first
+    await_sleep(cluster)
+    with figures.timed("compile cache: a model at zero, to its answer on another node"):
+        wake(cluster)
+    assert worker(cluster) != first
     assert compiled(folder) == kept
