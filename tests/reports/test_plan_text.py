@@ -67,6 +67,7 @@ def test_every_figure_of_the_text_is_in_the_data(stack: dict[str, Any]) -> None:
     data = summary(**stack)
     known = {form for leaf in leaves(data) for form in written(leaf)}
     known.add(str(len(data["models"])))
+    known |= {f"{model['nodeStaysSeconds'] / 60:.0f}" for model in data["models"]}
     assert set(NUMBER.findall(plan_text(data))) <= known
 
 
