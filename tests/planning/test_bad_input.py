@@ -322,6 +322,12 @@ CASES: dict[str, tuple[Values, str]] = {
         "ray-llm:gpuPools[0].compileCache: vLLM cache is not a DNS-1035 label. Use lower case "
         "letters, digits and '-', a letter first, no '-' last: vllm-cache.",
     ),
+    "pool: compile cache in a bucket": (
+        stack(gpuPools=[{"tier": "l4", "compileCache": "gs://acme-cache"}]),
+        "ray-llm:gpuPools[0].compileCache: gs://acme-cache is no claim, and a bucket is no place "
+        "for a cache: compilers lock files there, and Cloud Storage FUSE has no locks. Write the "
+        "name of a PersistentVolumeClaim that many nodes may write.",
+    ),
     "pool: max below what the minima need": (
         stack(
             [{"model": MODEL, "replicas": {"min": 3, "max": 3}}], [{"tier": "l4", "maxNodes": 2}]
