@@ -20,6 +20,7 @@ from components.kubernetes_client import (
     TIMEOUT_SECONDS,
     asked,
     connect,
+    prepare,
     server_message,
 )
 from models.catalog import release_number
@@ -32,6 +33,7 @@ _DEFINITION: Final = create_global_resource(
     "apiextensions.k8s.io", "v1", KIND, "customresourcedefinitions"
 )
 _NAMESPACE: Final = create_global_resource("", "v1", "Namespace", "namespaces")
+prepare(_DEFINITION, _NAMESPACE)
 _SHOWN_FIELDS: Final = 3
 
 

@@ -12,7 +12,9 @@ import httpx2 as httpx
 import yaml
 from lightkube import ApiError, Client, KubeConfig, SingleConfig
 from lightkube.config import client_adapter
+from lightkube.core import decoders
 from lightkube.core.exceptions import ConfigError
+from lightkube.models.meta_v1 import ObjectMeta
 
 from components.cluster_access import ClusterAccess
 from models.problems import without_secrets
@@ -22,9 +24,28 @@ TIMEOUT_SECONDS: Final = 60
 TRIES: Final = 5
 _UNAUTHORIZED: Final = 401
 _Made = TypeVar("_Made")
-# lightkube reads a kubeconfig with msgspec, of which 0.22.0 is not safe in threads: hooks that read
-# one at once, as those of several CRDs, ended the whole process (SIGSEGV).
+# lightkube reads kubeconfigs and answers with msgspec, of which 0.22.0 learns a type when it first
+# reads one, and then is not safe in threads: hooks that read one at once, as those of several CRDs,
+# ended the whole process (SIGSEGV).
 _READING: Final = threading.Lock()
+_prepared: Final[set[type]] = set()
+
+
+def prepare(*kinds: type) -> None:
+    """Let the client learn kinds of objects before threads ask for them.
+
+    Each module calls it for all that it asks for, when it is imported.
+    """
+    with _READING:
+        decoders.decode_status(b"{}")
+        ObjectMeta.from_dict({})
+        for kind in kinds:
+            decoders.decode_object(b"{}", kind)
+            decoders.decode_list(b'{"items": []}', kind)
+            _prepared.add(kind)
+
+
+prepare()
 
 
 class UnreachableError(Exception):

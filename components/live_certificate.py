@@ -10,9 +10,10 @@ from lightkube import ApiError
 from lightkube.resources.core_v1 import Namespace, Secret
 
 from components.cluster_access import ClusterAccess
-from components.kubernetes_client import asked, connect, server_message
+from components.kubernetes_client import asked, connect, prepare, server_message
 from rollouts import Absence, CertificateSecret, SeenSecret
 
+prepare(Namespace, Secret)
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 

@@ -21,6 +21,7 @@ from components.kubernetes_client import (
     asked,
     connect,
     http_client,
+    prepare,
     server_message,
 )
 from manifests import MODEL_DEPLOYMENT, RolloutManifest, as_awake, serve_config_text
@@ -29,6 +30,7 @@ from rollouts import ModelState, Pod, Seen, running_at_least, serve_config
 
 _RAY_SERVICE: Final = create_namespaced_resource("ray.io", "v1", "RayService", "rayservices")
 _RAY_CLUSTER: Final = create_namespaced_resource("ray.io", "v1", "RayCluster", "rayclusters")
+prepare(_RAY_SERVICE, _RAY_CLUSTER, Job, PodObject)
 _CONFLICT: Final = 409
 _FORBIDDEN: Final = 403
 _INVALID: Final = 422

@@ -5,8 +5,14 @@ import time
 from typing import Any
 
 import pytest
+from lightkube.core.resource import Resource
 
-from components import kubernetes_client
+from components import (
+    custom_resource_definitions,
+    kubernetes_client,
+    live_certificate,
+    live_ray_service,
+)
 
 
 class Access:
@@ -42,3 +48,15 @@ def test_one_thread_at_a_time_reads_a_kubeconfig(monkeypatch: pytest.MonkeyPatch
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+def test_every_kind_that_hooks_ask_for_is_known_before_they_do() -> None:
+    """Else the threads of two hooks may learn it at once, which ended `pulumi up` (SIGSEGV)."""
+    for module in (custom_resource_definitions, live_certificate, live_ray_service):
+        kinds = {
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, Resource)
+        }
+        assert kinds
+        assert kinds <= kubernetes_client._prepared, module.__name__
