@@ -96,6 +96,21 @@ def _secret_name(name: str) -> str:
     return name
 
 
+def _claim_name(name: str) -> str:
+    if name.startswith("gs://"):
+        raise InvalidValueError(
+            "is a bucket, which is no place for a cache: compilers lock files there, and Cloud "
+            "Storage FUSE has no locks",
+            "Write the name of a PersistentVolumeClaim that many nodes may write",
+        )
+    if len(name) > 253 or not _DNS_1123_SUBDOMAIN.fullmatch(name):
+        raise InvalidValueError(
+            "is not the name of a PersistentVolumeClaim",
+            "Use lower case letters, digits, '-' and '.', with a letter or digit at both ends",
+        )
+    return name
+
+
 def _service_account(email: str) -> str:
     if not _SERVICE_ACCOUNT.fullmatch(email):
         raise InvalidValueError(
@@ -114,6 +129,7 @@ def _zone(zone: str) -> str:
 GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
 RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
+ClaimName = Annotated[str, AfterValidator(_claim_name)]
 SecretName = Annotated[str, AfterValidator(_secret_name)]
 ServiceAccountEmail = Annotated[str, AfterValidator(_service_account)]
 ServedName = Annotated[str, AfterValidator(_served_name)]

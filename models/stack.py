@@ -43,6 +43,7 @@ from models.mirror import mirror_folder
 from models.monitoring import AlertSettings, MonitoringSettings, SloSettings
 from models.names import (
     GKE_POOL_NODE_LIMIT,
+    ClaimName,
     Count,
     GkeName,
     NodeCount,
@@ -52,7 +53,6 @@ from models.names import (
     ServiceAccountEmail,
     UsdPerHour,
     Zones,
-    dns_1035_label,
 )
 from models.off_hours import ALL_MODELS, cron_text, models_meant, time_zone
 from models.service import ServiceSettings
@@ -203,16 +203,6 @@ class ClusterSettings(Settings):
 IDLE_TIMEOUT_SECONDS: Final = 300
 
 
-def _no_bucket(claim: str) -> str:
-    if "://" in claim:
-        raise InvalidValueError(
-            "is no claim, and a bucket is no place for a cache: compilers lock files there, and "
-            "Cloud Storage FUSE has no locks",
-            "Write the name of a PersistentVolumeClaim that many nodes may write",
-        )
-    return claim
-
-
 class GpuPoolSettings(Entry):
     """One GPU node pool: a tier of the catalogue, on demand or spot.
 
@@ -244,7 +234,7 @@ class GpuPoolSettings(Entry):
     max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
     idle_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = IDLE_TIMEOUT_SECONDS
-    compile_cache: Annotated[str, AfterValidator(_no_bucket), dns_1035_label(63)] | None = None
+    compile_cache: ClaimName | None = None
     gpu_driver_version: Annotated[GpuDriverVersion, Field(strict=False)] = GpuDriverVersion.LATEST
 
     @property

@@ -188,8 +188,8 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any], compare: Any) -> tu
 def _pool_changes(old: PoolSummary, new: PoolSummary) -> Iterable[Change]:
     ways = of_ways(old.get("capacity", ()), new.get("capacity", ()))
     # What plans of earlier versions do not say.
-    written = {"idleTimeoutSeconds": IDLE_TIMEOUT_SECONDS, **old}
-    yield from _fields(written, new, {**POOL_FIELDS, "capacity": ways})
+    default = {"idleTimeoutSeconds": IDLE_TIMEOUT_SECONDS}
+    yield from _fields({**default, **old}, {**default, **new}, {**POOL_FIELDS, "capacity": ways})
 
 
 def _model_changes(old: ModelSummary, new: ModelSummary) -> Iterable[Change]:

@@ -130,7 +130,7 @@ class ModelSummary(TypedDict):
     configuration: the other values that the text of its Ray Serve application depends on.
     memory, longestContext: null if the stack file turns the memory check off.
     offHours: when it sleeps; null if it never has to. nodeStaysSeconds: how long its node is paid
-    for after its last request, if it may sleep and no other model is on it.
+    for after its last request; null if it does not go then.
     task, taskPath: what it is served for, and the path of such requests below the endpoint.
     endpoint: the base URL of its OpenAI API; with a gateway it needs a key and is the gateway's.
     monthlyUsd: its share of its pool.
@@ -158,7 +158,7 @@ class ModelSummary(TypedDict):
     endpoint: str
     monthlyUsd: Amounts | None
     speed: NotRequired[SpeedSummary]
-    nodeStaysSeconds: NotRequired[int]
+    nodeStaysSeconds: NotRequired[int | None]
     coldStart: NotRequired[ColdStartSummary]
 
 
@@ -577,7 +577,7 @@ def _model_without_speed(plan: Plan, model: ModelPlan) -> ModelSummary:
         memory=None if model.fit is None else _memory(model.fit),
         longestContext=None if model.fit is None else model.fit.longest_context,
         offHours=_off_hours(plan, model),
-        nodeStaysSeconds=node_stays_seconds(model, plan.pool(model.pool)),
+        nodeStaysSeconds=_node_stays_seconds(plan, model),
         task=model.task.value,
         taskPath=task_row(model.task).path,
         endpoint=plan.endpoint(model),
@@ -603,6 +603,16 @@ def _cold_start(plan: Plan, model: ModelPlan) -> ColdStartSummary:
 
 def _seconds(seconds: Seconds) -> list[int | None]:
     return [seconds.least, seconds.most]
+
+
+def _node_stays_seconds(plan: Plan, model: ModelPlan) -> int | None:
+    """None if other models or the pool's own minimum keep its node."""
+    pool = plan.pool(model.pool)
+    if plan.off_hours is not None and model.name in plan.off_hours.hours_a_week:
+        goes = plan.cost.pools[pool.id].nodes_asleep.minimum > 0
+    else:
+        goes = not model.replicas.min and not pool.min_nodes
+    return node_stays_seconds(model, pool) if goes else None
 
 
 def _off_hours(plan: Plan, model: ModelPlan) -> OffHoursSummary | None:

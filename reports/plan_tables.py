@@ -29,8 +29,8 @@ QUOTA_NOTE: Final = (
     "Ray version starts one, and a node more of the CPU pool; peak is every pool at its maximum."
 )
 _OFF_HOURS_NOTE: Final = (
-    " Off-hours: nodes are counted as gone a quarter of an hour after the downscale delay, if no "
-    "request wakes a model; with all models at their maximum nothing is saved."
+    " Off-hours: nodes are counted as gone as long after a window begins as `node stays` says, if "
+    "no request wakes a model; with all models at their maximum nothing is saved."
 )
 DERIVED_NOTE: Final = (
     "* derived, not in the stack file. At once: sequences of full context length that a replica "
@@ -221,8 +221,10 @@ def off_hours_tables(plan: PlanSummary) -> tuple[Table, ...]:
 
 def _node_stays(model: ModelSummary) -> str:
     """How long its node is paid for after the last request; plans of earlier versions don't say."""
-    seconds = model.get("nodeStaysSeconds")
-    return "" if seconds is None else f"{seconds / 60:.0f} min"
+    if "nodeStaysSeconds" not in model:
+        return ""
+    seconds = model["nodeStaysSeconds"]
+    return "always" if seconds is None else f"{seconds / 60:.0f} min"
 
 
 def cost_table(plan: PlanSummary) -> Table:
@@ -265,8 +267,7 @@ def _totals(plan: PlanSummary) -> Iterable[Row]:
     saved = cost.get("savedByOffHours")
     if saved is not None:
         minimum, typical, maximum = (saved[level] for level in ("minimum", "typical", "maximum"))
-        # Nothing is zero, not minus zero.
-        less = Amounts(minimum=-minimum or 0, typical=-typical or 0, maximum=-maximum or 0)
+        less = Amounts(minimum=_less(minimum), typical=_less(typical), maximum=_less(maximum))
         yield Row(("off-hours", "", "", *usd_columns(less)))
     yield Row(
         (
@@ -282,6 +283,11 @@ def _totals(plan: PlanSummary) -> Iterable[Row]:
         total = cost["totalSpot" if spot else "totalOnDemand"]
         if total is not None and _differs(plan, spot=spot):
             yield Row((f"total, all {words}", "", "", *usd_columns(total)))
+
+
+def _less(saved: float) -> float:
+    """Nothing, as it is shown, is zero and not minus zero."""
+    return -saved if round(saved) else 0
 
 
 def _differs(plan: PlanSummary, *, spot: bool) -> bool:

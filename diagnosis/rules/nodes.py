@@ -55,12 +55,14 @@ _NOT_TRIED: Final = (
 )
 
 
-# The scheduler, of a PersistentVolumeClaim: of one that is not there, and of one without a volume.
-_CLAIM: Final = re.compile(
-    r'persistentvolumeclaim "[^"]+" (not found|bound to non-existent|is being deleted)'
-    r"|unbound immediate PersistentVolumeClaims",
+# The scheduler, of a PersistentVolumeClaim: of one that is not there, of one whose volume is not,
+# and of one that has none, which may be on its way (pkg/scheduler/framework/plugins/volumebinding).
+_NO_CLAIM: Final = re.compile(
+    r'persistentvolumeclaim "(?P<name>[^"]+)" (not found|is being deleted)'
+    r"|non-existent pv|persistent volumes to bind|binding volumes",
     re.IGNORECASE,
 )
+_UNBOUND: Final = re.compile("unbound immediate PersistentVolumeClaims", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,10 @@ def _judge(case: Case, pod: Object, scheduler: str) -> _Verdict:
     pool = case.pool(pod)
     if pool and not case.models_of(pool) and not case.is_placed_on(pool):
         return _Verdict("node-not-needed", scheduler, Gravity.NOTE)
-    if _CLAIM.search(scheduler):
+    unbound = _UNBOUND.search(scheduler)
+    if unbound and case.age(_since(pod)) <= PATIENCE_SECONDS:
+        return _Verdict("node-coming", scheduler, Gravity.NOTE)
+    if unbound or _NO_CLAIM.search(scheduler):
         return _Verdict("volume-claim", scheduler)
     events = case.snapshot.events_of("Pod", name(pod))
     of_autoscaler = [
@@ -245,24 +250,27 @@ def _mend(rule: str, case: Case, pod: Object) -> Mend:
         now = pool.max_nodes if pool else cluster.cpu_pool.max_nodes
         return Mend(path=most, text=f"Raise maxNodes above {now}, or lower replicas.max.")
     if rule == "volume-claim":
-        return _mend_of_claim(case, pool)
+        return _mend_of_claim(case, pod, pool)
     return Mend(path=path, text=_MENDS[rule], command=_COMMANDS.get(rule, ""))
 
 
-def _mend_of_claim(case: Case, pool: PoolPlan | None) -> Mend:
+def _mend_of_claim(case: Case, pod: Object, pool: PoolPlan | None) -> Mend:
     """No pod of ours mounts a claim but those of a pool with a cache, or with weights on a disk."""
     namespace, weights = case.plan.service.namespace, case.plan.weights
-    stated: dict[str, str] = {}
-    if pool and pool.compile_cache:
-        stated[f"{pool.path}.compileCache"] = pool.compile_cache
+    settings: dict[str, str] = {}
     if weights and weights.claim:
-        stated["ray-llm:weights.disk"] = weights.claim
-    named = " and ".join(stated.values()) or "that it names"
+        settings[weights.claim] = "ray-llm:weights.disk"
+    if pool and pool.compile_cache:
+        settings[pool.compile_cache] = f"{pool.path}.compileCache"
+    found = _NO_CLAIM.search(str(condition(pod, "PodScheduled").get("message") or ""))
+    named = found["name"] if found and found["name"] else ""
+    claims = [named] if named else list(settings)
     return Mend(
-        path=next(iter(stated), "ray-llm:gpuPools"),
-        text=f"Make the claim {named} in the namespace {namespace}, with a volume, or leave it out "
-        "of the stack file. A pod that waits goes on by itself.",
-        command=f"kubectl --namespace {namespace} get persistentvolumeclaims",
+        path=settings.get(claims[0] if claims else "", "ray-llm:gpuPools"),
+        text=f"Make {' and '.join(claims) or 'the claim'} in the namespace {namespace}, with a "
+        "volume: a pod that waits then goes on. To do without it, take the setting out, which "
+        "starts a second Ray cluster.",
+        command=f"kubectl --namespace {namespace} describe persistentvolumeclaims",
     )
 
 

@@ -10,7 +10,7 @@ from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import OffHoursWindow
 from models.ways_out import WayOut, leave_out, meant, outside, use
-from planning.budget.off_hours import concerns, times_of
+from planning.budget.off_hours import concerns, node_stays_seconds, times_of
 from planning.budget.sleep_hours import (
     first_overlap,
     same_minutes,
@@ -18,7 +18,7 @@ from planning.budget.sleep_hours import (
     shortest_nap,
 )
 from planning.checks.contexts import StackContext
-from planning.plan import ModelPlan
+from planning.plan import ModelPlan, PoolPlan
 from planning.sizing.cold_start import cold_start
 
 _NAMED: Final = 6
@@ -146,7 +146,7 @@ def _short_nights(context: StackContext, window: OffHoursWindow) -> Iterable[Pro
     yield Problem(
         path=window.path,
         reason=f"is open for {_duration(nap)} only, and {slowest.name} takes "
-        f"{_duration(slowest.replicas.downscale_delay_seconds)} to leave its GPUs and up to "
+        f"{_duration(_node_stays(context, slowest))} until its node is gone and up to "
         f"{_duration(_start(context, slowest))} to start again",
         remedy="Make it longer",
         rule="off-hours-short",
@@ -183,16 +183,23 @@ def _sleepers(context: StackContext) -> Sequence[ModelPlan]:
     return [model for model in context.models if model.replicas.min]
 
 
+def _pool(context: StackContext, model: ModelPlan) -> PoolPlan:
+    return next(pool for pool in context.pools if pool.id == model.pool)
+
+
+def _node_stays(context: StackContext, model: ModelPlan) -> int:
+    return node_stays_seconds(model, _pool(context, model))
+
+
 def _start(context: StackContext, model: ModelPlan) -> int:
     """The most seconds that a replica takes to start, or the least if no more is known."""
-    pool = next(pool for pool in context.pools if pool.id == model.pool)
-    start = cold_start(model, pool).anew
+    start = cold_start(model, _pool(context, model)).anew
     return start.least if start.most is None else start.most
 
 
 def _turn(context: StackContext, model: ModelPlan) -> int:
-    """What it takes to leave its GPUs and to start again: shorter windows save nothing."""
-    return model.replicas.downscale_delay_seconds + _start(context, model)
+    """Until its node is gone and it has started again: shorter windows save nothing."""
+    return _node_stays(context, model) + _start(context, model)
 
 
 def _leave(context: StackContext, window: OffHoursWindow) -> WayOut:

@@ -62,6 +62,7 @@ def pool_plans(settings: StackSettings) -> tuple[tuple[PoolPlan, ...], tuple[Pro
             continue
         problems += _name_problems(pool, path, seen, taken)
         problems += _problems(pool, tier, path)
+        problems += _cache_problems(settings, pool, path)
         zones, zone_problems = _zones(settings, pool, tier, path)
         if settings.pools_are_default and stops(zone_problems):
             continue  # a default pool whose GPU the zones lack is left out, not an error
@@ -269,6 +270,18 @@ def _problems(pool: GpuPoolSettings, tier: GpuTier, path: str) -> Iterable[Probl
         )
     if pool.machine_type is not None:
         yield from _machine_problems(pool.machine_type, tier, f"{path}.machineType")
+
+
+def _cache_problems(settings: StackSettings, pool: GpuPoolSettings, path: str) -> Iterable[Problem]:
+    if pool.compile_cache is not None and pool.compile_cache == settings.weights.disk:
+        yield Problem(
+            path=f"{path}.compileCache",
+            value=pool.compile_cache,
+            reason="is the claim of weights.disk, too, which nodes mount read-only",
+            remedy="Name another claim",
+            rule="invalid-value",
+            candidates=(leave_out(f"{path}.compileCache", "leave it out"),),
+        )
 
 
 def _machine_problems(name: str, tier: GpuTier, path: str) -> Iterable[Problem]:

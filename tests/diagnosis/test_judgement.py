@@ -503,6 +503,21 @@ EXAMPLES = {
         f"{POOL}.compileCache",
         cached("vllm-cache"),
     ),
+    "the claim of the weights beside that of a cache": Example(
+        waiting('persistentvolumeclaim "llm-weights" not found'),
+        "volume-claim",
+        L4,
+        "ray-llm:weights.disk",
+        replace(cached("vllm-cache"), weights=WeightsPlan(claim="llm-weights", models=())),
+    ),
+    "a claim whose volume is made": Example(waiting(NO_VOLUME, minutes=2), "node-coming", L4, ""),
+    "a claim that nobody gives a volume": Example(
+        waiting('running PreBind plugin "VolumeBinding": binding volumes: timed out'),
+        "volume-claim",
+        L4,
+        f"{POOL}.compileCache",
+        cached("vllm-cache"),
+    ),
     "a claim without a volume": Example(
         waiting(f"0/3 nodes are available: {NO_VOLUME}.", "NotTriggerScaleUp", NO_VOLUME),
         "volume-claim",

@@ -319,14 +319,20 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "pool: compile cache that is no name of a claim": (
         stack(gpuPools=[{"tier": "l4", "compileCache": "vLLM cache"}]),
-        "ray-llm:gpuPools[0].compileCache: vLLM cache is not a DNS-1035 label. Use lower case "
-        "letters, digits and '-', a letter first, no '-' last: vllm-cache.",
+        "ray-llm:gpuPools[0].compileCache: vLLM cache is not the name of a "
+        "PersistentVolumeClaim. Use lower case letters, digits, '-' and '.', with a letter or "
+        "digit at both ends.",
     ),
     "pool: compile cache in a bucket": (
         stack(gpuPools=[{"tier": "l4", "compileCache": "gs://acme-cache"}]),
-        "ray-llm:gpuPools[0].compileCache: gs://acme-cache is no claim, and a bucket is no place "
-        "for a cache: compilers lock files there, and Cloud Storage FUSE has no locks. Write the "
-        "name of a PersistentVolumeClaim that many nodes may write.",
+        "ray-llm:gpuPools[0].compileCache: gs://acme-cache is a bucket, which is no place for a "
+        "cache: compilers lock files there, and Cloud Storage FUSE has no locks. Write the name of "
+        "a PersistentVolumeClaim that many nodes may write.",
+    ),
+    "pool: compile cache on the disk of the weights": (
+        stack(gpuPools=[{"tier": "l4", "compileCache": "llm-disk"}], weights={"disk": "llm-disk"}),
+        "ray-llm:gpuPools[0].compileCache: llm-disk is the claim of weights.disk, too, which nodes "
+        "mount read-only. Leave it out.",
     ),
     "pool: max below what the minima need": (
         stack(

@@ -161,6 +161,19 @@ def test_each_field_of_a_pool_rolls_out_in_its_way(
     assert kinds(found) == rollouts
 
 
+def test_plans_of_earlier_versions_have_workers_that_stay_as_long_as_by_default() -> None:
+    pools = {"gpuPools": [{**POOLS[0], "idleTimeoutSeconds": 20}, POOLS[1]]}
+    now = summary([small()], gpuPools=POOLS)
+    short = summary([small()], **pools)
+    earlier = summary([small()], gpuPools=POOLS)
+    for pool in earlier["gpuPools"]:
+        del pool["idleTimeoutSeconds"]
+    assert difference(earlier, now).is_empty
+    assert difference(now, earlier).is_empty
+    [row] = difference(short, earlier).pools_changed
+    assert [(change.old, change.new) for change in row.changes] == [(20, 300)]
+
+
 def test_another_gpu_under_the_same_pool_name_replaces_the_pool() -> None:
     old = {"models": [small("pool")], "gpuPools": [{"tier": "l4", "name": "pool"}]}
     new = {"models": [small("pool")], "gpuPools": [{"tier": "t4", "name": "pool"}]}

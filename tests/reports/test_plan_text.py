@@ -67,7 +67,8 @@ def test_every_figure_of_the_text_is_in_the_data(stack: dict[str, Any]) -> None:
     data = summary(**stack)
     known = {form for leaf in leaves(data) for form in written(leaf)}
     known.add(str(len(data["models"])))
-    known |= {f"{model['nodeStaysSeconds'] / 60:.0f}" for model in data["models"]}
+    stays = [model["nodeStaysSeconds"] for model in data["models"]]
+    known |= {f"{seconds / 60:.0f}" for seconds in stays if seconds is not None}
     assert set(NUMBER.findall(plan_text(data))) <= known
 
 
@@ -107,3 +108,24 @@ def test_off_hours_are_shown_with_what_they_save() -> None:
     assert re.search(r"off-hours +-[0-9,]+ +-[0-9,]+ +0\n", text)
     assert [model["offHours"] is None for model in plan["models"]] == [False, True]
     assert "off-hours" not in plan_text(summary([small(name="a")])).lower()
+
+
+@pytest.mark.parametrize(
+    ("pool", "stays"),
+    [
+        ({}, "25 min"),
+        ({"idleTimeoutSeconds": 20}, "20 min"),
+        ({"minNodes": 1}, "always"),
+    ],
+)
+def test_the_plan_says_how_long_a_node_stays_at_night(pool: dict[str, Any], stays: str) -> None:
+    data = summary(models=[small()], gpuPools=[{"tier": "l4", **pool}], offHours=[NIGHTS])
+    [row] = [line for line in plan_text(data).splitlines() if NIGHTS["timeZone"] in line]
+    assert row.rstrip().endswith(stays)
+
+
+def test_a_node_on_which_another_model_stays_awake_stays() -> None:
+    nights = {**NIGHTS, "models": ["a"]}
+    models = [small("l4-x2", name=name) for name in "ab"]
+    data = summary(models=models, gpuPools=["l4-x2"], offHours=[nights])
+    assert [model["nodeStaysSeconds"] for model in data["models"]] == [None, None]

@@ -11,10 +11,10 @@ WINDOW = {"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Be
 PAIR = (small("l4", name="a"), small("l4", name="b"))
 
 
-def said(windows: Any, *models: dict[str, Any]) -> dict[str, str]:
+def said(windows: Any, *models: dict[str, Any], pool: Any = "l4") -> dict[str, str]:
     """The sentences by their rules, of stops or of warnings."""
     try:
-        plan = planned([*(models or PAIR)], gpuPools=["l4"], offHours=windows)
+        plan = planned([*(models or PAIR)], gpuPools=[pool], offHours=windows)
     except StackError as error:
         return {problem.rule: problem.sentence() for problem in error.problems}
     found = {warning.rule: warning.sentence() for warning in plan.warnings}
@@ -65,6 +65,13 @@ def test_both_ends_at_the_same_minute_stop(wake: str) -> None:
 def test_a_window_shorter_than_leaving_and_starting_is_warned_of() -> None:
     text = said({**WINDOW, "sleep": "0 6 * * 1-5", "wake": "15 6 * * 1-5"})["off-hours-short"]
     assert "is open for 15 minutes only" in text
+
+
+def test_a_window_that_is_over_before_its_nodes_are_gone_is_warned_of() -> None:
+    window = {**WINDOW, "sleep": "0 1 * * *", "wake": "0 5 * * *"}
+    assert "off-hours-short" not in said(window)
+    text = said(window, pool={"tier": "l4", "idleTimeoutSeconds": 18000})["off-hours-short"]
+    assert "takes 320 minutes until its node is gone" in text
 
 
 def test_a_day_shorter_than_a_start_is_warned_of() -> None:
