@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks.small_service import small_service
 from localcloud.testing.running_cluster import eventually
 from reports.plan_data import ColdStartSummary
-from tests.cluster.nights import MODEL, SLEEPY, minimum, run_schedule, sleeps, with_window
+from tests.cluster.nights import MODEL, SLEEPY, has_node, minimum, run_schedule, sleeps, with_window
 from tests.cluster.releases import release
 from tests.cluster.service import Service
 
@@ -37,7 +37,7 @@ def asleep(service: Service) -> None:
     """Return once the model has neither an engine nor a node."""
     cluster = service.cluster
     eventually(lambda: sleeps(cluster), "the model sleeps", seconds=180)
-    eventually(lambda: not cluster.nodes("nights"), "its node is gone", seconds=180)
+    eventually(lambda: not has_node(cluster), "its node is gone", seconds=180)
 
 
 def wake(service: Service, start: ColdStartSummary, share: float) -> tuple[float, float]:

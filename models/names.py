@@ -87,26 +87,26 @@ def _served_name(name: str) -> str:
 
 
 def _secret_name(name: str) -> str:
-    if len(name) > 253 or not _DNS_1123_SUBDOMAIN.fullmatch(name):
-        raise InvalidValueError(
-            "is not the name of a Kubernetes Secret",
-            "Use lower case letters, digits, '-' and '.', with a letter or digit at both ends",
-            ("", _dns_safe(name[:253], ".")),
-        )
-    return name
+    return _dns_1123_subdomain("a Kubernetes Secret", name, ("", _dns_safe(name[:253], ".")))
 
 
-def _claim_name(name: str) -> str:
+def _cache_claim(name: str) -> str:
     if name.startswith("gs://"):
         raise InvalidValueError(
             "is a bucket, which is no place for a cache: compilers lock files there, and Cloud "
             "Storage FUSE has no locks",
             "Write the name of a PersistentVolumeClaim that many nodes may write",
         )
+    # No way out: a name that was made of it would be that of no claim.
+    return _dns_1123_subdomain("a PersistentVolumeClaim", name)
+
+
+def _dns_1123_subdomain(what: str, name: str, *ways: tuple[str, str]) -> str:
     if len(name) > 253 or not _DNS_1123_SUBDOMAIN.fullmatch(name):
         raise InvalidValueError(
-            "is not the name of a PersistentVolumeClaim",
+            f"is not the name of {what}",
             "Use lower case letters, digits, '-' and '.', with a letter or digit at both ends",
+            *ways,
         )
     return name
 
@@ -129,7 +129,7 @@ def _zone(zone: str) -> str:
 GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
 RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
-ClaimName = Annotated[str, AfterValidator(_claim_name)]
+CacheClaimName = Annotated[str, AfterValidator(_cache_claim)]
 SecretName = Annotated[str, AfterValidator(_secret_name)]
 ServiceAccountEmail = Annotated[str, AfterValidator(_service_account)]
 ServedName = Annotated[str, AfterValidator(_served_name)]

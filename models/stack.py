@@ -43,7 +43,7 @@ from models.mirror import mirror_folder
 from models.monitoring import AlertSettings, MonitoringSettings, SloSettings
 from models.names import (
     GKE_POOL_NODE_LIMIT,
-    ClaimName,
+    CacheClaimName,
     Count,
     GkeName,
     NodeCount,
@@ -234,7 +234,7 @@ class GpuPoolSettings(Entry):
     max_nodes: Annotated[int, Field(ge=1, le=GKE_POOL_NODE_LIMIT)] = 5
     boot_disk_gb: Annotated[int, Field(ge=50, le=65536)] | None = None
     idle_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = IDLE_TIMEOUT_SECONDS
-    compile_cache: ClaimName | None = None
+    compile_cache: CacheClaimName | None = None
     gpu_driver_version: Annotated[GpuDriverVersion, Field(strict=False)] = GpuDriverVersion.LATEST
 
     @property

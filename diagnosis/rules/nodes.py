@@ -263,10 +263,11 @@ def _mend_of_claim(case: Case, pod: Object, pool: PoolPlan | None) -> Mend:
     if pool and pool.compile_cache:
         settings[pool.compile_cache] = f"{pool.path}.compileCache"
     found = _NO_CLAIM.search(str(condition(pod, "PodScheduled").get("message") or ""))
-    named = found["name"] if found and found["name"] else ""
+    named = found["name"] if found else None
     claims = [named] if named else list(settings)
+    paths = (settings[claim] for claim in claims if claim in settings)
     return Mend(
-        path=settings.get(claims[0] if claims else "", "ray-llm:gpuPools"),
+        path=next(paths, "ray-llm:gpuPools"),
         text=f"Make {' and '.join(claims) or 'the claim'} in the namespace {namespace}, with a "
         "volume: a pod that waits then goes on. To do without it, take the setting out, which "
         "starts a second Ray cluster.",

@@ -21,7 +21,7 @@ POOL: dict[str, Any] = {
 SLEEPY: dict[str, Any] = {
     "model": "qwen2.5-0.5b-instruct",
     "name": MODEL,
-    "gpu": "nights",
+    "gpu": POOL["name"],
     "replicas": {"min": 1, "max": 2},
     "downscaleDelaySeconds": 5,
 }
@@ -77,6 +77,11 @@ def minimum(cluster: Cluster) -> int:
     ]
     found: int = least
     return found
+
+
+def has_node(cluster: Cluster) -> bool:
+    """Whether a node of the model's pool is there."""
+    return bool(cluster.nodes(POOL["name"]))
 
 
 def sleeps(cluster: Cluster) -> bool:

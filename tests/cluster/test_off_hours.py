@@ -19,6 +19,7 @@ from tests.cluster.nights import (
     BATCH,
     MODEL,
     SLEEPY,
+    has_node,
     minimum,
     run_schedule,
     sleeps,
@@ -78,7 +79,7 @@ def test_a_model_sleeps_and_wakes_by_its_window_without_a_lost_request(
         with figures.timed("from the last request to a model without a replica"):
             eventually(lambda: sleeps(cluster), "the model sleeps", seconds=120)
         with figures.timed("from there to its node gone"):
-            eventually(lambda: not cluster.nodes("nights"), "its node is gone", seconds=120)
+            eventually(lambda: not has_node(cluster), "its node is gone", seconds=120)
         # A request at night wakes it, and it sleeps again.
         with figures.timed("a request at night, to its answer"):
             assert cluster.chat(MODEL, MODEL, "psst", timeout=180) == (200, f"{MODEL}: psst")
