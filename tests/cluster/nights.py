@@ -16,7 +16,7 @@ POOL: dict[str, Any] = {
     "tier": "t4",
     "name": "nights",
     "maxNodes": 2,
-    "idleTimeoutSeconds": 20,
+    "idleTimeoutSeconds": 10,
 }
 SLEEPY: dict[str, Any] = {
     "model": "qwen2.5-0.5b-instruct",
