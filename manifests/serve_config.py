@@ -146,6 +146,8 @@ def _autoscaling_config(replicas: Replicas) -> dict[str, Any]:
         "target_ongoing_requests": replicas.target_ongoing_requests,
         "upscale_delay_s": replicas.upscale_delay_seconds,
         "downscale_delay_s": replicas.downscale_delay_seconds,
+        "look_back_period_s": replicas.look_back_seconds,
+        "metrics_interval_s": replicas.metrics_interval_seconds,
     }
 
 

@@ -195,7 +195,11 @@ class RouterGroupPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Replicas:
-    """The autoscaling range of one deployment of Ray Serve and when it moves."""
+    """The autoscaling range of one deployment of Ray Serve and when it moves.
+
+    look_back_seconds: over how long Ray Serve averages the load.
+    metrics_interval_seconds: after how long, at the most, it looks at the load again.
+    """
 
     min: int
     max: int
@@ -203,6 +207,8 @@ class Replicas:
     max_ongoing_requests: int
     upscale_delay_seconds: int
     downscale_delay_seconds: int
+    look_back_seconds: int
+    metrics_interval_seconds: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,16 @@ _TARGET_ONGOING_REQUESTS: Final = 50
 # longer before asking for it has no benefit.
 _UPSCALE_DELAY_SECONDS: Final = 10
 _DOWNSCALE_DELAY_SECONDS: Final = 600
+# Ray Serve averages the load of a deployment over this long (`look_back_period_s`), so the delay
+# begins only when the last request has left the average.
+_LOOK_BACK_SECONDS: Final = 30
+_SHORTEST_LOOK_BACK_SECONDS: Final = 10
+# Ray Serve does not count requests: it looks whether one runs, with 2.60.0 every 6 s, but at least
+# once in `metrics_interval_s`. With the default of 10 s a model that answers quickly sleeps while
+# it is used (docs/ray-options.md, "A model that answers quickly").
+_METRICS_INTERVAL_SECONDS: Final = 1
+# The proxy of each node reports on the routers of each model, and Ray's controller reads all of it.
+_ROUTER_METRICS_INTERVAL_SECONDS: Final = 10
 # A router only parses and forwards: one serves several engines.
 _ROUTER_TARGET_ONGOING_REQUESTS: Final = 100
 _MAX_ROUTERS_FOR_AVAILABILITY: Final = 2
@@ -39,6 +49,7 @@ def replicas(
     target = stated or min(default, max_num_seqs)
     upscale = _first(deployment.upscale_delay_seconds, defaults.upscale_delay_seconds)
     downscale = _first(deployment.downscale_delay_seconds, defaults.downscale_delay_seconds)
+    downscale = _DOWNSCALE_DELAY_SECONDS if downscale is None else downscale
     return Replicas(
         min=low,
         max=high,
@@ -46,7 +57,9 @@ def replicas(
         # A quarter above the target: Serve has to see more than the target to scale up.
         max_ongoing_requests=max(max_num_seqs, math.ceil(target * 1.25)),
         upscale_delay_seconds=_UPSCALE_DELAY_SECONDS if upscale is None else upscale,
-        downscale_delay_seconds=_DOWNSCALE_DELAY_SECONDS if downscale is None else downscale,
+        downscale_delay_seconds=downscale,
+        look_back_seconds=_look_back_seconds(downscale),
+        metrics_interval_seconds=_METRICS_INTERVAL_SECONDS,
     ), tuple(_target_problems(stated, max_num_seqs, path))
 
 
@@ -94,7 +107,14 @@ def router_replicas(model: Replicas) -> Replicas:
         max_ongoing_requests=_ROUTER_TARGET_ONGOING_REQUESTS * 10,
         upscale_delay_seconds=_UPSCALE_DELAY_SECONDS,
         downscale_delay_seconds=_DOWNSCALE_DELAY_SECONDS,
+        look_back_seconds=_LOOK_BACK_SECONDS,
+        metrics_interval_seconds=_ROUTER_METRICS_INTERVAL_SECONDS,
     )
+
+
+def _look_back_seconds(downscale_delay: int) -> int:
+    """No longer than the delay: whoever wants replicas to go in 5 s should not wait for 45."""
+    return min(_LOOK_BACK_SECONDS, max(_SHORTEST_LOOK_BACK_SECONDS, downscale_delay))
 
 
 def _target_problems(stated: int | None, max_num_seqs: int, path: str) -> Iterable[Problem]:

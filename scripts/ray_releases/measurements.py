@@ -31,6 +31,7 @@ from scripts.ray_releases.traffic import Traffic, ask, say_hello
 
 Config = dict[str, Any]
 READY_SECONDS: Final = 400
+QUICK_SECONDS: Final = 300
 DIRECT: Final = {
     "RAY_SERVE_LLM_ENABLE_DIRECT_STREAMING": "1",
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -161,6 +162,36 @@ def to_zero(ray: str) -> None:
             print(
                 f"downscale_delay_s 15, {delay}: {came}, first request {first}, at zero after "
                 f"{took:.0f} s",
+                flush=True,
+            )
+
+
+def quick_answers(ray: str) -> None:
+    """How often a model sleeps that is asked all the time and answers quickly."""
+    ingress = write(ray).plan.release.ray.ingress_class
+    with one_node(ray) as (nodes, api):
+        nodes.faults.write_text(json.dumps({SLEEPING: {"token_seconds": 0.25}}), encoding="utf-8")
+        for interval in (10, 1):
+            config = config_of(ray, SLEEPING)
+            override_of_model(config["applications"][0])["autoscaling_config"] |= {
+                "downscale_delay_s": 30,
+                "look_back_period_s": 30,
+                "metrics_interval_s": interval,
+            }
+            came = deploy(api, config)
+            say_hello(nodes.serve_url, SLEEPING)
+            asleep, took = 0, []
+            started = time.monotonic()
+            while time.monotonic() - started < QUICK_SECONDS:
+                time.sleep(4)
+                asleep += not model_replicas(api.applications(), SLEEPING, ingress)
+                asked = time.monotonic()
+                say_hello(nodes.serve_url, SLEEPING)
+                took.append(time.monotonic() - asked)
+            print(
+                f"metrics_interval_s {interval}: {came}, asked {len(took)} times, {asleep} of them "
+                f"asleep; an answer took {statistics.median(took):.2f} s, the longest "
+                f"{max(took):.1f} s",
                 flush=True,
             )
 
@@ -304,6 +335,7 @@ MEASUREMENTS: Final[dict[str, Callable[[str], None]]] = {
     "direct-streaming-from-zero": direct_streaming_from_zero,
     "full-queue": full_queue,
     "label-selectors": label_selectors,
+    "quick-answers": quick_answers,
     "surge": surge,
     "to-zero": to_zero,
 }

@@ -31,6 +31,8 @@ def replicas(low: int = 1, high: int = 4, **changes: Any) -> Replicas:
         "max_ongoing_requests": 80,
         "upscale_delay_seconds": 30,
         "downscale_delay_seconds": 600,
+        "look_back_seconds": 30,
+        "metrics_interval_seconds": 1,
     }
     return Replicas(**{**values, **changes})
 

@@ -58,6 +58,8 @@ def test_an_option_of_a_deployment_is_never_left_out_because_serve_would_keep_it
         "autoscaling_config.target_ongoing_requests",
         "autoscaling_config.upscale_delay_s",
         "autoscaling_config.downscale_delay_s",
+        "autoscaling_config.look_back_period_s",
+        "autoscaling_config.metrics_interval_s",
         "max_ongoing_requests",
         "graceful_shutdown_timeout_s",
     }
@@ -94,6 +96,8 @@ def test_numbers_of_replicas_are_those_that_serve_accepts(values: Values) -> Non
             assert scaling["target_ongoing_requests"] > 0
             assert scaling["upscale_delay_s"] >= 0
             assert scaling["downscale_delay_s"] >= 0
+            # Serve says that it will refuse the contrary.
+            assert scaling["look_back_period_s"] > scaling["metrics_interval_s"] > 0
             assert deployment["max_ongoing_requests"] >= 1
 
 

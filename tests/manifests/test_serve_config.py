@@ -135,6 +135,8 @@ def test_the_whole_range_is_written_without_a_number_to_which_serve_would_go_bac
             "target_ongoing_requests": 50,
             "upscale_delay_s": 30,
             "downscale_delay_s": 600,
+            "look_back_period_s": 30,
+            "metrics_interval_s": 1,
         }
         assert deployment["max_ongoing_requests"] == 80
 
@@ -278,6 +280,8 @@ def only_application(item: ModelPlan) -> dict[str, Any]:
         {"replicas": replicas(max_ongoing_requests=99)},
         {"replicas": replicas(upscale_delay_seconds=1)},
         {"replicas": replicas(downscale_delay_seconds=1)},
+        {"replicas": replicas(look_back_seconds=12)},
+        {"replicas": replicas(metrics_interval_seconds=10)},
         {"routers": replicas(2, 3)},
     ],
     ids=lambda scaled: "-".join(str(value) for value in scaled),

@@ -47,6 +47,20 @@ def test_delays_of_the_model_win_even_at_zero() -> None:
     assert (replicas.upscale_delay_seconds, replicas.downscale_delay_seconds) == (0, 600)
 
 
+@pytest.mark.parametrize(("delay", "look_back"), [(0, 10), (20, 20), (30, 30), (600, 30)])
+def test_load_is_averaged_no_longer_than_a_replica_stays(delay: int, look_back: int) -> None:
+    planned_model = model(downscaleDelaySeconds=delay)
+    assert planned_model.replicas.look_back_seconds == look_back
+    assert planned_model.routers.look_back_seconds == 30
+
+
+def test_whether_a_model_is_used_is_looked_at_every_second() -> None:
+    """More seldom, and one that answers quickly is taken for unused."""
+    planned_model = model()
+    assert planned_model.replicas.metrics_interval_seconds == 1
+    assert planned_model.routers.metrics_interval_seconds == 10
+
+
 def test_routers_sleep_with_their_model_and_are_two_where_it_stays_up() -> None:
     assert model(replicas={"min": 0, "max": 4}).routers.min == 0
     assert model(replicas={"min": 1, "max": 4}).routers.min == 1
