@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def main(argv: list[str] | None = None) -> int:
         if options.command == "build":
             from localcloud.cluster.installation import install
 
+            # As Ctrl-C does, SIGTERM also ends Go, which runs in a session of its own.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             install(releases, options.engine)
         elif options.command == "up":
             ports = {"serve_port": options.serve_port, "dashboard_port": options.dashboard_port}
