@@ -22,14 +22,16 @@ _TARGET_ONGOING_REQUESTS: Final = 50
 _UPSCALE_DELAY_SECONDS: Final = 10
 _DOWNSCALE_DELAY_SECONDS: Final = 600
 # Ray Serve averages the load of a deployment over this long (`look_back_period_s`), so the delay
-# begins only when the last request has left the average.
-_LOOK_BACK_SECONDS: Final = 30
+# begins only when the last request has left the average. Ray's 30 s have five looks; these have 20.
+_LOOK_BACK_SECONDS: Final = 20
 _SHORTEST_LOOK_BACK_SECONDS: Final = 10
 # Ray Serve does not count requests: it looks whether one runs, with 2.60.0 every 6 s, but at least
 # once in `metrics_interval_s`. With the default of 10 s a model that answers quickly sleeps while
 # it is used (docs/ray-options.md, "A model that answers quickly").
 _METRICS_INTERVAL_SECONDS: Final = 1
-# The proxy of each node reports on the routers of each model, and Ray's controller reads all of it.
+# Ray's defaults: the proxy of each node reports on the routers of each model, and the controller
+# reads all of it.
+_ROUTER_LOOK_BACK_SECONDS: Final = 30
 _ROUTER_METRICS_INTERVAL_SECONDS: Final = 10
 # A router only parses and forwards: one serves several engines.
 _ROUTER_TARGET_ONGOING_REQUESTS: Final = 100
@@ -107,7 +109,7 @@ def router_replicas(model: Replicas) -> Replicas:
         max_ongoing_requests=_ROUTER_TARGET_ONGOING_REQUESTS * 10,
         upscale_delay_seconds=_UPSCALE_DELAY_SECONDS,
         downscale_delay_seconds=_DOWNSCALE_DELAY_SECONDS,
-        look_back_seconds=_LOOK_BACK_SECONDS,
+        look_back_seconds=_ROUTER_LOOK_BACK_SECONDS,
         metrics_interval_seconds=_ROUTER_METRICS_INTERVAL_SECONDS,
     )
 
