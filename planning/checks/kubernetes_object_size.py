@@ -25,8 +25,8 @@ _ADVISED_BYTES: Final = 1_048_576
 # models and a pool, then one model without its name, source and engine arguments.
 _SERVICE_BYTES: Final = 2_400
 _POOL_BYTES: Final = 1_200
-_APPLICATION_BYTES: Final = 1_130
-_CONFIG_BYTES: Final = 560
+_APPLICATION_BYTES: Final = 1_250
+_CONFIG_BYTES: Final = 615
 _QUOTING: Final = 1.1
 _INDENT_BYTES: Final = 16
 _EMPTY_ENGINE_BYTES: Final = 2  # {}
