@@ -65,10 +65,10 @@ def test_a_model_sleeps_and_wakes_by_its_window_without_a_lost_request(
     assert minimum(cluster) == 1
 
     # The night begins while requests run: nothing restarts. Answers take as long as real ones do,
-    # because Ray Serve looks every few seconds whether a request runs.
+    # because Ray Serve does not count requests, but looks whether one runs.
     cluster.engine_faults({MODEL: {"token_seconds": 0.5}})
     with Load(cluster, ("steady", "other", MODEL), per_second=10) as evening:
-        time.sleep(15)  # routers report every ten seconds how many requests run
+        time.sleep(15)  # until Ray Serve has seen that the model is used
         schedule(cluster, open_now=True)
         run_schedule(cluster)
         eventually(lambda: minimum(cluster) == 0, "Ray Serve has the night's minimum", seconds=60)
