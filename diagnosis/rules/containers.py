@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from diagnosis.case import GROUP_LABEL, Case, is_head, is_leaving, is_ready
+from diagnosis.case import CLUSTER_LABEL, GROUP_LABEL, Case, is_head, is_leaving, is_ready
 from diagnosis.finding import Finding, Gravity, Mend
 from diagnosis.snapshot import (
     Object,
@@ -116,7 +116,10 @@ def _of_container(case: Case, pod: Object, container: Mapping[str, Any]) -> Iter
         yield _image(case, pod, container, f"{reason}: {message}")
     elif reason == _CONFIG and (absent := _ABSENT.search(message)):
         yield _object_missing(case, pod, absent, message)
-    elif DRIVER.search(text := f"{message} {ended.get('message')} {last.get('message')}"):
+    elif DRIVER.search(text := f"{message} {ended.get('message')} {last.get('message')}") and (
+        # The smoke test, which is not of Ray's, only quotes why an engine does not start.
+        labels(pod).get(CLUSTER_LABEL)
+    ):
         yield driver(case, case.subject(pod), text, _became(pod))
     elif killed := next((end for end in (ended, last) if _is_out_of_memory(end)), None):
         yield _out_of_memory(case, pod, container, killed)

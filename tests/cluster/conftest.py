@@ -70,6 +70,7 @@ def deployed_service(stage: Stage) -> Iterator[Service]:
     service = stage.small_service()
     yield service
     service.cluster.engine_faults({})
+    service.deployment.end_updates()
 
 
 @pytest.fixture

@@ -70,11 +70,21 @@ class ClusterDeployment(Deployment):
         """Pulumi's processes for this cluster."""
         home = {HOME_VARIABLE: str(self.cloud.home)}.items()
         found = []
-        for process in psutil.process_iter():
+        for process in psutil.process_iter(["name"]):
             with contextlib.suppress(psutil.Error):
                 if home <= process.environ().items():
                     found.append(process)
         return found
+
+    def end_updates(self) -> None:
+        """Kill an update that a failed test left: later tests would find the stack locked."""
+        left = self.processes()
+        if any(process.info["name"] == "pulumi" for process in left):
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=10)
+            self.pulumi("cancel", "--yes")
 
     def assert_answers(self, *models: str) -> None:
         for model in models:

@@ -324,12 +324,18 @@ def killed(reason: str, minutes: float, code: int = 137) -> dict[str, Any]:
     }
 
 
-def check(policy: bool) -> Snapshot:
-    """The check after `up` that failed, perhaps beside a policy that lets nobody in."""
+NO_ANSWER = "does not answer: timed out"
+
+
+def check(policy: bool, reason: str = NO_ANSWER) -> Snapshot:
+    """The check after `up` that failed, perhaps beside a policy that lets nobody in.
+
+    reason: why a model does not run, as the check quotes Ray Serve.
+    """
     snapshot = well()
     assert snapshot.ray_service is not None
     job = snapshot.ray_service["metadata"]["annotations"]["ray-llm/smoke-test-job"]
-    words = "chat: not ready after 3600 s: does not answer: timed out\n1 of 2 models do not answer"
+    words = f"chat: not ready after 3600 s: {reason}\n1 of 2 models do not answer"
     ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": words}}
     asker = {
         "metadata": {"name": f"{job}-x", "labels": {"batch.kubernetes.io/job-name": job}},
@@ -995,6 +1001,11 @@ def test_a_cause_in_the_engine_s_log_is_quoted() -> None:
     assert finding is not None
     assert finding.why.startswith("ValueError: To serve at least one request")
     assert "at most 128" in finding.mend.text
+
+
+def test_a_check_that_quotes_an_engine_has_no_fault_of_its_own() -> None:
+    found = diagnose(check(policy=False, reason=DRIVER), small_plan())
+    assert [finding.rule for finding in found] == ["check-failed"]
 
 
 def test_a_head_that_was_just_lost_comes_before_the_models_that_went_with_it() -> None:
