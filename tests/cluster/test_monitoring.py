@@ -5,7 +5,7 @@ the stack has no monitoring, for which an older one would be told to, and there 
 have the V0 engine, which exports nothing. That the names are vLLM's own, tests/real_engine asks.
 
 Only with RAY_LLM_LOCALCLOUD_METRICS=1, because nodes that count take the machine's CPU from other
-tests. The gate (.ci/run) runs it so for each release, after the others:
+tests. The gate (.ci/run) runs it so for each release, beside few others or none:
 
     RAY_LLM_LOCALCLOUD_METRICS=1 make e2e-shared E2E_TESTS=tests/cluster/test_monitoring.py
 """
