@@ -1092,6 +1092,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/reading.py",
         "models/unknown_keys.py",
     ),
+    _warning(
+        "unseen-use",
+        "A model that embeds or scores, with a minimum of 0 and a downscale delay below an hour.",
+        "planning/checks/autoscaling.py",
+    ),
     _stop(
         "utilization-high",
         "`gpu_memory_utilization` leaves less of the GPU than the CUDA context takes.",

@@ -15,7 +15,7 @@ from planning.checks.adopted_cluster import (
     cpu_pool_name_problems,
     operator_version_problems,
 )
-from planning.checks.autoscaling import downscale_problems
+from planning.checks.autoscaling import downscale_problems, unseen_use_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.canaries import canary_problems
@@ -80,6 +80,7 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
 # A model on its pool.
 PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (
     downscale_problems,
+    unseen_use_problems,
     boot_disk_problems,
     unchecked_weight_problems,
     speculative_engine_problems,

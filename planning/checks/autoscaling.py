@@ -1,5 +1,6 @@
 """Autoscaling that cannot do what it is set to: keep a replica that is needed soon."""
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -8,6 +9,11 @@ from models.ways_out import leave_out, use
 from planning.checks.contexts import PlacedContext
 
 _SHORTEST_DOWNSCALE_SECONDS: Final = 60
+# Assumed of an answer without generated text, and of how seldom a model is asked that is in use.
+_POOLED_ANSWER_SECONDS: Final = 0.05
+_PAUSE_SECONDS: Final = 60
+_ACCEPTED_CHANCE: Final = 0.05
+_ENOUGH_SECONDS: Final = 3600
 
 
 def downscale_problems(context: PlacedContext) -> Iterable[Problem]:
@@ -31,6 +37,40 @@ def downscale_problems(context: PlacedContext) -> Iterable[Problem]:
                     f"{context.path}.downscaleDelaySeconds",
                     _SHORTEST_DOWNSCALE_SECONDS,
                     f"use {_SHORTEST_DOWNSCALE_SECONDS} or more",
+                ),
+            ),
+        )
+
+
+def unseen_use_problems(context: PlacedContext) -> Iterable[Problem]:
+    """A warning if a model may sleep while it is used, because its answers are too quick to be seen.
+
+    Ray Serve looks for running requests once in `metrics_interval_s`. docs/ray-options.md, "A model
+    that answers quickly", has the measurement and the formula.
+    """
+    replicas = context.model.replicas
+    if replicas.min > 0 or not context.model.task.pools:
+        return
+    looks = (replicas.downscale_delay_seconds + replicas.look_back_seconds) / (
+        replicas.metrics_interval_seconds
+    )
+    chance = math.exp(-looks * _POOLED_ANSWER_SECONDS / _PAUSE_SECONDS)
+    if chance > _ACCEPTED_CHANCE:
+        yield Problem(
+            path=f"{context.path}.replicas",
+            value="min 0",
+            reason="may let a model sleep that is used: Ray Serve looks about once a second whether "
+            "a request runs, and an embedding or a score takes some 50 ms. Asked once a minute, the "
+            f"model seems unused for {replicas.downscale_delay_seconds} s with a chance of up to "
+            f"{chance * 100:.0f} %, and the next request waits for node, image and weights",
+            remedy="Keep a replica, or let it wait longer for requests",
+            rule="unseen-use",
+            candidates=(
+                use(f"{context.path}.replicas.min", 1, "use a minimum of 1"),
+                use(
+                    f"{context.path}.downscaleDelaySeconds",
+                    _ENOUGH_SECONDS,
+                    f"set downscaleDelaySeconds: {_ENOUGH_SECONDS}",
                 ),
             ),
         )
