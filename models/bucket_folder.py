@@ -16,6 +16,8 @@ _URL: Final = re.compile(
     r"(?P<start>(?P<scheme>gs|s3)://(anonymous@)?)(?P<bucket>[^/]*)(?P<folder>.*)"
 )
 _FEWEST_LETTERS: Final = 3
+_LONGEST_PART: Final = 63
+_ADDRESS: Final = re.compile(r"[0-9]+(\.[0-9]+){3}")
 # https://cloud.google.com/storage/docs/buckets#naming; old buckets of S3 may have capital letters.
 _NAME: Final[Mapping[str, re.Pattern[str]]] = {
     "gs": re.compile(r"[a-z0-9][-_.a-z0-9]{1,220}[a-z0-9]"),
@@ -50,6 +52,13 @@ def bucket_folder(path: str) -> str:
             "Use lower case letters, digits, '-', '_' and '.', with a letter or digit at both ends",
             *((("", f"{start}{small}{folder}"),) if name.fullmatch(small) else ()),
         )
+    if start == "gs://":
+        _check_google(bucket)
+    if any(step in (".", "..") for step in folder.split("/")):
+        raise InvalidValueError(
+            "has a . or .. in its path, which is no folder in a bucket",
+            "Write the folder as the bucket has it",
+        )
     if "//" in folder:
         raise InvalidValueError(
             "has an empty folder in its path, which Ray's file systems refuse",
@@ -57,6 +66,20 @@ def bucket_folder(path: str) -> str:
             ("", f"{start}{bucket}{re.sub('/+', '/', folder)}"),
         )
     return f"{start}{bucket}{folder}"
+
+
+def _check_google(bucket: str) -> None:
+    """Raise for what Cloud Storage refuses besides: https://cloud.google.com/storage/docs/buckets."""
+    long = next((part for part in bucket.split(".") if len(part) > _LONGEST_PART), None)
+    if long is not None:
+        reason = f"has {len(long)} characters without a dot, and a bucket at most {_LONGEST_PART}"
+    elif _ADDRESS.fullmatch(bucket):
+        reason = "is an IP address, and no bucket can have such a name"
+    elif bucket.startswith("goog") or "google" in bucket:
+        reason = "has a name that begins with goog or holds google, which no bucket may"
+    else:
+        return
+    raise InvalidValueError(reason, "Give the bucket another name")
 
 
 def _of_another_store(path: str) -> InvalidValueError:

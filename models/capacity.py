@@ -224,9 +224,9 @@ class CapacityWay(Settings):
         return None if self.flex_start is None else length_seconds(self.flex_start)
 
     @property
-    def same(self) -> tuple[str, str | None]:
-        """What two entries of a pool must not have in common."""
-        return self.buying.value, self.reservation
+    def same(self) -> tuple[str, str | None, str | None]:
+        """What two entries of a pool must not have in common: a reservation is one of a zone."""
+        return self.buying.value, self.reservation, self.zone
 
     @property
     def written(self) -> object:

@@ -97,6 +97,10 @@ def _cache_claim(name: str) -> str:
             "Storage FUSE has no locks",
             "Write the name of a PersistentVolumeClaim that many nodes may write",
         )
+    return _claim(name)
+
+
+def _claim(name: str) -> str:
     # No way out: a name that was made of it would be that of no claim.
     return _dns_1123_subdomain("a PersistentVolumeClaim", name)
 
@@ -129,6 +133,7 @@ def _zone(zone: str) -> str:
 GkeName = Annotated[str, dns_1035_label(GKE_NAME_LIMIT)]
 NamespaceName = Annotated[str, dns_1035_label(63)]
 RayServiceName = Annotated[str, AfterValidator(_ray_service_name)]
+ClaimName = Annotated[str, AfterValidator(_claim)]
 CacheClaimName = Annotated[str, AfterValidator(_cache_claim)]
 SecretName = Annotated[str, AfterValidator(_secret_name)]
 ServiceAccountEmail = Annotated[str, AfterValidator(_service_account)]

@@ -4,6 +4,7 @@ A window begins and ends at one minute of an hour. A text for which cron program
 it restricts both the day of the month and that of the week, is refused.
 """
 
+import difflib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +16,6 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from models.invalid_value import InvalidValueError
-from models.spelling import nearest_of
 
 CRON_RULE: Final = "off-hours-cron"
 ZONE_RULE: Final = "time-zone-unknown"
@@ -38,6 +38,8 @@ _PART: Final = r"(\*|[0-9]+(-[0-9]+)?|[a-z]{3}(-[a-z]{3})?)(/[0-9]+)?"
 _FIELD: Final = re.compile(rf"{_PART}(,{_PART})*", re.IGNORECASE)
 _MINUTE: Final = re.compile(r"[0-9]{1,2}")
 _HOUR: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})")
+# Of two spellings of a city: Berln is Berlin, and Munich is not Zurich.
+_LIKENESS: Final = 0.8
 # Before the first moment that anybody asks for; leap years are near.
 _BEGINNING: Final = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -151,20 +153,26 @@ def time_zone(name: str) -> str:
     raise InvalidValueError(
         "is not a time zone of the IANA's database, whose names are such as Europe/Berlin"
         + ("" if name.lower() not in ("local", "localtime") else "; a pod has no zone of its own"),
-        "Write the zone" if near is None else "Write it as the database does",
+        "Write the zone of a city" if near is None else "Write it as the database does",
         *(() if near is None else (("", near),)),
         rule=ZONE_RULE,
     )
 
 
 def _nearest_zone(name: str) -> str | None:
+    """The zone of a city that is spelt a little differently, or the same name in another case.
+
+    Nothing is near an abbreviation or an offset: CEST is one letter from EST, and hours away. The
+    signs of Etc/GMT+1 are the reverse of what people mean.
+    """
     folded = name.strip().lower().replace(" ", "_")
-    cities = {zone.rpartition("/")[2].lower(): zone for zone in _zones() if "/" in zone}
-    if folded in cities:
-        return cities[folded]
-    # The signs of Etc/GMT+1 are the reverse of what people mean.
-    usual = (zone for zone in _zones() if not zone.startswith("Etc/"))
-    return nearest_of(name.strip().replace(" ", "_"), sorted(usual))
+    if exact := next((zone for zone in sorted(_zones()) if zone.lower() == folded), None):
+        return exact
+    places = [zone for zone in sorted(_zones()) if "/" in zone and not zone.startswith("Etc/")]
+    cities = {zone.rpartition("/")[2].lower(): zone for zone in places}
+    city = folded.rpartition("/")[2]
+    near = difflib.get_close_matches(city, cities, n=1, cutoff=_LIKENESS)
+    return cities[near[0]] if near else None
 
 
 @cache

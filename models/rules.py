@@ -689,6 +689,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "models/off_hours.py",
         "models/validation.py",
     ),
+    _warning(
+        "off-hours-kept",
+        "A window in which all nodes of a pool stay: `minNodes` or other models keep them.",
+        "planning/checks/off_hours.py",
+    ),
     _stop(
         "off-hours-model",
         "A window of `offHours` for a model that is not served.",
@@ -914,6 +919,11 @@ _ROWS: Final[tuple[Rule, ...]] = (
         "reservation-machine",
         "A reservation of another machine than the pool's.",
         "planning/infrastructure/capacity_problems.py",
+    ),
+    _warning(
+        "reservation-shared",
+        "One reservation in two pools, of which each counts its nodes.",
+        "planning/checks/capacity.py",
     ),
     _warning(
         "reservation-unchecked",

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from models.bucket_folder import bucket_folder
 from models.invalid_value import InvalidValueError
-from models.names import NonEmpty, dns_1035_label
+from models.names import ClaimName, NonEmpty
 from models.settings import Settings
 
 _BUCKET_NAME: Final = re.compile(r"[^/:]+(/.*)?")
@@ -61,7 +61,7 @@ class WeightsSettings(Settings):
     bucket: Annotated[NonEmpty, AfterValidator(_of_google), BeforeValidator(_url)] | None = None
     location: Annotated[NonEmpty, AfterValidator(_location)] | None = None
     existing: bool = False
-    disk: Annotated[str, dns_1035_label(63)] | None = None
+    disk: ClaimName | None = None
 
     @property
     def place(self) -> WeightsPlace:

@@ -112,16 +112,16 @@ def _of_container(case: Case, pod: Object, container: Mapping[str, Any]) -> Iter
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     last = (container.get("lastState") or {}).get("terminated") or {}
     reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
+    words = " ".join(str(part["message"]) for part in (waiting, ended, last) if part.get("message"))
+    # What a Job's container wrote last is no fault of its own: the smoke test quotes the engines.
+    is_of_ray = CLUSTER_LABEL in labels(pod)
     if reason in _IMAGE:
         yield _image(case, pod, container, f"{reason}: {message}")
     elif reason == _CONFIG and (absent := _ABSENT.search(message)):
         yield _object_missing(case, pod, absent, message)
-    elif DRIVER.search(text := f"{message} {ended.get('message')} {last.get('message')}") and (
-        # The smoke test, which is not of Ray's, only quotes why an engine does not start.
-        labels(pod).get(CLUSTER_LABEL)
-    ):
-        yield driver(case, case.subject(pod), text, _became(pod))
-    elif killed := next((end for end in (ended, last) if _is_out_of_memory(end)), None):
+    elif is_of_ray and DRIVER.search(words):
+        yield driver(case, case.subject(pod), words, _became(pod))
+    elif killed := next((end for end in (ended, last) if _ran_out_of_memory(end, is_of_ray)), None):
         yield _out_of_memory(case, pod, container, killed)
     elif (
         int(container.get("restartCount") or 0) >= _OFTEN
@@ -237,11 +237,11 @@ def driver(case: Case, subject: str, why: str, since: datetime | None) -> Findin
     )
 
 
-def _is_out_of_memory(ended: Mapping[str, Any]) -> bool:
+def _ran_out_of_memory(ended: Mapping[str, Any], is_of_ray: bool) -> bool:
     # Ray's own end by SIGKILL has the code too, and says so in its message.
     message = str(ended.get("message") or "")
     return ended.get("reason") == "OOMKilled" or (
-        ended.get("exitCode") == _KILLED and "memory" in message.lower()
+        is_of_ray and ended.get("exitCode") == _KILLED and "memory" in message.lower()
     )
 
 

@@ -57,6 +57,13 @@ def node_stays_seconds(model: ModelPlan, pool: PoolPlan) -> int:
     return delay + pool.idle_timeout_seconds + _EMPTY_NODE_SECONDS
 
 
+def nodes_go(models: Sequence[ModelPlan], pool: PoolPlan, asleep: Sequence[ModelPlan]) -> bool:
+    """Whether a pool needs fewer nodes at the minimum while some of the stack's models sleep."""
+    here = [model for model in models if model.pool == pool.id]
+    awake = [model for model in here if model not in asleep]
+    return _at_minimum(pool, awake) < _at_minimum(pool, here)
+
+
 def concerns(window: OffHoursWindow, model: str) -> bool:
     """Whether a model sleeps in a window."""
     return window.models is None or model in window.models

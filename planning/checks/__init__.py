@@ -19,7 +19,11 @@ from planning.checks.autoscaling import downscale_problems, unseen_use_problems
 from planning.checks.boot_disk import boot_disk_problems
 from planning.checks.budget import budget_problems
 from planning.checks.canaries import canary_problems
-from planning.checks.capacity import cpu_pool_zone_problems, flex_start_problems
+from planning.checks.capacity import (
+    cpu_pool_zone_problems,
+    flex_start_problems,
+    reservation_problems,
+)
 from planning.checks.cold_start import cold_start_problems
 from planning.checks.contexts import EntryContext, PlacedContext, StackContext
 from planning.checks.cpu_pool import cpu_pool_machine_problems, router_capacity_problems
@@ -79,7 +83,6 @@ ENTRY_CHECKS: Final[tuple[Callable[[EntryContext], Iterable[Problem]], ...]] = (
 )
 # A model on its pool.
 PLACED_CHECKS: Final[tuple[Callable[[PlacedContext], Iterable[Problem]], ...]] = (
-    downscale_problems,
     unseen_use_problems,
     boot_disk_problems,
     unchecked_weight_problems,
@@ -108,7 +111,9 @@ STACK_CHECKS: Final[tuple[Callable[[StackContext], Iterable[Problem]], ...]] = (
     host_cpu_problems,
     router_capacity_problems,
     cpu_pool_zone_problems,
+    reservation_problems,
     object_size_problems,
+    downscale_problems,
     off_hours_problems,
     cold_start_problems,
     weights_problems,

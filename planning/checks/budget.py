@@ -19,14 +19,15 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
     # With several ways to pay, if only the dearest has nodes.
     most = (cost.dearest or total).maximum
     if total.minimum > budget:
+        usd, dearest = _dearest(cost)
         yield Problem(
             path=path,
             value=f"{budget:f}",
             reason=f"is below the {total.minimum:,.0f} USD that the stack costs a month with all "
-            f"models at their minimum ({_dearest(cost)})",
+            f"models at their minimum (most of it, {usd:,.0f}, for {dearest})",
             remedy="Lower replicas.min or minNodes, choose cheaper pools, or raise the budget",
             rule="budget-exceeded",
-            candidates=_ways_to_save(context, total.minimum),
+            candidates=_ways_to_save(context, total.minimum, cheaper=dearest in cost.pools),
         )
     elif most > budget:
         yield Problem(
@@ -64,8 +65,11 @@ def budget_problems(context: StackContext) -> Iterable[Problem]:
         )
 
 
-def _ways_to_save(context: StackContext, needed: Decimal) -> Iterable[WayOut]:
-    """Fewer replicas that are always up, of one model or of all; or more money."""
+def _ways_to_save(context: StackContext, needed: Decimal, *, cheaper: bool) -> Iterable[WayOut]:
+    """Fewer replicas that are always up, of one model or of all; or more money.
+
+    cheaper: whether another pool might cost less.
+    """
     lower = [model for model in context.models if model.replicas.min > 1]
     awake = [model for model in context.models if model.replicas.min > 0]
     for models, least in ((lower, 1), (awake, 0)):
@@ -75,17 +79,20 @@ def _ways_to_save(context: StackContext, needed: Decimal) -> Iterable[WayOut]:
             yield together(words, edit, group="replicas")
         if len(models) > 1:
             yield together(f"lower all replicas.min to {least}", *edits, group="replicas")
+    more = f"raise it to {ceil(needed)}"
     yield use(
-        "ray-llm:monthlyBudget", ceil(needed), f"raise it to {ceil(needed)} or choose cheaper pools"
+        "ray-llm:monthlyBudget",
+        ceil(needed),
+        f"{more} or choose cheaper pools" if cheaper else more,
     )
 
 
-def _dearest(cost: StackCost) -> str:
-    """The pool that costs most at the minimum: where to look first."""
-    priced = [
-        (pool.monthly.minimum, pool.pool)
-        for pool in cost.pools.values()
-        if pool.monthly is not None
+def _dearest(cost: StackCost) -> tuple[Decimal, str]:
+    """What costs most at the minimum, a GPU pool or another part: where to look first."""
+    parts = [
+        *((pool.expected, pool.pool) for pool in cost.pools.values()),
+        (cost.cpu_pool and cost.cpu_pool.monthly, "the CPU pool"),
+        (cost.cluster_fee, "the cluster's fee"),
+        (cost.load_balancer, "the load balancer"),
     ]
-    usd, pool = max(priced, default=(Decimal(0), "the cluster"))
-    return f"most of it, {usd:,.0f}, for {pool}"
+    return max((levels.minimum, name) for levels, name in parts if levels)

@@ -6,7 +6,7 @@ from typing import Final
 from models.capacity import Buying
 from models.catalog import regions
 from models.problems import Problem, Severity
-from models.ways_out import add, together, use
+from models.ways_out import add, leave_out, together, use
 from planning.checks.contexts import PlacedContext, StackContext
 
 # Head and routers survive the loss of a zone if there is another one; more cost nothing.
@@ -50,6 +50,26 @@ def flex_start_problems(context: PlacedContext) -> Iterable[Problem]:
             ),
         ),
     )
+
+
+def reservation_problems(context: StackContext) -> Iterable[Problem]:
+    """A warning if two pools name one reservation, of which each counts the nodes as its own."""
+    seen: dict[tuple[str | None, tuple[str, ...]], str] = {}
+    for way in (way for pool in context.pools for way in pool.ways if way.reservation):
+        key = (way.reservation, way.zones)
+        first = seen.setdefault(key, way.path)
+        if first != way.path:
+            nodes = f"{way.reserved_nodes} " if way.reserved_nodes else ""
+            yield Problem(
+                path=way.path,
+                value=way.reservation,
+                reason=f"is the reservation of {first}, too, and each pool counts its {nodes}nodes "
+                "as its own: in the cost, in the quota and for what fits",
+                remedy="Write in both how many nodes are for this pool (nodes), and accept this, "
+                "or keep it in one",
+                rule="reservation-shared",
+                candidates=(leave_out(way.path, "leave it out here"),),
+            )
 
 
 def cpu_pool_zone_problems(context: StackContext) -> Iterable[Problem]:

@@ -58,7 +58,12 @@ def _awake(context: StackContext, model: ModelPlan) -> Iterable[WayOut]:
     if not model.replicas.min:
         yield use(f"{model.path}.replicas.min", 1)
     elif len(windows) == 1:
-        others = [other.name for other in context.models if other.name != model.name]
+        # A window changes nothing for models that sleep at any hour.
+        others = [
+            other.name
+            for other in context.models
+            if other.name != model.name and other.replicas.min
+        ]
         named = [name for name in others if concerns(windows[0], name)]
         if named:
             yield use(f"{windows[0].path}.models", named)

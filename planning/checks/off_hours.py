@@ -1,6 +1,7 @@
 """Whether the windows of `offHours` let models sleep that exist, and wake them in time."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import combinations
 from typing import Final
@@ -10,7 +11,7 @@ from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import OffHoursWindow
 from models.ways_out import WayOut, leave_out, meant, outside, use
-from planning.budget.off_hours import concerns, node_stays_seconds, times_of
+from planning.budget.off_hours import concerns, node_stays_seconds, nodes_go, times_of
 from planning.budget.sleep_hours import (
     first_overlap,
     same_minutes,
@@ -37,6 +38,7 @@ def off_hours_problems(context: StackContext) -> Iterable[Problem]:
         for window in windows:
             yield from _already_asleep(context, window)
             yield from _short_nights(context, window)
+        yield from _kept_nodes(context, windows)
         yield from _short_days(context, windows)
 
 
@@ -138,7 +140,11 @@ def _already_asleep(context: StackContext, window: OffHoursWindow) -> Iterable[P
 
 def _short_nights(context: StackContext, window: OffHoursWindow) -> Iterable[Problem]:
     nap = shortest_nap(times_of(window))
-    sleepers = [model for model in _sleepers(context) if concerns(window, model.name)]
+    sleepers = [
+        model
+        for model in _sleepers(context)
+        if concerns(window, model.name) and not _is_kept(context, _pool(context, model))
+    ]
     slow = [model for model in sleepers if nap is not None and nap < _turn(context, model)]
     if nap is None or not slow:
         return
@@ -155,6 +161,60 @@ def _short_nights(context: StackContext, window: OffHoursWindow) -> Iterable[Pro
             outside("make it longer"),
         ),
     )
+
+
+def _kept_nodes(context: StackContext, windows: Sequence[OffHoursWindow]) -> Iterable[Problem]:
+    """Pools whose nodes stay in all windows, so that nothing is saved on them."""
+    for pool in context.pools:
+        asleep = _asleep(context, pool)
+        if not asleep or not _is_kept(context, pool):
+            continue
+        names = [model.name for model in asleep]
+        awake = [
+            model.name
+            for model in _sleepers(context)
+            if model.pool == pool.id and model not in asleep
+        ]
+        window = next(window for window in windows if concerns(window, names[0]))
+        by_minimum = bool(pool.min_nodes) and nodes_go(
+            context.models, replace(pool, min_nodes=0), asleep
+        )
+        yield Problem(
+            path=window.path,
+            reason=f"saves nothing on {pool.id}, whose nodes stay while {_listed(names)} "
+            f"{'sleeps' if len(names) == 1 else 'sleep'}: "
+            + (
+                f"its minNodes {pool.min_nodes} keeps them"
+                if by_minimum
+                else f"{_listed(awake)} {'needs' if len(awake) == 1 else 'need'} them day and night"
+            ),
+            remedy="Let the nodes go, or leave the models awake",
+            rule="off-hours-kept",
+            candidates=(
+                *((use(f"{pool.path}.minNodes", 0),) if by_minimum else ()),
+                *(
+                    (use(f"{window.path}.models", [*window.models, *awake]),)
+                    if awake and window.models is not None and not by_minimum
+                    else ()
+                ),
+                _without(context, window, names),
+            ),
+        )
+
+
+def _asleep(context: StackContext, pool: PoolPlan) -> Sequence[ModelPlan]:
+    """The models of a pool that sleep in any window."""
+    windows = context.settings.off_hours
+    return [
+        model
+        for model in _sleepers(context)
+        if model.pool == pool.id and any(concerns(window, model.name) for window in windows)
+    ]
+
+
+def _is_kept(context: StackContext, pool: PoolPlan) -> bool:
+    """Whether as many nodes stay even if all models with a window sleep at once."""
+    return not nodes_go(context.models, pool, _asleep(context, pool))
 
 
 def _short_days(context: StackContext, windows: Sequence[OffHoursWindow]) -> Iterable[Problem]:

@@ -1,14 +1,21 @@
 """Whether weights can be read from where the stack has them, and what their way costs."""
 
+import re
 from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
 
-from models.catalog import bucket_locations
+from models.catalog import bucket_locations, regions
 from models.problems import Problem
 from models.stack import ModelDeployment
-from models.ways_out import leave_out, outside, use
+from models.ways_out import leave_out, meant, outside, use
 from planning.checks.contexts import StackContext
 from planning.infrastructure.weights import is_of_hub
 from planning.plan import GIB, ModelPlan
+
+# Of two spellings of a region: us-centrl1 is us-central1. The number has to be the same.
+_LIKENESS: Final = 0.9
+_NUMBER: Final = re.compile(r"[0-9]*$")
 
 
 def weights_problems(context: StackContext) -> Iterable[Problem]:
@@ -98,6 +105,17 @@ def _far_away(context: StackContext) -> Iterable[Problem]:
         return
     least, most = price
     path = "ray-llm:weights.location"
+    if near := _meant(stated.location):
+        yield Problem(
+            path=path,
+            value=stated.location,
+            reason="is probably misspelt, and Cloud Storage makes no bucket in a place that does "
+            "not exist",
+            remedy="Correct it, or accept this if there is such a region",
+            rule="weights-region",
+            candidates=(meant(path, near),),
+        )
+        return
     inside = stated.location in bucket_locations().multi_regions
     yield Problem(
         path=path,
@@ -111,6 +129,16 @@ def _far_away(context: StackContext) -> Iterable[Problem]:
         if stated.existing
         else (leave_out(path, f"leave it out, which means {region}"), use(path, region)),
     )
+
+
+def _meant(location: str) -> str | None:
+    """The region that is spelt nearly so; None if the location is one that the table knows."""
+    known = {*regions(), *bucket_locations().multi_regions, *bucket_locations().dual_regions}
+    if location in known:
+        return None
+    number = _NUMBER.search(location)
+    near = get_close_matches(location, sorted(regions()), n=1, cutoff=_LIKENESS)
+    return next((name for name in near if number and name.endswith(number[0])), None)
 
 
 def _of_largest(context: StackContext, price: tuple[float, float]) -> str:

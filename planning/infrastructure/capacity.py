@@ -64,10 +64,13 @@ def _node_pool(pool: GpuPoolSettings, way: CapacityWay) -> str:
         return pool.id
     if way.reservation is None:
         return f"{pool.id}-{SOLD_AS[way.buying]}"
-    name = f"{pool.id}-res-{way.reservation.rpartition('/')[2]}"
-    if len(name) <= GKE_NAME_LIMIT and "/" not in way.reservation:
+    # A further zone may have a reservation of the same name.
+    first = next(other for other in pool.ways if other.reservation == way.reservation)
+    own = way.reservation if way is first else f"{way.reservation}-{way.zone}"
+    name = f"{pool.id}-res-{own.rpartition('/')[2]}"
+    if len(name) <= GKE_NAME_LIMIT and "/" not in own:
         return name
-    digest = hashlib.sha256(way.reservation.encode()).hexdigest()[:_HASH_LETTERS]
+    digest = hashlib.sha256(own.encode()).hexdigest()[:_HASH_LETTERS]
     return f"{name[: GKE_NAME_LIMIT - _HASH_LETTERS - 1].rstrip('-')}-{digest}"
 
 

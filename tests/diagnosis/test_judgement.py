@@ -327,7 +327,7 @@ def killed(reason: str, minutes: float, code: int = 137) -> dict[str, Any]:
 NO_ANSWER = "does not answer: timed out"
 
 
-def check(policy: bool, reason: str = NO_ANSWER) -> Snapshot:
+def check(policy: bool, reason: str = NO_ANSWER, code: int = 1) -> Snapshot:
     """The check after `up` that failed, perhaps beside a policy that lets nobody in.
 
     reason: why a model does not run, as the check quotes Ray Serve.
@@ -336,7 +336,7 @@ def check(policy: bool, reason: str = NO_ANSWER) -> Snapshot:
     assert snapshot.ray_service is not None
     job = snapshot.ray_service["metadata"]["annotations"]["ray-llm/smoke-test-job"]
     words = f"chat: not ready after 3600 s: {reason}\n1 of 2 models do not answer"
-    ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": words}}
+    ended = {"terminated": {"exitCode": code, "reason": "Error", "message": words}}
     asker = {
         "metadata": {"name": f"{job}-x", "labels": {"batch.kubernetes.io/job-name": job}},
         "status": {"containerStatuses": [container("smoke-test", state=ended)]},
@@ -1003,9 +1003,17 @@ def test_a_cause_in_the_engine_s_log_is_quoted() -> None:
     assert "at most 128" in finding.mend.text
 
 
-def test_a_check_that_quotes_an_engine_has_no_fault_of_its_own() -> None:
-    found = diagnose(check(policy=False, reason=DRIVER), small_plan())
+@pytest.mark.parametrize("quoted", [DRIVER, NO_MEMORY])
+@pytest.mark.parametrize("code", [1, 137])
+def test_a_check_that_quotes_an_engine_has_no_fault_of_its_own(quoted: str, code: int) -> None:
+    found = diagnose(check(policy=False, reason=quoted, code=code), small_plan())
     assert [finding.rule for finding in found] == ["check-failed"]
+
+
+def test_what_a_container_says_is_quoted_without_more() -> None:
+    finding = one(EXAMPLES["container and driver"].snapshot, "driver-too-old")
+    assert finding is not None
+    assert CONTAINER_DRIVER.endswith(finding.why[-20:])
 
 
 def test_a_head_that_was_just_lost_comes_before_the_models_that_went_with_it() -> None:

@@ -197,6 +197,7 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         **_nights(),
         "ray-llm:models": [{"model": MODEL, "replicas": {"min": 0, "max": 2}}],
     },
+    "off-hours-kept": {**_nights(), "ray-llm:gpuPools": [{"tier": "l4", "minNodes": 1}]},
     "off-hours-short": _nights(sleep="0 20 * * *", wake="10 20 * * *"),
     "quota-below-maximum": {
         "ray-llm:quotas": {"NVIDIA_L4_GPUS": 2},
@@ -204,6 +205,13 @@ _WARNINGS: dict[str, dict[str, Any]] = {
         "ray-llm:models": [{"model": MODEL, "replicas": {"min": 1, "max": 4}}],
     },
     "release-untested": {"ray-llm:versions": {"ray": "2.51.2"}},
+    "reservation-shared": {
+        "ray-llm:gpuPools": [
+            {"tier": "l4", "capacity": [_RESERVED, "on-demand"]},
+            {"tier": "l4", "name": "l4-b", "capacity": [_RESERVED, "on-demand"]},
+        ],
+        "ray-llm:models": [{"model": MODEL, "gpu": "l4"}, {"model": "qwen2.5-1.5b-instruct"}],
+    },
     "reservation-unchecked": _capacity({"reservation": "team-l4", "zone": _ZONE}, "on-demand"),
     "spot-only": {"ray-llm:gpuPools": [{"tier": "l4", "spot": True}]},
     "weights-driver": {

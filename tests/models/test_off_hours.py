@@ -65,7 +65,12 @@ def test_other_texts_are_refused_with_what_was_meant(
         ("Berlin", "Europe/Berlin"),
         ("New York", "America/New_York"),
         ("Europe/Berln", "Europe/Berlin"),
+        ("Asia/Berlin", "Europe/Berlin"),
+        ("utc", "UTC"),
         ("Local", None),
+        # Nothing is near an abbreviation or an offset: EST is seven hours from CEST.
+        *((word, None) for word in ("CEST", "CDT", "BST", "IST", "Z", "UTC+2", "GMT+1", "gmt-2")),
+        ("Europe/Munich", None),
     ],
 )
 def test_a_zone_that_does_not_exist_is_refused_with_the_nearest(

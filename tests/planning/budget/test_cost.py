@@ -1,5 +1,6 @@
 """The cost of a stack: nodes times hours times price, shares, overrides, budget."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
@@ -192,6 +193,16 @@ def test_a_budget_below_the_minimum_stops(budget: object) -> None:
     problems = stops([small()], gpuPools=["l4"], monthlyBudget=budget)
     assert rules(problems) == {"budget-exceeded"}
     assert "for l4" in problems[0].sentence()
+
+
+def test_what_costs_most_is_a_part_of_what_the_stack_costs() -> None:
+    nights = {"sleep": "0 20 * * *", "wake": "0 8 * * *", "timeZone": "UTC"}
+    [problem] = stops([small()], gpuPools=["l4"], offHours=nights, monthlyBudget=100)
+    whole, part = re.findall(r"(\d+) USD|it, (\d+)", problem.reason)
+    assert int(part[1]) < int(whole[0])
+    [problem] = stops([small(replicas={"min": 0, "max": 1})], gpuPools=["l4"], monthlyBudget=100)
+    assert "for the CPU pool" in problem.reason
+    assert "cheaper pools" not in problem.sentence()
 
 
 def test_a_budget_between_minimum_and_maximum_warns() -> None:

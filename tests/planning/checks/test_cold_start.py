@@ -40,6 +40,9 @@ def test_a_night_counts_as_sleep() -> None:
     assert "models[1]" not in both
     assert "offHours.models: [" in both
     assert "Leave offHours out" in said(awake, offHours=NIGHTS)
+    # A window for a model that sleeps at any hour would change nothing.
+    sleeper = small("l4", replicas={"min": 0, "max": 1})
+    assert "Leave offHours out" in said(awake, sleeper, offHours=NIGHTS)
 
 
 def test_what_the_service_itself_does_not_wait_for_is_said_so() -> None:

@@ -85,3 +85,34 @@ def test_a_model_that_sleeps_already_is_warned_of_if_it_is_named() -> None:
     text = said({**WINDOW, "models": ["a", "b"]}, PAIR[0], sleepy)["off-hours-asleep"]
     assert "changes nothing for b" in text
     assert said(WINDOW, sleepy).keys() == {"off-hours-asleep"}
+
+
+def test_nodes_that_stay_in_every_window_are_warned_of_with_what_keeps_them() -> None:
+    kept = said(WINDOW, small("l4"), pool={"tier": "l4", "minNodes": 1})
+    assert kept.keys() == {"off-hours-kept"}
+    assert "its minNodes 1 keeps them" in kept["off-hours-kept"]
+    assert "minNodes: 0" in kept["off-hours-kept"]
+    # One node has room for both.
+    pair = (small("l4-x2", name="a"), small("l4-x2", name="b"))
+    shared = said({**WINDOW, "models": ["b"]}, *pair, pool="l4-x2")
+    assert "while b sleeps: a needs them day and night" in shared["off-hours-kept"]
+    assert "[b, a]" in shared["off-hours-kept"]
+
+
+def test_a_short_window_in_which_no_node_goes_is_not_to_be_made_longer() -> None:
+    short = {**WINDOW, "sleep": "0 5 * * *", "wake": "30 5 * * *"}
+    kept = said(short, small("l4"), pool={"tier": "l4", "minNodes": 1})
+    assert kept.keys() == {"off-hours-kept"}
+
+
+@pytest.mark.parametrize("least", [1, 2])
+def test_a_node_that_goes_is_not_said_to_be_kept(least: int) -> None:
+    pool = {"tier": "l4", "minNodes": least - 1}
+    model = {**small("l4"), "replicas": {"min": least, "max": 2}}
+    assert said(WINDOW, model, pool=pool) == {}
+
+
+def test_two_windows_that_let_a_shared_node_go_together_are_fine() -> None:
+    pair = (small("l4-x2", name="a"), small("l4-x2", name="b"))
+    windows = [{**WINDOW, "models": ["a"]}, {**WINDOW, "models": ["b"]}]
+    assert said(windows, *pair, pool="l4-x2") == {}

@@ -22,6 +22,8 @@ def warnings(model: dict[str, Any], **settings: Any) -> list[str]:
 def test_a_model_that_embeds_and_sleeps_is_warned_about(delay: int, chance: str | None) -> None:
     found = warnings({**EMBEDS, **SLEEPS, "downscaleDelaySeconds": delay})
     assert [f"a chance of up to {chance}" in reason for reason in found] == [True] * bool(chance)
+    # The load is averaged for another 20 s.
+    assert all(f"unused for {delay + 20} s" in reason for reason in found)
 
 
 def test_a_minimum_of_the_defaults_counts() -> None:

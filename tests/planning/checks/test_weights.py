@@ -49,6 +49,8 @@ def sentences(weights: Any, *models: Any) -> str:
         ({**BUCKET, "existing": True}, "without saying where it lies"),
         ({**BUCKET, "location": "the-moon"}, "is not a location of Cloud Storage"),
         ({"bukcet": "gs://acme-weights"}, "Did you mean bucket?"),
+        ({"disk": "gs://acme-weights"}, "is not the name of a PersistentVolumeClaim"),
+        ({**BUCKET, "location": "us-centrl1"}, "Did you mean us-central1?"),
     ],
 )
 def test_what_cannot_be_a_place_is_refused(weights: Any, said: str) -> None:
@@ -56,7 +58,11 @@ def test_what_cannot_be_a_place_is_refused(weights: Any, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "weights", ["hub", {}, "gs://acme-weights", "acme-weights", BUCKET, {"disk": "llm-weights"}]
+    "weights",
+    [
+        *("hub", {}, "gs://acme-weights", "acme-weights", BUCKET),
+        *({"disk": name} for name in ("llm-weights", "2025-weights", "llm.weights")),
+    ],
 )
 def test_good_places_are_silent(weights: Any) -> None:
     assert "weights" not in sentences(weights)
@@ -73,6 +79,9 @@ def test_good_places_are_silent(weights: Any) -> None:
         ("europe-west4", "0.05 to 0.14"),
         ("EU", "0.05 to 0.14"),
         ("ASIA1", "0.05 to 0.14"),
+        # A region of which no GPU is known, and none is spelt so with the same number.
+        ("us-central2", "0.02 to 0.08"),
+        ("europe-west12", "0.05 to 0.14"),
     ],
 )
 def test_a_bucket_elsewhere_is_warned_of_with_its_price(location: str, price: str | None) -> None:

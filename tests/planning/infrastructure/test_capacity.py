@@ -127,6 +127,28 @@ def test_a_long_reservation_has_a_name_that_gke_takes() -> None:
     assert planned_pool(other, "on-demand").node_pools != names
 
 
+def test_reservations_of_one_name_in_two_zones_are_two_ways() -> None:
+    first = planned_pool(RESERVED, "on-demand").node_pools
+    other = {**RESERVED, "zone": "us-central1-b"}
+    both = planned_pool(RESERVED, other, "on-demand")
+    assert [way.zones for way in both.ways[:2]] == [("us-central1-c",), ("us-central1-b",)]
+    # The first keeps its node pool.
+    assert both.node_pools[:2] == ("l4-res-team-l4", "l4-res-team-l4-us-central1-b")
+    assert set(first) <= set(both.node_pools)
+    assert stops([small("l4")], gpuPools=[pool(RESERVED, RESERVED, "spot")]) == ["capacity-twice"]
+
+
+def test_one_reservation_in_two_pools_is_warned_of() -> None:
+    def said(*pools: Any) -> list[str]:
+        plan = planned([small("l4"), small("l4-b", name="b")], **ZONES, gpuPools=[*pools])
+        return [item.path for item in plan.warnings if item.rule == "reservation-shared"]
+
+    first, second = pool(RESERVED, "spot"), pool("spot", RESERVED, name="l4-b")
+    assert said(first, second) == ["ray-llm:gpuPools[1].capacity[1]"]
+    other = pool({**RESERVED, "zone": "us-central1-b"}, "spot", name="l4-b")
+    assert said(first, other) == []
+
+
 def test_a_reservations_zone_follows_from_a_pool_of_one_zone() -> None:
     without = {key: value for key, value in RESERVED.items() if key != "zone"}
     found = planned_pool(without, "spot", zones=["us-central1-b"])
