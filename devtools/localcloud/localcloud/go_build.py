@@ -27,10 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MINIMUM_GO: Final = (1, 26)
-# Most of a first start is compiling. The linker drops debug information anyway, and most of what is
-# compiled never runs here. For the clouds' SDKs in the engine with all that they import (1,204
-# packages), to leave out debug information and inlining took 174 s of CPU instead of 267 s.
-_QUICKLY: Final = "all=-dwarf=false -l"
+# Most of a first start is compiling. The linker drops debug information anyway, and what serves
+# clouds in the engine and in Prometheus never runs here, so that nothing of it need be inlined: for
+# 1,204 packages of the engine 216 s of CPU in place of 251 s, side by side.
+_FLAGS: Final = "-dwarf=false"
+_NEVER_RUN: Final = (
+    "cloud.google.com/...",
+    "github.com/Azure/...",
+    "github.com/AzureAD/...",
+    "github.com/aws/...",
+    "google.golang.org/api/...",
+)
 _NETWORK: Final = re.compile(
     r"dial tcp|connection refused|no such host|i/o timeout|TLS handshake|proxyconnect"
     r"|502 Bad Gateway|503 Service|network is unreachable|server misbehaving",
@@ -139,7 +146,9 @@ def _check_disk(go: str, folder: Path, needed: int) -> None:
 
 def _build(go: str, program: GoProgram, target: Path, title: str, output: TextIO) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}")
-    command = [go, "build", "-v", "-trimpath", "-gcflags", _QUICKLY]
+    command = [go, "build", "-v", "-trimpath", "-gcflags", f"all={_FLAGS}"]
+    for packages in _NEVER_RUN:
+        command += ["-gcflags", f"{packages}={_FLAGS} -l"]
     command += ["-ldflags", program.ldflags, "-o", str(part)]
     if program.tags:
         command += ["-tags", program.tags]
