@@ -4,7 +4,6 @@ A window begins and ends at one minute of an hour. A text for which cron program
 it restricts both the day of the month and that of the week, is refused.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from models.invalid_value import InvalidValueError
+from models.spelling import respelt
 
 CRON_RULE: Final = "off-hours-cron"
 ZONE_RULE: Final = "time-zone-unknown"
@@ -170,9 +170,8 @@ def _nearest_zone(name: str) -> str | None:
         return exact
     places = [zone for zone in sorted(_zones()) if "/" in zone and not zone.startswith("Etc/")]
     cities = {zone.rpartition("/")[2].lower(): zone for zone in places}
-    city = folded.rpartition("/")[2]
-    near = difflib.get_close_matches(city, cities, n=1, cutoff=_LIKENESS)
-    return cities[near[0]] if near else None
+    near = respelt(folded.rpartition("/")[2], cities, _LIKENESS)
+    return cities[near] if near else None
 
 
 @cache

@@ -19,8 +19,13 @@ def nearest_of(word: str, known: Iterable[str]) -> str | None:
     longer = [name for name in by_folded if len(word) > 2 and name.startswith(_folded(word))]
     if longer:  # a name that was cut short: qwen2.5-7b for qwen2.5-7b-instruct
         return by_folded[min(longer, key=len)]
-    match = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
-    return by_folded[match[0]] if match else None
+    match = respelt(_folded(word), by_folded, likeness=0.6)
+    return by_folded[match] if match else None
+
+
+def respelt(word: str, known: Iterable[str], likeness: float) -> str | None:
+    """The known word that is spelt most like another, as like as that (1 for equal) or more."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)), None)
 
 
 def accepted(word: str, known: Iterable[str]) -> str:

@@ -228,7 +228,7 @@ class StackCost:
     def total(self) -> Levels:
         """The sum of all that has a known price, less what off-hours save."""
         parts = [pool.monthly for pool in self.pools.values()]
-        known = (part for part in (*parts, *self._of_no_pool) if part is not None)
+        known = (part for part in (*parts, *self.of_no_pool.values()) if part is not None)
         return Levels.total(known) - self.saved
 
     @property
@@ -242,7 +242,7 @@ class StackCost:
         if None in parts or (self.cpu_pool and self.cpu_pool.monthly is None):
             return None
         saved = Levels.total(pool.saved(spot=spot) for pool in self.pools.values())
-        known = (part for part in (*parts, *self._of_no_pool) if part is not None)
+        known = (part for part in (*parts, *self.of_no_pool.values()) if part is not None)
         return Levels.total(known) - saved
 
     @property
@@ -261,17 +261,18 @@ class StackCost:
     def _range(self, parts: Sequence[Levels | None]) -> Levels | None:
         if self.unpriced or all(pool.capacity is None for pool in self.pools.values()):
             return None
-        known = [part for part in (*parts, *self._of_no_pool) if part is not None]
+        known = [part for part in (*parts, *self.of_no_pool.values()) if part is not None]
         return None if None in parts else Levels.total(known)
 
     @property
-    def _of_no_pool(self) -> tuple[Levels | None, ...]:
-        """What GPU pools have no part in."""
-        return (
-            self.cpu_pool.monthly if self.cpu_pool else None,
-            self.cluster_fee,
-            self.load_balancer,
-        )
+    def of_no_pool(self) -> Mapping[str, Levels]:
+        """What GPU pools have no part in, by the words for it; without unknown prices."""
+        parts = {
+            "the CPU pool": self.cpu_pool.monthly if self.cpu_pool else None,
+            "the cluster's fee": self.cluster_fee,
+            "the load balancer": self.load_balancer,
+        }
+        return {words: levels for words, levels in parts.items() if levels is not None}
 
     @property
     def gpus_idle(self) -> Levels:

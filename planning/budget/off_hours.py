@@ -57,10 +57,10 @@ def node_stays_seconds(model: ModelPlan, pool: PoolPlan) -> int:
     return delay + pool.idle_timeout_seconds + _EMPTY_NODE_SECONDS
 
 
-def nodes_go(models: Sequence[ModelPlan], pool: PoolPlan, asleep: Sequence[ModelPlan]) -> bool:
-    """Whether a pool needs fewer nodes at the minimum while some of the stack's models sleep."""
-    here = [model for model in models if model.pool == pool.id]
-    awake = [model for model in here if model not in asleep]
+def nodes_go(sleepers: Sleepers, pool: PoolPlan) -> bool:
+    """Whether a pool needs fewer nodes at the minimum if all models with a window sleep at once."""
+    here = [model for model in sleepers.models if model.pool == pool.id]
+    awake = [model for model in here if model.name not in sleepers.windows]
     return _at_minimum(pool, awake) < _at_minimum(pool, here)
 
 

@@ -89,10 +89,6 @@ def _ways_to_save(context: StackContext, needed: Decimal, *, cheaper: bool) -> I
 
 def _dearest(cost: StackCost) -> tuple[Decimal, str]:
     """What costs most at the minimum, a GPU pool or another part: where to look first."""
-    parts = [
-        *((pool.expected, pool.pool) for pool in cost.pools.values()),
-        (cost.cpu_pool and cost.cpu_pool.monthly, "the CPU pool"),
-        (cost.cluster_fee, "the cluster's fee"),
-        (cost.load_balancer, "the load balancer"),
-    ]
-    return max((levels.minimum, name) for levels, name in parts if levels)
+    pools = {name: pool.expected for name, pool in cost.pools.items()}
+    parts = {**pools, **cost.of_no_pool}
+    return max((levels.minimum, name) for name, levels in parts.items() if levels is not None)

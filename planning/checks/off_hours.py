@@ -11,7 +11,7 @@ from models.problems import Problem
 from models.spelling import nearest, nearest_of
 from models.stack import OffHoursWindow
 from models.ways_out import WayOut, leave_out, meant, outside, use
-from planning.budget.off_hours import concerns, node_stays_seconds, nodes_go, times_of
+from planning.budget.off_hours import Sleepers, concerns, node_stays_seconds, nodes_go, times_of
 from planning.budget.sleep_hours import (
     first_overlap,
     same_minutes,
@@ -140,10 +140,11 @@ def _already_asleep(context: StackContext, window: OffHoursWindow) -> Iterable[P
 
 def _short_nights(context: StackContext, window: OffHoursWindow) -> Iterable[Problem]:
     nap = shortest_nap(times_of(window))
+    windows = Sleepers(settings=context.settings, models=context.models)
     sleepers = [
         model
         for model in _sleepers(context)
-        if concerns(window, model.name) and not _is_kept(context, _pool(context, model))
+        if concerns(window, model.name) and nodes_go(windows, _pool(context, model))
     ]
     slow = [model for model in sleepers if nap is not None and nap < _turn(context, model)]
     if nap is None or not slow:
@@ -165,20 +166,15 @@ def _short_nights(context: StackContext, window: OffHoursWindow) -> Iterable[Pro
 
 def _kept_nodes(context: StackContext, windows: Sequence[OffHoursWindow]) -> Iterable[Problem]:
     """Pools whose nodes stay in all windows, so that nothing is saved on them."""
+    sleepers = Sleepers(settings=context.settings, models=context.models)
     for pool in context.pools:
-        asleep = _asleep(context, pool)
-        if not asleep or not _is_kept(context, pool):
+        here = [model.name for model in _sleepers(context) if model.pool == pool.id]
+        names = [name for name in here if name in sleepers.windows]
+        if not names or nodes_go(sleepers, pool):
             continue
-        names = [model.name for model in asleep]
-        awake = [
-            model.name
-            for model in _sleepers(context)
-            if model.pool == pool.id and model not in asleep
-        ]
+        awake = [name for name in here if name not in sleepers.windows]
         window = next(window for window in windows if concerns(window, names[0]))
-        by_minimum = bool(pool.min_nodes) and nodes_go(
-            context.models, replace(pool, min_nodes=0), asleep
-        )
+        by_minimum = nodes_go(sleepers, replace(pool, min_nodes=0))
         yield Problem(
             path=window.path,
             reason=f"saves nothing on {pool.id}, whose nodes stay while {_listed(names)} "
@@ -200,21 +196,6 @@ def _kept_nodes(context: StackContext, windows: Sequence[OffHoursWindow]) -> Ite
                 _without(context, window, names),
             ),
         )
-
-
-def _asleep(context: StackContext, pool: PoolPlan) -> Sequence[ModelPlan]:
-    """The models of a pool that sleep in any window."""
-    windows = context.settings.off_hours
-    return [
-        model
-        for model in _sleepers(context)
-        if model.pool == pool.id and any(concerns(window, model.name) for window in windows)
-    ]
-
-
-def _is_kept(context: StackContext, pool: PoolPlan) -> bool:
-    """Whether as many nodes stay even if all models with a window sleep at once."""
-    return not nodes_go(context.models, pool, _asleep(context, pool))
 
 
 def _short_days(context: StackContext, windows: Sequence[OffHoursWindow]) -> Iterable[Problem]:

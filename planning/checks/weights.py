@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Final
 
 from models.catalog import bucket_locations, regions
 from models.problems import Problem
+from models.spelling import respelt
 from models.stack import ModelDeployment
 from models.ways_out import leave_out, meant, outside, use
 from planning.checks.contexts import StackContext
@@ -15,7 +15,7 @@ from planning.plan import GIB, ModelPlan
 
 # Of two spellings of a region: us-centrl1 is us-central1. The number has to be the same.
 _LIKENESS: Final = 0.9
-_NUMBER: Final = re.compile(r"[0-9]*$")
+_NUMBER: Final = re.compile(r"[0-9]+$")
 
 
 def weights_problems(context: StackContext) -> Iterable[Problem]:
@@ -136,9 +136,8 @@ def _meant(location: str) -> str | None:
     known = {*regions(), *bucket_locations().multi_regions, *bucket_locations().dual_regions}
     if location in known:
         return None
-    number = _NUMBER.search(location)
-    near = get_close_matches(location, sorted(regions()), n=1, cutoff=_LIKENESS)
-    return next((name for name in near if number and name.endswith(number[0])), None)
+    near = respelt(location, sorted(regions()), _LIKENESS)
+    return near if near and _NUMBER.findall(near) == _NUMBER.findall(location) else None
 
 
 def _of_largest(context: StackContext, price: tuple[float, float]) -> str:
