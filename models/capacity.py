@@ -223,10 +223,10 @@ class CapacityWay(Settings):
         """For how long a node runs; None if nothing ends it."""
         return None if self.flex_start is None else length_seconds(self.flex_start)
 
-    @property
-    def same(self) -> tuple[str, str | None, str | None]:
-        """What two entries of a pool must not have in common: a reservation is one of a zone."""
-        return self.buying.value, self.reservation, self.zone
+    def repeats(self, other: "CapacityWay") -> bool:
+        """Whether a pool cannot list both. Reservations of one name may lie in two stated zones."""
+        same = (self.buying, self.reservation) == (other.buying, other.reservation)
+        return same and (self.zone == other.zone or None in (self.zone, other.zone))
 
     @property
     def written(self) -> object:

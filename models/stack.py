@@ -269,9 +269,11 @@ class GpuPoolSettings(Entry):
                 ("capacity", None),
                 rule=SPOT_RULE,
             )
-        once = {way.same: way for way in reversed(capacity)}
-        if len(once) < len(capacity):
-            kept = [way for way in capacity if once[way.same] is way]
+        kept: list[CapacityWay] = []
+        for way in capacity:
+            if not any(way.repeats(earlier) for earlier in kept):
+                kept.append(way)
+        if len(kept) < len(capacity):
             raise InvalidValueError(
                 "lists a way to pay twice in capacity",
                 "Keep each way once",

@@ -135,7 +135,9 @@ def test_reservations_of_one_name_in_two_zones_are_two_ways() -> None:
     # The first keeps its node pool.
     assert both.node_pools[:2] == ("l4-res-team-l4", "l4-res-team-l4-us-central1-b")
     assert set(first) <= set(both.node_pools)
-    assert stops([small("l4")], gpuPools=[pool(RESERVED, RESERVED, "spot")]) == ["capacity-twice"]
+    for again in (RESERVED, {"reservation": RESERVED["reservation"]}):
+        found = stops([small("l4")], gpuPools=[pool(RESERVED, again, "spot")])
+        assert found == ["capacity-twice"]
 
 
 def test_one_reservation_in_two_pools_is_warned_of() -> None:
