@@ -145,7 +145,7 @@ lint: env ## check format, lint, types, layers and workflows
 	@.venv/bin/mypy
 	@cd devtools/localcloud && ../../.venv/bin/mypy
 	@for release in $(patsubst $(RAY_FOLDER)/%/standins/vllm,%,$(wildcard $(RAY_FOLDER)/*/standins/vllm)); do \
-		(cd $(RAY_FOLDER)/$$release/standins && MYPYPATH=../../standins:../../../forks $(CURDIR)/.venv/bin/mypy \
+		(cd $(RAY_FOLDER)/$$release/standins && MYPYPATH=../../standins:../../../../forks $(CURDIR)/.venv/bin/mypy \
 			--config-file $(CURDIR)/devtools/localcloud/pyproject.toml $(STANDINS)) || exit 1; done
 	@PYTHONPATH=. .venv/bin/lint-imports
 	@$(MAKE) lint-workflow

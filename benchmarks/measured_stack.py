@@ -20,30 +20,31 @@ def _cluster_cloud(home: Path, cache: Path, *, forks: bool) -> tuple[LocalCloud,
     """The cloud of the cluster that runs in a home folder, and its fork server's process id."""
     from localcloud.cluster.cluster_cloud import ClusterCloud
     from localcloud.cluster.cluster_state import ClusterState
-    from localcloud.cluster.forks import pulumi_forks
 
     class WithoutForks(ClusterCloud):
         """Each of its Python processes imports its libraries, as a user's do."""
 
+        forks = None
+        # An earlier checkout's local cloud has no `forks`.
         module_script = LocalCloud.module_script
 
     state = ClusterState.read(home / "cluster")
     assert state is not None, f"no cluster is up in {home}"
     if not forks:
         return WithoutForks(state, engine_cache=cache), None
-    address = str(pulumi_forks.socket_path(Path(state.temp)))
-    return ClusterCloud(state, engine_cache=cache), _process_with_argument(address)
+    return ClusterCloud(state, engine_cache=cache), _fork_server(f"{state.temp}/pulumi-forks-")
 
 
-def _process_with_argument(argument: str) -> int:
+def _fork_server(socket: str) -> int:
+    """The id of the process with an argument that starts so."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_bytes().decode().split("\0")
         except (OSError, UnicodeDecodeError):
             continue
-        if argument in arguments:
+        if any(argument.startswith(socket) for argument in arguments):
             return int(folder.name)
-    raise LookupError(f"no process has the argument {argument}")
+    raise LookupError(f"no process has an argument {socket}")
 
 
 def main() -> None:

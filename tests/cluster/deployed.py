@@ -16,7 +16,7 @@ from localcloud.testing.running_cluster import eventually
 from reports.plan_data import PlanSummary
 from reports.plan_reading import summary_of_json
 from tests.cluster.running import Cluster
-from tests.engine.deployments import TOKEN, Deployment
+from tests.engine.deployments import SECRETS, TOKEN, Deployment
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,7 +34,9 @@ class ClusterDeployment(Deployment):
         self, folder: Path, stack: str, config: Mapping[str, Any], cluster: Cluster
     ) -> None:
         self.cluster = cluster
-        cloud = ClusterCloud(cluster.state, engine_cache=CHECKOUT / ".localcloud", token=TOKEN)
+        cloud = ClusterCloud(
+            cluster.state, engine_cache=CHECKOUT / ".localcloud", token=TOKEN, secret_cache=SECRETS
+        )
         super().__init__(folder, stack, config, cloud)
 
     def plan(self) -> PlanSummary:

@@ -18,6 +18,8 @@ from localcloud.cloud import LocalCloud, Project
 CHECKOUT = Path(__file__).parents[2]
 # The program with KubeRay's CRDs as resources of their own, as earlier versions had them.
 EARLIER_LAYOUT = CHECKOUT / "tests" / "engine" / "earlier_layout"
+# Encrypting the token takes a second, and all tests have the same.
+SECRETS = CHECKOUT / ".localcloud"
 # In the form of a real token, so that code which searches for tokens finds it.
 TOKEN = "hf_EngineTestTokenThatMustNotLeak0123"
 
@@ -56,7 +58,7 @@ class Deployment:
         self.folder.mkdir(parents=True)
         self.run_program(CHECKOUT)
         self.write(config)
-        self.cloud = cloud or LocalCloud(folder / "cloud", token=TOKEN)
+        self.cloud = cloud or LocalCloud(folder / "cloud", token=TOKEN, secret_cache=SECRETS)
 
     @property
     def project(self) -> Project:

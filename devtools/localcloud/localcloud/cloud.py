@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.engine import HOST_VARIABLE, engine
 from localcloud.faults import FAULTS_VARIABLE
+from localcloud.forks import forked
 from localcloud.network import (
     authority_file,
     network,
@@ -48,6 +49,7 @@ from localcloud.workspace import PLACEHOLDER_TOKEN, Workspace, WorkspaceError, l
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+FORKS_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_FORKS"
 TOKEN_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_TOKEN"  # noqa: S105 - a variable's name
 _PLUGINS: Final = {"gcp": "pulumi_gcp", "kubernetes": "pulumi_kubernetes"}
 _CONFIRMED: Final = ("up", "update", "destroy", "refresh", "cancel", "import")
@@ -59,6 +61,8 @@ class LocalCloud:
 
     `token` is added to stack files that have no token, under the config key `token_key`
     (default: the served project's). The default is a placeholder; None adds no token.
+    Its encrypted form is kept in `secret_cache`: by default the home folder, or the engine's cache
+    for the placeholder, which is no secret.
     """
 
     def __init__(
@@ -68,11 +72,20 @@ class LocalCloud:
         engine_cache: Path | None = None,
         token: str | None = PLACEHOLDER_TOKEN,
         token_key: str | None = None,
+        secret_cache: Path | None = None,
     ) -> None:
         self.home = (home or default_home()).resolve()
         self.engine_cache = engine_cache or (CHECKOUT / ".localcloud" if home else self.home)
         self.token = token
         self.token_key = token_key or served_project().token_key
+        public = token in (None, PLACEHOLDER_TOKEN)
+        self.secret_cache = secret_cache or (self.engine_cache if public else self.home)
+
+    @property
+    def forks(self) -> Path | None:
+        """The folder of a fork server that has imported what Pulumi's processes import."""
+        folder = os.environ.get(FORKS_VARIABLE)
+        return Path(folder) if folder else None
 
     def engine(self) -> Path:
         """The pulumi CLI, built first if there is none. Raises EngineError."""
@@ -212,8 +225,9 @@ class LocalCloud:
         }
 
     def module_script(self, module: str) -> str:
-        """A shell script that runs a module of this checkout with this Python."""
-        return python_script(module_code(module))
+        """A shell script that runs a module of this checkout, as a fork if there is a server."""
+        code = module_code(module)
+        return python_script(forked(code, self.forks) if self.forks else code)
 
 
 class Project:
@@ -296,11 +310,13 @@ class Project:
         if faults is not None:
             variables[FAULTS_VARIABLE] = faults
         token = self.cloud.token
-        cache = self.cloud.engine_cache if token == PLACEHOLDER_TOKEN else self.cloud.home
+        cache = self.cloud.secret_cache
         secret = local_secret(pulumi, cache, token or PLACEHOLDER_TOKEN, variables)
         with locked(self.workspace.folder / ".sync.lock"):
             name = self.cloud.token_key
-            self.workspace.sync(secret, token_key=name if token else None, token_name=name)
+            self.workspace.sync(
+                secret, token_key=name if token else None, token_name=name, cache=cache
+            )
             command = [str(pulumi), "-C", str(self.workspace.folder)]
             self._require_stack(command, variables, arguments)
         words = [word for word in arguments if not word.startswith("-")]

@@ -142,7 +142,10 @@ def main() -> None:
     engine_address = next((a for a in reversed(sys.argv[1:]) if not a.startswith("-")), "")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     ours, theirs = multiprocessing.Pipe()
-    if os.fork() == 0:
+    programs = os.fork()
+    # A group of its own for the programs, so that all of them can be ended.
+    os.setpgid(programs, programs)
+    if programs == 0:
         ours.close()
         exit_with_parent()
         _serve_forks(theirs, engine_address)
@@ -155,7 +158,11 @@ def main() -> None:
     print(port, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         server.wait_for_termination()
-    ours.close()
+    # The engine interrupts its host after a failure too, while the program still waits for a
+    # resource. It waits up to five seconds until nobody can write to the host's output.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(programs, signal.SIGKILL)
+    os._exit(0)
 
 
 if __name__ == "__main__":

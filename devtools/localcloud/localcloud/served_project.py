@@ -24,12 +24,13 @@ class ServedProject:
     `token_key` is the config key under which a stack file without a token gets one;
     `vllm_catalogue` is the folder with the engine arguments that each vLLM accepts;
     `preloaded` lists what the project's programs import, in the form that
-    `pkgutil.resolve_name` takes.
+    `pkgutil.resolve_name` takes; `program` lists the modules of the program itself.
     """
 
     token_key: str
     vllm_catalogue: Path
     preloaded: tuple[str, ...]
+    program: tuple[str, ...]
 
     def vllm_arguments(self, version: str) -> Path:
         """The file with the engine arguments that this vLLM accepts."""
@@ -45,4 +46,5 @@ def served_project() -> ServedProject:
         token_key=table["token-key"],
         vllm_catalogue=CHECKOUT / table["vllm-catalogue"],
         preloaded=tuple(table["preloaded"]),
+        program=tuple(table["program"]),
     )

@@ -86,22 +86,26 @@ class CloudStore:
 
     def read(self) -> dict[str, Any]:
         """A snapshot of everything."""
-        try:
-            content: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
+        content: dict[str, Any] = json.loads(self._text())
         return content
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[dict[str, Any]]:
         """Read, let the caller change, and write back unless it raised."""
         with locked(self._lock):
-            content = self.read()
-            before = json.dumps(content, sort_keys=True)
+            before = self._text()
+            content = json.loads(before)
             yield content
             after = json.dumps(content, sort_keys=True)
             if after != before:
                 write_atomically(self.path, after)
+
+    def _text(self) -> str:
+        """What the last transaction wrote, as it wrote it."""
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return "{}"
 
 
 class Journal:

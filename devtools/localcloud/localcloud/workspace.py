@@ -71,13 +71,23 @@ class Workspace:
         self.state = self.folder / "state"
 
     def sync(
-        self, secret: LocalSecret, *, token_key: str | None, token_name: str | None = None
+        self,
+        secret: LocalSecret,
+        *,
+        token_key: str | None,
+        token_name: str | None = None,
+        cache: Path | None = None,
     ) -> None:
-        """Bring the copies in line with the project's files; see `localized`."""
+        """Bring the copies in line with the project's files; see `localized`.
+
+        cache: where the key of `secret` is kept, by default in this project's folder.
+        """
         self.state.mkdir(parents=True, exist_ok=True)
 
         def others(value: str) -> str:
-            return secret.encrypted(placeholder(value), passphrase_key(self.folder, secret.salt))
+            return secret.encrypted(
+                placeholder(value), passphrase_key(cache or self.folder, secret.salt)
+            )
 
         _write_if_changed(self.folder / "Pulumi.yaml", yaml.safe_dump(self._generated()))
         originals = self.stack_files()

@@ -20,7 +20,8 @@ from typing import Any
 import aiohttp
 import trustme
 
-from localcloud.cluster import forks, processes
+from localcloud import forks
+from localcloud.cluster import processes
 from localcloud.cluster.buckets import Buckets
 from localcloud.cluster.control_plane import ControlPlane, write_stages
 from localcloud.cluster.gke_endpoint import GkeEndpoint

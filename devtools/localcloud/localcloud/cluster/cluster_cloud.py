@@ -10,10 +10,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from localcloud.cloud import LocalCloud, module_code, python_script, write_executable
-from localcloud.cluster import forks
+from localcloud.cloud import LocalCloud, write_executable
 from localcloud.cluster.cluster_state import ClusterState
-from localcloud.cluster.forks import pulumi_forks
 from localcloud.network import through_proxy
 from localcloud.providers.gcp.provider import CONTROL_PLANE_VARIABLE
 from localcloud.workspace import PLACEHOLDER_TOKEN
@@ -28,9 +26,17 @@ class ClusterCloud(LocalCloud):
         *,
         engine_cache: Path | None = None,
         token: str | None = PLACEHOLDER_TOKEN,
+        secret_cache: Path | None = None,
     ) -> None:
-        super().__init__(state.stacks, engine_cache=engine_cache, token=token)
+        super().__init__(
+            state.stacks, engine_cache=engine_cache, token=token, secret_cache=secret_cache
+        )
         self.state = state
+
+    @property
+    def forks(self) -> Path | None:
+        """The folder of the cluster's own fork server."""
+        return Path(self.state.temp)
 
     @property
     def kubeconfig(self) -> str:
@@ -80,15 +86,6 @@ class ClusterCloud(LocalCloud):
             f"export {key}={shlex.quote(value)}\n" for key, value in variables.items()
         )
         return f'#!/bin/sh\n{exports}exec {shlex.quote(self.state.provider)} "$@"\n'
-
-    def module_script(self, module: str) -> str:
-        """Run the module in a fork of a Python process that has imported its libraries."""
-        code = module_code(module)
-        socket = str(pulumi_forks.socket_path(Path(self.state.temp)))
-        return python_script(
-            f"import sys; sys.path[0] = {str(forks.FOLDER)!r}; import fork_client; "
-            f"fork_client.run_as_fork({socket!r}, {code!r}, with_parent=True); {code}"
-        )
 
     @property
     def _sign_in(self) -> Path:

@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from localcloud.cluster import forks
+from localcloud import forks
 from localcloud.cluster.kubernetes_api import Object
 from localcloud.cluster.pod_network import PodAddress
 from localcloud.cluster.ports import free_port

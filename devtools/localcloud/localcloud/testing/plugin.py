@@ -1,5 +1,6 @@
-"""A pytest plugin: one local cluster for each test process, and the measurements made on it.
+"""A pytest plugin: what the tests of one process share, and the measurements made on it.
 
+These are a local cluster, and a fork server for the commands of tests that run the real engine.
 Installing the package installs the plugin. Every test run loads it, so the fixtures import the
 modules that take long to import.
 """
@@ -7,6 +8,7 @@ modules that take long to import.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +27,35 @@ COLLECTED = pytest.StashKey[list[tuple[str, str]]]()
 def figures(pytestconfig: pytest.Config) -> Figures:
     """The measurements of the test run, printed as a table at the end."""
     return Figures(pytestconfig.stash.setdefault(COLLECTED, []))
+
+
+@pytest.fixture(scope="session")
+def pulumi_forks() -> Iterator[None]:
+    """Pulumi's Python processes are forks of one that has imported the program and the providers.
+
+    Importing is most of what a command costs otherwise. A fork runs the same code from there on.
+    """
+    import subprocess
+    import tempfile
+
+    from localcloud.cloud import FORKS_VARIABLE
+    from localcloud.forks import pulumi_server_command
+
+    # Not a folder of pytest's: the path of a socket has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="rl-") as folder:
+        argv, environment = pulumi_server_command(Path(folder), with_program=True)
+        with subprocess.Popen(argv, env=environment) as server:
+            os.environ[FORKS_VARIABLE] = folder
+            yield
+            del os.environ[FORKS_VARIABLE]
+            server.kill()
+
+
+@pytest.fixture(autouse=True)
+def _forks_for_the_engine(request: pytest.FixtureRequest) -> None:
+    """Tests that run the real engine use the fork server."""
+    if request.node.get_closest_marker("engine"):
+        request.getfixturevalue("pulumi_forks")
 
 
 @pytest.fixture(scope="session")

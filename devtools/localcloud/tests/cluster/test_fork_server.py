@@ -20,14 +20,14 @@ from localcloud.cloud import write_executable
 from localcloud.cluster import processes
 from localcloud.cluster.cluster_cloud import ClusterCloud
 from localcloud.cluster.cluster_state import ClusterState
-from localcloud.cluster.forks import (
+from localcloud.cluster.ray_environments import STANDINS
+from localcloud.forks import (
     FOLDER,
     pulumi_forks,
     pulumi_server_command,
     server_command,
 )
-from localcloud.cluster.forks.fork_client import ENVIRONMENT_BYTES
-from localcloud.cluster.ray_environments import STANDINS
+from localcloud.forks.fork_client import ENVIRONMENT_BYTES
 from localcloud.testing.running_cluster import eventually
 
 # A server that imports nothing for its forks.

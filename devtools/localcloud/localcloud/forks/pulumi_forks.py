@@ -1,20 +1,23 @@
-"""The fork server for the Python processes that Pulumi starts for the local cluster.
+"""The fork server for the Python processes that Pulumi starts for the local cluster and for tests.
 
 They would spend most of their time importing Pulumi's SDKs and the program's libraries, which
 [tool.localcloud] of the repository lists. The program and the local cloud may be edited while the
-cluster is up, so each fork imports them itself. A fork server is not used after its Python
-environment has changed.
+cluster is up, so there each fork imports them itself; a test run preloads them too. A fork server
+is not used after its Python environment has changed.
 """
 
+import ctypes
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import sysconfig
 from pathlib import Path
 
 # The variable with the names of the modules and objects to preload.
 PRELOADED = "PRELOADED"
+_PR_SET_PDEATHSIG = 1
 
 
 def socket_path(folder: Path) -> Path:
@@ -29,6 +32,12 @@ def preload() -> None:
         pkgutil.resolve_name(name)
 
 
+def end_with_the_starter() -> None:
+    """Let the kernel end this process, but not its forks, when the one that started it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    end_with_the_starter()
     # From this script's folder. It must not import the package, which the forks import afresh.
     importlib.import_module("fork_server").main(sys.argv[1], preload, lambda: None)
