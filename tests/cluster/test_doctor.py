@@ -263,6 +263,7 @@ def test_a_model_that_is_not_deployed_yet_is_named(service: Service) -> None:
     service.write(service.base)
 
 
+@pytest.mark.thorough
 def test_an_engine_that_dies_in_flight_is_noticed(service: Service) -> None:
     service.cluster.engine_faults({"other": {"unhealthy": "CUDA out of memory. Tried to allocate"}})
 
@@ -343,6 +344,7 @@ def test_a_ray_service_that_kuberay_refuses_is_quoted(service: Service) -> None:
     eventually(lambda: "service-refused" not in doctor(service)[1], "it is taken", seconds=60)
 
 
+@pytest.mark.thorough
 def test_an_operator_that_is_down_is_noticed(service: Service) -> None:
     text = service.cluster.get(RAY_SERVICE)["spec"]["serveConfigV2"]
     with suspended(service, "ray-operator"):
@@ -393,6 +395,7 @@ def test_a_head_that_was_replaced_is_named(service: Service) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_second_cluster_that_waits_for_gpus_is_named(service: Service, stage: Stage) -> None:
     """An edit by hand that needs a second cluster, and more GPUs than the first one leaves."""
     groups = copy.deepcopy(

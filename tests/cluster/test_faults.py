@@ -30,6 +30,7 @@ def generation(service: Service) -> int:
     return number
 
 
+@pytest.mark.thorough
 def test_an_operator_killed_in_the_middle_of_a_rollout_finishes_it(
     service: Service, figures: Figures
 ) -> None:
@@ -46,6 +47,7 @@ def test_an_operator_killed_in_the_middle_of_a_rollout_finishes_it(
     assert service.deployment.ray_clusters() == clusters
 
 
+@pytest.mark.thorough
 def test_a_killed_serve_controller_loses_no_request_and_comes_back(
     service: Service, figures: Figures
 ) -> None:
@@ -122,6 +124,7 @@ def test_a_corrected_stack_file_repairs_a_model_that_failed(service: Service) ->
     service.assert_whole()
 
 
+@pytest.mark.thorough
 def test_a_failed_edit_of_two_replicas_costs_none_of_them_on_any_release(
     service: Service, figures: Figures
 ) -> None:
@@ -142,6 +145,7 @@ def test_a_failed_edit_of_two_replicas_costs_none_of_them_on_any_release(
     service.assert_whole()
 
 
+@pytest.mark.thorough
 def test_requests_are_answered_while_the_control_plane_is_gone(
     service: Service, figures: Figures
 ) -> None:
@@ -165,6 +169,7 @@ def test_requests_are_answered_while_the_control_plane_is_gone(
     assert service.deployment.ray_clusters() == clusters
 
 
+@pytest.mark.thorough
 def test_an_api_server_that_is_down_at_up_is_reported_and_nothing_is_lost(
     service: Service, figures: Figures
 ) -> None:
@@ -185,6 +190,7 @@ def test_an_api_server_that_is_down_at_up_is_reported_and_nothing_is_lost(
     assert load.lost == []
 
 
+@pytest.mark.thorough
 def test_an_api_server_that_goes_down_during_up_and_comes_back(
     service: Service, figures: Figures
 ) -> None:

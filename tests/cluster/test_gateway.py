@@ -142,6 +142,7 @@ def test_a_canary_gets_its_share_and_goes_in_two_steps(service: Service, figures
     assert pods(service.cluster) == before
 
 
+@pytest.mark.thorough
 def test_an_edited_model_is_handed_over_behind_the_gateway(
     service: Service, figures: Figures
 ) -> None:

@@ -98,7 +98,13 @@ def killed(service: Service, update: ClusterDeployment) -> None:
     assert pending(service)
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["noted", "sent"])
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(True, id="noted", marks=pytest.mark.thorough),
+        pytest.param(False, id="sent"),
+    ],
+)
 def test_a_second_cluster_that_is_pending_is_given_up(
     service: Service, figures: Figures, known: bool
 ) -> None:

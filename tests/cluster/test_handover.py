@@ -205,6 +205,7 @@ def test_a_version_that_does_not_start_leaves_the_service_alone(
 
 
 @pytest.mark.parametrize("goes_back", [True, False], ids=["back", "on"])
+@pytest.mark.thorough
 def test_an_update_killed_while_a_version_starts_is_ended_or_undone_by_the_next(
     slow: Service, figures: Figures, goes_back: bool
 ) -> None:

@@ -119,6 +119,7 @@ def test_with_redis_the_models_go_on_without_their_head(
         service.await_one_ray_cluster()
 
 
+@pytest.mark.thorough
 def test_without_redis_every_model_loads_again(service: Service, figures: Figures) -> None:
     before = engines_of_one_cluster(service)
     load = lose_the_head(service, figures, "without Redis")

@@ -118,7 +118,16 @@ def lose_a_node(service: Service, model: str, figures: Figures, *, notice: bool)
     return load
 
 
-@pytest.mark.parametrize("notice", [True, False], ids=["notice", "no-notice"])
+WITH_AND_WITHOUT_NOTICE = pytest.mark.parametrize(
+    "notice",
+    [
+        pytest.param(True, id="notice"),
+        pytest.param(False, id="no-notice", marks=pytest.mark.thorough),
+    ],
+)
+
+
+@WITH_AND_WITHOUT_NOTICE
 def test_a_lone_replica_is_down_until_another_node_has_loaded_it(
     service: Service, figures: Figures, notice: bool
 ) -> None:
@@ -128,7 +137,7 @@ def test_a_lone_replica_is_down_until_another_node_has_loaded_it(
     assert len({pool_of(service.cluster, pod) for pod in service.cluster.engine_pods("lone")}) == 1
 
 
-@pytest.mark.parametrize("notice", [True, False], ids=["notice", "no-notice"])
+@WITH_AND_WITHOUT_NOTICE
 def test_of_two_replicas_the_other_one_answers_meanwhile(
     service: Service, figures: Figures, notice: bool
 ) -> None:

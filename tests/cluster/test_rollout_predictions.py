@@ -7,7 +7,7 @@ over: what counts is whether KubeRay prepares one.
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,25 @@ from tests.cluster.stage import Stage
 from tests.rollouts.edits import APPENDS, EDITS, GATES, Edit
 
 pytestmark = pytest.mark.cluster
+
+IN_THE_GATE = {
+    "the same amount in milli",
+    "a model is added",
+    "a model is removed",
+    "a model is edited",
+    "a router takes more requests",
+    "a longer timeout of the proxies",
+    "replicas of a group",
+    "no more second clusters",
+    "an image without second clusters",
+    "an unknown strategy",
+    "no serve config",
+    "an image",
+    "an environment variable",
+    "a group between others",
+    "a group at the end",
+}
+"""One or more for each way in which KubeRay and Serve take an edit; `make e2e` makes all edits."""
 
 REFUSED_BY_RAY_SECONDS = 8
 """KubeRay says it only in an event; by then it has tried several times."""
@@ -218,7 +237,14 @@ def edited(operator: Operator, edit: Edit) -> None:
             assert as_predicted(model, replicas, operator.replicas()), model
 
 
-@pytest.mark.parametrize("edit", [GATES, *EDITS, *APPENDS], ids=str)
+def tiers(edits: Iterable[Edit]) -> Iterator[Any]:
+    """The edits as parameters of a test; those outside the gate are marked."""
+    for edit in edits:
+        marks = () if edit.name in IN_THE_GATE else pytest.mark.thorough
+        yield pytest.param(edit, marks=marks, id=str(edit))
+
+
+@pytest.mark.parametrize("edit", [pytest.param(GATES, id=str(GATES)), *tiers((*EDITS, *APPENDS))])
 def test_the_operator_does_what_was_predicted(operator: Operator, edit: Edit) -> None:
     edited(operator, edit)
     if edit is GATES or edit in APPENDS:

@@ -27,17 +27,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MINIMUM_GO: Final = (1, 26)
-# Most of a first start is compiling. The linker drops debug information anyway, and what serves
-# clouds in the engine and in Prometheus never runs here, so that nothing of it need be inlined: for
-# 1,204 packages of the engine 216 s of CPU in place of 251 s, side by side.
+# Most of a first start is compiling. The linker drops debug information anyway. What serves clouds
+# in the engine and in Prometheus, and Go programs in the Kubernetes provider, never runs here, so
+# that nothing of it need be inlined: for 1,204 packages of the engine 216 s of CPU in place of
+# 251 s, side by side.
 _FLAGS: Final = "-dwarf=false"
 _NEVER_RUN: Final = (
     "cloud.google.com/...",
     "github.com/Azure/...",
     "github.com/AzureAD/...",
     "github.com/aws/...",
+    "github.com/pulumi/pulumi-kubernetes/sdk/...",
     "google.golang.org/api/...",
 )
+# A compiler that collects garbage less often takes a sixth less CPU (43-48 s in place of 50-58 s
+# for the core types of Kubernetes, alternating). The limit keeps many of them within a laptop.
+_COLLECTION: Final = {"GOGC": "400", "GOMEMLIMIT": "2GiB"}
 _NETWORK: Final = re.compile(
     r"dial tcp|connection refused|no such host|i/o timeout|TLS handshake|proxyconnect"
     r"|502 Bad Gateway|503 Service|network is unreachable|server misbehaving",
@@ -108,6 +113,7 @@ def module_folder(module: Path, path: str) -> Path:
 
 def _environment() -> dict[str, str]:
     return {
+        **_COLLECTION,
         **os.environ,
         "GOFLAGS": "-mod=readonly -buildvcs=false",
         "GOTOOLCHAIN": "local",
