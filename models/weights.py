@@ -91,6 +91,13 @@ class WeightsSettings(Settings):
                 f"Remove {' and '.join(others)}",
                 *((key, None) for key in others),
             )
+        name = (self.bucket or "").removeprefix("gs://").partition("/")[0]
+        if not self.existing and (name.startswith("goog") or "google" in name):
+            raise InvalidValueError(
+                f"names the bucket {name}, and only Google makes a bucket whose name begins with "
+                "goog or holds google",
+                "Give it another name. If it is there, say `existing: true` and its location",
+            )
         if self.existing and self.location is None:
             raise InvalidValueError(
                 "adopts a bucket without saying where it lies, and what its traffic costs depends "

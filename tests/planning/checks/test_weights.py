@@ -47,6 +47,11 @@ def sentences(weights: Any, *models: Any) -> str:
         ({"disk": "llm-weights", "location": "us-central1"}, "only a bucket has"),
         ({"disk": "LLM weights"}, "ray-llm:weights.disk: LLM weights"),
         ({**BUCKET, "existing": True}, "without saying where it lies"),
+        ("gs://goog-weights", "only Google makes a bucket"),
+        (
+            {"bucket": "my-google-weights/llms"},
+            "If it is there, say `existing: true` and its location",
+        ),
         ({**BUCKET, "location": "the-moon"}, "is not a location of Cloud Storage"),
         ({"bukcet": "gs://acme-weights"}, "Did you mean bucket?"),
         ({"disk": "gs://acme-weights"}, "is not the name of a PersistentVolumeClaim"),
@@ -61,6 +66,8 @@ def test_what_cannot_be_a_place_is_refused(weights: Any, said: str) -> None:
     "weights",
     [
         *("hub", {}, "gs://acme-weights", "acme-weights", BUCKET),
+        # It may be Google's.
+        {"bucket": "gs://google-weights", "existing": True, "location": "us-central1"},
         *({"disk": name} for name in ("llm-weights", "2025-weights", "llm.weights")),
     ],
 )
