@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localcloud.cloud import write_executable
+from localcloud.cloud import FORKS_VARIABLE, LocalCloud, write_executable
 from localcloud.cluster import processes
 from localcloud.cluster.cluster_cloud import ClusterCloud
 from localcloud.cluster.cluster_state import ClusterState
@@ -226,12 +226,18 @@ def test_an_environment_too_large_for_a_fork_runs_in_a_new_process(forks: Forks)
     assert process.communicate(timeout=30)[0] == f"{os.getpid()}\n"
 
 
-def test_the_language_host_is_a_fork_where_there_is_a_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_program", [True, False], ids=["tests", "cluster"])
+def test_the_language_host_is_a_fork_where_there_is_a_server(
+    with_program: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The real host and the real libraries, without an engine that calls them."""
     mark = str(tmp_path)
-    state = ClusterState.of_this_process(tmp_path, mark, tmp_path)
+    cloud: LocalCloud = ClusterCloud(ClusterState.of_this_process(tmp_path, mark, tmp_path))
+    if with_program:
+        monkeypatch.setenv(FORKS_VARIABLE, str(tmp_path))
+        cloud = LocalCloud(tmp_path)
     script = tmp_path / "language-python"
-    write_executable(script, ClusterCloud(state).module_script("localcloud.host"))
+    write_executable(script, cloud.module_script("localcloud.host"))
     environment = {**os.environ, processes.MARK: mark}
 
     def parents() -> set[int]:
@@ -247,9 +253,20 @@ def test_the_language_host_is_a_fork_where_there_is_a_server(tmp_path: Path) -> 
         assert psutil.wait_procs(found, timeout=30)[1] == []
         return numbers
 
-    argv, variables = pulumi_server_command(tmp_path)
+    argv, variables = pulumi_server_command(tmp_path, with_program=with_program)
     with subprocess.Popen(argv, env=variables) as server:
         eventually(pulumi_forks.socket_path(tmp_path).exists, "the server listens", seconds=30)
         assert server.pid in parents()
         server.kill()
     assert server.pid not in parents()
+
+
+def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """A test run that is killed leaves none."""
+    argv, variables = pulumi_server_command(tmp_path)
+    start = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    with subprocess.Popen([sys.executable, "-c", start, *argv], env=variables) as starter:
+        eventually(pulumi_forks.socket_path(tmp_path).exists, "the server listens", seconds=30)
+        (server,) = psutil.Process(starter.pid).children()
+        starter.kill()
+    assert psutil.wait_procs([server], timeout=30)[1] == []
