@@ -10,12 +10,15 @@ separate homes do not affect each other; they share only the built engine.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -47,7 +50,7 @@ from localcloud.store import (
 from localcloud.workspace import PLACEHOLDER_TOKEN, Workspace, WorkspaceError, local_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FORKS_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_FORKS"
 TOKEN_VARIABLE: Final = "RAY_LLM_LOCALCLOUD_TOKEN"  # noqa: S105 - a variable's name
@@ -249,15 +252,16 @@ class Project:
         `faults` is a JSON list of rules (`localcloud.faults`), `timeout` in seconds.
         """
         command, variables = self._prepare(arguments, faults, environment)
-        return subprocess.run(
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        with interruptible():
+            return subprocess.run(
+                command,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
 
     def start(
         self,
@@ -267,21 +271,23 @@ class Project:
     ) -> subprocess.Popen[str]:
         """Start a pulumi command in a separate process group, so that it can be killed."""
         command, variables = self._prepare(arguments, faults, environment)
-        return subprocess.Popen(
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        with interruptible():
+            return subprocess.Popen(
+                command,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
 
     def run_in_terminal(self, arguments: Sequence[str]) -> int:
         """Run a pulumi command on this terminal and return its exit code."""
         interactive = sys.stdin.isatty() and sys.stdout.isatty()
         command, variables = self._prepare(arguments, None, None, interactive=interactive)
-        process = subprocess.Popen(command, env=variables)
+        with interruptible():
+            process = subprocess.Popen(command, env=variables)
         while True:
             try:
                 return process.wait()
@@ -382,6 +388,26 @@ def _with_absolute_paths(arguments: Sequence[str]) -> list[str]:
         elif index and result[index - 1] in _PATH_FLAGS:
             result[index] = str(Path(argument).absolute())
     return result
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let processes that start meanwhile take SIGINT, even if this one was started to ignore it.
+
+    A shell starts so what a script runs in the background. The engine ends each of its plugins by
+    SIGINT, and waits five seconds for one that ignores it.
+    """
+    ignored = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    )
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def module_code(module: str) -> str:

@@ -1,6 +1,8 @@
 """Fixtures for small Pulumi programs, each in a separate local cloud."""
 
+import signal
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,11 @@ def provider_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("GOOGLE_PROJECT", "GOOGLE_REGION", "GOOGLE_ZONE", "KUBECONFIG"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def ignoring_interrupts() -> Iterator[None]:
+    """This process ignores SIGINT, as one that a script starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)

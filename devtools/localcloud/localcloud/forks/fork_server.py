@@ -114,6 +114,8 @@ def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
 def become(request: Request, descriptors: list[int]) -> None:
     """Give this fork the session, files, folder and environment of the request."""
     os.setsid()
+    # The server may ignore it: a shell starts so what a script runs in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL) for each in descriptors]
     for descriptor in descriptors:
         os.close(descriptor)

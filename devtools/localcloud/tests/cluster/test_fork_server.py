@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localcloud.cloud import FORKS_VARIABLE, LocalCloud, write_executable
+from localcloud.cloud import FORKS_VARIABLE, LocalCloud, interruptible, write_executable
 from localcloud.cluster import processes
 from localcloud.cluster.cluster_cloud import ClusterCloud
 from localcloud.cluster.cluster_state import ClusterState
@@ -105,6 +105,18 @@ def test_a_script_runs_in_a_fork_with_all_that_it_was_given(forks: Forks) -> Non
 def test_code_on_the_command_line_runs_in_a_fork(forks: Forks) -> None:
     process = forks.start("-c", "import os, sys; print(os.getppid(), sys.argv)", "x")
     assert process.communicate(timeout=30)[0] == f"{forks.server.pid} ['-c', 'x']\n"
+
+
+def test_a_fork_of_a_server_in_the_background_can_be_interrupted(
+    ignoring_interrupts: None, tmp_path: Path
+) -> None:
+    forks = Forks(tmp_path)
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('still here')"
+    # The command itself is started in the foreground.
+    with interruptible(), forks.start("-c", code) as process:
+        assert process.communicate(timeout=30)[0] == ""
+    forks.server.kill()
+    forks.server.wait()
 
 
 def test_what_a_fork_has_in_its_environment_is_seen_from_outside(forks: Forks) -> None:
