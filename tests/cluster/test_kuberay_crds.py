@@ -80,7 +80,6 @@ def earlier(
     cluster.install_kuberay()
 
 
-@pytest.mark.thorough
 def test_a_killed_move_deletes_nothing_and_the_next_up_ends_it(
     earlier: ClusterDeployment, cluster: Cluster
 ) -> None:
