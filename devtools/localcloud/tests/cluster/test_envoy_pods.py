@@ -261,7 +261,8 @@ def test_an_image_of_another_release_cannot_be_pulled(cluster: RunningCluster) -
     )
 
     def reason() -> str | None:
-        (pod,) = cluster.items(f"{NAMESPACE}/pods?labelSelector=app%3Dold")
+        # No pod at first: the Deployment makes it.
+        pod = cluster.items(f"{NAMESPACE}/pods?labelSelector=app%3Dold")[0]
         state = pod["status"]["containerStatuses"][0]["state"]
         found: str | None = state.get("waiting", {}).get("reason")
         return found if found == "ImagePullBackOff" else None
