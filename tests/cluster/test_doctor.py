@@ -380,6 +380,7 @@ def test_an_api_server_that_is_down_is_one_sentence(service: Service) -> None:
     assert "cannot be asked" in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_head_that_was_replaced_is_named(service: Service) -> None:
     service.restore()
     [head] = service.cluster.items(

@@ -131,6 +131,7 @@ def test_a_second_cluster_that_is_pending_is_given_up(
     service.assert_whole()
 
 
+@pytest.mark.thorough
 def test_a_rollout_that_failed_is_undone_without_another_cluster(
     service: Service, figures: Figures
 ) -> None:

@@ -107,7 +107,7 @@ def test_without_a_free_gpu_requests_are_held_and_none_is_lost(
     service.assert_whole()
 
 
-@pytest.mark.parametrize("setting", ["stop", "wait"])
+@pytest.mark.parametrize("setting", ["stop", pytest.param("wait", marks=pytest.mark.thorough)])
 def test_a_busy_pool_stops_an_edit_that_is_to_hold_nobody(
     service: Service, figures: Figures, setting: str
 ) -> None:

@@ -15,7 +15,7 @@ from tests.cluster.load import Load
 from tests.cluster.redis_server import RedisServer, redis_server
 from tests.cluster.service import Service
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.thorough]
 
 MODELS = ("steady", "other")
 AFTER_SECONDS = 20
@@ -119,7 +119,6 @@ def test_with_redis_the_models_go_on_without_their_head(
         service.await_one_ray_cluster()
 
 
-@pytest.mark.thorough
 def test_without_redis_every_model_loads_again(service: Service, figures: Figures) -> None:
     before = engines_of_one_cluster(service)
     load = lose_the_head(service, figures, "without Redis")
