@@ -59,6 +59,8 @@ def test_a_model_sleeps_and_wakes_by_its_window_without_a_lost_request(
     with_window(service, SLEEPY, open_now=False).must_up()
     deployment.settled()
     eventually(lambda: len(replicas(cluster, MODEL)) >= 2, "engine and router run", seconds=120)
+    # Not one that an earlier test's rollout leaves for a minute.
+    service.await_one_ray_cluster()
     everybody = {model: replicas(cluster, model) for model in ("steady", "other", MODEL)}
     clusters = deployment.ray_clusters()
     run_schedule(cluster)
