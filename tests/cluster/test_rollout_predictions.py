@@ -7,7 +7,7 @@ over: what counts is whether KubeRay prepares one.
 
 import copy
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.rollouts.edits import APPENDS, EDITS, GATES, Edit
 pytestmark = pytest.mark.cluster
 
 IN_THE_GATE = {
+    "gates on all pods",
     "the same amount in milli",
     "a model is added",
     "a model is removed",
@@ -237,14 +238,15 @@ def edited(operator: Operator, edit: Edit) -> None:
             assert as_predicted(model, replicas, operator.replicas()), model
 
 
-def tiers(edits: Iterable[Edit]) -> Iterator[Any]:
+def tiers(*edits: Edit) -> Iterator[Any]:
     """The edits as parameters of a test; those outside the gate are marked."""
+    assert {edit.name for edit in edits} > IN_THE_GATE
     for edit in edits:
         marks = () if edit.name in IN_THE_GATE else pytest.mark.thorough
         yield pytest.param(edit, marks=marks, id=str(edit))
 
 
-@pytest.mark.parametrize("edit", [pytest.param(GATES, id=str(GATES)), *tiers((*EDITS, *APPENDS))])
+@pytest.mark.parametrize("edit", tiers(GATES, *EDITS, *APPENDS))
 def test_the_operator_does_what_was_predicted(operator: Operator, edit: Edit) -> None:
     edited(operator, edit)
     if edit is GATES or edit in APPENDS:

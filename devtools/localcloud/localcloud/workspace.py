@@ -76,18 +76,16 @@ class Workspace:
         *,
         token_key: str | None,
         token_name: str | None = None,
-        cache: Path | None = None,
+        cache: Path,
     ) -> None:
         """Bring the copies in line with the project's files; see `localized`.
 
-        cache: where the key of `secret` is kept, by default in this project's folder.
+        cache: the folder in which the key of `secret` is kept.
         """
         self.state.mkdir(parents=True, exist_ok=True)
 
         def others(value: str) -> str:
-            return secret.encrypted(
-                placeholder(value), passphrase_key(cache or self.folder, secret.salt)
-            )
+            return secret.encrypted(placeholder(value), passphrase_key(cache, secret.salt))
 
         _write_if_changed(self.folder / "Pulumi.yaml", yaml.safe_dump(self._generated()))
         originals = self.stack_files()

@@ -60,9 +60,9 @@ def test_copies_follow_their_originals(tmp_path: Path) -> None:
     (project / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
     (project / "Pulumi.dev.yaml").write_text("config:\n  a: 1\n")
     workspace = Workspace(tmp_path / "home", project)
-    workspace.sync(SECRET, token_key=None)
+    workspace.sync(SECRET, token_key=None, cache=tmp_path)
     (project / "Pulumi.dev.yaml").rename(project / "Pulumi.prod.yaml")
-    workspace.sync(SECRET, token_key=None)
+    workspace.sync(SECRET, token_key=None, cache=tmp_path)
     assert sorted(path.name for path in workspace.folder.glob("Pulumi*")) == [
         "Pulumi.prod.yaml",
         "Pulumi.yaml",

@@ -7,9 +7,7 @@ themselves or whose parent was killed.
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,13 +16,9 @@ from pathlib import Path
 
 import psutil
 
+from localcloud.orphans import end_when_parent_ends
+
 MARK = "RAY_LLM_LOCAL_CLUSTER"
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when the supervisor is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def start(
@@ -46,7 +40,7 @@ async def start(
             env={**(os.environ if env is None else env), MARK: mark},
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=end_when_parent_ends if sys.platform == "linux" else None,
         )
 
 

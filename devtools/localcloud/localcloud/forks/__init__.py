@@ -4,11 +4,13 @@ Any Python can import these modules by their own names, without this package.
 """
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 from localcloud.forks import pulumi_forks
 from localcloud.forks.fork_client import ENVIRONMENT_BYTES
+from localcloud.orphans import end_when_parent_ends
 from localcloud.served_project import served_project
 
 FOLDER = Path(__file__).parent
@@ -45,6 +47,12 @@ def pulumi_server_command(
     )
     preloaded = {pulumi_forks.PRELOADED: " ".join(names)}
     return server_command(Path(sys.executable), script, socket, {**os.environ, **preloaded})
+
+
+def start_pulumi_server(folder: Path) -> subprocess.Popen[bytes]:
+    """Start the server for a test run, with which it ends; only Linux has what forks need."""
+    argv, environment = pulumi_server_command(folder, with_program=True)
+    return subprocess.Popen(argv, env=environment, preexec_fn=end_when_parent_ends)
 
 
 def forked(code: str, folder: Path) -> str:

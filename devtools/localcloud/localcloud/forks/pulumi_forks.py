@@ -6,18 +6,15 @@ cluster is up, so there each fork imports them itself; a test run preloads them 
 is not used after its Python environment has changed.
 """
 
-import ctypes
 import importlib
 import os
 import pkgutil
-import signal
 import sys
 import sysconfig
 from pathlib import Path
 
 # The variable with the names of the modules and objects to preload.
 PRELOADED = "PRELOADED"
-_PR_SET_PDEATHSIG = 1
 
 
 def socket_path(folder: Path) -> Path:
@@ -32,12 +29,6 @@ def preload() -> None:
         pkgutil.resolve_name(name)
 
 
-def end_with_the_starter() -> None:
-    """Let the kernel end this process, but not its forks, when the one that started it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 if __name__ == "__main__":
-    end_with_the_starter()
     # From this script's folder. It must not import the package, which the forks import afresh.
     importlib.import_module("fork_server").main(sys.argv[1], preload, lambda: None)

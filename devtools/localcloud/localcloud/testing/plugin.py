@@ -8,6 +8,7 @@ modules that take long to import.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,26 +36,26 @@ def pulumi_forks() -> Iterator[None]:
 
     Importing is most of what a command costs otherwise. A fork runs the same code from there on.
     """
-    import subprocess
     import tempfile
 
     from localcloud.cloud import FORKS_VARIABLE
-    from localcloud.forks import pulumi_server_command
+    from localcloud.forks import start_pulumi_server
 
     # Not a folder of pytest's: the path of a socket has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="rl-") as folder:
-        argv, environment = pulumi_server_command(Path(folder), with_program=True)
-        with subprocess.Popen(argv, env=environment) as server:
-            os.environ[FORKS_VARIABLE] = folder
-            yield
-            del os.environ[FORKS_VARIABLE]
-            server.kill()
+    with (
+        tempfile.TemporaryDirectory(prefix="rl-") as folder,
+        start_pulumi_server(Path(folder)) as server,
+    ):
+        os.environ[FORKS_VARIABLE] = folder
+        yield
+        del os.environ[FORKS_VARIABLE]
+        server.kill()
 
 
 @pytest.fixture(autouse=True)
 def _forks_for_the_engine(request: pytest.FixtureRequest) -> None:
     """Tests that run the real engine use the fork server."""
-    if request.node.get_closest_marker("engine"):
+    if sys.platform == "linux" and request.node.get_closest_marker("engine"):
         request.getfixturevalue("pulumi_forks")
 
 

@@ -275,9 +275,11 @@ def test_the_language_host_is_a_fork_where_there_is_a_server(
 
 def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     """A test run that is killed leaves none."""
-    argv, variables = pulumi_server_command(tmp_path)
-    start = "import subprocess, sys; subprocess.run(sys.argv[1:])"
-    with subprocess.Popen([sys.executable, "-c", start, *argv], env=variables) as starter:
+    start = (
+        "import pathlib, sys; from localcloud.forks import start_pulumi_server as start; "
+        "start(pathlib.Path(sys.argv[1])).wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", start, tmp_path]) as starter:
         eventually(pulumi_forks.socket_path(tmp_path).exists, "the server listens", seconds=30)
         (server,) = psutil.Process(starter.pid).children()
         starter.kill()

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from localcloud import store
+from localcloud.cloud import interruptible
 from localcloud.cluster import etcd_data, installation, processes
 from localcloud.cluster.cluster import ClusterError
 from localcloud.cluster.cluster_state import ClusterState
@@ -35,14 +36,8 @@ def command(home: Path, *arguments: str) -> list[str]:
 
 def start(home: Path) -> "subprocess.Popen[str]":
     arguments = command(home, "up", "--serve-port=0", "--dashboard-port=0")
-
-    def listen_to_interrupts() -> None:
-        """Restore the default: a shell makes its background processes ignore interrupts."""
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    return subprocess.Popen(
-        arguments, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts
-    )
+    with interruptible():
+        return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
 
 
 def supervised(home: Path) -> ClusterState | None:
